@@ -1,0 +1,78 @@
+"""Where did the nan come from?  Inside `with detect_anomaly():` the first node that makes a nan or an inf is named.
+
+Forward, the op that made it; backward, the edge whose local derivative did. Either with the source line that called the op.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Iterator
+
+import numpy as np
+
+from .node import Edge, Node, describe
+
+
+class Watch:
+    """Looks at every value and gradient as it is made, and remembers which source line made which node."""
+
+    def __init__(self) -> None:
+        self.lines: dict[int, str] = {}  # by birth
+
+    def made(self, node: Node) -> None:
+        self.lines[node.birth] = calling_line()
+        if not np.all(np.isfinite(node._data)):
+            parents = ", ".join(f"{describe(p)} = {brief(p._data if isinstance(p, Node) else p)}" for p in node.parents)
+            raise FloatingPointError(f"{node.op} made {brief(node._data)} of {parents}{self.where(node)}")
+
+    def passed(self, child: Node, parent: Node, g: Any, part: Any) -> None:
+        part = part._data if isinstance(part, Node) else part
+        if not np.all(np.isfinite(part)):
+            edges = [edge for edge in child.edges if edge.parent is parent]
+            factor = ", ".join(f"{edge.formula} = {slope(edge)}" for edge in edges)
+            raise FloatingPointError(
+                f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(g)} times "
+                f"local derivative {factor} gave {brief(part)}{self.where(child)}"
+            )
+
+    def where(self, node: Node) -> str:
+        return f"; {self.lines.get(node.birth, 'the op ran outside detect_anomaly(), so its source line is not known')}"
+
+
+anomaly: ContextVar[Watch | None] = ContextVar("anomaly", default=None)
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Inside `with detect_anomaly():` the first nan or inf, forward or backward, raises FloatingPointError.
+
+    The message names the op, its node and parents with their values, and the line of your source. Per thread and task.
+    Costs a check per op, so use it to find a fault, not to train.
+    """
+    token = anomaly.set(Watch())
+    try:
+        yield
+    finally:
+        anomaly.reset(token)
+
+
+def calling_line() -> str:
+    """The innermost line outside this room and outside NumPy, as 'file.py:12: code'."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "numpy").startswith((__package__, "numpy")):
+        frame = frame.f_back
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{name}:{line}: {linecache.getline(name, line).strip()}"
+
+
+def brief(x: Any) -> str:
+    """A value in at most a line."""
+    return np.array2string(np.asarray(x.data if isinstance(x, Node) else x, dtype=float), threshold=6, edgeitems=2, precision=4).replace("\n", "")
+
+
+def slope(edge: Edge) -> str:
+    """The diagonal of an elementwise edge; of another map, its text."""
+    return brief(edge.local.d) if hasattr(edge.local, "d") else edge.local.text

@@ -1,0 +1,38 @@
+"""What follows from the gradient?  Jacobians, Hessians, and the Hessian times a vector, all from the same sweep."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .maps import unit_arrays
+from .node import Node
+from .sweep import grad, jvp
+
+
+def jacobian(output: Node, input: Node) -> np.ndarray:
+    """∂output/∂input as an array of shape output.shape + input.shape.
+
+    One reverse sweep for each number of the output, or one forward sweep for each of the input, whichever are fewer.
+    """
+    if math.prod(output.shape) <= math.prod(input.shape):
+        rows = [grad(output, input, seed=e) for e in unit_arrays(output.shape)]
+        return np.array(rows, dtype=float).reshape(output.shape + input.shape)
+    columns = [jvp(output, input, e) for e in unit_arrays(input.shape)]
+    return np.moveaxis(np.array(columns, dtype=float).reshape(input.shape + output.shape), range(len(input.shape)), range(-len(input.shape), 0))
+
+
+def hessian(output: Node, input: Node) -> np.ndarray:
+    """∂²output/∂input² as an array of shape input.shape * 2; the output must be one number."""
+    return jacobian(grad(output, input, create_graph=True), input)
+
+
+def hvp(output: Node, input: Node, vector: Any) -> Any:
+    """The Hessian of `output`, one number, times a vector of the input's shape, without building the Hessian.
+
+    Reverse over reverse: the gradient of ⟨gradient, vector⟩. A float for a Scalar, an array for a Tensor.
+    """
+    g = grad(output, input, create_graph=True)
+    return grad(g, input, seed=input.like(vector, "the vector"))

@@ -1,0 +1,170 @@
+"""What is the derivative of each op?  One row per op, and the row is text.
+
+    signature, value, and the local derivative with respect to each operand, in terms of the operands and of y, the value
+
+A row is compiled once and then serves everywhere: a Scalar's slope (floats), the diagonal on a Tensor's edge (arrays),
+the factor inside the sweep, `g * (row)`, the derivative's own graph (the row is fed nodes), and the text `edge.formula`.
+It holds the local derivative and nothing else: no gradient from above, no broadcasting.
+
+    a, b  operands      y  value      g  gradient with respect to y
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+from typing import Any, Callable
+
+import numpy as np
+
+from .maps import Diagonal, LinearMap, Spread, unbroadcast
+from .node import Node
+
+OPS: dict[str, Callable[..., Any]] = {}  # every op by name: the registry
+ON_NODES: dict[str, Any] = {"inf": math.inf, "K": 2 * math.sqrt(2 / math.pi), "M": 2 * math.sqrt(2 / math.pi) * 0.044715}
+ON_ARRAYS: dict[str, Any] = dict(ON_NODES)  # what a row's functions mean when it is fed arrays …
+ON_NUMBERS: dict[str, Any] = dict(ON_NODES)  # … and Python numbers; on nodes they are the ops themselves
+
+
+class Elementwise:
+    """A row of the table, compiled: the rule of a node whose entries each depend on the matching entries of its parents."""
+
+    def __init__(self, name: str, operands: list[str], value: str, slopes: tuple[str | None, ...]):
+        self.name, self.operands, self.text, self.slopes = name, operands, value, slopes
+        self.arity, arguments = len(operands), ", ".join(operands)
+        self.value = compiled(f"lambda {arguments}: {value}", ON_ARRAYS)
+        self.diagonals = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in slopes]
+        self.pulls = [row and compiled(f"lambda g, y, {arguments}: {times(row)}", ON_NODES) for row in slopes]
+        self.on_numbers = cache(self._on_numbers)
+
+    def _on_numbers(self, wanted: tuple[bool, ...]) -> Callable[..., Any]:
+        """Floats in; y and the wanted slopes out, in one go. Slopes nobody asked for are None and never computed."""
+        slopes = [row if want else "None" for row, want in zip(self.slopes, wanted)] + ["None"] * (3 - self.arity)
+        return compiled(f"lambda {', '.join(self.operands)}: ((y := {self.text}), {', '.join(map(str, slopes))})", ON_NUMBERS)
+
+    def local(self, i: int, y: Any, *xs: Any) -> LinearMap:
+        """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
+        diagonal = Diagonal(self.diagonals[i](y, *xs), np.shape(y), self.slopes[i])
+        return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Spread(np.shape(xs[i]), np.shape(y))
+
+    def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
+        """local(i, y, *xs).pull(g), without building the map."""
+        return unbroadcast(self.pulls[i](g, y, *xs), np.shape(xs[i]))
+
+    def formula(self, i: int) -> str:
+        return self.slopes[i] or ""
+
+    def __call__(self, *operands: Any) -> Any:
+        for x in operands:
+            if isinstance(x, Node):
+                return x.record(self, operands)  # type: ignore[attr-defined]
+        if any(isinstance(x, np.ndarray) and x.dtype == object for x in operands):
+            return self.each(*operands)
+        return self.value(*operands)
+
+    def each(self, *operands: Any) -> np.ndarray:
+        """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
+        entries = np.broadcast(*(as_object(x) for x in operands))
+        result = np.empty(entries.shape, dtype=object)
+        result.flat = [self(*numbers) for numbers in entries]
+        return result if result.shape else result.item()
+
+
+def elementwise(signature: str, value: str, *slopes: str | None) -> Callable[..., Any]:
+    """Add an elementwise op: `swish = elementwise("swish(a)", "a * sigmoid(a)", "y + sigmoid(a) * (1 - y)")`.
+
+    signature  name and operands, with defaults if there are any
+    value      the formula: operators, the ops of this table, where, maximum, minimum
+    slopes     for each operand ∂y/∂operand, which may use y; None: that operand takes constants only
+
+    Returns the op as a function of numbers, arrays, Scalars, Tensors or object arrays of Scalars.
+    """
+    name, arguments = re.fullmatch(r"(\w+)\((.*)\)", signature).groups()  # type: ignore[union-attr]
+    operands = re.findall(r"(\w+)(?:=[^,]+)?", arguments)
+    if len(slopes) != len(operands) or not 1 <= len(operands) <= 3 or {"g", "y"} & set(operands):
+        raise ValueError(f"{signature} needs one to three operands, not named g or y, and a derivative (or None) for each")
+    rule = Elementwise(name, operands, value, slopes)
+    function = compiled(f"lambda {arguments}: rule({', '.join(operands)})", {**ON_NODES, "rule": rule})
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name}, entry by entry: y = {value}\n\n" + "".join(
+        f"    ∂y/∂{x} = {row or 'none, a constant'}\n" for x, row in zip(operands, slopes)
+    )
+    function.rule = rule
+    OPS[name] = ON_NODES[name] = function
+    ON_ARRAYS.setdefault(name, rule.value)
+    ON_NUMBERS.setdefault(name, compiled(f"lambda {', '.join(operands)}: {value}", ON_NUMBERS))
+    return function
+
+
+def compiled(text: str, names: dict[str, Any]) -> Any:
+    return eval(text, names)
+
+
+def times(row: str) -> str:
+    """`g * (row)`, and nothing to multiply where the row is 1 or -1."""
+    return {"1": "g", "-1": "-g"}.get(row, f"g * ({row})")
+
+
+def as_object(x: Any) -> Any:
+    """x as something np.broadcast can walk; a Scalar is one entry."""
+    if isinstance(x, Node):
+        box = np.empty((), dtype=object)
+        box[()] = x
+        return box
+    return x
+
+
+def exp_or_inf(a: Any) -> Any:
+    """exp that quietly becomes inf where it overflows, for formulas in which that is the right limit."""
+    with np.errstate(over="ignore"):
+        return np.exp(a)
+
+
+# What the functions in a row mean on arrays and on numbers. Rows that follow may use the ops of rows before them.
+ON_ARRAYS |= {name: getattr(np, name) for name in "exp log log1p expm1 sqrt sin cos tanh maximum minimum where sign".split()}
+ON_ARRAYS |= {"exp_or_inf": exp_or_inf}
+ON_NUMBERS |= {name: getattr(math, name) for name in "exp log log1p expm1 sqrt sin cos tanh".split()}
+ON_NUMBERS |= {
+    "exp_or_inf": lambda a: math.exp(a) if a < 709 else math.inf if a == a else a,
+    "maximum": lambda a, b: a if a >= b or a != a else b,
+    "minimum": lambda a, b: a if a <= b or a != a else b,
+    "where": lambda condition, a, b: a if condition else b,
+    "sign": lambda a: float((a > 0) - (a < 0)) if a == a else a,
+}
+
+# fmt: off
+#                         op                          value                                 ∂y/∂a, ∂y/∂b …
+add        = elementwise("add(a, b)",                "a + b",                              "1",                     "1")
+subtract   = elementwise("subtract(a, b)",           "a - b",                              "1",                     "-1")
+multiply   = elementwise("multiply(a, b)",           "a * b",                              "b",                     "a")
+divide     = elementwise("divide(a, b)",             "a / b",                              "1 / b",                 "-y / b")
+power      = elementwise("power(a, b)",              "a ** b",                             "b * a ** (b - 1 * (b != 0))",
+                                                                           "y * log(where((a == 0) & (b >= 0), 1.0, a))")
+negative   = elementwise("negative(a)",              "-a",                                 "-1")
+absolute   = elementwise("abs(a)",                   "maximum(a, -a)",                     "sign(a)")
+sign       = elementwise("sign(a)",                  "sign(a)",                            "0.0")
+square     = elementwise("square(a)",                "a * a",                              "2 * a")
+sqrt       = elementwise("sqrt(a)",                  "sqrt(a)",                            "0.5 / y")
+
+exp        = elementwise("exp(a)",                   "exp(a)",                             "y")
+expm1      = elementwise("expm1(a)",                 "expm1(a)",                           "y + 1")
+log        = elementwise("log(a)",                   "log(a)",                             "1 / a")
+log1p      = elementwise("log1p(a)",                 "log1p(a)",                           "1 / (1 + a)")
+sin        = elementwise("sin(a)",                   "sin(a)",                             "cos(a)")
+cos        = elementwise("cos(a)",                   "cos(a)",                             "-sin(a)")
+tanh       = elementwise("tanh(a)",                  "tanh(a)",                            "1 - y * y")
+
+maximum    = elementwise("maximum(a, b)",            "maximum(a, b)",                      "(a > b) + 0.5 * (a == b)", "(a < b) + 0.5 * (a == b)")
+minimum    = elementwise("minimum(a, b)",            "minimum(a, b)",                      "(a < b) + 0.5 * (a == b)", "(a > b) + 0.5 * (a == b)")
+clip       = elementwise("clip(a, lo=-inf, hi=inf)", "minimum(maximum(a, lo), hi)",        "(lo <= a) & (a <= hi)", None,                    None)
+where      = elementwise("where(condition, a, b)",   "where(condition, a, b)",             None,                    "where(condition, 1.0, 0.0)", "where(condition, 0.0, 1.0)")
+
+sigmoid    = elementwise("sigmoid(a)",               "1 / (1 + exp_or_inf(-a))",           "y * (1 - y)")
+relu       = elementwise("relu(a)",                  "maximum(a, 0.0)",                    "a > 0")
+leaky_relu = elementwise("leaky_relu(a, slope=0.01)","where(a > 0, a, slope * a)",         "where(a > 0, 1.0, slope)", "where(a > 0, 0.0, a)")
+elu        = elementwise("elu(a, alpha=1.0)",        "where(a > 0, a, alpha * expm1(minimum(a, 0.0)))", "where(a > 0, 1.0, y + alpha)", "where(a > 0, 0.0, expm1(minimum(a, 0.0)))")
+softplus   = elementwise("softplus(a)",              "maximum(a, 0.0) + log1p(exp(minimum(a, -a)))", "sigmoid(a)")
+gelu_gate  = elementwise("gelu_gate(a)",             "sigmoid(a * (K + M * a * a))",       "y * (1 - y) * (K + 3 * M * a * a)")
+gelu       = elementwise("gelu(a)",                  "a * gelu_gate(a)",                   "gelu_gate(a) * (1 + a * (1 - gelu_gate(a)) * (K + 3 * M * a * a))")
+# fmt: on

@@ -1,0 +1,228 @@
+"""What does an edge carry?  The local derivative: a linear map, applied without being written out.
+
+A linear map J takes a small change t of its input to the change of its output (push, J t: forward mode), and a
+gradient g with respect to its output to the gradient with respect to its input (pull, Jᵀ g: reverse mode).
+The sweep pulls, forward mode pushes, the chain multiplies, the drawing prints: all of them these same maps.
+
+    t  tangent (shape_in)      g  gradient (shape_out)      d  the diagonal of a diagonal map
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .node import Node
+
+DENSE_LIMIT = 2_000
+
+
+class LinearMap:
+    """J : arrays of shape_in → arrays of shape_out. Subclasses give the shapes, `_push`, `_pull` and `text`.
+
+    push(t) = J t      pull(g) = Jᵀ g      .T      J @ K      .dense()      .singular_values()      float(J) if 1×1
+    """
+
+    text = "J"
+    shape_in: tuple[int, ...] = ()
+    shape_out: tuple[int, ...] = ()
+
+    def _push(self, t: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} has no push; give it a method _push(t) that returns J t")
+
+    def _pull(self, g: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} has no pull; give it a method _pull(g) that returns Jᵀ g")
+
+    def push(self, t: Any) -> Any:
+        """J t: t of shape_in gives an array of shape_out (Jacobian–vector product, forward mode)."""
+        return self._push(shaped(t, self.shape_in, "push"))
+
+    def pull(self, g: Any) -> Any:
+        """Jᵀ g: g of shape_out gives an array of shape_in (vector–Jacobian product, reverse mode)."""
+        return self._pull(shaped(g, self.shape_out, "pull"))
+
+    @property
+    def T(self) -> LinearMap:
+        return Transposed(self)
+
+    def __matmul__(self, other: LinearMap) -> LinearMap:
+        """J @ K: first K, then J."""
+        if not isinstance(other, LinearMap):
+            return NotImplemented
+        if self.shape_in != other.shape_out:
+            raise ValueError(f"J @ K: J takes shape {self.shape_in}, but K gives shape {other.shape_out}")
+        return Composed(self, other)
+
+    def dense(self) -> np.ndarray:
+        """The matrix of the map, one row per output entry and one column per input entry, both in C order.
+
+        ValueError above 2,000 entries on either side: the matrix would not be worth waiting for.
+        """
+        rows, columns = math.prod(self.shape_out), math.prod(self.shape_in)
+        if rows > DENSE_LIMIT or columns > DENSE_LIMIT:
+            raise ValueError(f"a dense map of {rows} × {columns} is above the limit of {DENSE_LIMIT}; use push and pull")
+        if rows <= columns:
+            return np.array([self.pull(e).ravel() for e in unit_arrays(self.shape_out)]).reshape(rows, columns)
+        return np.array([self.push(e).ravel() for e in unit_arrays(self.shape_in)]).reshape(columns, rows).T
+
+    def singular_values(self) -> np.ndarray:
+        """Of the dense matrix, largest first: by what factors the map stretches."""
+        return np.linalg.svd(self.dense(), compute_uv=False)
+
+    def __float__(self) -> float:
+        if math.prod(self.shape_in) != 1 or math.prod(self.shape_out) != 1:
+            raise TypeError(f"only a 1×1 map is one number; this one takes {self.shape_in} to {self.shape_out}; use .dense()")
+        return float(self.pull(np.ones(self.shape_out)).item())
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text}: {self.shape_in} -> {self.shape_out})"
+
+
+class Transposed(LinearMap):
+    """Jᵀ: push and pull change places."""
+
+    def __init__(self, map: LinearMap):
+        self.map, self.shape_in, self.shape_out, self.text = map, map.shape_out, map.shape_in, f"({map.text})ᵀ"
+
+    def _push(self, t: Any) -> Any:
+        return self.map.pull(t)
+
+    def _pull(self, g: Any) -> Any:
+        return self.map.push(g)
+
+    @property
+    def T(self) -> LinearMap:
+        return self.map
+
+
+class Composed(LinearMap):
+    """J @ K, the chain rule for two links: push through K then J, pull through Jᵀ then Kᵀ."""
+
+    def __init__(self, outer: LinearMap, inner: LinearMap):
+        self.outer, self.inner, self.text = outer, inner, f"{outer.text} · {inner.text}"
+        self.shape_in, self.shape_out = inner.shape_in, outer.shape_out
+
+    def _push(self, t: Any) -> Any:
+        return self.outer._push(self.inner._push(t))
+
+    def _pull(self, g: Any) -> Any:
+        return self.inner._pull(self.outer._pull(g))
+
+
+class Diagonal(LinearMap):
+    """Each entry by its own factor: y_i depends on x_i only, ∂y_i/∂x_j = d_i δ_ij. A Scalar's edge is one of shape ()."""
+
+    def __init__(self, d: Any, shape: tuple[int, ...], text: str = "d"):
+        self.d, self.shape_in, self.shape_out, self.text = d, shape, shape, f"diag({text})" if shape else text
+
+    def _push(self, t: Any) -> Any:
+        return t * self.d
+
+    _pull = _push
+
+
+class Given(LinearMap):
+    """A map given as two functions, push and pull."""
+
+    def __init__(self, push: Any, pull: Any, shape_in: tuple[int, ...], shape_out: tuple[int, ...], text: str):
+        self._push, self._pull = push, pull  # type: ignore[method-assign]
+        self.shape_in, self.shape_out, self.text = shape_in, shape_out, text
+
+
+class LinearOperation(LinearMap):
+    """An operation that is linear (reshape, sum, selection …) is its own local map, and the rule of its node.
+
+    Subclasses say what it does to an array (`value`) and what its transpose does (`adjoint`). Applied to a node,
+    either one records a node, whose rule is again such a map: so every derivative of every order is at hand.
+    """
+
+    name = "linear operation"
+
+    def value(self, x: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} has no value; give it a method value(x)")
+
+    def adjoint(self, g: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} has no adjoint; give it a method adjoint(g)")
+
+    def _push(self, t: Any) -> Any:
+        return t.record(self, (t,)) if isinstance(t, Node) else self.value(t)
+
+    def _pull(self, g: Any) -> Any:
+        return g.record(self.T, (g,)) if isinstance(g, Node) else self.adjoint(g)
+
+    @property
+    def T(self) -> LinearMap:
+        return Adjoint(self)
+
+    def local(self, i: int, y: Any, x: Any) -> LinearMap:
+        self.shape_in, self.shape_out = np.shape(x), np.shape(y)
+        return self
+
+    def back(self, i: int, g: Any, y: Any, x: Any) -> Any:
+        return self._pull(g)
+
+    def formula(self, i: int) -> str:
+        return self.text
+
+    @property
+    def text(self) -> str:  # type: ignore[override]
+        return self.name
+
+
+class Adjoint(LinearOperation):
+    """The transpose of a linear operation, an operation like any other."""
+
+    def __init__(self, map: LinearOperation):
+        self.map, self.name, self.shape_in, self.shape_out = map, f"{map.name}ᵀ", map.shape_out, map.shape_in
+        self.value, self.adjoint = map.adjoint, map.value  # type: ignore[method-assign]
+
+    @property
+    def T(self) -> LinearMap:
+        return self.map
+
+
+class Spread(LinearOperation):
+    """Repeat along new and stretched axes, as broadcasting does; the transpose adds up what was repeated."""
+
+    name = "broadcast_to"
+
+    def __init__(self, shape_in: tuple[int, ...], shape: tuple[int, ...]):
+        self.shape_in, self.shape_out = shape_in, shape
+
+    def value(self, x: Any) -> Any:
+        return np.broadcast_to(x, self.shape_out)
+
+    def adjoint(self, g: Any) -> Any:
+        return unbroadcast(g, self.shape_in)
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum g (an array or a Tensor) over the axes that broadcasting added to `shape` or stretched."""
+    if g.shape == shape:
+        return g
+    if g.size != math.prod(shape):
+        added = g.ndim - len(shape)
+        stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1)
+        g = g.sum(axis=(*range(added), *stretched), keepdims=True)
+    return g.reshape(shape)
+
+
+def unit_arrays(shape: tuple[int, ...]) -> Any:
+    """The unit arrays of a shape, one after the other."""
+    for i in range(math.prod(shape)):
+        e = np.zeros(shape)
+        e.flat[i] = 1.0
+        yield e
+
+
+def shaped(x: Any, shape: tuple[int, ...], verb: str) -> Any:
+    """x as an array or node, if it has the shape; else ValueError."""
+    x = x if isinstance(x, Node) else np.asarray(x)
+    if x.shape != shape:
+        raise ValueError(f"{verb} needs shape {shape}, got {x.shape}")
+    return x

@@ -1,0 +1,38 @@
+"""How does `a * b` find its row?  Python's operators, and the methods a.tanh() …, spelled as ops of the table.
+
+`a += b` makes a new node and rebinds the name, as for Python's numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import derivatives as d
+from .node import Node
+
+
+class Operators(Node):
+    """What Scalars and Tensors share: arithmetic and the elementwise ops of one operand. Each records a node."""
+
+    __slots__ = ()
+
+    # fmt: off
+    def __add__(self, other: Any) -> Any:      return self.record(d.add.rule, (self, other))
+    def __radd__(self, other: Any) -> Any:     return self.record(d.add.rule, (other, self))
+    def __sub__(self, other: Any) -> Any:      return self.record(d.subtract.rule, (self, other))
+    def __rsub__(self, other: Any) -> Any:     return self.record(d.subtract.rule, (other, self))
+    def __mul__(self, other: Any) -> Any:      return self.record(d.multiply.rule, (self, other))
+    def __rmul__(self, other: Any) -> Any:     return self.record(d.multiply.rule, (other, self))
+    def __truediv__(self, other: Any) -> Any:  return self.record(d.divide.rule, (self, other))
+    def __rtruediv__(self, other: Any) -> Any: return self.record(d.divide.rule, (other, self))
+    def __pow__(self, other: Any) -> Any:      return self.record(d.power.rule, (self, other))
+    def __rpow__(self, other: Any) -> Any:     return self.record(d.power.rule, (other, self))
+    def __neg__(self) -> Any:                  return self.record(d.negative.rule, (self,))
+    def __abs__(self) -> Any:                  return self.record(d.absolute.rule, (self,))
+    def __pos__(self) -> Any:                  return self
+    # fmt: on
+
+    exp, log, log1p, expm1, sqrt, square = d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square
+    sin, cos, tanh, sigmoid, relu, sign = d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign
+    leaky_relu, elu, gelu, softplus, clip = d.leaky_relu, d.elu, d.gelu, d.softplus, d.clip
+    abs, maximum, minimum = d.absolute, d.maximum, d.minimum

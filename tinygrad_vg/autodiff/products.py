@@ -1,0 +1,203 @@
+"""What multiplies?  matmul, linear and einsum: maps that hold the other operand.
+
+    y = x Wᵀ + b      ∂L/∂x = g W      ∂L/∂W = gᵀ x      ∂L/∂b = Σ g      (sums over the batch)
+    Y = A B           ∂L/∂A = g Bᵀ     ∂L/∂B = Aᵀ g
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .maps import Given, LinearMap, unbroadcast
+from .node import Node
+from .tensor import Tensor, Waiting
+
+
+class Product:
+    """The contract of a product: `back` writes the pull out, `forth` the push, and the local map is made of the two."""
+
+    name = "product"
+
+    def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} needs a method back(i, g, y, *xs)")
+
+    def forth(self, i: int, t: Any, *xs: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} needs a method forth(i, t, *xs)")
+
+    def formula(self, i: int) -> str:
+        return self.name
+
+    def local(self, i: int, y: Any, *xs: Any) -> LinearMap:
+        return Given(
+            lambda t: self.forth(i, t, *xs), lambda g: complete(self.back(i, g, y, *xs)), np.shape(xs[i]), np.shape(y), self.formula(i)
+        )
+
+
+class Matmul(Product):
+    """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
+
+    name = "matmul"
+
+    def value(self, a: Any, b: Any) -> Any:
+        return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
+
+    def forth(self, i: int, t: Any, a: Any, b: Any) -> Any:
+        return t @ b if i == 0 else a @ t
+
+    def back(self, i: int, g: Any, y: Any, a: Any, b: Any) -> Any:
+        if a.ndim == b.ndim == 2:
+            return times(g, b.T) if i == 0 else summed(a, g)
+        if (a.ndim, b.ndim, i) == (2, 1, 0):
+            return summed(g.reshape(1, -1), b.reshape(1, -1))
+        if (a.ndim, b.ndim, i) == (1, 2, 1):
+            return summed(a.reshape(1, -1), g.reshape(1, -1))
+        A, B = (a[None, :] if a.ndim == 1 else a), (b[:, None] if b.ndim == 1 else b)
+        stacks = g.shape[: g.ndim - (a.ndim > 1) - (b.ndim > 1)]
+        G = g.reshape((*stacks, A.shape[-2], B.shape[-1]))
+        part = G @ B.swapaxes(-1, -2) if i == 0 else A.swapaxes(-1, -2) @ G
+        return unbroadcast(part, (A, B)[i].shape).reshape((a, b)[i].shape)
+
+    def formula(self, i: int) -> str:
+        return ("t ↦ t B", "t ↦ A t")[i]
+
+
+class Linear(Product):
+    """y = x Wᵀ + b on the last axis of x, as one node. W (out, in); with a leading axis of seeds, W (seeds, out, in)."""
+
+    name = "linear"
+
+    def value(self, x: Any, W: Any, b: Any = None) -> Any:
+        checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
+        y = x.dot(W.T) if W.ndim == 2 else x @ W.swapaxes(1, 2)
+        return y if b is None else y + (b if W.ndim == 2 else b[:, None, :])
+
+    def forth(self, i: int, t: Any, x: Any, W: Any, b: Any = None) -> Any:
+        if i == 2:
+            return np.broadcast_to(t if W.ndim == 2 else t[:, None, :], (*x.shape[:-1], t.shape[-1]))
+        return t @ W.swapaxes(-1, -2) if i == 0 else x @ t.swapaxes(-1, -2)
+
+    def back(self, i: int, g: Any, y: Any, x: Any, W: Any, b: Any = None) -> Any:
+        if i == 0:
+            return times(g, W)
+        if W.ndim == 3:
+            return g.swapaxes(1, 2) @ x if i == 1 else g.sum(axis=1)
+        n_out, n_in = W.shape
+        return summed(g.reshape(-1, n_out), x.reshape(-1, n_in)) if i == 1 else unbroadcast(g, b.shape)
+
+    def formula(self, i: int) -> str:
+        return ("W", "t ↦ x tᵀ", "1")[i]
+
+
+class Einsum(Product):
+    """Einstein summation. The pull to one operand is an einsum of the gradient and the other operands.
+
+    Two helpers make that true for every subscript: a label that an operand repeats ('ii') becomes a product with δ,
+    and a label that occurs nowhere else becomes a product with 1.
+    """
+
+    name = "einsum"
+
+    def __init__(self, subscripts: str, shapes: list[tuple[int, ...]]):
+        self.subscripts = subscripts
+        self.labels, self.out = explicit(subscripts, [len(shape) for shape in shapes])
+        self.helpers: list[tuple[str, np.ndarray]] = []
+        for k, (labels, shape) in enumerate(zip(self.labels, shapes)):
+            once = ""
+            for label, n in zip(labels, shape):
+                if label in once:
+                    fresh = next(c for c in ALPHABET if c not in "".join(self.labels) + self.out + once)
+                    self.helpers.append((label + fresh, np.eye(n)))
+                    label = fresh
+                elif label not in "".join(self.labels[:k] + self.labels[k + 1 :]) + self.out:
+                    self.helpers.append((label, np.ones(n)))
+                once += label
+            self.labels[k] = once
+
+    def value(self, *xs: Any) -> Any:
+        return np.einsum(self.subscripts, *xs, optimize=len(xs) > 2)
+
+    def forth(self, i: int, t: Any, *xs: Any) -> Any:
+        return self.value(*xs[:i], t, *xs[i + 1 :])
+
+    def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
+        others = [(labels, x) for k, (labels, x) in enumerate(zip(self.labels, xs)) if k != i] + self.helpers
+        subscripts = ",".join([self.out, *(labels for labels, _ in others)]) + "->" + self.labels[i]
+        return unbroadcast(einsum(subscripts, g, *(x for _, x in others)), xs[i].shape)
+
+    def formula(self, i: int) -> str:
+        return f"einsum {self.subscripts!r}, operand {i}"
+
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
+    """The labels of each operand and of the output, '...' and a missing output written out."""
+    left, arrow, out = subscripts.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(ranks):
+        raise ValueError(f"einsum {subscripts!r} names {len(terms)} operands, got {len(ranks)}")
+    free = [c for c in ALPHABET if c not in subscripts]
+    widths = [rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks)]
+    dots = "".join(free[: max(widths)])
+    labels = [term.replace("...", dots[len(dots) - width :]) for term, width in zip(terms, widths)]
+    if not arrow:
+        every = "".join(terms).replace("...", "")
+        out = "..." * ("..." in left) + "".join(sorted(c for c in set(every) if every.count(c) == 1))
+    return labels, out.replace("...", dots)
+
+
+def times(g: Any, W: Any) -> Any:
+    """g W; for two matrices that are plain arrays, .dot is the quick way."""
+    return g.dot(W) if type(g) is type(W) is np.ndarray and W.ndim == 2 else g @ W
+
+
+def summed(g: Any, x: Any) -> Any:
+    """gᵀ x, one term of a sum over the uses of a weight: left waiting, so that all terms become one product."""
+    return g.T @ x if isinstance(g, Node) or isinstance(x, Node) else Waiting(g, x)
+
+
+def complete(g: Any) -> Any:
+    return g.total() if isinstance(g, Waiting) else g
+
+
+def checked(x: tuple, W: tuple, b: tuple | None) -> None:
+    """ValueError unless x, W and b fit together."""
+    if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b is not None and b != W[:-1]:
+        raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,); got x {x}, W {W}, b {b}")
+    if len(W) == 3 and (len(x) != 3 or x[0] != W[0]):
+        raise ValueError(f"W {W} has a leading axis of seeds, so x must be (seeds, batch, in); got {x}")
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The matrix product a @ b of NumPy: (n,) or (…, n, k) by (k,) or (…, k, m)."""
+    return on_nodes(Matmul(), a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else np.matmul(a, b)
+
+
+def linear(x: Any, W: Any, b: Any = None) -> Any:
+    """y = x Wᵀ + b, for x (n,), (batch, n) or (…, n), W (m, n), b (m,) or None.
+
+    With a leading axis of seeds: x (seeds, batch, n), W (seeds, m, n), b (seeds, m). ValueError if the shapes do not fit.
+    """
+    operands = (x, W) if b is None else (x, W, b)
+    if any(isinstance(o, Tensor) for o in operands):
+        return on_nodes(Linear(), *operands)
+    x, W = np.asarray(x), np.asarray(W)
+    checked(x.shape, W.shape, None if b is None else np.shape(b))
+    y = x @ W.swapaxes(-1, -2)
+    return y if b is None else y + (b if W.ndim == 2 else b[:, None, :])
+
+
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """NumPy's einsum with subscripts as text: repeated labels, '...', any number of operands."""
+    if not isinstance(subscripts, str):
+        raise TypeError("einsum takes its subscripts as text, as in einsum('ij,jk->ik', A, B)")
+    if any(isinstance(x, Tensor) for x in operands):
+        return on_nodes(Einsum(subscripts, [np.shape(x) for x in operands]), *operands)
+    return np.einsum(subscripts, *operands, optimize=len(operands) > 2)
+
+
+def on_nodes(rule: Any, *operands: Any) -> Any:
+    return Tensor.record(rule, tuple([x if isinstance(x, Tensor) else np.asarray(x) for x in operands]))

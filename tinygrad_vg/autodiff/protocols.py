@@ -1,0 +1,123 @@
+"""Why does np.tanh(t) record?  NumPy asks its arguments first, and Tensors and Scalars answer with our ops.
+
+`__array_ufunc__` is asked for ufuncs (np.exp, np.add, array * t), `__array_function__` for the rest (np.sum, np.where …).
+What is not here raises TypeError and says what to do: nothing loses its gradient without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+
+from . import products, reductions, structure
+from .derivatives import OPS
+from .node import Node, plain
+from .tensor import Tensor
+
+OPS |= {f.__name__: f for f in (products.matmul, products.linear, products.einsum)}
+OPS |= {name: getattr(structure, name) for name in (
+    "sum mean reshape transpose swapaxes expand_dims squeeze broadcast_to concatenate stack split getitem take diagonal astype".split()
+)}  # fmt: skip
+OPS |= {name: getattr(reductions, name) for name in "max min var prod logsumexp softmax log_softmax".split()}
+
+UFUNCS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for name in (
+    "add subtract multiply divide power negative abs sign square sqrt exp expm1 log log1p sin cos tanh maximum minimum matmul".split()
+)} | {np.float_power: OPS["power"], np.positive: lambda x: x, np.fabs: OPS["abs"]}  # fmt: skip
+
+COMPARISONS = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isnan, np.isinf, np.signbit}  # fmt: skip
+
+# NumPy's function → ours, with NumPy's names for the arguments where they differ
+FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for name in (
+    "sum mean var max min prod clip where reshape transpose swapaxes expand_dims squeeze broadcast_to "
+    "concatenate stack split take diagonal einsum".split()
+)} | {
+    np.dot: lambda a, b: OPS["multiply"](a, b) if not np.ndim(a) or not np.ndim(b) else OPS["matmul"](a, b),
+    np.clip: lambda a, a_min=None, a_max=None: clip(a, a_min, a_max),
+    np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
+    np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
+    np.outer: lambda a, b: structure.reshape(a, (-1, 1)) * structure.reshape(b, (1, -1)),
+    np.ravel: lambda a: structure.reshape(a, -1),
+    np.trace: lambda a: structure.sum(structure.diagonal(a)),
+}  # fmt: skip
+
+# Functions that look at values or shapes only: there is no gradient to lose
+LOOK = {np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.argmax, np.argmin, np.argsort, np.all, np.any,
+        np.count_nonzero, np.nonzero, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.array_repr, np.array_str, np.array2string,
+        np.isrealobj, np.iscomplexobj, np.result_type, np.may_share_memory, np.shares_memory}  # fmt: skip
+
+
+def on_tensors(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
+    """A ufunc with a Tensor among its inputs."""
+    checked(ufunc, method, kwargs, "Tensor")
+    if ufunc in COMPARISONS:
+        return ufunc(*map(plain, inputs))
+    return UFUNCS[ufunc](*inputs)
+
+
+def on_scalars(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
+    """A ufunc with a Scalar among its inputs: one op, or one for each entry of an object array."""
+    if any(isinstance(x, Tensor) for x in inputs):
+        return on_tensors(ufunc, method, inputs, kwargs)
+    if any(isinstance(x, np.ndarray) and x.dtype == object for x in inputs) and method == "__call__" and not kwargs:
+        rule = getattr(UFUNCS.get(ufunc), "rule", None)
+        return rule.each(*inputs) if rule else ufunc(*map(as_objects, inputs))
+    checked(ufunc, method, kwargs, "Scalar")
+    return ufunc(*map(plain, inputs)) if ufunc in COMPARISONS else UFUNCS[ufunc](*inputs)
+
+
+def as_objects(x: Any) -> Any:
+    """A Scalar as an object array of shape (), which NumPy's object loops take."""
+    if not isinstance(x, Node):
+        return x
+    box = np.empty((), dtype=object)
+    box[()] = x
+    return box
+
+
+def checked(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
+    """TypeError unless the ufunc is called plainly and has an op."""
+    name = f"np.{ufunc.__name__}"
+    if method != "__call__":
+        raise TypeError(f"{name}.{method} does not record on a {kind}; use np.sum, np.prod, np.max or np.min")
+    if kwargs.get("out") is not None:
+        raise TypeError(f"{name} with out= would put a {kind} into a plain array; write `a = a + b`, which makes a new node")
+    if kwargs:
+        raise TypeError(f"{name} on a {kind} takes no {', '.join(kwargs)}; use where() or astype() around it")
+    if ufunc not in UFUNCS and ufunc not in COMPARISONS:
+        raise TypeError(f"{name} has no derivative here; write it in the ops of tinygrad_vg, add a row for it with elementwise(), or use .data for plain values")
+
+
+def array_function(function: Any, args: tuple, kwargs: dict) -> Any:
+    """Any other NumPy function with a Tensor somewhere in its arguments."""
+    if function in LOOK:
+        return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
+    if function not in FUNCTIONS:
+        raise TypeError(f"np.{function.__name__} does not record on a Tensor; write it in the ops of tinygrad_vg, or use .data for plain values")
+    given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key in ("axis", "a_min", "a_max")}
+    try:
+        return FUNCTIONS[function](*args, **given)
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise TypeError(f"np.{function.__name__} on a Tensor: {error}") from None
+
+
+NAMES = {"a": "x", "arrays": "xs", "newshape": "shape", "ary": "x", "array": "x"}
+
+
+def clip(a: Any, lo: Any = None, hi: Any = None) -> Any:
+    return OPS["clip"](a, -np.inf if lo is None else lo, np.inf if hi is None else hi)
+
+
+def deeply_plain(x: Any) -> Any:
+    return type(x)(map(deeply_plain, x)) if isinstance(x, (list, tuple)) else plain(x)
+
+
+for _name in "reshape transpose swapaxes squeeze sum mean take diagonal astype max min var prod logsumexp softmax log_softmax".split():
+    setattr(Tensor, _name, OPS[_name])
+Tensor.__getitem__ = structure.getitem  # type: ignore[attr-defined]
+Tensor.T = property(structure.transpose)  # type: ignore[attr-defined]
+Tensor.__matmul__ = products.matmul  # type: ignore[attr-defined]
+Tensor.__rmatmul__ = lambda b, a: products.matmul(a, b)  # type: ignore[attr-defined]
+Tensor.dot = products.matmul  # type: ignore[attr-defined]

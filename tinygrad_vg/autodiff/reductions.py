@@ -1,0 +1,121 @@
+"""What is left of many numbers?  max, min, logsumexp; and var, prod and softmax, written out in the ops there are.
+
+max and logsumexp are a diagonal, then a sum: y moves by Σ w_i dx_i. For max the weights pick the largest entry (entries
+that tie share equally), for logsumexp they are softmax(x).
+
+    x  input      y  value      g  gradient      w  weights
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .derivatives import exp, log, square
+from .maps import Diagonal, LinearMap
+from .node import Node, plain
+from .structure import Sum, applied, concatenate, getitem, mean, reshape, sum, transpose
+
+
+class Weighted:
+    """The rule of a reduction along axes whose derivative is a weight for each entry: ∂y/∂x_i = w_i."""
+
+    def __init__(self, name: str, axis: Any, keepdims: bool):
+        self.name, self.axis, self.keepdims = name, axis, bool(keepdims)
+
+    def back(self, i: int, g: Any, y: Any, x: Any) -> Any:
+        return self.spread(g, x) * self.weights(self.spread(y, x), x)
+
+    def local(self, i: int, y: Any, x: Any) -> LinearMap:
+        w = self.weights(self.spread(y, x), x)
+        return Sum(x.shape, self.axis, self.keepdims).local(0, y, x) @ Diagonal(w, x.shape, "w")
+
+    def spread(self, g: Any, x: Any) -> Any:
+        """g, or y, with its reduced axes back as axes of size 1."""
+        return reshape(g, np.empty(x.shape, bool).any(axis=self.axis, keepdims=True).shape)
+
+    def formula(self, i: int) -> str:
+        return f"Σ diag(w), w = {self.text}"
+
+
+class Extreme(Weighted):
+    """max or min. The weights are constants: the second derivative is zero."""
+
+    text = "1 at the entry that is chosen, 1/k where k tie"
+
+    def value(self, x: Any) -> Any:
+        return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
+
+    def weights(self, y: Any, x: Any) -> Any:
+        chosen = plain(x) == plain(y)
+        return chosen / np.sum(chosen, axis=self.axis, keepdims=True)
+
+
+class LogSumExp(Weighted):
+    text = "softmax(x)"
+
+    def value(self, x: Any) -> Any:
+        top = largest(x, self.axis)
+        y = log(sum(exp(x - top), self.axis, keepdims=True)) + top
+        return y if self.keepdims else sum(y, self.axis)
+
+    def weights(self, y: Any, x: Any) -> Any:
+        return softmax(x, self.axis)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest entry along `axis`; entries that tie share the gradient equally. ValueError on an empty axis."""
+    return applied(Extreme("max", axis, keepdims), x)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The smallest entry along `axis`; entries that tie share the gradient equally. ValueError on an empty axis."""
+    return applied(Extreme("min", axis, keepdims), x)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log Σ exp(x) along `axis`, without overflow; its gradient is softmax(x). -inf on an empty axis."""
+    return applied(LogSumExp("logsumexp", axis, keepdims), x)
+
+
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """exp(x) / Σ exp(x) along `axis`, without overflow: the largest entry, as a constant, is taken off first."""
+    e = exp(x - largest(x, axis))
+    return e / sum(e, axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """x - logsumexp(x) along `axis`: the log of softmax, exact where softmax underflows."""
+    return x - logsumexp(x, axis, keepdims=True)
+
+
+def largest(x: Any, axis: Any) -> np.ndarray:
+    """The largest value along `axis`, as plain numbers; 0 where it is not finite."""
+    values = np.asarray(plain(x))
+    if values.dtype == object:
+        values = np.array([plain(v) for v in values.flat], dtype=float).reshape(values.shape)
+    top = np.max(values.real, axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(top), top, top.dtype.type(0))
+
+
+def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """The variance along `axis`: Σ (x - mean)² / (n - ddof)."""
+    centre = mean(x, axis, keepdims=True)
+    return sum(square(x - centre), axis, keepdims) / (math.prod(np.shape(x)) // math.prod(np.shape(centre)) - ddof)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
+    if not isinstance(x, Node):
+        return np.prod(x, axis=axis, keepdims=keepdims)
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    rest = [a for a in range(x.ndim) if a not in {b % x.ndim for b in axes}]
+    y = transpose(x, (*rest, *(b % x.ndim for b in axes)))
+    y = reshape(y, (*y.shape[: len(rest)], math.prod(y.shape[len(rest) :])))
+    while (n := y.shape[-1]) > 1:
+        pairs = y[..., : n // 2] * y[..., n // 2 : n // 2 * 2]
+        y = concatenate([pairs, y[..., -1:]], axis=-1) if n % 2 else pairs
+    y = getitem(y, (..., 0)) if n else sum(y, -1) + 1.0
+    return reshape(y, np.empty(x.shape, bool).any(axis=axis, keepdims=True).shape) if keepdims else y

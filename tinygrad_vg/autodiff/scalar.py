@@ -1,0 +1,180 @@
+"""How does one number carry its derivative?  A Scalar: a float, its parents, and a slope for each.
+
+The slopes ∂y/∂a, ∂y/∂b, ∂y/∂c are computed in the forward pass, by the op's row. The reverse sweep multiplies by them.
+
+    y  value      a, b, c  operands      da, db, dc  slopes (None for a constant)      g  gradient
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .derivatives import Elementwise
+from .maps import Diagonal, LinearMap
+from .node import UNRECORDED, Name, Node, births, describe, recording
+from .operators import Operators
+from .sweep import anomaly, backward
+
+
+class Scalar(Operators):
+    """One number to differentiate with respect to: Scalar(2.0), Scalar(2.0, name="w").
+
+    .data  the number (float); on a leaf it may be assigned            .grad  float, or None before backward()
+    .backward(seed=None, keep=True)  fills .grad of its whole history; leaves accumulate over calls
+
+    Arithmetic follows IEEE 754 as NumPy does, without warnings: Scalar(1.) / Scalar(0.) is inf.
+
+    >>> x = Scalar(3.0, name="x")
+    >>> y = x * x + 2 * x
+    >>> y.backward()
+    >>> x.grad
+    8.0
+    """
+
+    __slots__ = ("a", "b", "c", "da", "db", "dc")
+    __array_priority__ = 1000
+    shape: tuple[int, ...] = ()
+    ndim, size = 0, 1
+    backward = backward
+
+    def __init__(self, data: Any, name: Any = None):
+        self._data, self._grad, self.rule = number(data, "Scalar"), None, None
+        self._name = name if name is None or isinstance(name, Name) else Name(str(name))
+        self.birth, self.changed = next(births), 0
+        self.a = self.b = self.c = self.da = self.db = self.dc = None
+
+    @property
+    def data(self) -> float:
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.rule is not None:
+            raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
+        self._data = number(value, "Scalar.data")
+        self.changed = next(births)
+
+    @property
+    def grad(self) -> float | None:
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self._grad = None if value is None else number(value, "Scalar.grad")
+
+    @property
+    def parents(self) -> tuple:  # type: ignore[override]
+        return (self.a, self.b, self.c)[: self.rule.arity] if isinstance(self.rule, Elementwise) else ()
+
+    def detach(self) -> float:
+        """The plain number."""
+        return self._data
+
+    @staticmethod
+    def record(rule: Any, operands: tuple) -> Any:
+        """The Scalar that `rule` makes of `operands`: its value and, in the same go, its slopes."""
+        numbers, wanted = [], []
+        for x in operands:
+            is_node = isinstance(x, Scalar)
+            if not is_node and isinstance(x, np.ndarray) and x.dtype == object:
+                return rule.each(*operands)
+            numbers.append(x._data if is_node else number(x, getattr(rule, "name", "this op")))
+            wanted.append(is_node)
+        if not isinstance(rule, Elementwise):
+            raise TypeError(f"{rule.name} works on arrays, not on a Scalar; use a Tensor, or an object array from scalars()")
+        y, *slopes = evaluate(rule, numbers, tuple(wanted))
+        node = Scalar.__new__(Scalar)
+        node._data, node._grad, node._name, node.changed = y, None, None, 0
+        if not recording.get():
+            node.rule, node.birth = UNRECORDED, next(births)
+            node.a = node.b = node.c = node.da = node.db = node.dc = None
+            return node
+        node.rule, node.birth = rule, next(births)
+        node.a, node.b, node.c = (*(x if w else n for x, w, n in zip(operands, wanted, numbers)), None, None)[:3]
+        node.da, node.db, node.dc = slopes
+        if anomaly.get():
+            anomaly.get().made(node)
+        return node
+
+    def local(self, i: int) -> LinearMap:
+        return Diagonal((self.da, self.db, self.dc)[i], (), self.rule.slopes[i])
+
+    def contributions(self, g: Any, inside: Any, graph: bool) -> Any:
+        """What each parent receives from this node's gradient: slope times gradient."""
+        for i, (x, slope) in enumerate(((self.a, self.da), (self.b, self.db), (self.c, self.dc))):
+            if slope is not None and (inside is None or x in inside):
+                yield x, self.rule.pulls[i](g, self, *self.parents) if graph else g * slope
+
+    def settle(self, g: Any) -> Any:
+        return g
+
+    def like(self, value: Any, what: str) -> Any:
+        """value as a number; a Scalar as it is (a seed that is itself to be differentiated)."""
+        return value if isinstance(value, Scalar) else number(value, what)
+
+    def owned(self, g: Any, taken: set[int]) -> float:
+        return float(g)
+
+    def lifted(self, g: Any) -> Scalar:
+        return g if isinstance(g, Scalar) else Scalar(g)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """np.exp(x), np.float64(2) * x, object_array * x."""
+        from .protocols import on_scalars
+
+        return on_scalars(ufunc, method, inputs, kwargs)
+
+    def __repr__(self) -> str:
+        label = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
+        return f"Scalar({self._data!r}{label})"
+
+
+def scalars(array: Any, name: str | None = None) -> np.ndarray:
+    """An object array of Scalars, one for each number of `array`, named W[0,0] … if a name is given.
+
+    The same model code runs on it, with one node per number.
+
+    >>> W = scalars([[1., 2.], [3., 4.]], name="W")
+    >>> (W @ np.array([1., 10.]))[0]
+    Scalar(21.0, op='add')
+    """
+    values = np.asarray(array)
+    result = np.empty(values.shape, dtype=object)
+    for index, value in np.ndenumerate(values):
+        result[index] = Scalar(value, name=None if name is None else Name(name, index))
+    return result
+
+
+def evaluate(rule: Elementwise, numbers: list, wanted: tuple) -> tuple:
+    """Value and slopes with plain floats; where Python would raise or leave the reals, again as NumPy does."""
+    try:
+        result = rule.on_numbers(wanted)(*numbers)
+        if type(result[0]) is float:
+            return result
+    except (ArithmeticError, ValueError):
+        pass
+    with np.errstate(all="ignore"):
+        xs = [np.float64(x) for x in numbers]
+        y = rule.value(*xs)
+        slopes = [float(rule.diagonals[i](y, *xs)) if want else None for i, want in enumerate(wanted)]
+    return (float(y), *slopes, None, None)[:4]
+
+
+def number(x: Any, what: str) -> float:
+    """x as a float, if it is one real number; else TypeError."""
+    if type(x) is float:
+        return x
+    if isinstance(x, (int, float, np.floating, np.integer, np.bool_)):
+        try:
+            return float(x)
+        except OverflowError:
+            return math.copysign(math.inf, x)
+    if isinstance(x, np.ndarray) and x.shape == () and x.dtype.kind in "fiub":
+        return float(x)
+    if isinstance(x, Node):
+        raise TypeError(f"{what} needs one plain number, got {describe(x)}; a Scalar and a Tensor do not mix: pass {describe(x)}.data")
+    shape = f" of shape {np.shape(x)}; for arrays use a Tensor, or scalars(array)" if isinstance(x, (np.ndarray, list, tuple)) else ""
+    raise TypeError(f"{what} needs one real number, got {type(x).__name__}{shape}")

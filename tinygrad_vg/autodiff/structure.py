@@ -1,0 +1,219 @@
+"""What moves numbers around without changing them?  Reshape, transpose, select, join, add up: the linear operations.
+
+Each is its own local derivative, so a class says two things only: what it does, and what its transpose does.
+
+    reshape ᵀ  reshape back         transpose ᵀ  transpose back       getitem ᵀ  put back into zeros, adding repeats
+    sum ᵀ      spread               broadcast ᵀ  add up               concatenate ᵀ  cut apart
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .maps import LinearMap, LinearOperation, Spread
+from .node import Node
+
+
+class Reshape(LinearOperation):
+    name = "reshape"
+
+    def __init__(self, shape_in: tuple, shape: Any):
+        self.shape_in, self.shape = shape_in, shape
+
+    def value(self, x: Any) -> Any:
+        return np.reshape(x, self.shape)
+
+    def adjoint(self, g: Any) -> Any:
+        return g.reshape(self.shape_in)
+
+
+class Transpose(LinearOperation):
+    name = "transpose"
+
+    def __init__(self, axes: Any):
+        self.axes = axes
+
+    def value(self, x: Any) -> Any:
+        return np.transpose(x, self.axes)
+
+    def adjoint(self, g: Any) -> Any:
+        return np.transpose(g, None if self.axes is None else np.argsort([axis % g.ndim for axis in self.axes]))
+
+
+class Select(LinearOperation):
+    """x[index]. Its transpose puts g back into zeros; an entry selected twice gets both."""
+
+    name = "getitem"
+
+    def __init__(self, shape_in: tuple, index: Any):
+        self.shape_in = shape_in
+        parts = index if isinstance(index, tuple) else (index,)
+        self.index = tuple(np.array(part) if isinstance(part, (np.ndarray, list)) else plain_part(part) for part in parts)
+        self.basic = all(part is None or part is Ellipsis or isinstance(part, (int, slice)) and not isinstance(part, bool) for part in self.index)
+
+    def value(self, x: Any) -> Any:
+        return np.asarray(x)[self.index]
+
+    def adjoint(self, g: Any) -> Any:
+        x = np.zeros(self.shape_in, g.dtype)
+        if self.basic:
+            x[self.index] = g
+        else:
+            np.add.at(x, self.index, g)
+        return x
+
+
+class Sum(LinearOperation):
+    """Add up along axes, times a factor: 1 for sum, 1/n for mean. Its transpose spreads g evenly."""
+
+    def __init__(self, shape_in: tuple, axis: Any, keepdims: bool, name: str = "sum"):
+        self.shape_in, self.axis, self.keepdims, self.name = shape_in, axis, bool(keepdims), name
+
+    def value(self, x: Any) -> Any:
+        return (np.mean if self.name == "mean" else np.sum)(x, axis=self.axis, keepdims=self.keepdims)
+
+    def adjoint(self, g: Any) -> Any:
+        x = np.empty(self.shape_in, g.dtype)
+        if x.size:
+            part = g if self.name == "sum" else g / (x.size // g.size)
+            x[...] = part if self.keepdims or self.axis is None else np.expand_dims(part, self.axis)
+        return x
+
+
+class Cast(LinearOperation):
+    name = "astype"
+
+    def __init__(self, dtype_in: Any, dtype: Any):
+        self.dtype_in, self.dtype = dtype_in, dtype
+
+    def value(self, x: Any) -> Any:
+        return x.astype(self.dtype)
+
+    def adjoint(self, g: Any) -> Any:
+        return g.astype(self.dtype_in)
+
+
+class Join:
+    """concatenate and stack: the parents' values side by side. The map from each parent is the transpose of a selection."""
+
+    def __init__(self, name: str, axis: int):
+        self.name, self.axis = name, axis
+
+    def value(self, *xs: Any) -> Any:
+        return getattr(np, self.name)(xs, axis=self.axis)
+
+    def local(self, i: int, y: Any, *xs: Any) -> LinearMap:
+        axis = self.axis % y.ndim
+        start = i if self.name == "stack" else int(np.sum([x.shape[axis] for x in xs[:i]], dtype=int))
+        part = start if self.name == "stack" else slice(start, start + xs[i].shape[axis])
+        return Select(np.shape(y), (slice(None),) * axis + (part,)).local(0, xs[i], y).T
+
+    def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
+        return self.local(i, y, *xs)._pull(g)
+
+    def formula(self, i: int) -> str:
+        return f"part {i} of {self.name}"
+
+
+def plain_part(part: Any) -> Any:
+    """One part of an index; TypeError for a node, whose values are not whole numbers."""
+    if isinstance(part, Node):
+        raise TypeError("an index must be whole numbers, a mask or slices; a node is neither: use x[indices.data.astype(int)]")
+    return int(part) if isinstance(part, np.integer) else part
+
+
+def applied(rule: Any, x: Any) -> Any:
+    """The rule on a node (which records) or on anything else as an array (which computes)."""
+    return x.record(rule, (x,)) if isinstance(x, Node) else rule.value(np.asarray(x))
+
+
+def reshape(x: Any, *shape: Any) -> Any:
+    """x in another shape of the same size, C order; one entry may be -1. reshape(x, (2, 3)) or x.reshape(2, 3)."""
+    return applied(Reshape(np.shape(x), shape[0] if len(shape) == 1 else shape), x)
+
+
+def transpose(x: Any, *axes: Any) -> Any:
+    """The axes of x in another order; all reversed if none are given. transpose(x, (1, 0)) or x.transpose(1, 0)."""
+    order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+    return applied(Transpose(None if order is None else tuple(order)), x)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """x with two axes exchanged."""
+    order = list(range(np.ndim(x)))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return transpose(x, tuple(order))
+
+
+def expand_dims(x: Any, axis: Any) -> Any:
+    """x with axes of size 1 put in at `axis`."""
+    return reshape(x, np.expand_dims(np.empty(np.shape(x), bool), axis).shape)
+
+
+def squeeze(x: Any, axis: Any = None) -> Any:
+    """x without its axes of size 1 (those in `axis`, or all)."""
+    return reshape(x, np.squeeze(np.empty(np.shape(x), bool), axis).shape)
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """x repeated to `shape` by NumPy's rules."""
+    return applied(Spread(np.shape(x), tuple(np.atleast_1d(shape).tolist()) if np.ndim(shape) == 0 else tuple(shape)), x)
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum along `axis` (an int, a tuple, or None for all)."""
+    return applied(Sum(np.shape(x), axis, keepdims), x)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The mean along `axis`."""
+    return applied(Sum(np.shape(x), axis, keepdims, "mean"), x)
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """x[index]: whole numbers, slices, None, ..., integer arrays, a mask; in any mixture NumPy takes."""
+    return applied(Select(np.shape(x), index), x)
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The entries of x at `indices` along `axis`; of the flattened x if axis is None."""
+    indices = np.asarray(indices)
+    return getitem(reshape(x, -1), indices) if axis is None else getitem(x, (slice(None),) * (axis % np.ndim(x)) + (indices,))
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonal in the plane of two axes, as the last axis of the result."""
+    places = np.arange(np.size(x)).reshape(np.shape(x))
+    return take(x, np.diagonal(places, offset, axis1, axis2))
+
+
+def concatenate(xs: Any, axis: int | None = 0) -> Any:
+    """The arrays of the list joined along an axis they have; flattened first if axis is None."""
+    return joined(Join("concatenate", axis), xs) if axis is not None else joined(Join("concatenate", 0), [reshape(x, -1) for x in xs])
+
+
+def stack(xs: Any, axis: int = 0) -> Any:
+    """The arrays of the list, all of one shape, joined along a new axis."""
+    return joined(Join("stack", axis), xs)
+
+
+def joined(rule: Join, xs: Any) -> Any:
+    xs = [x if isinstance(x, Node) else np.asarray(x) for x in xs]
+    node = next((x for x in xs if isinstance(x, Node)), None)
+    return rule.value(*xs) if node is None else node.record(rule, tuple(xs))
+
+
+def split(x: Any, sections: Any, axis: int = 0) -> list:
+    """x cut along `axis` into equal parts (a number) or at the given places (a list), as np.split does."""
+    places = np.split(np.arange(np.shape(x)[axis]), sections)
+    return [getitem(x, (slice(None),) * (axis % np.ndim(x)) + (slice(p[0], p[-1] + 1) if len(p) else slice(0, 0),)) for p in places]
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """x in float32 or float64; TypeError for any other dtype of a Tensor."""
+    dtype = np.dtype(dtype)
+    if isinstance(x, Node) and dtype not in (np.float32, np.float64):
+        raise TypeError(f"a Tensor is float32 or float64, not {dtype}; take plain values with .data.astype({dtype})")
+    return applied(Cast(np.asarray(getattr(x, "_data", x)).dtype, dtype), x)
