@@ -1,8 +1,32 @@
-from .autodiff.protocols import OPS
-from .autodiff.node import history, no_grad
+"""tinygrad_vg: reverse-mode automatic differentiation, small enough to read, that shows where the gradient went.
+
+>>> from tinygrad_vg import Scalar
+>>> x = Scalar(0.5, name="x")
+>>> y = (x * 2).tanh()
+>>> y.backward()
+>>> print(f"dy/dx = {x.grad:.4f} = " + " × ".join(f"({edge.formula})" for node in (y, x * 2) for edge in node.edges))
+dy/dx = 0.8399 = (1 - y * y) × (b)
+"""
+
+from . import drawing, experiments, nn, theory, training
 from .autodiff.anomaly import detect_anomaly
+from .autodiff.calculus import hessian, hvp, jacobian
+from .autodiff.check import gradcheck
+from .autodiff.derivatives import absolute as abs
+from .autodiff.derivatives import (
+    add, clip, cos, divide, elementwise, elu, exp, expm1, gelu, leaky_relu, log, log1p, maximum, minimum, multiply,
+    negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where,
+)  # fmt: skip
+from .autodiff.maps import LinearMap
+from .autodiff.node import Edge, Node, history, no_grad
+from .autodiff.products import einsum, linear, matmul
+from .autodiff.reductions import log_softmax, logsumexp, max, min, prod, softmax, var
 from .autodiff.scalar import Scalar, scalars
-from .autodiff.tensor import Tensor
+from .autodiff.structure import (
+    astype, broadcast_to, concatenate, diagonal, expand_dims, getitem, mean, reshape, split, squeeze, stack, sum, swapaxes,
+    take, transpose,
+)  # fmt: skip
 from .autodiff.sweep import grad, jvp
-from .autodiff.calculus import jacobian, hessian, hvp
-globals().update(OPS)
+from .autodiff.tensor import Tensor
+
+__version__ = "0.1.0"

@@ -58,10 +58,16 @@ class Elementwise:
     def __call__(self, *operands: Any) -> Any:
         for x in operands:
             if isinstance(x, Node):
+                self.check_constants(operands)
                 return x.record(self, operands)  # type: ignore[attr-defined]
         if any(isinstance(x, np.ndarray) and x.dtype == object for x in operands):
             return self.each(*operands)
         return self.value(*operands)
+
+    def check_constants(self, operands: tuple) -> None:
+        for x, name, slope in zip(operands, self.operands, self.slopes):
+            if slope is None and isinstance(x, Node):
+                raise TypeError(f"{self.name}: {name} must be a constant, got a {type(x).__name__}; pass its .data, or compare it: x > 0")
 
     def each(self, *operands: Any) -> np.ndarray:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
@@ -157,7 +163,7 @@ tanh       = elementwise("tanh(a)",                  "tanh(a)",                 
 
 maximum    = elementwise("maximum(a, b)",            "maximum(a, b)",                      "(a > b) + 0.5 * (a == b)", "(a < b) + 0.5 * (a == b)")
 minimum    = elementwise("minimum(a, b)",            "minimum(a, b)",                      "(a < b) + 0.5 * (a == b)", "(a > b) + 0.5 * (a == b)")
-clip       = elementwise("clip(a, lo=-inf, hi=inf)", "minimum(maximum(a, lo), hi)",        "(lo <= a) & (a <= hi)", None,                    None)
+clip_      = elementwise("clip(a, lo, hi)",           "minimum(maximum(a, lo), hi)",        "(lo <= a) & (a <= hi)", None,                    None)
 where      = elementwise("where(condition, a, b)",   "where(condition, a, b)",             None,                    "where(condition, 1.0, 0.0)", "where(condition, 0.0, 1.0)")
 
 sigmoid    = elementwise("sigmoid(a)",               "1 / (1 + exp_or_inf(-a))",           "y * (1 - y)")
@@ -168,3 +174,11 @@ softplus   = elementwise("softplus(a)",              "maximum(a, 0.0) + log1p(ex
 gelu_gate  = elementwise("gelu_gate(a)",             "sigmoid(a * (K + M * a * a))",       "y * (1 - y) * (K + 3 * M * a * a)")
 gelu       = elementwise("gelu(a)",                  "a * gelu_gate(a)",                   "gelu_gate(a) * (1 + a * (1 - gelu_gate(a)) * (K + 3 * M * a * a))")
 # fmt: on
+
+
+def clip(a: Any, lo: Any = None, hi: Any = None) -> Any:
+    """a, but not below lo and not above hi (constants; None: no bound): slope 1 from lo to hi, both included, 0 outside."""
+    return clip_(a, -math.inf if lo is None else lo, math.inf if hi is None else hi)
+
+
+OPS["clip"] = clip

@@ -29,11 +29,11 @@ COMPARISONS = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.gr
 
 # NumPy's function → ours, with NumPy's names for the arguments where they differ
 FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for name in (
-    "sum mean var max min prod clip where reshape transpose swapaxes expand_dims squeeze broadcast_to "
+    "sum mean var max min prod where reshape transpose swapaxes expand_dims squeeze broadcast_to "
     "concatenate stack split take diagonal einsum".split()
 )} | {
     np.dot: lambda a, b: OPS["multiply"](a, b) if not np.ndim(a) or not np.ndim(b) else OPS["matmul"](a, b),
-    np.clip: lambda a, a_min=None, a_max=None: clip(a, a_min, a_max),
+    np.clip: lambda a, a_min=None, a_max=None: OPS["clip"](a, a_min, a_max),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
     np.outer: lambda a, b: structure.reshape(a, (-1, 1)) * structure.reshape(b, (1, -1)),
@@ -94,7 +94,7 @@ def array_function(function: Any, args: tuple, kwargs: dict) -> Any:
         return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
     if function not in FUNCTIONS:
         raise TypeError(f"np.{function.__name__} does not record on a Tensor; write it in the ops of tinygrad_vg, or use .data for plain values")
-    given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key in ("axis", "a_min", "a_max")}
+    given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key == "axis"}
     try:
         return FUNCTIONS[function](*args, **given)
     except TypeError as error:
@@ -103,11 +103,7 @@ def array_function(function: Any, args: tuple, kwargs: dict) -> Any:
         raise TypeError(f"np.{function.__name__} on a Tensor: {error}") from None
 
 
-NAMES = {"a": "x", "arrays": "xs", "newshape": "shape", "ary": "x", "array": "x"}
-
-
-def clip(a: Any, lo: Any = None, hi: Any = None) -> Any:
-    return OPS["clip"](a, -np.inf if lo is None else lo, np.inf if hi is None else hi)
+NAMES = {"a": "x", "arrays": "xs", "min": "a_min", "max": "a_max", "newshape": "shape", "ary": "x", "array": "x"}
 
 
 def deeply_plain(x: Any) -> Any:

@@ -1,0 +1,103 @@
+"""Is the derivative right?  Compare it with a derivative that knows nothing of graphs.
+
+Complex step: f(x + ih) = f(x) + ih f′(x) + O(h²), so Im f(x + ih) / h with h = 1e-30 is f′(x) to the last digit, with
+nothing subtracted (Squire & Trapp 1998). It needs a function that computes on plain complex arrays; where a function
+does not, central differences (f(x + h) - f(x - h)) / 2h are good to about ten digits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+
+from .calculus import jacobian
+from .maps import unit_arrays
+from .node import Node, plain
+from .scalar import Scalar
+from .sweep import grad
+from .tensor import Tensor
+
+COMPLEX_STEP, STEP = 1e-30, 6e-6  # the second is about the cube root of float64's epsilon
+
+
+def gradcheck(function: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float | None = None) -> bool:
+    """True if the derivatives of `function` at `inputs` are right, every entry of every Jacobian; else raises.
+
+    function  takes one node for each input and returns one node
+    inputs    Scalars (checked as Scalars); Tensors, arrays or numbers (checked as float64 Tensors)
+    order     2: the derivatives of the gradient as well, and so on
+    rtol      allowed error in units of max(1, |derivative|); 1e-10 with the complex step, 1e-6 with central differences,
+              which are used where the function does not take complex arrays (and for every order above 1)
+
+    AssertionError names the worst entry. ValueError says "not differentiable here" where the slopes from the two sides differ.
+    """
+    leaves = [Scalar(x.data) if isinstance(x, Scalar) else Tensor(np.asarray(plain(x), dtype=float)) for x in inputs]
+    output = function(*leaves)
+    if not isinstance(output, Node):
+        raise TypeError(f"gradcheck needs a function that returns one Scalar or Tensor, got {type(output).__name__}")
+    for k, leaf in enumerate(leaves):
+        compare(function, leaves, k, jacobian(output, leaf), rtol)
+    return order == 1 or gradcheck(lambda *xs: weighted(grad(weighted([function(*xs)]), list(xs), create_graph=True)), *leaves, order=order - 1, rtol=rtol)
+
+
+def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float | None) -> None:
+    """AssertionError unless J is the Jacobian of the function with respect to leaf k."""
+    central, exact = central_differences(function, leaves, k), complex_step(function, leaves, k)
+    if exact is not None and np.allclose(exact, central, rtol=1e-4, atol=1e-5):
+        truth, rtol, method = exact, rtol or 1e-10, "complex step"
+    else:
+        truth, rtol, method = central, rtol or 1e-6, "central differences"
+    J = J.reshape(truth.shape)
+    error = np.abs(J - truth) / np.maximum(1.0, np.abs(truth))
+    if np.all(error <= rtol):
+        return
+    row, column = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
+    right, left = (central_differences(function, leaves, k, side)[row, column] for side in (1, -1))
+    if abs(right - left) > 1e-3 * max(1.0, abs(right)):
+        raise ValueError(f"not differentiable here: input {k}, entry {column} has slope {left:.6g} to the left and {right:.6g} to the right")
+    raise AssertionError(
+        f"the derivative of output entry {row} with respect to input {k}, entry {column}: "
+        f"the engine says {J[row, column]:.17g}, {method} {truth[row, column]:.17g} (off by {error[row, column]:.2g}, allowed {rtol:.0e})"
+    )
+
+
+def complex_step(function: Callable, leaves: list, k: int) -> np.ndarray | None:
+    """∂output/∂leaf k as a matrix; None if the function does not compute with complex arrays."""
+    columns = []
+    for e in unit_arrays(leaves[k].shape):
+        xs = [np.asarray(x.data).astype(complex) for x in leaves]
+        xs[k] = xs[k] + 1j * COMPLEX_STEP * e
+        try:
+            y = function(*xs)
+        except (TypeError, AttributeError, ValueError):
+            return None
+        if not np.iscomplexobj(y):
+            return None
+        columns.append(np.imag(y).ravel() / COMPLEX_STEP)
+    return np.array(columns).T if columns else None
+
+
+def central_differences(function: Callable, leaves: list, k: int, side: int = 0) -> np.ndarray:
+    """The same by finite differences, from both sides or (side = 1 or -1) from one."""
+    columns = []
+    for e in unit_arrays(leaves[k].shape):
+        h = STEP * max(1.0, float(np.max(np.abs(e * leaves[k].data))))
+        high, low = (value(function, leaves, k, e * (h * s)) for s in ((1, -1) if side == 0 else (max(side, 0), min(side, 0))))
+        columns.append((high - low) / (h * (2 if side == 0 else 1)))
+    return np.array(columns).T if columns else np.zeros((np.size(value(function, leaves, k, 0.0)), 0))
+
+
+def value(function: Callable, leaves: list, k: int, shift: Any) -> np.ndarray:
+    """The function's value, flat, with leaf k moved by `shift`."""
+    xs = [type(x)(x.data + shift if i == k else x.data) for i, x in enumerate(leaves)]
+    return np.ravel(plain(function(*xs)))
+
+
+def weighted(nodes: list) -> Any:
+    """One number that depends on every entry of every node, each with a weight of its own."""
+    parts = [node * weight if isinstance(node, Scalar) else (node * np.resize(WEIGHTS, node.shape)).sum() for node, weight in zip(nodes, WEIGHTS)]
+    return sum(parts[1:], parts[0])
+
+
+WEIGHTS = np.cos(np.arange(1.0, 30.0))

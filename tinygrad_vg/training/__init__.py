@@ -1,0 +1,4 @@
+"""Can it learn?
+
+Optimisers, clipping, tasks and a loop that remembers what happened to the gradient at every step.
+"""
