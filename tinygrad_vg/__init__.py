@@ -20,6 +20,7 @@ from .autodiff.derivatives import (
 from .autodiff.maps import LinearMap
 from .autodiff.node import Edge, Node, history, no_grad
 from .autodiff.products import einsum, linear, matmul
+from .autodiff.protocols import OPS
 from .autodiff.reductions import log_softmax, logsumexp, max, min, prod, softmax, var
 from .autodiff.scalar import Scalar, scalars
 from .autodiff.structure import (
