@@ -29,5 +29,6 @@ from .autodiff.structure import (
 )  # fmt: skip
 from .autodiff.sweep import grad, jvp
 from .autodiff.tensor import Tensor
+from .chain import Chain
 
 __version__ = "0.1.0"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import linecache
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Iterator
+from typing import Any
 
 import numpy as np
 

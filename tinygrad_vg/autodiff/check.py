@@ -7,7 +7,8 @@ does not, central differences (f(x + h) - f(x - h)) / 2h are good to about ten d
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 

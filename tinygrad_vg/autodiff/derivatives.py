@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +53,10 @@ class Elementwise:
         """local(i, y, *xs).pull(g), without building the map."""
         return unbroadcast(self.pulls[i](g, y, *xs), np.shape(xs[i]))
 
-    def formula(self, i: int) -> str:
-        return self.slopes[i] or ""
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
+        """The row's text, with names in place of letters where there are any."""
+        letters = {"y": y} | {letter: name or letter for letter, name in zip(self.operands, names)}
+        return re.sub(r"[a-zA-Z_]\w*", lambda word: letters.get(word[0], word[0]), self.slopes[i] or "")
 
     def __call__(self, *operands: Any) -> Any:
         for x in operands:
@@ -113,7 +116,7 @@ def times(row: str) -> str:
 
 
 def as_object(x: Any) -> Any:
-    """x as something np.broadcast can walk; a Scalar is one entry."""
+    """x as something NumPy's object loops can walk: a Scalar becomes an object array of shape ()."""
     if isinstance(x, Node):
         box = np.empty((), dtype=object)
         box[()] = x

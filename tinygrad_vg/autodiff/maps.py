@@ -166,7 +166,7 @@ class LinearOperation(LinearMap):
     def back(self, i: int, g: Any, y: Any, x: Any) -> Any:
         return self._pull(g)
 
-    def formula(self, i: int) -> str:
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return self.text
 
     @property

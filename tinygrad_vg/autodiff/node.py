@@ -9,11 +9,13 @@ order*: walk a history oldest first and it is forward mode, youngest first and i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from operator import attrgetter, index as as_integer
-from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, TypeVar
+from operator import attrgetter
+from operator import index as as_integer
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from .maps import LinearMap
@@ -42,8 +44,25 @@ class Node:
     """
 
     __slots__ = ("_data", "_grad", "_name", "rule", "birth", "changed", "__weakref__")
-    parents: tuple
-    shape: tuple[int, ...]
+    _data: Any
+    _grad: Any
+    _name: Name | None
+    rule: Any
+    birth: int
+    changed: int  # when a leaf was last given new data; 0: never
+
+    # What Scalar and Tensor add, each in its own way:
+    parents: Any
+    shape: Any
+    size: Any
+    data: Any
+    record: Callable[..., Any]  # a rule and operands → the node they make
+    local: Callable[..., Any]  # i → ∂self/∂parent i, a linear map
+    contributions: Callable[..., Any]  # a gradient → what each parent receives of it
+    settle: Callable[..., Any]  # a gradient that is complete → as it is stored
+    like: Callable[..., Any]  # a value → of this node's shape and dtype
+    owned: Callable[..., Any]  # a gradient → one that shares no memory
+    lifted: Callable[..., Any]  # a gradient → a node
 
     @property
     def name(self) -> Name | None:
@@ -92,12 +111,14 @@ class Node:
 
     # A comparison is a plain bool or bool array and records nothing. Nodes hash by identity; `==` may make an array, so
     # the package itself compares nodes with `is`, sets and dicts only.
-    def __eq__(self, other: object) -> Any: return False if other is None else self._data == plain(other)  # fmt: skip
-    def __ne__(self, other: object) -> Any: return True if other is None else self._data != plain(other)  # fmt: skip
-    def __lt__(self, other: Any) -> Any: return self._data < plain(other)  # fmt: skip
-    def __le__(self, other: Any) -> Any: return self._data <= plain(other)  # fmt: skip
-    def __gt__(self, other: Any) -> Any: return self._data > plain(other)  # fmt: skip
-    def __ge__(self, other: Any) -> Any: return self._data >= plain(other)  # fmt: skip
+    # fmt: off
+    def __eq__(self, other: object) -> Any: return False if other is None else self._data == plain(other)  # noqa: E704
+    def __ne__(self, other: object) -> Any: return True if other is None else self._data != plain(other)  # noqa: E704
+    def __lt__(self, other: Any) -> Any: return self._data < plain(other)  # noqa: E704
+    def __le__(self, other: Any) -> Any: return self._data <= plain(other)  # noqa: E704
+    def __gt__(self, other: Any) -> Any: return self._data > plain(other)  # noqa: E704
+    def __ge__(self, other: Any) -> Any: return self._data >= plain(other)  # noqa: E704
+    # fmt: on
     __hash__ = object.__hash__
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -123,12 +144,18 @@ class Edge:
     def local(self) -> LinearMap:
         """∂child/∂parent as a linear map: what the sweep multiplies by. RuntimeError if the parent has changed since."""
         check_unchanged(self.child, self.parent)
-        return self.child.local(self.index)  # type: ignore[attr-defined]
+        return self.child.local(self.index)
 
     @property
     def formula(self) -> str:
-        """The local derivative as text: `1 - y * y` on the edge from tanh(a) to a."""
+        """The local derivative as text, in the letters of the op's row: `1 - y * y` on the edge from tanh(a) to a."""
         return self.child.rule.formula(self.index)
+
+    @property
+    def formula_here(self) -> str:
+        """The same in this graph's names: `1 - h[3] * h[3]`."""
+        names = [str(p.name) if isinstance(p, Node) and p.name else f"{p:.4g}" if isinstance(p, (int, float)) else None for p in self.child.parents]
+        return self.child.rule.formula(self.index, names, str(self.child.name) if self.child.name else "y")
 
     def __repr__(self) -> str:
         return f"Edge({describe(self.child)} -> {describe(self.parent)}: {self.formula})"

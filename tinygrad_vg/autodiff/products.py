@@ -19,6 +19,7 @@ class Product:
     """The contract of a product: `back` writes the pull out, `forth` the push, and the local map is made of the two."""
 
     name = "product"
+    letters: tuple[str, ...] = ()
 
     def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
         raise TypeError(f"{type(self).__name__} needs a method back(i, g, y, *xs)")
@@ -26,8 +27,10 @@ class Product:
     def forth(self, i: int, t: Any, *xs: Any) -> Any:
         raise TypeError(f"{type(self).__name__} needs a method forth(i, t, *xs)")
 
-    def formula(self, i: int) -> str:
-        return self.name
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
+        """The other operand, which is what this one is multiplied by: `W` on the edge from linear to x."""
+        named = [name or letter for name, letter in zip(names or self.letters, self.letters)]
+        return "1" if i == 2 else named[1 - i]
 
     def local(self, i: int, y: Any, *xs: Any) -> LinearMap:
         return Given(
@@ -38,7 +41,7 @@ class Product:
 class Matmul(Product):
     """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
 
-    name = "matmul"
+    name, letters = "matmul", ("A", "B")
 
     def value(self, a: Any, b: Any) -> Any:
         return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
@@ -59,14 +62,11 @@ class Matmul(Product):
         part = G @ B.swapaxes(-1, -2) if i == 0 else A.swapaxes(-1, -2) @ G
         return unbroadcast(part, (A, B)[i].shape).reshape((a, b)[i].shape)
 
-    def formula(self, i: int) -> str:
-        return ("t ↦ t B", "t ↦ A t")[i]
-
 
 class Linear(Product):
     """y = x Wᵀ + b on the last axis of x, as one node. W (out, in); with a leading axis of seeds, W (seeds, out, in)."""
 
-    name = "linear"
+    name, letters = "linear", ("x", "W", "b")
 
     def value(self, x: Any, W: Any, b: Any = None) -> Any:
         checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
@@ -85,9 +85,6 @@ class Linear(Product):
             return g.swapaxes(1, 2) @ x if i == 1 else g.sum(axis=1)
         n_out, n_in = W.shape
         return summed(g.reshape(-1, n_out), x.reshape(-1, n_in)) if i == 1 else unbroadcast(g, b.shape)
-
-    def formula(self, i: int) -> str:
-        return ("W", "t ↦ x tᵀ", "1")[i]
 
 
 class Einsum(Product):
@@ -126,8 +123,8 @@ class Einsum(Product):
         subscripts = ",".join([self.out, *(labels for labels, _ in others)]) + "->" + self.labels[i]
         return unbroadcast(einsum(subscripts, g, *(x for _, x in others)), xs[i].shape)
 
-    def formula(self, i: int) -> str:
-        return f"einsum {self.subscripts!r}, operand {i}"
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
+        return f"einsum {self.subscripts!r}, all but operand {i}"
 
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

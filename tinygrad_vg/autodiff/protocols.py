@@ -6,13 +6,15 @@ What is not here raises TypeError and says what to do: nothing loses its gradien
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from . import products, reductions, structure
-from .derivatives import OPS
-from .node import Node, plain
+from .derivatives import OPS, as_object
+from .node import plain
+from .scalar import Scalar
 from .tensor import Tensor
 
 OPS |= {f.__name__: f for f in (products.matmul, products.linear, products.einsum)}
@@ -47,32 +49,21 @@ LOOK = {np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.
         np.isrealobj, np.iscomplexobj, np.result_type, np.may_share_memory, np.shares_memory}  # fmt: skip
 
 
-def on_tensors(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
-    """A ufunc with a Tensor among its inputs."""
+def on_tensors(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """A ufunc with a Tensor among its inputs: np.tanh(t), array @ t, np.float64(2) * t."""
     checked(ufunc, method, kwargs, "Tensor")
     if ufunc in COMPARISONS:
         return ufunc(*map(plain, inputs))
     return UFUNCS[ufunc](*inputs)
 
 
-def on_scalars(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
+def on_scalars(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """A ufunc with a Scalar among its inputs: one op, or one for each entry of an object array."""
-    if any(isinstance(x, Tensor) for x in inputs):
-        return on_tensors(ufunc, method, inputs, kwargs)
     if any(isinstance(x, np.ndarray) and x.dtype == object for x in inputs) and method == "__call__" and not kwargs:
         rule = getattr(UFUNCS.get(ufunc), "rule", None)
-        return rule.each(*inputs) if rule else ufunc(*map(as_objects, inputs))
+        return rule.each(*inputs) if rule else ufunc(*map(as_object, inputs))
     checked(ufunc, method, kwargs, "Scalar")
     return ufunc(*map(plain, inputs)) if ufunc in COMPARISONS else UFUNCS[ufunc](*inputs)
-
-
-def as_objects(x: Any) -> Any:
-    """A Scalar as an object array of shape (), which NumPy's object loops take."""
-    if not isinstance(x, Node):
-        return x
-    box = np.empty((), dtype=object)
-    box[()] = x
-    return box
 
 
 def checked(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
@@ -88,7 +79,7 @@ def checked(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
         raise TypeError(f"{name} has no derivative here; write it in the ops of tinygrad_vg, add a row for it with elementwise(), or use .data for plain values")
 
 
-def array_function(function: Any, args: tuple, kwargs: dict) -> Any:
+def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
     """Any other NumPy function with a Tensor somewhere in its arguments."""
     if function in LOOK:
         return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
@@ -110,10 +101,12 @@ def deeply_plain(x: Any) -> Any:
     return type(x)(map(deeply_plain, x)) if isinstance(x, (list, tuple)) else plain(x)
 
 
+# The methods of Tensors and Scalars that come from the ops above.
 for _name in "reshape transpose swapaxes squeeze sum mean take diagonal astype max min var prod logsumexp softmax log_softmax".split():
     setattr(Tensor, _name, OPS[_name])
-Tensor.__getitem__ = structure.getitem  # type: ignore[attr-defined]
-Tensor.T = property(structure.transpose)  # type: ignore[attr-defined]
-Tensor.__matmul__ = products.matmul  # type: ignore[attr-defined]
-Tensor.__rmatmul__ = lambda b, a: products.matmul(a, b)  # type: ignore[attr-defined]
-Tensor.dot = products.matmul  # type: ignore[attr-defined]
+for _name, _method in {
+    "__getitem__": structure.getitem, "__matmul__": products.matmul, "__rmatmul__": lambda b, a: products.matmul(a, b),
+    "dot": products.matmul, "T": property(structure.transpose), "__array_ufunc__": on_tensors, "__array_function__": array_function,
+}.items():  # fmt: skip
+    setattr(Tensor, _name, _method)
+setattr(Scalar, "__array_ufunc__", on_scalars)  # noqa: B010

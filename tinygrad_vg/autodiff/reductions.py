@@ -36,7 +36,7 @@ class Weighted:
         """g, or y, with its reduced axes back as axes of size 1."""
         return reshape(g, np.empty(x.shape, bool).any(axis=self.axis, keepdims=True).shape)
 
-    def formula(self, i: int) -> str:
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return f"Σ diag(w), w = {self.text}"
 
 

@@ -121,12 +121,6 @@ class Scalar(Operators):
     def lifted(self, g: Any) -> Scalar:
         return g if isinstance(g, Scalar) else Scalar(g)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """np.exp(x), np.float64(2) * x, object_array * x."""
-        from .protocols import on_scalars
-
-        return on_scalars(ufunc, method, inputs, kwargs)
-
     def __repr__(self) -> str:
         label = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
         return f"Scalar({self._data!r}{label})"

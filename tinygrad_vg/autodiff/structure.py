@@ -113,7 +113,7 @@ class Join:
     def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
         return self.local(i, y, *xs)._pull(g)
 
-    def formula(self, i: int) -> str:
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return f"part {i} of {self.name}"
 
 

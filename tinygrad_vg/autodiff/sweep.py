@@ -10,7 +10,8 @@ Forward mode is the same walk oldest first, with the same derivatives, pushed in
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Container, Iterable
+from collections.abc import Container, Iterable
+from typing import Any
 
 from .anomaly import anomaly
 from .node import UNRECORDED, Node, check_unchanged, describe, history
@@ -117,12 +118,17 @@ def differentiable(output: Any) -> list[Node]:
     order = history(output)
     if output.rule is UNRECORDED:
         raise RuntimeError(f"{describe(output)}: computed under no_grad(), so there is no history to differentiate; compute it outside")
+    check_all_unchanged(order)
+    return order
+
+
+def check_all_unchanged(order: list[Node]) -> None:
+    """RuntimeError if any leaf was given new data after one of these nodes was computed from it."""
     first = next((node.birth for node in order if node.rule is not None), 0)
-    if max(node.changed for node in order) > first:  # some leaf was assigned since this graph was begun: look closely
+    if max(parent.changed for node in order for parent in (node, *node.variables)) > first:  # look closely only if need be
         for child in order:
             for parent in child.variables:
                 check_unchanged(child, parent)
-    return order
 
 
 def nodes(inputs: Any) -> list[Node]:

@@ -7,7 +7,8 @@ Nothing else is new: the sweep is the same, and so are the rows of the table. Nu
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -146,18 +147,6 @@ class Tensor(Operators):
 
     def lifted(self, g: Any) -> Tensor:
         return g if isinstance(g, Tensor) else Tensor(g)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """np.tanh(t), array @ t, np.float64(2) * t: NumPy's functions are ours."""
-        from .protocols import on_tensors
-
-        return on_tensors(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
-        """np.sum(t), np.concatenate([t, u]), np.einsum(…)."""
-        from .protocols import array_function
-
-        return array_function(function, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError(f"{describe(self)} would lose its gradient as a plain array; take its value with .data, or keep it with a function of tinygrad_vg")

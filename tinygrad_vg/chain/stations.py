@@ -1,0 +1,98 @@
+"""Which nodes can no path avoid?  The stations, where the chain is cut.
+
+Among the nodes that lie on a path from source to output, in age order, a node is a station exactly when no edge jumps
+over it. A station asked for by hand may also be a group of nodes, when only together they stop every path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.node import Node, describe, history
+from ..autodiff.sweep import dependents
+
+Group = tuple[Node, ...]
+
+
+def paths_between(source: Node, output: Node) -> list[Node]:
+    """The nodes on any path from source to output, oldest first; ValueError if there is no path."""
+    order = history(output)
+    reached = dependents(order, [source])
+    if output not in reached:
+        raise ValueError(f"{describe(output)} does not depend on {describe(source)}: there is no path between them, and the gradient is 0")
+    return [node for node in order if node in reached]
+
+
+def automatic(path: list[Node]) -> list[Group]:
+    """Every station of the path, oldest first: one scan, keeping the farthest child that any node so far reaches."""
+    position = {node: k for k, node in enumerate(path)}
+    farthest = list(range(len(path)))
+    for node in path:
+        for parent in node.variables:
+            if parent in position:
+                farthest[position[parent]] = max(farthest[position[parent]], position[node])
+    stations, reach = [], 0
+    for k, node in enumerate(path):
+        if reach <= k:
+            stations.append((node,))
+        reach = max(reach, farthest[k])
+    return stations
+
+
+def chosen(through: Sequence[Any], path: list[Node]) -> list[Group]:
+    """The stations asked for, oldest first, each checked to stop every path from the source to the output."""
+    on_path = set(path)
+    groups = [tuple(station) if isinstance(station, (tuple, list)) else (station,) for station in through]
+    for group in groups:
+        for node in group:
+            if not isinstance(node, Node):
+                raise TypeError(f"a station is a node or a group of nodes; got {type(node).__name__}")
+            if node not in on_path:
+                raise ValueError(f"{describe(node)} lies on no path from {describe(path[0])} to {describe(path[-1])}")
+        if leak := leaking_edge(group, path):
+            raise ValueError(
+                f"{named(group)} does not separate {describe(path[0])} from {describe(path[-1])}: the edge {describe(leak[0])} → {describe(leak[1])} "
+                "leaks past it; make the station a group that holds that node too, take a state as the output (with a seed), or one term of the loss"
+            )
+    ends = [(path[0],), (path[-1],)]
+    inner = [group for group in groups if not {path[0], path[-1]} & set(group)]
+    return ends[:1] + sorted(inner, key=lambda group: max(node.birth for node in group)) + ends[1:]
+
+
+def leaking_edge(group: Group, path: list[Node]) -> tuple[Node, Node] | None:
+    """An edge by which a path goes round the group, or None if every path from path[0] to path[-1] stops at it."""
+    members, after = set(group), dependents(path, group)
+    past, leak = {path[0]} - members, None
+    for node in path:
+        for parent in node.variables:
+            if node not in members and parent in past:
+                past.add(node)
+                leak = leak or ((parent, node) if node in after or node is path[-1] else None)
+    return leak if path[-1] in past else None
+
+
+def named(group: Group) -> str:
+    """h[3], or {h[3], c[3]}; a node without a name is called by its op."""
+    names = [str(node.name or (node.op if node.rule else describe(node))) for node in group]
+    return names[0] if len(group) == 1 else "{" + ", ".join(names) + "}"
+
+
+def packed(group: Group, values: dict[Node, Any]) -> np.ndarray:
+    """The values of the members: one member's as it is, several laid end to end."""
+    parts = [np.asarray(values[node] if node in values else np.zeros(node.shape)) for node in group]
+    return parts[0] if len(parts) == 1 else np.concatenate([part.ravel() for part in parts])
+
+
+def unpacked(group: Group, array: Any) -> dict[Node, np.ndarray]:
+    """The opposite of packed."""
+    if len(group) == 1:
+        return {group[0]: array}
+    parts = np.split(np.asarray(array), np.cumsum([node.size for node in group])[:-1])
+    return {node: part.reshape(node.shape) for node, part in zip(group, parts)}
+
+
+def shape_of(group: Group) -> tuple[int, ...]:
+    return group[0].shape if len(group) == 1 else (int(np.sum([node.size for node in group])),)
