@@ -78,7 +78,8 @@ def read(source: str | None) -> tuple[str, str]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{title} is not UTF-8 text (byte {error.start} is {raw[error.start]:#04x}); convert it, or give another file") from None
+        at = f"byte {error.start} is {raw[error.start]:#04x}"
+        raise ValueError(f"{title} is not UTF-8 text ({at}); convert it, or give another file") from None
     if "\0" in text:
         raise ValueError(f"{title} looks like a binary file (it contains NUL); give a text")
     if not text:
@@ -98,7 +99,8 @@ def run(text: str, options: argparse.Namespace) -> dict[str, Any]:
     """One forward and one backward pass over the end of the text."""
     T, alphabet = options.steps, sorted(set(text))
     if len(text) <= T:
-        raise ValueError(f"the text has {len(text)} characters, but {T} steps and the character to predict need {T + 1}; use --steps {max(len(text) - 1, 1)} or a longer text")
+        shorter = f"use --steps {len(text) - 1} or " if len(text) > 1 else ""
+        raise ValueError(f"the text has {len(text)} characters, but {T} steps and the next one need {T + 1}; {shorter}give a longer text")
     if len(alphabet) < 2:
         raise ValueError(f"the text repeats one character, {alphabet[0]!r}, so there is nothing to predict")
     place = {character: k for k, character in enumerate(alphabet)}
@@ -122,8 +124,8 @@ def run(text: str, options: argparse.Namespace) -> dict[str, Any]:
         cut = Tensor(states[-1 - DRAWN_STEPS].data).named("h", T - DRAWN_STEPS)
         drawn = predict(inputs[-DRAWN_STEPS:], cut)[2]
     return {
-        "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))], "alphabet": len(alphabet),
-        "loss": loss.item(), "chain": Chain(loss, states[0], through=states), "drawn": drawn,
+        "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))],
+        "alphabet": len(alphabet), "loss": loss.item(), "chain": Chain(loss, states[0], through=states), "drawn": drawn,
         "parts": parts(Chain(states[-1], states[0], seed=states[-1].grad)),
     }  # fmt: skip
 
@@ -183,7 +185,8 @@ def page(result: dict[str, Any], files: list[str], title: str) -> str:
     return "\n".join([
         f"{title}: an RNN of {options.hidden} {options.activation} units reads {len(result['text'])} characters",
         f"  {'…' if len(shown) < len(result['text']) else ''}{shown!r}",
-        f"and predicts {result['guess']!r}; what follows is {result['next']!r}. loss {result['loss']:.4f} nats (guessing among {result['alphabet']}: {math.log(result['alphabet']):.4f})",
+        f"and predicts {result['guess']!r}; what follows is {result['next']!r}",
+        f"loss {result['loss']:.4f} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
         "",
         str(chain),
         "",

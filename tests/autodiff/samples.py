@@ -61,14 +61,14 @@ class Case:
         """What the op is given: the nodes of xs in the layout, and the constants, read-only, so kept in the layout too."""
         given, xs = [], iter(xs)
         for i, (leaf, view) in enumerate(zip(self.leaves, self.views)):
-            given.append(view(next(xs)) if i in self.sample.nodes else constant(view(leaf.astype(dtype))))
+            given.append(view(next(xs)) if i in self.sample.nodes else constant(view(leaf.astype(dtype)), self.sample.op))
         return given
 
     def starts(self, dtype: Any = float) -> list[np.ndarray]:
         return [self.leaves[i].astype(dtype) for i in self.sample.nodes]
 
     def function(self, *xs: Any) -> Any:
-        y = self.sample.function(*self.operands(xs, xs[0].dtype))
+        y = self.sample.function(*self.operands(xs, np.float32 if xs[0].dtype == np.float32 else float))
         return y.T if self.layout == "Fortran" and y.ndim > 1 else y
 
     def plain(self, *xs: Any) -> Any:
@@ -76,9 +76,9 @@ class Case:
         return y.T if self.layout == "Fortran" and y.ndim > 1 else y
 
 
-def constant(x: np.ndarray) -> Any:
-    """A constant as the op is given it: a number, or an array that is read-only."""
-    if x.ndim == 0:
+def constant(x: np.ndarray, op: str) -> Any:
+    """A constant as the op is given it: a number for an elementwise op, else an array that is read-only."""
+    if x.ndim == 0 and op in NUMBERS_WELCOME:
         return float(x)
     x.setflags(write=False)
     return x
@@ -131,7 +131,8 @@ def plain_clip(a, lo=None, hi=None):
     return a if hi is None else np.where(np.real(a) > hi, hi, a)
 def plain_var(x, axis=None, ddof=0, keepdims=False):
     centre = np.mean(x, axis=axis, keepdims=True)
-    return np.sum((x - centre) ** 2, axis=axis, keepdims=keepdims) / (np.size(x) / np.size(centre) - ddof)
+    n = np.sum(np.ones(np.shape(x)), axis=axis, keepdims=True).max(initial=0) - ddof
+    return np.sum((x - centre) ** 2, axis=axis, keepdims=keepdims) / (n or 1)
 def plain_linear(x, W, b=None):
     y = np.einsum("...i,oi->...o", x, W) if np.ndim(W) == 2 else np.einsum("sbi,soi->sbo", x, W)
     return y if b is None else y + (b if np.ndim(W) == 2 else np.expand_dims(b, 1))
@@ -168,12 +169,12 @@ POSITIVE = [(0.3, 2.5), (0.05, 0.5), (1.0, 9.0)]
 
 # op: the intervals its operand, or its operands, are drawn from
 UNARY: dict[str, list] = dict.fromkeys("negative abs sign square sin cos tanh sigmoid relu softplus gelu_gate gelu exp expm1".split(), SMOOTH)
-UNARY |= {"sqrt": POSITIVE, "log": POSITIVE, "log1p": [(-0.7, 2.0), (-0.01, 0.01), (1.0, 9.0)]}
+UNARY |= {"sign": [(-1.5, 1.5), (-5.0, 5.0), (0.1, 0.2)], "sqrt": POSITIVE, "log": POSITIVE, "log1p": [(-0.7, 2.0), (-0.01, 0.01), (1.0, 9.0)]}
 BINARY: dict[str, tuple] = dict.fromkeys("add subtract multiply maximum minimum leaky_relu elu".split(), ((-1.5, 1.5), (-1.5, 1.5)))
 BINARY |= {"divide": ((-1.5, 1.5), (0.4, 2.0)), "power": ((0.4, 2.0), (-2.0, 2.5)), "elu": ((-1.5, 1.5), (0.2, 1.5))}
 OPERATORS = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv, "power": operator.pow,
              "negative": operator.neg, "abs": operator.abs, "matmul": operator.matmul, "getitem": operator.getitem}  # fmt: skip
-NO_METHOD = {"linear", "einsum", "concatenate", "stack", "where", "prod"}
+NUMBERS_WELCOME = {*BINARY, "where", "clip"}
 
 
 def forms(op: str) -> list[Callable[..., Any]]:
@@ -202,7 +203,7 @@ class Collector:
     def add(self, op: str, label: str, call: Callable, arrays: Any, nodes: Any, layouts: Any) -> None:
         mine = self.samples.setdefault(op, [])
         ways = forms(op) if 0 in nodes else forms(op)[:1]
-        way = ways[len(mine) % len(ways)]
+        way = ways[(len(mine) + len(mine) // 4) % len(ways)]
         label = f"{len(mine)}: {label}; nodes {nodes} of shapes {[x.shape for x in arrays]}"
         mine.append(Sample(op, label, call_on(call, way), call_on(call, PLAIN[op]), tuple(arrays), tuple(nodes), layouts))
 
@@ -250,7 +251,7 @@ def elementwise_samples(collect: Collector) -> None:
         low = -1.5 if exponent == int(exponent) else 0.1
         collect.entrywise("power", f"to the {exponent}", lambda op, a, n=exponent: op(a, n), [grid(rng, (2, 3), low, 1.5)], (0,))
     collect.entrywise("power", "2 to the a", lambda op, a: 2 ** a, [grid(rng, (2, 3), -1.5, 1.5)], (0,))
-    collect.entrywise("power", "integer exponents as an array", lambda op, a: op(a, np.arange(3.0)), [grid(rng, (2, 3), -1.5, 1.5)[:, :1]], (0,))
+    collect.entrywise("power", "integer exponents as an array", lambda op, a: op(a, np.arange(3, dtype=np.float32)), [grid(rng, (2, 3), -1.5, 1.5)[:, :1]], (0,))
     for op in ("add", "multiply"):
         collect.entrywise(op, "a with itself", lambda op, a: op(a, a), [grid(rng, (2, 3), -1.5, 1.5)], (0,))
 
@@ -292,7 +293,7 @@ def product_samples(collect: Collector) -> None:
         add(apply, *shapes)
     add(lambda f, x: f(x, x), (3, 3), label="A @ A")
     add(lambda f, x: f(x.T, x), (3, 2), label="Aᵀ A")
-    add(lambda f, a, b: f(f(a.reshape((1,)), np.ones((1, 1))), b.reshape((1,))), (), (), label="two numbers as vectors", layouts=("0-d",))
+    add(lambda f, a, b: f(f(np.reshape(a, (1,)), np.reshape(a, (1, 1))), np.reshape(b, (1,))), (), (), label="two numbers as vectors", layouts=("0-d",))
     for shapes in [((1, 1), (1, 1)), ((1, 3), (3, 1)), ((2, 1), (1, 3)), ((1,), (1,)), ((1, 2, 3), (2, 3, 2)), ((1, 2, 3), (4, 3, 1))]:
         add(apply, *shapes, layouts=("size 1",))
     for shapes in [((0, 3), (3, 2)), ((2, 0), (0, 3)), ((0,), (0,)), ((2, 3), (3, 0)), ((0, 2, 3), (3, 2)), ((2, 0), (0,))]:
@@ -303,7 +304,7 @@ def product_samples(collect: Collector) -> None:
                    ((2, 2, 3), (2, 2, 3)), ((2, 2, 3), (2, 2, 3), (2, 2))]:  # fmt: skip
         add(apply, *shapes)
     add(lambda f, x, W: f(f(x, W), W), (2, 3), (3, 3), label="W used twice")
-    add(lambda f, x, W, b: f(x.reshape((1,)), W.reshape((1, 1)), b.reshape((1,))), (), (), (), label="three numbers", layouts=("0-d",))
+    add(lambda f, x, W, b: f(np.reshape(x, (1,)), np.reshape(W, (1, 1)), np.reshape(b, (1,))), (), (), (), label="three numbers", layouts=("0-d",))
     for shapes in [((1,), (1, 1), (1,)), ((1, 3), (1, 3), (1,)), ((1, 2, 3), (1, 2, 3), (1, 2)), ((2, 1), (3, 1))]:
         add(apply, *shapes, layouts=("size 1",))
     for shapes in [((0, 3), (2, 3), (2,)), ((2, 0), (3, 0), (3,)), ((2, 3), (0, 3), (0,)), ((0,), (2, 0)), ((2, 0, 3), (2, 2, 3), (2, 2))]:
@@ -313,7 +314,7 @@ def product_samples(collect: Collector) -> None:
     for text, *shapes in [
         ("ij,jk->ik", (2, 3), (3, 2)), ("ij,jk", (2, 3), (3, 2)), ("i,i", (3,), (3,)), ("i,j->ij", (2,), (3,)), ("ij->ji", (2, 3)), ("ij->", (2, 3)),
         ("ij->j", (2, 3)), ("ii", (3, 3)), ("ii->i", (3, 3)), ("iij->j", (2, 2, 3)), ("ij,ij->i", (2, 3), (2, 3)), ("...ij,...jk->...ik", (2, 2, 3), (3, 2)),
-        ("b...,...->b", (2, 3), (3,)), ("i,ij,j->", (2,), (2, 3), (3,)), ("ij,j", (2, 3), (3,)), ("ij,k->i", (2, 3), (2,)), ("iii->", (2, 2, 2)),
+        ("b...,...->b...", (2, 3), (3,)), ("i,ij,j->", (2,), (2, 3), (3,)), ("ij,j", (2, 3), (3,)), ("ij,k->i", (2, 3), (2,)), ("iii->", (2, 2, 2)),
         ("...->...", (2, 3)), ("ba", (2, 3)), ("i...,i...->...", (2, 3), (2, 1)), ("bhqd,bhkd->bhqk", (1, 2, 2, 3), (1, 2, 2, 3)),
     ]:  # fmt: skip
         add(lambda f, *xs, text=text: f(text, *xs), *shapes, label=text)
@@ -365,6 +366,8 @@ def structure_samples(collect: Collector) -> None:
         for layouts, these in [(STRIDES, table), *((((layout,), more)) for layout, more in odd.get(op, {}).items())]:
             for args, shape in these:
                 collect.structural(op, lambda f, x, args=args: f(x, *args), shape, label=f"arguments {args}", layouts=layouts, low=low, high=-low)
+                if op != "astype":  # a cast of x * x is rounded, so differences of it are not exact
+                    collect.structural(op, lambda f, x, args=args: f(x * x, *args) * 0.5, shape, label=f"x * x, arguments {args}", layouts=layouts)
     # 0-d: the nearest sensible sample is a number given its axes just before
     collect.structural("swapaxes", lambda f, x: f(x.reshape((1, 1)), 0, 1), (), label="a number as (1, 1)", layouts=("0-d",))
     collect.structural("diagonal", lambda f, x: f(x.reshape((1, 1))), (), label="a number as (1, 1)", layouts=("0-d",))
@@ -406,8 +409,8 @@ def collected() -> dict[str, list[Sample]]:
     for op in "sum mean max min prod var logsumexp".split():
         reduction_samples(collect, op)
     collect.structural("var", lambda f, x: f(x, axis=1, ddof=1), (2, 3), label="ddof=1")
-    collect.structural("prod", lambda f, x: f(x * np.array([1.0, 0.0, 1.0]), axis=1), (2, 3), label="a zero in each row")
-    collect.structural("prod", lambda f, x: f(x * np.array([1.0, 0.0, 0.0]), axis=1), (2, 3), label="two zeros in each row")
+    collect.structural("prod", lambda f, x: f(x * np.array([1, 0, 1], x.dtype if x.dtype == np.float32 else float), axis=1), (2, 3), label="a zero in each row")
+    collect.structural("prod", lambda f, x: f(x * np.array([1, 0, 0], x.dtype if x.dtype == np.float32 else float), axis=1), (2, 3), label="two zeros in each row")
     for op in ("softmax", "log_softmax"):
         softmax_samples(collect, op)
     return collect.samples

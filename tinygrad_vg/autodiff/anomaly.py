@@ -71,7 +71,8 @@ def calling_line() -> str:
 
 def brief(x: Any) -> str:
     """A value in at most a line."""
-    return np.array2string(np.asarray(x.data if isinstance(x, Node) else x, dtype=float), threshold=6, edgeitems=2, precision=4).replace("\n", "")
+    array = np.asarray(x.data if isinstance(x, Node) else x, dtype=float)
+    return np.array2string(array, threshold=6, edgeitems=2, precision=4).replace("\n", "")
 
 
 def slope(edge: Edge) -> str:

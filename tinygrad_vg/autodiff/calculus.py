@@ -20,8 +20,8 @@ def jacobian(output: Node, input: Node) -> np.ndarray:
     if math.prod(output.shape) <= math.prod(input.shape):
         rows = [grad(output, input, seed=e) for e in unit_arrays(output.shape)]
         return np.array(rows, dtype=float).reshape(output.shape + input.shape)
-    columns = [jvp(output, input, e) for e in unit_arrays(input.shape)]
-    return np.moveaxis(np.array(columns, dtype=float).reshape(input.shape + output.shape), range(len(input.shape)), range(-len(input.shape), 0))
+    columns = [np.ravel(jvp(output, input, e)) for e in unit_arrays(input.shape)]
+    return np.array(columns, dtype=float).T.reshape(output.shape + input.shape)
 
 
 def hessian(output: Node, input: Node) -> np.ndarray:

@@ -39,7 +39,7 @@ def gradcheck(function: Callable[..., Any], *inputs: Any, order: int = 1, rtol: 
         raise TypeError(f"gradcheck needs a function that returns one Scalar or Tensor, got {type(output).__name__}")
     for k, leaf in enumerate(leaves):
         compare(function, leaves, k, jacobian(output, leaf), rtol)
-    return order == 1 or gradcheck(lambda *xs: weighted(grad(weighted([function(*xs)]), list(xs), create_graph=True)), *leaves, order=order - 1, rtol=rtol)
+    return order == 1 or gradcheck(derivative_of(function), *leaves, order=order - 1, rtol=rtol)
 
 
 def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float | None) -> None:
@@ -56,7 +56,7 @@ def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float
     row, column = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
     right, left = (central_differences(function, leaves, k, side)[row, column] for side in (1, -1))
     if abs(right - left) > 1e-3 * max(1.0, abs(right)):
-        raise ValueError(f"not differentiable here: input {k}, entry {column} has slope {left:.6g} to the left and {right:.6g} to the right")
+        raise ValueError(f"not differentiable here: input {k}, entry {column}: slope {left:.6g} to the left, {right:.6g} to the right")
     raise AssertionError(
         f"the derivative of output entry {row} with respect to input {k}, entry {column}: "
         f"the engine says {J[row, column]:.17g}, {method} {truth[row, column]:.17g} (off by {error[row, column]:.2g}, allowed {rtol:.0e})"
@@ -97,8 +97,13 @@ def value(function: Callable, leaves: list, k: int, shift: Any) -> np.ndarray:
 
 def weighted(nodes: list) -> Any:
     """One number that depends on every entry of every node, each with a weight of its own."""
-    parts = [node * weight if isinstance(node, Scalar) else (node * np.resize(WEIGHTS, node.shape)).sum() for node, weight in zip(nodes, WEIGHTS)]
+    parts = [x * w if isinstance(x, Scalar) else (x * np.resize(WEIGHTS, x.shape)).sum() for x, w in zip(nodes, WEIGHTS)]
     return sum(parts[1:], parts[0])
+
+
+def derivative_of(function: Callable) -> Callable:
+    """The gradient of the function's weighted output, its entries weighted in turn: one number, to be checked like any other."""
+    return lambda *xs: weighted(grad(weighted([function(*xs)]), list(xs), create_graph=True))
 
 
 WEIGHTS = np.cos(np.arange(1.0, 30.0))

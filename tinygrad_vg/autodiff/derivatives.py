@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -35,8 +35,8 @@ class Elementwise:
         self.name, self.operands, self.text, self.slopes = name, operands, value, slopes
         self.arity, arguments = len(operands), ", ".join(operands)
         self.value = compiled(f"lambda {arguments}: {value}", ON_ARRAYS)
-        self.diagonals = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in slopes]
-        self.pulls = [row and compiled(f"lambda g, y, {arguments}: {times(row)}", ON_NODES) for row in slopes]
+        self.diagonals: list[Any] = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in slopes]
+        self.pulls: list[Any] = [row and compiled(f"lambda g, y, {arguments}: {times(row)}", ON_NODES) for row in slopes]
         self.on_numbers = cache(self._on_numbers)
 
     def _on_numbers(self, wanted: tuple[bool, ...]) -> Callable[..., Any]:
@@ -46,7 +46,7 @@ class Elementwise:
 
     def local(self, i: int, y: Any, *xs: Any) -> LinearMap:
         """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
-        diagonal = Diagonal(self.diagonals[i](y, *xs), np.shape(y), self.slopes[i])
+        diagonal = Diagonal(self.diagonals[i](y, *xs), np.shape(y), str(self.slopes[i]))
         return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Spread(np.shape(xs[i]), np.shape(y))
 
     def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
@@ -62,7 +62,7 @@ class Elementwise:
         for x in operands:
             if isinstance(x, Node):
                 self.check_constants(operands)
-                return x.record(self, operands)  # type: ignore[attr-defined]
+                return x.record(self, operands)
         if any(isinstance(x, np.ndarray) and x.dtype == object for x in operands):
             return self.each(*operands)
         return self.value(*operands)
@@ -76,11 +76,19 @@ class Elementwise:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
         entries = np.broadcast(*(as_object(x) for x in operands))
         result = np.empty(entries.shape, dtype=object)
-        result.flat = [self(*numbers) for numbers in entries]
+        result.reshape(-1)[:] = [self(*numbers) for numbers in entries]
         return result if result.shape else result.item()
 
 
-def elementwise(signature: str, value: str, *slopes: str | None) -> Callable[..., Any]:
+class Op(Protocol):
+    """An op as a function, and its rule."""
+
+    rule: Elementwise
+
+    def __call__(self, *operands: Any, **named: Any) -> Any: ...
+
+
+def elementwise(signature: str, value: str, *slopes: str | None) -> Op:
     """Add an elementwise op: `swish = elementwise("swish(a)", "a * sigmoid(a)", "y + sigmoid(a) * (1 - y)")`.
 
     signature  name and operands, with defaults if there are any
@@ -130,11 +138,18 @@ def exp_or_inf(a: Any) -> Any:
         return np.exp(a)
 
 
+def positive(a: Any, b: Any) -> Any:
+    """a, but 1 where a is 0 and b is not negative: there 0 ** b is flat in b, and log 1 = 0 says so."""
+    return ON_NODES["where"]((a == 0) & (b >= 0), 1.0, a)
+
+
 # What the functions in a row mean on arrays and on numbers. Rows that follow may use the ops of rows before them.
 ON_ARRAYS |= {name: getattr(np, name) for name in "exp log log1p expm1 sqrt sin cos tanh maximum minimum where sign".split()}
 ON_ARRAYS |= {"exp_or_inf": exp_or_inf}
+ON_NODES |= {"positive": positive}
 ON_NUMBERS |= {name: getattr(math, name) for name in "exp log log1p expm1 sqrt sin cos tanh".split()}
 ON_NUMBERS |= {
+    "positive": lambda a, b: 1.0 if a == 0 and b >= 0 else a,
     "exp_or_inf": lambda a: math.exp(a) if a < 709 else math.inf if a == a else a,
     "maximum": lambda a, b: a if a >= b or a != a else b,
     "minimum": lambda a, b: a if a <= b or a != a else b,
@@ -143,45 +158,47 @@ ON_NUMBERS |= {
 }
 
 # fmt: off
-#                         op                          value                                 ∂y/∂a, ∂y/∂b …
-add        = elementwise("add(a, b)",                "a + b",                              "1",                     "1")
-subtract   = elementwise("subtract(a, b)",           "a - b",                              "1",                     "-1")
-multiply   = elementwise("multiply(a, b)",           "a * b",                              "b",                     "a")
-divide     = elementwise("divide(a, b)",             "a / b",                              "1 / b",                 "-y / b")
-power      = elementwise("power(a, b)",              "a ** b",                             "b * a ** (b - 1 * (b != 0))",
-                                                                           "y * log(where((a == 0) & (b >= 0), 1.0, a))")
-negative   = elementwise("negative(a)",              "-a",                                 "-1")
-absolute   = elementwise("abs(a)",                   "maximum(a, -a)",                     "sign(a)")
-sign       = elementwise("sign(a)",                  "sign(a)",                            "0.0")
-square     = elementwise("square(a)",                "a * a",                              "2 * a")
-sqrt       = elementwise("sqrt(a)",                  "sqrt(a)",                            "0.5 / y")
-
-exp        = elementwise("exp(a)",                   "exp(a)",                             "y")
-expm1      = elementwise("expm1(a)",                 "expm1(a)",                           "y + 1")
-log        = elementwise("log(a)",                   "log(a)",                             "1 / a")
-log1p      = elementwise("log1p(a)",                 "log1p(a)",                           "1 / (1 + a)")
-sin        = elementwise("sin(a)",                   "sin(a)",                             "cos(a)")
-cos        = elementwise("cos(a)",                   "cos(a)",                             "-sin(a)")
-tanh       = elementwise("tanh(a)",                  "tanh(a)",                            "1 - y * y")
-
-maximum    = elementwise("maximum(a, b)",            "maximum(a, b)",                      "(a > b) + 0.5 * (a == b)", "(a < b) + 0.5 * (a == b)")
-minimum    = elementwise("minimum(a, b)",            "minimum(a, b)",                      "(a < b) + 0.5 * (a == b)", "(a > b) + 0.5 * (a == b)")
-clip_      = elementwise("clip(a, lo, hi)",           "minimum(maximum(a, lo), hi)",        "(lo <= a) & (a <= hi)", None,                    None)
-where      = elementwise("where(condition, a, b)",   "where(condition, a, b)",             None,                    "where(condition, 1.0, 0.0)", "where(condition, 0.0, 1.0)")
-
-sigmoid    = elementwise("sigmoid(a)",               "1 / (1 + exp_or_inf(-a))",           "y * (1 - y)")
-relu       = elementwise("relu(a)",                  "maximum(a, 0.0)",                    "a > 0")
-leaky_relu = elementwise("leaky_relu(a, slope=0.01)","where(a > 0, a, slope * a)",         "where(a > 0, 1.0, slope)", "where(a > 0, 0.0, a)")
-elu        = elementwise("elu(a, alpha=1.0)",        "where(a > 0, a, alpha * expm1(minimum(a, 0.0)))", "where(a > 0, 1.0, y + alpha)", "where(a > 0, 0.0, expm1(minimum(a, 0.0)))")
-softplus   = elementwise("softplus(a)",              "maximum(a, 0.0) + log1p(exp(minimum(a, -a)))", "sigmoid(a)")
-gelu_gate  = elementwise("gelu_gate(a)",             "sigmoid(a * (K + M * a * a))",       "y * (1 - y) * (K + 3 * M * a * a)")
-gelu       = elementwise("gelu(a)",                  "a * gelu_gate(a)",                   "gelu_gate(a) * (1 + a * (1 - gelu_gate(a)) * (K + 3 * M * a * a))")
+#          op                                      value, y                                          ∂y/∂a, ∂y/∂b
+add        = elementwise("add(a, b)",              "a + b",                                          "1", "1")
+subtract   = elementwise("subtract(a, b)",         "a - b",                                          "1", "-1")
+multiply   = elementwise("multiply(a, b)",         "a * b",                                          "b", "a")
+divide     = elementwise("divide(a, b)",           "a / b",                                          "1 / b", "-y / b")
+negative   = elementwise("negative(a)",            "-a",                                             "-1")
+absolute   = elementwise("abs(a)",                 "maximum(a, -a)",                                 "sign(a)")
+sign       = elementwise("sign(a)",                "sign(a)",                                        "0.0")
+square     = elementwise("square(a)",              "a * a",                                          "2 * a")
+sqrt       = elementwise("sqrt(a)",                "sqrt(a)",                                        "0.5 / y")
+power      = elementwise("power(a, b)",            "a ** b",                                         "b * a ** (b - 1 * (b != 0))",
+                                                                                                     "y * log(positive(a, b))")
+exp        = elementwise("exp(a)",                 "exp(a)",                                         "y")
+expm1      = elementwise("expm1(a)",               "expm1(a)",                                       "y + 1")
+log        = elementwise("log(a)",                 "log(a)",                                         "1 / a")
+log1p      = elementwise("log1p(a)",               "log1p(a)",                                       "1 / (1 + a)")
+sin        = elementwise("sin(a)",                 "sin(a)",                                         "cos(a)")
+cos        = elementwise("cos(a)",                 "cos(a)",                                         "-sin(a)")
+tanh       = elementwise("tanh(a)",                "tanh(a)",                                        "1 - y * y")
+sigmoid    = elementwise("sigmoid(a)",             "1 / (1 + exp_or_inf(-a))",                       "y * (1 - y)")
+softplus   = elementwise("softplus(a)",            "maximum(a, 0.0) + log1p(exp(minimum(a, -a)))",   "sigmoid(a)")
+relu       = elementwise("relu(a)",                "maximum(a, 0.0)",                                "a > 0")
+leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a)",                  "where(a > 0, 1.0, slope)",
+                                                                                                     "where(a > 0, 0.0, a)")
+elu        = elementwise("elu(a, alpha=1.0)",      "where(a > 0, a, alpha * expm1(minimum(a, 0.0)))", "where(a > 0, 1.0, y + alpha)",
+                                                                                                     "where(a > 0, 0.0, expm1(minimum(a, 0.0)))")
+gelu_gate  = elementwise("gelu_gate(a)",           "sigmoid(a * (K + M * a * a))",                   "y * (1 - y) * (K + 3 * M * a * a)")
+gelu       = elementwise("gelu(a)",                "a * gelu_gate(a)",                               "gelu_gate(a) * (1 + a * (1 - gelu_gate(a)) * (K + 3 * M * a * a))")
+maximum    = elementwise("maximum(a, b)",          "maximum(a, b)",                                  "(a > b) + 0.5 * (a == b)",
+                                                                                                     "(a < b) + 0.5 * (a == b)")
+minimum    = elementwise("minimum(a, b)",          "minimum(a, b)",                                  "(a < b) + 0.5 * (a == b)",
+                                                                                                     "(a > b) + 0.5 * (a == b)")
+bounded    = elementwise("clip(a, lo, hi)",        "minimum(maximum(a, lo), hi)",                    "(lo <= a) & (a <= hi)", None, None)
+where      = elementwise("where(condition, a, b)", "where(condition, a, b)",                         None, "where(condition, 1.0, 0.0)",
+                                                                                                           "where(condition, 0.0, 1.0)")
 # fmt: on
 
 
 def clip(a: Any, lo: Any = None, hi: Any = None) -> Any:
     """a, but not below lo and not above hi (constants; None: no bound): slope 1 from lo to hi, both included, 0 outside."""
-    return clip_(a, -math.inf if lo is None else lo, math.inf if hi is None else hi)
+    return bounded(a, -math.inf if lo is None else lo, math.inf if hi is None else hi)
 
 
 OPS["clip"] = clip

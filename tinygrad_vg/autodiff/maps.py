@@ -123,7 +123,8 @@ class Diagonal(LinearMap):
     def _push(self, t: Any) -> Any:
         return t * self.d
 
-    _pull = _push
+    def _pull(self, g: Any) -> Any:
+        return g * self.d
 
 
 class Given(LinearMap):
@@ -179,7 +180,12 @@ class Adjoint(LinearOperation):
 
     def __init__(self, map: LinearOperation):
         self.map, self.name, self.shape_in, self.shape_out = map, f"{map.name}ᵀ", map.shape_out, map.shape_in
-        self.value, self.adjoint = map.adjoint, map.value  # type: ignore[method-assign]
+
+    def value(self, x: Any) -> Any:
+        return self.map.adjoint(x)
+
+    def adjoint(self, g: Any) -> Any:
+        return self.map.value(g)
 
     @property
     def T(self) -> LinearMap:

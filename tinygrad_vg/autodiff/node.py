@@ -29,7 +29,7 @@ class Name(NamedTuple):
     """A base and an index: ('h', (3,)) prints as h[3], ('W_hh', ()) as W_hh."""
 
     base: str
-    index: tuple[int, ...] = ()
+    index: tuple[int, ...] = ()  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return f"{self.base}[{','.join(map(str, self.index))}]" if self.index else self.base
@@ -55,7 +55,9 @@ class Node:
     parents: Any
     shape: Any
     size: Any
+    ndim: Any
     data: Any
+    grad: Any
     record: Callable[..., Any]  # a rule and operands → the node they make
     local: Callable[..., Any]  # i → ∂self/∂parent i, a linear map
     contributions: Callable[..., Any]  # a gradient → what each parent receives of it
@@ -72,7 +74,7 @@ class Node:
         """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
         name = Name(str(base), tuple(as_integer(i) for i in index))
         if self._name not in (None, name):
-            raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot become {name}")
+            raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
         self._name = name
         return self
 
@@ -103,7 +105,7 @@ class Node:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(f"the truth value of {describe(self)}, shape {self.shape}, is ambiguous; use (x.data > 0).any() or .all()")
+            raise ValueError(f"the truth of {describe(self)}, shape {self.shape}, is ambiguous; use (x.data > 0).any() or .all()")
         return bool(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -154,8 +156,8 @@ class Edge:
     @property
     def formula_here(self) -> str:
         """The same in this graph's names: `1 - h[3] * h[3]`."""
-        names = [str(p.name) if isinstance(p, Node) and p.name else f"{p:.4g}" if isinstance(p, (int, float)) else None for p in self.child.parents]
-        return self.child.rule.formula(self.index, names, str(self.child.name) if self.child.name else "y")
+        names = [f"{p:.4g}" if isinstance(p, (int, float)) else getattr(p, "name", None) for p in self.child.parents]
+        return self.child.rule.formula(self.index, [name and str(name) for name in names], str(self.child.name or "y"))
 
     def __repr__(self) -> str:
         return f"Edge({describe(self.child)} -> {describe(self.parent)}: {self.formula})"

@@ -27,7 +27,8 @@ UFUNCS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for name i
     "add subtract multiply divide power negative abs sign square sqrt exp expm1 log log1p sin cos tanh maximum minimum matmul".split()
 )} | {np.float_power: OPS["power"], np.positive: lambda x: x, np.fabs: OPS["abs"]}  # fmt: skip
 
-COMPARISONS = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isnan, np.isinf, np.signbit}  # fmt: skip
+COMPARISONS = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+               np.isfinite, np.isnan, np.isinf, np.signbit}  # fmt: skip
 
 # NumPy's function → ours, with NumPy's names for the arguments where they differ
 FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for name in (
@@ -45,8 +46,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for nam
 
 # Functions that look at values or shapes only: there is no gradient to lose
 LOOK = {np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.argmax, np.argmin, np.argsort, np.all, np.any,
-        np.count_nonzero, np.nonzero, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.array_repr, np.array_str, np.array2string,
-        np.isrealobj, np.iscomplexobj, np.result_type, np.may_share_memory, np.shares_memory}  # fmt: skip
+        np.count_nonzero, np.nonzero, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.array_repr, np.array_str,
+        np.array2string, np.isrealobj, np.iscomplexobj, np.result_type, np.may_share_memory, np.shares_memory}  # fmt: skip
 
 
 def on_tensors(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -76,7 +77,7 @@ def checked(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
     if kwargs:
         raise TypeError(f"{name} on a {kind} takes no {', '.join(kwargs)}; use where() or astype() around it")
     if ufunc not in UFUNCS and ufunc not in COMPARISONS:
-        raise TypeError(f"{name} has no derivative here; write it in the ops of tinygrad_vg, add a row for it with elementwise(), or use .data for plain values")
+        raise TypeError(f"{name} has no derivative here; write it in other ops, give it a row with elementwise(), or use .data")
 
 
 def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
@@ -84,7 +85,7 @@ def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: di
     if function in LOOK:
         return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
     if function not in FUNCTIONS:
-        raise TypeError(f"np.{function.__name__} does not record on a Tensor; write it in the ops of tinygrad_vg, or use .data for plain values")
+        raise TypeError(f"np.{function.__name__} does not record on a Tensor; write it in other ops, or use .data for plain values")
     given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key == "axis"}
     try:
         return FUNCTIONS[function](*args, **given)

@@ -35,6 +35,12 @@ class Scalar(Operators):
     """
 
     __slots__ = ("a", "b", "c", "da", "db", "dc")
+    a: Any
+    b: Any
+    c: Any
+    da: float | None
+    db: float | None
+    dc: float | None
     __array_priority__ = 1000
     shape: tuple[int, ...] = ()
     ndim, size = 0, 1
@@ -66,7 +72,7 @@ class Scalar(Operators):
         self._grad = None if value is None else number(value, "Scalar.grad")
 
     @property
-    def parents(self) -> tuple:  # type: ignore[override]
+    def parents(self) -> tuple:
         return (self.a, self.b, self.c)[: self.rule.arity] if isinstance(self.rule, Elementwise) else ()
 
     def detach(self) -> float:
@@ -95,8 +101,8 @@ class Scalar(Operators):
         node.rule, node.birth = rule, next(births)
         node.a, node.b, node.c = (*(x if w else n for x, w, n in zip(operands, wanted, numbers)), None, None)[:3]
         node.da, node.db, node.dc = slopes
-        if anomaly.get():
-            anomaly.get().made(node)
+        if watch := anomaly.get():
+            watch.made(node)
         return node
 
     def local(self, i: int) -> LinearMap:

@@ -51,7 +51,7 @@ class Select(LinearOperation):
         self.shape_in = shape_in
         parts = index if isinstance(index, tuple) else (index,)
         self.index = tuple(np.array(part) if isinstance(part, (np.ndarray, list)) else plain_part(part) for part in parts)
-        self.basic = all(part is None or part is Ellipsis or isinstance(part, (int, slice)) and not isinstance(part, bool) for part in self.index)
+        self.basic = all(part is None or part is Ellipsis or type(part) in (int, slice) for part in self.index)
 
     def value(self, x: Any) -> Any:
         return np.asarray(x)[self.index]

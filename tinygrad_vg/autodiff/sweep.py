@@ -17,7 +17,9 @@ from .anomaly import anomaly
 from .node import UNRECORDED, Node, check_unchanged, describe, history
 
 
-def sweep(order: list[Node], gradients: dict[Node, Any], keep: Container | None = None, inside: Container | None = None, graph: bool = False) -> None:
+def sweep(
+    order: list[Node], gradients: dict[Node, Any], keep: Container | None = None, inside: Container | None = None, graph: bool = False
+) -> None:
     """Pull the given gradients back through `order` (a history, oldest first), adding to the dictionary as it goes.
 
     keep    the nodes whose gradients are wanted; the others are dropped once handed on. None: all
@@ -55,7 +57,7 @@ def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
     for leaf in leaves & gradients.keys():
         g = leaf.owned(gradients[leaf], taken)
         gradients[leaf] = g if leaf._grad is None else leaf.owned(leaf._grad + g, taken)
-    deque(map(Node._grad.__set__, gradients.keys(), gradients.values()), maxlen=0)  # one C call: Ctrl-C cannot fall inside
+    deque(map(Node.__dict__["_grad"].__set__, gradients.keys(), gradients.values()), maxlen=0)  # one C call: Ctrl-C cannot fall inside
 
 
 def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False) -> Any:

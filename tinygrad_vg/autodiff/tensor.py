@@ -44,6 +44,7 @@ class Tensor(Operators):
     mean: Callable
     reshape: Callable
     transpose: Callable
+    __getitem__: Callable
 
     def __init__(self, data: Any, name: Any = None):
         self._data, self._grad, self.rule, self.parents = leaf_array(data), None, None, ()
@@ -77,7 +78,7 @@ class Tensor(Operators):
 
     # fmt: off
     @property
-    def shape(self) -> tuple[int, ...]: return self._data.shape  # type: ignore[override]
+    def shape(self) -> tuple[int, ...]: return self._data.shape
     @property
     def ndim(self) -> int: return self._data.ndim
     @property
@@ -106,8 +107,8 @@ class Tensor(Operators):
             node.rule, node.parents, node.birth = UNRECORDED, (), next(births)
             return node
         node.rule, node.parents, node.birth = rule, operands, next(births)
-        if anomaly.get():
-            anomaly.get().made(node)
+        if watch := anomaly.get():
+            watch.made(node)
         return node
 
     def local(self, i: int) -> LinearMap:
@@ -127,7 +128,7 @@ class Tensor(Operators):
         return g if g.dtype is self._data.dtype else g.astype(self._data.dtype)
 
     def like(self, value: Any, what: str) -> Any:
-        """value as an array (or Tensor) of this node's shape and dtype; a 0 stands for zeros, a number for a 1-element array."""
+        """value as an array (or Tensor) of this node's shape and dtype; 0 stands for zeros, a number for a 1-element array."""
         if isinstance(value, Tensor) and value.shape == self.shape:
             return value
         array = constant(value, self)
@@ -149,7 +150,7 @@ class Tensor(Operators):
         return g if isinstance(g, Tensor) else Tensor(g)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise TypeError(f"{describe(self)} would lose its gradient as a plain array; take its value with .data, or keep it with a function of tinygrad_vg")
+        raise TypeError(f"{describe(self)} would lose its gradient as a plain array; take its value with .data, or use an op of ours")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -181,6 +182,7 @@ class Waiting:
 
     CHUNK = 1 << 18
     __slots__ = ("g", "x", "bytes", "done")
+    done: Any
     __array_ufunc__ = None
 
     def __init__(self, g: np.ndarray, x: np.ndarray):
@@ -227,10 +229,10 @@ def constant(x: Any, rule: Any) -> Any:
         return x
     if isinstance(x, (list, tuple)):
         x = np.array(x)
-    name = getattr(rule, "name", None) or "this"
     if not isinstance(x, np.ndarray) or isinstance(x, (np.ma.MaskedArray, np.matrix)) or x.dtype.kind not in "fiub":
-        what = f"an array of {x.dtype}; {hint(x.dtype)}" if type(x) is np.ndarray else f"{type(x).__name__}{'; a Scalar and a Tensor do not mix' if isinstance(x, Node) else ''}"
-        raise TypeError(f"{name} needs Tensors, real numbers or plain arrays of them, got {what}")
+        what = f"an array of {x.dtype}; {hint(x.dtype)}" if type(x) is np.ndarray else type(x).__name__
+        what += "; a Scalar and a Tensor do not mix: pass its .data" if isinstance(x, Node) else ""
+        raise TypeError(f"{getattr(rule, 'name', None) or 'this'} needs Tensors, real numbers or plain arrays of them, got {what}")
     if x.dtype.kind == "f" and x.dtype != kept_dtype(x.dtype):
         return locked(x.astype(kept_dtype(x.dtype)))
     return locked(x.copy()) if x.flags.writeable else x

@@ -86,7 +86,8 @@ class Chain:
         return table(self)
 
     def __repr__(self) -> str:
-        return f"Chain({describe(self.output)} → {describe(self.source)}: {len(self.links)} links, product {math.exp(self.log_product[0]):.3g})"
+        log = self.log_product[0] / math.log(10)
+        return f"Chain({describe(self.output)} back to {describe(self.source)}: {len(self.links)} links, product 10^{log:+.2f})"
 
 
 def norm(g: Any) -> float:

@@ -34,7 +34,8 @@ def automatic(path: list[Node]) -> list[Group]:
         for parent in node.variables:
             if parent in position:
                 farthest[position[parent]] = max(farthest[position[parent]], position[node])
-    stations, reach = [], 0
+    stations: list[Group] = []
+    reach = 0
     for k, node in enumerate(path):
         if reach <= k:
             stations.append((node,))
@@ -54,8 +55,9 @@ def chosen(through: Sequence[Any], path: list[Node]) -> list[Group]:
                 raise ValueError(f"{describe(node)} lies on no path from {describe(path[0])} to {describe(path[-1])}")
         if leak := leaking_edge(group, path):
             raise ValueError(
-                f"{named(group)} does not separate {describe(path[0])} from {describe(path[-1])}: the edge {describe(leak[0])} → {describe(leak[1])} "
-                "leaks past it; make the station a group that holds that node too, take a state as the output (with a seed), or one term of the loss"
+                f"{named(group)} does not separate {describe(path[0])} from {describe(path[-1])}: the edge "
+                f"{describe(leak[0])} → {describe(leak[1])} leaks past it; make the station a group that stops that path too, "
+                "take a state as the output (with a seed), or one term of the loss"
             )
     ends = [(path[0],), (path[-1],)]
     inner = [group for group in groups if not {path[0], path[-1]} & set(group)]

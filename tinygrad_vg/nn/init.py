@@ -50,7 +50,7 @@ def orthogonal(shape: Shape, rng: Any = 0) -> np.ndarray:
 
 def identity(shape: Shape, rng: Any = 0) -> np.ndarray:
     """W = I: what was there stays (Le, Jaitly & Hinton 2015, with ReLU: the IRNN)."""
-    return np.eye(*shape)
+    return np.eye(shape[0], shape[1])
 
 
 def with_radius(W: np.ndarray, rho: float) -> np.ndarray:

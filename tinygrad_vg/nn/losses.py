@@ -28,7 +28,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels must be whole numbers, the index of the right class; got {labels.dtype}")
     if not shape or labels.shape != shape[:-1] or labels.ndim > 1:
-        raise ValueError(f"cross_entropy needs logits (classes,) and one label, or (batch, classes) and (batch,); got {shape} and {labels.shape}")
+        raise ValueError(f"cross_entropy needs (classes,) and one label, or (batch, classes) and (batch,); got {shape} and {labels.shape}")
     if labels.size and not (0 <= labels.min() and labels.max() < shape[-1]):
         raise ValueError(f"labels must lie between 0 and {shape[-1] - 1}; got {labels.min()} to {labels.max()}")
     log_p = log_softmax(logits)

@@ -1,0 +1,74 @@
+"""What does a colour say?  How large, on a logarithmic scale: blue has shrunk, red has grown, white is as large as it was.
+
+Colour-blind safe (ColorBrewer's RdBu). An exact zero, nan and inf have looks of their own. The scale of the boxes is at
+least 1e-3 … 1e3, so a pass in which nothing shrinks looks calm.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Iterable, NamedTuple
+
+BLUE, WHITE, RED = "#2166ac", "#f7f7f7", "#b2182b"
+GREY = "#808080"  # readable on a white page and on a dark one
+DARK, PALE = "#1a1a1a", "#ffffff"
+SPECIAL = {"exactly 0": "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
+ARROW_SPAN, BOX_SPAN, WIDEST_SPAN = math.log10(4), 3.0, 16.0  # powers of ten from the middle of the scale to its end
+
+
+class Entry(NamedTuple):
+    """One field of the legend."""
+
+    colour: str
+    text: str
+
+
+def colour(heat: float | None, span: float, middle: str = WHITE) -> str:
+    """#rrggbb for log10 of a size."""
+    if heat is None:
+        return middle
+    if not math.isfinite(heat):
+        return SPECIAL[special(heat)]
+    share = max(-1.0, min(1.0, heat / span))
+    return mix(middle, RED if share > 0 else BLUE, abs(share))
+
+
+def thickness(heat: float | None) -> float:
+    """Of an arrow, in points: the further its gain is from 1, the thicker."""
+    return 1.2 + 1.6 * min(1.0, abs(heat or 0.0) / ARROW_SPAN)
+
+
+def special(heat: float) -> str:
+    return "nan" if heat != heat else "inf" if heat > 0 else "exactly 0"
+
+
+def mix(start: str, end: str, share: float) -> str:
+    a, b = ([int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (start, end))
+    return "#" + "".join(f"{round(x + share * (y - x)):02x}" for x, y in zip(a, b))
+
+
+def ink(fill: str) -> str:
+    """Dark or white, whichever has more contrast on `fill` (relative luminance, WCAG 2)."""
+    parts = [int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return DARK if luminance > 0.19 else PALE
+
+
+def span_of(heats: Iterable[float | None]) -> float:
+    """Where the scale of the boxes ends: at the largest |heat|, but not below 3 nor above 16 powers of ten."""
+    largest = max((abs(heat) for heat in heats if heat is not None and math.isfinite(heat)), default=0.0)
+    return float(math.ceil(min(max(largest, BOX_SPAN), WIDEST_SPAN)))
+
+
+def legend(boxes: list[float | None], arrows: list[float | None]) -> list[tuple[str, list[Entry]]]:
+    """The rows of the legend: a title and its fields; only for what the picture shows."""
+    rows = [("box: |gradient|", boxes, span_of(boxes), WHITE), ("arrow: gain", arrows, ARROW_SPAN, GREY)]
+    return [(title, fields(heats, span, middle)) for title, heats, span, middle in rows if any(heat is not None for heat in heats)]
+
+
+def fields(heats: list[float | None], span: float, middle: str) -> list[Entry]:
+    ends = [f"≤ {10.0 ** -span:.4g}", "", "1", "", f"≥ {10.0 ** span:.4g}"]
+    scale = [Entry(colour(share * span, span, middle), text) for share, text in zip((-1, -0.5, 0, 0.5, 1), ends)]
+    found = {special(heat) for heat in heats if heat is not None and not math.isfinite(heat)}
+    return scale + [Entry(fill, name) for name, fill in SPECIAL.items() if name in found]

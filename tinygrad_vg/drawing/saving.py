@@ -1,0 +1,41 @@
+"""How does a file come out complete or not at all?  It is written beside its place and moved there in one step."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Collection
+
+
+def checked_path(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path:
+    """path as a Path a file can be saved under.
+
+    ValueError for an unknown suffix, IsADirectoryError for a folder, FileNotFoundError if its folder does not exist.
+    """
+    place = Path(path)
+    if place.suffix.lower() not in suffixes:
+        raise ValueError(f"the suffix says what to save: {', '.join(suffixes)}; got {place.name!r}")
+    if place.is_dir():
+        raise IsADirectoryError(f"{str(place)!r} is a folder; add a file name to it")
+    if not place.resolve().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(place.parent)!r}; create it first")
+    return place
+
+
+def save_whole(path: Path, content: bytes) -> None:
+    """Write the file so that, whatever happens, it is the old one or the new one. A link is followed, an existing file's mode kept."""
+    place = path.resolve()
+    temporary = place.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            if place.exists():
+                os.chmod(temporary, stat.S_IMODE(place.stat().st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, place)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,112 @@
+"""Which boxes belong together?  All that is computed in one time step, or in one layer, read off the names' indices.
+
+h[3] and z[3] belong to step 3, and so do the unnamed nodes between h[2] and h[3]. What comes after the last step (the
+loss) belongs to none. Indices count as steps only if they never fall along an edge and somewhere grow along a path, so the
+units h[0], h[1] of one layer, which do not depend on each other, are not taken for moments in time.
+
+    order  a history, oldest first      step  {node: its step}
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Iterator
+
+from ..autodiff.node import Node
+
+Steps = dict[Node, int]
+HUB = 3  # an inner node used in more steps than this is drawn like a shared weight
+
+
+def steps(order: list[Node]) -> Steps:
+    """The step of each node that has one; {} if the names do not speak of steps."""
+    step = indexed(order)
+    if not grows(order, step):
+        return {}
+    join_children(order, step)
+    last = max(step.values())
+    for node in order:  # left over: what no named node needs, such as a loss at each step
+        before = max((step[parent] for parent in node.variables if parent in step), default=last)
+        if node not in step and before < last:
+            step[node] = before
+    join_children(order, step)
+    return step
+
+
+def indexed(order: list[Node]) -> Steps:
+    """The first index of every computed node that has one, and of leaves that share its base: h[0] is the state before h[1]."""
+    numbered = [node for node in order if node.name and node.name.index]
+    bases = {node.name.base for node in numbered if node.rule is not None}  # type: ignore[union-attr]
+    return {node: node.name.index[0] for node in numbered if node.name.base in bases}  # type: ignore[union-attr]
+
+
+def grows(order: list[Node], step: Steps) -> bool:
+    """Whether the indices never fall from a node to what is computed from it, and grow at least once."""
+    latest: dict[Node, float] = {}
+    growth = False
+    for node in order:
+        before = max((latest[parent] for parent in node.variables), default=-math.inf)
+        here = step.get(node, before)
+        if here < before:
+            return False
+        growth = growth or -math.inf < before < here
+        latest[node] = here
+    return growth
+
+
+def join_children(order: list[Node], step: Steps) -> None:
+    """Put every node that has no step yet into the first step that needs it."""
+    fixed = set(step)
+    for child in reversed(order):
+        for parent in child.variables if child in step else ():
+            if parent not in fixed:
+                step[parent] = min(step.get(parent, step[child]), step[child])
+
+
+def shared(order: list[Node], step: Steps) -> set[Node]:
+    """The nodes used in so many steps that one box would grow long arrows: each step gets a small alias box instead."""
+    uses: dict[Node, set] = {}
+    for child in order if step else ():
+        for parent in child.variables:
+            uses.setdefault(parent, set()).add(step.get(child))
+    return {node for node, used in uses.items() if len(used) > (1 if node.rule is None else HUB)}
+
+
+def rows(order: list[Node], step: Steps) -> dict[Node, int]:
+    """The nodes on the way from h[t-1] to h[t], to be drawn in one straight row; each such state has a row of its own."""
+    row: dict[Node, int] = {}
+    number: dict[tuple, int] = {}
+    for state in order:
+        path = way_back(state, step) if state in step and state.name and state.name.index else []
+        for node in path:
+            row.setdefault(node, number.setdefault(family(state), len(number)))
+    return row
+
+
+def way_back(state: Node, step: Steps) -> list[Node]:
+    """The shortest way from a state to the same state one step before, both included; [] if it does not depend on that."""
+    child_of, queue = {state: state}, deque([state])
+    while queue:
+        child = queue.popleft()
+        for parent in child.variables:
+            if parent in child_of:
+                continue
+            child_of[parent] = child
+            if family(parent) == family(state) and step.get(parent, 0) < step[state]:
+                return list(follow(parent, state, child_of))
+            if step.get(parent) == step[state]:
+                queue.append(parent)
+    return []
+
+
+def follow(node: Node, end: Node, child_of: dict[Node, Node]) -> Iterator[Node]:
+    while node is not end:
+        yield node
+        node = child_of[node]
+    yield end
+
+
+def family(node: Node) -> tuple:
+    """What a state keeps from step to step: its base and all its indices but the first."""
+    return (node.name.base, node.name.index[1:]) if node.name else ()
