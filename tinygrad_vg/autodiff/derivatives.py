@@ -51,7 +51,7 @@ class Elementwise:
 
     def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
         """local(i, y, *xs).pull(g), without building the map."""
-        return unbroadcast(self.pulls[i](g, y, *xs), np.shape(xs[i]))
+        return unbroadcast(self.pulls[i](g, y, *xs), xs[i].shape)
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The row's text, with names in place of letters where there are any."""

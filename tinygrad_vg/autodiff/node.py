@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .maps import LinearMap
 
 births = count(1)  # shared by births and changes, so that the two can be compared; never printed
+latest_change = [0]
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 AnyNode = TypeVar("AnyNode", bound="Node")
 
@@ -169,8 +170,8 @@ def history(output: Node) -> list[Node]:
         raise TypeError(f"history needs a node (a Scalar or a Tensor), got {type(output).__name__}")
     seen, stack = {output}, [output]
     while stack:
-        for parent in stack.pop().variables:
-            if parent not in seen:
+        for parent in stack.pop().parents:
+            if isinstance(parent, Node) and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=attrgetter("birth"))
@@ -206,6 +207,11 @@ def describe(node: Any) -> str:
         return "a constant"
     kind = type(node).__name__
     return str(node._name) if node._name else f"an unnamed {kind}" if node.rule is None else f"the {kind} made by {node.op}"
+
+
+def changed_now(leaf: Node) -> None:
+    """Stamp the leaf: it has just been given new data."""
+    leaf.changed = latest_change[0] = next(births)
 
 
 def check_unchanged(child: Node, parent: Node) -> None:

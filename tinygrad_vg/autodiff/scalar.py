@@ -14,7 +14,7 @@ import numpy as np
 
 from .derivatives import Elementwise
 from .maps import Diagonal, LinearMap
-from .node import UNRECORDED, Name, Node, births, describe, recording
+from .node import UNRECORDED, Name, Node, births, changed_now, describe, recording
 from .operators import Operators
 from .sweep import anomaly, backward
 
@@ -61,7 +61,7 @@ class Scalar(Operators):
         if self.rule is not None:
             raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
         self._data = number(value, "Scalar.data")
-        self.changed = next(births)
+        changed_now(self)
 
     @property
     def grad(self) -> float | None:
@@ -73,7 +73,7 @@ class Scalar(Operators):
 
     @property
     def parents(self) -> tuple:
-        return (self.a, self.b, self.c)[: self.rule.arity] if isinstance(self.rule, Elementwise) else ()
+        return tuple([x for x in (self.a, self.b, self.c) if x is not None])
 
     def detach(self) -> float:
         """The plain number."""
@@ -82,25 +82,21 @@ class Scalar(Operators):
     @staticmethod
     def record(rule: Any, operands: tuple) -> Any:
         """The Scalar that `rule` makes of `operands`: its value and, in the same go, its slopes."""
-        numbers, wanted = [], []
-        for x in operands:
-            is_node = isinstance(x, Scalar)
-            if not is_node and isinstance(x, np.ndarray) and x.dtype == object:
-                return rule.each(*operands)
-            numbers.append(x._data if is_node else number(x, getattr(rule, "name", "this op")))
-            wanted.append(is_node)
         if not isinstance(rule, Elementwise):
             raise TypeError(f"{rule.name} works on arrays, not on a Scalar; use a Tensor, or an object array from scalars()")
-        y, *slopes = evaluate(rule, numbers, tuple(wanted))
+        wanted = tuple([type(x) is Scalar for x in operands])
+        try:
+            numbers = [x._data if is_node else number(x, rule.name) for x, is_node in zip(operands, wanted)]
+        except ObjectArray:
+            return rule.each(*operands)
+        y, *slopes = evaluate(rule, numbers, wanted)
         node = Scalar.__new__(Scalar)
-        node._data, node._grad, node._name, node.changed = y, None, None, 0
-        if not recording.get():
-            node.rule, node.birth = UNRECORDED, next(births)
-            node.a = node.b = node.c = node.da = node.db = node.dc = None
-            return node
-        node.rule, node.birth = rule, next(births)
-        node.a, node.b, node.c = (*(x if w else n for x, w, n in zip(operands, wanted, numbers)), None, None)[:3]
-        node.da, node.db, node.dc = slopes
+        node._data, node._grad, node._name, node.changed, node.birth = y, None, None, 0, next(births)
+        node.rule, node.a, node.b, node.c, node.da, node.db, node.dc = UNRECORDED, None, None, None, None, None, None
+        if recording.get():
+            node.rule = rule
+            node.a, node.b, node.c = [x if is_node else n for x, is_node, n in zip(operands, wanted, numbers)] + [None] * (3 - rule.arity)
+            node.da, node.db, node.dc = slopes
         if watch := anomaly.get():
             watch.made(node)
         return node
@@ -108,11 +104,12 @@ class Scalar(Operators):
     def local(self, i: int) -> LinearMap:
         return Diagonal((self.da, self.db, self.dc)[i], (), self.rule.slopes[i])
 
-    def contributions(self, g: Any, inside: Any, graph: bool) -> Any:
-        """What each parent receives from this node's gradient: slope times gradient."""
-        for i, (x, slope) in enumerate(((self.a, self.da), (self.b, self.db), (self.c, self.dc))):
-            if slope is not None and (inside is None or x in inside):
-                yield x, self.rule.pulls[i](g, self, *self.parents) if graph else g * slope
+    def contributions(self, g: Any, inside: Any, graph: bool) -> list[tuple[Node, Any]]:
+        """What each parent receives from this node's gradient: the gradient times the slope."""
+        slopes = ((self.a, self.da), (self.b, self.db), (self.c, self.dc))
+        if graph:  # the rows fed nodes, so that the product can be differentiated again
+            return [(x, self.rule.pulls[i](g, self, *self.parents)) for i, (x, slope) in enumerate(slopes) if slope is not None and x in inside]
+        return [(x, g * slope) for x, slope in slopes if slope is not None and (inside is None or x in inside)]
 
     def settle(self, g: Any) -> Any:
         return g
@@ -163,6 +160,10 @@ def evaluate(rule: Elementwise, numbers: list, wanted: tuple) -> tuple:
     return (float(y), *slopes, None, None)[:4]
 
 
+class ObjectArray(TypeError):
+    """An array of Scalars where one number was expected: the op goes through it entry by entry."""
+
+
 def number(x: Any, what: str) -> float:
     """x as a float, if it is one real number; else TypeError."""
     if type(x) is float:
@@ -174,6 +175,8 @@ def number(x: Any, what: str) -> float:
             return math.copysign(math.inf, x)
     if isinstance(x, np.ndarray) and x.shape == () and x.dtype.kind in "fiub":
         return float(x)
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        raise ObjectArray(f"{what} needs one number, got an object array")
     if isinstance(x, Node):
         raise TypeError(f"{what} needs one plain number, got {describe(x)}; a Scalar and a Tensor do not mix: pass {describe(x)}.data")
     shape = f" of shape {np.shape(x)}; for arrays use a Tensor, or scalars(array)" if isinstance(x, (np.ndarray, list, tuple)) else ""

@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable
 from typing import Any
 
 from .anomaly import anomaly
-from .node import UNRECORDED, Node, check_unchanged, describe, history
+from .node import UNRECORDED, Node, check_unchanged, describe, history, latest_change
 
 
 def sweep(
@@ -127,7 +127,7 @@ def differentiable(output: Any) -> list[Node]:
 def check_all_unchanged(order: list[Node]) -> None:
     """RuntimeError if any leaf was given new data after one of these nodes was computed from it."""
     first = next((node.birth for node in order if node.rule is not None), 0)
-    if max(parent.changed for node in order for parent in (node, *node.variables)) > first:  # look closely only if need be
+    if latest_change[0] > first:  # something was assigned since the first of these nodes was made: look closely
         for child in order:
             for parent in child.variables:
                 check_unchanged(child, parent)

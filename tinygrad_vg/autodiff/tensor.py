@@ -14,7 +14,7 @@ import numpy as np
 
 from .anomaly import anomaly
 from .maps import LinearMap
-from .node import UNRECORDED, Name, Node, births, describe, recording
+from .node import UNRECORDED, Name, Node, births, changed_now, describe, recording
 from .operators import Operators
 from .sweep import backward
 
@@ -64,7 +64,8 @@ class Tensor(Operators):
         array = leaf_array(value)
         if array.shape != self.shape:
             raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {array.shape} cannot replace its value")
-        self._data, self.changed = array.astype(self.dtype, copy=False), next(births)
+        self._data = locked(array.astype(self.dtype, copy=False))
+        changed_now(self)
 
     @property
     def grad(self) -> np.ndarray | None:

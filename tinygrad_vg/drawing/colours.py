@@ -7,12 +7,14 @@ least 1e-3 … 1e3, so a pass in which nothing shrinks looks calm.
 from __future__ import annotations
 
 import math
-from typing import Iterable, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 BLUE, WHITE, RED = "#2166ac", "#f7f7f7", "#b2182b"
 GREY = "#808080"  # readable on a white page and on a dark one
 DARK, PALE = "#1a1a1a", "#ffffff"
-SPECIAL = {"exactly 0": "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
+ZERO = "zero"
+SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
 ARROW_SPAN, BOX_SPAN, WIDEST_SPAN = math.log10(4), 3.0, 16.0  # powers of ten from the middle of the scale to its end
 
 
@@ -24,8 +26,8 @@ class Entry(NamedTuple):
 
 
 def colour(heat: float | None, span: float, middle: str = WHITE) -> str:
-    """#rrggbb for log10 of a size."""
-    if heat is None:
+    """#rrggbb for log10 of a size; the middle of the scale is WHITE for boxes, GREY for arrows (and a dotted one is an exact 0)."""
+    if heat is None or heat == -math.inf and middle == GREY:
         return middle
     if not math.isfinite(heat):
         return SPECIAL[special(heat)]
@@ -35,11 +37,16 @@ def colour(heat: float | None, span: float, middle: str = WHITE) -> str:
 
 def thickness(heat: float | None) -> float:
     """Of an arrow, in points: the further its gain is from 1, the thicker."""
-    return 1.2 + 1.6 * min(1.0, abs(heat or 0.0) / ARROW_SPAN)
+    return 1.2 + 1.6 * (min(1.0, abs(heat) / ARROW_SPAN) if heat else 0.0)
+
+
+def fill_of(kind: str, heat: float | None, span: float) -> str:
+    """Of a box: a constant is grey, it has no gradient."""
+    return "#e2e2e2" if kind == "constant" else colour(heat, span)
 
 
 def special(heat: float) -> str:
-    return "nan" if heat != heat else "inf" if heat > 0 else "exactly 0"
+    return "nan" if heat != heat else "inf" if heat > 0 else ZERO
 
 
 def mix(start: str, end: str, share: float) -> str:
@@ -68,7 +75,8 @@ def legend(boxes: list[float | None], arrows: list[float | None]) -> list[tuple[
 
 
 def fields(heats: list[float | None], span: float, middle: str) -> list[Entry]:
-    ends = [f"≤ {10.0 ** -span:.4g}", "", "1", "", f"≥ {10.0 ** span:.4g}"]
+    ends = [f"≤ {10.0**-span:.4g}", "", "1", "", f"≥ {10.0**span:.4g}"]
     scale = [Entry(colour(share * span, span, middle), text) for share, text in zip((-1, -0.5, 0, 0.5, 1), ends)]
     found = {special(heat) for heat in heats if heat is not None and not math.isfinite(heat)}
-    return scale + [Entry(fill, name) for name, fill in SPECIAL.items() if name in found]
+    looks = SPECIAL | ({ZERO: GREY} if middle == GREY else {})
+    return scale + [Entry(looks[name], name + ", dotted" * (looks[name] == GREY)) for name in looks if name in found]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Container
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Container
+from typing import Any
 
 from ..autodiff.node import Node
 from .columns import columns_svg
@@ -46,7 +47,7 @@ class Drawing:
 
     @cached_property
     def svg(self) -> str:
-        """The picture as one <svg> element, laid out by Graphviz; in plain columns if there is no engine, or (with a warning) if it fails."""
+        """The picture as one <svg> element, laid out by Graphviz; without it, or (with a warning) if it fails, in plain columns."""
         if engine("svg") is None:
             return columns_svg(self.picture)
         try:

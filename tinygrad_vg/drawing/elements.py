@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.node import Edge, Node, history
+from ..autodiff.scalar import Scalar
 from .steps import rows, shared, steps
 
 SHARED = "shared weights"
 LONGEST_NAME, LONGEST_LABEL = 200, 28
 # what XML forbids or a reader cannot see: control characters, surrogates, marks that turn the direction of writing
-UNSEEN = {c: "\ufffd" for span in ((0, 32), (127, 160), (0xD800, 0xE000), (0x202A, 0x202F), (0x2066, 0x206A), (0xFFFE, 0x10000)) for c in range(*span)}
+SPANS = ((0, 32), (127, 160), (0xD800, 0xE000), (0x202A, 0x202F), (0x2066, 0x206A), (0xFFFE, 0x10000))
+UNSEEN = {character: "\ufffd" for span in SPANS for character in range(*span)}
 
 
 class Box(NamedTuple):
@@ -94,8 +96,7 @@ class Sketch:
         if parent not in self.shared or near:
             return self.number[parent]
         if (parent, here) not in self.number:
-            name = title(parent)
-            self.number[parent, here] = self.add(Box((f"{name} ↗",), f"{name}, drawn once, used here too", "alias", heat(parent.grad)), here)
+            self.number[parent, here] = self.add(alias_box(parent), here)
         return self.number[parent, here]
 
     def box(self, node: Node) -> Box:
@@ -121,7 +122,7 @@ def arrow(tail: int, head: int, edge: Edge | None) -> Arrow:
     formula = clean(edge.formula_here)
     if changed(edge):
         return Arrow(tail, head, (short(formula),), f"∂child/∂parent = {formula}\nthe parent has changed since")
-    if not edge.child.shape and not hasattr(edge.child, "dtype"):
+    if isinstance(edge.child, Scalar):
         slope = float(edge.local)
         return Arrow(tail, head, (number(slope),), f"∂child/∂parent = {formula} = {number(slope, 17)}", heat(slope))
     ratio = gain(edge)
@@ -141,6 +142,11 @@ def gain(edge: Edge) -> float | None:
 
 def changed(edge: Edge) -> bool:
     return edge.parent.changed > edge.child.birth
+
+
+def alias_box(node: Node) -> Box:
+    name = str(node.name) if node.name else node.op
+    return Box((f"{short(clean(name), LONGEST_NAME)} ↗",), f"{title(node)}\ndrawn once, used here too", "alias", heat(node.grad))
 
 
 def constant_box(x: Any) -> Box:
@@ -189,4 +195,6 @@ def short(text: str, longest: int = LONGEST_LABEL) -> str:
 def check_limit(boxes: int, limit: int) -> None:
     """ValueError above the limit: nobody could read the picture, and laying it out would take minutes."""
     if boxes > limit:
-        raise ValueError(f"the graph has more than {limit:,} boxes; draw a smaller part or a shorter sequence, or lift the limit: draw(output, limit={2 * boxes})")
+        raise ValueError(
+            f"the graph has more than {limit:,} boxes; draw a smaller part, or lift the limit: draw(output, limit={2 * boxes})"
+        )

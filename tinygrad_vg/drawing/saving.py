@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Collection
 from pathlib import Path
-from typing import Collection
 
 
 def checked_path(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Iterator
+from collections.abc import Iterator
 
 from ..autodiff.node import Node
 
@@ -25,11 +25,7 @@ def steps(order: list[Node]) -> Steps:
     if not grows(order, step):
         return {}
     join_children(order, step)
-    last = max(step.values())
-    for node in order:  # left over: what no named node needs, such as a loss at each step
-        before = max((step[parent] for parent in node.variables if parent in step), default=last)
-        if node not in step and before < last:
-            step[node] = before
+    join_parents(order, step)
     join_children(order, step)
     return step
 
@@ -62,6 +58,16 @@ def join_children(order: list[Node], step: Steps) -> None:
         for parent in child.variables if child in step else ():
             if parent not in fixed:
                 step[parent] = min(step.get(parent, step[child]), step[child])
+
+
+def join_parents(order: list[Node], step: Steps) -> None:
+    """Put what no named node needs, such as a loss at each step, into the step it is computed from; after the last, into none."""
+    last, reached = max(step.values()), dict(step)
+    for node in order:
+        if node not in reached and (before := [reached[parent] for parent in node.variables if parent in reached]):
+            reached[node] = max(before)
+            if reached[node] < last:
+                step[node] = reached[node]
 
 
 def shared(order: list[Node], step: Steps) -> set[Node]:

@@ -1,0 +1,189 @@
+"""The product of the links is the gradient, exactly, and the chain says so in words that fit a terminal."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from tinygrad_vg import Chain, Scalar, Tensor, grad, history, linear, nn, square, stack, tanh
+
+
+def tanh_rnn(T=8, n=5, seed=0, activation="tanh"):
+    rng = np.random.default_rng(seed)
+    cell, readout = nn.RNNCell(3, n, activation, init="normal", rng=rng), nn.Linear(n, 4, rng=rng)
+    inputs = rng.normal(size=(T, 3))
+    states = nn.unroll(cell, inputs)
+    loss = nn.cross_entropy(readout(states[-1]), 2).named("loss")
+    return cell, readout, inputs, states, loss
+
+
+def relative(a, b):
+    return float(np.max(np.abs(np.asarray(a) - b)) / np.max(np.abs(b)))
+
+
+def test_links_grad_hand_written_bptt_and_complex_step_agree_on_a_tanh_rnn():
+    cell, readout, inputs, states, loss = tanh_rnn()
+    loss.backward()
+    chain = Chain(loss, states[0])
+
+    product = chain.links[-1].dense()
+    for link in reversed(chain.links[:-1]):
+        product = product @ link.dense()
+
+    W_xh, W_hh, b, W, c = (leaf.data for leaf in (cell.W_xh, cell.W_hh, cell.b_h, readout.W, readout.b))
+
+    def forward(h):
+        hs = [h]
+        for x in inputs:
+            hs.append(np.tanh(W_hh @ hs[-1] + W_xh @ x + b))
+        z = W @ hs[-1] + c
+        return hs, z
+
+    hs, z = forward(np.zeros(5))
+    delta = np.exp(z) / np.exp(z).sum() - np.eye(4)[2]
+    by_hand = W.T @ delta
+    for h in reversed(hs[1:]):
+        by_hand = W_hh.T @ ((1 - h * h) * by_hand)
+
+    def complex_loss(h):
+        z = forward(h)[1]
+        return np.log(np.exp(z).sum()) - z[2]
+
+    step = [complex_loss(1e-30j * e).imag / 1e-30 for e in np.eye(5)]
+    for answer in (chain.gradients[0], product[0], by_hand, step):
+        assert relative(answer, states[0].grad) < 1e-12
+
+
+def test_every_gradient_of_the_chain_is_the_grad_of_its_station():
+    _, _, _, states, loss = tanh_rnn()
+    loss.backward()
+    chain = Chain(loss, states[0])
+    for (node,), g in zip(chain.stations, chain.gradients):
+        assert relative(g, node.grad) < 1e-12
+
+
+def test_stations_of_an_rnn_are_found_by_themselves():
+    _, _, _, states, loss = tanh_rnn(T=4)
+    stations = {node for (node,) in Chain(loss, states[0]).stations}
+    assert stations >= set(states) | {loss}
+    assert [node.name for (node,) in Chain(loss, states[0], through=states).stations] == [s.name for s in states] + [loss.name]
+
+
+def test_no_edge_jumps_over_a_station_of_a_random_graph():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        pool = [Scalar(0.3, name="x")]
+        for _ in range(rng.integers(3, 25)):
+            a, b = (pool[i] for i in rng.integers(max(0, len(pool) - 4), len(pool), 2))
+            pool.append([a * b + 0.5, a + b, tanh(a), a - 0.5 * b][rng.integers(4)])
+        output, source = pool[-1], pool[0]
+        expected = grad(output, source)
+        if source not in set(history(output)):
+            continue
+        chain = Chain(output, source)
+        assert math.prod(float(link) for link in chain.links) == pytest.approx(expected, rel=1e-12, abs=1e-300), seed
+        assert float(chain.gradients[0]) == pytest.approx(expected, rel=1e-12, abs=1e-300), seed
+
+
+def test_a_link_passes_the_dot_test_and_its_matrix_is_the_complex_step_jacobian():
+    cell, _, inputs, states, loss = tanh_rnn()
+    link = Chain(loss, states[0], through=states).links[3]
+    rng = np.random.default_rng(1)
+    t, g = rng.normal(size=5), rng.normal(size=5)
+    assert float(link.push(t) @ g) == pytest.approx(float(t @ link.pull(g)), rel=1e-12)
+    h = states[3].data
+    step = [np.tanh(cell.W_hh.data @ (h + 1e-30j * e) + cell.W_xh.data @ inputs[3] + cell.b_h.data).imag / 1e-30 for e in np.eye(5)]
+    assert relative(link.dense(), np.transpose(step)) < 1e-12
+
+
+def test_a_branch_between_stations_is_one_link():
+    x = Scalar(0.7, name="x")
+    a = (x * 2.0).named("a")
+    b = (tanh(a) + a).named("b")
+    chain = Chain(square(b), x, through=[a, b])
+    assert [link.name for link in chain.links] == ["x → a", "a → b", "b → square"]
+    assert float(chain.links[1]) == pytest.approx(2 - math.tanh(1.4) ** 2, rel=1e-12)
+
+
+def test_a_group_of_nodes_can_be_a_station_where_none_of_them_alone_is():
+    h, c, x = (Tensor(np.array(v), name=n) for v, n in (([0.1, 0.2], "h"), ([0.3, -0.4], "c"), ([0.5, 0.6], "x")))
+    w = Tensor(np.array([[0.5, -0.3], [0.2, 0.7]]), name="w")
+    start = (h * 1.0 + x * c).named("s")
+    pairs = [(start, tanh(start))]
+    for t in (1, 2, 3):
+        h0, c0 = pairs[-1]
+        gate = linear(h0, w)
+        c1 = (c0 * gate + tanh(h0)).named("c", t)
+        pairs.append(((c1 * tanh(h0)).named("h", t), c1))
+    loss = (pairs[-1][0] + pairs[-1][1]).sum().named("loss")
+    loss.backward()
+    chain = Chain(loss, start, through=pairs[1:])
+    assert relative(chain.gradients[0], start.grad) < 1e-12
+    assert chain.links[1].shape_in == (4,)
+    with pytest.raises(ValueError, match=r"h\[1\] does not separate s from loss: the edge .* leaks past it"):
+        Chain(loss, start, through=[pairs[1][0]])
+
+
+def test_a_product_far_below_the_smallest_float_keeps_its_logarithm():
+    x = Scalar(1.0, name="x")
+    y = x
+    for _ in range(10_000):
+        y = y * 0.5
+    chain = Chain(y, x)
+    assert chain.log_product[0] == pytest.approx(-10_000 * math.log(2), rel=1e-12)
+    assert float(chain.gradients[0]) == 0.0
+    assert "10^-" in str(chain)
+    assert len(str(chain).splitlines()) < 40
+
+
+def test_what_cannot_be_chained_is_refused_by_name():
+    x, y = Scalar(1.0, name="x"), Scalar(2.0, name="y")
+    z = (x * 3.0).named("z")
+    with pytest.raises(ValueError, match="z does not depend on y"):
+        Chain(z, y)
+    with pytest.raises(ValueError, match="y lies on no path from x to z"):
+        Chain(z, x, through=[y])
+    with pytest.raises(ValueError, match=r"has shape \(2,\), so it has no single gradient"):
+        Chain(*doubled())
+    x.data = 5.0
+    with pytest.raises(RuntimeError, match="x was given new data"):
+        Chain(z, x)
+
+
+def doubled():
+    u = Tensor(np.ones(2), name="u")
+    return u * 2, u
+
+
+def test_a_link_used_after_its_weight_was_assigned_refuses():
+    cell, _, _, states, loss = tanh_rnn()
+    chain = Chain(loss, states[0], through=states)
+    cell.W_hh.data = cell.W_hh.data * 0.5
+    with pytest.raises(RuntimeError, match="W_hh was given new data"):
+        chain.links[0].pull(np.ones(5))
+
+
+def test_the_table_fits_80_columns_and_the_dictionary_survives_json():
+    _, _, _, states, loss = tanh_rnn(T=60)
+    for chain in (Chain(loss, states[0]), Chain(loss, states[0], through=states)):
+        assert max(map(len, str(chain).splitlines())) <= 80
+        again = json.loads(json.dumps(chain.to_dict(), allow_nan=False))
+        assert [link["gain"] for link in again["links"]] == [link.gain for link in chain.links]
+    assert "links, together 10^" in str(chain)
+
+
+def test_a_dead_relu_ends_the_product_at_an_exact_zero():
+    x = Tensor([-1.0, -2.0], name="x")
+    y = x.relu().named("y")
+    chain = Chain(y.sum(), x)
+    assert chain.log_product[0] == -math.inf
+    assert "-inf" in str(chain)
+    assert json.dumps(chain.to_dict(), allow_nan=False)
+
+
+def test_stations_may_be_joined_tensors():
+    x = Tensor(np.arange(3.0), name="x")
+    y = stack([x, tanh(x)])
+    chain = Chain(y.sum(), x)
+    assert np.allclose(chain.gradients[0], 1 + 1 / np.cosh(np.arange(3.0)) ** 2, rtol=1e-12)

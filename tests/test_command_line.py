@@ -1,0 +1,169 @@
+"""The main job: a text in, the gradient chain and its picture out; anything unusable is one clear line and nothing written."""
+
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from tinygrad_vg.__main__ import main
+
+
+@pytest.fixture
+def run(tmp_path, capsys, monkeypatch):
+    def call(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+        try:
+            code = main([*arguments, *(() if "--out" in arguments else ("--out", str(tmp_path / "out")))])
+        except SystemExit as stop:
+            code = stop.code
+        printed = capsys.readouterr()
+        return SimpleNamespace(code=code, out=printed.out, err=printed.err, folder=tmp_path / "out")
+
+    return call
+
+
+def test_the_default_prints_the_chain_of_the_zen_of_python_and_writes_the_picture(run):
+    result = run()
+    assert result.code == 0
+    assert result.err == ""
+    assert "the Zen of Python" in result.out
+    assert result.out.count("→") == 21
+    assert "slopes of tanh" in result.out
+    assert max(map(len, result.out.splitlines())) <= 100
+    assert (result.folder / "rnn.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
+
+
+def test_the_printed_gains_multiply_to_the_gradient(run):
+    document = json.loads(run("--json", "--steps", "12").out)
+    gains = [link["gain"] for link in document["chain"]["links"]]
+    assert math.log(math.prod(gains)) == pytest.approx(document["chain"]["log_product"][0], rel=1e-12)
+    norm = math.sqrt(sum(x * x for x in document["chain"]["gradients"][0]))
+    assert math.log(norm) == pytest.approx(document["chain"]["log_product"][0], rel=1e-12)
+    nats = document["nats"]
+    assert nats["slopes"] + nats["weights"] == pytest.approx(nats["all"], rel=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
+@pytest.mark.parametrize("radius", ["0.2", "1", "3"])
+def test_every_activation_and_scale_tells_its_story(run, activation, radius):
+    result = run("--activation", activation, "--radius", radius, "--steps", "7", "--hidden", "5", "--seed", "3")
+    assert result.code == 0
+    assert "From h[7] back to h[0] the gradient" in result.out
+
+
+def test_an_exactly_linear_rnn_blames_its_weight_alone(run):
+    assert "W_hh alone did it" in run("--activation", "linear", "--radius", "0.5").out
+
+
+def test_a_gradient_that_dies_is_called_exactly_zero(run):
+    result = run("--activation", "relu", "--radius", "0.1", "--hidden", "1", "--seed", "1", "--steps", "9")
+    assert "became exactly 0 at h[" in result.out
+    assert json.loads(run("--json", "--activation", "relu", "--radius", "0.1", "--hidden", "1", "--seed", "1", "--steps", "9").out)
+
+
+def test_the_same_seed_prints_the_same_and_another_does_not(run):
+    assert run("--json").out == run("--json").out
+    assert run("--json").out != run("--json", "--seed", "1").out
+
+
+@pytest.mark.parametrize("text", ["Ελληνικά, не только латиница: 你好，世界！" * 3, "ab" * 30, "🙂🙃" * 20, "\ufeffwith a byte order mark, and long enough"])
+def test_text_of_any_script_is_read(run, tmp_path, text):
+    path = tmp_path / "text.txt"
+    path.write_text(text, encoding="utf-8")
+    document = json.loads(run("--json", "--text", str(path)).out)
+    assert document["text"] + document["next"] == text[-21:]
+
+
+def test_a_text_comes_from_standard_input(run):
+    assert json.loads(run("--json", "--text", "-", "--steps", "3", stdin=b"hello").out)["text"] == "ell"
+
+
+def test_thousands_of_steps_are_folded_and_drawn_from_late_on(run):
+    result = run("--text", "-", "--steps", "3000", "--hidden", "4", stdin=b"to be or not to be, " * 200)
+    assert result.code == 0
+    assert "links, together 10^" in result.out
+    assert "its last 20 steps" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (("--text", "-"), b"", "standard input is empty"),
+        (("--text", "-"), b"\xff\xfe\x00binary", "standard input is not UTF-8 text (byte 0 is 0xff)"),
+        (("--text", "-"), b"a\0b" * 30, "looks like a binary file"),
+        (("--text", "-"), b"short", "the text has 5 characters, but 20 steps and the next one need 21; use --steps 4"),
+        (("--text", "-"), b"a" * 50, "the text repeats one character, 'a'"),
+        (("--text", "no/such/file.txt"), b"", "no/such/file.txt"),
+        (("--text", "."), b"", "Is a directory"),
+    ],
+)
+def test_an_unusable_text_is_one_line_on_stderr_and_nothing_is_written(run, arguments, stdin, message):
+    result = run(*arguments, stdin=stdin)
+    assert result.code == 1
+    assert result.out == ""
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert not result.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--steps", "0"), "needs a whole number from 1 to 100000, got '0'"),
+        (("--steps", "many"), "needs a whole number"),
+        (("--hidden", "-3"), "needs a whole number"),
+        (("--hidden", "²"), "needs a whole number"),
+        (("--radius", "nan"), "needs a number above 0, got 'nan'"),
+        (("--radius", "0"), "needs a number above 0"),
+        (("--radius", "inf"), "needs a number above 0"),
+        (("--activation", "sin"), "invalid choice"),
+        (("--nonsense",), "unrecognized arguments"),
+    ],
+)
+def test_nonsense_options_are_refused(run, arguments, message):
+    result = run(*arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert not result.folder.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(run, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        result = run("--out", str(folder))
+        assert result.code == 1
+        assert result.out == ""
+        assert str(tmp_path / "file") in result.err
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_named(run, tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    result = run("--out", str(folder))
+    assert result.code == 1
+    assert str(folder) in result.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_any_terminal_can_print_the_page(tmp_path, encoding):
+    done = subprocess.run(
+        [sys.executable, "-m", "tinygrad_vg", "--steps", "3", "--hidden", "3", "--out", str(tmp_path)],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"h[2] -> h[3]" in done.stdout or "h[2] → h[3]" in done.stdout.decode(encoding)
+
+
+def test_a_reader_that_closes_early_is_no_error(tmp_path):
+    command = f'"{sys.executable}" -m tinygrad_vg --steps 3 --hidden 3 --out "{tmp_path}" | true'
+    done = subprocess.run(command, shell=True, capture_output=True, timeout=60)
+    assert b"Traceback" not in done.stderr

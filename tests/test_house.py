@@ -1,0 +1,79 @@
+"""The house is in order: linted, typed, layered, small, quick to enter."""
+
+import ast
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import tinygrad_vg
+
+ROOT = pathlib.Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "tinygrad_vg").rglob("*.py"))
+
+
+def run(*command):
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("folder", ["tinygrad_vg", "tests"])
+def test_ruff_is_content(folder):
+    run("ruff", "check", folder)
+
+
+def test_mypy_is_content():
+    run("mypy")
+
+
+def test_every_module_imports_only_from_rooms_below_it():
+    run("importlinter.cli", "lint-imports") if importlib.util.find_spec("importlinter.__main__") else lint_imports()
+
+
+def lint_imports():
+    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_importing_the_package_loads_numpy_and_nothing_else_from_outside():
+    code = (
+        "import sys, numpy; before = set(sys.modules); import tinygrad_vg; "
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}; "
+        "print(*sorted(new - set(sys.stdlib_module_names) - {'tinygrad_vg'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "", done.stderr
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_small_and_say_what_they_are_for(path):
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    assert text.count("\n") <= 300
+    assert ast.get_docstring(tree), "a module opens with the question it answers"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            docstring = ast.get_docstring(node, clean=False)
+            body = node.end_lineno - node.lineno + 1 - (docstring.count("\n") + 1 if docstring else 0)
+            assert body <= 30, f"{node.name} has {body} lines"
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_") and path.parent.name != "drawing":
+            assert ast.get_docstring(node) or len(ast.unparse(node).splitlines()) <= 12, f"{node.name} has no docstring"
+
+
+PUBLIC = """
+    Scalar Tensor scalars grad jvp jacobian hessian hvp gradcheck no_grad detect_anomaly history Chain draw drawing nn theory
+    training experiments matmul linear einsum sum mean var max min prod logsumexp softmax log_softmax reshape transpose swapaxes
+    expand_dims squeeze broadcast_to concatenate stack split take diagonal abs exp log log1p expm1 sqrt square sin cos tanh sigmoid
+    relu leaky_relu softplus elu gelu maximum minimum clip where sign
+""".split()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there_and_explains_itself(name):
+    public = getattr(tinygrad_vg, name)
+    assert public.__doc__
+    assert len(public.__doc__) > 20
