@@ -17,7 +17,7 @@ from .autodiff.derivatives import (
     add, clip, cos, divide, elementwise, elu, exp, expm1, gelu, leaky_relu, log, log1p, maximum, minimum, multiply,
     negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where,
 )  # fmt: skip
-from .autodiff.maps import LinearMap
+from .autodiff.maps import LinearMap, LinearOperation, Rule
 from .autodiff.node import Edge, Node, history, no_grad
 from .autodiff.products import einsum, linear, matmul
 from .autodiff.protocols import OPS
@@ -28,7 +28,7 @@ from .autodiff.structure import (
     take, transpose,
 )  # fmt: skip
 from .autodiff.sweep import grad, jvp
-from .autodiff.tensor import Tensor
+from .autodiff.tensor import Tensor, apply
 from .chain import Chain
 
 __version__ = "0.1.0"

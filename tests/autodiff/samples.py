@@ -8,14 +8,16 @@ they fit float32 exactly, so that both dtypes differentiate at the same point.
     and in every odd shape: 0-d, axes of size 1, axes of size 0
 """
 
+# ruff: noqa: E501 (tables)
 from __future__ import annotations
 
 import operator
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +87,11 @@ def constant(x: np.ndarray, op: str) -> Any:
 
 
 def cases(op: str) -> list[Case]:
-    return [Case(sample, layout, *zip(*[laid_out(x, layout) for x in sample.arrays])) for sample in SAMPLES[op] for layout in sample.layouts]
+    return [
+        Case(sample, layout, *zip(*[laid_out(x, layout) for x in sample.arrays]))
+        for sample in SAMPLES.get(op, [])
+        for layout in sample.layouts
+    ]
 
 
 def laid_out(x: np.ndarray, layout: str) -> tuple[np.ndarray, Callable]:
@@ -121,6 +127,7 @@ def choices(n: int) -> list[tuple[int, ...]]:
 
 
 # ---------------------------------------------------------------- the ops in NumPy alone, safe for complex numbers
+
 
 # fmt: off
 def plain_max(x, axis=None, keepdims=False): return np.max(x, axis=axis, keepdims=keepdims)  # complex numbers compare by real part first
@@ -168,8 +175,15 @@ SMOOTH = [(-1.5, 1.5), (-5.0, 5.0), (0.001, 0.1)]
 POSITIVE = [(0.3, 2.5), (0.05, 0.5), (1.0, 9.0)]
 
 # op: the intervals its operand, or its operands, are drawn from
-UNARY: dict[str, list] = dict.fromkeys("negative abs sign square sin cos tanh sigmoid relu softplus gelu_gate gelu exp expm1".split(), SMOOTH)
-UNARY |= {"sign": [(-1.5, 1.5), (-5.0, 5.0), (0.1, 0.2)], "sqrt": POSITIVE, "log": POSITIVE, "log1p": [(-0.7, 2.0), (-0.01, 0.01), (1.0, 9.0)]}
+UNARY: dict[str, list] = dict.fromkeys(
+    "negative abs sign square sin cos tanh sigmoid relu softplus gelu_gate gelu exp expm1".split(), SMOOTH
+)
+UNARY |= {
+    "sign": [(-1.5, 1.5), (-5.0, 5.0), (0.1, 0.2)],
+    "sqrt": POSITIVE,
+    "log": POSITIVE,
+    "log1p": [(-0.7, 2.0), (-0.01, 0.01), (1.0, 9.0)],
+}
 BINARY: dict[str, tuple] = dict.fromkeys("add subtract multiply maximum minimum leaky_relu elu".split(), ((-1.5, 1.5), (-1.5, 1.5)))
 BINARY |= {"divide": ((-1.5, 1.5), (0.4, 2.0)), "power": ((0.4, 2.0), (-2.0, 2.5)), "elu": ((-1.5, 1.5), (0.2, 1.5))}
 OPERATORS = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv, "power": operator.pow,
@@ -215,7 +229,9 @@ class Collector:
         self.add(op, label, call, [x[..., :0] if x.ndim and x.shape[-1] > 1 else np.zeros((0,)) if x.ndim == 0 and i == 0 else x
                                    for i, x in enumerate(arrays)], nodes, ("size 0",))  # fmt: skip
 
-    def structural(self, op: str, call: Callable, *shapes: Any, label: str = "", layouts: Any = STRIDES, low: float = -1.5, high: float = 1.5) -> None:
+    def structural(
+        self, op: str, call: Callable, *shapes: Any, label: str = "", layouts: Any = STRIDES, low: float = -1.5, high: float = 1.5
+    ) -> None:
         """One sample for each choice of nodes."""
         for nodes in choices(len(shapes)):
             rng = np.random.default_rng(zlib.crc32(f"{op} {label} {shapes} {nodes}".encode()))
@@ -250,8 +266,14 @@ def elementwise_samples(collect: Collector) -> None:
     for exponent in (2, 3, -1, -2, 0, 1, 0.5, 2.5):
         low = -1.5 if exponent == int(exponent) else 0.1
         collect.entrywise("power", f"to the {exponent}", lambda op, a, n=exponent: op(a, n), [grid(rng, (2, 3), low, 1.5)], (0,))
-    collect.entrywise("power", "2 to the a", lambda op, a: 2 ** a, [grid(rng, (2, 3), -1.5, 1.5)], (0,))
-    collect.entrywise("power", "integer exponents as an array", lambda op, a: op(a, np.arange(3, dtype=np.float32)), [grid(rng, (2, 3), -1.5, 1.5)[:, :1]], (0,))
+    collect.entrywise("power", "2 to the a", lambda op, a: 2**a, [grid(rng, (2, 3), -1.5, 1.5)], (0,))
+    collect.entrywise(
+        "power",
+        "integer exponents as an array",
+        lambda op, a: op(a, np.arange(3, dtype=np.float32)),
+        [grid(rng, (2, 3), -1.5, 1.5)[:, :1]],
+        (0,),
+    )
     for op in ("add", "multiply"):
         collect.entrywise(op, "a with itself", lambda op, a: op(a, a), [grid(rng, (2, 3), -1.5, 1.5)], (0,))
 
@@ -262,7 +284,8 @@ def elementwise_samples(collect: Collector) -> None:
 def reduction_samples(collect: Collector, op: str, keepdims: bool = True) -> None:
     """Axes None, one, negative, several; with and without keepdims; and the odd shapes."""
     add = partial(collect.structural, op)
-    axes = [((4,), None), ((4,), 0), ((2, 3), None), ((2, 3), 0), ((2, 3), 1), ((2, 3), -1), ((2, 2, 3), 1), ((2, 3, 2), (0, 2)), ((2, 2, 3), (-1, 0))]
+    axes = [((4,), None), ((4,), 0), ((2, 3), None), ((2, 3), 0), ((2, 3), 1), ((2, 3), -1), ((2, 2, 3), 1), ((2, 3, 2), (0, 2)), ((2, 2, 3), (-1, 0)),
+            ((3, 2), (0,)), ((2, 2, 2), 2), ((2, 1, 3), None)]  # fmt: skip
     for shape, axis in axes:
         for keep in (False, True):
             add(lambda f, x, axis=axis, keep=keep: f(x, axis=axis, keepdims=keep), shape, label=f"axis={axis}, keepdims={keep}")
@@ -293,7 +316,13 @@ def product_samples(collect: Collector) -> None:
         add(apply, *shapes)
     add(lambda f, x: f(x, x), (3, 3), label="A @ A")
     add(lambda f, x: f(x.T, x), (3, 2), label="Aᵀ A")
-    add(lambda f, a, b: f(f(np.reshape(a, (1,)), np.reshape(a, (1, 1))), np.reshape(b, (1,))), (), (), label="two numbers as vectors", layouts=("0-d",))
+    add(
+        lambda f, a, b: f(f(np.reshape(a, (1,)), np.reshape(a, (1, 1))), np.reshape(b, (1,))),
+        (),
+        (),
+        label="two numbers as vectors",
+        layouts=("0-d",),
+    )
     for shapes in [((1, 1), (1, 1)), ((1, 3), (3, 1)), ((2, 1), (1, 3)), ((1,), (1,)), ((1, 2, 3), (2, 3, 2)), ((1, 2, 3), (4, 3, 1))]:
         add(apply, *shapes, layouts=("size 1",))
     for shapes in [((0, 3), (3, 2)), ((2, 0), (0, 3)), ((0,), (0,)), ((2, 3), (3, 0)), ((0, 2, 3), (3, 2)), ((2, 0), (0,))]:
@@ -304,7 +333,14 @@ def product_samples(collect: Collector) -> None:
                    ((2, 2, 3), (2, 2, 3)), ((2, 2, 3), (2, 2, 3), (2, 2))]:  # fmt: skip
         add(apply, *shapes)
     add(lambda f, x, W: f(f(x, W), W), (2, 3), (3, 3), label="W used twice")
-    add(lambda f, x, W, b: f(np.reshape(x, (1,)), np.reshape(W, (1, 1)), np.reshape(b, (1,))), (), (), (), label="three numbers", layouts=("0-d",))
+    add(
+        lambda f, x, W, b: f(np.reshape(x, (1,)), np.reshape(W, (1, 1)), np.reshape(b, (1,))),
+        (),
+        (),
+        (),
+        label="three numbers",
+        layouts=("0-d",),
+    )
     for shapes in [((1,), (1, 1), (1,)), ((1, 3), (1, 3), (1,)), ((1, 2, 3), (1, 2, 3), (1, 2)), ((2, 1), (3, 1))]:
         add(apply, *shapes, layouts=("size 1",))
     for shapes in [((0, 3), (2, 3), (2,)), ((2, 0), (3, 0), (3,)), ((2, 3), (0, 3), (0,)), ((0,), (2, 0)), ((2, 0, 3), (2, 2, 3), (2, 2))]:
@@ -324,7 +360,13 @@ def product_samples(collect: Collector) -> None:
     add(lambda f, x, y: f("...,...", x, y), (), (2,), label="...,... with a number", layouts=("0-d",))
     for text, *shapes in [("ij,jk->ik", (1, 3), (3, 1)), ("ii->i", (1, 1)), ("...i,...i", (1, 3), (2, 3)), ("i,j->ij", (1,), (1,))]:
         add(lambda f, *xs, text=text: f(text, *xs), *shapes, label=text, layouts=("size 1",))
-    for text, *shapes in [("ij,jk->ik", (0, 3), (3, 2)), ("ij,jk->ik", (2, 0), (0, 2)), ("i,i", (0,), (0,)), ("ii->i", (0, 0)), ("ij->j", (0, 3))]:
+    for text, *shapes in [
+        ("ij,jk->ik", (0, 3), (3, 2)),
+        ("ij,jk->ik", (2, 0), (0, 2)),
+        ("i,i", (0,), (0,)),
+        ("ii->i", (0, 0)),
+        ("ij->j", (0, 3)),
+    ]:
         add(lambda f, *xs, text=text: f(text, *xs), *shapes, label=text, layouts=("size 0",))
 
 
@@ -365,15 +407,29 @@ def structure_samples(collect: Collector) -> None:
         low = -2.0 if op == "astype" else -1.5
         for layouts, these in [(STRIDES, table), *((((layout,), more)) for layout, more in odd.get(op, {}).items())]:
             for args, shape in these:
-                collect.structural(op, lambda f, x, args=args: f(x, *args), shape, label=f"arguments {args}", layouts=layouts, low=low, high=-low)
+                collect.structural(
+                    op, lambda f, x, args=args: f(x, *args), shape, label=f"arguments {args}", layouts=layouts, low=low, high=-low
+                )
                 if op != "astype":  # a cast of x * x is rounded, so differences of it are not exact
-                    collect.structural(op, lambda f, x, args=args: f(x * x, *args) * 0.5, shape, label=f"x * x, arguments {args}", layouts=layouts)
+                    collect.structural(
+                        op, lambda f, x, args=args: f(x * x, *args) * 0.5, shape, label=f"x * x, arguments {args}", layouts=layouts
+                    )
     # 0-d: the nearest sensible sample is a number given its axes just before
     collect.structural("swapaxes", lambda f, x: f(x.reshape((1, 1)), 0, 1), (), label="a number as (1, 1)", layouts=("0-d",))
     collect.structural("diagonal", lambda f, x: f(x.reshape((1, 1))), (), label="a number as (1, 1)", layouts=("0-d",))
 
     add = partial(collect.structural, "split")
-    for shape, sections, axis, k in [((4,), 2, 0, 0), ((4,), 2, 0, 1), ((2, 3), 3, 1, 1), ((2, 3), 3, -1, 2), ((2, 3), 2, 0, 1), ((5,), [2, 3], 0, 1), ((2, 3), [1], 1, 1), ((5,), [1, 1], 0, 1), ((2, 4), 2, 1, 0)]:
+    for shape, sections, axis, k in [
+        ((4,), 2, 0, 0),
+        ((4,), 2, 0, 1),
+        ((2, 3), 3, 1, 1),
+        ((2, 3), 3, -1, 2),
+        ((2, 3), 2, 0, 1),
+        ((5,), [2, 3], 0, 1),
+        ((2, 3), [1], 1, 1),
+        ((5,), [1, 1], 0, 1),
+        ((2, 4), 2, 1, 0),
+    ]:
         add(lambda f, x, s=sections, axis=axis, k=k: f(x, s, axis=axis)[k], shape, label=f"part {k} of {sections} along {axis}")
     add(lambda f, x: f(x, 2, axis=1)[0] * f(x, 2, axis=1)[1], (2, 4), label="the product of both halves")
     add(lambda f, x: f(x.reshape((1,)), 1)[0], (), label="a number as (1,)", layouts=("0-d",))
@@ -409,8 +465,18 @@ def collected() -> dict[str, list[Sample]]:
     for op in "sum mean max min prod var logsumexp".split():
         reduction_samples(collect, op)
     collect.structural("var", lambda f, x: f(x, axis=1, ddof=1), (2, 3), label="ddof=1")
-    collect.structural("prod", lambda f, x: f(x * np.array([1, 0, 1], x.dtype if x.dtype == np.float32 else float), axis=1), (2, 3), label="a zero in each row")
-    collect.structural("prod", lambda f, x: f(x * np.array([1, 0, 0], x.dtype if x.dtype == np.float32 else float), axis=1), (2, 3), label="two zeros in each row")
+    collect.structural(
+        "prod",
+        lambda f, x: f(x * np.array([1, 0, 1], x.dtype if x.dtype == np.float32 else float), axis=1),
+        (2, 3),
+        label="a zero in each row",
+    )
+    collect.structural(
+        "prod",
+        lambda f, x: f(x * np.array([1, 0, 0], x.dtype if x.dtype == np.float32 else float), axis=1),
+        (2, 3),
+        label="two zeros in each row",
+    )
     for op in ("softmax", "log_softmax"):
         softmax_samples(collect, op)
     return collect.samples

@@ -1,10 +1,10 @@
 """Is every derivative right?  Six laws, each over the whole registry: every op × sample × memory layout × dtype.
 
-    a  the reverse gradient is the complex step's, and belongs to its leaf alone       b  ⟨J t, g⟩ = ⟨t, Jᵀ g⟩
-    c  what the sweep multiplies by is edge.local                                      d  the second derivative is right
-    e  a derivative that is wrong by 1 % is caught by (a)                              f  memory layout changes nothing
+a  the reverse gradient is the complex step's, and belongs to its leaf alone       b  ⟨J t, g⟩ = ⟨t, Jᵀ g⟩
+c  what the sweep multiplies by is edge.local                                      d  the second derivative is right
+e  a derivative that is wrong by 1 % is caught by (a)                              f  memory layout changes nothing
 
-    g  gradient (here: the seed)      t  tangent      h  step
+g  gradient (here: the seed)      t  tangent      h  step
 """
 
 from __future__ import annotations
@@ -91,10 +91,10 @@ def central_differences(case: Case, h: float = 2.0**-6) -> tuple[np.ndarray, lis
     return value, [slopes]
 
 
-def law_a(op: str, dtype: Any, chosen: Any = None) -> list[str]:
+def law_a(op: str, dtype: Any, chosen: Any = None, law: str = "a") -> list[str]:
     """What is wrong with the op's values and gradients: one line for each case that fails."""
     wrong = []
-    for case, where in every_case(op, "a", dtype, chosen):
+    for case, where in every_case(op, law, dtype, chosen):
         value, gradients = reference(case)
         leaves, output = leaves_and_output(case, dtype)
         output.backward(dyadic(output.shape).astype(output.dtype))
@@ -105,7 +105,9 @@ def law_a(op: str, dtype: Any, chosen: Any = None) -> list[str]:
         for leaf, want in zip(leaves, gradients):
             got = leaf.grad if leaf.grad is not None else np.zeros(leaf.shape, leaf.dtype)  # an op need not use every entry
             if got.shape != leaf.shape or got.dtype != dtype or not got.flags.writeable or not got.flags.owndata:
-                wrong.append(f"{where}: {leaf.name}.grad is {got.dtype} {got.shape}, writeable {got.flags.writeable}, owned {got.flags.owndata}")
+                wrong.append(
+                    f"{where}: {leaf.name}.grad is {got.dtype} {got.shape}, writeable {got.flags.writeable}, owned {got.flags.owndata}"
+                )
             elif error(got, want) > EXACT[dtype]:
                 wrong.append(f"{where}: {leaf.name}.grad off by {error(got, want):.2g}: {got.tolist()} for {want.tolist()}")
         wrong += [f"{where}: {leaf.name}.grad shares memory" for leaf in leaves if shares_memory(leaf, output)]
@@ -134,7 +136,7 @@ def test_the_layouts_are_what_they_are_called():
     for layout, strides in zip(STRIDES, [(24, 8), (8, 16), (-24, -8), (8, 0)]):
         case = next(case for case in all_cases("tanh") if case.layout == layout and case.sample.arrays[0].shape == x.shape)
         seen = case.operands([vg.Tensor(case.leaves[0])], float)[0]
-        assert seen.shape == x.shape and seen._data.strides == strides, layout
+        assert (seen.shape, seen._data.strides) == (x.shape, strides), layout
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -143,6 +145,25 @@ def test_a_the_gradient_is_the_complex_step_and_belongs_to_its_leaf(op, dtype):
     wrong = law_a(op, dtype)
     assert not wrong, f"{len(wrong)} wrong\n" + "\n".join(wrong[:12])
     assert all(MADE["a", op, np.dtype(dtype).name, layout] for layout in LAYOUTS)
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if any(len(sample.nodes) > 1 for sample in SAMPLES.get(op, []))])
+def test_a_each_leaf_has_a_gradient_of_its_own_dtype_where_dtypes_are_mixed(op):
+    wrong = []
+    for case in [case for case in all_cases(op) if len(case.sample.nodes) > 1]:
+        for single in range(len(case.sample.nodes)):
+            leaves = [vg.Tensor(x.astype(np.float32 if k == single else float)) for k, x in enumerate(case.starts())]
+            output = case.sample.function(*case.operands(leaves, float))
+            output = output.T if case.layout == "Fortran" and output.ndim > 1 else output
+            seed = dyadic(output.shape)
+            output.backward(seed)
+            moved = vg.jvp(output, leaves, [dyadic(x.shape, 5) for x in leaves])
+            if moved.dtype != output.dtype:
+                wrong.append(f"{case}: jvp is {moved.dtype}, the output {output.dtype}")
+            for k, (leaf, want) in enumerate(zip(leaves, reference(case)[1])):
+                if leaf.grad is not None and (leaf.grad.dtype != leaf.dtype or error(leaf.grad, want) > EXACT[np.float32]):
+                    wrong.append(f"{case}: leaf {k} is {leaf.dtype}, its gradient {leaf.grad.dtype} {leaf.grad} for {want}")
+    assert not wrong, f"{len(wrong)} wrong\n" + "\n".join(wrong[:12])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -220,12 +241,16 @@ def as_float64(case: Case) -> Any:
 # ---------------------------------------------------------------- e: the checker is checked
 
 
+# No test can see these: what is made wrong is zero in every gradient
+INVISIBLE = {("var", "subtract", 1): "the deviations from a mean add up to zero, so nothing flows through the mean"}
+
+
 def slots(op: str) -> list[tuple[Any, int]]:
     """Every rule (a row, or a class of maps) that the op's samples record, with every operand it is differentiated by."""
     found = {}
-    for case in all_cases(op):
+    for case in [case for case in all_cases(op) if any(x.size for x in case.starts())]:  # where there is nothing, nothing can be wrong
         for node in vg.history(case.sample.function(*operands_without_layout(case))):
-            for edge in [edge for edge in node.edges if edge.parent.size]:  # where there is nothing, nothing can be wrong
+            for edge in [edge for edge in node.edges if edge.parent.size]:
                 rule = node.rule if isinstance(node.rule, Elementwise) else type(node.rule)
                 found[getattr(rule, "name", rule), rule, edge.index] = rule, edge.index
     return list(found.values())
@@ -250,7 +275,9 @@ def spoil(monkeypatch: Any, rule: Any, i: int) -> None:
         monkeypatch.setattr(rule, "pulls", [*rule.pulls[:i], wrong, *rule.pulls[i + 1 :]])
     else:
         back = rule.back
-        monkeypatch.setattr(rule, "back", lambda self, j, g, y, *xs: off_by_one_percent(back(self, j, g, y, *xs), g) if i == j else back(self, j, g, y, *xs))
+        monkeypatch.setattr(
+            rule, "back", lambda self, j, g, y, *xs: off_by_one_percent(back(self, j, g, y, *xs), g) if i == j else back(self, j, g, y, *xs)
+        )
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -258,19 +285,21 @@ def test_e_a_derivative_wrong_by_one_percent_is_caught(op, monkeypatch):
     mutants = slots(op)
     assert mutants, f"{op} records nothing"
     for rule, i in mutants:
-        MADE["e", op, "float64", "C"] += 1
+        if (op, getattr(rule, "name", None), i) in INVISIBLE:
+            continue
         few = [case for case in all_cases(op) if case.layout in ("C", *LAYOUTS[4:])]
         with monkeypatch.context() as patch:
             spoil(patch, rule, i)
-            assert any(law_a(op, np.float64, [case]) for case in few), f"{op}: operand {i} of {rule} wrong by 1 % goes unnoticed"
-        assert not law_a(op, np.float64, few[:1]), "the rule was not put right again"
+            assert any(law_a(op, np.float64, [case], law="e") for case in few), f"{op}: operand {i} of {rule} wrong by 1 % goes unnoticed"
+        assert not law_a(op, np.float64, few[:1], law="e"), "the rule was not put right again"
 
 
 def test_e_every_row_and_every_kind_of_map_was_spoiled():
     """No row of the table, no slot of it that has a slope, and no class of maps is out of the mutants' reach."""
     reached = {(rule, i) for op in OPS for rule, i in slots(op)}
-    rows = [getattr(f, "rule", None) for f in (*vg.OPS.values(), vg.autodiff.derivatives.clip_)]
-    missing = [(row.name, i) for row in rows if row for i, slope in enumerate(row.slopes) if slope and (row, i) not in reached]
+    rows = {f.rule for f in vars(vg.autodiff.derivatives).values() if isinstance(getattr(f, "rule", None), Elementwise)}
+    assert len(rows) >= 28
+    missing = [(row.name, i) for row in rows for i, slope in enumerate(row.slopes) if slope and (row, i) not in reached]
     assert not missing
     kinds = {rule.__name__ for rule, _ in reached if isinstance(rule, type)}
     assert kinds >= set("Reshape Transpose Select Sum Spread Cast Join Matmul Linear Einsum Extreme LogSumExp".split())
@@ -292,7 +321,9 @@ def test_f_results_do_not_depend_on_the_memory_layout(op, dtype):
         same_value, same = run(case, [strided[i] for i in nodes], strided)
         if not np.array_equal(value, same_value) and error(same_value, value) > allowed:
             wrong.append(f"{where}: a leaf given in this layout has value {same_value}, else {value}")
-        wrong += [f"{where}: a leaf given in this layout has gradient {a}, else {b}" for a, b in zip(same, gradients) if larger(a, b) > allowed]
+        wrong += [
+            f"{where}: a leaf given in this layout has gradient {a}, else {b}" for a, b in zip(same, gradients) if larger(a, b) > allowed
+        ]
         leaves, output = leaves_and_output(case, dtype)
         seen = output.T if case.layout == "Fortran" and output.ndim > 1 else output
         if error(seen.data, value) > allowed:
@@ -314,7 +345,9 @@ def larger(got: Any, want: Any) -> float:
 def run(case: Case, starts: list, arrays: list) -> tuple[np.ndarray, list]:
     leaves = [vg.Tensor(x) for x in starts]
     given = iter(leaves)
-    output = case.sample.function(*[next(given) if i in case.sample.nodes else float(x) if x.ndim == 0 else x for i, x in enumerate(arrays)])
+    output = case.sample.function(
+        *[next(given) if i in case.sample.nodes else float(x) if x.ndim == 0 else x for i, x in enumerate(arrays)]
+    )
     return output.data, vg.grad(output, leaves, seed=dyadic(output.shape).astype(output.dtype))
 
 
@@ -323,8 +356,10 @@ def test_z_no_combination_of_op_dtype_and_layout_was_left_out(request):
     ran = {item.name for item in request.session.items if item.module is request.module}
     if len(ran) < 5 * len(OPS):
         pytest.skip("only part of this file was run")
-    for law, dtypes, layouts in [("a", DTYPES, LAYOUTS), ("b", DTYPES, LAYOUTS), ("c", DTYPES, LAYOUTS), ("f", DTYPES, STRIDES[1:])]:
-        missing = [(op, dtype, layout) for op in OPS for dtype in ("float64", "float32") for layout in layouts if not MADE[law, op, dtype, layout]]
+    for law, layouts in [("a", LAYOUTS), ("b", LAYOUTS), ("c", LAYOUTS), ("f", STRIDES[1:])]:
+        missing = [
+            (op, dtype, layout) for op in OPS for dtype in ("float64", "float32") for layout in layouts if not MADE[law, op, dtype, layout]
+        ]
         assert not missing, f"law {law} never saw {missing}"
         print(f"law {law}: {sum(n for key, n in MADE.items() if key[0] == law)} checks")
     assert sum(n for key, n in MADE.items() if key[0] == "a") >= 15_000

@@ -101,7 +101,7 @@ def test_indexing_10_assignment_to_an_entry_is_refused_with_advice():
     x = Tensor([1.0, 2.0])
     with pytest.raises(TypeError, match=r"not changed in place.*where\(\) or concatenate\(\)"):
         x[0] = 9.0
-    with pytest.raises(TypeError):
+    with pytest.raises((TypeError, AttributeError)):
         del x[0]
     assert x.data.tolist() == [1.0, 2.0]
 
@@ -209,7 +209,7 @@ def test_numpy_interop_04_numpys_functions_record():
 
 
 @pytest.mark.parametrize("call", [np.cumsum, np.sort, np.median, np.std, np.diff, np.linalg.norm, np.linalg.inv, np.fft.fft, np.asarray, np.array, np.unique,
-                                  np.nan_to_num, np.add.reduce, np.hypot, lambda x: np.add(x, 1, out=np.zeros(2)), lambda x: np.array([x, x])])  # fmt: skip
+                                  np.nan_to_num, np.add.reduce, lambda x: np.hypot(x, x), lambda x: np.add(x, 1, out=np.zeros(2)), lambda x: np.array([x, x])])  # fmt: skip
 def test_numpy_interop_04_what_does_not_record_is_refused_in_words(call):
     with pytest.raises(TypeError, match="Tensor|no derivative here"):
         call(Tensor([1.0, 2.0]))
@@ -221,10 +221,9 @@ def test_numpy_interop_05_scalars_stay_nodes_in_an_object_array_and_a_tensor_bec
     assert both.dtype == object and both[0] is a and both[1] is b
     np.sum(np.tanh(both * scalars([1.0, 2.0]))).backward()
     assert a.grad is not None and b.grad is not None
-    for conversion in (np.asarray, np.array, lambda t: np.array(t, dtype=float), lambda t: np.array([t]), list):
-        if conversion is not list:
-            with pytest.raises(TypeError, match=r"take its value with \.data"):
-                conversion(Tensor([1.0, 2.0], name="x"))
+    for conversion in (np.asarray, np.array, lambda t: np.array(t, dtype=float), lambda t: np.array([t]), lambda t: np.array([t, t], dtype=object)):
+        with pytest.raises(TypeError, match=r"take its value with \.data"):
+            conversion(Tensor([1.0, 2.0], name="x"))
     with pytest.raises(TypeError):
         np.array([a, b], dtype=float)
 
@@ -237,8 +236,9 @@ def test_numpy_interop_06_comparison_gives_a_mask_and_an_array_takes_no_node():
         array += x
     with pytest.raises(TypeError, match=r"\.data"):
         array[:] = x
-    with pytest.raises(TypeError, match=r"\.data"):
-        array[0] = Tensor(1.0)
+    for node in (Tensor(1.0), Scalar(1.0)):
+        with pytest.raises((TypeError, ValueError)):
+            array[0] = node
     assert array.tolist() == [1.0, 2.0]
 
 

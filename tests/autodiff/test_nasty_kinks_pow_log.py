@@ -93,13 +93,13 @@ def test_kinks_ties_09_a_comparison_is_a_plain_mask_and_records_nothing():
 
 @pytest.mark.parametrize("x", [Scalar(0.0), Tensor(0.0), Tensor([1.0, 0.0])])
 def test_kinks_ties_10_gradcheck_says_that_a_kink_is_not_differentiable(x):
-    with pytest.raises(ValueError, match="not differentiable here: input 0, entry . has slope 0 to the left and 1 to the right"):
+    with pytest.raises(ValueError, match="not differentiable here: .*input 0, entry .* -?0 to the left.* 1 to the right"):
         gradcheck(relu, x)
 
 
 @pytest.mark.parametrize("x", [Scalar(0.0), Tensor([1.0, 0.0])])
 def test_kinks_ties_10_gradcheck_is_not_fooled_by_a_symmetric_kink(x):
-    with pytest.raises(ValueError, match="not differentiable here: input 0, entry . has slope -1 to the left and 1 to the right"):
+    with pytest.raises(ValueError, match="not differentiable here: .*input 0, entry .* -1 to the left.* 1 to the right"):
         gradcheck(abs, x)
 
 

@@ -135,7 +135,7 @@ def test_mutation_01_the_value_of_a_computed_node_cannot_be_changed_at_all():
     y = (b * b).sum()
     with pytest.raises(ValueError, match="read-only"):
         b.data[0] = 100
-    with pytest.raises(ValueError, match="b was computed by multiply; only the data of a leaf"):
+    with pytest.raises(ValueError, match="b .*computed by multiply.*leaf"):
         b.data = np.array([100.0, 2.0])
     y.backward()
     assert x.grad.tolist() == [2.0, 4.0]
@@ -147,7 +147,7 @@ def test_mutation_03_a_leaf_with_new_data_is_refused_even_by_an_op_that_keeps_no
     x = leaf(1.0, name="x")
     y = x + 1
     x.data = 100.0
-    with pytest.raises(RuntimeError, match=r"x was given new data after add used it.*run the forward pass again"):
+    with pytest.raises(RuntimeError, match=r"x .*new data after add.*forward pass again"):
         y.backward()
     assert x.grad is None
 
@@ -158,7 +158,7 @@ def test_mutation_04_a_step_between_forward_and_backward_is_refused(leaf):
     (W * W).backward()
     loss = W * W
     W.data = W.data - 0.1 * W.grad
-    with pytest.raises(RuntimeError, match="W was given new data after multiply"):
+    with pytest.raises(RuntimeError, match="W .*new data after multiply"):
         loss.backward()
     assert W.grad == 6.0
 
@@ -168,7 +168,7 @@ def test_mutation_04_the_second_child_that_used_the_old_value_is_found_too():
     old = W * W
     W.data = [4.0]
     fresh = W * 2
-    with pytest.raises(RuntimeError, match="W was given new data after multiply"):
+    with pytest.raises(RuntimeError, match="W .*new data after multiply"):
         (fresh + old).backward()
     fresh.backward()
     assert W.grad.tolist() == [2.0]
@@ -234,9 +234,9 @@ def test_mutation_10_new_data_is_copied_and_keeps_shape_and_dtype():
     x.data = a
     a[0] = 100
     assert x.data.tolist() == [5.0, 6.0] and x.dtype == np.float32
-    with pytest.raises(RuntimeError, match="x was given new data"):
+    with pytest.raises(RuntimeError, match="x .*new data"):
         y.backward()
-    with pytest.raises(ValueError, match=r"x has shape \(2,\); data of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"x has shape \(2,\).*\(3,\)"):
         x.data = np.ones(3)
 
 

@@ -14,12 +14,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 
-from .maps import Diagonal, LinearMap, Spread, unbroadcast
+from .maps import Diagonal, LinearMap, Rule, Spread, unbroadcast
 from .node import Node
 
 OPS: dict[str, Callable[..., Any]] = {}  # every op by name: the registry
@@ -28,29 +27,32 @@ ON_ARRAYS: dict[str, Any] = dict(ON_NODES)  # what a row's functions mean when i
 ON_NUMBERS: dict[str, Any] = dict(ON_NODES)  # … and Python numbers; on nodes they are the ops themselves
 
 
-class Elementwise:
+class Elementwise(Rule):
     """A row of the table, compiled: the rule of a node whose entries each depend on the matching entries of its parents."""
 
     def __init__(self, name: str, operands: list[str], value: str, slopes: tuple[str | None, ...]):
         self.name, self.operands, self.text, self.slopes = name, operands, value, slopes
         self.arity, arguments = len(operands), ", ".join(operands)
-        self.value = compiled(f"lambda {arguments}: {value}", ON_ARRAYS)
+        self.value = compiled(f"lambda {arguments}: {value}", ON_ARRAYS)  # type: ignore[method-assign]
         self.diagonals: list[Any] = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in slopes]
         self.pulls: list[Any] = [row and compiled(f"lambda g, y, {arguments}: {times(row)}", ON_NODES) for row in slopes]
-        self.on_numbers = cache(self._on_numbers)
+        self.forward: dict[tuple[type, ...], Callable[..., tuple[float, tuple]]] = {}  # for Scalars, by the operands' types
 
-    def _on_numbers(self, wanted: tuple[bool, ...]) -> Callable[..., Any]:
-        """Floats in; y and the wanted slopes out, in one go. Slopes nobody asked for are None and never computed."""
-        slopes = [row if want else "None" for row, want in zip(self.slopes, wanted)] + ["None"] * (3 - self.arity)
-        return compiled(f"lambda {', '.join(self.operands)}: ((y := {self.text}), {', '.join(map(str, slopes))})", ON_NUMBERS)
+    def compile_for(self, operands: tuple) -> Callable[..., tuple[float, tuple]]:
+        """Scalars and floats in; y and the slopes out, in one go. A constant's slope is None and is never computed."""
+        slopes = [str(row) if isinstance(x, Node) else "None" for row, x in zip(self.slopes, operands)]
+        text = f"((y := {self.text}), ({', '.join(slopes)},))"
+        for name, x in zip(self.operands, operands):
+            text = re.sub(rf"\b{name}\b", f"{name}._data", text) if isinstance(x, Node) else text
+        self.forward[tuple(map(type, operands))] = forward = compiled(f"lambda {', '.join(self.operands)}: {text}", ON_NUMBERS)
+        return forward
 
-    def local(self, i: int, y: Any, *xs: Any) -> LinearMap:
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
         diagonal = Diagonal(self.diagonals[i](y, *xs), np.shape(y), str(self.slopes[i]))
         return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Spread(np.shape(xs[i]), np.shape(y))
 
-    def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
-        """local(i, y, *xs).pull(g), without building the map."""
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         return unbroadcast(self.pulls[i](g, y, *xs), xs[i].shape)
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
@@ -97,7 +99,7 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Op:
 
     Returns the op as a function of numbers, arrays, Scalars, Tensors or object arrays of Scalars.
     """
-    name, arguments = re.fullmatch(r"(\w+)\((.*)\)", signature).groups()  # type: ignore[union-attr]
+    name, _, arguments = signature.strip().removesuffix(")").partition("(")
     operands = re.findall(r"(\w+)(?:=[^,]+)?", arguments)
     if len(slopes) != len(operands) or not 1 <= len(operands) <= 3 or {"g", "y"} & set(operands):
         raise ValueError(f"{signature} needs one to three operands, not named g or y, and a derivative (or None) for each")

@@ -41,7 +41,10 @@ class LinearMap:
 
     def pull(self, g: Any) -> Any:
         """Jᵀ g: g of shape_out gives an array of shape_in (vector–Jacobian product, reverse mode)."""
-        return self._pull(shaped(g, self.shape_out, "pull"))
+        part = self._pull(shaped(g, self.shape_out, "pull"))
+        if getattr(part, "shape", None) != self.shape_in:
+            raise ValueError(f"the pull of {self.text} must give an array of shape {self.shape_in}, got {getattr(part, 'shape', type(part))}")
+        return part
 
     @property
     def T(self) -> LinearMap:
@@ -135,20 +138,40 @@ class Given(LinearMap):
         self.shape_in, self.shape_out, self.text = shape_in, shape_out, text
 
 
-class LinearOperation(LinearMap):
+class Rule:
+    """How a node is made from its parents, and the local derivative on each of its edges: what an op is to the engine.
+
+    An op of your own is a subclass with a name, value(*xs) and local(i, y, xs), applied with apply(rule, *operands).
+    In y (the value) and xs (the operands) it is given arrays, or, when the derivative is itself recorded, Tensors.
+    """
+
+    name = "op"
+
+    def value(self, *xs: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} needs a method value(*xs) that returns an array")
+
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        """∂y/∂x_i."""
+        raise TypeError(f"{type(self).__name__} needs a method local(i, y, xs) that returns the linear map ∂y/∂x_i")
+
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        """What x_i receives of the gradient g: local(i, y, xs).pull(g). Rules of the engine may write it out, for speed."""
+        return self.local(i, y, xs).pull(g)
+
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
+        """∂y/∂x_i as text, in the letters of the rule or, where they are given, in the names of the operands and of y."""
+        return self.name
+
+
+class LinearOperation(LinearMap, Rule):
     """An operation that is linear (reshape, sum, selection …) is its own local map, and the rule of its node.
 
     Subclasses say what it does to an array (`value`) and what its transpose does (`adjoint`). Applied to a node,
     either one records a node, whose rule is again such a map: so every derivative of every order is at hand.
     """
 
-    name = "linear operation"
-
-    def value(self, x: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} has no value; give it a method value(x)")
-
     def adjoint(self, g: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} has no adjoint; give it a method adjoint(g)")
+        raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
 
     def _push(self, t: Any) -> Any:
         return t.record(self, (t,)) if isinstance(t, Node) else self.value(t)
@@ -160,15 +183,9 @@ class LinearOperation(LinearMap):
     def T(self) -> LinearMap:
         return Adjoint(self)
 
-    def local(self, i: int, y: Any, x: Any) -> LinearMap:
-        self.shape_in, self.shape_out = np.shape(x), np.shape(y)
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        self.shape_in, self.shape_out = np.shape(xs[0]), np.shape(y)
         return self
-
-    def back(self, i: int, g: Any, y: Any, x: Any) -> Any:
-        return self._pull(g)
-
-    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
-        return self.text
 
     @property
     def text(self) -> str:  # type: ignore[override]
@@ -181,7 +198,7 @@ class Adjoint(LinearOperation):
     def __init__(self, map: LinearOperation):
         self.map, self.name, self.shape_in, self.shape_out = map, f"{map.name}ᵀ", map.shape_out, map.shape_in
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         return self.map.adjoint(x)
 
     def adjoint(self, g: Any) -> Any:
@@ -200,7 +217,7 @@ class Spread(LinearOperation):
     def __init__(self, shape_in: tuple[int, ...], shape: tuple[int, ...]):
         self.shape_in, self.shape_out = shape_in, shape
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         return np.broadcast_to(x, self.shape_out)
 
     def adjoint(self, g: Any) -> Any:
@@ -227,8 +244,10 @@ def unit_arrays(shape: tuple[int, ...]) -> Any:
 
 
 def shaped(x: Any, shape: tuple[int, ...], verb: str) -> Any:
-    """x as an array or node, if it has the shape; else ValueError."""
-    x = x if isinstance(x, Node) else np.asarray(x)
+    """x as a node or a read-only array, if it has the shape; else ValueError."""
+    x = x if isinstance(x, Node) else np.asarray(x).view()
     if x.shape != shape:
         raise ValueError(f"{verb} needs shape {shape}, got {x.shape}")
+    if isinstance(x, np.ndarray):
+        x.flags.writeable = False  # others hold the same gradient
     return x

@@ -44,16 +44,16 @@ class Node:
     name     a Name, or None                                  edges    one for each parent that is a node
     """
 
-    __slots__ = ("_data", "_grad", "_name", "rule", "birth", "changed", "__weakref__")
+    __slots__ = ("_data", "_grad", "_name", "_parents", "rule", "birth", "changed", "__weakref__")
     _data: Any
     _grad: Any
     _name: Name | None
+    _parents: tuple
     rule: Any
     birth: int
     changed: int  # when a leaf was last given new data; 0: never
 
     # What Scalar and Tensor add, each in its own way:
-    parents: Any
     shape: Any
     size: Any
     ndim: Any
@@ -80,6 +80,11 @@ class Node:
         return self
 
     @property
+    def parents(self) -> tuple:
+        """What the node was made from: nodes and constants, in the order of the operands."""
+        return self._parents
+
+    @property
     def op(self) -> str:
         """The name of the op that made this node; 'leaf' if none did."""
         return "leaf" if self.rule is None else self.rule.name
@@ -87,12 +92,12 @@ class Node:
     @property
     def variables(self) -> list[Node]:
         """The parents that are nodes, in order; x * x has x twice."""
-        return [parent for parent in self.parents if isinstance(parent, Node)]
+        return [parent for parent in self._parents if isinstance(parent, Node)]
 
     @property
     def edges(self) -> list[Edge]:
         """One edge for each parent that is a node; each carries the local derivative."""
-        return [Edge(self, i) for i, parent in enumerate(self.parents) if isinstance(parent, Node)]
+        return [Edge(self, i) for i, parent in enumerate(self._parents) if isinstance(parent, Node)]
 
     def item(self) -> float:
         """The value as a Python number; ValueError unless there is exactly one."""
@@ -170,7 +175,7 @@ def history(output: Node) -> list[Node]:
         raise TypeError(f"history needs a node (a Scalar or a Tensor), got {type(output).__name__}")
     seen, stack = {output}, [output]
     while stack:
-        for parent in stack.pop().parents:
+        for parent in stack.pop()._parents:
             if isinstance(parent, Node) and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)

@@ -6,36 +6,34 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .maps import Given, LinearMap, unbroadcast
+from .maps import Given, LinearMap, Rule, unbroadcast
 from .node import Node
-from .tensor import Tensor, Waiting
+from .tensor import Waiting, apply
 
 
-class Product:
-    """The contract of a product: `back` writes the pull out, `forth` the push, and the local map is made of the two."""
+class Product(Rule):
+    """A product writes out its pull (`back`) and its push (`forth`); the local map is made of the two."""
 
-    name = "product"
-    letters: tuple[str, ...] = ()
-
-    def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} needs a method back(i, g, y, *xs)")
-
-    def forth(self, i: int, t: Any, *xs: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} needs a method forth(i, t, *xs)")
+    letters: tuple[str, ...]
+    forth: Callable[[int, Any, Any], Any]  # i, t, xs → ∂y/∂x_i t
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The other operand, which is what this one is multiplied by: `W` on the edge from linear to x."""
         named = [name or letter for name, letter in zip(names or self.letters, self.letters)]
         return "1" if i == 2 else named[1 - i]
 
-    def local(self, i: int, y: Any, *xs: Any) -> LinearMap:
-        return Given(
-            lambda t: self.forth(i, t, *xs), lambda g: complete(self.back(i, g, y, *xs)), np.shape(xs[i]), np.shape(y), self.formula(i)
-        )
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        def pull(g: Any) -> Any:
+            part = self.back(i, g, y, xs)
+            return part.total() if isinstance(part, Waiting) else part
+
+        return Given(lambda t: self.forth(i, t, xs), pull, np.shape(xs[i]), np.shape(y), self.formula(i))
 
 
 class Matmul(Product):
@@ -46,10 +44,11 @@ class Matmul(Product):
     def value(self, a: Any, b: Any) -> Any:
         return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
 
-    def forth(self, i: int, t: Any, a: Any, b: Any) -> Any:
-        return t @ b if i == 0 else a @ t
+    def forth(self, i: int, t: Any, xs: Any) -> Any:
+        return t @ xs[1] if i == 0 else xs[0] @ t
 
-    def back(self, i: int, g: Any, y: Any, a: Any, b: Any) -> Any:
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        a, b = xs
         if a.ndim == b.ndim == 2:
             return times(g, b.T) if i == 0 else summed(a, g)
         if (a.ndim, b.ndim, i) == (2, 1, 0):
@@ -73,18 +72,21 @@ class Linear(Product):
         y = x.dot(W.T) if W.ndim == 2 else x @ W.swapaxes(1, 2)
         return y if b is None else y + (b if W.ndim == 2 else b[:, None, :])
 
-    def forth(self, i: int, t: Any, x: Any, W: Any, b: Any = None) -> Any:
+    def forth(self, i: int, t: Any, xs: Any) -> Any:
+        x, W = xs[:2]
         if i == 2:
             return np.broadcast_to(t if W.ndim == 2 else t[:, None, :], (*x.shape[:-1], t.shape[-1]))
         return t @ W.swapaxes(-1, -2) if i == 0 else x @ t.swapaxes(-1, -2)
 
-    def back(self, i: int, g: Any, y: Any, x: Any, W: Any, b: Any = None) -> Any:
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        x, W = xs[:2]
         if i == 0:
             return times(g, W)
         if W.ndim == 3:
             return g.swapaxes(1, 2) @ x if i == 1 else g.sum(axis=1)
         n_out, n_in = W.shape
-        return summed(g.reshape(-1, n_out), x.reshape(-1, n_in)) if i == 1 else unbroadcast(g, b.shape)
+        rows = math.prod(x.shape[:-1])
+        return summed(g.reshape(rows, n_out), x.reshape(rows, n_in)) if i == 1 else unbroadcast(g, xs[2].shape)
 
 
 class Einsum(Product):
@@ -115,10 +117,10 @@ class Einsum(Product):
     def value(self, *xs: Any) -> Any:
         return np.einsum(self.subscripts, *xs, optimize=len(xs) > 2)
 
-    def forth(self, i: int, t: Any, *xs: Any) -> Any:
+    def forth(self, i: int, t: Any, xs: Any) -> Any:
         return self.value(*xs[:i], t, *xs[i + 1 :])
 
-    def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         others = [(labels, x) for k, (labels, x) in enumerate(zip(self.labels, xs)) if k != i] + self.helpers
         subscripts = ",".join([self.out, *(labels for labels, _ in others)]) + "->" + self.labels[i]
         return unbroadcast(einsum(subscripts, g, *(x for _, x in others)), xs[i].shape)
@@ -156,10 +158,6 @@ def summed(g: Any, x: Any) -> Any:
     return g.T @ x if isinstance(g, Node) or isinstance(x, Node) else Waiting(g, x)
 
 
-def complete(g: Any) -> Any:
-    return g.total() if isinstance(g, Waiting) else g
-
-
 def checked(x: tuple, W: tuple, b: tuple | None) -> None:
     """ValueError unless x, W and b fit together."""
     if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b is not None and b != W[:-1]:
@@ -170,7 +168,7 @@ def checked(x: tuple, W: tuple, b: tuple | None) -> None:
 
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product a @ b of NumPy: (n,) or (…, n, k) by (k,) or (…, k, m)."""
-    return on_nodes(Matmul(), a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else np.matmul(a, b)
+    return apply(Matmul(), a, b)
 
 
 def linear(x: Any, W: Any, b: Any = None) -> Any:
@@ -178,23 +176,11 @@ def linear(x: Any, W: Any, b: Any = None) -> Any:
 
     With a leading axis of seeds: x (seeds, batch, n), W (seeds, m, n), b (seeds, m). ValueError if the shapes do not fit.
     """
-    operands = (x, W) if b is None else (x, W, b)
-    if any(isinstance(o, Tensor) for o in operands):
-        return on_nodes(Linear(), *operands)
-    x, W = np.asarray(x), np.asarray(W)
-    checked(x.shape, W.shape, None if b is None else np.shape(b))
-    y = x @ W.swapaxes(-1, -2)
-    return y if b is None else y + (b if W.ndim == 2 else b[:, None, :])
+    return apply(Linear(), x, W) if b is None else apply(Linear(), x, W, b)
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:
     """NumPy's einsum with subscripts as text: repeated labels, '...', any number of operands."""
     if not isinstance(subscripts, str):
         raise TypeError("einsum takes its subscripts as text, as in einsum('ij,jk->ik', A, B)")
-    if any(isinstance(x, Tensor) for x in operands):
-        return on_nodes(Einsum(subscripts, [np.shape(x) for x in operands]), *operands)
-    return np.einsum(subscripts, *operands, optimize=len(operands) > 2)
-
-
-def on_nodes(rule: Any, *operands: Any) -> Any:
-    return Tensor.record(rule, tuple([x if isinstance(x, Tensor) else np.asarray(x) for x in operands]))
+    return apply(Einsum(subscripts, [np.shape(x) for x in operands]), *operands)

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from .derivatives import exp, log, square
-from .maps import Diagonal, LinearMap
+from .maps import Diagonal, LinearMap, Rule
 from .node import Node, plain
-from .structure import Sum, applied, concatenate, getitem, mean, reshape, sum, transpose
+from .structure import Sum, concatenate, getitem, mean, reshape, sum, transpose
+from .tensor import apply
 
 
-class Weighted:
+class Weighted(Rule):
     """The rule of a reduction along axes whose derivative is a weight for each entry: ∂y/∂x_i = w_i."""
 
     text: str
@@ -29,12 +30,14 @@ class Weighted:
     def __init__(self, name: str, axis: Any, keepdims: bool):
         self.name, self.axis, self.keepdims = name, axis, bool(keepdims)
 
-    def back(self, i: int, g: Any, y: Any, x: Any) -> Any:
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        (x,) = xs
         return self.spread(g, x) * self.weights(self.spread(y, x), x)
 
-    def local(self, i: int, y: Any, x: Any) -> LinearMap:
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        (x,) = xs
         w = self.weights(self.spread(y, x), x)
-        return Sum(x.shape, self.axis, self.keepdims).local(0, y, x) @ Diagonal(w, x.shape, "w")
+        return Sum(x.shape, self.axis, self.keepdims).local(0, y, xs) @ Diagonal(w, x.shape, "w")
 
     def spread(self, g: Any, x: Any) -> Any:
         """g, or y, with its reduced axes back as axes of size 1."""
@@ -49,18 +52,18 @@ class Extreme(Weighted):
 
     text = "1 at the entry that is chosen, 1/k where k tie"
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
 
     def weights(self, y: Any, x: Any) -> Any:
-        chosen = plain(x) == plain(y)
+        chosen = (plain(x) == plain(y)) | np.isnan(plain(x))  # a nan, if there is one, is the extreme
         return chosen / np.sum(chosen, axis=self.axis, keepdims=True)
 
 
 class LogSumExp(Weighted):
     text = "softmax(x)"
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         top = largest(x, self.axis)
         y = log(sum(exp(x - top), self.axis, keepdims=True)) + top
         return y if self.keepdims else sum(y, self.axis)
@@ -71,17 +74,17 @@ class LogSumExp(Weighted):
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The largest entry along `axis`; entries that tie share the gradient equally. ValueError on an empty axis."""
-    return applied(Extreme("max", axis, keepdims), x)
+    return apply(Extreme("max", axis, keepdims), x)
 
 
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The smallest entry along `axis`; entries that tie share the gradient equally. ValueError on an empty axis."""
-    return applied(Extreme("min", axis, keepdims), x)
+    return apply(Extreme("min", axis, keepdims), x)
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log Σ exp(x) along `axis`, without overflow; its gradient is softmax(x). -inf on an empty axis."""
-    return applied(LogSumExp("logsumexp", axis, keepdims), x)
+    return apply(LogSumExp("logsumexp", axis, keepdims), x)
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:
@@ -107,7 +110,8 @@ def largest(x: Any, axis: Any) -> np.ndarray:
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """The variance along `axis`: Σ (x - mean)² / (n - ddof)."""
     centre = mean(x, axis, keepdims=True)
-    return sum(square(x - centre), axis, keepdims) / (math.prod(np.shape(x)) // math.prod(np.shape(centre)) - ddof)
+    count = math.prod(n for n, m in zip(np.shape(x), np.shape(centre)) if n != m)
+    return sum(square(x - centre), axis, keepdims) / (count - ddof)
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -34,14 +34,8 @@ class Scalar(Operators):
     8.0
     """
 
-    __slots__ = ("a", "b", "c", "da", "db", "dc")
-    a: Any
-    b: Any
-    c: Any
-    da: float | None
-    db: float | None
-    dc: float | None
-    __array_priority__ = 1000
+    __slots__ = ("slopes",)
+    slopes: tuple
     shape: tuple[int, ...] = ()
     ndim, size = 0, 1
     backward = backward
@@ -49,8 +43,7 @@ class Scalar(Operators):
     def __init__(self, data: Any, name: Any = None):
         self._data, self._grad, self.rule = number(data, "Scalar"), None, None
         self._name = name if name is None or isinstance(name, Name) else Name(str(name))
-        self.birth, self.changed = next(births), 0
-        self.a = self.b = self.c = self.da = self.db = self.dc = None
+        self._parents, self.slopes, self.birth, self.changed = (), (), next(births), 0
 
     @property
     def data(self) -> float:
@@ -71,10 +64,6 @@ class Scalar(Operators):
     def grad(self, value: Any) -> None:
         self._grad = None if value is None else number(value, "Scalar.grad")
 
-    @property
-    def parents(self) -> tuple:
-        return tuple([x for x in (self.a, self.b, self.c) if x is not None])
-
     def detach(self) -> float:
         """The plain number."""
         return self._data
@@ -84,32 +73,39 @@ class Scalar(Operators):
         """The Scalar that `rule` makes of `operands`: its value and, in the same go, its slopes."""
         if not isinstance(rule, Elementwise):
             raise TypeError(f"{rule.name} works on arrays, not on a Scalar; use a Tensor, or an object array from scalars()")
-        wanted = tuple([type(x) is Scalar for x in operands])
+        forward = rule.forward.get(tuple(map(type, operands)))
+        if forward is None:  # new types: numbers that are not floats become floats
+            try:
+                operands = tuple([x if isinstance(x, Scalar) else number(x, rule.name) for x in operands])
+            except ObjectArray:
+                return rule.each(*operands)
+            forward = rule.compile_for(operands)
         try:
-            numbers = [x._data if is_node else number(x, rule.name) for x, is_node in zip(operands, wanted)]
-        except ObjectArray:
-            return rule.each(*operands)
-        y, *slopes = evaluate(rule, numbers, wanted)
+            y, slopes = forward(*operands)
+        except (ArithmeticError, ValueError):
+            y, slopes = None, ()
+        if type(y) is not float:
+            y, slopes = as_numpy(rule, operands)
         node = Scalar.__new__(Scalar)
         node._data, node._grad, node._name, node.changed, node.birth = y, None, None, 0, next(births)
-        node.rule, node.a, node.b, node.c, node.da, node.db, node.dc = UNRECORDED, None, None, None, None, None, None
         if recording.get():
-            node.rule = rule
-            node.a, node.b, node.c = [x if is_node else n for x, is_node, n in zip(operands, wanted, numbers)] + [None] * (3 - rule.arity)
-            node.da, node.db, node.dc = slopes
+            node.rule, node._parents, node.slopes = rule, operands, slopes
+        else:
+            node.rule, node._parents, node.slopes = UNRECORDED, (), ()
         if watch := anomaly.get():
             watch.made(node)
         return node
 
     def local(self, i: int) -> LinearMap:
-        return Diagonal((self.da, self.db, self.dc)[i], (), self.rule.slopes[i])
+        return Diagonal(self.slopes[i], (), self.rule.slopes[i])
 
     def contributions(self, g: Any, inside: Any, graph: bool) -> list[tuple[Node, Any]]:
-        """What each parent receives from this node's gradient: the gradient times the slope."""
-        slopes = ((self.a, self.da), (self.b, self.db), (self.c, self.dc))
-        if graph:  # the rows fed nodes, so that the product can be differentiated again
-            return [(x, self.rule.pulls[i](g, self, *self.parents)) for i, (x, slope) in enumerate(slopes) if slope is not None and x in inside]
-        return [(x, g * slope) for x, slope in slopes if slope is not None and (inside is None or x in inside)]
+        """What each parent receives from this node's gradient: the gradient times the slope (for a graph, times the row)."""
+        parts = []
+        for i, (x, slope) in enumerate(zip(self._parents, self.slopes)):
+            if slope is not None and (inside is None or x in inside):
+                parts.append((x, self.rule.pulls[i](g, self, *self._parents) if graph else g * slope))
+        return parts
 
     def settle(self, g: Any) -> Any:
         return g
@@ -145,19 +141,12 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
     return result
 
 
-def evaluate(rule: Elementwise, numbers: list, wanted: tuple) -> tuple:
-    """Value and slopes with plain floats; where Python would raise or leave the reals, again as NumPy does."""
-    try:
-        result = rule.on_numbers(wanted)(*numbers)
-        if type(result[0]) is float:
-            return result
-    except (ArithmeticError, ValueError):
-        pass
+def as_numpy(rule: Elementwise, operands: tuple) -> tuple[float, tuple]:
+    """Value and slopes as NumPy computes them, for where Python's floats raise or leave the reals: 1 / 0., (-8.) ** (1 / 3)."""
     with np.errstate(all="ignore"):
-        xs = [np.float64(x) for x in numbers]
+        xs = [np.float64(x._data if isinstance(x, Scalar) else x) for x in operands]
         y = rule.value(*xs)
-        slopes = [float(rule.diagonals[i](y, *xs)) if want else None for i, want in enumerate(wanted)]
-    return (float(y), *slopes, None, None)[:4]
+        return float(y), tuple([float(rule.diagonals[i](y, *xs)) if isinstance(x, Scalar) else None for i, x in enumerate(operands)])
 
 
 class ObjectArray(TypeError):

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .maps import LinearMap, LinearOperation, Spread
+from .maps import LinearMap, LinearOperation, Rule, Spread
 from .node import Node
+from .tensor import apply
 
 
 class Reshape(LinearOperation):
@@ -22,7 +23,7 @@ class Reshape(LinearOperation):
     def __init__(self, shape_in: tuple, shape: Any):
         self.shape_in, self.shape = shape_in, shape
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         return np.reshape(x, self.shape)
 
     def adjoint(self, g: Any) -> Any:
@@ -35,7 +36,7 @@ class Transpose(LinearOperation):
     def __init__(self, axes: Any):
         self.axes = axes
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         return np.transpose(x, self.axes)
 
     def adjoint(self, g: Any) -> Any:
@@ -50,10 +51,10 @@ class Select(LinearOperation):
     def __init__(self, shape_in: tuple, index: Any):
         self.shape_in = shape_in
         parts = index if isinstance(index, tuple) else (index,)
-        self.index = tuple(np.array(part) if isinstance(part, (np.ndarray, list)) else plain_part(part) for part in parts)
+        self.index = tuple(index_part(part) for part in parts)
         self.basic = all(part is None or part is Ellipsis or type(part) in (int, slice) for part in self.index)
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         return np.asarray(x)[self.index]
 
     def adjoint(self, g: Any) -> Any:
@@ -71,7 +72,7 @@ class Sum(LinearOperation):
     def __init__(self, shape_in: tuple, axis: Any, keepdims: bool, name: str = "sum"):
         self.shape_in, self.axis, self.keepdims, self.name = shape_in, axis, bool(keepdims), name
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         return (np.mean if self.name == "mean" else np.sum)(x, axis=self.axis, keepdims=self.keepdims)
 
     def adjoint(self, g: Any) -> Any:
@@ -88,56 +89,49 @@ class Cast(LinearOperation):
     def __init__(self, dtype_in: Any, dtype: Any):
         self.dtype_in, self.dtype = dtype_in, dtype
 
-    def value(self, x: Any) -> Any:
+    def value(self, x: Any) -> Any:  # type: ignore[override]
         return x.astype(self.dtype)
 
     def adjoint(self, g: Any) -> Any:
         return g.astype(self.dtype_in)
 
 
-class Join:
+class Join(Rule):
     """concatenate and stack: the parents' values side by side. The map from each parent is the transpose of a selection."""
 
-    def __init__(self, name: str, axis: int):
+    def __init__(self, name: str, axis: int, shapes: list[tuple[int, ...]]):
         self.name, self.axis = name, axis
+        self.ends = np.cumsum([0] + [shape[axis] if name == "concatenate" and shape else 1 for shape in shapes])
 
     def value(self, *xs: Any) -> Any:
         return getattr(np, self.name)(xs, axis=self.axis)
 
-    def local(self, i: int, y: Any, *xs: Any) -> LinearMap:
-        axis = self.axis % y.ndim
-        start = i if self.name == "stack" else int(np.sum([x.shape[axis] for x in xs[:i]], dtype=int))
-        part = start if self.name == "stack" else slice(start, start + xs[i].shape[axis])
-        return Select(np.shape(y), (slice(None),) * axis + (part,)).local(0, xs[i], y).T
-
-    def back(self, i: int, g: Any, y: Any, *xs: Any) -> Any:
-        return self.local(i, y, *xs)._pull(g)
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        part = i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1])
+        return Select(np.shape(y), (slice(None),) * (self.axis % y.ndim) + (part,)).local(0, xs[i], [y]).T
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return f"part {i} of {self.name}"
 
 
-def plain_part(part: Any) -> Any:
-    """One part of an index; TypeError for a node, whose values are not whole numbers."""
+def index_part(part: Any) -> Any:
+    """One part of an index, arrays copied; TypeError for a node, whose values are not whole numbers."""
     if isinstance(part, Node):
         raise TypeError("an index must be whole numbers, a mask or slices; a node is neither: use x[indices.data.astype(int)]")
+    if isinstance(part, (np.ndarray, list)):
+        return np.array(part, dtype=None if np.size(part) else int)
     return int(part) if isinstance(part, np.integer) else part
-
-
-def applied(rule: Any, x: Any) -> Any:
-    """The rule on a node (which records) or on anything else as an array (which computes)."""
-    return x.record(rule, (x,)) if isinstance(x, Node) else rule.value(np.asarray(x))
 
 
 def reshape(x: Any, *shape: Any) -> Any:
     """x in another shape of the same size, C order; one entry may be -1. reshape(x, (2, 3)) or x.reshape(2, 3)."""
-    return applied(Reshape(np.shape(x), shape[0] if len(shape) == 1 else shape), x)
+    return apply(Reshape(np.shape(x), shape[0] if len(shape) == 1 else shape), x)
 
 
 def transpose(x: Any, *axes: Any) -> Any:
     """The axes of x in another order; all reversed if none are given. transpose(x, (1, 0)) or x.transpose(1, 0)."""
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-    return applied(Transpose(None if order is None else tuple(order)), x)
+    return apply(Transpose(None if order is None else tuple(order)), x)
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
@@ -159,22 +153,22 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 def broadcast_to(x: Any, shape: Any) -> Any:
     """x repeated to `shape` by NumPy's rules."""
-    return applied(Spread(np.shape(x), tuple(np.atleast_1d(shape).tolist()) if np.ndim(shape) == 0 else tuple(shape)), x)
+    return apply(Spread(np.shape(x), tuple(np.atleast_1d(shape).tolist()) if np.ndim(shape) == 0 else tuple(shape)), x)
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum along `axis` (an int, a tuple, or None for all)."""
-    return applied(Sum(np.shape(x), axis, keepdims), x)
+    return apply(Sum(np.shape(x), axis, keepdims), x)
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The mean along `axis`."""
-    return applied(Sum(np.shape(x), axis, keepdims, "mean"), x)
+    return apply(Sum(np.shape(x), axis, keepdims, "mean"), x)
 
 
 def getitem(x: Any, index: Any) -> Any:
     """x[index]: whole numbers, slices, None, ..., integer arrays, a mask; in any mixture NumPy takes."""
-    return applied(Select(np.shape(x), index), x)
+    return apply(Select(np.shape(x), index), x)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
@@ -191,18 +185,14 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 def concatenate(xs: Any, axis: int | None = 0) -> Any:
     """The arrays of the list joined along an axis they have; flattened first if axis is None."""
-    return joined(Join("concatenate", axis), xs) if axis is not None else joined(Join("concatenate", 0), [reshape(x, -1) for x in xs])
+    xs, axis = (list(xs), axis) if axis is not None else ([reshape(x, -1) for x in xs], 0)
+    return apply(Join("concatenate", axis, [np.shape(x) for x in xs]), *xs)
 
 
 def stack(xs: Any, axis: int = 0) -> Any:
     """The arrays of the list, all of one shape, joined along a new axis."""
-    return joined(Join("stack", axis), xs)
-
-
-def joined(rule: Join, xs: Any) -> Any:
-    xs = [x if isinstance(x, Node) else np.asarray(x) for x in xs]
-    node = next((x for x in xs if isinstance(x, Node)), None)
-    return rule.value(*xs) if node is None else node.record(rule, tuple(xs))
+    xs = list(xs)
+    return apply(Join("stack", axis, [np.shape(x) for x in xs]), *xs)
 
 
 def split(x: Any, sections: Any, axis: int = 0) -> list:
@@ -216,4 +206,4 @@ def astype(x: Any, dtype: Any) -> Any:
     dtype = np.dtype(dtype)
     if isinstance(x, Node) and dtype not in (np.float32, np.float64):
         raise TypeError(f"a Tensor is float32 or float64, not {dtype}; take plain values with .data.astype({dtype})")
-    return applied(Cast(np.asarray(getattr(x, "_data", x)).dtype, dtype), x)
+    return apply(Cast(np.asarray(getattr(x, "_data", x)).dtype, dtype), x)

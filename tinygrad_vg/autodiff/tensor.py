@@ -37,7 +37,7 @@ class Tensor(Operators):
            [14., 14.]])
     """
 
-    __slots__ = ("parents",)
+    __slots__ = ()
     backward = backward
     # the structure ops that are methods too; bound in structure.py, products.py and reductions.py
     sum: Callable
@@ -47,7 +47,7 @@ class Tensor(Operators):
     __getitem__: Callable
 
     def __init__(self, data: Any, name: Any = None):
-        self._data, self._grad, self.rule, self.parents = leaf_array(data), None, None, ()
+        self._data, self._grad, self.rule, self._parents = leaf_array(data), None, None, ()
         self._name = name if name is None or isinstance(name, Name) else Name(str(name))
         self.birth, self.changed = next(births), 0
 
@@ -105,23 +105,22 @@ class Tensor(Operators):
         node = Tensor.__new__(Tensor)
         node._data, node._grad, node._name, node.changed = y, None, None, 0
         if not recording.get():
-            node.rule, node.parents, node.birth = UNRECORDED, (), next(births)
-            return node
-        node.rule, node.parents, node.birth = rule, operands, next(births)
+            rule, operands = UNRECORDED, ()
+        node.rule, node._parents, node.birth = rule, operands, next(births)
         if watch := anomaly.get():
             watch.made(node)
         return node
 
     def local(self, i: int) -> LinearMap:
-        return self.rule.local(i, self._data, *[x._data if isinstance(x, Tensor) else x for x in self.parents])
+        return self.rule.local(i, self._data, [x._data if isinstance(x, Tensor) else x for x in self._parents])
 
     def contributions(self, g: Any, inside: Any, graph: bool) -> Iterator[tuple[Node, Any]]:
-        """What each parent receives from this node's gradient: the local derivative's pull."""
+        """What each parent receives from this node's gradient: the local derivative's pull (for a graph, made of nodes)."""
         y = self if graph else self._data
-        xs = self.parents if graph else [x._data if isinstance(x, Tensor) else x for x in self.parents]
-        for i, parent in enumerate(self.parents):
+        xs = self._parents if graph else [x._data if isinstance(x, Tensor) else x for x in self._parents]
+        for i, parent in enumerate(self._parents):
             if isinstance(parent, Tensor) and (inside is None or parent in inside):
-                yield parent, self.rule.back(i, g, y, *xs)
+                yield parent, self.rule.back(i, g, y, xs)
 
     def settle(self, g: Any) -> Any:
         """A gradient that is complete: the waiting products carried out, in this node's dtype."""
@@ -226,8 +225,8 @@ def leaf_array(data: Any) -> np.ndarray:
 
 def constant(x: Any, rule: Any) -> Any:
     """x as a constant of the graph: numbers as they are, arrays copied unless they are read-only already."""
-    if isinstance(x, (float, int, np.generic)) and not isinstance(x, (complex, np.complexfloating)):
-        return x
+    if isinstance(x, (float, int, np.number, np.bool_)) and not isinstance(x, np.complexfloating):
+        return x if not isinstance(x, (np.longdouble, np.float16)) else np.float64(x)
     if isinstance(x, (list, tuple)):
         x = np.array(x)
     if not isinstance(x, np.ndarray) or isinstance(x, (np.ma.MaskedArray, np.matrix)) or x.dtype.kind not in "fiub":
@@ -236,7 +235,7 @@ def constant(x: Any, rule: Any) -> Any:
         raise TypeError(f"{getattr(rule, 'name', None) or 'this'} needs Tensors, real numbers or plain arrays of them, got {what}")
     if x.dtype.kind == "f" and x.dtype != kept_dtype(x.dtype):
         return locked(x.astype(kept_dtype(x.dtype)))
-    return locked(x.copy()) if x.flags.writeable else x
+    return x if is_locked(x) else locked(x.copy())
 
 
 def kept_dtype(dtype: np.dtype) -> np.dtype:
@@ -252,6 +251,13 @@ def hint(dtype: np.dtype) -> str:
     }.get(dtype.kind, "convert it to numbers first")
 
 
+def is_locked(array: Any) -> bool:
+    """Whether nobody can write to the array's memory: not through it, nor through an array it is a view of."""
+    while isinstance(array, np.ndarray) and not array.flags.writeable:
+        array = array.base
+    return array is None
+
+
 def locked(array: np.ndarray) -> np.ndarray:
     """A read-only view whose memory is read-only too, so that it cannot be unlocked."""
     owner: Any = array
@@ -259,3 +265,11 @@ def locked(array: np.ndarray) -> np.ndarray:
         owner.setflags(write=False)
         owner = owner.base
     return array.view()
+
+
+def apply(rule: Any, *operands: Any) -> Any:
+    """A rule on its operands: recorded as a node if any of them is a node, else just computed on arrays."""
+    for x in operands:
+        if isinstance(x, Node):
+            return x.record(rule, operands)
+    return rule.value(*map(np.asarray, operands))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, legend, span_of, thickness
 from .elements import Arrow, Box, Picture
 
-LINE, GAP_X, GAP_Y, MARGIN, SWATCH = 15.0, 110.0, 26.0, 24.0, 56.0
+LINE, GAP_X, GAP_Y, MARGIN, SWATCH = 15.0, 44.0, 26.0, 24.0, 56.0
 FONT = 'font-family="Helvetica,Arial,sans-serif" text-anchor="middle"'
 
 
@@ -54,10 +54,14 @@ def layout(picture: Picture) -> list[Place]:
     slot, pitch = slots(picture, table), GAP_Y + max(high for _, high in sizes)
     top, x = 2 * MARGIN + pitch / 2 - pitch * min(slot.values()), MARGIN
     places: dict[int, Place] = {}
+    words: dict[int, int] = {}  # how wide the labels of the arrows into a box are
+    for arrow in picture.arrows:
+        words[arrow.head] = max([words.get(arrow.head, 0), *map(width, arrow.lines)])
     for column in table:
         wide = max(sizes[i][0] for i in column)
+        x += GAP_X + 5.2 * max(words.get(i, 0) for i in column) if x > MARGIN else 0
         places |= {i: Place(x + wide / 2, top + pitch * slot[i], *sizes[i]) for i in column}
-        x += wide + GAP_X
+        x += wide
     return [places[i] for i in range(len(picture.boxes))]
 
 
@@ -115,9 +119,15 @@ def arrow_svg(arrow: Arrow, tail: Place, head: Place, lower: float) -> str:
     return f"<g><title>{escape(arrow.tooltip)}</title>{curve}{point}{words}</g>"
 
 
+def around(places: list[Place]) -> tuple[float, float, float, float]:
+    """left, top, right and bottom of a frame around boxes, with room for its name on top."""
+    left, right = min(p.x - p.wide / 2 for p in places), max(p.x + p.wide / 2 for p in places)
+    top, bottom = min(p.y - p.high / 2 for p in places), max(p.y + p.high / 2 for p in places)
+    return left - 12, top - 26, right + 12, bottom + 12
+
+
 def frame(name: str, places: list[Place]) -> str:
-    left, right = min(p.x - p.wide / 2 for p in places) - 12, max(p.x + p.wide / 2 for p in places) + 12
-    top, bottom = min(p.y - p.high / 2 for p in places) - 26, max(p.y + p.high / 2 for p in places) + 12
+    left, top, right, bottom = around(places)
     shape = rectangle(left, top, right - left, bottom - top, f'rx="8" fill="none" stroke="{GREY}" stroke-width="0.7"')
     return f"<g>{shape}{text((name,), (left + right) / 2, top + 10, GREY, 11)}</g>"
 

@@ -2,7 +2,8 @@
 
 Time runs from left to right in one straight row: the boxes between h[t-1] and h[t] share a Graphviz group, the arrows along
 the row are heavy, and an arrow that enters a new step is so long that no two steps overlap. Without these three, Graphviz
-draws the steps as a staircase.
+draws the steps as a staircase. An arrow that reaches deep into a step (the cell of an LSTM, h[t-2], attention) would still be
+led around the step and bend the row; a picture with such arrows is given the places of columns.py, and Graphviz draws the curves.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import math
 from typing import Any
 
 from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, legend, span_of, thickness
-from .columns import columns
+from .columns import Place, around, columns, layout
 from .elements import Arrow, Box, Picture
 
 FONT = "Helvetica,Arial,sans-serif"
 BOX = dict(shape="box", fontname=FONT, fontsize="11", margin="0.08,0.05", height="0.3")
 ARROW = dict(fontname=FONT, fontsize="9", fontcolor=GREY, arrowsize="0.6")
 PAGE = dict(rankdir="LR", bgcolor="transparent", nodesep="0.22", ranksep="0.28", nslimit="2", nslimit1="2", tooltip=" ")
+PAGE |= dict(fontname=FONT, fontsize="10", fontcolor=GREY, labelloc="b", labeljust="l")
+CLUSTER = dict(labelloc="t", style="rounded", color=GREY, fontcolor=GREY, penwidth="0.7", margin="9")
+LONGEST = 2  # columns an arrow between steps may span before boxes are given places
+CURVED = 150  # boxes up to which arrows are led around boxes: above, that takes longer than anybody waits
 STYLE = {"constant": "filled", "leaf": "filled", "alias": "filled,dashed,rounded", "node": "filled,rounded", "output": "filled,rounded"}
 
 
@@ -26,23 +31,37 @@ def dot_text(picture: Picture) -> str:
     """The picture in the DOT language: boxes n0, n1, … in drawing order, one cluster for each group."""
     from graphviz import Digraph
 
-    span = span_of(box.heat for box in picture.boxes)
-    graph = Digraph(graph_attr=graph_look(picture), node_attr=BOX, edge_attr=ARROW)
+    lengths, span = lengths_of(picture), span_of(box.heat for box in picture.boxes)
+    places = layout(picture) if max(lengths, default=0) > LONGEST else []
+    graph = Digraph(graph_attr=graph_look(picture, placed=bool(places)), node_attr=BOX, edge_attr=ARROW)
+    statements = [dict(name=f"n{i}", id=f"n{i}", **box_look(box, span)) for i, box in enumerate(picture.boxes)]
+    for statement, place in zip(statements, places):
+        statement["pos"] = f"{place.x:.0f},{-place.y:.0f}"
     for number, group in enumerate(picture.groups):
         with graph.subgraph(name=f"cluster_{number}") as cluster:
-            cluster.attr(label=label([group.label]), labelloc="t", style="rounded", color=GREY, fontcolor=GREY, penwidth="0.7", margin="9")
+            cluster.attr(label=label([group.label]), **CLUSTER, **bounds([places[i] for i in group.boxes if places]))
             for i in group.boxes:
-                cluster.node(f"n{i}", **box_look(picture.boxes[i], span))
+                cluster.node(**statements[i])
     for i in sorted(set(range(len(picture.boxes))).difference(*(group.boxes for group in picture.groups))):
-        graph.node(f"n{i}", **box_look(picture.boxes[i], span))
-    lengths = lengths_of(picture)
+        graph.node(**statements[i])
     for arrow, length in zip(picture.arrows, lengths):
-        graph.edge(f"n{arrow.tail}", f"n{arrow.head}", **arrow_look(arrow), **length)
+        graph.edge(f"n{arrow.tail}", f"n{arrow.head}", **arrow_look(arrow), **arrow_place(arrow, length, picture))
     return graph.source
 
 
-def graph_look(picture: Picture) -> dict[str, str]:
-    return PAGE | dict(fontname=FONT, fontsize="10", fontcolor=GREY, label=legend_label(picture), labelloc="b", labeljust="l")
+def graph_look(picture: Picture, placed: bool) -> dict[str, str]:
+    look = PAGE | dict(label=legend_label(picture))
+    if not placed:
+        return look
+    return look | dict(layout="nop", splines="true" if len(picture.boxes) <= CURVED else "line")
+
+
+def bounds(places: list[Place]) -> dict[str, str]:
+    """The frame of a cluster whose boxes have places; Graphviz measures upwards."""
+    if not places:
+        return {}
+    left, top, right, bottom = around(places)
+    return dict(bb=f"{left:.0f},{-bottom:.0f},{right:.0f},{-top:.0f}")
 
 
 def box_look(box: Box, span: float) -> dict[str, str]:
@@ -62,16 +81,18 @@ def arrow_look(arrow: Arrow) -> dict[str, str]:
     return words | dict(color=colour(arrow.heat, ARROW_SPAN, GREY), penwidth=f"{thickness(arrow.heat):.2g}", style=style)
 
 
-def lengths_of(picture: Picture) -> list[dict[str, str]]:
-    """How each arrow is to be laid: heavy along a row of states; from step to step long enough for the boxes of the new step."""
+def lengths_of(picture: Picture) -> list[int]:
+    """How many columns each arrow from one step to another has to span, so that the steps do not overlap; 0 within a step."""
     column = {i: number for number, members in enumerate(columns(picture)) for i in members}
     step = {i: number for number, group in enumerate(picture.groups) for i in group.boxes}
-    row = [box.row for box in picture.boxes]
-    return [
-        (dict(weight="10") if row[tail] is not None and row[tail] == row[head] else {})
-        | (dict(minlen=str(column[head] - column[tail])) if step.get(tail) != step.get(head) else {})
-        for tail, head, *_ in picture.arrows
-    ]
+    return [column[head] - column[tail] if step.get(tail) != step.get(head) else 0 for tail, head, *_ in picture.arrows]
+
+
+def arrow_place(arrow: Arrow, length: int, picture: Picture) -> dict[str, str]:
+    """Heavy along a row of states, long from step to step."""
+    tail, head = picture.boxes[arrow.tail], picture.boxes[arrow.head]
+    heavy = dict(weight="10") if tail.row is not None and tail.row == head.row else {}
+    return heavy | dict(minlen=str(length)) if length else heavy
 
 
 def label(lines: Any) -> str:

@@ -64,7 +64,7 @@ class Sketch:
 
     def __init__(self, order: list[Node], limit: int):
         self.order, self.limit, self.step = order, limit, steps(order)
-        self.shared, self.row = shared(order, self.step), rows(order, self.step)
+        (self.weights, self.hubs), self.row = shared(order, self.step), rows(order, self.step)
         self.stale = {edge.parent for node in order for edge in node.edges if changed(edge)}
         self.boxes: list[Box] = []
         self.arrows: list[Arrow] = []
@@ -75,7 +75,7 @@ class Sketch:
         with np.errstate(all="ignore"):
             for node in self.order:
                 tails = [self.tail(parent, node) for parent in node.parents]
-                group = SHARED if node in self.shared and node.rule is None else self.step.get(node)
+                group = SHARED if node in self.weights else self.step.get(node)
                 self.number[node] = self.add(self.box(node), group)
                 edges = {edge.index: edge for edge in node.edges}
                 self.arrows += [arrow(tail, self.number[node], edges.get(i)) for i, tail in enumerate(tails)]
@@ -92,8 +92,8 @@ class Sketch:
         here = self.step.get(child)
         if not isinstance(parent, Node):
             return self.add(constant_box(parent), here)
-        near = parent.rule is not None and here in (self.step.get(parent), self.step.get(parent, 0) + 1)
-        if parent not in self.shared or near:
+        near = here in (self.step.get(parent), self.step.get(parent, 0) + 1)
+        if parent not in self.weights and (near or parent not in self.hubs):
             return self.number[parent]
         if (parent, here) not in self.number:
             self.number[parent, here] = self.add(alias_box(parent), here)
@@ -110,7 +110,7 @@ class Sketch:
         return Box(tuple(lines), "\n".join(full), kind, heat(node.grad), self.row.get(node))
 
     def groups(self) -> list[Group]:
-        word = "t =" if self.shared else "layer"
+        word = "t =" if self.weights else "layer"
         named = [Group(SHARED, self.members[SHARED])] if SHARED in self.members else []
         return named + [Group(f"{word} {step}", self.members[step]) for step in sorted(set(self.step.values()) & self.members.keys())]
 
@@ -119,7 +119,7 @@ def arrow(tail: int, head: int, edge: Edge | None) -> Arrow:
     """The arrow of one parent slot, with its derivative unless the parent is a constant."""
     if edge is None:
         return Arrow(tail, head)
-    formula = clean(edge.formula_here)
+    formula = short(clean(edge.formula_here), LONGEST_NAME)
     if changed(edge):
         return Arrow(tail, head, (short(formula),), f"∂child/∂parent = {formula}\nthe parent has changed since")
     if isinstance(edge.child, Scalar):

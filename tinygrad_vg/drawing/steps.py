@@ -70,13 +70,15 @@ def join_parents(order: list[Node], step: Steps) -> None:
                 step[node] = reached[node]
 
 
-def shared(order: list[Node], step: Steps) -> set[Node]:
-    """The nodes used in so many steps that one box would grow long arrows: each step gets a small alias box instead."""
+def shared(order: list[Node], step: Steps) -> tuple[set[Node], set[Node]]:
+    """Leaves used in several steps (weights) and other nodes used in many (hubs): the steps that use them get small alias boxes."""
     uses: dict[Node, set] = {}
     for child in order if step else ():
         for parent in child.variables:
             uses.setdefault(parent, set()).add(step.get(child))
-    return {node for node, used in uses.items() if len(used) > (1 if node.rule is None else HUB)}
+    states = indexed(order)
+    weights = {node for node, used in uses.items() if len(used) > 1 and node.rule is None and node not in states}
+    return weights, {node for node, used in uses.items() if len(used) > HUB} - weights
 
 
 def rows(order: list[Node], step: Steps) -> dict[Node, int]:

@@ -1,0 +1,173 @@
+"""How a drawing gets out: engines that are missing, hang or fail; files that are complete or untouched; notebooks."""
+
+import os
+import stat
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from tinygrad_vg import Scalar
+from tinygrad_vg.drawing import draw, render
+
+needs_engine = pytest.mark.skipif(render.engine("png") is None, reason="needs pygraphviz or Graphviz's dot")
+posix = pytest.mark.skipif(os.name != "posix", reason="fake programs are shell scripts")
+
+
+@pytest.fixture
+def graph():
+    x = Scalar(0.5, "x")
+    y = (x * x).tanh().named("y")
+    y.backward()
+    return y
+
+
+@pytest.fixture
+def no_pygraphviz(monkeypatch, tmp_path):
+    """No engine at all: pygraphviz is hidden and PATH holds one empty folder, which is returned."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setattr(render, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def fake_dot(folder, script, mode=0o755):
+    (folder / "dot").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "dot").chmod(mode)
+
+
+@needs_engine
+@pytest.mark.parametrize("suffix, start", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<svg"), ("dot", b"digraph")])
+def test_every_format_is_saved_and_the_path_returned(graph, tmp_path, suffix, start):
+    path = tmp_path / f"picture.{suffix.upper()}"
+    assert draw(graph).save(str(path)) == path and path.read_bytes().startswith(start)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_without_an_engine_svg_and_dot_still_come_out(graph, no_pygraphviz, tmp_path):
+    drawing = draw(graph)
+    assert ET.fromstring(drawing.svg).tag.endswith("svg") and "y = tanh" in drawing.svg
+    assert drawing.save(tmp_path / "a.svg").read_text() == drawing.svg and drawing.save(tmp_path / "a.dot").read_text() == drawing.dot
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_without_an_engine_png_and_pdf_say_both_remedies(graph, no_pygraphviz, tmp_path, suffix):
+    with pytest.raises(RuntimeError, match=r'pip install "tinygrad_vg\[draw\]", or install Graphviz'):
+        draw(graph).save(tmp_path / f"a.{suffix}")
+    assert not (tmp_path / f"a.{suffix}").exists()
+
+
+@posix
+@pytest.mark.parametrize(
+    "script, error, words",
+    [
+        ("exec /bin/sleep 60", TimeoutError, "within 0.3 s"),
+        ("echo 'Error: no such thing' >&2; exit 1", RuntimeError, "no such thing"),
+        ("echo 'Error: bad label' >&2; echo '</svg>'; exit 0", RuntimeError, "bad label"),
+        ("exit 3", RuntimeError, "exit code 3"),
+        ("exec 0<&-; exit 0", RuntimeError, "not complete"),
+        ("echo '<svg><g>'", RuntimeError, "not complete"),
+    ],
+)
+def test_an_engine_that_hangs_or_fails_is_named_and_svg_comes_out_in_columns(graph, no_pygraphviz, tmp_path, script, error, words):
+    fake_dot(no_pygraphviz, script)
+    began = time.monotonic()
+    with pytest.raises(error, match=words):
+        draw(graph, time_limit=0.3).save(tmp_path / "a.png")
+    with pytest.warns(RuntimeWarning, match=words):
+        assert "y = tanh" in draw(graph, time_limit=0.3).svg
+    assert time.monotonic() - began < 5 and not (tmp_path / "a.png").exists()
+
+
+@posix
+def test_fontconfigs_grumbling_is_no_error(graph, no_pygraphviz, recwarn):
+    fake_dot(no_pygraphviz, "echo 'Fontconfig error: no fonts' >&2; echo '<svg>ours</svg>'")
+    assert draw(graph).svg == "<svg>ours</svg>\n" and not recwarn
+
+
+@posix
+def test_a_dot_in_the_current_folder_or_without_permission_is_not_run(graph, no_pygraphviz, monkeypatch):
+    fake_dot(no_pygraphviz, "exit 0", mode=0o644)
+    assert render.engine("svg") is None
+    fake_dot(no_pygraphviz, "exit 0")
+    monkeypatch.chdir(no_pygraphviz)
+    monkeypatch.setenv("PATH", ".")
+    assert render.engine("svg") is None
+
+
+@pytest.mark.parametrize("existing", [False, True])
+@pytest.mark.parametrize("failing", ["os.replace", "os.fsync", "os.chmod"])
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), KeyboardInterrupt()])
+def test_a_file_is_complete_or_untouched(graph, tmp_path, monkeypatch, existing, failing, error):
+    path = tmp_path / "a.dot"
+    if existing:
+        path.write_text("old")
+    elif failing == "os.chmod":
+        pytest.skip("a new file has no mode to keep")
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(failing, fail)
+    with pytest.raises(type(error)):
+        draw(graph).save(path)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == ([("a.dot", "old")] if existing else [])
+
+
+def test_nothing_is_touched_when_the_picture_itself_fails(graph, no_pygraphviz, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError):
+        draw(graph).save(path)
+    assert path.read_bytes() == b"old" and len(os.listdir(tmp_path)) == 2  # and the empty bin
+
+
+@posix
+def test_the_mode_of_an_existing_file_is_kept_and_a_link_is_followed(graph, tmp_path):
+    path, link = tmp_path / "a.dot", tmp_path / "link.dot"
+    path.write_text("old")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    draw(graph).save(link)
+    assert link.is_symlink() and path.read_text().startswith("digraph") and stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    "name, error, words",
+    [
+        ("a.gif", ValueError, r"\.dot, \.svg, \.png, \.pdf; got 'a.gif'"),
+        ("a", ValueError, "suffix"),
+        ("missing/a.svg", FileNotFoundError, "no folder"),
+        ("folder.svg", IsADirectoryError, "is a folder"),
+    ],
+)
+def test_a_path_that_cannot_work_is_refused_before_anything_is_drawn(graph, tmp_path, monkeypatch, name, error, words):
+    (tmp_path / "folder.svg").mkdir()
+    drawing = draw(graph)
+    monkeypatch.setattr(type(drawing), "rendered", lambda *_: pytest.fail("was drawn"))
+    with pytest.raises(error, match=words):
+        drawing.save(tmp_path / name)
+
+
+def test_a_notebook_gets_text_and_svg_and_may_choose(graph):
+    drawing = draw(graph)
+    assert set(drawing._repr_mimebundle_()) == {"text/plain", "image/svg+xml"}
+    assert set(drawing._repr_mimebundle_(include={"text/plain"})) == {"text/plain"}
+    assert set(drawing._repr_mimebundle_(exclude=["image/svg+xml"])) == {"text/plain"}
+    assert drawing._repr_mimebundle_()["text/plain"] == "Drawing(3 boxes, 3 arrows)"
+
+
+def test_a_notebook_is_never_shown_an_exception(graph, monkeypatch):
+    drawing = draw(graph)
+    drawing.picture = None
+    monkeypatch.setattr(type(drawing), "__repr__", lambda self: "Drawing")
+    assert "not shown" in drawing._repr_mimebundle_()["text/plain"]
+
+
+def test_the_child_does_not_import_from_the_current_folder(graph, tmp_path, monkeypatch):
+    pytest.importorskip("pygraphviz", reason="the child that is tested")
+    (tmp_path / "pygraphviz.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    assert render.engine("png")[0] == sys.executable and render.render(draw(graph).dot, "png", 20).startswith(b"\x89PNG")

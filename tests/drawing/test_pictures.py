@@ -1,0 +1,359 @@
+"""What is drawn: boxes and arrows against the history, aliases, steps, numbers, colours, DOT, SVG."""
+
+import math
+import subprocess
+import sys
+import warnings
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from tinygrad_vg import Scalar, Tensor, history, linear, sigmoid, square, tanh
+from tinygrad_vg.drawing import colours, draw, render
+from tinygrad_vg.drawing.columns import columns, columns_svg, layout
+from tinygrad_vg.drawing.elements import SHARED, norm, number
+from tinygrad_vg.drawing.steps import steps
+
+needs_engine = pytest.mark.skipif(render.engine("svg") is None, reason="needs pygraphviz or Graphviz's dot")
+
+HOSTILE = {
+    "quotes": "say \"hi\" 'there'",
+    "backslashes": "C:\\new\\N\\",
+    "backslash quote": '\\"',
+    "markup": "<b>",
+    "whole markup": "<table><tr><td>x</td></tr></table>",
+    "script": "</script></svg><script>alert(1)</script>",
+    "entity": "&lt;i&gt; &amp; &#65; &",
+    "newlines": "a\nb\r\nc\td",
+    "NUL": "a\0b\x01\x1b[31m",
+    "right to left": "שלום \u202egnp.exe",
+    "emoji": "🔥👩‍🔬",
+    "20,000 characters": "x" * 20_000,
+    "surrogate": "a\ud800b",
+    "not a character": "\ufffe\uffff",
+    "braces": "{a|b}:n w",
+    "CDATA": "]]> -- <!--",
+    "URL": "javascript:alert(1)",
+    "empty": "",
+}
+
+
+def rnn(T=4, n=3, backward=True):
+    rng = np.random.default_rng(0)
+    W_xh, W_hh, b = Tensor(rng.normal(size=(n, 2)), "W_xh"), Tensor(0.4 * rng.normal(size=(n, n)), "W_hh"), Tensor(np.zeros(n), "b")
+    h = Tensor(np.zeros(n)).named("h", 0)
+    for t in range(1, T + 1):
+        z = (linear(rng.normal(size=2), W_xh) + linear(h, W_hh, b)).named("z", t)
+        h = tanh(z).named("h", t)
+    loss = square(h).sum()
+    if backward:
+        loss.backward()
+    return loss
+
+
+def lstm(T=3, n=2):
+    rng = np.random.default_rng(0)
+    W = {gate: Tensor(rng.normal(size=(n, n)), f"W_{gate}") for gate in "ifgo"}
+    h, c = Tensor(np.ones(n)).named("h", 0), Tensor(np.ones(n)).named("c", 0)
+    for t in range(1, T + 1):
+        i, f, g, o = (act(linear(h, W[k])).named(k, t) for k, act in zip("ifgo", (sigmoid, sigmoid, tanh, sigmoid)))
+        c = (f * c + i * g).named("c", t)
+        h = (o * tanh(c)).named("h", t)
+    return square(h).sum()
+
+
+def random_graph(seed):
+    rng = np.random.default_rng(seed)
+    pool = [Scalar(x, f"x{i}") for i, x in enumerate(rng.normal(size=3))]
+    for _ in range(12):
+        a, b = (pool[i] for i in rng.integers(len(pool), size=2))
+        pool.append([a + b, a * b, a.tanh(), a - 2.0, b.sin()][rng.integers(5)])
+    return pool[-1]
+
+
+def titles(drawing):
+    return [box.lines[0] for box in drawing.picture.boxes]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_there_is_one_box_for_each_node_or_constant_and_one_arrow_for_each_parent_slot(seed):
+    output = random_graph(seed)
+    order, picture = history(output), draw(output).picture
+    constants = sum(len(node.parents) - len(node.variables) for node in order)
+    assert len(picture.boxes) == len(order) + constants
+    assert len(picture.arrows) == sum(len(node.parents) for node in order)
+
+
+def test_a_times_a_has_two_arrows_and_a_is_drawn_once():
+    a = Scalar(3.0, "a")
+    assert titles(draw(a * a)) == ["a", "multiply"]
+    assert [(arrow.tail, arrow.head, arrow.lines) for arrow in draw(a * a).picture.arrows] == [(0, 1, ("3",)), (0, 1, ("3",))]
+    assert titles(draw(a * a + a)) == ["a", "multiply", "add"]
+
+
+def test_a_constant_is_a_grey_box_whose_arrow_has_no_derivative():
+    picture = draw(Scalar(2.0, "x") * 5.0).picture
+    assert [(box.kind, box.lines[0]) for box in picture.boxes] == [("leaf", "x"), ("constant", "5"), ("output", "multiply")]
+    assert picture.arrows[1].lines == () and picture.arrows[1].heat is None
+
+
+def test_a_shared_weight_has_one_real_box_without_arrows_and_an_alias_in_each_step():
+    picture = draw(rnn(T=4)).picture
+    for weight in ("W_xh", "W_hh", "b"):
+        real = [i for i, box in enumerate(picture.boxes) if box.lines[0] == weight]
+        aliases = [i for i, box in enumerate(picture.boxes) if box.lines == (f"{weight} ↗",)]
+        groups = [group.label for group in picture.groups for i in aliases if i in group.boxes]
+        assert len(real) == 1 and real[0] in dict(picture.groups)[SHARED] and groups == ["t = 1", "t = 2", "t = 3", "t = 4"]
+        assert not any(arrow.tail == real[0] for arrow in picture.arrows)
+        assert all(sum(arrow.tail == i for arrow in picture.arrows) == 1 for i in aliases)
+
+
+def test_arrows_never_join_boxes_that_are_more_than_one_step_apart():
+    picture = draw(rnn(T=6)).picture
+    place = {i: number for number, group in enumerate(picture.groups) for i in group.boxes}
+    last = len(picture.groups)
+    assert max(place.get(a.head, last) - place.get(a.tail, last) for a in picture.arrows) == 1
+
+
+def test_steps_are_read_from_the_names_and_the_loss_belongs_to_none():
+    loss = rnn(T=2)
+    step = steps(history(loss))
+    by_name = {str(node.name): step[node] for node in history(loss) if node.name and node in step}
+    assert {name: by_name[name] for name in ("h[0]", "z[1]", "h[1]", "z[2]", "h[2]")} == {
+        "h[0]": 0,
+        "z[1]": 1,
+        "h[1]": 1,
+        "z[2]": 2,
+        "h[2]": 2,
+    }
+    assert loss not in step
+    assert all(step[node] in (1, 2) for node in history(loss) if node.op == "linear")
+
+
+def test_units_of_a_layer_and_entries_of_a_weight_are_not_steps():
+    W = [Scalar(0.5).named("W", i) for i in range(2)]
+    h = [(w * 2.0).tanh().named("h", i) for i, w in enumerate(W)]
+    assert steps(history(h[0] + h[1])) == {} and steps(history((h[1] * 2).named("h", 0))) == {}
+
+
+def test_layers_with_their_own_weights_are_called_layers():
+    h = Scalar(0.5, "x")
+    for k in (1, 2):
+        h = (h * Scalar(0.9).named("w", k)).tanh().named("h", k)
+    assert [group.label for group in draw(h).picture.groups] == ["layer 1", "layer 2"]
+
+
+def test_a_loss_at_each_step_stays_in_its_step():
+    w, h, losses = Scalar(0.9, "w"), Scalar(0.5).named("h", 0), []
+    for t in (1, 2, 3):
+        h = (w * h).tanh().named("h", t)
+        losses.append((h - 1.0) ** 2.0)
+    total = losses[0] + losses[1] + losses[2]
+    step = steps(history(total))
+    assert [step.get(loss) for loss in losses] == [1, 2, None] and total not in step
+    assert columns_svg(draw(total).picture)
+
+
+def test_a_first_state_used_at_two_steps_is_not_a_weight():
+    w, h = Scalar(0.9, "w"), [Scalar(0.5).named("h", 0)]
+    for t in (1, 2, 3):
+        h.append((w * h[-1] + h[max(t - 2, 0)]).tanh().named("h", t))
+    picture = draw(h[-1]).picture
+    assert [group.label for group in picture.groups] == [SHARED, "t = 0", "t = 1", "t = 2", "t = 3"]
+    assert [picture.boxes[i].lines[0] for i in picture.groups[1].boxes] == ["h[0]"]
+
+
+def test_a_transposed_weight_used_at_every_step_is_not_a_hub():
+    W, h = Tensor(np.eye(2), "W"), Tensor(np.ones(2)).named("h", 0)
+    W_T = W.T
+    for t in range(1, 9):
+        h = np.tanh(h @ W_T).named("h", t)
+    picture = draw(h.sum()).picture
+    assert max(sum(arrow.tail == i for arrow in picture.arrows) for i in range(len(picture.boxes))) <= 2
+
+
+def test_gradients_are_shown_if_there_and_never_computed():
+    loss = rnn(backward=False)
+    assert "grad" not in draw(loss).dot and loss.grad is None
+    loss.backward()
+    assert "|grad|" in draw(loss).dot
+
+
+def test_the_gains_along_the_row_multiply_to_the_gradient():
+    x = Scalar(0.3, "x")
+    y = (x * 2.0).tanh().sin()
+    y.backward()
+    assert math.prod(10**arrow.heat for arrow in draw(y).picture.arrows if arrow.heat is not None) == pytest.approx(x.grad, rel=1e-12)
+
+
+def test_the_gain_of_a_tensors_arrow_is_the_contribution_over_the_childs_gradient():
+    loss = rnn(T=3)
+    picture = draw(loss).picture
+    z, h = (next(i for i, box in enumerate(picture.boxes) if box.lines[0].startswith(name)) for name in ("z[2]", "h[2]"))
+    arrow = next(arrow for arrow in picture.arrows if (arrow.tail, arrow.head) == (z, h))
+    nodes = {str(node.name): node for node in history(loss)}
+    assert 10**arrow.heat == pytest.approx(np.linalg.norm(nodes["z[2]"].grad) / np.linalg.norm(nodes["h[2]"].grad), rel=1e-12)
+
+
+@pytest.mark.parametrize("x", [5e-324, 1e-200, -1e-5, 0.99999, 1e300])
+def test_nothing_but_zero_prints_as_zero(x):
+    assert float(number(x)) != 0 and number(0.0) == number(-0.0) == "0"
+    assert norm(np.array([x, x])) == pytest.approx(abs(x) * math.sqrt(2), rel=0.5)
+
+
+def test_zero_nan_and_inf_look_like_nothing_else():
+    looks = [colours.colour(heat, 3.0) for heat in (-math.inf, math.nan, math.inf, -9.0, 9.0, 0.0)]
+    assert len(set(looks)) == 6 and all(len(look) == 7 for look in looks)
+
+
+def test_blue_has_shrunk_and_red_has_grown():
+    red, _, blue = (int(colours.colour(2.0, 3.0)[i : i + 2], 16) for i in (1, 3, 5))
+    assert red > blue and colours.colour(-2.0, 3.0) != colours.colour(2.0, 3.0)
+    assert colours.colour(-3.0, 3.0) == colours.BLUE and colours.colour(0.0, 3.0) == colours.WHITE
+
+
+@pytest.mark.parametrize("heat", [*np.linspace(-3, 3, 25), -math.inf, math.nan, math.inf])
+def test_text_is_readable_on_every_fill(heat):
+    def luminance(c):
+        parts = [int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        return sum(k * (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4) for k, v in zip((0.2126, 0.7152, 0.0722), parts))
+
+    fill = colours.colour(heat, 3.0)
+    low, high = sorted((luminance(fill), luminance(colours.ink(fill))))
+    assert (high + 0.05) / (low + 0.05) >= 4.0
+
+
+def test_a_leaf_changed_since_is_marked_and_the_drawing_still_comes():
+    x = Scalar(2.0, "x")
+    y = x * x
+    x.data = 5.0
+    assert "changed since it was used" in draw(y).picture.boxes[0].lines
+
+
+def test_the_same_graph_gives_the_same_bytes():
+    code = "import sys; sys.path[:0] = ['.', 'tests/drawing']; import test_pictures as t; print(t.draw(t.rnn()).dot)"
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, env={"PYTHONHASHSEED": seed}, check=True, cwd=ROOT).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1] and draw(rnn()).dot == draw(rnn()).dot
+
+
+def test_boxes_are_numbered_from_zero_whatever_was_born_before():
+    first = draw(random_graph(0)).dot
+    [Scalar(1.0) for _ in range(100)]
+    assert draw(random_graph(0)).dot == first
+
+
+def test_too_many_boxes_are_refused_with_the_limit_and_the_way_to_lift_it():
+    y = Scalar(0.5)
+    for _ in range(20):
+        y = y.sin()
+    with pytest.raises(ValueError, match=r"more than 20 boxes.*limit="):
+        draw(y, limit=20)
+    assert repr(draw(y, limit=21)) == "Drawing(21 boxes, 20 arrows)"
+    for _ in range(100_000):
+        y = y.sin()
+    with pytest.raises(ValueError, match="more than 5,000 boxes"):
+        draw(y)
+
+
+def test_draw_takes_a_node_only():
+    with pytest.raises(TypeError, match="needs a node"):
+        draw(np.ones(3))
+
+
+def test_a_drawing_does_not_keep_its_graph():
+    import weakref
+
+    x = Scalar(1.0, "x")
+    y = x.sin()
+    gone, drawing = weakref.ref(y), draw(y)
+    del y
+    assert gone() is None and "sin" in drawing.dot
+
+
+def test_importing_the_package_loads_nothing_but_numpy():
+    code = "import sys, tinygrad_vg.drawing; print({'graphviz', 'pygraphviz'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip() == "set()"
+
+
+def hostile(name):
+    h = Tensor(np.ones(2)).named(name, 0)
+    for t in (1, 2):
+        h = np.tanh(h * Tensor([2.0, 1.0], name + "w")).named(name, t)
+    loss = h.sum()
+    loss.backward()
+    return loss
+
+
+def check_svg(text, boxes):
+    root = ET.fromstring(text)
+    assert not [key for element in root.iter() for key in element.attrib if key.rpartition("}")[2] == "href"]
+    assert not [element for element in root.iter() if element.tag.rpartition("}")[2] == "script"]
+    ids = [element.get("id") for element in root.iter() if element.tag.endswith("}g")]
+    assert {f"n{i}" for i in range(boxes)} <= set(ids)
+    return ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text")]
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_columns_are_well_formed_and_show_a_hostile_name_as_it_is(name):
+    drawing = draw(hostile(name))
+    shown = check_svg(columns_svg(drawing.picture), len(drawing.picture.boxes))
+    assert set(titles(drawing)) <= set(shown)
+
+
+@needs_engine
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_graphviz_reads_exactly_our_boxes_and_arrows_and_shows_a_hostile_name_as_it_is(name):
+    drawing = draw(hostile(name))
+    boxes, arrows = len(drawing.picture.boxes), len(drawing.picture.arrows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shown = check_svg(drawing.svg, boxes)
+    assert {" ".join(title.split()) for title in titles(drawing)} <= {" ".join(text.replace("\xa0", " ").split()) for text in shown}
+    pygraphviz = pytest.importorskip("pygraphviz", reason="reads the DOT back")
+    graph = pygraphviz.AGraph(string=drawing.dot)
+    assert set(graph.nodes()) == {f"n{i}" for i in range(boxes)} and graph.number_of_edges() == arrows
+    assert sorted((int(t[1:]), int(h[1:])) for t, h in graph.edges()) == sorted((a.tail, a.head) for a in drawing.picture.arrows)
+
+
+def test_long_names_are_cut_at_200_characters():
+    title = titles(draw(Scalar(1.0, "x" * 20_000)))[0]
+    assert len(title) == 200 and title.endswith("…")
+
+
+@pytest.mark.parametrize("output", [rnn(), lstm(), random_graph(3)], ids=["rnn", "lstm", "scalars"])
+def test_columns_run_from_left_to_right_and_no_two_boxes_overlap(output):
+    picture = draw(output).picture
+    column = {i: number for number, members in enumerate(columns(picture)) for i in members}
+    assert all(column[arrow.tail] < column[arrow.head] for arrow in picture.arrows)
+    places = layout(picture)
+    for i, p in enumerate(places):
+        assert not any(abs(p.x - q.x) < (p.wide + q.wide) / 2 and abs(p.y - q.y) < (p.high + q.high) / 2 for q in places[:i])
+
+
+@pytest.mark.parametrize("output", [rnn(), lstm()], ids=["rnn", "lstm"])
+def test_columns_keep_every_state_in_one_straight_row(output):
+    picture = draw(output).picture
+    places = layout(picture)
+    for row in {box.row for box in picture.boxes} - {None}:
+        assert len({places[i].y for i, box in enumerate(picture.boxes) if box.row == row}) == 1
+
+
+@needs_engine
+@pytest.mark.parametrize("output", [rnn(T=6), lstm()], ids=["rnn", "lstm"])
+def test_graphviz_keeps_every_state_in_one_straight_row_from_left_to_right(output):
+    drawing = draw(output)
+    root = ET.fromstring(drawing.svg)
+    centre = {}
+    for group in root.iter("{http://www.w3.org/2000/svg}g"):
+        for text in group.iter("{http://www.w3.org/2000/svg}text") if group.get("class") == "node" else ():
+            centre.setdefault(group.get("id"), (float(text.get("x")), float(text.get("y"))))
+    for state in {title[0] for title in titles(drawing) if title[:2] in ("h[", "c[")}:
+        x, y = zip(*(centre[f"n{i}"] for i, title in enumerate(titles(drawing)) if title.startswith(f"{state}[")))
+        assert list(x) == sorted(x) and max(y) - min(y) < 2
+
+
+ROOT = __file__.rpartition("/tests/")[0]
