@@ -14,7 +14,7 @@ from .autodiff.calculus import hessian, hvp, jacobian
 from .autodiff.check import gradcheck
 from .autodiff.derivatives import absolute as abs
 from .autodiff.derivatives import (
-    add, clip, cos, divide, elementwise, elu, exp, expm1, gelu, leaky_relu, log, log1p, maximum, minimum, multiply,
+    add, clip, cos, divide, elementwise, elu, exp, expm1, gelu, gelu_gate, leaky_relu, log, log1p, maximum, minimum, multiply,
     negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where,
 )  # fmt: skip
 from .autodiff.maps import LinearMap, LinearOperation, Rule

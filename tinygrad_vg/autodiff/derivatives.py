@@ -101,8 +101,10 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Op:
     """
     name, _, arguments = signature.strip().removesuffix(")").partition("(")
     operands = re.findall(r"(\w+)(?:=[^,]+)?", arguments)
-    if len(slopes) != len(operands) or not 1 <= len(operands) <= 3 or {"g", "y"} & set(operands):
-        raise ValueError(f"{signature} needs one to three operands, not named g or y, and a derivative (or None) for each")
+    if len(slopes) != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or {"g", "y", *ON_NODES} & set(operands):
+        raise ValueError(f"{signature} needs one to three operands, not named g, y or as an op, and a derivative (or None) for each")
+    if name in OPS:
+        raise ValueError(f"there is an op {name} already; choose another name")
     rule = Elementwise(name, operands, value, slopes)
     function = compiled(f"lambda {arguments}: rule({', '.join(operands)})", {**ON_NODES, "rule": rule})
     function.__name__ = function.__qualname__ = name
@@ -126,12 +128,12 @@ def times(row: str) -> str:
 
 
 def as_object(x: Any) -> Any:
-    """x as something NumPy's object loops can walk: a Scalar becomes an object array of shape ()."""
-    if isinstance(x, Node):
-        box = np.empty((), dtype=object)
-        box[()] = x
-        return box
-    return x
+    """x as an array that NumPy's object loops can walk: a Scalar becomes an object array of shape ()."""
+    if not isinstance(x, Node):
+        return np.asarray(x)
+    box = np.empty((), dtype=object)
+    box[()] = x
+    return box
 
 
 def exp_or_inf(a: Any) -> Any:
@@ -140,24 +142,22 @@ def exp_or_inf(a: Any) -> Any:
         return np.exp(a)
 
 
-def positive(a: Any, b: Any) -> Any:
-    """a, but 1 where a is 0 and b is not negative: there 0 ** b is flat in b, and log 1 = 0 says so."""
-    return ON_NODES["where"]((a == 0) & (b >= 0), 1.0, a)
-
-
 # What the functions in a row mean on arrays and on numbers. Rows that follow may use the ops of rows before them.
 ON_ARRAYS |= {name: getattr(np, name) for name in "exp log log1p expm1 sqrt sin cos tanh maximum minimum where sign".split()}
 ON_ARRAYS |= {"exp_or_inf": exp_or_inf}
-ON_NODES |= {"positive": positive}
 ON_NUMBERS |= {name: getattr(math, name) for name in "exp log log1p expm1 sqrt sin cos tanh".split()}
 ON_NUMBERS |= {
-    "positive": lambda a, b: 1.0 if a == 0 and b >= 0 else a,
     "exp_or_inf": lambda a: math.exp(a) if a < 709 else math.inf if a == a else a,
     "maximum": lambda a, b: a if a >= b or a != a else b,
     "minimum": lambda a, b: a if a <= b or a != a else b,
     "where": lambda condition, a, b: a if condition else b,
     "sign": lambda a: float((a > 0) - (a < 0)) if a == a else a,
 }
+for names in (ON_ARRAYS, ON_NUMBERS, ON_NODES):
+    names["positive"] = compiled("lambda a, b: where((a == 0) & (b >= 0), 1.0, a)", names)  # 0 ** b is flat in b ≥ 0, as log 1 = 0
+    names["near"] = compiled("lambda a: minimum(maximum(a, -99.0), 99.0)", names)  # beyond, gelu's gate is 0 or 1
+    names["gelu_z"] = compiled("lambda a: near(a) * (K + M * near(a) * near(a))", names)
+    names["gelu_dz"] = compiled("lambda a: K + 3 * M * near(a) * near(a)", names)
 
 # fmt: off
 #          op                                      value, y                                          ∂y/∂a, ∂y/∂b
@@ -184,10 +184,9 @@ softplus   = elementwise("softplus(a)",            "maximum(a, 0.0) + log1p(exp(
 relu       = elementwise("relu(a)",                "maximum(a, 0.0)",                                "a > 0")
 leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a)",                  "where(a > 0, 1.0, slope)",
                                                                                                      "where(a > 0, 0.0, a)")
-elu        = elementwise("elu(a, alpha=1.0)",      "where(a > 0, a, alpha * expm1(minimum(a, 0.0)))", "where(a > 0, 1.0, y + alpha)",
-                                                                                                     "where(a > 0, 0.0, expm1(minimum(a, 0.0)))")
-gelu_gate  = elementwise("gelu_gate(a)",           "sigmoid(a * (K + M * a * a))",                   "y * (1 - y) * (K + 3 * M * a * a)")
-gelu       = elementwise("gelu(a)",                "a * gelu_gate(a)",                               "gelu_gate(a) * (1 + a * (1 - gelu_gate(a)) * (K + 3 * M * a * a))")
+elu        = elementwise("elu(a, alpha=1.0)",      "where(a > 0, a, alpha * expm1(minimum(a, 0.0)))", "where(a > 0, 1.0, y + alpha)", None)
+gelu_gate  = elementwise("gelu_gate(a)",           "sigmoid(gelu_z(a))",                             "y * (1 - y) * gelu_dz(a)")
+gelu       = elementwise("gelu(a)",                "a * gelu_gate(a)",                               "gelu_gate(a) * (1 + near(a) * (1 - gelu_gate(a)) * gelu_dz(a))")
 maximum    = elementwise("maximum(a, b)",          "maximum(a, b)",                                  "(a > b) + 0.5 * (a == b)",
                                                                                                      "(a < b) + 0.5 * (a == b)")
 minimum    = elementwise("minimum(a, b)",          "minimum(a, b)",                                  "(a < b) + 0.5 * (a == b)",

@@ -43,7 +43,8 @@ class LinearMap:
         """Jᵀ g: g of shape_out gives an array of shape_in (vector–Jacobian product, reverse mode)."""
         part = self._pull(shaped(g, self.shape_out, "pull"))
         if getattr(part, "shape", None) != self.shape_in:
-            raise ValueError(f"the pull of {self.text} must give an array of shape {self.shape_in}, got {getattr(part, 'shape', type(part))}")
+            given = getattr(part, "shape", type(part).__name__)
+            raise ValueError(f"the pull of {self.text} must give an array of shape {self.shape_in}, got {given}")
         return part
 
     @property
@@ -198,7 +199,7 @@ class Adjoint(LinearOperation):
     def __init__(self, map: LinearOperation):
         self.map, self.name, self.shape_in, self.shape_out = map, f"{map.name}ᵀ", map.shape_out, map.shape_in
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
+    def value(self, x: Any) -> Any:
         return self.map.adjoint(x)
 
     def adjoint(self, g: Any) -> Any:
@@ -217,7 +218,7 @@ class Spread(LinearOperation):
     def __init__(self, shape_in: tuple[int, ...], shape: tuple[int, ...]):
         self.shape_in, self.shape_out = shape_in, shape
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
+    def value(self, x: Any) -> Any:
         return np.broadcast_to(x, self.shape_out)
 
     def adjoint(self, g: Any) -> Any:

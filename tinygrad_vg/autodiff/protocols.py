@@ -30,18 +30,33 @@ UFUNCS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for name i
 COMPARISONS = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
                np.isfinite, np.isnan, np.isinf, np.signbit}  # fmt: skip
 
+
+
+def by_axis(reduction: Callable[..., Any]) -> Callable[..., Any]:
+    """A reduction called as np.sum(x, axis, keepdims=…): what NumPy has in third place is not what we have there."""
+    return lambda x, axis=None, **named: reduction(x, axis, **named)
+
+
+def dot(a: Any, b: Any) -> Any:
+    """np.dot: a product with a number, or matmul, which it equals unless b is a stack of matrices."""
+    if np.ndim(b) > 2:
+        raise TypeError("np.dot of a stack of matrices pairs every stack with every other; say what you mean with matmul or einsum")
+    return OPS["matmul"](a, b) if np.ndim(a) and np.ndim(b) else OPS["multiply"](a, b)
+
+
 # NumPy's function → ours, with NumPy's names for the arguments where they differ
-FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for name in (
-    "sum mean var max min prod where reshape transpose swapaxes expand_dims squeeze broadcast_to "
+FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): by_axis(OPS[name]) for name in "sum mean var max min prod".split()} | {
+    getattr(np, name): OPS[name] for name in (
+    "where reshape transpose swapaxes expand_dims squeeze broadcast_to "
     "concatenate stack split take diagonal einsum".split()
 )} | {
-    np.dot: lambda a, b: OPS["multiply"](a, b) if not np.ndim(a) or not np.ndim(b) else OPS["matmul"](a, b),
+    np.dot: lambda a, b: dot(a, b),
     np.clip: lambda a, a_min=None, a_max=None: OPS["clip"](a, a_min, a_max),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
     np.outer: lambda a, b: structure.reshape(a, (-1, 1)) * structure.reshape(b, (1, -1)),
     np.ravel: lambda a: structure.reshape(a, -1),
-    np.trace: lambda a: structure.sum(structure.diagonal(a)),
+    np.trace: lambda a, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(a, offset, axis1, axis2), -1),
 }  # fmt: skip
 
 # Functions that look at values or shapes only: there is no gradient to lose
@@ -110,4 +125,5 @@ for _name, _method in {
     "dot": products.matmul, "T": property(structure.transpose), "__array_ufunc__": on_tensors, "__array_function__": array_function,
 }.items():  # fmt: skip
     setattr(Tensor, _name, _method)
-setattr(Scalar, "__array_ufunc__", on_scalars)  # noqa: B010
+for _name, _method in {"__array_ufunc__": on_scalars, "__array_function__": array_function}.items():
+    setattr(Scalar, _name, _method)

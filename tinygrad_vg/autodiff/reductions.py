@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from .derivatives import exp, log, square
+from .derivatives import exp, log, square, where
 from .maps import Diagonal, LinearMap, Rule
 from .node import Node, plain
 from .structure import Sum, concatenate, getitem, mean, reshape, sum, transpose
@@ -52,8 +53,12 @@ class Extreme(Weighted):
 
     text = "1 at the entry that is chosen, 1/k where k tie"
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
-        return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
+    def value(self, x: Any) -> Any:
+        if x.dtype != object:
+            return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
+        numbers = numbers_of(x)
+        w = self.weights(getattr(np, self.name)(numbers, axis=self.axis, keepdims=True), numbers)
+        return sum(where(w > 0, x, 0.0) * w, self.axis, self.keepdims)
 
     def weights(self, y: Any, x: Any) -> Any:
         chosen = (plain(x) == plain(y)) | np.isnan(plain(x))  # a nan, if there is one, is the extreme
@@ -63,7 +68,7 @@ class Extreme(Weighted):
 class LogSumExp(Weighted):
     text = "softmax(x)"
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
+    def value(self, x: Any) -> Any:
         top = largest(x, self.axis)
         y = log(sum(exp(x - top), self.axis, keepdims=True)) + top
         return y if self.keepdims else sum(y, self.axis)
@@ -100,11 +105,15 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
 def largest(x: Any, axis: Any) -> np.ndarray:
     """The largest value along `axis`, as plain numbers; 0 where it is not finite."""
-    values = np.asarray(plain(x))
-    if values.dtype == object:
-        values = np.array([plain(v) for v in values.flat], dtype=float).reshape(values.shape)
+    values = numbers_of(plain(x))
     top = np.max(values.real, axis=axis, keepdims=True, initial=-np.inf)
     return np.where(np.isfinite(top), top, top.dtype.type(0))
+
+
+def numbers_of(x: Any) -> np.ndarray:
+    """The plain numbers of an array, also of one of Scalars."""
+    x = np.asarray(x)
+    return np.array([plain(v) for v in x.flat], dtype=float).reshape(x.shape) if x.dtype == object else x
 
 
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
@@ -118,9 +127,9 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
     if not isinstance(x, Node):
         return np.prod(x, axis=axis, keepdims=keepdims)
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    rest = [a for a in range(x.ndim) if a not in {b % x.ndim for b in axes}]
-    y = transpose(x, (*rest, *(b % x.ndim for b in axes)))
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    rest = [a for a in range(x.ndim) if a not in set(axes)]
+    y = transpose(x, (*rest, *axes))
     y = reshape(y, (*y.shape[: len(rest)], math.prod(y.shape[len(rest) :])))
     while (n := y.shape[-1]) > 1:
         pairs = y[..., : n // 2] * y[..., n // 2 : n // 2 * 2]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .derivatives import Elementwise
+from .derivatives import Elementwise, as_object
 from .maps import Diagonal, LinearMap
 from .node import UNRECORDED, Name, Node, births, changed_now, describe, recording
 from .operators import Operators
@@ -71,8 +71,9 @@ class Scalar(Operators):
     @staticmethod
     def record(rule: Any, operands: tuple) -> Any:
         """The Scalar that `rule` makes of `operands`: its value and, in the same go, its slopes."""
-        if not isinstance(rule, Elementwise):
-            raise TypeError(f"{rule.name} works on arrays, not on a Scalar; use a Tensor, or an object array from scalars()")
+        if not isinstance(rule, Elementwise):  # to an op on arrays a Scalar is an object array of shape ()
+            result = rule.value(*map(as_object, operands))
+            return result.item() if np.shape(result) == () and isinstance(result, np.ndarray) else result
         forward = rule.forward.get(tuple(map(type, operands)))
         if forward is None:  # new types: numbers that are not floats become floats
             try:
@@ -161,7 +162,7 @@ def number(x: Any, what: str) -> float:
         try:
             return float(x)
         except OverflowError:
-            return math.copysign(math.inf, x)
+            return math.inf if x > 0 else -math.inf
     if isinstance(x, np.ndarray) and x.shape == () and x.dtype.kind in "fiub":
         return float(x)
     if isinstance(x, np.ndarray) and x.dtype == object:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from .maps import LinearMap, LinearOperation, Rule, Spread
 from .node import Node
@@ -23,7 +24,7 @@ class Reshape(LinearOperation):
     def __init__(self, shape_in: tuple, shape: Any):
         self.shape_in, self.shape = shape_in, shape
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
+    def value(self, x: Any) -> Any:
         return np.reshape(x, self.shape)
 
     def adjoint(self, g: Any) -> Any:
@@ -36,7 +37,7 @@ class Transpose(LinearOperation):
     def __init__(self, axes: Any):
         self.axes = axes
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
+    def value(self, x: Any) -> Any:
         return np.transpose(x, self.axes)
 
     def adjoint(self, g: Any) -> Any:
@@ -54,7 +55,7 @@ class Select(LinearOperation):
         self.index = tuple(index_part(part) for part in parts)
         self.basic = all(part is None or part is Ellipsis or type(part) in (int, slice) for part in self.index)
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
+    def value(self, x: Any) -> Any:
         return np.asarray(x)[self.index]
 
     def adjoint(self, g: Any) -> Any:
@@ -72,7 +73,7 @@ class Sum(LinearOperation):
     def __init__(self, shape_in: tuple, axis: Any, keepdims: bool, name: str = "sum"):
         self.shape_in, self.axis, self.keepdims, self.name = shape_in, axis, bool(keepdims), name
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
+    def value(self, x: Any) -> Any:
         return (np.mean if self.name == "mean" else np.sum)(x, axis=self.axis, keepdims=self.keepdims)
 
     def adjoint(self, g: Any) -> Any:
@@ -89,7 +90,7 @@ class Cast(LinearOperation):
     def __init__(self, dtype_in: Any, dtype: Any):
         self.dtype_in, self.dtype = dtype_in, dtype
 
-    def value(self, x: Any) -> Any:  # type: ignore[override]
+    def value(self, x: Any) -> Any:
         return x.astype(self.dtype)
 
     def adjoint(self, g: Any) -> Any:
@@ -174,7 +175,7 @@ def getitem(x: Any, index: Any) -> Any:
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The entries of x at `indices` along `axis`; of the flattened x if axis is None."""
     indices = np.asarray(indices)
-    return getitem(reshape(x, -1), indices) if axis is None else getitem(x, (slice(None),) * (axis % np.ndim(x)) + (indices,))
+    return getitem(reshape(x, -1), indices) if axis is None else getitem(x, along(x, axis, indices))
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
@@ -195,10 +196,15 @@ def stack(xs: Any, axis: int = 0) -> Any:
     return apply(Join("stack", axis, [np.shape(x) for x in xs]), *xs)
 
 
+def along(x: Any, axis: int, part: Any) -> tuple:
+    """The index that takes `part` of one axis and all of those before it."""
+    return (slice(None),) * normalize_axis_index(axis, np.ndim(x)) + (part,)
+
+
 def split(x: Any, sections: Any, axis: int = 0) -> list:
     """x cut along `axis` into equal parts (a number) or at the given places (a list), as np.split does."""
     places = np.split(np.arange(np.shape(x)[axis]), sections)
-    return [getitem(x, (slice(None),) * (axis % np.ndim(x)) + (slice(p[0], p[-1] + 1) if len(p) else slice(0, 0),)) for p in places]
+    return [getitem(x, along(x, axis, slice(p[0], p[-1] + 1) if len(p) else slice(0, 0))) for p in places]
 
 
 def astype(x: Any, dtype: Any) -> Any:
