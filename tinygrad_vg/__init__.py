@@ -30,5 +30,6 @@ from .autodiff.structure import (
 from .autodiff.sweep import grad, jvp
 from .autodiff.tensor import Tensor, apply
 from .chain import Chain
+from .drawing import draw
 
 __version__ = "0.1.0"

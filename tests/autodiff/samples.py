@@ -8,7 +8,7 @@ they fit float32 exactly, so that both dtypes differentiate at the same point.
     and in every odd shape: 0-d, axes of size 1, axes of size 0
 """
 
-# ruff: noqa: E501 (tables)
+
 from __future__ import annotations
 
 import operator

@@ -7,7 +7,7 @@
 A program is a list of steps (function, operands by position), drawn from a fixed seed; it runs on whatever it is given.
 """
 
-# ruff: noqa: E501 (tables)
+
 from __future__ import annotations
 
 import math

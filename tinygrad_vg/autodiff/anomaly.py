@@ -25,12 +25,12 @@ class Watch:
 
     def made(self, node: Node) -> None:
         self.lines[node.birth] = calling_line()
-        if not np.all(np.isfinite(node._data)):
-            parents = ", ".join(f"{describe(p)} = {brief(p._data if isinstance(p, Node) else p)}" for p in node.parents)
-            raise FloatingPointError(f"{node.op} made {brief(node._data)} of {parents}{self.where(node)}")
+        if not np.all(np.isfinite(node._value)):
+            parents = ", ".join(f"{describe(p)} = {brief(p._value if isinstance(p, Node) else p)}" for p in node.parents)
+            raise FloatingPointError(f"{node.op} made {brief(node._value)} of {parents}{self.where(node)}")
 
     def passed(self, child: Node, parent: Node, g: Any, part: Any) -> None:
-        part = part._data if isinstance(part, Node) else part
+        part = part._value if isinstance(part, Node) else part
         if not np.all(np.isfinite(part)):
             edges = [edge for edge in child.edges if edge.parent is parent]
             factor = ", ".join(f"{edge.formula} = {slope(edge)}" for edge in edges)

@@ -7,8 +7,8 @@ does not, central differences (f(x + h) - f(x - h)) / 2h are good to about ten d
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from .scalar import Scalar
 from .sweep import grad
 from .tensor import Tensor
 
-COMPLEX_STEP, STEP = 1e-30, 6e-6  # the second is about the cube root of float64's epsilon
+COMPLEX_STEP = 1e-30
+STEP, SINGLE_STEP = (6e-6, 1e-6), (5e-3, 1e-2)  # of differences, about the cube root of epsilon, and what error to allow
 
 
 def gradcheck(function: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float | None = None) -> bool:
@@ -45,15 +46,16 @@ def gradcheck(function: Callable[..., Any], *inputs: Any, order: int = 1, rtol: 
 
 def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float | None) -> None:
     """Raise unless J is the Jacobian of the function with respect to leaf k."""
-    right, left = (differences(function, leaves, k, side * STEP) for side in (1, -1))
+    step, rough = STEP if np.asarray(value(function, leaves, k, 0.0)).dtype == np.float64 else SINGLE_STEP
+    right, left = (differences(function, leaves, k, side * step) for side in (1, -1))
     central, exact = (right + left) / 2, complex_step(function, leaves, k)
-    near = [differences(function, leaves, k, side * STEP / 8) for side in (1, -1)]  # a bend shrinks with the step, a kink does not
+    near = [differences(function, leaves, k, side * step / 8) for side in (1, -1)]  # a bend shrinks with the step, a kink does not
     kink = (np.abs(right - left) > 1e-3 * np.maximum(1, np.abs(central))) & (np.abs(near[0] - near[1]) > np.abs(right - left) / 2)
     if np.any(kink):
         row, column = np.argwhere(kink)[0]
         slopes = f"slope {left[row, column]:.6g} to the left, {right[row, column]:.6g} to the right"
         raise ValueError(f"not differentiable here: output entry {row} along input {k}, entry {column}: {slopes}")
-    truth, allowed, method = central, 1e-6, "central differences"
+    truth, allowed, method = central, rough, "central differences"
     if exact is not None and np.allclose(exact, central, rtol=1e-4, atol=1e-5):
         truth, allowed, method = exact, 1e-10, "complex step"
     allowed, J = rtol or allowed, J.reshape(truth.shape)

@@ -43,7 +43,7 @@ class Elementwise(Rule):
         slopes = [str(row) if isinstance(x, Node) else "None" for row, x in zip(self.slopes, operands)]
         text = f"((y := {self.text}), ({', '.join(slopes)},))"
         for name, x in zip(self.operands, operands):
-            text = re.sub(rf"\b{name}\b", f"{name}._data", text) if isinstance(x, Node) else text
+            text = re.sub(rf"\b{name}\b", f"{name}._value", text) if isinstance(x, Node) else text
         self.forward[tuple(map(type, operands))] = forward = compiled(f"lambda {', '.join(self.operands)}: {text}", ON_NUMBERS)
         return forward
 
@@ -155,9 +155,12 @@ ON_NUMBERS |= {
 }
 for names in (ON_ARRAYS, ON_NUMBERS, ON_NODES):
     names["positive"] = compiled("lambda a, b: where((a == 0) & (b >= 0), 1.0, a)", names)  # 0 ** b is flat in b ≥ 0, as log 1 = 0
+    names["below"] = compiled("lambda a: expm1(minimum(a, 0.0))", names)
     names["near"] = compiled("lambda a: minimum(maximum(a, -99.0), 99.0)", names)  # beyond, gelu's gate is 0 or 1
     names["gelu_z"] = compiled("lambda a: near(a) * (K + M * near(a) * near(a))", names)
     names["gelu_dz"] = compiled("lambda a: K + 3 * M * near(a) * near(a)", names)
+
+ON_ARRAYS["below"] = lambda a: ON_NUMBERS["below"](a) if type(a) is float else np.expm1(np.minimum(a, 0.0))  # a float stays weak
 
 # fmt: off
 #          op                                      value, y                                          ∂y/∂a, ∂y/∂b
@@ -184,7 +187,8 @@ softplus   = elementwise("softplus(a)",            "maximum(a, 0.0) + log1p(exp(
 relu       = elementwise("relu(a)",                "maximum(a, 0.0)",                                "a > 0")
 leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a)",                  "where(a > 0, 1.0, slope)",
                                                                                                      "where(a > 0, 0.0, a)")
-elu        = elementwise("elu(a, alpha=1.0)",      "where(a > 0, a, alpha * expm1(minimum(a, 0.0)))", "where(a > 0, 1.0, y + alpha)", None)
+elu        = elementwise("elu(a, alpha=1.0)",      "where(a > 0, a, alpha * below(a))",             "where(a > 0, 1.0, y + alpha)",
+                                                                                                     "where(a > 0, 0.0, below(a))")
 gelu_gate  = elementwise("gelu_gate(a)",           "sigmoid(gelu_z(a))",                             "y * (1 - y) * gelu_dz(a)")
 gelu       = elementwise("gelu(a)",                "a * gelu_gate(a)",                               "gelu_gate(a) * (1 + near(a) * (1 - gelu_gate(a)) * gelu_dz(a))")
 maximum    = elementwise("maximum(a, b)",          "maximum(a, b)",                                  "(a > b) + 0.5 * (a == b)",

@@ -10,6 +10,7 @@ The sweep pulls, forward mode pushes, the chain multiplies, the drawing prints: 
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -171,6 +172,8 @@ class LinearOperation(LinearMap, Rule):
     either one records a node, whose rule is again such a map: so every derivative of every order is at hand.
     """
 
+    ready = False
+
     def adjoint(self, g: Any) -> Any:
         raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
 
@@ -185,8 +188,9 @@ class LinearOperation(LinearMap, Rule):
         return Adjoint(self)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        self.shape_in, self.shape_out = np.shape(xs[0]), np.shape(y)
-        return self
+        map = copy(self) if self.ready else self  # one rule may serve several nodes
+        map.shape_in, map.shape_out, map.ready = np.shape(xs[0]), np.shape(y), True
+        return map
 
     @property
     def text(self) -> str:  # type: ignore[override]

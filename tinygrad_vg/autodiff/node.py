@@ -44,8 +44,8 @@ class Node:
     name     a Name, or None                                  edges    one for each parent that is a node
     """
 
-    __slots__ = ("_data", "_grad", "_name", "_parents", "rule", "birth", "changed", "__weakref__")
-    _data: Any
+    __slots__ = ("_value", "_grad", "_name", "_parents", "rule", "birth", "changed", "__weakref__")
+    _value: Any
     _grad: Any
     _name: Name | None
     _parents: tuple
@@ -103,7 +103,7 @@ class Node:
         """The value as a Python number; ValueError unless there is exactly one."""
         if self.size != 1:
             raise ValueError(f"item() needs exactly one number; {describe(self)} has shape {self.shape}")
-        return float(self._data.item() if self.shape else self._data)
+        return float(self._value.item() if self.shape else self._value)
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -120,12 +120,12 @@ class Node:
     # A comparison is a plain bool or bool array and records nothing. Nodes hash by identity; `==` may make an array, so
     # the package itself compares nodes with `is`, sets and dicts only.
     # fmt: off
-    def __eq__(self, other: object) -> Any: return False if other is None else self._data == plain(other)  # noqa: E704
-    def __ne__(self, other: object) -> Any: return True if other is None else self._data != plain(other)  # noqa: E704
-    def __lt__(self, other: Any) -> Any: return self._data < plain(other)  # noqa: E704
-    def __le__(self, other: Any) -> Any: return self._data <= plain(other)  # noqa: E704
-    def __gt__(self, other: Any) -> Any: return self._data > plain(other)  # noqa: E704
-    def __ge__(self, other: Any) -> Any: return self._data >= plain(other)  # noqa: E704
+    def __eq__(self, other: object) -> Any: return False if other is None else self._value == plain(other)  # noqa: E704
+    def __ne__(self, other: object) -> Any: return True if other is None else self._value != plain(other)  # noqa: E704
+    def __lt__(self, other: Any) -> Any: return self._value < plain(other)  # noqa: E704
+    def __le__(self, other: Any) -> Any: return self._value <= plain(other)  # noqa: E704
+    def __gt__(self, other: Any) -> Any: return self._value > plain(other)  # noqa: E704
+    def __ge__(self, other: Any) -> Any: return self._value >= plain(other)  # noqa: E704
     # fmt: on
     __hash__ = object.__hash__
 

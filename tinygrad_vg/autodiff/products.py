@@ -40,8 +40,11 @@ class Matmul(Product):
     """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
 
     name, letters = "matmul", ("A", "B")
+    advice = "; if the inner sizes should match, transpose one of them with .T"
 
     def value(self, a: Any, b: Any) -> Any:
+        if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
+            raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(a)} and {np.shape(b)}; a number takes *")
         return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
@@ -92,8 +95,8 @@ class Linear(Product):
 class Einsum(Product):
     """Einstein summation. The pull to one operand is an einsum of the gradient and the other operands.
 
-    Two helpers make that true for every subscript: a label that an operand repeats ('ii') becomes a product with δ,
-    and a label that occurs nowhere else becomes a product with 1.
+    Helpers make that true for every subscript: a label that an operand repeats ('ii') becomes a product with δ, and a
+    label that occurs nowhere else, or with size 1 in one operand and size n in another, a product with 1.
     """
 
     name = "einsum"
@@ -113,6 +116,8 @@ class Einsum(Product):
                     self.helpers.append((label, np.ones(n)))
                 once += label
             self.labels[k] = once
+        sizes = {(label, n) for labels, shape in zip(self.labels, shapes) for label, n in zip(labels, shape)}
+        self.helpers += [(label, np.ones(n)) for label, n in sorted(sizes) if n != 1 and (label, 1) in sizes]  # an axis of 1, stretched
 
     def value(self, *xs: Any) -> Any:
         return np.einsum(self.subscripts, *xs, optimize=len(xs) > 2)

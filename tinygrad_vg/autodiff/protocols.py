@@ -50,7 +50,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): by_axis(OPS[name]
     "where reshape transpose swapaxes expand_dims squeeze broadcast_to "
     "concatenate stack split take diagonal einsum".split()
 )} | {
-    np.dot: lambda a, b: dot(a, b),
+    np.dot: lambda a, b: dot(a, b), np.amax: by_axis(OPS["max"]), np.amin: by_axis(OPS["min"]),
     np.clip: lambda a, a_min=None, a_max=None: OPS["clip"](a, a_min, a_max),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
@@ -122,7 +122,7 @@ for _name in "reshape transpose swapaxes squeeze sum mean take diagonal astype m
     setattr(Tensor, _name, OPS[_name])
 for _name, _method in {
     "__getitem__": structure.getitem, "__matmul__": products.matmul, "__rmatmul__": lambda b, a: products.matmul(a, b),
-    "dot": products.matmul, "T": property(structure.transpose), "__array_ufunc__": on_tensors, "__array_function__": array_function,
+    "dot": dot, "T": property(structure.transpose), "__array_ufunc__": on_tensors, "__array_function__": array_function,
 }.items():  # fmt: skip
     setattr(Tensor, _name, _method)
 for _name, _method in {"__array_ufunc__": on_scalars, "__array_function__": array_function}.items():

@@ -127,6 +127,8 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
     if not isinstance(x, Node):
         return np.prod(x, axis=axis, keepdims=keepdims)
+    shape = x.shape
+    x = x if x.ndim else reshape(x, 1)
     axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
     rest = [a for a in range(x.ndim) if a not in set(axes)]
     y = transpose(x, (*rest, *axes))
@@ -135,4 +137,4 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         pairs = y[..., : n // 2] * y[..., n // 2 : n // 2 * 2]
         y = concatenate([pairs, y[..., -1:]], axis=-1) if n % 2 else pairs
     y = getitem(y, (..., 0)) if n else sum(y, -1) + 1.0
-    return reshape(y, np.empty(x.shape, bool).any(axis=axis, keepdims=True).shape) if keepdims else y
+    return reshape(y, np.empty(shape, bool).any(axis=axis, keepdims=True).shape) if keepdims else y

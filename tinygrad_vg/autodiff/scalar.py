@@ -41,19 +41,19 @@ class Scalar(Operators):
     backward = backward
 
     def __init__(self, data: Any, name: Any = None):
-        self._data, self._grad, self.rule = number(data, "Scalar"), None, None
+        self._value, self._grad, self.rule = number(data, "Scalar"), None, None
         self._name = name if name is None or isinstance(name, Name) else Name(str(name))
         self._parents, self.slopes, self.birth, self.changed = (), (), next(births), 0
 
     @property
     def data(self) -> float:
-        return self._data
+        return self._value
 
     @data.setter
     def data(self, value: Any) -> None:
         if self.rule is not None:
             raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
-        self._data = number(value, "Scalar.data")
+        self._value = number(value, "Scalar.data")
         changed_now(self)
 
     @property
@@ -66,7 +66,7 @@ class Scalar(Operators):
 
     def detach(self) -> float:
         """The plain number."""
-        return self._data
+        return self._value
 
     @staticmethod
     def record(rule: Any, operands: tuple) -> Any:
@@ -88,7 +88,7 @@ class Scalar(Operators):
         if type(y) is not float:
             y, slopes = as_numpy(rule, operands)
         node = Scalar.__new__(Scalar)
-        node._data, node._grad, node._name, node.changed, node.birth = y, None, None, 0, next(births)
+        node._value, node._grad, node._name, node.changed, node.birth = y, None, None, 0, next(births)
         if recording.get():
             node.rule, node._parents, node.slopes = rule, operands, slopes
         else:
@@ -123,7 +123,7 @@ class Scalar(Operators):
 
     def __repr__(self) -> str:
         label = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
-        return f"Scalar({self._data!r}{label})"
+        return f"Scalar({self._value!r}{label})"
 
 
 def scalars(array: Any, name: str | None = None) -> np.ndarray:
@@ -145,7 +145,7 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
 def as_numpy(rule: Elementwise, operands: tuple) -> tuple[float, tuple]:
     """Value and slopes as NumPy computes them, for where Python's floats raise or leave the reals: 1 / 0., (-8.) ** (1 / 3)."""
     with np.errstate(all="ignore"):
-        xs = [np.float64(x._data if isinstance(x, Scalar) else x) for x in operands]
+        xs = [np.float64(x._value if isinstance(x, Scalar) else x) for x in operands]
         y = rule.value(*xs)
         return float(y), tuple([float(rule.diagonals[i](y, *xs)) if isinstance(x, Scalar) else None for i, x in enumerate(operands)])
 

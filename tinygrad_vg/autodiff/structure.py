@@ -212,4 +212,4 @@ def astype(x: Any, dtype: Any) -> Any:
     dtype = np.dtype(dtype)
     if isinstance(x, Node) and dtype not in (np.float32, np.float64):
         raise TypeError(f"a Tensor is float32 or float64, not {dtype}; take plain values with .data.astype({dtype})")
-    return apply(Cast(np.asarray(getattr(x, "_data", x)).dtype, dtype), x)
+    return apply(Cast(np.asarray(getattr(x, "_value", x)).dtype, dtype), x)

@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable
 from typing import Any
 
 from .anomaly import anomaly
-from .node import UNRECORDED, Node, check_unchanged, describe, history, latest_change
+from .node import UNRECORDED, Node, check_unchanged, describe, history, latest_change, plain
 
 
 def sweep(
@@ -31,10 +31,15 @@ def sweep(
         if node not in gradients:
             continue
         g = gradients[node] = node.settle(gradients[node])
-        for parent, part in node.contributions(g, inside, graph):
-            if watch:
-                watch.passed(node, parent, g, parent.settle(part))
-            gradients[parent] = gradients[parent] + part if parent in gradients else part
+        try:
+            for parent, part in node.contributions(g, inside, graph):
+                if watch:
+                    watch.passed(node, parent, g, parent.settle(part))
+                gradients[parent] = gradients[parent] + part if parent in gradients else part
+        except Exception as error:
+            if hasattr(error, "add_note"):  # Python 3.11 and later
+                error.add_note(f"while differentiating {node.op} of {', '.join(map(describe, node.variables))}")
+            raise
         if keep is not None and node not in keep:
             del gradients[node]
 
@@ -69,7 +74,7 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     Zeros where the output does not depend on the input. Errors as in backward(), and TypeError for an input that is not a node.
     """
     order, wanted = differentiable(output), nodes(inputs)
-    gradients = {output: start(output, seed)}
+    gradients = {output: start(output, seed, create_graph)}
     sweep(order, gradients, keep=set(wanted), inside=dependents(order, wanted), graph=create_graph)
     taken: set[int] = set()
     results = []
@@ -89,7 +94,7 @@ def jvp(output: Node, inputs: Any, tangents: Any) -> Any:
     if len(wanted) != len(given):
         raise ValueError(f"jvp needs one tangent for each input; got {len(wanted)} inputs and {len(given)} tangents")
     order = differentiable(output)
-    moved = {x: x.like(t, f"the tangent of {describe(x)}") for x, t in zip(wanted, given)}
+    moved = {x: x.like(plain(t), f"the tangent of {describe(x)}") for x, t in zip(wanted, given)}
     for node in order:
         parts = [edge.local.push(moved[edge.parent]) for edge in node.edges if edge.parent in moved] if node not in moved else []
         if parts:
@@ -106,13 +111,13 @@ def dependents(order: list[Node], sources: Iterable[Node]) -> set[Node]:
     return marked
 
 
-def start(output: Node, seed: Any) -> Any:
+def start(output: Node, seed: Any, graph: bool = False) -> Any:
     """The gradient the sweep starts from: the seed, or 1 if the output is one number."""
     if seed is None and output.size != 1:
         raise ValueError(
             f"{describe(output)} has shape {output.shape}, so it has no single gradient; pass a seed of that shape or reduce it with .sum()"
         )
-    return output.like(1.0 if seed is None else seed, "the seed")
+    return output.like(1.0 if seed is None else seed if graph else plain(seed), "the seed")
 
 
 def differentiable(output: Any) -> list[Node]:

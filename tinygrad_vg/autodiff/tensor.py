@@ -14,7 +14,7 @@ import numpy as np
 
 from .anomaly import anomaly
 from .maps import LinearMap
-from .node import UNRECORDED, Name, Node, births, changed_now, describe, recording
+from .node import UNRECORDED, Name, Node, births, changed_now, describe, plain, recording
 from .operators import Operators
 from .sweep import backward
 
@@ -47,15 +47,15 @@ class Tensor(Operators):
     __getitem__: Callable
 
     def __init__(self, data: Any, name: Any = None):
-        self._data, self._grad, self.rule, self._parents = leaf_array(data), None, None, ()
+        self._value, self._grad, self.rule, self._parents = leaf_array(data), None, None, ()
         self._name = name if name is None or isinstance(name, Name) else Name(str(name))
         self.birth, self.changed = next(births), 0
 
     @property
     def data(self) -> np.ndarray:
-        if not isinstance(self._data, np.ndarray) or self._data.flags.writeable:
-            self._data = locked(np.asarray(self._data))
-        return self._data
+        if not isinstance(self._value, np.ndarray) or self._value.flags.writeable:
+            self._value = locked(np.asarray(self._value))
+        return self._value
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -64,7 +64,7 @@ class Tensor(Operators):
         array = leaf_array(value)
         if array.shape != self.shape:
             raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {array.shape} cannot replace its value")
-        self._data = locked(array.astype(self.dtype, copy=False))
+        self._value = locked(array.astype(self.dtype, copy=False))
         changed_now(self)
 
     @property
@@ -79,13 +79,13 @@ class Tensor(Operators):
 
     # fmt: off
     @property
-    def shape(self) -> tuple[int, ...]: return self._data.shape
+    def shape(self) -> tuple[int, ...]: return self._value.shape
     @property
-    def ndim(self) -> int: return self._data.ndim
+    def ndim(self) -> int: return self._value.ndim
     @property
-    def size(self) -> int: return self._data.size
+    def size(self) -> int: return self._value.size
     @property
-    def dtype(self) -> np.dtype: return self._data.dtype
+    def dtype(self) -> np.dtype: return self._value.dtype
     # fmt: on
 
     def detach(self) -> np.ndarray:
@@ -97,13 +97,13 @@ class Tensor(Operators):
         """The Tensor that `rule` makes of `operands` (Tensors and constants); the derivative waits until somebody asks."""
         operands = tuple([x if isinstance(x, Tensor) else constant(x, rule) for x in operands])
         try:
-            y = rule.value(*[x._data if isinstance(x, Tensor) else x for x in operands])
+            y = rule.value(*[x._value if isinstance(x, Tensor) else x for x in operands])
         except (ValueError, IndexError) as error:
             kind = ValueError if isinstance(error, ValueError) else IndexError
             given = ", ".join(f"{describe(x)} {np.shape(x)}" for x in operands)
-            raise kind(f"{rule.name}: {error} (given {given})") from None
+            raise kind(f"{rule.name}: {error} (given {given}){getattr(rule, 'advice', '')}") from None
         node = Tensor.__new__(Tensor)
-        node._data, node._grad, node._name, node.changed = y, None, None, 0
+        node._value, node._grad, node._name, node.changed = y, None, None, 0
         if not recording.get():
             rule, operands = UNRECORDED, ()
         node.rule, node._parents, node.birth = rule, operands, next(births)
@@ -112,26 +112,30 @@ class Tensor(Operators):
         return node
 
     def local(self, i: int) -> LinearMap:
-        return self.rule.local(i, self._data, [x._data if isinstance(x, Tensor) else x for x in self._parents])
+        return self.rule.local(i, self._value, [x._value if isinstance(x, Tensor) else x for x in self._parents])
 
     def contributions(self, g: Any, inside: Any, graph: bool) -> Iterator[tuple[Node, Any]]:
         """What each parent receives from this node's gradient: the local derivative's pull (for a graph, made of nodes)."""
-        y = self if graph else self._data
-        xs = self._parents if graph else [x._data if isinstance(x, Tensor) else x for x in self._parents]
+        y = self if graph else self._value
+        xs = self._parents if graph else [x._value if isinstance(x, Tensor) else x for x in self._parents]
         for i, parent in enumerate(self._parents):
             if isinstance(parent, Tensor) and (inside is None or parent in inside):
-                yield parent, self.rule.back(i, g, y, xs)
+                part = self.rule.back(i, g, y, xs)
+                if getattr(part, "shape", None) != parent.shape:
+                    given = getattr(part, "shape", type(part).__name__)
+                    raise ValueError(f"the derivative of {self.op} gave {given} for {describe(parent)}, which has shape {parent.shape}")
+                yield parent, part
 
     def settle(self, g: Any) -> Any:
         """A gradient that is complete: the waiting products carried out, in this node's dtype."""
         g = g.total() if isinstance(g, Waiting) else g
-        return g if g.dtype is self._data.dtype else g.astype(self._data.dtype)
+        return g if g.dtype is self._value.dtype else g.astype(self._value.dtype)
 
     def like(self, value: Any, what: str) -> Any:
         """value as an array (or Tensor) of this node's shape and dtype; 0 stands for zeros, a number for a 1-element array."""
         if isinstance(value, Tensor) and value.shape == self.shape:
             return value
-        array = constant(value, self)
+        array = constant(plain(value), self)
         if np.shape(array) != self.shape and np.size(array) == 1 and (self.size == 1 or not np.any(array)):
             array = np.full(self.shape, np.asarray(array).item())
         if np.shape(array) != self.shape:
@@ -181,12 +185,12 @@ class Waiting:
     """
 
     CHUNK = 1 << 18
-    __slots__ = ("g", "x", "bytes", "done")
+    __slots__ = ("g", "x", "shape", "bytes", "done")
     done: Any
     __array_ufunc__ = None
 
     def __init__(self, g: np.ndarray, x: np.ndarray):
-        self.g, self.x, self.bytes, self.done = [g], [x], g.nbytes + x.nbytes, None
+        self.g, self.x, self.shape, self.bytes, self.done = [g], [x], (g.shape[1], x.shape[1]), g.nbytes + x.nbytes, None
 
     def __add__(self, other: Any) -> Waiting:
         if isinstance(other, Waiting):
