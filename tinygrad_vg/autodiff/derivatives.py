@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +35,8 @@ class Elementwise(Rule):
         self.arity, arguments = len(operands), ", ".join(operands)
         self.value = compiled(f"lambda {arguments}: {value}", ON_ARRAYS)  # type: ignore[method-assign]
         self.diagonals: list[Any] = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in slopes]
-        self.pulls: list[Any] = [row and compiled(f"lambda g, y, {arguments}: {times(row)}", ON_NODES) for row in slopes]
+        products = [row and {"1": "g", "-1": "-g"}.get(row, f"g * ({row})") for row in slopes]
+        self.pulls: list[Any] = [product and compiled(f"lambda g, y, {arguments}: {product}", ON_NODES) for product in products]
         self.forward: dict[tuple[type, ...], Callable[..., tuple[float, tuple]]] = {}  # for Scalars, by the operands' types
 
     def compile_for(self, operands: tuple) -> Callable[..., tuple[float, tuple]]:
@@ -50,7 +51,7 @@ class Elementwise(Rule):
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
         diagonal = Diagonal(self.diagonals[i](y, *xs), np.shape(y), str(self.slopes[i]))
-        return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Spread(np.shape(xs[i]), np.shape(y))
+        return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Spread(shape=np.shape(y)).local(0, y, [xs[i]])
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         return unbroadcast(self.pulls[i](g, y, *xs), xs[i].shape)
@@ -61,18 +62,13 @@ class Elementwise(Rule):
         return re.sub(r"[a-zA-Z_]\w*", lambda word: letters.get(word[0], word[0]), self.slopes[i] or "")
 
     def __call__(self, *operands: Any) -> Any:
-        for x in operands:
-            if isinstance(x, Node):
-                self.check_constants(operands)
-                return x.record(self, operands)
-        if any(isinstance(x, np.ndarray) and x.dtype == object for x in operands):
-            return self.each(*operands)
-        return self.value(*operands)
-
-    def check_constants(self, operands: tuple) -> None:
         for x, name, slope in zip(operands, self.operands, self.slopes):
             if slope is None and isinstance(x, Node):
                 raise TypeError(f"{self.name}: {name} must be a constant, got a {type(x).__name__}; pass its .data, or compare it: x > 0")
+        node = next((x for x in operands if isinstance(x, Node)), None)
+        if node is not None:
+            return node.record(self, operands)
+        return (self.each if any(isinstance(x, np.ndarray) and x.dtype == object for x in operands) else self.value)(*operands)
 
     def each(self, *operands: Any) -> np.ndarray:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
@@ -82,15 +78,7 @@ class Elementwise(Rule):
         return result if result.shape else result.item()
 
 
-class Op(Protocol):
-    """An op as a function, and its rule."""
-
-    rule: Elementwise
-
-    def __call__(self, *operands: Any, **named: Any) -> Any: ...
-
-
-def elementwise(signature: str, value: str, *slopes: str | None) -> Op:
+def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
     """Add an elementwise op: `swish = elementwise("swish(a)", "a * sigmoid(a)", "y + sigmoid(a) * (1 - y)")`.
 
     signature  name and operands, with defaults if there are any
@@ -120,11 +108,6 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Op:
 
 def compiled(text: str, names: dict[str, Any]) -> Any:
     return eval(text, names)
-
-
-def times(row: str) -> str:
-    """`g * (row)`, and nothing to multiply where the row is 1 or -1."""
-    return {"1": "g", "-1": "-g"}.get(row, f"g * ({row})")
 
 
 def as_object(x: Any) -> Any:

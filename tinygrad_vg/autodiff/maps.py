@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -170,9 +170,17 @@ class LinearOperation(LinearMap, Rule):
 
     Subclasses say what it does to an array (`value`) and what its transpose does (`adjoint`). Applied to a node,
     either one records a node, whose rule is again such a map: so every derivative of every order is at hand.
+    Parameters are given by name, Reshape(shape=(2, 3)); in `adjoint`, self.shape_in is the shape of the operand.
     """
 
     ready = False
+
+    def __init__(self, **parameters: Any):
+        vars(self).update(parameters)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def adjoint(self, g: Any) -> Any:
         raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
@@ -219,11 +227,8 @@ class Spread(LinearOperation):
 
     name = "broadcast_to"
 
-    def __init__(self, shape_in: tuple[int, ...], shape: tuple[int, ...]):
-        self.shape_in, self.shape_out = shape_in, shape
-
     def value(self, x: Any) -> Any:
-        return np.broadcast_to(x, self.shape_out)
+        return np.broadcast_to(x, self.shape)
 
     def adjoint(self, g: Any) -> Any:
         return unbroadcast(g, self.shape_in)

@@ -9,7 +9,7 @@ order*: walk a history oldest first and it is forward mode, youngest first and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
@@ -53,19 +53,13 @@ class Node:
     birth: int
     changed: int  # when a leaf was last given new data; 0: never
 
-    # What Scalar and Tensor add, each in its own way:
-    shape: Any
-    size: Any
-    ndim: Any
-    data: Any
-    grad: Any
-    record: Callable[..., Any]  # a rule and operands → the node they make
-    local: Callable[..., Any]  # i → ∂self/∂parent i, a linear map
-    contributions: Callable[..., Any]  # a gradient → what each parent receives of it
-    settle: Callable[..., Any]  # a gradient that is complete → as it is stored
-    like: Callable[..., Any]  # a value → of this node's shape and dtype
-    owned: Callable[..., Any]  # a gradient → one that shares no memory
-    lifted: Callable[..., Any]  # a gradient → a node
+    # What each kind of node adds:
+    #   record(rule, operands)   the node that a rule makes           local(i)         ∂self/∂parent i, a linear map
+    #   contributions(g, …)      what each parent receives of g       settle(g)        g, complete, as it is stored
+    #   like(value, what)        value in this node's shape           owned(g, taken)  g sharing no memory
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def name(self) -> Name | None:
@@ -74,7 +68,7 @@ class Node:
     def named(self: AnyNode, base: str, *index: int) -> AnyNode:
         """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
         name = Name(str(base), tuple(as_integer(i) for i in index))
-        if self._name not in (None, name):
+        if self._name and self._name != name:
             raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
         self._name = name
         return self

@@ -38,7 +38,7 @@ class Weighted(Rule):
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         (x,) = xs
         w = self.weights(self.spread(y, x), x)
-        return Sum(x.shape, self.axis, self.keepdims).local(0, y, xs) @ Diagonal(w, x.shape, "w")
+        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(w, x.shape, "w")
 
     def spread(self, g: Any, x: Any) -> Any:
         """g, or y, with its reduced axes back as axes of size 1."""

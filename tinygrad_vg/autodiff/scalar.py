@@ -118,9 +118,6 @@ class Scalar(Operators):
     def owned(self, g: Any, taken: set[int]) -> float:
         return float(g)
 
-    def lifted(self, g: Any) -> Scalar:
-        return g if isinstance(g, Scalar) else Scalar(g)
-
     def __repr__(self) -> str:
         label = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
         return f"Scalar({self._value!r}{label})"

@@ -21,9 +21,6 @@ from .tensor import apply
 class Reshape(LinearOperation):
     name = "reshape"
 
-    def __init__(self, shape_in: tuple, shape: Any):
-        self.shape_in, self.shape = shape_in, shape
-
     def value(self, x: Any) -> Any:
         return np.reshape(x, self.shape)
 
@@ -33,9 +30,6 @@ class Reshape(LinearOperation):
 
 class Transpose(LinearOperation):
     name = "transpose"
-
-    def __init__(self, axes: Any):
-        self.axes = axes
 
     def value(self, x: Any) -> Any:
         return np.transpose(x, self.axes)
@@ -49,18 +43,12 @@ class Select(LinearOperation):
 
     name = "getitem"
 
-    def __init__(self, shape_in: tuple, index: Any):
-        self.shape_in = shape_in
-        parts = index if isinstance(index, tuple) else (index,)
-        self.index = tuple(index_part(part) for part in parts)
-        self.basic = all(part is None or part is Ellipsis or type(part) in (int, slice) for part in self.index)
-
     def value(self, x: Any) -> Any:
-        return np.asarray(x)[self.index]
+        return x[self.index]
 
     def adjoint(self, g: Any) -> Any:
         x = np.zeros(self.shape_in, g.dtype)
-        if self.basic:
+        if all(part is None or part is Ellipsis or type(part) in (int, slice) for part in self.index):
             x[self.index] = g
         else:
             np.add.at(x, self.index, g)
@@ -68,13 +56,12 @@ class Select(LinearOperation):
 
 
 class Sum(LinearOperation):
-    """Add up along axes, times a factor: 1 for sum, 1/n for mean. Its transpose spreads g evenly."""
+    """Add up along axes; its transpose spreads g evenly. For the mean, both are divided by the number of entries."""
 
-    def __init__(self, shape_in: tuple, axis: Any, keepdims: bool, name: str = "sum"):
-        self.shape_in, self.axis, self.keepdims, self.name = shape_in, axis, bool(keepdims), name
+    name = "sum"
 
     def value(self, x: Any) -> Any:
-        return (np.mean if self.name == "mean" else np.sum)(x, axis=self.axis, keepdims=self.keepdims)
+        return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
 
     def adjoint(self, g: Any) -> Any:
         x = np.empty(self.shape_in, g.dtype)
@@ -85,16 +72,15 @@ class Sum(LinearOperation):
 
 
 class Cast(LinearOperation):
-    name = "astype"
+    """Another dtype. The way back needs no cast: every gradient is stored in the dtype of its node."""
 
-    def __init__(self, dtype_in: Any, dtype: Any):
-        self.dtype_in, self.dtype = dtype_in, dtype
+    name = "astype"
 
     def value(self, x: Any) -> Any:
         return x.astype(self.dtype)
 
     def adjoint(self, g: Any) -> Any:
-        return g.astype(self.dtype_in)
+        return g
 
 
 class Join(Rule):
@@ -109,7 +95,7 @@ class Join(Rule):
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         part = i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1])
-        return Select(np.shape(y), (slice(None),) * (self.axis % y.ndim) + (part,)).local(0, xs[i], [y]).T
+        return Select(index=(slice(None),) * (self.axis % y.ndim) + (part,)).local(0, xs[i], [y]).T
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return f"part {i} of {self.name}"
@@ -126,13 +112,13 @@ def index_part(part: Any) -> Any:
 
 def reshape(x: Any, *shape: Any) -> Any:
     """x in another shape of the same size, C order; one entry may be -1. reshape(x, (2, 3)) or x.reshape(2, 3)."""
-    return apply(Reshape(np.shape(x), shape[0] if len(shape) == 1 else shape), x)
+    return apply(Reshape(shape=shape[0] if len(shape) == 1 else shape), x)
 
 
 def transpose(x: Any, *axes: Any) -> Any:
     """The axes of x in another order; all reversed if none are given. transpose(x, (1, 0)) or x.transpose(1, 0)."""
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-    return apply(Transpose(None if order is None else tuple(order)), x)
+    return apply(Transpose(axes=None if order is None else tuple(order)), x)
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
@@ -154,22 +140,22 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 def broadcast_to(x: Any, shape: Any) -> Any:
     """x repeated to `shape` by NumPy's rules."""
-    return apply(Spread(np.shape(x), tuple(np.atleast_1d(shape).tolist()) if np.ndim(shape) == 0 else tuple(shape)), x)
+    return apply(Spread(shape=shape), x)
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum along `axis` (an int, a tuple, or None for all)."""
-    return apply(Sum(np.shape(x), axis, keepdims), x)
+    return apply(Sum(axis=axis, keepdims=keepdims), x)
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The mean along `axis`."""
-    return apply(Sum(np.shape(x), axis, keepdims, "mean"), x)
+    return apply(Sum(axis=axis, keepdims=keepdims, name="mean"), x)
 
 
 def getitem(x: Any, index: Any) -> Any:
     """x[index]: whole numbers, slices, None, ..., integer arrays, a mask; in any mixture NumPy takes."""
-    return apply(Select(np.shape(x), index), x)
+    return apply(Select(index=tuple([index_part(part) for part in (index if isinstance(index, tuple) else (index,))])), x)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
@@ -212,4 +198,4 @@ def astype(x: Any, dtype: Any) -> Any:
     dtype = np.dtype(dtype)
     if isinstance(x, Node) and dtype not in (np.float32, np.float64):
         raise TypeError(f"a Tensor is float32 or float64, not {dtype}; take plain values with .data.astype({dtype})")
-    return apply(Cast(np.asarray(getattr(x, "_value", x)).dtype, dtype), x)
+    return apply(Cast(dtype=dtype), x)

@@ -80,7 +80,7 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     results = []
     for x in wanted:
         g = gradients[x] if x in gradients else x.like(0.0, "zero")
-        results.append(x.lifted(g) if create_graph else x.owned(g, taken))
+        results.append(x.owned(g, taken) if not create_graph else g if isinstance(g, Node) else type(x)(g))  # type: ignore[call-arg]
     return results if isinstance(inputs, (list, tuple)) else results[0]
 
 

@@ -7,7 +7,7 @@ Nothing else is new: the sweep is the same, and so are the rows of the table. Nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,8 @@ class Tensor(Operators):
     """
 
     __slots__ = ()
+    __getitem__: Any
     backward = backward
-    # the structure ops that are methods too; bound in structure.py, products.py and reductions.py
-    sum: Callable
-    mean: Callable
-    reshape: Callable
-    transpose: Callable
-    __getitem__: Callable
 
     def __init__(self, data: Any, name: Any = None):
         self._value, self._grad, self.rule, self._parents = leaf_array(data), None, None, ()
@@ -77,16 +72,10 @@ class Tensor(Operators):
     def grad(self, value: Any) -> None:
         self._grad = None if value is None else np.array(self.like(value, f"the gradient of {describe(self)}"))
 
-    # fmt: off
-    @property
-    def shape(self) -> tuple[int, ...]: return self._value.shape
-    @property
-    def ndim(self) -> int: return self._value.ndim
-    @property
-    def size(self) -> int: return self._value.size
-    @property
-    def dtype(self) -> np.dtype: return self._value.dtype
-    # fmt: on
+    shape = property(lambda self: self._value.shape)
+    ndim = property(lambda self: self._value.ndim)
+    size = property(lambda self: self._value.size)
+    dtype = property(lambda self: self._value.dtype)
 
     def detach(self) -> np.ndarray:
         """The plain, read-only array: a constant wherever it is used."""
@@ -149,9 +138,6 @@ class Tensor(Operators):
             g = g.copy()
         taken.add(id(g))
         return g
-
-    def lifted(self, g: Any) -> Tensor:
-        return g if isinstance(g, Tensor) else Tensor(g)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError(f"{describe(self)} would lose its gradient as a plain array; take its value with .data, or use an op of ours")
@@ -239,7 +225,7 @@ def constant(x: Any, rule: Any) -> Any:
         raise TypeError(f"{getattr(rule, 'name', None) or 'this'} needs Tensors, real numbers or plain arrays of them, got {what}")
     if x.dtype.kind == "f" and x.dtype != kept_dtype(x.dtype):
         return locked(x.astype(kept_dtype(x.dtype)))
-    return x if is_locked(x) else locked(x.copy())
+    return locked(x.copy()) if any(owner.flags.writeable for owner in owners(x)) else x
 
 
 def kept_dtype(dtype: np.dtype) -> np.dtype:
@@ -255,20 +241,18 @@ def hint(dtype: np.dtype) -> str:
     }.get(dtype.kind, "convert it to numbers first")
 
 
-def is_locked(array: Any) -> bool:
-    """Whether nobody can write to the array's memory: not through it, nor through an array it is a view of."""
-    while isinstance(array, np.ndarray) and not array.flags.writeable:
-        array = array.base
-    return array is None
-
-
 def locked(array: np.ndarray) -> np.ndarray:
     """A read-only view whose memory is read-only too, so that it cannot be unlocked."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
+    for owner in owners(array):
         owner.setflags(write=False)
-        owner = owner.base
     return array.view()
+
+
+def owners(array: Any) -> Iterator[np.ndarray]:
+    """The array, the array it is a view of, and so on."""
+    while isinstance(array, np.ndarray):
+        yield array
+        array = array.base
 
 
 def apply(rule: Any, *operands: Any) -> Any:
