@@ -97,37 +97,49 @@ def zen() -> str:
 
 def run(text: str, options: argparse.Namespace) -> dict[str, Any]:
     """One forward and one backward pass over the end of the text."""
-    T, alphabet = options.steps, sorted(set(text))
-    if len(text) <= T:
-        shorter = f"use --steps {len(text) - 1} or " if len(text) > 1 else ""
-        raise ValueError(f"the text has {len(text)} characters, but {T} steps and the next one need {T + 1}; {shorter}give a longer text")
-    if len(alphabet) < 2:
-        raise ValueError(f"the text repeats one character, {alphabet[0]!r}, so there is nothing to predict")
-    place = {character: k for k, character in enumerate(alphabet)}
+    T, alphabet = options.steps, alphabet_of(text, options.steps)
     read_along, following = text[-T - 1 : -1], text[-1]
     rng = np.random.default_rng(options.seed)
     cell = nn.RNNCell(len(alphabet), options.hidden, options.activation, init="normal", rng=rng)
     cell.W_hh.data = nn.init.with_radius(cell.W_hh.data, options.radius)
     readout = nn.Linear(options.hidden, len(alphabet), rng=rng, name="out")
-    inputs = np.eye(len(alphabet))[[place[character] for character in read_along]]
-
-    def predict(inputs: Any, state: Any) -> tuple[Any, Any, Any]:
-        states = nn.unroll(cell, inputs, state)
-        logits = readout(states[-1]).named("logits")
-        loss = nn.cross_entropy(logits, place[following]).named("loss")
-        loss.backward()
-        return states, logits, loss
-
-    states, logits, loss = predict(inputs, cell.initial_state())
+    inputs = np.eye(len(alphabet))[[alphabet.index(character) for character in read_along]]
+    states, logits, loss = predict(cell, readout, inputs, cell.initial_state(), alphabet.index(following))
     drawn = loss
     if T > DRAWN_STEPS:  # the picture starts late, from the same state as a constant
-        cut = Tensor(states[-1 - DRAWN_STEPS].data).named("h", T - DRAWN_STEPS)
-        drawn = predict(inputs[-DRAWN_STEPS:], cut)[2]
+        late = Tensor(states[-1 - DRAWN_STEPS].data).named("h", T - DRAWN_STEPS)
+        drawn = predict(cell, readout, inputs[-DRAWN_STEPS:], late, alphabet.index(following))[2]
     return {
-        "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))],
-        "alphabet": len(alphabet), "loss": loss.item(), "chain": Chain(loss, states[0], through=states), "drawn": drawn,
+        "options": options,
+        "text": read_along,
+        "next": following,
+        "guess": alphabet[int(np.argmax(logits.data))],
+        "alphabet": len(alphabet),
+        "loss": loss.item(),
+        "chain": Chain(loss, states[0], through=states),
         "parts": parts(Chain(states[-1], states[0], seed=states[-1].grad)),
-    }  # fmt: skip
+        "drawn": drawn,
+    }
+
+
+def alphabet_of(text: str, T: int) -> list[str]:
+    """The characters of the text, each once; ValueError if there is too little of it."""
+    if len(text) <= T:
+        shorter = f"use --steps {len(text) - 1} or " if len(text) > 1 else ""
+        raise ValueError(f"the text has {len(text)} characters, but {T} steps and the next one need {T + 1}; {shorter}give a longer text")
+    alphabet = sorted(set(text))
+    if len(alphabet) < 2:
+        raise ValueError(f"the text repeats one character, {alphabet[0]!r}, so there is nothing to predict")
+    return alphabet
+
+
+def predict(cell: Any, readout: Any, inputs: Any, state: Any, label: int) -> tuple[list, Any, Any]:
+    """Read along from a state, predict the character that follows, and differentiate the loss."""
+    states = nn.unroll(cell, inputs, state)
+    logits = readout(states[-1]).named("logits")
+    loss = nn.cross_entropy(logits, label).named("loss")
+    loss.backward()
+    return states, logits, loss
 
 
 def parts(chain: Chain) -> dict[str, float]:

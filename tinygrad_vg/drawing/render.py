@@ -7,8 +7,6 @@ cannot be interrupted, is not thread-safe, and reports half of its errors on std
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from importlib.util import find_spec
 
@@ -24,13 +22,15 @@ sys.stdout.buffer.write(AGraph(string=sys.stdin.buffer.read().decode()).draw(for
 
 def engine(format: str) -> list[str] | None:
     """The command that turns DOT on stdin into `format` on stdout; None if there is no engine."""
+    from shutil import which  # these imports wait until there is something to draw
+
     try:
         installed = find_spec("pygraphviz") is not None
     except ValueError:
         installed = False
     if installed and sys.executable:
         return [sys.executable, "-c", CHILD, format]
-    dot = shutil.which("dot")
+    dot = which("dot")
     return [dot, f"-T{format}"] if dot and os.path.isabs(dot) else None
 
 
@@ -39,6 +39,8 @@ def render(dot: str, format: str, time_limit: float) -> bytes:
 
     RuntimeError without an engine or with Graphviz's own words if it fails, TimeoutError after `time_limit` seconds.
     """
+    import subprocess
+
     command = engine(format)
     if command is None:
         raise RuntimeError(MISSING)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Collection
 from pathlib import Path
@@ -27,7 +26,7 @@ def checked_path(path: str | os.PathLike[str], suffixes: Collection[str]) -> Pat
 def save_whole(path: Path, content: bytes) -> None:
     """Write the file so that, whatever happens, it is the old one or the new one. A link is followed, an existing file's mode kept."""
     place = path.resolve()
-    temporary = place.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = place.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             if place.exists():
