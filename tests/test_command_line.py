@@ -87,7 +87,7 @@ def test_thousands_of_steps_are_folded_and_drawn_from_late_on(run):
     result = run("--text", "-", "--steps", "3000", "--hidden", "4", stdin=b"to be or not to be, " * 200)
     assert result.code == 0
     assert "links, together 10^" in result.out
-    assert "its last 20 steps" in result.out
+    assert "of the last 8 steps, with h[2992] as given" in result.out
 
 
 @pytest.mark.parametrize(

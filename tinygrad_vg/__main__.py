@@ -24,7 +24,7 @@ from . import nn
 from .autodiff.tensor import Tensor
 from .chain import Chain
 
-DRAWN_STEPS = 20
+DRAWN_STEPS = 8
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,6 +107,8 @@ def run(text: str, options: argparse.Namespace) -> dict[str, Any]:
     states, logits, loss = predict(cell, readout, inputs, cell.initial_state(), alphabet.index(following))
     drawn = loss
     if T > DRAWN_STEPS:  # the picture starts late, from the same state as a constant
+        for leaf in (*cell.parameters().values(), *readout.parameters().values()):
+            leaf.zero_grad()
         late = Tensor(states[-1 - DRAWN_STEPS].data).named("h", T - DRAWN_STEPS)
         drawn = predict(cell, readout, inputs[-DRAWN_STEPS:], late, alphabet.index(following))[2]
     return {
@@ -193,7 +195,8 @@ def page(result: dict[str, Any], files: list[str], title: str) -> str:
     """What is printed for a reader."""
     options, chain = result["options"], result["chain"]
     shown = result["text"][-40:]
-    late = f" (its last {DRAWN_STEPS} steps)" if options.steps > DRAWN_STEPS else ""
+    first = options.steps - DRAWN_STEPS
+    late = f" of the last {DRAWN_STEPS} steps, with h[{first}] as given" if first > 0 else ""
     return "\n".join([
         f"{title}: an RNN of {options.hidden} {options.activation} units reads {len(result['text'])} characters",
         f"  {'…' if len(shown) < len(result['text']) else ''}{shown!r}",
@@ -204,7 +207,7 @@ def page(result: dict[str, Any], files: list[str], title: str) -> str:
         "",
         *textwrap.wrap(sentence(result), 80),
         "",
-        *(f"wrote {file}: the graph{late}, with every value, gradient and local derivative" for file in files),
+        *(f"wrote {file}: the graph{late}; values, gradients, local derivatives" for file in files),
     ])  # fmt: skip
 
 

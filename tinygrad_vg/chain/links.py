@@ -5,6 +5,7 @@ Its pull is the engine's own sweep, kept between the two stations; its push is f
 
 from __future__ import annotations
 
+import re
 from operator import attrgetter
 from typing import Any
 
@@ -78,4 +79,4 @@ def factor(edge: Edge) -> str:
     text = edge.formula_here
     if isinstance(edge.child.rule, Elementwise):
         return text if text in ("1", "-1") or not edge.child.shape else f"diag({text})"
-    return f"{text}ᵀ" if text.isidentifier() else f"({text})ᵀ"
+    return f"{text}ᵀ" if re.fullmatch(r"[\w.,\[\]]+", text) else f"({text})ᵀ"
