@@ -60,6 +60,24 @@ def test_an_exactly_linear_rnn_blames_its_weight_alone(run):
     assert "W_hh alone did it" in run("--activation", "linear", "--radius", "0.5").out
 
 
+@pytest.mark.parametrize("more", [("--radius", "3", "--steps", "700"), ("--radius", "1e300"), ("--radius", "1e308", "--seed", "2")])
+def test_an_overflow_is_named_and_warns_nobody(run, more):
+    result = run("--activation", "linear", "--hidden", "6", *more)
+    assert (result.code, result.err) == (0, "")
+    assert "is no longer finite at" in " ".join(result.out.split())
+    assert json.loads(run("--json", "--activation", "linear", "--hidden", "6", *more).out)
+
+
+def test_a_single_step_of_one_unit_never_fails(run):
+    for seed in range(12):
+        result = run("--activation", "relu", "--hidden", "1", "--steps", "1", "--seed", str(seed))
+        assert (result.code, result.err) == (0, "")
+
+
+def test_weights_too_small_to_carry_anything_are_not_blamed_on_slopes(run):
+    assert "the weights carry nothing on" in " ".join(run("--activation", "linear", "--radius", "5e-324").out.split())
+
+
 def test_a_gradient_that_dies_is_called_exactly_zero(run):
     result = run("--activation", "relu", "--radius", "0.1", "--hidden", "1", "--seed", "1", "--steps", "9")
     assert "became exactly 0 at h[" in result.out
@@ -100,6 +118,8 @@ def test_thousands_of_steps_are_folded_and_drawn_from_late_on(run):
         (("--text", "-"), b"a" * 50, "the text repeats one character, 'a'"),
         (("--text", "no/such/file.txt"), b"", "no/such/file.txt"),
         (("--text", "."), b"", "Is a directory"),
+        (("--text", ""), b"", "No such file"),
+        (("--text", "bad\x1b[31m"), b"", "bad"),
     ],
 )
 def test_an_unusable_text_is_one_line_on_stderr_and_nothing_is_written(run, arguments, stdin, message):
@@ -118,6 +138,7 @@ def test_an_unusable_text_is_one_line_on_stderr_and_nothing_is_written(run, argu
         (("--steps", "many"), "needs a whole number"),
         (("--hidden", "-3"), "needs a whole number"),
         (("--hidden", "²"), "needs a whole number"),
+        (("--steps", "++5"), "needs a whole number"),
         (("--radius", "nan"), "needs a number above 0, got 'nan'"),
         (("--radius", "0"), "needs a number above 0"),
         (("--radius", "inf"), "needs a number above 0"),
@@ -161,6 +182,32 @@ def test_any_terminal_can_print_the_page(tmp_path, encoding):
     )
     assert done.returncode == 0, done.stderr
     assert b"h[2] -> h[3]" in done.stdout or "h[2] → h[3]" in done.stdout.decode(encoding)
+
+
+def test_json_keeps_every_character_on_a_terminal_that_knows_only_ascii(tmp_path):
+    (tmp_path / "text.txt").write_text("Käse und Brötchen mit Übergrößen, äöü", encoding="utf-8")
+    command = [sys.executable, "-m", "tinygrad_vg", "--json", "--text", str(tmp_path / "text.txt"), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, timeout=60)
+    assert json.loads(done.stdout)["text"].endswith("Übergrößen, äö")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("shell", [">/dev/full", ">&-", "--text - <&-"])
+def test_output_that_cannot_be_written_and_input_that_is_closed_are_one_line(tmp_path, shell):
+    command = f'"{sys.executable}" -m tinygrad_vg --steps 3 --hidden 3 --out "{tmp_path}" {shell}'
+    done = subprocess.run(command, shell=True, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.decode().count("\n") == 1
+    assert b"Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_one_line(monkeypatch, run):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_vg.__main__.run", interrupted)
+    result = run()
+    assert (result.code, result.out, result.err) == (130, "", "tinygrad_vg: interrupted\n")
 
 
 def test_a_reader_that_closes_early_is_no_error(tmp_path):

@@ -33,3 +33,6 @@ from .chain import Chain
 from .drawing import draw
 
 __version__ = "0.1.0"
+
+# what `from tinygrad_vg import *` brings: all of the above but the names that Python itself has
+__all__ = [name for name in dir() if not name.startswith("_") and name not in {"abs", "max", "min", "sum"}]

@@ -23,21 +23,36 @@ import numpy as np
 from . import nn
 from .autodiff.tensor import Tensor
 from .chain import Chain
+from .chain.text import clean
+from .drawing import draw
 
 DRAWN_STEPS = 8
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, or 1 with one line on stderr if the text or the folder is unusable."""
+    """Run the command line. The exit code is 0; 1 with one line on stderr if something is unusable; 130 after Ctrl-C."""
     options = parser().parse_args(argv)
     try:
         text, title = read(options.text)
-        result = run(text, options)
-        files = picture(result, options)
-    except (ValueError, OSError) as error:
-        print(f"tinygrad_vg: {error}", file=sys.stderr)
-        return 1
-    return show(json_of(result, files) if options.json else page(result, files, title))
+        with np.errstate(all="ignore"):
+            result = run(text, options)
+            printed = json_of(result) if options.json else page(result, title)
+        picture(result)
+        show(printed, options.json)
+    except (ValueError, OSError, RuntimeError) as error:
+        return complain(str(error), 1)
+    except MemoryError:
+        return complain("there is not enough memory for a model of this size; use smaller --hidden and --steps", 1)
+    except KeyboardInterrupt:
+        return complain("interrupted", 130)
+    return 0
+
+
+def complain(message: str, code: int) -> int:
+    """One line on stderr, if there is one."""
+    if sys.stderr:
+        print(f"tinygrad_vg: {clean(message)}", file=sys.stderr)
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
 def whole(low: int, high: int) -> Any:
     def number(text: str) -> int:
-        if not (text.lstrip("+").isascii() and text.lstrip("+").isdigit() and low <= int(text) <= high):
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
             raise argparse.ArgumentTypeError(f"needs a whole number from {low} to {high}, got {text!r}")
         return int(text)
 
@@ -73,8 +88,10 @@ def read(source: str | None) -> tuple[str, str]:
     """The text and what to call it; ValueError or OSError if it is not a readable text."""
     if source is None:
         return zen(), "the Zen of Python"
-    title = "standard input" if source == "-" else source
-    raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    title = "standard input" if source == "-" else clean(source)
+    if source == "-" and not sys.stdin:
+        raise ValueError("standard input is closed; give a file")
+    raw = sys.stdin.buffer.read() if source == "-" else Path(source or " ").read_bytes()
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -150,7 +167,7 @@ def parts(chain: Chain) -> dict[str, float]:
     for link in chain.links:
         for node in link.ops:
             kind = "weights" if node.op == "linear" else "slopes" if node.op in nn.ACTIVATIONS else None
-            if kind:
+            if kind and not math.isnan(link.gain):  # nan: after an exact zero
                 total[kind] += math.log(link.gain) if link.gain > 0 else -math.inf
     return total
 
@@ -159,19 +176,24 @@ def sentence(result: dict[str, Any]) -> str:
     """What happened to the gradient, and which factor did it."""
     options, nats, chain = result["options"], result["parts"], result["chain"]
     way = f"From h[{options.steps}] back to h[0] the gradient"
-    if nats["all"] == -math.inf:
-        lost = max(k for k, log in enumerate(chain.log_product) if log == -math.inf)
-        return f"{way} became exactly 0 at {chain.names[lost]}: there every slope of {options.activation} on its way is 0."
-    what = "shrank to" if nats["all"] < 0 else "grew to"
+    if not all(map(math.isfinite, chain.log_product)):
+        k = max(k for k, log in enumerate(chain.log_product) if not math.isfinite(log))
+        if chain.log_product[k] != -math.inf:
+            return f"{way} is no longer finite at {chain.names[k]}: values or gradients have overflowed there."
+        dead = f"every slope of {options.activation} on its way is 0"
+        return f"{way} became exactly 0 at {chain.names[k]}: {dead if nats['slopes'] == -math.inf else 'the weights carry nothing on'}."
+    what = f"kept its size ({nats['all']:+.1f} nats)"
+    if abs(nats["all"]) >= 0.05:
+        what = f"{'shrank' if nats['all'] < 0 else 'grew'} to {ratio(nats['all'])} of its size ({nats['all']:+.1f} nats)"
     if options.activation == "linear":
-        return f"{way} {what} {ratio(nats['all'])} of its size: with no slopes in the way, W_hh alone did it ({nats['weights']:+.1f} nats)."
-    signs = nats["slopes"] < 0, nats["weights"] < 0
+        return f"{way} {what}: with no slopes in the way, the recurrent weight W_hh alone did it."
     decided = max(("slopes", "weights"), key=lambda part: nats[part] * math.copysign(1, nats["all"]))
-    share = f"{nats[decided] / nats['all']:.0%} of it" if signs[0] == signs[1] else "against the other"
     name = {"slopes": f"the slopes of {options.activation}", "weights": "the recurrent weight W_hh"}
+    together = nats["slopes"] * nats["weights"] > 0
+    share = f"{nats[decided] / nats['all']:.0%} of it" if together else "the other pulled the other way"
     return (
-        f"{way} {what} {ratio(nats['all'])} of its size ({nats['all']:+.1f} nats): the slopes of {options.activation} "
-        f"{nats['slopes']:+.1f}, the recurrent weight W_hh {nats['weights']:+.1f}. It was {name[decided]} ({share})."
+        f"{way} {what}: the slopes of {options.activation} {nats['slopes']:+.1f}, the recurrent weight W_hh {nats['weights']:+.1f}. "
+        f"What decided: {name[decided]} ({share})."
     )
 
 
@@ -181,17 +203,21 @@ def ratio(log: float) -> str:
     return f"{math.exp(log):.2g}" if -3 <= exponent < 3 else f"{10 ** (log / math.log(10) - exponent):.1f}e{exponent:+03d}"
 
 
-def picture(result: dict[str, Any], options: argparse.Namespace) -> list[str]:
-    """Draw the graph into the folder; the names of the files written."""
+def picture(result: dict[str, Any]) -> None:
+    """Draw the graph into the folder, which is made if it is missing."""
+    place = picture_path(result)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise ValueError(f"--out {options.out} is a file, not a folder; give a folder") from None
-    from .drawing import draw
-    return [str(draw(result["drawn"]).save(options.out / "rnn.svg"))]
+        raise ValueError(f"--out {place.parent} is a file, not a folder; give a folder") from None
+    draw(result["drawn"]).save(place)
 
 
-def page(result: dict[str, Any], files: list[str], title: str) -> str:
+def picture_path(result: dict[str, Any]) -> Path:
+    return Path(result["options"].out) / "rnn.svg"
+
+
+def page(result: dict[str, Any], title: str) -> str:
     """What is printed for a reader."""
     options, chain = result["options"], result["chain"]
     shown = result["text"][-40:]
@@ -207,33 +233,42 @@ def page(result: dict[str, Any], files: list[str], title: str) -> str:
         "",
         *textwrap.wrap(sentence(result), 80),
         "",
-        *(f"wrote {file}: the graph{late}; values, gradients, local derivatives" for file in files),
+        f"wrote {picture_path(result)}: the graph{late}; values, gradients, local derivatives",
     ])  # fmt: skip
 
 
-def json_of(result: dict[str, Any], files: list[str]) -> str:
+def json_of(result: dict[str, Any]) -> str:
     """The same as one JSON document, every digit kept."""
     options = {key: value for key, value in vars(result["options"]).items() if key not in ("out", "json")}
     nats = {key: value if math.isfinite(value) else str(value) for key, value in result["parts"].items()}
-    plain = {key: result[key] for key in ("text", "next", "guess", "alphabet", "loss")}
-    document = {"options": options, **plain, "nats": nats, "sentence": sentence(result), "chain": result["chain"].to_dict(), "files": files}
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+    loss = result["loss"] if math.isfinite(result["loss"]) else str(result["loss"])
+    plain = {key: result[key] for key in ("text", "next", "guess", "alphabet")}
+    document = {"options": options, **plain, "loss": loss, "nats": nats, "sentence": sentence(result), "chain": result["chain"].to_dict()}
+    return json.dumps({**document, "files": [str(picture_path(result))]}, ensure_ascii=False, allow_nan=False, indent=1)
 
 
-def show(text: str) -> int:
-    """Print, in plain ASCII where the terminal knows no more; a reader that closes early is no error."""
+def show(text: str, is_json: bool) -> None:
+    """Print, in plain ASCII where the terminal knows no more. A reader that closes early is no error; a full disk is."""
+    if not sys.stdout:
+        raise ValueError("standard output is closed; there is nowhere to print")
     encoding = sys.stdout.encoding or "ascii"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        for sign, plain in {"→": "->", "ᵀ": "'", "·": "*", "█": "#", "▒": "+", "…": "...", "Σ": "sum"}.items():
-            text = text.replace(sign, plain)
-        text = text.encode(encoding, "replace").decode(encoding)
+        text = json.dumps(json.loads(text), indent=1) if is_json else plain_signs(text).encode(encoding, "replace").decode(encoding)
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit stays quiet
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def plain_signs(text: str) -> str:
+    """The signs of the page that ASCII has another way for."""
+    for sign, plain in {"→": "->", "ᵀ": "'", "·": "*", "█": "#", "▒": "+", "…": "...", "Σ": "sum", "∞": "inf"}.items():
+        text = text.replace(sign, plain)
+    return text
 
 
 if __name__ == "__main__":

@@ -125,6 +125,88 @@ def test_a_group_of_nodes_can_be_a_station_where_none_of_them_alone_is():
         Chain(loss, start, through=[pairs[1][0]])
 
 
+def test_overlapping_groups_are_exact():
+    rng = np.random.default_rng(3)
+    W, V = Tensor(0.5 * rng.normal(size=(3, 3)), name="W"), Tensor(0.5 * rng.normal(size=(3, 3)), name="V")
+    h = [Tensor(rng.normal(size=3), name="x")]
+    h.append(tanh(W @ h[0]).named("h", 1))
+    for t in range(2, 8):
+        h.append(tanh(W @ h[-1] + V @ h[-2]).named("h", t))
+    loss = square(h[-1]).sum().named("loss")
+    chain = Chain(loss, h[0], through=[(h[t], h[t - 1]) for t in range(2, 8)])
+    assert relative(chain.gradients[0], grad(loss, h[0])) < 1e-12
+    product = chain.links[-1].dense()
+    for link in reversed(chain.links[:-1]):
+        product = product @ link.dense()
+    assert relative(product[0], grad(loss, h[0])) < 1e-12
+
+
+def test_random_groups_are_exact_or_refused():
+    made = refused = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        pool = [Scalar(0.3, name="x")]
+        for _ in range(rng.integers(4, 14)):
+            a, b = (pool[i] for i in rng.integers(max(0, len(pool) - 3), len(pool), 2))
+            pool.append([a * b + 0.5, a + b, tanh(a), a - 0.5 * b][rng.integers(4)])
+        output, source = pool[-1], pool[0]
+        inner = [node for node in history(output) if source in set(history(node)) and node not in {source, output}]
+        groups = [tuple(inner[i] for i in rng.integers(0, len(inner), rng.integers(1, 4))) for _ in range(rng.integers(1, 4)) if inner]
+        try:
+            chain = Chain(output, source, through=groups)
+        except ValueError:
+            refused += 1
+            continue
+        made += 1
+        assert float(chain.gradients[0].sum()) == pytest.approx(grad(output, source), rel=1e-11, abs=1e-300), seed
+        step = np.ones(())
+        for link in chain.links:
+            step = link.push(step)
+        assert float(np.sum(step)) == pytest.approx(grad(output, source), rel=1e-11, abs=1e-300), seed
+    assert min(made, refused) > 50
+
+
+def test_groups_that_do_not_follow_from_each_other_are_refused():
+    x = Scalar(1.0, name="x")
+    a = (x * 2.0).named("a")
+    b = (a * 3.0).named("b")
+    d = (b * 5.0).named("d")
+    y = (d + b).named("y")
+    with pytest.raises(ValueError, match="is not computed from b alone"):
+        Chain(y, x, through=[b, (a, d)])
+    assert float(Chain(y, x, through=[a, b, b]).gradients[0]) == 36.0
+
+
+def test_where_branches_merge_the_factor_says_so_and_a_sum_is_bracketed():
+    x = Scalar(0.5, name="x")
+    y = (tanh(x) + x.sin()).named("y")
+    assert Chain(y, x).links[0].factor == "(2 branches)"
+    h = (x * 0.9).named("h")
+    z = (tanh(h).named("s") * 0.9).named("z")
+    assert Chain(z, x, through=[z]).links[0].factor == "0.9 · (1 - s * s) · 0.9"
+
+
+def test_wide_and_unseen_characters_keep_to_80_columns():
+    x = Scalar(0.5, name="重みの行列と偏りの長い名前" * 4)
+    y = tanh(x * 2.0).named("line\nbreak \x1b[31m and more words to make it a long name")
+    text = str(Chain(y, x))
+    assert "\x1b" not in text
+    assert len(text.splitlines()) == 3
+    wide = [sum(2 if ord(c) > 0x2E80 and ord(c) < 0xFFFD else 1 for c in line) for line in text.splitlines()]
+    assert max(wide) <= 80
+
+
+def test_infinite_and_undefined_gains_are_shown_and_warn_nobody():
+    x = Scalar(1.0, name="x")
+    y = x
+    for _ in range(4):
+        y = y * 1e300
+    assert Chain(y, x).log_product[0] == pytest.approx(1200 * math.log(10))
+    y = Scalar(0.0, name="x")
+    chain = Chain((y.sqrt() * 1.0).named("r"), y)
+    assert "∞" in str(chain)
+
+
 def test_a_product_far_below_the_smallest_float_keeps_its_logarithm():
     x = Scalar(1.0, name="x")
     y = x
@@ -142,6 +224,10 @@ def test_what_cannot_be_chained_is_refused_by_name():
     z = (x * 3.0).named("z")
     with pytest.raises(ValueError, match="z does not depend on y"):
         Chain(z, y)
+    with pytest.raises(TypeError, match="source of a chain must be a node"):
+        Chain(z, np.ones(2))
+    with pytest.raises(TypeError, match=r"write through=\[z\]"):
+        Chain(z, x, through=z)
     with pytest.raises(ValueError, match="y lies on no path from x to z"):
         Chain(z, x, through=[y])
     with pytest.raises(ValueError, match=r"has shape \(2,\), so it has no single gradient"):

@@ -171,3 +171,14 @@ def test_the_child_does_not_import_from_the_current_folder(graph, tmp_path, monk
     (tmp_path / "pygraphviz.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
     assert render.engine("png")[0] == sys.executable and render.render(draw(graph).dot, "png", 20).startswith(b"\x89PNG")
+
+
+def test_a_pipe_a_device_or_a_loop_of_links_is_refused_and_left_alone(tmp_path):
+    drawing = draw(Scalar(2.0, name="x") * 3)
+    os.mkfifo(tmp_path / "pipe.svg")
+    (tmp_path / "device.svg").symlink_to("/dev/null")
+    (tmp_path / "loop.svg").symlink_to(tmp_path / "loop.svg")
+    for name in ("pipe.svg", "device.svg", "loop.svg"):
+        with pytest.raises(OSError, match=name):
+            drawing.save(tmp_path / name)
+    assert (tmp_path / "pipe.svg").is_fifo()

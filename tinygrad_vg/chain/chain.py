@@ -11,7 +11,7 @@ loses no digit and lets the product be followed far below the smallest float.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from ..autodiff.node import Node, describe
 from ..autodiff.sweep import differentiable, start
 from .links import Link
-from .stations import automatic, chosen, named, packed, paths_between
+from .stations import automatic, chosen, named, packed, paths_between, why_not
 from .table import table
 
 
@@ -31,8 +31,8 @@ class Chain:
     seed     the gradient to start from; may be left out if the output is one number
 
     .stations    groups of nodes as a list of tuples, source first     .gradients  the gradient at each station
-    .links       links[i] maps stations[i] to stations[i+1]; each has .name, .local (a linear map), .gain, .text
-    .log_product ln |gradient at station i| / |seed|, right even where the gradient itself underflows
+    .links       links[i] maps stations[i] to stations[i+1]; each has .name, .local (a linear map), .gain, .factor (text)
+    .log_product ln |gradient at station i| / |seed|, right even where the product of the links underflows
 
     ValueError if the output does not depend on the source or a station does not stop every path; RuntimeError if a leaf
     changed since the forward pass.
@@ -46,14 +46,21 @@ class Chain:
     x → y 2                             2         -0.08 █████▋
     """
 
-    def __init__(self, output: Node, source: Node, through: Sequence[Any] | None = None, seed: Any = None):
+    def __init__(self, output: Node, source: Node, through: Iterable[Any] | None = None, seed: Any = None):
+        for node, role in ((output, "output"), (source, "source")):
+            if not isinstance(node, Node):
+                raise TypeError(f"the {role} of a chain must be a node (a Scalar or a Tensor), got {type(node).__name__}")
         differentiable(output)
         path = paths_between(source, output)
         self.output, self.source = output, source
         self.stations = automatic(path) if through is None else chosen(through, path)
         on_path = set(path)
         self.links = [Link(a, b, on_path) for a, b in zip(self.stations, self.stations[1:])]
-        self.gradients, self.log_product = self.pull_through(start(output, seed))
+        for link in self.links:
+            if source in set(link.ops):
+                raise ValueError(why_not(link.start, link.end, path))
+        with np.errstate(all="ignore"):
+            self.gradients, self.log_product = self.pull_through(start(output, seed))
 
     def pull_through(self, seed: Any) -> tuple[list[np.ndarray], list[float]]:
         """Pull the seed back link by link: the gradient at each station and the log of its size relative to the seed's."""
@@ -80,7 +87,7 @@ class Chain:
             "source": describe(self.source),
             "output": describe(self.output),
             "stations": self.names,
-            "links": [{"name": link.name, "text": link.text, "gain": jsonable(link.gain)} for link in self.links],
+            "links": [{"name": link.name, "factor": link.factor, "gain": jsonable(link.gain)} for link in self.links],
             "log_product": [jsonable(x) for x in self.log_product],
             "gradients": [[jsonable(x) for x in np.ravel(g).tolist()] for g in self.gradients],
         }

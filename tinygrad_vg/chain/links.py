@@ -15,14 +15,16 @@ from ..autodiff.derivatives import Elementwise
 from ..autodiff.maps import LinearMap
 from ..autodiff.node import Edge, Node
 from ..autodiff.sweep import check_all_unchanged, sweep
-from .stations import Group, named, packed, shape_of, unpacked
+from .stations import Group, automatic, named, packed, shape_of, unpacked
+from .text import cut
 
 
 class Link(LinearMap):
     """∂end/∂start for two neighbouring stations of a chain, as a linear map.
 
-    name   'h[2] → h[3]'           ops    the nodes after start, up to and including end, oldest first
-    gain   |gradient at start| / |gradient at end|, set by the chain that the link belongs to
+    name     'h[2] → h[3]'         ops   the nodes after start, up to and including end, oldest first
+    factor   what the gradient is multiplied by, as text
+    gain     |gradient at start| / |gradient at end|, set by the chain that the link belongs to
     """
 
     def __init__(self, start: Group, end: Group, path: set[Node]):
@@ -31,6 +33,7 @@ class Link(LinearMap):
         self.ops = nodes_between(start, end, path)
         self.inside = set(self.ops) | set(start)
         self.gain = float("nan")
+        self.text = cut(f"∂({named(end)})/∂({named(start)})", 60, middle=True)
 
     @property
     def local(self) -> LinearMap:
@@ -54,18 +57,25 @@ class Link(LinearMap):
         return [edge for edge in node.edges if edge.parent in self.inside]
 
     @property
-    def text(self) -> str:  # type: ignore[override]
+    def factor(self) -> str:
         """What the gradient is multiplied by, in matrix order: `W_hhᵀ · diag(1 - h[3] * h[3])`. Branches are only counted."""
-        factors = []
-        for node in self.ops:
-            edges = self.edges_of(node)
-            factors.append(factor(edges[0]) if len(edges) == 1 else f"({len(edges)} branches)")
-        return " · ".join(f for f in factors if f != "1") or "1"
+        if len(self.start) > 1 or len(self.end) > 1:
+            return f"({len(self.ops)} ops that branch)"
+        factors, stations = [], automatic([*self.start, *self.ops])
+        for (a,), (b,) in zip(stations, stations[1:]):
+            edges = self.edges_of(b)
+            whole = len(edges) == 1 and edges[0].parent is a
+            factors.append(factor(edges[0]) if whole else f"({len(edges)} branches)")
+        factors = [f for f in factors if f != "1"]
+        simple = [f if len(factors) == 1 or re.fullmatch(r"[\w.,\[\]ᵀ]+|diag\(.*\)|\(.*\)ᵀ?", f) else f"({f})" for f in factors]
+        return " · ".join(simple) or "1"
 
 
 def nodes_between(start: Group, end: Group, path: set[Node]) -> list[Node]:
     """The nodes on paths from start to end, without start, oldest first: walk back from end and stop at start."""
-    stop, seen, stack = set(start), set(end), list(end)
+    stop = set(start)
+    stack = [node for node in end if node not in stop]
+    seen = set(stack)
     while stack:
         for parent in stack.pop().variables:
             if parent in path and parent not in seen and parent not in stop:

@@ -6,7 +6,7 @@ over it. A station asked for by hand may also be a group of nodes, when only tog
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -43,25 +43,32 @@ def automatic(path: list[Node]) -> list[Group]:
     return stations
 
 
-def chosen(through: Sequence[Any], path: list[Node]) -> list[Group]:
-    """The stations asked for, oldest first, each checked to stop every path from the source to the output."""
-    on_path = set(path)
-    groups = [tuple(station) if isinstance(station, (tuple, list)) else (station,) for station in through]
-    for group in groups:
-        for node in group:
+def chosen(through: Iterable[Any], path: list[Node]) -> list[Group]:
+    """The stations asked for, oldest first, between the source and the output. TypeError or ValueError for what cannot be one."""
+    if isinstance(through, Node):
+        raise TypeError(f"through is a list of stations; for one, write through=[{describe(through)}]")
+    on_path, groups = set(path), []
+    for station in through:
+        groups.append(tuple(station) if isinstance(station, (tuple, list)) else (station,))
+        for node in groups[-1]:
             if not isinstance(node, Node):
                 raise TypeError(f"a station is a node or a group of nodes; got {type(node).__name__}")
             if node not in on_path:
                 raise ValueError(f"{describe(node)} lies on no path from {describe(path[0])} to {describe(path[-1])}")
-        if leak := leaking_edge(group, path):
-            raise ValueError(
-                f"{named(group)} does not separate {describe(path[0])} from {describe(path[-1])}: the edge "
-                f"{describe(leak[0])} → {describe(leak[1])} leaks past it; make the station a group that stops that path too, "
-                "take a state as the output (with a seed), or one term of the loss"
-            )
     ends = [(path[0],), (path[-1],)]
     inner = [group for group in groups if not {path[0], path[-1]} & set(group)]
     return ends[:1] + sorted(inner, key=lambda group: max(node.birth for node in group)) + ends[1:]
+
+
+def why_not(start: Group, end: Group, path: list[Node]) -> str:
+    """Why a path from the source reaches `end` without passing `start`."""
+    if leak := leaking_edge(start, path):
+        return (
+            f"{named(start)} does not separate {describe(path[0])} from {describe(path[-1])}: the edge "
+            f"{describe(leak[0])} → {describe(leak[1])} leaks past it; make the station a group that stops that path too, "
+            "take a state as the output (with a seed), or one term of the loss"
+        )
+    return f"{named(end)} is not computed from {named(start)} alone; choose stations of which each follows from the one before"
 
 
 def leaking_edge(group: Group, path: list[Node]) -> tuple[Node, Node] | None:

@@ -9,11 +9,11 @@ free of other boxes, so time runs straight along the top.
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import Counter
 from html import escape
 from typing import NamedTuple
 
+from ..chain.text import width
 from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, legend, span_of, thickness
 from .elements import Arrow, Box, Picture
 
@@ -92,11 +92,6 @@ def columns(picture: Picture) -> list[list[int]]:
     for i, d in enumerate(depth):
         table.setdefault((group.get(i, last), -d), []).append(i)
     return [table[key] for key in sorted(table)]
-
-
-def width(text: str) -> int:
-    """Columns of a fixed-width font: East Asian characters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def box_svg(i: int, box: Box, p: Place, span: float) -> str:

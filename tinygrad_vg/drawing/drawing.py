@@ -28,6 +28,8 @@ def draw(output: Node, *, limit: int = LIMIT, time_limit: float = TIME_LIMIT) ->
     Gradients are shown where a backward pass has left them; none is run. The Drawing is of this moment: what is computed or
     assigned later does not change it. TypeError if output is not a Scalar or Tensor, ValueError above the limit.
     """
+    if not 0 < time_limit < 1e6:
+        raise ValueError(f"time_limit is a number of seconds above 0, got {time_limit}")
     return Drawing(picture(output, limit), time_limit)
 
 
@@ -54,7 +56,7 @@ class Drawing:
             text = render(self.dot, "svg", self.time_limit).decode()
             return text[text.index("<svg") :]
         except (RuntimeError, TimeoutError, ValueError) as error:
-            warnings.warn(f"drawn in plain columns instead: {error}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"drawn in plain columns instead: {error}", RuntimeWarning, stacklevel=3)
             return columns_svg(self.picture)
 
     def save(self, path: str | os.PathLike[str]) -> Path:

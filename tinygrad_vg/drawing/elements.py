@@ -16,13 +16,11 @@ import numpy as np
 
 from ..autodiff.node import Edge, Node, history
 from ..autodiff.scalar import Scalar
+from ..chain.text import clean
 from .steps import rows, shared, steps
 
 SHARED = "shared weights"
 LONGEST_NAME, LONGEST_LABEL = 200, 28
-# what XML forbids or a reader cannot see: control characters, surrogates, marks that turn the direction of writing
-SPANS = ((0, 32), (127, 160), (0xD800, 0xE000), (0x202A, 0x202F), (0x2066, 0x206A), (0xFFFE, 0x10000))
-UNSEEN = {character: "\ufffd" for span in SPANS for character in range(*span)}
 
 
 class Box(NamedTuple):
@@ -181,11 +179,6 @@ def norm(x: Any) -> float:
 def heat(x: Any) -> float | None:
     size = None if x is None else norm(x)
     return size if size is None or size != size else math.log10(size) if size else -math.inf
-
-
-def clean(text: str) -> str:
-    """text in one line that every format can hold; what cannot be seen becomes U+FFFD."""
-    return " ".join(text.split("\n")).translate(UNSEEN)
 
 
 def short(text: str, longest: int = LONGEST_LABEL) -> str:

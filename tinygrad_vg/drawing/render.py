@@ -26,7 +26,7 @@ def engine(format: str) -> list[str] | None:
 
     try:
         installed = find_spec("pygraphviz") is not None
-    except ValueError:
+    except (ValueError, ImportError):
         installed = False
     if installed and sys.executable:
         return [sys.executable, "-c", CHILD, format]
@@ -60,6 +60,8 @@ def complain(code: int, stderr: str, picture: bytes, format: str) -> None:
     """RuntimeError if the engine failed, also where it says so on stderr only, or hands over half a picture."""
     said = [line for line in stderr.splitlines() if line.strip() and not line.startswith("Fontconfig")]
     errors = [line for line in said if line.startswith("Error:")]
+    if any("too large" in line for line in said) and format == "png":
+        raise RuntimeError("the picture is too large for PNG, Graphviz says; save it as .svg or .pdf")
     if code or errors:
         raise RuntimeError(f"Graphviz failed (exit code {code}): {(errors or said[-1:] or ['it gave no reason'])[0][:500]}")
     whole = {"svg": picture.rstrip().endswith(b"</svg>"), "png": picture.endswith(b"IEND\xaeB`\x82"), "pdf": b"%%EOF" in picture[-1024:]}

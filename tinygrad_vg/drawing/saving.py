@@ -11,15 +11,22 @@ from pathlib import Path
 def checked_path(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path:
     """path as a Path a file can be saved under.
 
-    ValueError for an unknown suffix, IsADirectoryError for a folder, FileNotFoundError if its folder does not exist.
+    ValueError for an unknown suffix, IsADirectoryError for a folder, FileNotFoundError if its folder does not exist, OSError for
+    a device, a pipe or a link that leads nowhere.
     """
     place = Path(path)
+    try:
+        target = place.resolve()
+    except RuntimeError:  # Python below 3.13, where a loop of links is one
+        raise OSError(f"{str(place)!r} is a link that leads back to itself") from None
     if place.suffix.lower() not in suffixes:
         raise ValueError(f"the suffix says what to save: {', '.join(suffixes)}; got {place.name!r}")
     if place.is_dir():
         raise IsADirectoryError(f"{str(place)!r} is a folder; add a file name to it")
-    if not place.resolve().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(place.parent)!r}; create it first")
+    if place.exists() and not place.is_file():
+        raise OSError(f"{str(place)!r} is not an ordinary file; save under another name")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(target.parent)!r}; create it first")
     return place
 
 

@@ -1,0 +1,38 @@
+"""What fits a line?  Names and formulas as text that any terminal or file can show, in a known number of columns."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# what cannot be seen, or would turn the direction of writing: control characters, surrogates, bidirectional marks
+SPANS = ((0, 32), (127, 160), (0xD800, 0xE000), (0x202A, 0x202F), (0x2066, 0x206A), (0xFFFE, 0x10000))
+UNSEEN = {character: "\ufffd" for span in SPANS for character in range(*span)}
+
+
+def clean(text: str) -> str:
+    """text in one line that every format can hold; what cannot be seen becomes U+FFFD."""
+    return " ".join(text.split("\n")).translate(UNSEEN)
+
+
+def width(text: str) -> int:
+    """Columns of a fixed-width font: East Asian characters take two, combining marks none."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+
+
+def cut(text: str, columns: int, middle: bool = False) -> str:
+    """text in at most so many columns; what is left out, at the end or in the middle, becomes an ellipsis."""
+    if width(text) <= columns:
+        return text
+    head, tail = "", ""
+    for k in range(len(text)):
+        piece = tail if middle and k % 2 else head
+        character = text[-1 - k // 2] if middle and k % 2 else text[(k + 1) // 2 if middle else k]
+        if width(head + tail + character) >= columns:
+            break
+        head, tail = (head, character + piece) if middle and k % 2 else (piece + character, tail)
+    return f"{head}…{tail}"
+
+
+def padded(text: str, columns: int) -> str:
+    """text, filled up with blanks to so many columns."""
+    return text + " " * (columns - width(text))
