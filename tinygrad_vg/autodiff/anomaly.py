@@ -3,18 +3,13 @@
 Forward, the op that made it; backward, the edge whose local derivative did. Either with the source line that called the op.
 """
 
-from __future__ import annotations
-
 import linecache
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from .node import Edge, Node, describe
+from .node import Node, describe, plain, switched, watching
 
 
 class Watch:
@@ -24,40 +19,34 @@ class Watch:
         self.lines: dict[int, str] = {}  # by birth
 
     def made(self, node: Node) -> None:
+        """A node was made, forward."""
         self.lines[node.birth] = calling_line()
         if not np.all(np.isfinite(node._value)):
-            parents = ", ".join(f"{describe(p)} = {brief(p._value if isinstance(p, Node) else p)}" for p in node.parents)
+            parents = ", ".join(f"{describe(p)} = {brief(p)}" for p in node.parents)
             raise FloatingPointError(f"{node.op} made {brief(node._value)} of {parents}{self.where(node)}")
 
     def passed(self, child: Node, parent: Node, g: Any, part: Any) -> None:
-        part = part._value if isinstance(part, Node) else part
-        if not np.all(np.isfinite(part)):
-            edges = [edge for edge in child.edges if edge.parent is parent]
-            factor = ", ".join(f"{edge.formula} = {slope(edge)}" for edge in edges)
+        """The gradient g of a child gave its parent this part, backward."""
+        if not np.all(np.isfinite(plain(part))):
+            locals = [(edge.formula, edge.local) for edge in child.edges if edge.parent is parent]
+            factor = ", ".join(f"{text} = {brief(map.d) if hasattr(map, 'd') else map.text}" for text, map in locals)
             raise FloatingPointError(
                 f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(g)} times "
                 f"local derivative {factor} gave {brief(part)}{self.where(child)}"
             )
 
     def where(self, node: Node) -> str:
+        """The source line that made the node, as the end of a message."""
         return f"; {self.lines.get(node.birth, 'the op ran outside detect_anomaly(), so its source line is not known')}"
 
 
-anomaly: ContextVar[Watch | None] = ContextVar("anomaly", default=None)
-
-
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+def detect_anomaly() -> Any:
     """Inside `with detect_anomaly():` the first nan or inf, forward or backward, raises FloatingPointError.
 
     The message names the op, its node and parents with their values, and the line of your source. Per thread and task.
     Costs a check per op, so use it to find a fault, not to train.
     """
-    token = anomaly.set(Watch())
-    try:
-        yield
-    finally:
-        anomaly.reset(token)
+    return switched(watching, Watch())
 
 
 def calling_line() -> str:
@@ -71,10 +60,4 @@ def calling_line() -> str:
 
 def brief(x: Any) -> str:
     """A value in at most a line."""
-    array = np.asarray(x.data if isinstance(x, Node) else x, dtype=float)
-    return np.array2string(array, threshold=6, edgeitems=2, precision=4).replace("\n", "")
-
-
-def slope(edge: Edge) -> str:
-    """The diagonal of an elementwise edge; of another map, its text."""
-    return brief(edge.local.d) if hasattr(edge.local, "d") else edge.local.text
+    return np.array2string(np.asarray(plain(x), dtype=float), threshold=6, edgeitems=2, precision=4).replace("\n", "")

@@ -1,7 +1,5 @@
 """What follows from the gradient?  Jacobians, Hessians, and the Hessian times a vector, all from the same sweep."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -5,8 +5,6 @@ nothing subtracted (Squire & Trapp 1998). It needs a function that computes on p
 does not, central differences (f(x + h) - f(x - h)) / 2h are good to about ten digits.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -70,19 +68,17 @@ def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float
 
 def complex_step(function: Callable, leaves: list, k: int) -> np.ndarray | None:
     """∂output/∂leaf k as a matrix; None if the function does not compute with complex arrays."""
-    columns = []
-    for e in unit_arrays(leaves[k].shape):
-        xs = [np.asarray(x.data).astype(complex) for x in leaves]
-        xs[k] = xs[k] + 1j * COMPLEX_STEP * e
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", np.exceptions.ComplexWarning)
-                y = function(*xs)
-        except (TypeError, AttributeError, ValueError, np.exceptions.ComplexWarning):
-            return None
-        if not np.iscomplexobj(y):
-            return None
-        columns.append(np.imag(y).ravel() / COMPLEX_STEP)
+    xs, columns = [np.asarray(x.data).astype(complex) for x in leaves], []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            for e in unit_arrays(leaves[k].shape):
+                y = function(*xs[:k], xs[k] + 1j * COMPLEX_STEP * e, *xs[k + 1 :])
+                if not np.iscomplexobj(y):
+                    return None
+                columns.append(np.imag(y).ravel() / COMPLEX_STEP)
+    except (TypeError, AttributeError, ValueError, np.exceptions.ComplexWarning):
+        return None
     return np.array(columns).T if columns else None  # an input without entries has nothing to check
 
 

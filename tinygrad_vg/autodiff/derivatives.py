@@ -1,6 +1,6 @@
 """What is the derivative of each op?  One row per op, and the row is text.
 
-    signature, value, and the local derivative with respect to each operand, in terms of the operands and of y, the value
+    signature, value y, and the local derivative with respect to each operand, in terms of the operands and of y
 
 A row is compiled once and then serves everywhere: a Scalar's slope (floats), the diagonal on a Tensor's edge (arrays),
 the factor inside the sweep, `g * (row)`, the derivative's own graph (the row is fed nodes), and the text `edge.formula`.
@@ -9,11 +9,8 @@ It holds the local derivative and nothing else: no gradient from above, no broad
     a, b  operands      y  value      g  gradient with respect to y
 """
 
-from __future__ import annotations
-
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +18,7 @@ import numpy as np
 from .maps import Diagonal, LinearMap, Rule, Spread, unbroadcast
 from .node import Node
 
-OPS: dict[str, Callable[..., Any]] = {}  # every op by name: the registry
+OPS: dict[str, Any] = {}  # every op by name: the registry
 ON_NODES: dict[str, Any] = {"inf": math.inf, "K": 2 * math.sqrt(2 / math.pi), "M": 2 * math.sqrt(2 / math.pi) * 0.044715}
 ON_ARRAYS: dict[str, Any] = dict(ON_NODES)  # what a row's functions mean when it is fed arrays …
 ON_NUMBERS: dict[str, Any] = dict(ON_NODES)  # … and Python numbers; on nodes they are the ops themselves
@@ -32,21 +29,23 @@ class Elementwise(Rule):
 
     def __init__(self, name: str, operands: list[str], value: str, slopes: tuple[str | None, ...]):
         self.name, self.operands, self.text, self.slopes = name, operands, value, slopes
-        self.arity, arguments = len(operands), ", ".join(operands)
+        arguments = ", ".join(operands)
         self.value = compiled(f"lambda {arguments}: {value}", ON_ARRAYS)  # type: ignore[method-assign]
         self.diagonals: list[Any] = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in slopes]
         products = [row and {"1": "g", "-1": "-g"}.get(row, f"g * ({row})") for row in slopes]
         self.pulls: list[Any] = [product and compiled(f"lambda g, y, {arguments}: {product}", ON_NODES) for product in products]
-        self.forward: dict[tuple[type, ...], Callable[..., tuple[float, tuple]]] = {}  # for Scalars, by the operands' types
+        self.forward: dict[tuple[type, ...], Any] = {}  # for Scalars, by the operands' types
 
-    def compile_for(self, operands: tuple) -> Callable[..., tuple[float, tuple]]:
-        """Scalars and floats in; y and the slopes out, in one go. A constant's slope is None and is never computed."""
-        slopes = [str(row) if isinstance(x, Node) else "None" for row, x in zip(self.slopes, operands)]
-        text = f"((y := {self.text}), ({', '.join(slopes)},))"
-        for name, x in zip(self.operands, operands):
-            text = re.sub(rf"\b{name}\b", f"{name}._value", text) if isinstance(x, Node) else text
-        self.forward[tuple(map(type, operands))] = forward = compiled(f"lambda {', '.join(self.operands)}: {text}", ON_NUMBERS)
-        return forward
+    def on_numbers(self, operands: tuple) -> Any:
+        """For Scalars and floats: y and the slopes, in one go. A constant's slope is None and is never computed."""
+        types = tuple(map(type, operands))
+        if types not in self.forward:
+            slopes = [str(row) if isinstance(x, Node) else "None" for row, x in zip(self.slopes, operands)]
+            text = f"((y := {self.text}), ({', '.join(slopes)},))"
+            for name, x in zip(self.operands, operands):
+                text = re.sub(rf"\b{name}\b", f"{name}._value", text) if isinstance(x, Node) else text
+            self.forward[types] = compiled(f"lambda {', '.join(self.operands)}: {text}", ON_NUMBERS)
+        return self.forward[types]
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
@@ -65,10 +64,10 @@ class Elementwise(Rule):
         for x, name, slope in zip(operands, self.operands, self.slopes):
             if slope is None and isinstance(x, Node):
                 raise TypeError(f"{self.name}: {name} must be a constant, got a {type(x).__name__}; pass its .data, or compare it: x > 0")
-        node = next((x for x in operands if isinstance(x, Node)), None)
-        if node is not None:
-            return node.record(self, operands)
-        return (self.each if any(isinstance(x, np.ndarray) and x.dtype == object for x in operands) else self.value)(*operands)
+        for x in operands:
+            if isinstance(x, Node):
+                return x.record(self, operands)
+        return self.each(*operands) if any_objects(operands) else self.value(*operands)
 
     def each(self, *operands: Any) -> np.ndarray:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
@@ -110,13 +109,14 @@ def compiled(text: str, names: dict[str, Any]) -> Any:
     return eval(text, names)
 
 
+def any_objects(xs: Any) -> bool:
+    """Whether an object array, of Scalars that is, is among the operands."""
+    return any(isinstance(x, np.ndarray) and x.dtype == object for x in xs)
+
+
 def as_object(x: Any) -> Any:
     """x as an array that NumPy's object loops can walk: a Scalar becomes an object array of shape ()."""
-    if not isinstance(x, Node):
-        return np.asarray(x)
-    box = np.empty((), dtype=object)
-    box[()] = x
-    return box
+    return np.array(x, dtype=object) if isinstance(x, Node) else np.asarray(x)
 
 
 def exp_or_inf(a: Any) -> Any:
@@ -146,41 +146,43 @@ for names in (ON_ARRAYS, ON_NUMBERS, ON_NODES):
 ON_ARRAYS["below"] = lambda a: ON_NUMBERS["below"](a) if type(a) is float else np.expm1(np.minimum(a, 0.0))  # a float stays weak
 
 # fmt: off
-#          op                                      value, y                                          ∂y/∂a, ∂y/∂b
-add        = elementwise("add(a, b)",              "a + b",                                          "1", "1")
-subtract   = elementwise("subtract(a, b)",         "a - b",                                          "1", "-1")
-multiply   = elementwise("multiply(a, b)",         "a * b",                                          "b", "a")
-divide     = elementwise("divide(a, b)",           "a / b",                                          "1 / b", "-y / b")
-negative   = elementwise("negative(a)",            "-a",                                             "-1")
-absolute   = elementwise("abs(a)",                 "maximum(a, -a)",                                 "sign(a)")
-sign       = elementwise("sign(a)",                "sign(a)",                                        "0.0")
-square     = elementwise("square(a)",              "a * a",                                          "2 * a")
-sqrt       = elementwise("sqrt(a)",                "sqrt(a)",                                        "0.5 / y")
-power      = elementwise("power(a, b)",            "a ** b",                                         "b * a ** (b - 1 * (b != 0))",
-                                                                                                     "y * log(positive(a, b))")
-exp        = elementwise("exp(a)",                 "exp(a)",                                         "y")
-expm1      = elementwise("expm1(a)",               "expm1(a)",                                       "y + 1")
-log        = elementwise("log(a)",                 "log(a)",                                         "1 / a")
-log1p      = elementwise("log1p(a)",               "log1p(a)",                                       "1 / (1 + a)")
-sin        = elementwise("sin(a)",                 "sin(a)",                                         "cos(a)")
-cos        = elementwise("cos(a)",                 "cos(a)",                                         "-sin(a)")
-tanh       = elementwise("tanh(a)",                "tanh(a)",                                        "1 - y * y")
-sigmoid    = elementwise("sigmoid(a)",             "1 / (1 + exp_or_inf(-a))",                       "y * (1 - y)")
-softplus   = elementwise("softplus(a)",            "maximum(a, 0.0) + log1p(exp(minimum(a, -a)))",   "sigmoid(a)")
-relu       = elementwise("relu(a)",                "maximum(a, 0.0)",                                "a > 0")
-leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a)",                  "where(a > 0, 1.0, slope)",
-                                                                                                     "where(a > 0, 0.0, a)")
-elu        = elementwise("elu(a, alpha=1.0)",      "where(a > 0, a, alpha * below(a))",             "where(a > 0, 1.0, y + alpha)",
-                                                                                                     "where(a > 0, 0.0, below(a))")
-gelu_gate  = elementwise("gelu_gate(a)",           "sigmoid(gelu_z(a))",                             "y * (1 - y) * gelu_dz(a)")
-gelu       = elementwise("gelu(a)",                "a * gelu_gate(a)",                               "gelu_gate(a) * (1 + near(a) * (1 - gelu_gate(a)) * gelu_dz(a))")
-maximum    = elementwise("maximum(a, b)",          "maximum(a, b)",                                  "(a > b) + 0.5 * (a == b)",
-                                                                                                     "(a < b) + 0.5 * (a == b)")
-minimum    = elementwise("minimum(a, b)",          "minimum(a, b)",                                  "(a < b) + 0.5 * (a == b)",
-                                                                                                     "(a > b) + 0.5 * (a == b)")
-bounded    = elementwise("clip(a, lo, hi)",        "minimum(maximum(a, lo), hi)",                    "(lo <= a) & (a <= hi)", None, None)
-where      = elementwise("where(condition, a, b)", "where(condition, a, b)",                         None, "where(condition, 1.0, 0.0)",
-                                                                                                           "where(condition, 0.0, 1.0)")
+# op                     signature                    value, y                             ∂y/∂a                        ∂y/∂b
+add        = elementwise("add(a, b)",                 "a + b",                             "1",                         "1")
+subtract   = elementwise("subtract(a, b)",            "a - b",                             "1",                         "-1")
+multiply   = elementwise("multiply(a, b)",            "a * b",                             "b",                         "a")
+divide     = elementwise("divide(a, b)",              "a / b",                             "1 / b",                     "-y / b")
+power      = elementwise("power(a, b)",               "a ** b",                            "b * a ** (b - 1 * (b != 0))",
+                                                                                           "y * log(positive(a, b))")
+negative   = elementwise("negative(a)",               "-a",                                "-1")
+absolute   = elementwise("abs(a)",                    "maximum(a, -a)",                    "sign(a)")
+sign       = elementwise("sign(a)",                   "sign(a)",                           "0.0")
+square     = elementwise("square(a)",                 "a * a",                             "2 * a")
+sqrt       = elementwise("sqrt(a)",                   "sqrt(a)",                           "0.5 / y")
+exp        = elementwise("exp(a)",                    "exp(a)",                            "y")
+expm1      = elementwise("expm1(a)",                  "expm1(a)",                          "y + 1")
+log        = elementwise("log(a)",                    "log(a)",                            "1 / a")
+log1p      = elementwise("log1p(a)",                  "log1p(a)",                          "1 / (1 + a)")
+sin        = elementwise("sin(a)",                    "sin(a)",                            "cos(a)")
+cos        = elementwise("cos(a)",                    "cos(a)",                            "-sin(a)")
+tanh       = elementwise("tanh(a)",                   "tanh(a)",                           "1 - y * y")
+sigmoid    = elementwise("sigmoid(a)",                "1 / (1 + exp_or_inf(-a))",          "y * (1 - y)")
+softplus   = elementwise("softplus(a)",               "maximum(a, 0.0) + log1p(exp(minimum(a, -a)))",
+                                                                                           "sigmoid(a)")
+relu       = elementwise("relu(a)",                   "maximum(a, 0.0)",                   "a > 0")
+leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a)",        "where(a > 0, 1.0, slope)",
+                                                                                           "where(a > 0, 0.0, a)")
+elu        = elementwise("elu(a, alpha=1.0)",         "where(a > 0, a, alpha * below(a))", "where(a > 0, 1.0, y + alpha)",
+                                                                                           "where(a > 0, 0.0, below(a))")
+gelu_gate  = elementwise("gelu_gate(a)",              "sigmoid(gelu_z(a))",                "y * (1 - y) * gelu_dz(a)")
+gelu       = elementwise("gelu(a)",                   "a * gelu_gate(a)",
+                                                                           "gelu_gate(a) * (1 + near(a) * (1 - gelu_gate(a)) * gelu_dz(a))")
+maximum    = elementwise("maximum(a, b)",             "maximum(a, b)",                     "(a > b) + 0.5 * (a == b)",
+                                                                                           "(a < b) + 0.5 * (a == b)")
+minimum    = elementwise("minimum(a, b)",             "minimum(a, b)",                     "(a < b) + 0.5 * (a == b)",
+                                                                                           "(a > b) + 0.5 * (a == b)")
+bounded    = elementwise("clip(a, lo, hi)",           "minimum(maximum(a, lo), hi)",       "(lo <= a) & (a <= hi)", None, None)
+where      = elementwise("where(condition, a, b)",    "where(condition, a, b)",            None, "where(condition, 1.0, 0.0)",
+                                                                                                 "where(condition, 0.0, 1.0)")
 # fmt: on
 
 

@@ -88,58 +88,6 @@ class LinearMap:
         return f"{type(self).__name__}({self.text}: {self.shape_in} -> {self.shape_out})"
 
 
-class Transposed(LinearMap):
-    """Jᵀ: push and pull change places."""
-
-    def __init__(self, map: LinearMap):
-        self.map, self.shape_in, self.shape_out, self.text = map, map.shape_out, map.shape_in, f"({map.text})ᵀ"
-
-    def _push(self, t: Any) -> Any:
-        return self.map.pull(t)
-
-    def _pull(self, g: Any) -> Any:
-        return self.map.push(g)
-
-    @property
-    def T(self) -> LinearMap:
-        return self.map
-
-
-class Composed(LinearMap):
-    """J @ K, the chain rule for two links: push through K then J, pull through Jᵀ then Kᵀ."""
-
-    def __init__(self, outer: LinearMap, inner: LinearMap):
-        self.outer, self.inner, self.text = outer, inner, f"{outer.text} · {inner.text}"
-        self.shape_in, self.shape_out = inner.shape_in, outer.shape_out
-
-    def _push(self, t: Any) -> Any:
-        return self.outer._push(self.inner._push(t))
-
-    def _pull(self, g: Any) -> Any:
-        return self.inner._pull(self.outer._pull(g))
-
-
-class Diagonal(LinearMap):
-    """Each entry by its own factor: y_i depends on x_i only, ∂y_i/∂x_j = d_i δ_ij. A Scalar's edge is one of shape ()."""
-
-    def __init__(self, d: Any, shape: tuple[int, ...], text: str = "d"):
-        self.d, self.shape_in, self.shape_out, self.text = d, shape, shape, f"diag({text})" if shape else text
-
-    def _push(self, t: Any) -> Any:
-        return t * self.d
-
-    def _pull(self, g: Any) -> Any:
-        return g * self.d
-
-
-class Given(LinearMap):
-    """A map given as two functions, push and pull."""
-
-    def __init__(self, push: Any, pull: Any, shape_in: tuple[int, ...], shape_out: tuple[int, ...], text: str):
-        self._push, self._pull = push, pull  # type: ignore[method-assign]
-        self.shape_in, self.shape_out, self.text = shape_in, shape_out, text
-
-
 class Rule:
     """How a node is made from its parents, and the local derivative on each of its edges: what an op is to the engine.
 
@@ -163,6 +111,58 @@ class Rule:
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """∂y/∂x_i as text, in the letters of the rule or, where they are given, in the names of the operands and of y."""
         return self.name
+
+
+class Transposed(LinearMap, Rule):
+    """Jᵀ: push and pull change places. Of a linear operation it is an operation again, the rule of the nodes it makes."""
+
+    def __init__(self, map: LinearMap):
+        self.map, self.shape_in, self.shape_out = map, map.shape_out, map.shape_in
+        self.name = self.text = f"{map.text}ᵀ" if map.text.isidentifier() else f"({map.text})ᵀ"
+
+    # fmt: off
+    def _push(self, t: Any) -> Any: return self.map._pull(t)
+    def _pull(self, g: Any) -> Any: return self.map._push(g)
+    def value(self, x: Any) -> Any: return self.map._pull(x)
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap: return self
+    # fmt: on
+
+    @property
+    def T(self) -> LinearMap:
+        return self.map
+
+
+class Composed(LinearMap):
+    """J @ K, the chain rule for two links: push through K then J, pull through Jᵀ then Kᵀ."""
+
+    def __init__(self, outer: LinearMap, inner: LinearMap):
+        self.outer, self.inner, self.text = outer, inner, f"{outer.text} · {inner.text}"
+        self.shape_in, self.shape_out = inner.shape_in, outer.shape_out
+
+    # fmt: off
+    def _push(self, t: Any) -> Any: return self.outer._push(self.inner._push(t))
+    def _pull(self, g: Any) -> Any: return self.inner._pull(self.outer._pull(g))
+    # fmt: on
+
+
+class Diagonal(LinearMap):
+    """Each entry by its own factor: y_i depends on x_i only, ∂y_i/∂x_j = d_i δ_ij. A Scalar's edge is one of shape ()."""
+
+    def __init__(self, d: Any, shape: tuple[int, ...], text: str = "d"):
+        self.d, self.shape_in, self.shape_out, self.text = d, shape, shape, f"diag({text})" if shape else text
+
+    # fmt: off
+    def _push(self, t: Any) -> Any: return t * self.d
+    def _pull(self, g: Any) -> Any: return g * self.d
+    # fmt: on
+
+
+class Given(LinearMap):
+    """A map given as two functions, push and pull."""
+
+    def __init__(self, push: Any, pull: Any, shape_in: tuple[int, ...], shape_out: tuple[int, ...], text: str):
+        self._push, self._pull = push, pull  # type: ignore[method-assign]
+        self.shape_in, self.shape_out, self.text = shape_in, shape_out, text
 
 
 class LinearOperation(LinearMap, Rule):
@@ -191,10 +191,6 @@ class LinearOperation(LinearMap, Rule):
     def _pull(self, g: Any) -> Any:
         return g.record(self.T, (g,)) if isinstance(g, Node) else self.adjoint(g)
 
-    @property
-    def T(self) -> LinearMap:
-        return Adjoint(self)
-
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         map = copy(self) if self.ready else self  # one rule may serve several nodes
         map.shape_in, map.shape_out, map.ready = np.shape(xs[0]), np.shape(y), True
@@ -205,33 +201,15 @@ class LinearOperation(LinearMap, Rule):
         return self.name
 
 
-class Adjoint(LinearOperation):
-    """The transpose of a linear operation, an operation like any other."""
-
-    def __init__(self, map: LinearOperation):
-        self.map, self.name, self.shape_in, self.shape_out = map, f"{map.name}ᵀ", map.shape_out, map.shape_in
-
-    def value(self, x: Any) -> Any:
-        return self.map.adjoint(x)
-
-    def adjoint(self, g: Any) -> Any:
-        return self.map.value(g)
-
-    @property
-    def T(self) -> LinearMap:
-        return self.map
-
-
 class Spread(LinearOperation):
     """Repeat along new and stretched axes, as broadcasting does; the transpose adds up what was repeated."""
 
     name = "broadcast_to"
 
-    def value(self, x: Any) -> Any:
-        return np.broadcast_to(x, self.shape)
-
-    def adjoint(self, g: Any) -> Any:
-        return unbroadcast(g, self.shape_in)
+    # fmt: off
+    def value(self, x: Any) -> Any:   return np.broadcast_to(x, self.shape)
+    def adjoint(self, g: Any) -> Any: return unbroadcast(g, self.shape_in)
+    # fmt: on
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:

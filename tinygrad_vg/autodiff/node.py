@@ -9,12 +9,11 @@ order*: walk a history oldest first and it is forward mode, youngest first and i
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from operator import attrgetter
-from operator import index as as_integer
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 
 births = count(1)  # shared by births and changes, so that the two can be compared; never printed
 latest_change = [0]
-recording: ContextVar[bool] = ContextVar("recording", default=True)
+recording: ContextVar[bool] = ContextVar("recording", default=True)  # False inside no_grad()
+watching: ContextVar[Any] = ContextVar("watching", default=None)  # the Watch of detect_anomaly(), if it is on
 AnyNode = TypeVar("AnyNode", bound="Node")
 
 
@@ -42,32 +42,80 @@ class Node:
     data     the value                                        rule     what made it (None: a leaf)
     grad     d output / d self after output.backward()        parents  what it was made from, constants included
     name     a Name, or None                                  edges    one for each parent that is a node
+
+    backward(seed=None, keep=True) fills .grad of its whole history; leaves accumulate over calls.
     """
 
     __slots__ = ("_value", "_grad", "_name", "_parents", "rule", "birth", "changed", "__weakref__")
-    _value: Any
-    _grad: Any
-    _name: Name | None
-    _parents: tuple
-    rule: Any
-    birth: int
-    changed: int  # when a leaf was last given new data; 0: never
 
     # What each kind of node adds:
     #   record(rule, operands)   the node that a rule makes           local(i)         ∂self/∂parent i, a linear map
     #   contributions(g, …)      what each parent receives of g       settle(g)        g, complete, as it is stored
-    #   like(value, what)        value in this node's shape           owned(g, taken)  g sharing no memory
+    #   like(value, what)        value in this node's shape           owned(g)         g sharing no memory
+    #   closed(value)            value, not to be written into        digits()         the value, as it is printed
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
 
+    def __init__(self, value: Any, name: Any):
+        """A leaf: no rule made it, and it has no parents."""
+        self._value, self._grad = value, None
+        self._parents: tuple = ()
+        self._name = name if name is None or isinstance(name, Name) else Name(str(name))
+        self.rule: Any = None
+        self.birth, self.changed = next(births), 0  # changed: when a leaf was last given new data; 0: never
+
+    def made_by(self: AnyNode, rule: Any, operands: tuple, value: Any) -> AnyNode:
+        """Complete a new node: `rule` made its value of `operands`. Under no_grad() it forgets that at once."""
+        if not recording.get():
+            rule, operands = Unrecorded, ()
+        self._value, self._grad, self._name, self.changed = value, None, None, 0
+        self.rule, self._parents, self.birth = rule, operands, next(births)
+        if watch := watching.get():
+            watch.made(self)
+        return self
+
+    @property
+    def data(self) -> Any:
+        """The value: a float, or a read-only array. A leaf's may be assigned; ValueError on other nodes and for another shape."""
+        self._value = self.closed(self._value)
+        return self._value
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.rule is not None:
+            raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
+        new = type(self)(value)  # type: ignore[call-arg]
+        if new.shape != self.shape:
+            raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {new.shape} cannot replace its value")
+        self._value = self.settle(new._value)
+        self.changed = latest_change[0] = next(births)
+
+    @property
+    def grad(self) -> Any:
+        """d output / d self after output.backward(); None before. A leaf's is its own, an interior node's is read-only."""
+        if self.rule is not None and self._grad is not None:
+            self._grad = self.closed(self._grad)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if isinstance(value, Node):
+            raise TypeError(f"the gradient of {describe(self)} is a plain value, not a node; assign {describe(value)}.data")
+        self._grad = None if value is None else self.like(value, f"the gradient of {describe(self)}")
+
+    def detach(self) -> Any:
+        """The plain value, a float or a read-only array: a constant wherever it is used."""
+        return self.data
+
     @property
     def name(self) -> Name | None:
+        """A Name, given at birth or by named(); or None."""
         return self._name
 
     def named(self: AnyNode, base: str, *index: int) -> AnyNode:
         """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
-        name = Name(str(base), tuple(as_integer(i) for i in index))
+        name = Name(str(base), tuple(map(operator.index, index)))
         if self._name and self._name != name:
             raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
         self._name = name
@@ -111,17 +159,9 @@ class Node:
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
 
-    # A comparison is a plain bool or bool array and records nothing. Nodes hash by identity; `==` may make an array, so
-    # the package itself compares nodes with `is`, sets and dicts only.
-    # fmt: off
-    def __eq__(self, other: object) -> Any: return False if other is None else self._value == plain(other)  # noqa: E704
-    def __ne__(self, other: object) -> Any: return True if other is None else self._value != plain(other)  # noqa: E704
-    def __lt__(self, other: Any) -> Any: return self._value < plain(other)  # noqa: E704
-    def __le__(self, other: Any) -> Any: return self._value <= plain(other)  # noqa: E704
-    def __gt__(self, other: Any) -> Any: return self._value > plain(other)  # noqa: E704
-    def __ge__(self, other: Any) -> Any: return self._value >= plain(other)  # noqa: E704
-    # fmt: on
-    __hash__ = object.__hash__
+    def __repr__(self) -> str:
+        origin = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
+        return f"{type(self).__name__}({self.digits()}{origin})"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """A leaf copies and pickles as its value and name; a graph does neither."""
@@ -173,26 +213,28 @@ def history(output: Node) -> list[Node]:
             if isinstance(parent, Node) and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=attrgetter("birth"))
+    return sorted(seen, key=operator.attrgetter("birth"))
 
 
 @contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside `with no_grad():` (or under `@no_grad()`) ops compute values and record nothing. Per thread and task."""
-    token = recording.set(False)
+def switched(mode: ContextVar, value: Any) -> Iterator[None]:
+    """Inside the with-block the mode has this value. Per thread and task."""
+    token = mode.set(value)
     try:
         yield
     finally:
-        recording.reset(token)
+        mode.reset(token)
+
+
+def no_grad() -> Any:
+    """Inside `with no_grad():` (or under `@no_grad()`) ops compute values and record nothing. Per thread and task."""
+    return switched(recording, False)
 
 
 class Unrecorded:
     """The rule of a node computed under no_grad(): it has a value and no past."""
 
     name = "no_grad"
-
-
-UNRECORDED = Unrecorded()
 
 
 def plain(x: Any) -> Any:
@@ -206,11 +248,6 @@ def describe(node: Any) -> str:
         return "a constant"
     kind = type(node).__name__
     return str(node._name) if node._name else f"an unnamed {kind}" if node.rule is None else f"the {kind} made by {node.op}"
-
-
-def changed_now(leaf: Node) -> None:
-    """Stamp the leaf: it has just been given new data."""
-    leaf.changed = latest_change[0] = next(births)
 
 
 def check_unchanged(child: Node, parent: Node) -> None:

@@ -1,14 +1,14 @@
 """How does `a * b` find its row?  Python's operators, and the methods a.tanh() …, spelled as ops of the table.
 
-`a += b` makes a new node and rebinds the name, as for Python's numbers.
+`a += b` makes a new node and rebinds the name, as for Python's numbers. A comparison is a plain bool or bool array and
+records nothing. Nodes hash by identity; since `==` may make an array, the package itself compares nodes with `is`, sets
+and dicts only.
 """
-
-from __future__ import annotations
 
 from typing import Any
 
 from . import derivatives as d
-from .node import Node
+from .node import Node, plain
 
 
 class Operators(Node):
@@ -30,7 +30,15 @@ class Operators(Node):
     def __neg__(self) -> Any:                  return self.record(d.negative.rule, (self,))
     def __abs__(self) -> Any:                  return self.record(d.absolute.rule, (self,))
     def __pos__(self) -> Any:                  return self
+
+    def __eq__(self, other: object) -> Any:    return False if other is None else self._value == plain(other)
+    def __ne__(self, other: object) -> Any:    return True if other is None else self._value != plain(other)
+    def __lt__(self, other: Any) -> Any:       return self._value < plain(other)
+    def __le__(self, other: Any) -> Any:       return self._value <= plain(other)
+    def __gt__(self, other: Any) -> Any:       return self._value > plain(other)
+    def __ge__(self, other: Any) -> Any:       return self._value >= plain(other)
     # fmt: on
+    __hash__ = Node.__hash__
 
     exp, log, log1p, expm1, sqrt, square = d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square
     sin, cos, tanh, sigmoid, relu, sign = d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign

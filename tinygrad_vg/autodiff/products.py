@@ -4,10 +4,7 @@
     Y = A B           ∂L/∂A = g Bᵀ     ∂L/∂B = Aᵀ g
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,15 +15,18 @@ from .tensor import Waiting, apply
 
 
 class Product(Rule):
-    """A product writes out its pull (`back`) and its push (`forth`); the local map is made of the two."""
+    """A product is linear in each of its operands: the push is the product itself with t in the place of x_i, the pull is `back`."""
 
     letters: tuple[str, ...]
-    forth: Callable[[int, Any, Any], Any]  # i, t, xs → ∂y/∂x_i t
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The other operand, which is what this one is multiplied by: `W` on the edge from linear to x."""
         named = [name or letter for name, letter in zip(names or self.letters, self.letters)]
         return "1" if i == 2 else named[1 - i]
+
+    def forth(self, i: int, t: Any, xs: Any) -> Any:
+        """∂y/∂x_i t."""
+        return self.value(*xs[:i], t, *xs[i + 1 :])
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         def pull(g: Any) -> Any:
@@ -45,24 +45,19 @@ class Matmul(Product):
     def value(self, a: Any, b: Any) -> Any:
         if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
             raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(a)} and {np.shape(b)}; a number takes *")
-        return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
-
-    def forth(self, i: int, t: Any, xs: Any) -> Any:
-        return t @ xs[1] if i == 0 else xs[0] @ t
+        return times(a, b) if a.ndim == 2 else a @ b
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         a, b = xs
         if a.ndim == b.ndim == 2:
             return times(g, b.T) if i == 0 else summed(a, g)
-        if (a.ndim, b.ndim, i) == (2, 1, 0):
-            return summed(g.reshape(1, -1), b.reshape(1, -1))
-        if (a.ndim, b.ndim, i) == (1, 2, 1):
-            return summed(a.reshape(1, -1), g.reshape(1, -1))
-        A, B = (a[None, :] if a.ndim == 1 else a), (b[:, None] if b.ndim == 1 else b)
+        if (xs[i].ndim, g.ndim) == (2, 1):  # a matrix times a vector, to the matrix: an outer product
+            return summed(g.reshape(1, -1), b.reshape(1, -1)) if i == 0 else summed(a.reshape(1, -1), g.reshape(1, -1))
+        A, B = (a.reshape(1, -1) if a.ndim == 1 else a), (b.reshape(-1, 1) if b.ndim == 1 else b)  # a row; a column
         stacks = g.shape[: g.ndim - (a.ndim > 1) - (b.ndim > 1)]
         G = g.reshape((*stacks, A.shape[-2], B.shape[-1]))
         part = G @ B.swapaxes(-1, -2) if i == 0 else A.swapaxes(-1, -2) @ G
-        return unbroadcast(part, (A, B)[i].shape).reshape((a, b)[i].shape)
+        return unbroadcast(part, (A, B)[i].shape).reshape(xs[i].shape)
 
 
 class Linear(Product):
@@ -72,63 +67,59 @@ class Linear(Product):
 
     def value(self, x: Any, W: Any, b: Any = None) -> Any:
         checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
-        y = x.dot(W.T) if W.ndim == 2 else x @ W.swapaxes(1, 2)
+        y = times(x, W.T if W.ndim == 2 else W.swapaxes(1, 2))
         return y if b is None else y + (b if W.ndim == 2 else b[:, None, :])
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         x, W = xs[:2]
         if i == 2:
             return np.broadcast_to(t if W.ndim == 2 else t[:, None, :], (*x.shape[:-1], t.shape[-1]))
-        return t @ W.swapaxes(-1, -2) if i == 0 else x @ t.swapaxes(-1, -2)
+        return self.value(t, W) if i == 0 else self.value(x, t)
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         x, W = xs[:2]
         if i == 0:
             return times(g, W)
+        if i == 2:
+            return unbroadcast(g, xs[2].shape) if W.ndim == 2 else g.sum(axis=1)
         if W.ndim == 3:
-            return g.swapaxes(1, 2) @ x if i == 1 else g.sum(axis=1)
-        n_out, n_in = W.shape
+            return g.swapaxes(1, 2) @ x
         rows = math.prod(x.shape[:-1])
-        return summed(g.reshape(rows, n_out), x.reshape(rows, n_in)) if i == 1 else unbroadcast(g, xs[2].shape)
+        return summed(g.reshape(rows, W.shape[0]), x.reshape(rows, W.shape[1]))
 
 
 class Einsum(Product):
     """Einstein summation. The pull to one operand is an einsum of the gradient and the other operands.
 
-    Helpers make that true for every subscript: a label that an operand repeats ('ii') becomes a product with δ, and a
-    label that occurs nowhere else, or with size 1 in one operand and size n in another, a product with 1.
+    Two additions make that true for every subscript. A label that an operand repeats ('ii') gets a name of its own and a
+    product with δ; a label of the operand that nothing else has, or has in size 1 only, a product with 1.
     """
 
     name = "einsum"
 
     def __init__(self, subscripts: str, shapes: list[tuple[int, ...]]):
         self.subscripts = subscripts
+        self.deltas: list[tuple[str, np.ndarray]] = []
         self.labels, self.out = explicit(subscripts, [len(shape) for shape in shapes])
-        self.helpers: list[tuple[str, np.ndarray]] = []
-        for k, (labels, shape) in enumerate(zip(self.labels, shapes)):
+        fresh = (label for label in ALPHABET if label not in "".join(self.labels) + self.out)
+        for k, shape in enumerate(shapes):
             once = ""
-            for label, n in zip(labels, shape):
+            for label, n in zip(self.labels[k], shape):
                 if label in once:
-                    fresh = next(c for c in ALPHABET if c not in "".join(self.labels) + self.out + once)
-                    self.helpers.append((label + fresh, np.eye(n)))
-                    label = fresh
-                elif label not in "".join(self.labels[:k] + self.labels[k + 1 :]) + self.out:
-                    self.helpers.append((label, np.ones(n)))
+                    again, label = label, next(fresh)
+                    self.deltas.append((again + label, np.eye(n)))
                 once += label
             self.labels[k] = once
-        sizes = {(label, n) for labels, shape in zip(self.labels, shapes) for label, n in zip(labels, shape)}
-        self.helpers += [(label, np.ones(n)) for label, n in sorted(sizes) if n != 1 and (label, 1) in sizes]  # an axis of 1, stretched
 
     def value(self, *xs: Any) -> Any:
         return np.einsum(self.subscripts, *xs, optimize=len(xs) > 2)
 
-    def forth(self, i: int, t: Any, xs: Any) -> Any:
-        return self.value(*xs[:i], t, *xs[i + 1 :])
-
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        others = [(labels, x) for k, (labels, x) in enumerate(zip(self.labels, xs)) if k != i] + self.helpers
-        subscripts = ",".join([self.out, *(labels for labels, _ in others)]) + "->" + self.labels[i]
-        return unbroadcast(einsum(subscripts, g, *(x for _, x in others)), xs[i].shape)
+        terms = [(self.out, g), *((self.labels[k], x) for k, x in enumerate(xs) if k != i), *self.deltas]
+        there = {(label, n) for labels, x in terms for label, n in zip(labels, np.shape(x))}
+        terms += [(label, np.ones(n)) for label, n in zip(self.labels[i], xs[i].shape) if (label, n) not in there]
+        subscripts = ",".join(labels for labels, _ in terms) + "->" + self.labels[i]
+        return unbroadcast(einsum(subscripts, *(x for _, x in terms)), xs[i].shape)
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return f"einsum {self.subscripts!r}, all but operand {i}"
@@ -153,9 +144,9 @@ def explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
     return labels, out.replace("...", dots)
 
 
-def times(g: Any, W: Any) -> Any:
-    """g W; for two matrices that are plain arrays, .dot is the quick way."""
-    return g.dot(W) if type(g) is type(W) is np.ndarray and W.ndim == 2 else g @ W
+def times(A: Any, B: Any) -> Any:
+    """A B; where both are plain arrays and B is a matrix, .dot is the quick way."""
+    return A.dot(B) if type(A) is type(B) is np.ndarray and B.ndim == 2 else A @ B
 
 
 def summed(g: Any, x: Any) -> Any:

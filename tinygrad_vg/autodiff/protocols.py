@@ -4,35 +4,26 @@
 What is not here raises TypeError and says what to do: nothing loses its gradient without a word.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import products, reductions, structure
-from .derivatives import OPS, as_object
+from .derivatives import OPS, any_objects, as_object
 from .node import plain
 from .scalar import Scalar
 from .tensor import Tensor
 
-OPS |= {f.__name__: f for f in (products.matmul, products.linear, products.einsum)}
-OPS |= {name: getattr(structure, name) for name in (
-    "sum mean reshape transpose swapaxes expand_dims squeeze broadcast_to concatenate stack split getitem take diagonal astype".split()
-)}  # fmt: skip
-OPS |= {name: getattr(reductions, name) for name in "max min var prod logsumexp softmax log_softmax".split()}
-
-UFUNCS: dict[Any, Callable[..., Any]] = {getattr(np, name): OPS[name] for name in (
-    "add subtract multiply divide power negative abs sign square sqrt exp expm1 log log1p sin cos tanh maximum minimum matmul".split()
-)} | {np.float_power: OPS["power"], np.positive: lambda x: x, np.fabs: OPS["abs"]}  # fmt: skip
-
-COMPARISONS = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
-               np.isfinite, np.isnan, np.isinf, np.signbit}  # fmt: skip
+for _module, _names in (
+    (products, "matmul linear einsum"),
+    (structure, "reshape transpose swapaxes expand_dims squeeze broadcast_to getitem take diagonal split concatenate stack"),
+    (structure, "sum mean astype"),
+    (reductions, "max min var prod logsumexp softmax log_softmax"),
+):
+    OPS |= {name: getattr(_module, name) for name in _names.split()}
 
 
-
-def by_axis(reduction: Callable[..., Any]) -> Callable[..., Any]:
+def by_axis(reduction: Any) -> Any:
     """A reduction called as np.sum(x, axis, keepdims=…): what NumPy has in third place is not what we have there."""
     return lambda x, axis=None, **named: reduction(x, axis, **named)
 
@@ -44,13 +35,12 @@ def dot(a: Any, b: Any) -> Any:
     return OPS["matmul"](a, b) if np.ndim(a) and np.ndim(b) else OPS["multiply"](a, b)
 
 
-# NumPy's function → ours, with NumPy's names for the arguments where they differ
-FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): by_axis(OPS[name]) for name in "sum mean var max min prod".split()} | {
-    getattr(np, name): OPS[name] for name in (
-    "where reshape transpose swapaxes expand_dims squeeze broadcast_to "
-    "concatenate stack split take diagonal einsum".split()
-)} | {
-    np.dot: lambda a, b: dot(a, b), np.amax: by_axis(OPS["max"]), np.amin: by_axis(OPS["min"]),
+# NumPy's function → ours: all ops that NumPy has, too, by the same name; then those whose arguments or names differ
+NUMPY: dict[Any, Any] = {
+    **{getattr(np, name): op for name, op in OPS.items() if hasattr(np, name)},
+    **{getattr(np, name): by_axis(OPS[name]) for name in "sum mean var max min prod".split()},
+    np.amax: by_axis(OPS["max"]), np.amin: by_axis(OPS["min"]), np.dot: dot,
+    np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
     np.clip: lambda a, a_min=None, a_max=None: OPS["clip"](a, a_min, a_max),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
@@ -59,30 +49,29 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {getattr(np, name): by_axis(OPS[name]
     np.trace: lambda a, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(a, offset, axis1, axis2), -1),
 }  # fmt: skip
 
+# How NumPy calls an argument → how we do
+NAMES = {"a": "x", "arrays": "xs", "min": "a_min", "max": "a_max", "newshape": "shape", "ary": "x", "array": "x"}
+
 # Functions that look at values or shapes only: there is no gradient to lose
-LOOK = {np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.argmax, np.argmin, np.argsort, np.all, np.any,
+LOOK = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isnan, np.isinf, np.signbit,
+        np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.argmax, np.argmin, np.argsort, np.all, np.any,
         np.count_nonzero, np.nonzero, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.array_repr, np.array_str,
         np.array2string, np.isrealobj, np.iscomplexobj, np.result_type, np.may_share_memory, np.shares_memory}  # fmt: skip
 
 
-def on_tensors(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """A ufunc with a Tensor among its inputs: np.tanh(t), array @ t, np.float64(2) * t."""
-    checked(ufunc, method, kwargs, "Tensor")
-    if ufunc in COMPARISONS:
-        return ufunc(*map(plain, inputs))
-    return UFUNCS[ufunc](*inputs)
+def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """A ufunc with a node among its inputs: np.tanh(t), array @ t, np.float64(2) * t.
 
-
-def on_scalars(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """A ufunc with a Scalar among its inputs: one op, or one for each entry of an object array."""
-    if any(isinstance(x, np.ndarray) and x.dtype == object for x in inputs) and method == "__call__" and not kwargs:
-        rule = getattr(UFUNCS.get(ufunc), "rule", None)
+    With a Scalar and an object array of them, one op for each entry. TypeError unless the ufunc is called plainly and has an op.
+    """
+    if isinstance(self, Scalar) and any_objects(inputs) and method == "__call__" and not kwargs:
+        rule = getattr(NUMPY.get(ufunc), "rule", None)
         return rule.each(*inputs) if rule else ufunc(*map(as_object, inputs))
-    checked(ufunc, method, kwargs, "Scalar")
-    return ufunc(*map(plain, inputs)) if ufunc in COMPARISONS else UFUNCS[ufunc](*inputs)
+    refuse_special_calls(ufunc, method, kwargs, type(self).__name__)
+    return ufunc(*map(plain, inputs)) if ufunc in LOOK else NUMPY[ufunc](*inputs)
 
 
-def checked(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
+def refuse_special_calls(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
     """TypeError unless the ufunc is called plainly and has an op."""
     name = f"np.{ufunc.__name__}"
     if method != "__call__":
@@ -91,7 +80,7 @@ def checked(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
         raise TypeError(f"{name} with out= would put a {kind} into a plain array; write `a = a + b`, which makes a new node")
     if kwargs:
         raise TypeError(f"{name} on a {kind} takes no {', '.join(kwargs)}; use where() or astype() around it")
-    if ufunc not in UFUNCS and ufunc not in COMPARISONS:
+    if ufunc not in NUMPY and ufunc not in LOOK:
         raise TypeError(f"{name} has no derivative here; write it in other ops, give it a row with elementwise(), or use .data")
 
 
@@ -99,18 +88,15 @@ def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: di
     """Any other NumPy function with a Tensor somewhere in its arguments."""
     if function in LOOK:
         return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
-    if function not in FUNCTIONS:
+    if function not in NUMPY:
         raise TypeError(f"np.{function.__name__} does not record on a Tensor; write it in other ops, or use .data for plain values")
     given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key == "axis"}
     try:
-        return FUNCTIONS[function](*args, **given)
+        return NUMPY[function](*args, **given)
     except TypeError as error:
         if "argument" not in str(error):
             raise
         raise TypeError(f"np.{function.__name__} on a Tensor: {error}") from None
-
-
-NAMES = {"a": "x", "arrays": "xs", "min": "a_min", "max": "a_max", "newshape": "shape", "ary": "x", "array": "x"}
 
 
 def deeply_plain(x: Any) -> Any:
@@ -118,12 +104,12 @@ def deeply_plain(x: Any) -> Any:
 
 
 # The methods of Tensors and Scalars that come from the ops above.
-for _name in "reshape transpose swapaxes squeeze sum mean take diagonal astype max min var prod logsumexp softmax log_softmax".split():
-    setattr(Tensor, _name, OPS[_name])
-for _name, _method in {
-    "__getitem__": structure.getitem, "__matmul__": products.matmul, "__rmatmul__": lambda b, a: products.matmul(a, b),
-    "dot": dot, "T": property(structure.transpose), "__array_ufunc__": on_tensors, "__array_function__": array_function,
-}.items():  # fmt: skip
-    setattr(Tensor, _name, _method)
-for _name, _method in {"__array_ufunc__": on_scalars, "__array_function__": array_function}.items():
-    setattr(Scalar, _name, _method)
+_methods = "reshape transpose swapaxes squeeze sum mean take diagonal astype max min var prod logsumexp softmax log_softmax".split()
+for _kind, _name, _method in (
+    *((Tensor, name, OPS[name]) for name in _methods),
+    (Tensor, "__getitem__", structure.getitem), (Tensor, "dot", dot), (Tensor, "T", property(structure.transpose)),
+    (Tensor, "__matmul__", products.matmul), (Tensor, "__rmatmul__", lambda b, a: products.matmul(a, b)),
+    (Tensor, "__array_ufunc__", array_ufunc), (Tensor, "__array_function__", array_function),
+    (Scalar, "__array_ufunc__", array_ufunc), (Scalar, "__array_function__", array_function),
+):  # fmt: skip
+    setattr(_kind, _name, _method)

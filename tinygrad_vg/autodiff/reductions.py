@@ -6,10 +6,7 @@ that tie share equally), for logsumexp they are softmax(x).
     x  input      y  value      g  gradient      w  weights
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +23,7 @@ class Weighted(Rule):
     """The rule of a reduction along axes whose derivative is a weight for each entry: ∂y/∂x_i = w_i."""
 
     text: str
-    weights: Callable[[Any, Any], Any]  # y, x → w
+    weights: Any  # weights(y, x) = w
 
     def __init__(self, name: str, axis: Any, keepdims: bool):
         self.name, self.axis, self.keepdims = name, axis, bool(keepdims)

@@ -5,18 +5,16 @@ The slopes ∂y/∂a, ∂y/∂b, ∂y/∂c are computed in the forward pass, by 
     y  value      a, b, c  operands      da, db, dc  slopes (None for a constant)      g  gradient
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from .derivatives import Elementwise, as_object
+from .derivatives import Elementwise, any_objects, as_object
 from .maps import Diagonal, LinearMap
-from .node import UNRECORDED, Name, Node, births, changed_now, describe, recording
+from .node import Name, Node, describe
 from .operators import Operators
-from .sweep import anomaly, backward
+from .sweep import backward
 
 
 class Scalar(Operators):
@@ -41,32 +39,8 @@ class Scalar(Operators):
     backward = backward
 
     def __init__(self, data: Any, name: Any = None):
-        self._value, self._grad, self.rule = number(data, "Scalar"), None, None
-        self._name = name if name is None or isinstance(name, Name) else Name(str(name))
-        self._parents, self.slopes, self.birth, self.changed = (), (), next(births), 0
-
-    @property
-    def data(self) -> float:
-        return self._value
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        if self.rule is not None:
-            raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
-        self._value = number(value, "Scalar.data")
-        changed_now(self)
-
-    @property
-    def grad(self) -> float | None:
-        return self._grad
-
-    @grad.setter
-    def grad(self, value: Any) -> None:
-        self._grad = None if value is None else number(value, "Scalar.grad")
-
-    def detach(self) -> float:
-        """The plain number."""
-        return self._value
+        super().__init__(number(data, "Scalar"), name)
+        self.slopes = ()
 
     @staticmethod
     def record(rule: Any, operands: tuple) -> Any:
@@ -75,52 +49,42 @@ class Scalar(Operators):
             result = rule.value(*map(as_object, operands))
             return result.item() if np.shape(result) == () and isinstance(result, np.ndarray) else result
         forward = rule.forward.get(tuple(map(type, operands)))
-        if forward is None:  # new types: numbers that are not floats become floats
-            try:
-                operands = tuple([x if isinstance(x, Scalar) else number(x, rule.name) for x in operands])
-            except ObjectArray:
+        if forward is None:  # types not met before: numbers that are not floats become floats
+            if any_objects(operands):
                 return rule.each(*operands)
-            forward = rule.compile_for(operands)
+            operands = tuple([x if isinstance(x, Scalar) else number(x, rule.name) for x in operands])
+            forward = rule.on_numbers(operands)
         try:
             y, slopes = forward(*operands)
         except (ArithmeticError, ValueError):
-            y, slopes = None, ()
+            y = None
         if type(y) is not float:
             y, slopes = as_numpy(rule, operands)
         node = Scalar.__new__(Scalar)
-        node._value, node._grad, node._name, node.changed, node.birth = y, None, None, 0, next(births)
-        if recording.get():
-            node.rule, node._parents, node.slopes = rule, operands, slopes
-        else:
-            node.rule, node._parents, node.slopes = UNRECORDED, (), ()
-        if watch := anomaly.get():
-            watch.made(node)
-        return node
+        node.slopes = slopes
+        return node.made_by(rule, operands, y)
 
     def local(self, i: int) -> LinearMap:
         return Diagonal(self.slopes[i], (), self.rule.slopes[i])
 
     def contributions(self, g: Any, inside: Any, graph: bool) -> list[tuple[Node, Any]]:
         """What each parent receives from this node's gradient: the gradient times the slope (for a graph, times the row)."""
-        parts = []
-        for i, (x, slope) in enumerate(zip(self._parents, self.slopes)):
-            if slope is not None and (inside is None or x in inside):
-                parts.append((x, self.rule.pulls[i](g, self, *self._parents) if graph else g * slope))
-        return parts
-
-    def settle(self, g: Any) -> Any:
-        return g
+        return [
+            (x, self.rule.pulls[i](g, self, *self._parents) if graph else g * slope)
+            for i, (x, slope) in enumerate(zip(self._parents, self.slopes))
+            if slope is not None and (inside is None or x in inside)
+        ]
 
     def like(self, value: Any, what: str) -> Any:
         """value as a number; a Scalar as it is (a seed that is itself to be differentiated)."""
         return value if isinstance(value, Scalar) else number(value, what)
 
-    def owned(self, g: Any, taken: set[int]) -> float:
-        return float(g)
-
-    def __repr__(self) -> str:
-        label = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
-        return f"Scalar({self._value!r}{label})"
+    # fmt: off
+    def settle(self, g: Any) -> Any:         return g
+    def owned(self, g: Any) -> float:        return float(g)
+    def closed(self, value: float) -> float: return value
+    def digits(self) -> str:                 return repr(self._value)
+    # fmt: on
 
 
 def scalars(array: Any, name: str | None = None) -> np.ndarray:
@@ -147,23 +111,17 @@ def as_numpy(rule: Elementwise, operands: tuple) -> tuple[float, tuple]:
         return float(y), tuple([float(rule.diagonals[i](y, *xs)) if isinstance(x, Scalar) else None for i, x in enumerate(operands)])
 
 
-class ObjectArray(TypeError):
-    """An array of Scalars where one number was expected: the op goes through it entry by entry."""
-
-
 def number(x: Any, what: str) -> float:
     """x as a float, if it is one real number; else TypeError."""
     if type(x) is float:
         return x
+    if isinstance(x, np.ndarray) and x.shape == () and x.dtype.kind in "fiub":
+        x = x[()]
     if isinstance(x, (int, float, np.floating, np.integer, np.bool_)):
         try:
             return float(x)
         except OverflowError:
             return math.inf if x > 0 else -math.inf
-    if isinstance(x, np.ndarray) and x.shape == () and x.dtype.kind in "fiub":
-        return float(x)
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        raise ObjectArray(f"{what} needs one number, got an object array")
     if isinstance(x, Node):
         raise TypeError(f"{what} needs one plain number, got {describe(x)}; a Scalar and a Tensor do not mix: pass {describe(x)}.data")
     shape = f" of shape {np.shape(x)}; for arrays use a Tensor, or scalars(array)" if isinstance(x, (np.ndarray, list, tuple)) else ""

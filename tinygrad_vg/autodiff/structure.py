@@ -6,8 +6,6 @@ Each is its own local derivative, so a class says two things only: what it does,
     sum ᵀ      spread               broadcast ᵀ  add up               concatenate ᵀ  cut apart
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -18,24 +16,30 @@ from .node import Node
 from .tensor import apply
 
 
+# fmt: off
 class Reshape(LinearOperation):
+    """The same numbers, in C order, in another shape."""
+
     name = "reshape"
-
-    def value(self, x: Any) -> Any:
-        return np.reshape(x, self.shape)
-
-    def adjoint(self, g: Any) -> Any:
-        return g.reshape(self.shape_in)
+    def value(self, x: Any) -> Any:   return np.reshape(x, self.shape)
+    def adjoint(self, g: Any) -> Any: return g.reshape(self.shape_in)
 
 
 class Transpose(LinearOperation):
+    """Axis k of the result is axis axes[k] of x. The way back sorts them again."""
+
     name = "transpose"
+    def value(self, x: Any) -> Any:   return np.transpose(x, self.axes)
+    def adjoint(self, g: Any) -> Any: return np.transpose(g, np.argsort([axis % g.ndim for axis in self.axes]))
 
-    def value(self, x: Any) -> Any:
-        return np.transpose(x, self.axes)
 
-    def adjoint(self, g: Any) -> Any:
-        return np.transpose(g, None if self.axes is None else np.argsort([axis % g.ndim for axis in self.axes]))
+class Cast(LinearOperation):
+    """Another dtype. The way back needs no cast: every gradient is stored in the dtype of its node."""
+
+    name = "astype"
+    def value(self, x: Any) -> Any:   return x.astype(self.dtype)
+    def adjoint(self, g: Any) -> Any: return g
+# fmt: on
 
 
 class Select(LinearOperation):
@@ -69,18 +73,6 @@ class Sum(LinearOperation):
             part = g if self.name == "sum" else g / (x.size // g.size)
             x[...] = part if self.keepdims or self.axis is None else np.expand_dims(part, self.axis)
         return x
-
-
-class Cast(LinearOperation):
-    """Another dtype. The way back needs no cast: every gradient is stored in the dtype of its node."""
-
-    name = "astype"
-
-    def value(self, x: Any) -> Any:
-        return x.astype(self.dtype)
-
-    def adjoint(self, g: Any) -> Any:
-        return g
 
 
 class Join(Rule):
@@ -117,8 +109,8 @@ def reshape(x: Any, *shape: Any) -> Any:
 
 def transpose(x: Any, *axes: Any) -> Any:
     """The axes of x in another order; all reversed if none are given. transpose(x, (1, 0)) or x.transpose(1, 0)."""
-    order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-    return apply(Transpose(axes=None if order is None else tuple(order)), x)
+    order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+    return apply(Transpose(axes=tuple(order or range(np.ndim(x))[::-1])), x)
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:

@@ -7,14 +7,11 @@ Forward mode is the same walk oldest first, with the same derivatives, pushed in
     g  gradient      t  tangent
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Container, Iterable
 from typing import Any
 
-from .anomaly import anomaly
-from .node import UNRECORDED, Node, check_unchanged, describe, history, latest_change, plain
+from .node import Node, Unrecorded, check_unchanged, describe, history, latest_change, plain, watching
 
 
 def sweep(
@@ -26,7 +23,7 @@ def sweep(
     inside  the nodes that may receive a gradient. None: all
     graph   True: the gradients are nodes themselves, so that they can be differentiated again
     """
-    watch = anomaly.get()
+    watch = watching.get()
     for node in reversed(order):
         if node not in gradients:
             continue
@@ -58,10 +55,8 @@ def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
     leaves = {node for node in order if node.rule is None}
     gradients = {output: start(output, seed)}
     sweep(order, gradients, keep=None if keep else leaves)
-    taken = {id(g) for node, g in gradients.items() if node not in leaves}
     for leaf in leaves & gradients.keys():
-        g = leaf.owned(gradients[leaf], taken)
-        gradients[leaf] = g if leaf._grad is None else leaf.owned(leaf._grad + g, taken)
+        gradients[leaf] = leaf.owned(gradients[leaf] if leaf._grad is None else leaf._grad + gradients[leaf])
     deque(map(Node.__dict__["_grad"].__set__, gradients.keys(), gradients.values()), maxlen=0)  # one C call: Ctrl-C cannot fall inside
 
 
@@ -76,11 +71,10 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     order, wanted = differentiable(output), nodes(inputs)
     gradients = {output: start(output, seed, create_graph)}
     sweep(order, gradients, keep=set(wanted), inside=dependents(order, wanted), graph=create_graph)
-    taken: set[int] = set()
     results = []
     for x in wanted:
         g = gradients[x] if x in gradients else x.like(0.0, "zero")
-        results.append(x.owned(g, taken) if not create_graph else g if isinstance(g, Node) else type(x)(g))  # type: ignore[call-arg]
+        results.append(x.owned(g) if not create_graph else g if isinstance(g, Node) else type(x)(g))  # type: ignore[call-arg]
     return results if isinstance(inputs, (list, tuple)) else results[0]
 
 
@@ -99,7 +93,7 @@ def jvp(output: Node, inputs: Any, tangents: Any) -> Any:
         parts = [edge.local.push(moved[edge.parent]) for edge in node.edges if edge.parent in moved] if node not in moved else []
         if parts:
             moved[node] = node.settle(sum(parts[1:], parts[0]))
-    return output.owned(moved[output], set()) if output in moved else output.owned(output.like(0.0, "zero"), set())
+    return output.owned(moved[output] if output in moved else output.like(0.0, "zero"))
 
 
 def dependents(order: list[Node], sources: Iterable[Node]) -> set[Node]:
@@ -123,7 +117,7 @@ def start(output: Node, seed: Any, graph: bool = False) -> Any:
 def differentiable(output: Any) -> list[Node]:
     """The history of an output that has one, every leaf as it was when used; else an error that says why not."""
     order = history(output)
-    if output.rule is UNRECORDED:
+    if output.rule is Unrecorded:
         raise RuntimeError(f"{describe(output)}: computed under no_grad(), so there is no history to differentiate; compute it outside")
     check_all_unchanged(order)
     return order

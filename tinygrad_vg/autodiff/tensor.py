@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .anomaly import anomaly
 from .maps import LinearMap
-from .node import UNRECORDED, Name, Node, births, changed_now, describe, plain, recording
+from .node import Node, describe, plain
 from .operators import Operators
 from .sweep import backward
 
@@ -42,71 +41,31 @@ class Tensor(Operators):
     backward = backward
 
     def __init__(self, data: Any, name: Any = None):
-        self._value, self._grad, self.rule, self._parents = leaf_array(data), None, None, ()
-        self._name = name if name is None or isinstance(name, Name) else Name(str(name))
-        self.birth, self.changed = next(births), 0
-
-    @property
-    def data(self) -> np.ndarray:
-        if not isinstance(self._value, np.ndarray) or self._value.flags.writeable:
-            self._value = locked(np.asarray(self._value))
-        return self._value
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        if self.rule is not None:
-            raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
-        array = leaf_array(value)
-        if array.shape != self.shape:
-            raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {array.shape} cannot replace its value")
-        self._value = locked(array.astype(self.dtype, copy=False))
-        changed_now(self)
-
-    @property
-    def grad(self) -> np.ndarray | None:
-        if self.rule is not None and self._grad is not None:
-            self._grad = locked(np.asarray(self._grad))
-        return self._grad
-
-    @grad.setter
-    def grad(self, value: Any) -> None:
-        self._grad = None if value is None else np.array(self.like(value, f"the gradient of {describe(self)}"))
+        super().__init__(leaf_array(data), name)
 
     shape = property(lambda self: self._value.shape)
     ndim = property(lambda self: self._value.ndim)
     size = property(lambda self: self._value.size)
     dtype = property(lambda self: self._value.dtype)
 
-    def detach(self) -> np.ndarray:
-        """The plain, read-only array: a constant wherever it is used."""
-        return self.data
-
     @staticmethod
     def record(rule: Any, operands: tuple) -> Tensor:
         """The Tensor that `rule` makes of `operands` (Tensors and constants); the derivative waits until somebody asks."""
-        operands = tuple([x if isinstance(x, Tensor) else constant(x, rule) for x in operands])
+        operands = tuple([x if isinstance(x, Tensor) else constant(x, rule.name) for x in operands])
         try:
-            y = rule.value(*[x._value if isinstance(x, Tensor) else x for x in operands])
+            y = rule.value(*values(operands))
         except (ValueError, IndexError) as error:
             kind = ValueError if isinstance(error, ValueError) else IndexError
             given = ", ".join(f"{describe(x)} {np.shape(x)}" for x in operands)
             raise kind(f"{rule.name}: {error} (given {given}){getattr(rule, 'advice', '')}") from None
-        node = Tensor.__new__(Tensor)
-        node._value, node._grad, node._name, node.changed = y, None, None, 0
-        if not recording.get():
-            rule, operands = UNRECORDED, ()
-        node.rule, node._parents, node.birth = rule, operands, next(births)
-        if watch := anomaly.get():
-            watch.made(node)
-        return node
+        return Tensor.__new__(Tensor).made_by(rule, operands, y)
 
     def local(self, i: int) -> LinearMap:
-        return self.rule.local(i, self._value, [x._value if isinstance(x, Tensor) else x for x in self._parents])
+        return self.rule.local(i, self._value, values(self._parents))
 
     def contributions(self, g: Any, inside: Any, graph: bool) -> Iterator[tuple[Node, Any]]:
         """What each parent receives from this node's gradient: the local derivative's pull (for a graph, made of nodes)."""
-        y = self if graph else self._value
-        xs = self._parents if graph else [x._value if isinstance(x, Tensor) else x for x in self._parents]
+        y, xs = (self, self._parents) if graph else (self._value, values(self._parents))
         for i, parent in enumerate(self._parents):
             if isinstance(parent, Tensor) and (inside is None or parent in inside):
                 part = self.rule.back(i, g, y, xs)
@@ -124,20 +83,16 @@ class Tensor(Operators):
         """value as an array (or Tensor) of this node's shape and dtype; 0 stands for zeros, a number for a 1-element array."""
         if isinstance(value, Tensor) and value.shape == self.shape:
             return value
-        array = constant(plain(value), self)
-        if np.shape(array) != self.shape and np.size(array) == 1 and (self.size == 1 or not np.any(array)):
+        array = constant(plain(value), what)
+        if np.size(array) == 1 and (self.size == 1 or not np.any(array)):
             array = np.full(self.shape, np.asarray(array).item())
         if np.shape(array) != self.shape:
             raise ValueError(f"{what} must have shape {self.shape}, that of {describe(self)}; got {np.shape(array)}")
         return np.array(array, dtype=self.dtype)
 
-    def owned(self, g: Any, taken: set[int]) -> np.ndarray:
-        """g as an array that shares memory with no other gradient; `taken` are the ids of those given out already."""
-        g = np.asarray(g)
-        if g.base is not None or id(g) in taken or not g.flags.writeable:
-            g = g.copy()
-        taken.add(id(g))
-        return g
+    def owned(self, g: Any) -> np.ndarray:
+        """g as an array that shares memory with no other gradient."""
+        return np.array(g)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError(f"{describe(self)} would lose its gradient as a plain array; take its value with .data, or use an op of ours")
@@ -156,11 +111,12 @@ class Tensor(Operators):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("a Tensor is not changed in place, the graph needs its value; build a new one with where() or concatenate()")
 
-    def __repr__(self) -> str:
+    def closed(self, value: Any) -> np.ndarray:
+        return locked(np.asarray(value))
+
+    def digits(self) -> str:
         text = np.array2string(self.data, separator=", ", prefix="Tensor(", threshold=50, edgeitems=2)
-        dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
-        label = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
-        return f"Tensor({text}{dtype}{label})"
+        return text if self.dtype == np.float64 else f"{text}, dtype={self.dtype}"
 
 
 class Waiting:
@@ -202,50 +158,59 @@ def leaf_array(data: Any) -> np.ndarray:
     """A locked copy of `data` in float32 or float64; TypeError for what cannot be differentiated with respect to."""
     if isinstance(data, Node):
         raise TypeError(f"{describe(data)} is a node already; Tensor(x.data) starts a new graph from its value")
-    if isinstance(data, (np.ma.MaskedArray, np.matrix)):
-        raise TypeError(f"a {type(data).__name__} would lose its special meaning; pass np.asarray(…) of it, and mask with where()")
-    try:
-        array = np.asarray(data)
-    except ValueError as error:
-        raise ValueError(f"a Tensor needs a regular array of numbers: {error}") from None
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"a Tensor holds real numbers (float64 or float32), not {array.dtype}; {hint(array.dtype)}")
+    array = real_array(data, "fiu", "a Tensor")
     return locked(np.array(array, dtype=kept_dtype(array.dtype), order="C"))
 
 
-def constant(x: Any, rule: Any) -> Any:
+def constant(x: Any, what: str) -> Any:
     """x as a constant of the graph: numbers as they are, arrays copied unless they are read-only already."""
     if isinstance(x, (float, int, np.number, np.bool_)) and not isinstance(x, np.complexfloating):
-        return x if not isinstance(x, (np.longdouble, np.float16)) else np.float64(x)
-    if isinstance(x, (list, tuple)):
-        x = np.array(x)
-    if not isinstance(x, np.ndarray) or isinstance(x, (np.ma.MaskedArray, np.matrix)) or x.dtype.kind not in "fiub":
-        what = f"an array of {x.dtype}; {hint(x.dtype)}" if type(x) is np.ndarray else type(x).__name__
-        what += "; a Scalar and a Tensor do not mix: pass its .data" if isinstance(x, Node) else ""
-        raise TypeError(f"{getattr(rule, 'name', None) or 'this'} needs Tensors, real numbers or plain arrays of them, got {what}")
-    if x.dtype.kind == "f" and x.dtype != kept_dtype(x.dtype):
-        return locked(x.astype(kept_dtype(x.dtype)))
-    return locked(x.copy()) if any(owner.flags.writeable for owner in owners(x)) else x
+        return np.float64(x) if isinstance(x, (np.longdouble, np.float16)) else x
+    array = real_array(x, "fiub", what)
+    if array.dtype.kind == "f":
+        array = array.astype(kept_dtype(array.dtype), copy=False)
+    return array if is_locked(array) else locked(array.copy())
+
+
+def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
+    """x as an array of the kinds of real numbers allowed (f float, i u integer, b bool); else an error that says what to do."""
+    if isinstance(x, (np.ma.MaskedArray, np.matrix)):
+        raise TypeError(f"a {type(x).__name__} would lose its special meaning; pass np.asarray(…) of it, and mask with where()")
+    if isinstance(x, Node):
+        raise TypeError(f"{what} needs Tensors or plain numbers, got {describe(x)}; a Scalar and a Tensor do not mix: pass its .data")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{what} needs a regular array of numbers: {error}") from None
+    if array.dtype.kind not in kinds:
+        hint = HINTS.get(array.dtype.kind, "convert it to numbers first")
+        given = f"{array.dtype}; {hint}" if isinstance(x, (np.ndarray, list, tuple)) else type(x).__name__
+        raise TypeError(f"{what} needs real numbers (float64 or float32) or arrays of them, not {given}")
+    return array
 
 
 def kept_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64)
 
 
-def hint(dtype: np.dtype) -> str:
-    """What to do about an array that is not of real numbers."""
-    return {
-        "b": "a condition belongs in where(), a mask of numbers is array.astype(float)",
-        "c": "take .real and .imag as two arrays",
-        "O": "Scalars go through NumPy's operators on the object array itself, without a Tensor",
-    }.get(dtype.kind, "convert it to numbers first")
+HINTS = {
+    "b": "a condition belongs in where(), a mask of numbers is array.astype(float)",
+    "c": "take .real and .imag as two arrays",
+    "O": "Scalars go through NumPy's operators on the object array itself, without a Tensor",
+}
 
 
 def locked(array: np.ndarray) -> np.ndarray:
-    """A read-only view whose memory is read-only too, so that it cannot be unlocked."""
+    """A read-only view whose memory is read-only too, so that it cannot be unlocked; the array itself if it is one already."""
+    if is_locked(array):
+        return array
     for owner in owners(array):
         owner.setflags(write=False)
     return array.view()
+
+
+def is_locked(array: np.ndarray) -> bool:
+    return not any(owner.flags.writeable for owner in owners(array))
 
 
 def owners(array: Any) -> Iterator[np.ndarray]:
@@ -253,6 +218,11 @@ def owners(array: Any) -> Iterator[np.ndarray]:
     while isinstance(array, np.ndarray):
         yield array
         array = array.base
+
+
+def values(xs: Any) -> list:
+    """The values of Tensors, constants as they are."""
+    return [x._value if isinstance(x, Tensor) else x for x in xs]
 
 
 def apply(rule: Any, *operands: Any) -> Any:
