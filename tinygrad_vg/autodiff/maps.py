@@ -26,6 +26,7 @@ class LinearMap:
     push(t) = J t      pull(g) = Jᵀ g      .T      J @ K      .dense()      .singular_values()      float(J) if 1×1
     """
 
+    __array_ufunc__ = None  # array @ J is an error of Python's, not NumPy's
     text = "J"
     shape_in: tuple[int, ...] = ()
     shape_out: tuple[int, ...] = ()
@@ -73,8 +74,11 @@ class LinearMap:
         return np.array([self.push(e).ravel() for e in unit_arrays(self.shape_in)]).reshape(columns, rows).T
 
     def singular_values(self) -> np.ndarray:
-        """Of the dense matrix, largest first: by what factors the map stretches."""
-        return np.linalg.svd(self.dense(), compute_uv=False)
+        """Of the dense matrix, largest first: by what factors the map stretches. ValueError if it holds a nan or inf."""
+        matrix = self.dense()
+        if not np.all(np.isfinite(matrix)):
+            raise ValueError(f"{self} holds nan or inf, so it has no singular values")
+        return np.linalg.svd(matrix, compute_uv=False)
 
     def __float__(self) -> float:
         if math.prod(self.shape_in) != 1 or math.prod(self.shape_out) != 1:
@@ -111,6 +115,9 @@ class Rule:
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """∂y/∂x_i as text, in the letters of the rule or, where they are given, in the names of the operands and of y."""
         return self.name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
 
 
 class Transposed(LinearMap, Rule):
@@ -155,6 +162,11 @@ class Diagonal(LinearMap):
     def _push(self, t: Any) -> Any: return t * self.d
     def _pull(self, g: Any) -> Any: return g * self.d
     # fmt: on
+
+    def dense(self) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            matrix = super().dense()
+        return np.where(np.eye(len(matrix), dtype=bool), matrix, 0.0)  # off the diagonal 0, also where an entry is inf
 
 
 class Given(LinearMap):
