@@ -8,7 +8,9 @@
 dy/dx = 0.8399 = (1 - y * y) × (b)
 """
 
-from . import drawing, experiments, nn, theory, training
+import importlib
+
+from . import drawing, nn
 from .autodiff.anomaly import detect_anomaly
 from .autodiff.calculus import hessian, hvp, jacobian
 from .autodiff.check import gradcheck
@@ -34,5 +36,14 @@ from .drawing import draw
 
 __version__ = "0.1.0"
 
+def __getattr__(name: str) -> object:
+    """The rooms that are entered seldom wait until somebody names them."""
+    if name in ROOMS:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'tinygrad_vg' has no attribute {name!r}")
+
+
+ROOMS = {"experiments", "theory", "training"}
+
 # what `from tinygrad_vg import *` brings: all of the above but the names that Python itself has
-__all__ = [name for name in dir() if not name.startswith("_") and name not in {"abs", "max", "min", "sum"}]
+__all__ = [name for name in dir() if not name.startswith("_") and name not in {"abs", "importlib", "max", "min", "sum"}]

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_vg import Chain, Scalar, Tensor, grad, history, linear, nn, square, stack, tanh
+from tinygrad_vg import Chain, Scalar, Tensor, grad, history, linear, nn, scalars, square, stack, tanh
 
 
 def tanh_rnn(T=8, n=5, seed=0, activation="tanh"):
@@ -139,6 +139,15 @@ def test_overlapping_groups_are_exact():
     for link in reversed(chain.links[:-1]):
         product = product @ link.dense()
     assert relative(product[0], grad(loss, h[0])) < 1e-12
+
+
+def test_states_of_scalars_are_groups_and_members_on_no_path_are_left_out():
+    cell = nn.RNNCell(2, 3, leaf=scalars, rng=1)
+    states = nn.unroll(cell, np.ones((4, 2)))
+    output = states[-1].sum()
+    chain = Chain(output, states[0][0], through=states)
+    assert chain.stations[1] == tuple(states[1])
+    assert float(chain.gradients[0]) == pytest.approx(grad(output, states[0][0]), rel=1e-12)
 
 
 def test_random_groups_are_exact_or_refused():

@@ -49,15 +49,24 @@ def chosen(through: Iterable[Any], path: list[Node]) -> list[Group]:
         raise TypeError(f"through is a list of stations; for one, write through=[{describe(through)}]")
     on_path, groups = set(path), []
     for station in through:
-        groups.append(tuple(station) if isinstance(station, (tuple, list)) else (station,))
-        for node in groups[-1]:
-            if not isinstance(node, Node):
-                raise TypeError(f"a station is a node or a group of nodes; got {type(node).__name__}")
-            if node not in on_path:
-                raise ValueError(f"{describe(node)} lies on no path from {describe(path[0])} to {describe(path[-1])}")
+        group = tuple(members(station))
+        groups.append(tuple([node for node in group if node in on_path]))
+        if not groups[-1]:
+            raise ValueError(f"{named(group)} lies on no path from {describe(path[0])} to {describe(path[-1])}")
     ends = [(path[0],), (path[-1],)]
     inner = [group for group in groups if not {path[0], path[-1]} & set(group)]
     return ends[:1] + sorted(inner, key=lambda group: max(node.birth for node in group)) + ends[1:]
+
+
+def members(station: Any) -> list[Node]:
+    """The nodes of a station: one, or a group of them, nested as the state of stacked cells is. Those on no path are left out later."""
+    if isinstance(station, (tuple, list)):
+        return [node for part in station for node in members(part)]
+    if isinstance(station, np.ndarray) and station.dtype == object:
+        return [node for part in station.flat for node in members(part)]
+    if not isinstance(station, Node):
+        raise TypeError(f"a station is a node or a group of nodes; got {type(station).__name__}")
+    return [station]
 
 
 def why_not(start: Group, end: Group, path: list[Node]) -> str:

@@ -4,7 +4,7 @@ A graph as plain boxes and arrows, then as DOT, then as a picture: values and gr
 on every arrow.
 
 Reading order: steps (what belongs together) · elements (boxes and arrows) · colours · dot · render (Graphviz) · columns (without it) ·
-saving · drawing (draw and Drawing).
+drawing (draw and Drawing).
 """
 
 from .drawing import Drawing, draw

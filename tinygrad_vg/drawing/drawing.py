@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..autodiff.node import Node
+from ..nn.saving import checked_path, save_whole
 from .columns import columns_svg
 from .dot import dot_text
 from .elements import Picture, picture
 from .render import engine, render
-from .saving import checked_path, save_whole
 
 LIMIT, TIME_LIMIT = 5_000, 20.0
 

@@ -1,52 +1,152 @@
-"""What does a layer do?  y = x Wᵀ + b.
+"""What does a layer do?  y = x Wᵀ + b, an activation, a skip connection, dropout.
 
-    x  input      y  output      W  weights (out, in)      b  bias (out,)
+    x  input      y  output      z  pre-activation      W  weights (out, in)      b  bias (out,)
+
+A model is a Module: an object whose attributes are leaves, arrays, and other modules. Calling it is its formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.derivatives import relu, sigmoid, tanh
+from ..autodiff.derivatives import elu, gelu, leaky_relu, relu, sigmoid, softplus, tanh
+from ..autodiff.node import Node, plain
 from ..autodiff.products import linear
+from ..autodiff.reductions import numbers_of
 from ..autodiff.tensor import Tensor
 from . import init as initial
 
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"sigmoid": sigmoid, "tanh": tanh, "relu": relu, "linear": lambda z: z}
+
+def identity(z: Any) -> Any:
+    """z itself: no activation."""
+    return z
+
+
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "leaky_relu": leaky_relu, "elu": elu, "gelu": gelu, "softplus": softplus, "identity": identity,
+    "sigmoid": sigmoid, "tanh": tanh, "relu": relu, "linear": identity,
+}  # fmt: skip
 
 
 class Module:
-    """Something with parameters: attributes that are leaves, and modules inside it."""
+    """Something with parameters: attributes that are leaves, and modules inside it, also in lists and dicts.
+
+    Attributes that are arrays of plain numbers are buffers: kept with the weights, never given a gradient.
+    `training` says which way layers behave that differ in training and use (BatchNorm, Dropout); train() and eval() set it.
+    A model copies with copy.deepcopy.
+
+    >>> class Twice(Module):
+    ...     def __init__(self):
+    ...         self.first, self.rest = Linear(2, 3), [Linear(3, 1)]
+    >>> list(Twice().parameters())
+    ['first.W', 'first.b', 'rest.0.W', 'rest.0.b']
+    """
+
+    training = True
 
     def parameters(self) -> dict[str, Any]:
-        """{name: leaf}, in the order of assignment; of a module inside, 'module.name'."""
-        named: dict[str, Any] = {}
+        """{name: leaf}, of a module inside 'module.name'. A leaf used in two places appears once, by its first name."""
+        named: dict[int, tuple[str, Any]] = {}
+        for path, module in self.modules():
+            for name, part in module.parts():
+                if is_leaf(part):
+                    named.setdefault(id(part), (path + name, part))
+        return dict(named.values())
+
+    def buffers(self) -> dict[str, np.ndarray]:
+        """{name: array}, of a module inside 'module.name'."""
+        return {path + name: part for path, module in self.modules() for name, part in vars(module).items() if is_buffer(part)}
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """{name: a copy, as a plain array} of every parameter and buffer: all that load_weights needs."""
+        every = self.parameters() | self.buffers()
+        return {name: np.array(numbers_of(plain(value)), order="C") for name, value in every.items()}
+
+    def train(self, mode: bool = True) -> Any:
+        """From now on, behave as in training; returns the model."""
+        for _, module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Any:
+        """From now on, behave as in use: running statistics, no dropout; returns the model."""
+        return self.train(False)
+
+    def modules(self) -> Iterator[tuple[str, Module]]:
+        """(path, module): this one, whose path is '', then those inside, each once; their paths end in a dot."""
+        seen: set[Module] = set()
+        stack: list[tuple[str, Module]] = [("", self)]
+        while stack:
+            path, module = stack.pop()
+            if module not in seen:
+                seen.add(module)
+                yield path, module
+                stack += [(f"{path}{name}.", part) for name, part in [*module.parts()][::-1] if isinstance(part, Module)]
+
+    def parts(self) -> Iterator[tuple[str, Any]]:
+        """(name, value) of every attribute; lists, tuples and dicts are opened: 'layers.0'."""
         for name, value in vars(self).items():
-            if isinstance(value, Module):
-                named |= {f"{name}.{inner}": leaf for inner, leaf in value.parameters().items()}
-            elif isinstance(value, Tensor) or isinstance(value, np.ndarray) and value.dtype == object:
-                named[name] = value
-        return named
+            if isinstance(value, (list, tuple, dict)):
+                pairs = value.items() if isinstance(value, dict) else enumerate(value)
+                yield from ((f"{name}.{key}", part) for key, part in pairs)
+            else:
+                yield name, value
 
 
 class Linear(Module):
     """y = x Wᵀ + b.
 
     x (n_in,) or (batch, n_in)  →  y (n_out,) or (batch, n_out).  init: a name or function of nn.init; leaf: Tensor or scalars;
-    name is put before the parameters' names, as in `hidden.W`.
+    name is put before the parameters' names, as in `hidden.W`.  seeds: see `generators`; then x is (seeds, batch, n_in).
     """
 
-    def __init__(self, n_in: int, n_out: int, init: Any = "xavier", *, leaf: Any = Tensor, rng: Any = 0, name: str = ""):
-        rng = np.random.default_rng(rng)
-        prefix = name + "." if name else ""
-        self.W = leaf(initial.of_name(init)((n_out, n_in), rng), name=prefix + "W")
-        self.b = leaf(np.zeros(n_out), name=prefix + "b")
+    def __init__(self, n_in: int, n_out: int, init: Any = "xavier", *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
+        rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
+        self.W = leaf(each(rng, lambda rng: start((n_out, n_in), rng)), name=prefix + "W")
+        self.b = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "b")
 
     def __call__(self, x: Any) -> Any:
         return linear(x, self.W, self.b)
+
+
+class Residual(Module):
+    """y = x + a f(x): the gradient has a way past f (He et al. 2016).
+
+    f  a module, or any function whose output has the shape of its input; a: a number, or a leaf to be learned.
+
+        ∂y/∂x = I + a ∂f/∂x
+    """
+
+    def __init__(self, f: Callable[[Any], Any], a: Any = 1.0):
+        self.f, self.a = f, a
+
+    def __call__(self, x: Any) -> Any:
+        y = self.f(x)
+        if np.shape(y) != np.shape(x):
+            raise ValueError(f"a residual block adds f(x) to x, so both need one shape; got f(x) {np.shape(y)} and x {np.shape(x)}")
+        return x + self.a * y
+
+
+class Dropout(Module):
+    """In training y = x · mask / (1 − p), each entry of the mask 0 with probability p, else 1: E y = x. In use y = x.
+
+    The mask is a constant of the graph (Srivastava et al. 2014, the inverted form). ValueError unless 0 ≤ p < 1.
+    """
+
+    def __init__(self, p: float, rng: Any = 0, *, seeds: Any = None):
+        if not 0 <= p < 1:
+            raise ValueError(f"dropout needs 0 ≤ p < 1, the share of entries set to 0; got {p}")
+        self.p, self.rng = p, generators(rng, seeds)
+
+    def __call__(self, x: Any) -> Any:
+        if not self.training or self.p == 0:
+            return x
+        shape = np.shape(x) if isinstance(self.rng, np.random.Generator) else np.shape(x)[1:]
+        mask = each(self.rng, lambda rng: rng.random(shape) >= self.p)
+        return x * mask / (1 - self.p)
 
 
 def activation_of(name: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -56,3 +156,41 @@ def activation_of(name: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
     if name not in ACTIVATIONS:
         raise ValueError(f"activation must be a function or one of {', '.join(ACTIVATIONS)}; got {name!r}")
     return ACTIVATIONS[name]
+
+
+def generators(rng: Any, seeds: Any) -> Any:
+    """Where random numbers come from: one Generator, or with seeds a list of them, one for each run of a leading axis.
+
+    seeds  a list such as range(20): run s is the model that rng=seeds[s] gives; or how many runs, split off from rng.
+    """
+    if seeds is None:
+        return np.random.default_rng(rng)
+    counted = isinstance(seeds, (int, np.integer))
+    return np.random.default_rng(rng).spawn(int(seeds)) if counted else [np.random.default_rng(seed) for seed in seeds]
+
+
+def each(rng: Any, draw: Callable[[np.random.Generator], np.ndarray]) -> np.ndarray:
+    """draw(rng); with a list of generators one draw from each, stacked along a leading axis."""
+    return draw(rng) if isinstance(rng, np.random.Generator) else np.stack([draw(one) for one in rng])
+
+
+def named(x: Any, base: str, *index: int) -> Any:
+    """x with the name base[index], or base[index,i] for each Scalar of an object array; what has a name keeps it."""
+    if isinstance(x, Node) and x.name is None:
+        x.named(base, *index)
+    elif isinstance(x, np.ndarray) and x.dtype == object:
+        for place, node in np.ndenumerate(x):
+            named(node, base, *index, *place)
+    return x
+
+
+def is_leaf(x: Any) -> bool:
+    """Whether x is a leaf: a Scalar or Tensor that no op made, or an object array of such Scalars."""
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        return x.size > 0 and all(map(is_leaf, x.flat))
+    return isinstance(x, Node) and x.rule is None
+
+
+def is_buffer(x: Any) -> bool:
+    """Whether x is an array of plain numbers."""
+    return isinstance(x, np.ndarray) and x.dtype != object

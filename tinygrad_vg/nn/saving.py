@@ -33,6 +33,8 @@ def checked_path(path: str | os.PathLike[str], suffixes: Collection[str]) -> Pat
 def save_whole(path: Path, content: bytes) -> None:
     """Write the file so that, whatever happens, it is the old one or the new one. A link is followed, an existing file's mode kept."""
     place = path.resolve()
+    if not place.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(place.parent)!r}; create it first")
     temporary = place.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
