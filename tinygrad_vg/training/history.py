@@ -1,0 +1,145 @@
+"""What happened to the gradient, step by step?  A History remembers a run; a table shows it, of any model.
+
+    w  parameter      g  gradient, before any clipping      h  state
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .leaves import gradient, length, parameters_of, value
+
+COLUMNS, MOST, NAME = 6, 16, 20  # of a table: steps shown, rows shown of each kind, width of a name
+
+
+class History:
+    """One run of fit.
+
+    steps    how many steps were taken         losses   the loss at each of them
+    records  one dictionary for each recorded step, with
+        step, loss, lr
+        norm        |g|, all parameters together       gradients   {name: |g|}
+        ratios      {name: |Δw| / |w|}, of one step    factor      what clipping did: the factor, or the share cut (1, 0: nothing)
+        states      [|∂loss/∂h[t]| for t = 0, 1, …]    radii       {name: spectral radius}, each if it was asked for
+
+    str() is a table of 80 columns; to_dict(), to_json() and from_dict() go to JSON and back without loss.
+    """
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.records: list[dict[str, Any]] = []
+
+    @property
+    def steps(self) -> int:
+        return len(self.losses)
+
+    def column(self, quantity: str, name: str | None = None) -> np.ndarray:
+        """One quantity over the recorded steps: column("loss"), column("gradients", "W_hh"), column("states") (steps, T + 1)."""
+        return np.array([record[quantity] if name is None else record[quantity].get(name, math.nan) for record in self.records])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"losses": self.losses, "records": self.records}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> History:
+        history = cls()
+        history.losses, history.records = list(saved["losses"]), list(saved["records"])
+        return history
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict())
+
+    def __str__(self) -> str:
+        if not self.records:
+            return f"{self.steps} steps, none recorded"
+        last = len(self.records) - 1
+        shown = [self.records[k] for k in sorted({round(k * last / (COLUMNS - 1)) for k in range(COLUMNS)})]
+        lines = [row("step", [f"{r['step']}" for r in shown])]
+        lines += [row(title, [figure(r[key]) for r in shown]) for title, key in SINGLE.items() if key in shown[-1]]
+        for title, key in SEVERAL.items():
+            lines += block(title, [r.get(key, {}) for r in shown])
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"History({self.steps} steps{f', last loss {self.losses[-1]:.6g}' if self.losses else ''})"
+
+
+SINGLE = {"loss": "loss", "learning rate": "lr", "|gradient|": "norm", "clipping": "factor"}
+SEVERAL = {"|gradient| of": "gradients", "|∂loss/∂state|": "states", "|Δw| / |w| of": "ratios", "spectral radius of": "radii"}
+
+
+def block(title: str, columns: list[Any]) -> list[str]:
+    """A heading and a row for each name (of states: each time step); of many, the first and the last."""
+    named = [{f"[{t}]": g for t, g in enumerate(c)} if isinstance(c, list) else c for c in columns]
+    names = list(dict.fromkeys(name for column in named for name in column))
+    rows = [row("  " + name, [figure(column[name]) if name in column else "" for column in named]) for name in names]
+    if len(rows) > MOST:
+        rows = [*rows[: MOST // 2], f"  … {len(rows) - MOST} more", *rows[-MOST // 2 :]]
+    return [title, *rows] if rows else []
+
+
+def row(name: str, cells: list[str]) -> str:
+    return f"{cut(name, NAME):{NAME}}" + "".join(f"{cell:>10}" for cell in cells)
+
+
+def figure(x: float) -> str:
+    return f"{x:.4g}" if x == 0 or 1e-3 <= abs(x) < 1e5 else f"{x:.2e}"
+
+
+def cut(text: str, width: int) -> str:
+    """The end of a name tells more than its beginning."""
+    return text if len(text) <= width else "  …" + text[len(text) - width + 3 :]
+
+
+def gradient_table(model: Any) -> str:
+    """After backward(): for each parameter of any model its shape, |w|, |g|, |g| / |w| and log10 |g|, as text of 80 columns.
+
+    model  one with parameters(), or {name: leaf}
+    """
+    lines = [f"{'parameter':26}{'shape':>14}{'|w|':>10}{'|g|':>10}{'|g|/|w|':>10}{'log10|g|':>10}"]
+    for name, leaf in parameters_of(model).items():
+        w, g = length([value(leaf)]), gradient(leaf)
+        cells = ["", figure(w), "none", "", ""] if g is None else ["", figure(w), *relative(length([g]), w)]
+        cells[0] = "×".join(map(str, np.shape(value(leaf)))) or "1"
+        lines.append(f"{cut(name, 26).lstrip():26}{cells[0]:>14}" + "".join(f"{cell:>10}" for cell in cells[1:]))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def relative(g: float, w: float) -> list[str]:
+    return [figure(g), figure(g / w) if w else "", f"{math.log10(g):.2f}" if g else "-inf"]
+
+
+def measured(parameters: dict[str, Any], before: dict[str, Any], gradients: dict[str, Any]) -> dict[str, Any]:
+    """The norms and update ratios of one step; a parameter that was all 0 is compared with what it became."""
+    after = {name: value(parameters[name]) for name in gradients}
+    sizes = {name: length([before[name]]) or length([after[name]]) for name in gradients}
+    ratios = {name: length([after[name] - before[name]]) / size if size else 0.0 for name, size in sizes.items()}
+    return {"gradients": {name: length([g]) for name, g in gradients.items()}, "ratios": ratios}
+
+
+def state_norms(states: Any) -> list[float]:
+    """|∂loss/∂h[t]| of each state after backward(); of a pair (h, c), or of Scalars, all parts together; 0 where nothing arrived."""
+    parts = [state if isinstance(state, tuple) else (state,) for state in states]
+    return [length([g for part in group if (g := gradient(part)) is not None]) for group in parts]
+
+
+def radii(parameters: dict[str, Any], names: Any) -> dict[str, float]:
+    """Spectral radius, the largest |eigenvalue| (of several seeds, the largest), of the named parameters.
+
+    names  True: every square parameter called W_h…, W_hh of an RNN or W_hi, W_hf, … of an LSTM. ValueError for an unknown name.
+    """
+    if names is True:
+        names = [name for name, leaf in parameters.items() if name.rpartition(".")[2].startswith("W_h") and is_square(value(leaf))]
+    unknown = [name for name in names if name not in parameters]
+    if unknown:
+        raise ValueError(f"radius: no parameter is called {', '.join(unknown)}; there are {', '.join(parameters)}")
+    return {name: float(np.max(np.abs(np.linalg.eigvals(value(parameters[name]))))) for name in names}
+
+
+def is_square(W: Any) -> bool:
+    return np.ndim(W) >= 2 and np.shape(W)[-1] == np.shape(W)[-2]

@@ -1,0 +1,160 @@
+"""Can it learn?  Draw a batch, compute the loss, sweep back, take a step, and remember what happened to the gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.anomaly import detect_anomaly
+from ..autodiff.node import Node, describe
+from ..nn.layers import Module
+from .checkpoint import load_run, save_run
+from .clipping import clip_norm
+from .history import History, measured, radii, state_norms
+from .leaves import gradients_of, length, value
+from .optimisers import Optimiser
+from .progress import progress_line
+
+LossFunction = Callable[[Any, Any], Any]  # (model, batch) → loss, or (loss, states)
+
+
+class Diverged(FloatingPointError):
+    """A value stopped being finite. .step says when (1: the first), .history holds the steps before."""
+
+    def __init__(self, step: int, what: str, history: History):
+        super().__init__(f"step {step}: {what}")
+        self.step, self.what, self.history = step, what, history
+
+    def __reduce__(self) -> Any:
+        """So that it comes back whole from a worker process."""
+        return Diverged, (self.step, self.what, self.history)
+
+
+def fit(
+    model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Optimiser, steps: int, *,
+    clip: float | Callable[[dict[str, Any]], Any] | None = None, record: int = 1, radius: bool | Sequence[str] = False,
+    rng: Any = None, checkpoint: Any = None, every: int | None = None, resume: bool = False,
+    after: Callable[[History], Any] | None = None,
+) -> History:  # fmt: skip
+    """Train until `steps` steps have been taken, and return what happened, a History.
+
+    model       anything with parameters(), or {name: leaf}
+    loss_fn     (model, batch) → the loss, one number; or (loss, states), to record |∂loss/∂state| too
+    batches     an iterable of batches, such as a task of this room
+    clip        a threshold for clip_norm, or a function of the parameters such as lambda p: clip_value(p, 0.1)
+    record      1: norms and ratios of every step; 10: of steps 1, 11, 21 …      radius  True, or names: their spectral radii
+    after       called with the history after each step; the run ends early when it returns True
+
+    checkpoint  a path: the run is saved there after each `every` steps and at its end; resume=True takes it up again from there
+    rng         the Generator, or several, that batches and model draw from; found by itself in tasks and in modules' attributes.
+                Resumed, a run ends with the very bits of one that was not interrupted, if its batches depend on rng alone;
+                batches that come without one are wound forward to where the run left off.
+
+    Raises Diverged, which names the step and the first node or parameter, when a value stops being finite.
+
+    >>> from tinygrad_vg import Tensor, training
+    >>> model = {"w": Tensor([1.0], name="w")}
+    >>> history = fit(model, lambda model, x: ((model["w"] - x) ** 2).sum(), [3.0] * 4, training.SGD(model, lr=0.25), 4)
+    >>> history.losses, model["w"].data
+    ([4.0, 1.0, 0.25, 0.0625], array([2.875]))
+    """
+    run = Run(model, loss_fn, optimiser, clip, record, radius, generators(rng, batches, model))
+    if checkpoint is None and (resume or every):
+        raise ValueError("resume and every need a checkpoint, the path of the file")
+    if resume:
+        run.history = load_run(checkpoint, model, optimiser, run.rngs)
+    left = islice(batches, run.history.steps if rng is None and not hasattr(batches, "rng") else 0, None)
+    with progress_line(steps) as show:
+        for batch in islice(left, max(steps - run.history.steps, 0)):
+            run.step(batch)
+            show(run.history)
+            ended = after is not None and after(run.history)
+            if checkpoint and (ended or run.history.steps == steps or every and run.history.steps % every == 0):
+                save_run(checkpoint, model, optimiser, run.rngs, run.history)
+            if ended:
+                break
+    return run.history
+
+
+class Run:
+    """What one step needs, and the history so far."""
+
+    def __init__(self, model: Any, loss_fn: LossFunction, optimiser: Optimiser, clip: Any, record: int, radius: Any, rngs: list):
+        self.model, self.loss_fn, self.optimiser, self.rngs = model, loss_fn, optimiser, rngs
+        self.clip = clip if callable(clip) or clip is None else lambda parameters: clip_norm(parameters, clip)
+        self.record, self.radius, self.history = record, radius, History()
+
+    def step(self, batch: Any) -> None:
+        """One step: forward, backward, clip, update, and an entry in the history."""
+        parameters, drawn = self.optimiser.parameters, [rng.bit_generator.state for rng in self.rngs]
+        before = {name: value(leaf) for name, leaf in parameters.items()}
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for here, and better explained
+            loss, states = self.forward(batch)
+            if not math.isfinite(loss.item()):
+                self.diverged(f"the loss is {loss.item()}", batch, drawn)
+            self.optimiser.zero_grad()
+            loss.backward(keep=states is not None)
+            gradients = gradients_of(parameters)
+            if bad := first_not_finite(gradients):
+                self.diverged(f"the gradient of {bad} is not finite", batch, drawn)
+            clipped, lr = self.clip and self.clip(parameters), self.optimiser.rate
+            self.optimiser.step()
+            if bad := first_not_finite({name: value(leaf) for name, leaf in parameters.items()}):
+                what = f"a step along its gradient, of length {length([gradients[bad]]):.3g}, with learning rate {lr:.3g}"
+                self.diverged(f"{bad} is not finite after {what}")
+        if self.history.steps % self.record == 0:
+            entry = {"step": self.history.steps + 1, "loss": loss.item(), "lr": lr, "norm": length(gradients.values())}
+            entry |= measured(parameters, before, gradients)
+            entry |= {"factor": float(np.min(clipped[2]))} if clipped else {}
+            entry |= {"states": state_norms(states)} if states is not None else {}
+            entry |= {"radii": radii(parameters, self.radius)} if self.radius else {}
+            self.history.records.append(entry)
+        self.history.losses.append(loss.item())
+
+    def forward(self, batch: Any) -> tuple[Any, Any]:
+        """(loss, states); states is None if the loss function hands out none."""
+        result = self.loss_fn(self.model, batch)
+        loss, states = result if isinstance(result, tuple) else (result, None)
+        if not isinstance(loss, Node) or loss.size != 1:
+            given = f"{describe(loss)}, shape {loss.shape}" if isinstance(loss, Node) else type(loss).__name__
+            raise TypeError(f"loss_fn must return one number that remembers its history, or (loss, states); got {given}")
+        return loss, states
+
+    def diverged(self, what: str, batch: Any = None, drawn: Sequence[Any] | None = None) -> None:
+        """Raise Diverged; where the batch is given, go through it again and find the first node to blame."""
+        if drawn is not None:
+            for rng, state in zip(self.rngs, drawn):
+                rng.bit_generator.state = state
+            bad = first_not_finite({name: value(leaf) for name, leaf in self.optimiser.parameters.items()})
+            what += f"; {bad} was not finite before the step" if bad else self.first_node(batch)
+        advice = ". Before, all was finite: try clip=1.0 or smaller steps" if self.history.steps else ""
+        raise Diverged(self.history.steps + 1, what + advice, self.history)
+
+    def first_node(self, batch: Any) -> str:
+        try:
+            with detect_anomaly():
+                self.forward(batch)[0].backward(keep=False)
+        except FloatingPointError as error:
+            return f": {error}"
+        return ""
+
+
+def first_not_finite(arrays: dict[str, Any]) -> str | None:
+    """The name of the first array with a nan or an inf."""
+    return next((name for name, x in arrays.items() if not np.all(np.isfinite(x))), None)
+
+
+def generators(rng: Any, batches: Any, model: Any) -> list[np.random.Generator]:
+    """Every random generator of the run, once: the one given, else the batches' own, and those of the model's modules."""
+    given = [getattr(batches, "rng", None)] if rng is None else list(rng) if isinstance(rng, (list, tuple)) else [rng]
+    found = [g for g in [*given, *inside(model)] if isinstance(g, np.random.Generator)]
+    return list({id(g): g for g in found}.values())
+
+
+def inside(model: Any) -> list[Any]:
+    """Everything a model's modules hold, lists opened: their random generators (of dropout, say) are among it."""
+    return [part for _, module in model.modules() for _, part in module.parts()] if isinstance(model, Module) else []

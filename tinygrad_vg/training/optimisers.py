@@ -1,0 +1,183 @@
+"""How does a gradient become a step?  Each rule is its formula; what it remembers between steps is in s.
+
+    w  parameter      g  gradient      s  memory of one parameter      lr  learning rate
+
+Formulas, defaults and the place of eps as in PyTorch 2.13. A parameter without a gradient stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .leaves import assign, assign_gradient, gradient, parameters_of, value
+
+Schedule = Callable[[int], float]  # steps taken so far → learning rate
+
+
+class Optimiser:
+    """What all share: parameters {name: leaf} (or a model), a learning rate (a number or a schedule), a memory per parameter.
+
+    t      steps taken so far
+    rate   the learning rate of the next step
+
+    A rule of your own is a subclass with two lines: the names it remembers, and `update`.
+    """
+
+    remembers: tuple[str, ...] = ()
+
+    def __init__(self, parameters: Any, lr: float | Schedule, **settings: float):
+        for name, x in {"lr": 0.0 if callable(lr) else lr, **settings}.items():
+            if not 0 <= x < np.inf:
+                raise ValueError(f"{name} must be a number from 0 on; got {x}")
+        self.parameters, self.lr, self.t = parameters_of(parameters), lr, 0
+        for name, x in settings.items():
+            setattr(self, name, x)
+        self.memory = {name: self.blank(leaf) for name, leaf in self.parameters.items()}
+
+    def blank(self, leaf: Any) -> SimpleNamespace:
+        """The memory before the first step: zeros of the parameter's shape, and t, how often it was updated."""
+        return SimpleNamespace(t=0, **{slot: np.zeros_like(value(leaf)) for slot in self.remembers})
+
+    @property
+    def rate(self) -> float:
+        return float(self.lr(self.t) if callable(self.lr) else self.lr)
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        lr = self.rate
+        for name, leaf in self.parameters.items():
+            if (g := gradient(leaf)) is not None:
+                self.memory[name].t += 1
+                assign(leaf, self.update(value(leaf), g, self.memory[name], lr))
+        self.t += 1
+
+    def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        """The new value of one parameter."""
+        raise NotImplementedError(f"{type(self).__name__} needs update(w, g, s, lr), which returns the new value")
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for leaf in self.parameters.values():
+            assign_gradient(leaf, None)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """All that the next step depends on but the parameters and lr, as arrays: t, and for each parameter W.t, W.v, …"""
+        slots = {f"{name}.{slot}": np.array(x) for name, s in self.memory.items() for slot, x in vars(s).items()}
+        return {"t": np.array(self.t), **slots}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what state_dict() gave; ValueError, and nothing changed, unless all names, shapes and dtypes fit."""
+        state = {key: np.asarray(x) for key, x in state.items()}
+        check_fits(state, self.state_dict(), type(self).__name__)
+        self.t = int(state["t"])
+        for name, s in self.memory.items():
+            for slot in vars(s):
+                x = state[f"{name}.{slot}"]
+                setattr(s, slot, int(x) if slot == "t" else x.copy())
+
+
+class SGD(Optimiser):
+    """Gradient descent, with a running sum of gradients if momentum > 0.
+
+    nesterov      look ahead: step along the gradient plus the momentum to come (Sutskever et al. 2013)
+    weight_decay  adds weight_decay · w to the gradient: the slope of l2_penalty
+    ValueError for a negative setting, or nesterov without momentum.
+    """
+
+    remembers = ("v",)
+    momentum: float
+    weight_decay: float
+
+    def __init__(self, parameters: Any, lr: float | Schedule, momentum: float = 0.0, *, nesterov: bool = False, weight_decay: float = 0.0):
+        if nesterov and not momentum:
+            raise ValueError("nesterov needs momentum; pass momentum=0.9 or so")
+        super().__init__(parameters, lr, momentum=momentum, weight_decay=weight_decay)
+        self.nesterov = nesterov
+
+    def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        g = g + self.weight_decay * w
+        s.v = self.momentum * s.v + g
+        return w - lr * (g + self.momentum * s.v if self.nesterov else s.v)
+
+
+class RMSProp(Optimiser):
+    """Each gradient divided by its own running size (Tieleman & Hinton 2012, lecture 6e)."""
+
+    remembers = ("v", "m")
+    alpha: float
+    eps: float
+    momentum: float
+    weight_decay: float
+
+    def __init__(
+        self, parameters: Any, lr: float | Schedule = 0.01, alpha: float = 0.99, *,
+        eps: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0,
+    ):  # fmt: skip
+        super().__init__(parameters, lr, alpha=alpha, eps=eps, momentum=momentum, weight_decay=weight_decay)
+
+    def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        g = g + self.weight_decay * w
+        s.v = self.alpha * s.v + (1 - self.alpha) * g * g
+        s.m = self.momentum * s.m + g / (np.sqrt(s.v) + self.eps)
+        return w - lr * s.m
+
+
+class Adam(Optimiser):
+    """Running mean of the gradient over its running size, both freed of their start at 0 (Kingma & Ba 2015, algorithm 1).
+
+    weight_decay  adds weight_decay · w to the gradient, so Adam rescales it too; AdamW does not
+    """
+
+    remembers = ("m", "v")
+    eps: float
+    weight_decay: float
+
+    def __init__(
+        self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
+        eps: float = 1e-8, weight_decay: float = 0.0,
+    ):  # fmt: skip
+        super().__init__(parameters, lr, eps=eps, weight_decay=weight_decay)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must lie from 0 up to, not including, 1; got {betas}")
+        self.betas = betas
+
+    def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        return self.moved(w, g + self.weight_decay * w, s, lr)
+
+    def moved(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        """w, a step further."""
+        β1, β2 = self.betas
+        s.m = β1 * s.m + (1 - β1) * g
+        s.v = β2 * s.v + (1 - β2) * g * g
+        m = s.m / (1 - β1**s.t)
+        v = s.v / (1 - β2**s.t)
+        return w - lr * m / (np.sqrt(v) + self.eps)
+
+
+class AdamW(Adam):
+    """Adam, the weights shrunk by lr · weight_decay beside it, not through it (Loshchilov & Hutter 2019)."""
+
+    def __init__(
+        self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
+        eps: float = 1e-8, weight_decay: float = 0.01,
+    ):  # fmt: skip
+        super().__init__(parameters, lr, betas, eps=eps, weight_decay=weight_decay)
+
+    def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        return self.moved(w * (1 - lr * self.weight_decay), g, s, lr)
+
+
+def check_fits(given: Mapping[str, Any], expected: Mapping[str, Any], owner: str) -> None:
+    """ValueError, naming every key that is missing, unknown, or of another shape or dtype."""
+    faults = [f"{key} is missing" for key in expected if key not in given]
+    faults += [f"{key} is unknown" for key in given if key not in expected]
+    for key in [key for key in expected if key in given]:
+        x, y = np.asarray(given[key]), np.asarray(expected[key])
+        if (x.shape, x.dtype) != (y.shape, y.dtype):
+            faults.append(f"{key} is {x.dtype} {x.shape}, expected {y.dtype} {y.shape}")
+    if faults:
+        raise ValueError(f"this state does not fit {owner}: {'; '.join(faults)}")
