@@ -214,3 +214,32 @@ def test_a_reader_that_closes_early_is_no_error(tmp_path):
     command = f'"{sys.executable}" -m tinygrad_vg --steps 3 --hidden 3 --out "{tmp_path}" | true'
     done = subprocess.run(command, shell=True, capture_output=True, timeout=60)
     assert b"Traceback" not in done.stderr
+
+
+def test_learn_runs_an_experiment_and_prints_its_table(capsys, monkeypatch):
+    from tinygrad_vg.training import learning
+
+    monkeypatch.setattr(learning.narma, "__defaults__", (20, 0.9, 2, 400))
+    assert main(["learn", "narma"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split()[:5] == ["units", "radius", "steps", "of", "NRMSE"]
+    assert 0.2 < float(row.split()[4]) < 0.9
+
+
+def test_learn_reads_a_text_and_beats_its_unigram_entropy(capsys, monkeypatch, tmp_path):
+    from tinygrad_vg.training import learning
+
+    monkeypatch.setattr(learning.letters, "__defaults__", (120, 16, 0))
+    (tmp_path / "text.txt").write_text("the cat sat on the mat and the dog sat on the log. " * 40, encoding="utf-8")
+    assert main(["learn", "letters", "--text", str(tmp_path / "text.txt")]) == 0
+    _, tanh, lstm = capsys.readouterr().out.splitlines()
+    for row in (tanh, lstm):
+        assert float(row.split()[3]) < float(row.split()[2])
+
+
+def test_learn_refuses_what_it_does_not_know(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["learn", "nothing"])
+    assert "invalid choice: 'nothing'" in capsys.readouterr().err
+    assert main(["learn", "letters", "--text", "no/such/file"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

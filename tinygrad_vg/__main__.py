@@ -1,5 +1,7 @@
 """The command line: `python -m tinygrad_vg` reads a text and shows what happens to the gradient of an RNN that reads along.
 
+`python -m tinygrad_vg learn NAME` runs one of the learning experiments instead and prints its table.
+
 A character RNN runs over the last characters of the text, predicts the one that follows, and is differentiated once. Printed:
 the loss, the chain from the last state to the first, a sentence that says which factor decided, and the file of the picture.
 """
@@ -20,32 +22,76 @@ from typing import Any
 
 import numpy as np
 
-from . import nn
-from .autodiff.tensor import Tensor
-from .chain import Chain
 from .chain.text import clean
 from .drawing import draw
-
-DRAWN_STEPS = 8
+from .experiments.reading import DRAWN_STEPS, run, sentence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. The exit code is 0; 1 with one line on stderr if something is unusable; 130 after Ctrl-C."""
-    options = parser().parse_args(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    run_it = learn if arguments[:1] == ["learn"] else chain_of_a_text
+    options = (learn_parser() if run_it is learn else parser()).parse_args(arguments[1:] if run_it is learn else arguments)
     try:
-        text, title = read(options.text)
-        with np.errstate(all="ignore"):
-            result = run(text, options)
-            printed = json_of(result) if options.json else page(result, title)
-        picture(result)
-        show(printed, options.json)
-    except (ValueError, OSError, RuntimeError) as error:
+        run_it(options)
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         return complain(str(error), 1)
     except MemoryError:
         return complain("there is not enough memory for a model of this size; use smaller --hidden and --steps", 1)
     except KeyboardInterrupt:
         return complain("interrupted", 130)
     return 0
+
+
+def learn(options: argparse.Namespace) -> None:
+    """Run one of the learning experiments, which prints its table."""
+    from .training import learning
+
+    experiment = getattr(learning, EXPERIMENTS[options.name][0])
+    given = {key: value for key, value in vars(options).items() if key not in ("name", "text") and value is not None}
+    if options.name == "letters":
+        given["text"] = read(options.text)[0] if options.text else long_text()
+    experiment(**given)
+
+
+EXPERIMENTS = {
+    "digits": ("digits_mlp", "an MLP of depth 3 on handwritten digits (extra data)"),
+    "sigmoid": ("deep_sigmoid", "sigmoid MLPs: shallow, deep, and deep with batch norm (extra data)"),
+    "order": ("order_of_two", "temporal order with an RNN: SGD, and SGD with clipping (about a minute)"),
+    "adding": ("long_sums", "adding two numbers 60 steps apart: a tanh RNN and an LSTM (some minutes)"),
+    "narma": ("narma", "NARMA-10 with an echo state network"),
+    "letters": ("letters", "the characters of a text: a tanh RNN and an LSTM (about a minute)"),
+}
+
+
+def learn_parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {name:8} {what}" for name, (_, what) in EXPERIMENTS.items())
+    p = argparse.ArgumentParser(
+        prog="python -m tinygrad_vg learn", description=f"Run a learning experiment and print its table:\n\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    p.add_argument("name", choices=EXPERIMENTS)
+    p.add_argument("--text", metavar="FILE", help="for letters: a UTF-8 text (default: the topics of Python's own help)")
+    return p
+
+
+def long_text() -> str:
+    """Some 50,000 characters of English that come with Python; ValueError where they were left out."""
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise ValueError("this Python comes without its help topics; give a text with --text FILE") from None
+    return "\n".join(topics[name] for name in sorted(topics))[:50_000]
+
+
+def chain_of_a_text(options: argparse.Namespace) -> None:
+    """The main job: forward and back once over the end of a text; a page or a JSON document, and a picture."""
+    text, title = read(options.text)
+    with np.errstate(all="ignore"):
+        result = run(text, options)
+        printed = json_of(result) if options.json else page(result, title)
+    picture(result)
+    show(printed, options.json)
 
 
 def complain(message: str, code: int) -> int:
@@ -110,97 +156,6 @@ def zen() -> str:
         sys.modules.pop("this", None)
         import this  # noqa: F401
     return printed.getvalue()
-
-
-def run(text: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One forward and one backward pass over the end of the text."""
-    T, alphabet = options.steps, alphabet_of(text, options.steps)
-    read_along, following = text[-T - 1 : -1], text[-1]
-    rng = np.random.default_rng(options.seed)
-    cell = nn.RNNCell(len(alphabet), options.hidden, options.activation, init="normal", rng=rng)
-    cell.W_hh.data = nn.init.with_radius(cell.W_hh.data, options.radius)
-    readout = nn.Linear(options.hidden, len(alphabet), rng=rng, name="out")
-    inputs = np.eye(len(alphabet))[[alphabet.index(character) for character in read_along]]
-    states, logits, loss = predict(cell, readout, inputs, cell.initial_state(), alphabet.index(following))
-    drawn = loss
-    if T > DRAWN_STEPS:  # the picture starts late, from the same state as a constant
-        for leaf in (*cell.parameters().values(), *readout.parameters().values()):
-            leaf.zero_grad()
-        late = Tensor(states[-1 - DRAWN_STEPS].data).named("h", T - DRAWN_STEPS)
-        drawn = predict(cell, readout, inputs[-DRAWN_STEPS:], late, alphabet.index(following))[2]
-    return {
-        "options": options,
-        "text": read_along,
-        "next": following,
-        "guess": alphabet[int(np.argmax(logits.data))],
-        "alphabet": len(alphabet),
-        "loss": loss.item(),
-        "chain": Chain(loss, states[0], through=states),
-        "parts": parts(Chain(states[-1], states[0], seed=states[-1].grad)),
-        "drawn": drawn,
-    }
-
-
-def alphabet_of(text: str, T: int) -> list[str]:
-    """The characters of the text, each once; ValueError if there is too little of it."""
-    if len(text) <= T:
-        shorter = f"use --steps {len(text) - 1} or " if len(text) > 1 else ""
-        raise ValueError(f"the text has {len(text)} characters, but {T} steps and the next one need {T + 1}; {shorter}give a longer text")
-    alphabet = sorted(set(text))
-    if len(alphabet) < 2:
-        raise ValueError(f"the text repeats one character, {alphabet[0]!r}, so there is nothing to predict")
-    return alphabet
-
-
-def predict(cell: Any, readout: Any, inputs: Any, state: Any, label: int) -> tuple[list, Any, Any]:
-    """Read along from a state, predict the character that follows, and differentiate the loss."""
-    states = nn.unroll(cell, inputs, state)
-    logits = readout(states[-1]).named("logits")
-    loss = nn.cross_entropy(logits, label).named("loss")
-    loss.backward()
-    return states, logits, loss
-
-
-def parts(chain: Chain) -> dict[str, float]:
-    """The log gain from the last state to the first, and what slopes and weights add to it, in nats."""
-    total = {"slopes": 0.0, "weights": 0.0, "all": chain.log_product[0]}
-    for link in chain.links:
-        for node in link.ops:
-            kind = "weights" if node.op == "linear" else "slopes" if node.op in nn.ACTIVATIONS else None
-            if kind and not math.isnan(link.gain):  # nan: after an exact zero
-                total[kind] += math.log(link.gain) if link.gain > 0 else -math.inf
-    return total
-
-
-def sentence(result: dict[str, Any]) -> str:
-    """What happened to the gradient, and which factor did it."""
-    options, nats, chain = result["options"], result["parts"], result["chain"]
-    way = f"From h[{options.steps}] back to h[0] the gradient"
-    if not all(map(math.isfinite, chain.log_product)):
-        k = max(k for k, log in enumerate(chain.log_product) if not math.isfinite(log))
-        if chain.log_product[k] != -math.inf:
-            return f"{way} is no longer finite at {chain.names[k]}: values or gradients have overflowed there."
-        dead = f"every slope of {options.activation} on its way is 0"
-        return f"{way} became exactly 0 at {chain.names[k]}: {dead if nats['slopes'] == -math.inf else 'the weights carry nothing on'}."
-    what = f"kept its size ({nats['all']:+.1f} nats)"
-    if abs(nats["all"]) >= 0.05:
-        what = f"{'shrank' if nats['all'] < 0 else 'grew'} to {ratio(nats['all'])} of its size ({nats['all']:+.1f} nats)"
-    if options.activation == "linear":
-        return f"{way} {what}: with no slopes in the way, the recurrent weight W_hh alone did it."
-    decided = max(("slopes", "weights"), key=lambda part: nats[part] * math.copysign(1, nats["all"]))
-    name = {"slopes": f"the slopes of {options.activation}", "weights": "the recurrent weight W_hh"}
-    together = nats["slopes"] * nats["weights"] > 0
-    share = f"{nats[decided] / nats['all']:.0%} of it" if together else "the other pulled the other way"
-    return (
-        f"{way} {what}: the slopes of {options.activation} {nats['slopes']:+.1f}, the recurrent weight W_hh {nats['weights']:+.1f}. "
-        f"What decided: {name[decided]} ({share})."
-    )
-
-
-def ratio(log: float) -> str:
-    """exp(log) in two digits, also where a float would under- or overflow."""
-    exponent = math.floor(log / math.log(10))
-    return f"{math.exp(log):.2g}" if -3 <= exponent < 3 else f"{10 ** (log / math.log(10) - exponent):.1f}e{exponent:+03d}"
 
 
 def picture(result: dict[str, Any]) -> None:

@@ -295,3 +295,8 @@ def test_what_an_mlp_cannot_be_is_said():
             MLP(sizes, **options)
     with pytest.raises(ValueError, match="activation must be a function or one of"):
         MLP([2, 3], "tanhh")
+
+
+def test_a_model_prints_its_parameters_and_no_address():
+    assert repr(Linear(2, 3)) == "Linear(W 3×2, b 3)"
+    assert repr(MLP([4] * 12)) == "MLP(22 parameters)"

@@ -1,4 +1,4 @@
-"""How does it scale?
+"""How does it scale, and does it hold?
 
-Claims with the function that measures them, and grids of runs over any concurrent.futures.Executor.
+Experiments whose figures settle a question: reading (what happens to the gradient of an RNN that reads a text along).
 """

@@ -65,6 +65,10 @@ class Module:
         every = self.parameters() | self.buffers()
         return {name: np.array(numbers_of(plain(value)), order="C") for name, value in every.items()}
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {'×'.join(map(str, leaf.shape)) or '1'}" for name, leaf in self.parameters().items())
+        return f"{type(self).__name__}({shapes if len(shapes) <= 120 else f'{len(self.parameters())} parameters'})"
+
     def train(self, mode: bool = True) -> Any:
         """From now on, behave as in training; returns the model."""
         for _, module in self.modules():
