@@ -41,9 +41,9 @@ class Chain:
     >>> x = Scalar(0.5, name="x")
     >>> y = (x * 2.0).named("y")
     >>> print(Chain(y.tanh().named("z"), x))
-    link  multiplies the gradient by gain log10 product
-    y → z 1 - z * z                  0.42         -0.38 ████████████████████████████
-    x → y 2                             2         -0.08 █████▋
+    link  multiplied by gain log10 product
+    y → z 1 - z * z     0.42         -0.38 █████████████████████████████████████████
+    x → y 2                2         -0.08 ████████▎
     """
 
     def __init__(self, output: Node, source: Node, through: Iterable[Any] | None = None, seed: Any = None):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .chain import Chain
 
 WIDTH, MOST, LEAST_BAR = 80, 40, 12
-HEAD = ("link", "multiplies the gradient by", "gain", "log10 product")
+HEAD = ("link", "multiplied by", "gain", "log10 product")
 
 
 def table(chain: Chain, width: int = WIDTH, most: int = MOST) -> str:
