@@ -18,7 +18,7 @@ A = np.sin(1 + i + 2 * j)
 
 
 def problem(w):
-    """Σ cos(A w) + |w|⁴ / 8, as in optimisers_by_pytorch.py."""
+    """Σ cos(A w) + |w|⁴ / 8, as in make_optimisers.py."""
     flat = w.reshape(6)
     return np.sum(cos(A @ flat)) + square(np.sum(square(flat))) / 8
 

@@ -1,6 +1,6 @@
 """Writes tests/data/optimisers.json: ten steps of each optimiser as PyTorch 2.13 (CPU, float64) takes them.
 
-Run once, with an interpreter that has torch:  python tests/training/optimisers_by_pytorch.py
+Run once, with an interpreter that has torch:  python tests/data/make_optimisers.py
 The problem: loss = Σ cos(A w) + |w|⁴ / 8, with w (2, 3) and A (4, 6), A_ij = sin(1 + i + 2 j), w_k = cos(k).
 """
 
