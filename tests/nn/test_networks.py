@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_model_and_a_generator_is_used_up():
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(ValueError, match="sigmoid, tanh, relu, linear; got 'sigmoyd'"):
+    with pytest.raises(ValueError, match="sigmoid, tanh, relu, linear, .*; got 'sigmoyd'"):
         nn.RNNCell(2, 3, "sigmoyd")
     with pytest.raises(ValueError, match="xavier, he, orthogonal, identity; got 'glorot'"):
         nn.Linear(2, 3, init="glorot")
@@ -138,3 +138,33 @@ def test_a_scalar_rnn_has_one_node_per_number_and_a_chain_through_it():
     w = cell.W_hh[0, 0].data
     assert isinstance(states[0][0], Scalar)
     assert float(chain.gradients[0]) == pytest.approx(math.prod(slopes) * w**5, rel=1e-12)
+
+
+def test_an_array_of_no_steps_still_tells_its_batch():
+    assert nn.unroll(nn.RNNCell(2, 3), np.zeros((0, 5, 2)))[0].shape == (5, 3)
+    assert nn.unroll(nn.RNNCell(2, 3, seeds=4), np.zeros((0, 4, 5, 2)))[0].shape == (4, 5, 3)
+
+
+def test_initial_values_of_a_wrong_shape_and_layers_without_units_are_refused():
+    with pytest.raises(ValueError, match=r"init gave shape \(4,\), expected \(3, 2\)"):
+        nn.Linear(2, 3, init=lambda shape, rng: np.zeros(4))
+    with pytest.raises(ValueError, match=r"one input and one unit or more; got weights of shape \(0, 2\)"):
+        nn.RNNCell(2, 0)
+    with pytest.raises(ValueError, match="one for each of the 3 units"):
+        nn.LeakyCell(2, 3, tau=[2.0, 3.0])
+    assert nn.LeakyCell(2, 3, tau=[2, 3, 4])(np.ones(2), np.ones(3)).shape == (3,)
+
+
+def test_batch_norm_takes_a_batch_and_its_units_and_nothing_else():
+    norm = nn.BatchNorm(3)
+    with pytest.raises(ValueError, match=r"takes x of shape \(batch, 3\); got \(4, 5, 3\)"):
+        norm(np.ones((4, 5, 3)))
+    assert norm.running_mean.shape == (3,)
+
+
+def test_modules_in_nested_lists_are_found():
+    class Nested(nn.Module):
+        def __init__(self):
+            self.blocks = [[nn.Linear(2, 2)], {"last": (nn.Linear(2, 1),)}]
+
+    assert list(Nested().parameters()) == ["blocks.0.0.W", "blocks.0.0.b", "blocks.1.last.0.W", "blocks.1.last.0.b"]

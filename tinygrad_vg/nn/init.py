@@ -114,6 +114,16 @@ def with_radius(W: np.ndarray, rho: Any) -> np.ndarray:
     return W * np.asarray(rho / radius)[..., None, None]
 
 
+def drawn(init: Callable[..., np.ndarray], shape: Shape, rng: Any) -> np.ndarray:
+    """init(shape, rng), if that is what it gives; ValueError for a layer without units, or for another shape."""
+    if min(shape) < 1:
+        raise ValueError(f"a layer needs one input and one unit or more; got weights of shape {shape}, (out, in)")
+    W = init(shape, rng)
+    if np.shape(W) != shape:
+        raise ValueError(f"init gave shape {np.shape(W)}, expected {shape}, (out, in)")
+    return W
+
+
 def of_name(init: str | Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """The function behind `init="xavier"`; a function of (shape, rng) is passed through. ValueError for an unknown name."""
     if callable(init):

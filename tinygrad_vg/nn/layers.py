@@ -26,8 +26,8 @@ def identity(z: Any) -> Any:
 
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "leaky_relu": leaky_relu, "elu": elu, "gelu": gelu, "softplus": softplus, "identity": identity,
     "sigmoid": sigmoid, "tanh": tanh, "relu": relu, "linear": identity,
+    "leaky_relu": leaky_relu, "elu": elu, "gelu": gelu, "softplus": softplus, "identity": identity,
 }  # fmt: skip
 
 
@@ -91,11 +91,13 @@ class Module:
                 stack += [(f"{path}{name}.", part) for name, part in [*module.parts()][::-1] if isinstance(part, Module)]
 
     def parts(self) -> Iterator[tuple[str, Any]]:
-        """(name, value) of every attribute; lists, tuples and dicts are opened: 'layers.0'."""
-        for name, value in vars(self).items():
+        """(name, value) of every attribute; lists, tuples and dicts are opened, however deep: 'layers.0'."""
+        stack = [*vars(self).items()][::-1]
+        while stack:
+            name, value = stack.pop()
             if isinstance(value, (list, tuple, dict)):
                 pairs = value.items() if isinstance(value, dict) else enumerate(value)
-                yield from ((f"{name}.{key}", part) for key, part in pairs)
+                stack += [(f"{name}.{key}", part) for key, part in pairs][::-1]
             else:
                 yield name, value
 
@@ -109,7 +111,7 @@ class Linear(Module):
 
     def __init__(self, n_in: int, n_out: int, init: Any = "xavier", *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
         rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
-        self.W = leaf(each(rng, lambda rng: start((n_out, n_in), rng)), name=prefix + "W")
+        self.W = leaf(each(rng, lambda rng: initial.drawn(start, (n_out, n_in), rng)), name=prefix + "W")
         self.b = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "b")
 
     def __call__(self, x: Any) -> Any:

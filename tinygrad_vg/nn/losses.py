@@ -32,4 +32,6 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     if labels.size and not (0 <= labels.min() and labels.max() < shape[-1]):
         raise ValueError(f"labels must lie between 0 and {shape[-1] - 1}; got {labels.min()} to {labels.max()}")
     log_p = log_softmax(logits)
-    return -mean(getitem(log_p, (np.arange(labels.size), labels))) if labels.ndim else -getitem(log_p, int(labels))
+    if not labels.ndim:
+        return -getitem(log_p, int(labels))
+    return -mean(getitem(log_p, (np.arange(labels.size), labels)))

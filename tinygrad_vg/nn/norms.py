@@ -98,6 +98,7 @@ def values(x: Any) -> np.ndarray:
 def check_units(norm: LayerNorm, x: Any, ndim: int) -> None:
     """ValueError unless the last axis of x holds the n units, with an axis for the batch (and one for the seeds) before it."""
     runs, shape = np.shape(norm.gamma)[:-1], np.shape(x)
-    if shape[-1:] != (norm.n,) or len(shape) < ndim or runs and (len(shape) != 3 or shape[:1] != runs):
-        axes = "".join(f"{runs[0]}, batch, " if runs else "batch, " if ndim == 2 else "…, ")
-        raise ValueError(f"{type(norm).__name__} of {norm.n} units takes x of shape ({axes}{norm.n}); got {shape}")
+    exactly = len(runs) + 2 if ndim == 2 or runs else len(shape)
+    if shape[-1:] != (norm.n,) or len(shape) != exactly or shape[: len(runs)] != runs:
+        axes = [*map(str, runs), "batch" if ndim == 2 or runs else "…", str(norm.n)]
+        raise ValueError(f"{type(norm).__name__} of {norm.n} units takes x of shape ({', '.join(axes)}); got {shape}")

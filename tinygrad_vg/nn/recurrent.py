@@ -44,7 +44,7 @@ class Cell(Module):
 
     def weight(self, base: str, init: Any, n_in: int) -> Any:
         """A leaf (n_hidden, n_in), or (seeds, n_hidden, n_in)."""
-        return self.leaf(each(self.rng, lambda rng: init((self.n_hidden, n_in), rng)), name=base + self.name)
+        return self.leaf(each(self.rng, lambda rng: initial.drawn(init, (self.n_hidden, n_in), rng)), name=base + self.name)
 
     def bias(self, base: str, value: Any = 0.0) -> Any:
         """A leaf (n_hidden,), or (seeds, n_hidden), that starts at `value`."""
@@ -91,7 +91,7 @@ class RNNCell(Cell):
         t = time_of(h)
         z = linear(h, self.W_hh, self.b_h) + linear(x, self.W_xh)
         h = self.activation(z)
-        return self.label(t, h=h, z=z)
+        return self.label(t, h=h, z=z)  # h first: without an activation z is the same node, and h is the name it keeps
 
 
 class LeakyCell(RNNCell):
@@ -108,7 +108,9 @@ class LeakyCell(RNNCell):
         super().__init__(n_in, n_hidden, activation, init, **options)
         if not np.all(np.asarray(tau) >= 1):
             raise ValueError(f"tau is a time constant in steps, 1 (no memory of its own) or more; got {tau}")
-        self.tau = tau
+        if np.shape(tau) not in ((), (n_hidden,)):
+            raise ValueError(f"tau is one number or one for each of the {n_hidden} units; got shape {np.shape(tau)}")
+        self.tau = np.array(tau, dtype=float) if np.ndim(tau) else tau
 
     def __call__(self, x: Any, h: Any) -> Any:
         t = time_of(h)
@@ -183,11 +185,13 @@ def unroll(cell: Any, inputs: Any, state: Any = None, truncate: int | None = Non
     truncate  k: no gradient goes further back than to the last multiple of k steps (counted from `state`). After every k
               steps the cell goes on from cut(state), so a loss at states[k] reaches back to states[0], a later one does not
     """
+    shape: tuple[int, ...] = np.shape(inputs)[1:] if hasattr(inputs, "shape") else ()  # an array tells its batch even if T = 0
     inputs = list(inputs)
     if truncate is not None and truncate < 1:
         raise ValueError(f"truncate is the number of steps a gradient may go back, 1 or more, or None for all; got {truncate}")
     if state is None:
-        state = cell.initial_state(np.shape(inputs[0])[-2] if inputs and np.ndim(inputs[0]) > 1 else None)
+        shape = np.shape(inputs[0]) if inputs else shape
+        state = cell.initial_state(shape[-2] if len(shape) > 1 else None)
     states = [state]
     for steps, x in enumerate(inputs):
         state = cut(states[-1]) if truncate and steps and steps % truncate == 0 else states[-1]

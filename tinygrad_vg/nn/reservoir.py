@@ -37,9 +37,9 @@ class Reservoir(LeakyCell):
     ):  # fmt: skip
         if not 0 < leak <= 1:
             raise ValueError(f"leak is the share of the state that is renewed at each step, above 0 and at most 1; got {leak}")
-        super().__init__(n_in, n_hidden, activation, ("uniform", "normal"), tau=1 / leak, leaf=constant, **options)
-        self.W_xh = constant(input_scale * math.sqrt(n_in) * self.W_xh)
-        self.W_hh = constant(initial.with_radius(self.W_hh, radius))
+        super().__init__(n_in, n_hidden, activation, ("uniform", "normal"), tau=1 / leak, leaf=fixed, **options)
+        self.W_xh = fixed(input_scale * math.sqrt(n_in) * self.W_xh)
+        self.W_hh = fixed(initial.with_radius(self.W_hh, radius))
         self.leaf = leaf
 
     def states(self, inputs: Any) -> np.ndarray:
@@ -82,7 +82,8 @@ def memory_capacity(reservoir: Reservoir, lags: int, steps: int = 4000, washout:
     return np.array([np.corrcoef(y, target)[0, 1] ** 2 for y, target in zip(recalled.T, Y[fresh].T)])
 
 
-def constant(array: np.ndarray, name: str = "") -> np.ndarray:
-    """A weight that is not trained: the array itself, closed to writing, so that no step need copy it."""
+def fixed(array: np.ndarray, name: str = "") -> np.ndarray:
+    """A copy closed to writing: a weight that is not trained, and that no step need copy."""
+    array = np.array(array)
     array.setflags(write=False)
     return array

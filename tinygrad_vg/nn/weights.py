@@ -144,8 +144,9 @@ def problems(source: Source, target: Any, arrays: Mapping[str, Any]) -> list[str
 def assembled(target: Any, sources: list[Source], arrays: Mapping[str, Any]) -> np.ndarray:
     """The new value of a leaf or buffer: the parts of its sources, added up, in its dtype."""
     rows = len(target) if np.shape(target) else 0
-    parts = [arrays[name] if n == 1 else arrays[name][k * rows : (k + 1) * rows] for name, k, n in sources]
-    return np.array(sum(parts[1:], parts[0]), dtype=dtype_of(target), order="C")
+    whole = [arrays[name].astype(dtype_of(target)) for name, _, _ in sources]  # before the sum: int8 + int8 wraps around
+    parts = [array if n == 1 else array[k * rows : (k + 1) * rows] for array, (_, k, n) in zip(whole, sources)]
+    return np.array(sum(parts[1:], parts[0]), order="C")
 
 
 def dtype_of(target: Any) -> np.dtype:

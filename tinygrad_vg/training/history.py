@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.node import Node
 from .leaves import gradient, length, parameters_of, value
 
 COLUMNS, MOST, NAME = 6, 16, 20  # of a table: steps shown, rows shown of each kind, width of a name
@@ -84,14 +85,14 @@ def block(title: str, columns: list[Any]) -> list[str]:
 
 
 def row(name: str, cells: list[str]) -> str:
-    return f"{cut(name, NAME):{NAME}}" + "".join(f"{cell:>10}" for cell in cells)
+    return f"{shortened(name, NAME):{NAME}}" + "".join(f"{cell:>10}" for cell in cells)
 
 
 def figure(x: float) -> str:
     return f"{x:.4g}" if x == 0 or 1e-3 <= abs(x) < 1e5 else f"{x:.2e}"
 
 
-def cut(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """The end of a name tells more than its beginning."""
     return text if len(text) <= width else "  …" + text[len(text) - width + 3 :]
 
@@ -104,9 +105,9 @@ def gradient_table(model: Any) -> str:
     lines = [f"{'parameter':26}{'shape':>14}{'|w|':>10}{'|g|':>10}{'|g|/|w|':>10}{'log10|g|':>10}"]
     for name, leaf in parameters_of(model).items():
         w, g = length([value(leaf)]), gradient(leaf)
-        cells = ["", figure(w), "none", "", ""] if g is None else ["", figure(w), *relative(length([g]), w)]
-        cells[0] = "×".join(map(str, np.shape(value(leaf)))) or "1"
-        lines.append(f"{cut(name, 26).lstrip():26}{cells[0]:>14}" + "".join(f"{cell:>10}" for cell in cells[1:]))
+        shape = "×".join(map(str, np.shape(value(leaf)))) or "1"
+        numbers = [figure(w), *(["none", "", ""] if g is None else relative(length([g]), w))]
+        lines.append(f"{shortened(name, 26).lstrip():26}{shape:>14}" + "".join(f"{number:>10}" for number in numbers))
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -124,8 +125,14 @@ def measured(parameters: dict[str, Any], before: dict[str, Any], gradients: dict
 
 def state_norms(states: Any) -> list[float]:
     """|∂loss/∂h[t]| of each state after backward(); of a pair (h, c), or of Scalars, all parts together; 0 where nothing arrived."""
-    parts = [state if isinstance(state, tuple) else (state,) for state in states]
-    return [length([g for part in group if (g := gradient(part)) is not None]) for group in parts]
+    return [length([g for leaf in leaves_of(state) if (g := gradient(leaf)) is not None]) for state in states]
+
+
+def leaves_of(state: Any) -> list[Any]:
+    """The parts of a state, however nested, that can have a gradient: plain arrays cannot."""
+    if isinstance(state, tuple):
+        return [leaf for part in state for leaf in leaves_of(part)]
+    return [state] if isinstance(state, Node) or state.dtype == object else []
 
 
 def radii(parameters: dict[str, Any], names: Any) -> dict[str, float]:

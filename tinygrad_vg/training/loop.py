@@ -12,6 +12,7 @@ import numpy as np
 from ..autodiff.anomaly import detect_anomaly
 from ..autodiff.node import Node, describe
 from ..nn.layers import Module
+from ..nn.saving import checked_path
 from .checkpoint import load_run, save_run
 from .clipping import clip_norm
 from .history import History, measured, radii, state_norms
@@ -52,7 +53,10 @@ def fit(
     checkpoint  a path: the run is saved there after each `every` steps and at its end; resume=True takes it up again from there
     rng         the Generator, or several, that batches and model draw from; found by itself in tasks and in modules' attributes.
                 Resumed, a run ends with the very bits of one that was not interrupted, if its batches depend on rng alone;
-                batches that come without one are wound forward to where the run left off.
+                batches that come without one are wound forward to where the run left off. Of a model that is no Module only
+                the parameters are kept: pass its generators as rng; running statistics are not saved
+
+    Batches that run out end the run early; history.steps tells.
 
     Raises Diverged, which names the step and the first node or parameter, when a value stops being finite.
 
@@ -62,21 +66,25 @@ def fit(
     >>> history.losses, model["w"].data
     ([4.0, 1.0, 0.25, 0.0625], array([2.875]))
     """
-    run = Run(model, loss_fn, optimiser, clip, record, radius, generators(rng, batches, model))
+    run = Run(model, loss_fn, optimiser, clip, record, radius, rngs_of(rng, batches, model))
     if checkpoint is None and (resume or every):
         raise ValueError("resume and every need a checkpoint, the path of the file")
+    if checkpoint is not None:
+        checked_path(checkpoint, [".npz"])
     if resume:
         run.history = load_run(checkpoint, model, optimiser, run.rngs)
-    left = islice(batches, run.history.steps if rng is None and not hasattr(batches, "rng") else 0, None)
+    replayed = isinstance(batches, Sequence) or rng is None and not isinstance(getattr(batches, "rng", None), np.random.Generator)
+    left = islice(batches, run.history.steps if replayed else 0, None)
     with progress_line(steps) as show:
         for batch in islice(left, max(steps - run.history.steps, 0)):
             run.step(batch)
             show(run.history)
-            ended = after is not None and after(run.history)
-            if checkpoint and (ended or run.history.steps == steps or every and run.history.steps % every == 0):
-                save_run(checkpoint, model, optimiser, run.rngs, run.history)
-            if ended:
+            if after is not None and after(run.history):
                 break
+            if every and run.history.steps % every == 0:
+                save_run(checkpoint, model, optimiser, run.rngs, run.history)
+    if checkpoint is not None:
+        save_run(checkpoint, model, optimiser, run.rngs, run.history)
     return run.history
 
 
@@ -84,6 +92,12 @@ class Run:
     """What one step needs, and the history so far."""
 
     def __init__(self, model: Any, loss_fn: LossFunction, optimiser: Optimiser, clip: Any, record: int, radius: Any, rngs: list):
+        if not isinstance(optimiser, Optimiser):
+            raise TypeError(f"the optimiser must be one of this room, as in SGD(model, lr=0.1); got {optimiser!r}")
+        if record < 1:
+            raise ValueError(f"record says every how many steps to write down, 1 or more; got {record}")
+        radius = [radius] if isinstance(radius, str) else radius
+        radii(optimiser.parameters, radius or [])  # a name that is not there shows now
         self.model, self.loss_fn, self.optimiser, self.rngs = model, loss_fn, optimiser, rngs
         self.clip = clip if callable(clip) or clip is None else lambda parameters: clip_norm(parameters, clip)
         self.record, self.radius, self.history = record, radius, History()
@@ -148,7 +162,7 @@ def first_not_finite(arrays: dict[str, Any]) -> str | None:
     return next((name for name, x in arrays.items() if not np.all(np.isfinite(x))), None)
 
 
-def generators(rng: Any, batches: Any, model: Any) -> list[np.random.Generator]:
+def rngs_of(rng: Any, batches: Any, model: Any) -> list[np.random.Generator]:
     """Every random generator of the run, once: the one given, else the batches' own, and those of the model's modules."""
     given = [getattr(batches, "rng", None)] if rng is None else list(rng) if isinstance(rng, (list, tuple)) else [rng]
     found = [g for g in [*given, *inside(model)] if isinstance(g, np.random.Generator)]

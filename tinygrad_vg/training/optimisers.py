@@ -7,15 +7,14 @@ Formulas, defaults and the place of eps as in PyTorch 2.13. A parameter without 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from .leaves import assign, assign_gradient, gradient, parameters_of, value
-
-Schedule = Callable[[int], float]  # steps taken so far → learning rate
+from .schedules import Schedule
 
 
 class Optimiser:
@@ -35,8 +34,11 @@ class Optimiser:
                 raise ValueError(f"{name} must be a number from 0 on; got {x}")
         self.parameters, self.lr, self.t = parameters_of(parameters), lr, 0
         for name, x in settings.items():
-            setattr(self, name, x)
+            setattr(self, name, float(x))
         self.memory = {name: self.blank(leaf) for name, leaf in self.parameters.items()}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.rate:g}, {self.t} steps taken)"
 
     def blank(self, leaf: Any) -> SimpleNamespace:
         """The memory before the first step: zeros of the parameter's shape, and t, how often it was updated."""
@@ -57,7 +59,7 @@ class Optimiser:
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
         """The new value of one parameter."""
-        raise NotImplementedError(f"{type(self).__name__} needs update(w, g, s, lr), which returns the new value")
+        raise TypeError(f"{type(self).__name__} needs update(w, g, s, lr), which returns the new value")
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -143,7 +145,7 @@ class Adam(Optimiser):
         super().__init__(parameters, lr, eps=eps, weight_decay=weight_decay)
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas must lie from 0 up to, not including, 1; got {betas}")
-        self.betas = betas
+        self.betas = float(betas[0]), float(betas[1])
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
         return self.moved(w, g + self.weight_decay * w, s, lr)

@@ -59,6 +59,9 @@ def copy_memory(T: int, batch: int = 20, rng: Any = 0) -> Batches:
     Baseline: memoryless_loss(T) = 10 ln 8 / (T + 20) nats per step (Arjovsky, Shah & Bengio 2016).
     """
 
+    if T < 1:
+        raise ValueError(f"copy_memory needs at least one step for its sign; got T = {T}")
+
     def draw(rng: np.random.Generator) -> Batch:
         symbols, blank = rng.integers(0, 8, (10, batch)), np.full((T + 10, batch), 8)
         shown = np.concatenate([symbols, blank])
@@ -167,6 +170,8 @@ def narma_response(u: np.ndarray) -> np.ndarray:
 
 def nrmse(output: Any, target: Any) -> float:
     """√(mean (output − target)² / variance of target): 0 is perfect, 1 as good as answering the mean."""
+    if np.shape(output) != np.shape(target):
+        raise ValueError(f"nrmse compares arrays of one shape; got output {np.shape(output)} and target {np.shape(target)}")
     return float(np.sqrt(np.mean(np.square(np.asarray(output) - target)) / np.var(target)))
 
 
