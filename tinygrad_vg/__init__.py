@@ -31,7 +31,7 @@ from .autodiff.structure import (
 )  # fmt: skip
 from .autodiff.sweep import grad, jvp
 from .autodiff.tensor import Tensor, apply
-from .chain import Chain
+from .chain import Chain, explain, paths, uses, verdict
 from .drawing import draw
 
 __version__ = "0.1.0"

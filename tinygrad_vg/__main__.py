@@ -1,6 +1,7 @@
 """The command line: `python -m tinygrad_vg` reads a text and shows what happens to the gradient of an RNN that reads along.
 
-`python -m tinygrad_vg learn NAME` runs one of the learning experiments instead and prints its table.
+`python -m tinygrad_vg chain MODEL` (or uses, verdict, explain) asks about a model of the debate instead; `learn NAME` runs one of
+the learning experiments and prints its table. Each has its own --help.
 
 A character RNN runs over the last characters of the text, predicts the one that follows, and is differentiated once. Printed:
 the loss, the chain from the last state to the first, a sentence that says which factor decided, and the file of the picture.
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from . import nn
 from .chain.text import clean
 from .drawing import draw
 from .experiments.reading import DRAWN_STEPS, run, sentence
@@ -30,8 +32,10 @@ from .experiments.reading import DRAWN_STEPS, run, sentence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. The exit code is 0; 1 with one line on stderr if something is unusable; 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    run_it = learn if arguments[:1] == ["learn"] else chain_of_a_text
-    options = (learn_parser() if run_it is learn else parser()).parse_args(arguments[1:] if run_it is learn else arguments)
+    command = arguments[0] if arguments and arguments[0] in ("learn", *QUESTIONS) else None
+    run_it = learn if command == "learn" else answer if command else chain_of_a_text
+    its_parser = learn_parser() if command == "learn" else asking_parser(command) if command else parser()
+    options = its_parser.parse_args(arguments[1:] if command else arguments)
     try:
         run_it(options)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
@@ -41,6 +45,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain("interrupted", 130)
     return 0
+
+
+QUESTIONS = {
+    "chain": "the chain-rule product of a model, who is to blame for its size, and how far back it reaches",
+    "uses": "who contributed to the gradient of a model's weight, by time step and by distance to the loss",
+    "verdict": "why the gradient of a model is small or large",
+    "explain": "the derivative of the loss with respect to a model's weight, in words and in index notation",
+}
+
+
+def answer(options: argparse.Namespace) -> None:
+    """Answer one of the questions about a model of the debate."""
+    from .experiments.asking import ask
+
+    asked = ("question", "model", "vs", "json")
+    given = {key: value for key, value in vars(options).items() if key not in asked and value is not None}
+    if options.text:
+        given["text"] = read(options.text)[0]
+    with np.errstate(all="ignore"):
+        text, figures = ask(options.question, options.model, options.vs, given)
+    show(json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1) if options.json else text, options.json)
+
+
+def asking_parser(question: str) -> argparse.ArgumentParser:
+    from .experiments.models import NAMES
+
+    p = argparse.ArgumentParser(prog=f"python -m tinygrad_vg {question}", description=f"Print {QUESTIONS[question]}.")
+    p.set_defaults(question=question)
+    p.add_argument("model", choices=NAMES, help="the model asked about")
+    p.add_argument("--vs", choices=NAMES, action="append", default=[], help="another model, set beside the first (may be repeated)")
+    p.add_argument("--steps", type=whole(1, 100_000), metavar="T", help="time steps, or layers of mlp and residual (20)")
+    p.add_argument("--width", type=whole(1, 4096), metavar="N", help="units in each (32)")
+    p.add_argument("--activation", choices=[*nn.ACTIVATIONS], help="tanh if not given")
+    p.add_argument("--init", choices=["zeros", "normal", "uniform", "xavier", "he", "orthogonal", "identity"], help="of the weights")
+    p.add_argument("--radius", type=positive, metavar="R", help="spectral radius of the recurrent weight")
+    p.add_argument("--norm", choices=["batch", "layer"], help="for mlp and residual")
+    p.add_argument("--tau", type=positive, help="time constant of leaky and esn (10)")
+    p.add_argument("--delay", type=whole(1, 1000), metavar="D", help="of skip (5)")
+    p.add_argument("--forget-bias", type=float, metavar="B", help="of lstm (1)")
+    p.add_argument("--text", metavar="FILE", help="read the end of a text, one-hot, instead of noise")
+    p.add_argument("--seed", type=whole(0, 2**63), metavar="K", help="of the random weights and the noise (0)")
+    p.add_argument("--json", action="store_true", help="print one JSON document")
+    return p
 
 
 def learn(options: argparse.Namespace) -> None:

@@ -282,3 +282,128 @@ def test_stations_may_be_joined_tensors():
     y = stack([x, tanh(x)])
     chain = Chain(y.sum(), x)
     assert np.allclose(chain.gradients[0], 1 + 1 / np.cosh(np.arange(3.0)) ** 2, rtol=1e-12)
+
+
+def product(chain):
+    """The matrices of the links, multiplied."""
+    whole = chain.links[-1].dense()
+    for link in reversed(chain.links[:-1]):
+        whole = whole @ link.dense()
+    return whole
+
+
+@pytest.mark.parametrize("options", [{}, {"residual": True}, {"norm": "batch"}, {"norm": "layer", "residual": 0.5}], ids=str)
+def test_the_links_of_a_deep_network_multiply_to_the_gradient(options):
+    x = Tensor(np.random.default_rng(0).normal(size=(6, 4)), name="x")
+    net = nn.MLP([4, 8, 8, 8, 3], "tanh", rng=0, **options)
+    loss = nn.cross_entropy(net(x), np.arange(6) % 3)
+    hidden = [node for node in history(loss) if node.name and node.name.base == "h"]
+    for through in (None, hidden):
+        chain = Chain(loss, x, through=through)
+        assert relative(product(chain).reshape(x.shape), grad(loss, x)) < 1e-12
+        assert relative(chain.gradients[0], grad(loss, x)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "first"),
+    [(nn.LeakyCell, {"tau": 5}, 1), (nn.SkipCell, {"delay": 3}, 3), (nn.LSTMCell, {}, 1), (nn.GRUCell, {}, 1)],
+)
+def test_the_links_of_every_cell_multiply_to_the_gradient(kind, options, first):
+    cell = kind(3, 5, rng=0, **options)
+    states = nn.unroll(cell, np.random.default_rng(1).normal(size=(9, 3)))
+    loss, source = square(cell.output(states[-1])).sum(), cell.output(states[0])
+    for through in (None, states[first:]):
+        chain = Chain(loss, source, through=through)
+        assert relative(product(chain)[0], grad(loss, source)) < 1e-12
+
+
+# ---- one factor replaced
+
+
+def test_a_factor_replaced_by_the_identity_leaves_the_product_of_the_others():
+    _, _, _, states, loss = tanh_rnn()
+    chain = Chain(loss, states[0], through=states)
+    gains = [link.gain for link in chain.links]
+    for other in (
+        chain.replace(3),
+        chain.replace("h[3] → h[4]"),
+        chain.replace("h[3]"),
+        chain.replace(-6, np.eye(5)),
+        chain.replace(3, np.ones(5)),
+    ):
+        without = [link.dense() for k, link in enumerate(chain.links) if k != 3]
+        expected = without[-1]
+        for J in reversed(without[:-1]):
+            expected = expected @ J
+        assert relative(other.gradients[0], expected[0]) < 1e-12
+        assert other.log_product[3] == pytest.approx(other.log_product[4], abs=1e-12)
+        assert other.blame().total == pytest.approx(sum(other.blame().parts.values()), abs=1e-9)
+        assert "[" in other.table()
+    assert [link.gain for link in chain.links] == gains
+
+
+def test_a_link_without_the_recurrent_weight_keeps_its_slopes():
+    cell, _, _, states, loss = tanh_rnn()
+    chain = Chain(loss, states[0], through=states)
+    g, h = chain.gradients[3], states[3].data
+    for weight in (cell.W_hh, "W_hh"):
+        other = chain.replace(2, without=weight)
+        assert relative(other.gradients[2], (1 - h * h) * g) < 1e-12
+    with pytest.raises(ValueError, match="V is no factor of"):
+        chain.replace(2, without="V")
+
+
+def test_a_map_that_does_not_fit_is_refused_by_its_shapes():
+    _, _, _, states, loss = tanh_rnn()
+    chain = Chain(loss, states[0], through=states)
+    with pytest.raises(ValueError, match=r"h\[2\] → h\[3\] takes shape \(5,\) to \(5,\); give a linear map, a matrix"):
+        chain.replace(2, np.ones((5, 4)))
+    with pytest.raises(ValueError, match=r"the map given takes \(5,\) to \(\)"):
+        chain.replace(2, chain.links[-1])
+    with pytest.raises(KeyError, match="no links are called 'z'"):
+        chain.replace("z")
+    with pytest.raises(IndexError):
+        chain.replace(99)
+
+
+# ---- how far back
+
+
+def test_the_horizon_of_a_power_is_a_logarithm():
+    W = Tensor(0.5 * np.eye(3), name="W")
+    h = [Tensor(np.ones(3), name="x")]
+    for t in range(1, 31):
+        h.append((W @ h[-1]).named("h", t))
+    horizon = Chain(h[-1], h[0], seed=np.ones(3)).horizon(1e-3)
+    assert (horizon.actual, horizon.typical, horizon.worst) == (10, 10, 10)
+    assert Chain(h[5], h[0], seed=np.ones(3)).horizon(1e-3).actual is None
+    assert "never (10^-1.51 after all 5)" in str(Chain(h[5], h[0], seed=np.ones(3)).horizon())
+    assert json.loads(json.dumps(horizon.to_dict(), allow_nan=False))["worst"] == 10
+    with pytest.raises(ValueError, match="the tolerance is a gain above 0"):
+        Chain(h[5], h[0], seed=np.ones(3)).horizon(0)
+
+
+def test_typical_and_worst_are_those_of_the_whole_product_even_where_it_underflows():
+    rng = np.random.default_rng(0)
+    h = [Tensor(rng.normal(size=4), name="x")]
+    W = [0.6 * rng.normal(size=(4, 4)) for _ in range(8)]
+    for t, w in enumerate(W, 1):
+        h.append(tanh(linear(h[-1], Tensor(w, name="W"))).named("h", t))
+    chain = Chain(h[-1], h[0], through=h, seed=rng.normal(size=4))
+    horizon = chain.horizon(1e-300)
+    J = product(chain)
+    assert horizon.gains["typical"][-1] == pytest.approx(math.log(np.linalg.norm(J) / 2), rel=1e-12)
+    assert horizon.gains["worst"][-1] == pytest.approx(math.log(np.linalg.norm(J, 2)), rel=1e-12)
+    assert horizon.gains["actual"][-1] == chain.log_product[0]
+    y = Tensor(np.ones(2), name="y")
+    end = y
+    for _ in range(1200):
+        end = end * 0.5
+    assert Chain(end, y, seed=np.ones(2)).horizon(1e-300).worst == math.floor(300 / math.log10(2)) + 1
+
+
+def test_a_large_station_has_only_an_actual_horizon():
+    x = Tensor(np.ones(2001), name="x")
+    horizon = Chain((x * 0.1).sum(), x).horizon(1e-9)
+    assert (horizon.typical, horizon.gains["worst"]) == (None, [])
+    assert "not computed" in str(horizon)

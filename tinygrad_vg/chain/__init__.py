@@ -2,9 +2,24 @@
 
 A gradient is a product of local derivatives, one for each link between two stations that every path must pass. A Chain is
 that product as an object: its links, how much each shrinks or grows the gradient, and the product so far.
+
+Read stations (where the chain is cut), links, factors, chain and table; then what one asks of it: blame (with stretches and
+blame_table), horizon, spectrum (with eigen), uses, paths, verdict (with flow), explain (with formulas and notation).
 """
 
+from .blame import Blame
 from .chain import Chain
+from .eigen import EigenView, eigen_view
+from .explain import Explanation, explain
+from .horizon import Horizon
 from .links import Link
+from .paths import Path, Paths, paths
+from .spectrum import Spectrum
+from .table import side_by_side
+from .uses import Use, Uses, uses
+from .verdict import Verdict, verdict
 
-__all__ = ["Chain", "Link"]
+__all__ = [
+    "Blame", "Chain", "EigenView", "Explanation", "Horizon", "Link", "Path", "Paths", "Spectrum", "Use", "Uses", "Verdict", "eigen_view",
+    "explain", "paths", "side_by_side", "uses", "verdict",
+]  # fmt: skip

@@ -12,15 +12,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.node import Node, describe
 from ..autodiff.sweep import differentiable, start
-from .links import Link
+from .blame import Blame
+from .factors import jsonable, norm
+from .horizon import Horizon
+from .links import Link, Replaced, as_map
+from .links import without as left_out
 from .stations import automatic, chosen, named, packed, paths_between, why_not
-from .table import table
+from .table import html_table, table
+from .text import cut
 
 
 class Chain:
@@ -33,6 +39,9 @@ class Chain:
     .stations    groups of nodes as a list of tuples, source first     .gradients  the gradient at each station
     .links       links[i] maps stations[i] to stations[i+1]; each has .name, .local (a linear map), .gain, .factor (text)
     .log_product ln |gradient at station i| / |seed|, right even where the product of the links underflows
+
+    print() and .table() show it; .blame(), .spectrum(), .horizon() ask who shrank it, how, and how far it reaches; .replace()
+    gives the same product with one factor changed.
 
     ValueError if the output does not depend on the source or a station does not stop every path; RuntimeError if a leaf
     changed since the forward pass.
@@ -52,10 +61,10 @@ class Chain:
                 raise TypeError(f"the {role} of a chain must be a node (a Scalar or a Tensor), got {type(node).__name__}")
         differentiable(output)
         path = paths_between(source, output)
-        self.output, self.source = output, source
+        self.output, self.source, self.seed = output, source, seed
         self.stations = automatic(path) if through is None else chosen(through, path)
         on_path = set(path)
-        self.links = [Link(a, b, on_path) for a, b in zip(self.stations, self.stations[1:])]
+        self.links: list[Any] = [Link(a, b, on_path) for a, b in zip(self.stations, self.stations[1:])]
         for link in self.links:
             if source in set(link.ops):
                 raise ValueError(why_not(link.start, link.end, path))
@@ -92,19 +101,66 @@ class Chain:
             "gradients": [[jsonable(x) for x in np.ravel(g).tolist()] for g in self.gradients],
         }
 
+    def table(self, detail: bool = False, width: int = 80, typical: bool = True) -> str:
+        """The chain as text: one row per link (detail: per op, where the path does not branch), from the output back.
+
+        Beside the actual gain, where the link has at most 200 numbers on either side, the typical one, |J|_F / √n, that a
+        random gradient would have (n: the link's output size), and the worst, σ_max. Above 40 rows it folds, and says so.
+        """
+        return table(self.detailed() if detail else self, width, typical=typical)
+
+    def detailed(self) -> Chain:
+        """The same chain, cut also at every station within its links: a row for each op where the path does not branch."""
+        return Chain(self.output, self.source, [station for link in self.links for station in link.stations[1:]], self.seed)
+
+    def spectrum(self) -> Any:
+        """Singular values of each link and of the running product, Lyapunov exponents: a Spectrum."""
+        from .spectrum import Spectrum  # imported late: it stands on chains
+
+        return Spectrum(self)
+
+    def horizon(self, tolerance: float = 1e-3) -> Horizon:
+        """How many links back from the output the gain falls below the tolerance, for the actual, typical and worst gradient."""
+        return Horizon(self, tolerance)
+
+    def replace(self, link: int | str, map: Any = 1.0, *, without: Any = None) -> Chain:
+        """The same product with one factor replaced: what would the gradient be if …?
+
+        link     its index, or its name (or that of its start, if that says which)
+        map      a linear map; a number or an array for a diagonal, 1.0 being the identity; or a matrix (out, in)
+        without  a weight, or its name: leave the link as it is, but for the products by that weight
+
+        The chain returned has no graph behind that link. KeyError or IndexError for no such link, ValueError if shapes do not fit.
+        """
+        i = self.index(link)
+        other = copy(self)
+        other.links = [copy(one) for one in self.links]
+        old = other.links[i]
+        other.links[i] = Replaced(old, as_map(map, old) if without is None else left_out(old, without))
+        with np.errstate(all="ignore"):
+            other.gradients, other.log_product = other.pull_through(start(self.output, self.seed))
+        return other
+
+    def index(self, link: int | str) -> int:
+        """Which link has this name, or starts at a station of this name."""
+        if not isinstance(link, str):
+            return range(len(self.links))[link]
+        names = [one.name for one in self.links]
+        found = [i for i, name in enumerate(names) if name == link] or [i for i, name in enumerate(self.names[:-1]) if name == link]
+        if len(found) != 1:
+            raise KeyError(f"{len(found) or 'no'} links are called {link!r}; the links are {cut(', '.join(names), 200, middle=True)}")
+        return found[0]
+
     def __str__(self) -> str:
         return table(self)
+
+    def _repr_html_(self) -> str:
+        return html_table(self)
 
     def __repr__(self) -> str:
         log = self.log_product[0] / math.log(10)
         return f"Chain({describe(self.output)} back to {describe(self.source)}: {len(self.links)} links, product 10^{log:+.2f})"
 
-
-def norm(g: Any) -> float:
-    """|g|, the Euclidean length over all entries; neither over- nor underflows on the way."""
-    top = float(np.max(np.abs(g), initial=0.0))
-    return top * float(np.linalg.norm(np.ravel(g / top))) if 0 < top < math.inf else top
-
-
-def jsonable(x: float) -> Any:
-    return x if math.isfinite(x) else str(x)
+    def blame(self) -> Blame:
+        """Who shrank (or grew) the gradient: the log gain in nats, split exactly among the factors."""
+        return Blame(self)

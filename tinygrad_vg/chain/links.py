@@ -5,16 +5,19 @@ Its pull is the engine's own sweep, kept between the two stations; its push is f
 
 from __future__ import annotations
 
+import math
 import re
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.derivatives import Elementwise
-from ..autodiff.maps import LinearMap
+from ..autodiff.maps import Diagonal, Given, LinearMap
 from ..autodiff.node import Edge, Node
 from ..autodiff.sweep import check_all_unchanged, sweep
+from .factors import direct, factor
+from .factors import jsonable as jsonable
+from .factors import norm as norm
 from .stations import Group, automatic, named, packed, shape_of, unpacked
 from .text import cut
 
@@ -52,6 +55,12 @@ class Link(LinearMap):
             tangents[node] = sum(parts[1:], parts[0])
         return packed(self.end, tangents)
 
+    @property
+    def stations(self) -> list[Group]:
+        """Start, end, and the stations in between, if both ends are single nodes."""
+        single = len(self.start) == len(self.end) == 1
+        return automatic([*self.start, *self.ops]) if single else [self.start, self.end]
+
     def edges_of(self, node: Node) -> list[Edge]:
         """The edges into a node that belong to this link."""
         return [edge for edge in node.edges if edge.parent in self.inside]
@@ -60,15 +69,22 @@ class Link(LinearMap):
     def factor(self) -> str:
         """What the gradient is multiplied by, in matrix order: `W_hhᵀ · diag(1 - h[3] * h[3])`. Branches are only counted."""
         if len(self.start) > 1 or len(self.end) > 1:
-            return f"({len(self.ops)} ops that branch)"
-        factors, stations = [], automatic([*self.start, *self.ops])
-        for (a,), (b,) in zip(stations, stations[1:]):
+            way = direct(self.start, self.end, self.ops)
+            return f"{way} + …" if way else f"({len(self.ops)} ops that branch)"
+        factors: list[str] = []
+        for (a,), (b,) in zip(self.stations, self.stations[1:]):
             edges = self.edges_of(b)
             whole = len(edges) == 1 and edges[0].parent is a
-            factors.append(factor(edges[0]) if whole else f"({len(edges)} branches)")
+            way = direct((a,), (b,), between(self.ops, a, b)) if not whole and b.op == "add" else None
+            factors.append(factor(edges[0]) if whole else f"({way} + branch)" if way else f"({len(edges)} branches)")
         factors = [f for f in factors if f != "1"]
         simple = [f if len(factors) == 1 or re.fullmatch(r"[\w.,\[\]ᵀ]+|diag\(.*\)|\(.*\)ᵀ?", f) else f"({f})" for f in factors]
         return " · ".join(simple) or "1"
+
+
+def between(ops: list[Node], a: Node, b: Node) -> list[Node]:
+    """The ops born after a, up to and including b."""
+    return [node for node in ops if a.birth < node.birth <= b.birth]
 
 
 def nodes_between(start: Group, end: Group, path: set[Node]) -> list[Node]:
@@ -84,9 +100,75 @@ def nodes_between(start: Group, end: Group, path: set[Node]) -> list[Node]:
     return sorted(seen, key=attrgetter("birth"))
 
 
-def factor(edge: Edge) -> str:
-    """An edge's factor in the product that pulls the gradient back: diag(1 - y * y), W_hhᵀ, 1."""
-    text = edge.formula_here
-    if isinstance(edge.child.rule, Elementwise):
-        return text if text in ("1", "-1") or not edge.child.shape else f"diag({text})"
-    return f"{text}ᵀ" if re.fullmatch(r"[\w.,\[\]]+", text) else f"({text})ᵀ"
+class Replaced(LinearMap):
+    """A link whose map was put in by hand: the same stations, another factor."""
+
+    def __init__(self, link: Any, local: LinearMap):
+        self.start, self.end, self.name, self.ops, self.stations = link.start, link.end, link.name, link.ops, [link.start, link.end]
+        self.shape_in, self.shape_out, self.gain = link.shape_in, link.shape_out, float("nan")
+        self.local, self.factor = local, f"[{local.text}]"
+        self.text = self.factor
+
+    # fmt: off
+    def _pull(self, g: Any) -> Any: return self.local._pull(g)
+    def _push(self, t: Any) -> Any: return self.local._push(t)
+    # fmt: on
+
+
+def as_map(given: Any, link: Any) -> LinearMap:
+    """What may replace a link: a linear map, a number or a diagonal (its shape that of the link's ends), or a matrix (out, in).
+
+    ValueError if the shapes do not fit.
+    """
+    ends = f"{link.name} takes shape {link.shape_in} to {link.shape_out}"
+    if isinstance(given, LinearMap):
+        if (given.shape_in, given.shape_out) != (link.shape_in, link.shape_out):
+            raise ValueError(f"{ends}; the map given takes {given.shape_in} to {given.shape_out}")
+        return given
+    M = np.asarray(given, dtype=float)
+    if link.shape_in == link.shape_out and M.shape in ((), link.shape_in):
+        return Diagonal(M, link.shape_in, f"{M:.4g}" if not M.shape else "given")
+    if M.shape != (math.prod(link.shape_out), math.prod(link.shape_in)):
+        raise ValueError(f"{ends}; give a linear map, a matrix (out, in), or, if both ends have one shape, a number or a diagonal")
+    push = lambda t: (M @ np.ravel(t)).reshape(link.shape_out)  # noqa: E731
+    pull = lambda g: (M.T @ np.ravel(g)).reshape(link.shape_in)  # noqa: E731
+    return Given(push, pull, link.shape_in, link.shape_out, "M")
+
+
+def without(link: Link, weight: Any) -> LinearMap:
+    """The link with every product by `weight` (a node, or its name) left out: the counterfactual "had W been the identity".
+
+    ValueError if the weight multiplies nowhere in the link outside its branches, or if it is not square there.
+    """
+    maps = [Link(a, b, link.inside) for a, b in zip(link.stations, link.stations[1:])]
+    called = weight if isinstance(weight, str) else named((weight,))
+    kept = [m for m in maps if len(m.ops) > 1 or called not in {named((p,)) for p in m.ops[0].variables}]
+    if len(kept) == len(maps) or not kept:
+        raise ValueError(f"{called} is no factor of {link.name} by itself; the factors are {link.factor}")
+    product: LinearMap = kept[0]
+    for m in kept[1:]:
+        product = m @ product
+    return product
+
+
+def normalisations(link: Link) -> dict[Node, Link]:
+    """{x̂: the link from x to x̂} of every whole normalisation in a link, named as nn's norms name it: from x to (x − mean) / √var."""
+    found = {}
+    for node in link.ops:
+        if node.name and node.name.base == "x̂" and node.op == "divide" and isinstance(centred := node.parents[0], Node):
+            x = centred.parents[0] if centred.op == "subtract" else None
+            if isinstance(x, Node) and x in link.inside:
+                inner = Link((x,), (node,), link.inside)
+                if closed(inner, link):
+                    found[node] = inner
+    return found
+
+
+def closed(inner: Link, link: Link) -> bool:
+    """Whether nothing else of the link uses what lies inside, and none of it is the link's own end."""
+    hidden = set(inner.ops[:-1])
+    return not hidden & {*link.start, *link.end} and all(
+        node in inner.inside or not hidden & set(node.variables) for node in link.ops
+    )
+
+

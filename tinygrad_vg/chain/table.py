@@ -2,54 +2,127 @@
 
 from __future__ import annotations
 
+import html
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .factors import norm
 from .text import clean, cut, padded
 from .text import width as columns
 
 if TYPE_CHECKING:
     from .chain import Chain
 
-WIDTH, MOST, LEAST_BAR = 80, 40, 12
-HEAD = ("link", "multiplied by", "gain", "log10 product")
+WIDTH, MOST, LEAST_BAR, ENDS = 80, 40, 12, 10
+CHEAP = 200  # numbers on either side of a link, up to which its matrix is written out for the table
 
 
-def table(chain: Chain, width: int = WIDTH, most: int = MOST) -> str:
+def table(chain: Chain, width: int = WIDTH, most: int = MOST, typical: bool = False) -> str:
     """The chain as text, at most `width` columns; above `most` links only the first, the worst and the last are shown."""
-    logs = [x / math.log(10) for x in chain.log_product[:-1]]
+    logs = [x / math.log(10) for x in chain.log_product[:-1]][::-1]
+    gains = [link.gain for link in reversed(chain.links)]
+    shown = folded(len(logs), most, lambda k: gains[k])
+    rows = rows_of(chain, [k for k in shown if isinstance(k, int)], typical)
     scale = max((abs(x) for x in logs if math.isfinite(x)), default=0.0) or 1.0
-    rows = [(clean(link.name), clean(link.factor), figure(link.gain), signed(log)) for link, log in zip(chain.links, logs)]
-    lines = layout([HEAD, *reversed(rows)], [0.0, *(log / scale for log in reversed(logs))], width)
-    if len(rows) > most:
-        lines = folded(lines, [link.gain for link in reversed(chain.links)], [*reversed(logs)])
-    return "\n".join(lines)
+    parts = [0.0, *(logs[k] / scale for k in shown if isinstance(k, int))]
+    lines = layout(rows, parts, width)
+    return "\n".join(inserted(lines, shown, lambda a, b: f"{b - a} links, together 10^{signed(logs[b - 1] - logs[a - 1])}", width))
 
 
-def layout(rows: list[tuple[str, ...]], parts: list[float], width: int) -> list[str]:
-    """Columns as wide as their widest entry; the two of text are cut if they must be, the bars take what is left."""
-    widths = [max(columns(row[k]) for row in rows) for k in range(4)]
-    room = width - widths[2] - widths[3] - LEAST_BAR - 4
-    widths[0] = min(widths[0], max(room - widths[1], room // 3))
-    widths[1] = min(widths[1], room - widths[0])
+def rows_of(chain: Chain, wanted: list[int], typical: bool) -> list[tuple[str, ...]]:
+    """The heading and the cells of the rows wanted, counted from the output; a column that says nothing is left out."""
+    links, logs = chain.links[::-1], chain.log_product[-2::-1]
+    pairs = [typical_and_worst(links[k]) if typical else ("", "") for k in wanted]
+    some = any(pair[0] for pair in pairs)
+    head = ("link", "multiplied by", "gain", *(("typical", "worst") if some else ()), "log10 product")
+    rows = [
+        (clean(links[k].name), clean(links[k].factor), figure(links[k].gain), *(pair if some else ()), signed(logs[k] / math.log(10)))
+        for k, pair in zip(wanted, pairs)
+    ]
+    return [head, *rows]
+
+
+def typical_and_worst(link: Any) -> tuple[str, str]:
+    """|J|_F / √n and σ_max of a link, as text; blank for a single number and where the matrix is not cheap."""
+    rows, across = math.prod(link.shape_out), math.prod(link.shape_in)
+    if not 1 < max(rows, across) <= CHEAP or not min(rows, across):
+        return "", ""
+    with np.errstate(all="ignore"):
+        J = link.dense()
+    if not np.all(np.isfinite(J)):
+        return "", ""
+    return figure(norm(J) / math.sqrt(rows)), figure(float(np.linalg.norm(J, 2)))
+
+
+def layout(rows: list[tuple[str, ...]], parts: list[float], width: int, texts: int = 2) -> list[str]:
+    """Columns as wide as their widest entry; those of text are cut if they must be, the bars take what is left."""
+    widths = [max(columns(row[k]) for row in rows) for k in range(len(rows[0]))]
+    room = max(width - sum(widths[texts:]) - LEAST_BAR * bool(parts) - len(widths), 4 * texts)
+    if texts > 1:
+        widths[0] = min(widths[0], max(room - widths[1], room // 3, min(room - 4, 14)))
+    widths[texts - 1] = min(widths[texts - 1], room - sum(widths[: texts - 1]))
     lines = []
-    for (name, text, gain, log), part in zip(rows, parts):
-        name, text = cut(name, widths[0], middle=True), cut(text, widths[1])
-        left = f"{padded(name, widths[0])} {padded(text, widths[1])} {gain:>{widths[2]}} {log:>{widths[3]}} "
-        lines.append((left + bar(part, width - sum(widths) - 4)).rstrip())
+    for row, part in zip(rows, parts or [0.0] * len(rows)):
+        cells = [padded(cut(cell, w, middle=not k), w) for k, (cell, w) in enumerate(zip(row[:texts], widths))]
+        left = " ".join([*cells, *(f"{cell:>{w}}" for cell, w in zip(row[texts:], widths[texts:]))])
+        lines.append(f"{left} {bar(part, width - sum(widths) - len(widths))}".rstrip())
     return lines
 
 
-def folded(lines: list[str], gains: list[float], logs: list[float]) -> list[str]:
-    """The heading, the first ten rows, the worst one, the last ten; how many are left out, and their gain, in between."""
-    head, rows, ends = lines[0], lines[1:], 10
-    worst = min(range(ends, len(rows) - ends), key=lambda k: gains[k])
+def folded(n: int, most: int, size: Callable[[int], float]) -> list[Any]:
+    """Which of n rows to show: the first ten, the worst, the last ten; what is left out between them as a pair (from, to)."""
+    if n <= most:
+        return list(range(n))
+    worst = min(range(ENDS, n - ENDS), key=size)
+    gaps = [(a, b) for a, b in ((ENDS, worst), (worst + 1, n - ENDS)) if b > a]
+    middle = [worst, *gaps] if len(gaps) == 1 and gaps[0][0] > worst else [*gaps[:1], worst, *gaps[1:]]
+    return [*range(ENDS), *middle, *range(n - ENDS, n)]
 
-    def left_out(a: int, b: int) -> list[str]:
-        return [f"  … {b - a} links, together 10^{signed(logs[b - 1] - logs[a - 1])} …"] if b > a else []
 
-    middle = left_out(ends, worst) + [rows[worst]] + left_out(worst + 1, len(rows) - ends)
-    return [head, *rows[:ends], *middle, *rows[-ends:]]
+def inserted(lines: list[str], shown: list[Any], told: Callable[[int, int], str], width: int) -> list[str]:
+    """The heading and the rows, with a line in place of those left out."""
+    rows = iter(lines[1:])
+    return [lines[0], *(next(rows) if isinstance(k, int) else cut(f"  … {told(*k)} …", width) for k in shown)]
+
+
+def side_by_side(chains: Sequence[Chain], names: Sequence[str] | None = None, width: int = WIDTH) -> str:
+    """Several chains in one table, counted back from the output: for each the gain of the link and log10 of the product so far.
+
+    names  what to call them; else what each leads from and to. ValueError for none, or for another number of names.
+    """
+    names = [f"{c.names[-1]}→{c.names[0]}" for c in chains] if names is None else list(names)
+    if not chains or len(names) != len(chains):
+        raise ValueError(f"side_by_side needs a list of chains and a name for each; got {len(chains)} chains and {len(names)} names")
+    n, room = max(len(c.links) for c in chains), max((width - 6) // len(chains) - 1, 14)
+    shown = folded(n, MOST, lambda k: min(c.links[::-1][k].gain for c in chains if k < len(c.links)))
+    rows = [("links", *(cut(clean(name), room, middle=True) for name in names)), ("back", *["gain  product"] * len(chains))]
+    rows += [(str(k + 1), *(gain_and_product(chain, k) for chain in chains)) for k in shown if isinstance(k, int)]
+    lines = layout(rows, [], max(width, 6 + len(chains) * 15), texts=1)
+    return "\n".join([lines[0], *inserted(lines[1:], shown, lambda a, b: f"{b - a} rows left out", width)])
+
+
+def gain_and_product(chain: Chain, k: int) -> str:
+    """A cell: of the link that is the k-th from the output, and up to it; blank if there is none."""
+    if k >= len(chain.links):
+        return ""
+    return f"{figure(chain.links[-1 - k].gain)} {signed(chain.log_product[-2 - k] / math.log(10)):>8}"
+
+
+def html_table(chain: Chain) -> str:
+    """The table for a notebook: text only, every name escaped."""
+    shown = folded(len(chain.links), MOST, lambda k: chain.links[-1 - k].gain)
+    head, *rows = rows_of(chain, [k for k in shown if isinstance(k, int)], True)
+    cells = iter(rows)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in next(cells))}</tr>"
+        if isinstance(k, int)
+        else f'<tr><td colspan="{len(head)}">… {k[1] - k[0]} links …</td></tr>'
+        for k in shown
+    )
+    return f"<table><thead><tr>{''.join(f'<th>{html.escape(cell)}</th>' for cell in head)}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def figure(x: float) -> str:
@@ -66,6 +139,5 @@ def bar(part: float, width: int) -> str:
     """part (from -1 to 1) of the width, to the eighth of a column: solid below 1 (negative logarithm), hatched above."""
     if not math.isfinite(part):
         return "0" if part < 0 else "∞" if part > 0 else "nan"
-    eighths = round(8 * width * abs(part))
+    eighths = round(8 * max(width, 0) * abs(part))
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip() if part < 0 else "▒" * (eighths // 8)
-

@@ -1,0 +1,149 @@
+"""What does multiplying by the same matrix again and again do?  In eigen-coordinates: each is multiplied by its own λ, T times.
+
+    A^T v = Σ_i λ_i^T c_i x_i       A = W for a state h, A = Wᵀ for a gradient g       v = Σ_i c_i x_i       (T: steps)
+
+If W is normal (symmetric, orthogonal, …) the x_i are orthogonal and |λ_i|^T is the whole story. A complex pair turns as it grows
+or shrinks. If W is not normal, coordinates may be large and cancel, and ‖W^t‖ first rises, however small the spectral radius
+(Trefethen & Embree 2005); a defective W has no eigen-coordinates at all.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.maps import DENSE_LIMIT
+from ..autodiff.node import plain
+from .table import figure, signed
+from .uses import aligned, folded, numbers
+
+Row = dict[str, Any]
+
+
+class EigenView:
+    """A linear recurrence in the coordinates of its eigenvectors, largest |λ| first; made by eigen_view(). Logarithms in nats.
+
+    .kind          symmetric, normal, non-normal or defective       .radius     max |λ|
+    .eigenvalues   λ (n,)                                            .vectors    x_i, the columns, of length 1
+    .coordinates   c (n,), or None for a defective W                 .pairs      [(i, j, period in steps)] of complex pairs
+    .log_factors   T ln |λ_i| (n,)                                   .condition  of the matrix of eigenvectors: 1 if normal
+    .log_norms     ln ‖W^t‖₂ for t = 0 … T (T + 1,)                  .peak       (t, ‖W^t‖) where it is largest, t ≥ 1
+    """
+
+    def __init__(self, A: np.ndarray, v: np.ndarray, T: int, what: str):
+        self.A, self.v, self.T, self.what = A, v, T, what
+        symmetric = bool(np.array_equal(A, A.T))
+        values, vectors = np.linalg.eigh(A) if symmetric else np.linalg.eig(A)
+        order = np.argsort(-np.abs(values), kind="stable")
+        self.eigenvalues, self.vectors = values[order], vectors[:, order]
+        self.condition = 1.0 if symmetric else float(np.linalg.cond(self.vectors))
+        scale = np.linalg.norm(A) ** 2 or 1.0
+        normal = np.linalg.norm(A @ A.T - A.T @ A) <= 1e-12 * scale
+        defective = self.condition > 1e12
+        self.kind = "symmetric" if symmetric else "normal" if normal else "defective" if defective else "non-normal"
+        self.coordinates = None if self.kind == "defective" else np.linalg.solve(self.vectors, v)
+        self.radius = float(np.max(np.abs(self.eigenvalues)))
+        with np.errstate(divide="ignore"):
+            self.log_factors = T * np.log(np.abs(self.eigenvalues)) if T else np.zeros(len(A))
+        self.log_norms = log_norms(A, T)
+        t = 1 + int(np.argmax(self.log_norms[1:] >= np.max(self.log_norms[1:]) - 1e-10)) if T else 0  # the first of equals
+        self.peak = (t, exp(float(self.log_norms[t])))
+
+    @property
+    def pairs(self) -> list[tuple[int, int, float]]:
+        """Complex pairs λ, λ̄ as (i, j, 2π / |angle of λ|): the coordinates turn once in so many steps."""
+        angles = np.angle(self.eigenvalues)
+        ups = [i for i, z in enumerate(self.eigenvalues) if z.imag > 0]
+        mates = [int(np.argmin(np.abs(self.eigenvalues - np.conj(self.eigenvalues[i])))) for i in ups]
+        return [(i, j, 2 * math.pi / abs(float(angles[i]))) for i, j in zip(ups, mates)]
+
+    def after(self, t: int) -> np.ndarray:
+        """A^t v (n,): from the coordinates, or by plain multiplication where there are none."""
+        if self.coordinates is None:
+            return np.linalg.matrix_power(self.A, t) @ self.v
+        return np.real(self.vectors @ (self.eigenvalues**t * self.coordinates))
+
+    def gelfand(self, t: int) -> float:
+        """‖W^t‖^(1/t), which tends to the spectral radius as t grows (Gelfand's formula); t from 1 to T."""
+        return math.exp(self.log_norms[t] / t)
+
+    def to_dict(self) -> Row:
+        """Everything as plain numbers, lists and text; a complex number as [real, imaginary], nan and infinities as text."""
+        kept = ("kind", "T", "radius", "condition", "log_factors", "log_norms", "pairs", "peak")
+        coordinates = None if self.coordinates is None else parts(self.coordinates)
+        return {name: numbers(getattr(self, name)) for name in kept} | {
+            "eigenvalues": parts(self.eigenvalues), "coordinates": coordinates, "of": self.what,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        rows = [("|λ|", "λ", "ln |λ|^T", "|coordinate|", "|λ|^T |coordinate|")]
+        for i, (z, log) in enumerate(zip(self.eigenvalues, self.log_factors)):
+            c = None if self.coordinates is None else abs(self.coordinates[i])
+            after = "-" if c is None else figure(exp(log) * c) if exp(log) * c or not c else f"10^{(log + math.log(c)) / math.log(10):+.1f}"
+            rows.append((figure(abs(z)), eigenvalue(z), signed(float(log)), "-" if c is None else figure(c), after))
+        n, (t, peak) = len(self.A), self.peak
+        head = f"{self.what} through T = {self.T} steps of W, {n}×{n}, {self.kind}, spectral radius {figure(self.radius)}"
+        lines = [head, *folded(aligned(rows)), f"largest ‖W^t‖ for t = 1 … {self.T}: {figure(peak)} at t = {t}"]
+        if self.kind in ("non-normal", "defective"):
+            lines.append(f"W is not normal (condition of its eigenvectors {figure(self.condition)}): the radius alone misleads")
+        if self.kind == "defective":
+            lines.append("its eigenvectors do not span the space, so there are no coordinates")
+        return "\n".join(line.rstrip() for line in lines)
+
+    __repr__ = __str__
+
+
+def eigen_view(W: Any, g: Any = None, *, h0: Any = None, T: int = 50) -> EigenView:
+    """A linear recurrence h[t] = W h[t−1] in eigen-coordinates: a gradient g pulled back, or a state h0 carried on, T steps.
+
+    W  (n, n), array or Tensor      g or h0  (n,); exactly one of them      Deep Learning (2016) eq. 10.36–10.39
+
+    ValueError for other shapes, above n = 2,000 (dense eigenvectors), for nan or inf.
+
+    >>> print(eigen_view([[0.9, 5.0], [0.0, 0.8]], g=[1.0, 0.0], T=20))
+    gradient through T = 20 steps of W, 2×2, non-normal, spectral radius 0.9
+    |λ| λ   ln |λ|^T |coordinate| |λ|^T |coordinate|
+    0.9 0.9    -2.11           50               6.08
+    0.8 0.8    -4.46           50              0.576
+    largest ‖W^t‖ for t = 1 … 20: 13.5 at t = 6
+    W is not normal (condition of its eigenvectors 100): the radius alone misleads
+    """
+    W = np.asarray(plain(W), dtype=float)
+    if (g is None) == (h0 is None):
+        raise ValueError("give either g, a gradient to pull back, or h0, a state to carry on")
+    v = np.asarray(plain(h0 if g is None else g), dtype=float)
+    if W.ndim != 2 or v.shape != W.shape[:1] or W.shape != v.shape * 2 or not v.size:
+        raise ValueError(f"eigen_view needs W (n, n) and a vector (n,); got W {W.shape} and {v.shape}")
+    if len(W) > DENSE_LIMIT:
+        raise ValueError(f"W is {len(W)} × {len(W)}; eigenvectors stop at {DENSE_LIMIT}. Chain's gains need no dense matrix")
+    if not (np.all(np.isfinite(W)) and np.all(np.isfinite(v))):
+        raise ValueError("W or the vector holds nan or inf, so there are no eigen-coordinates")
+    return EigenView(W if g is None else W.T, v, T, "state" if g is None else "gradient")
+
+
+def log_norms(A: np.ndarray, T: int) -> np.ndarray:
+    """ln ‖A^t‖₂ for t = 0 … T, the power kept with its scale apart."""
+    power, log, logs = np.eye(len(A)), 0.0, [0.0]
+    for _ in range(T):
+        power = power @ A
+        size = float(np.linalg.norm(power, 2))
+        if not size:
+            return np.array(logs + [-math.inf] * (T + 1 - len(logs)))
+        power, log = power / size, log + math.log(size)
+        logs.append(log)
+    return np.array(logs)
+
+
+def eigenvalue(z: Any) -> str:
+    """-0.3, or 0.6 ± 0.8i, each of a pair with its sign."""
+    return figure(float(z.real)) + (f" {'+' if z.imag > 0 else '−'} {figure(abs(float(z.imag)))}i" if z.imag else "")
+
+
+def parts(z: np.ndarray) -> list:
+    return numbers(np.stack([z.real, z.imag], axis=-1))
+
+
+def exp(log: float) -> float:
+    return math.exp(log) if log < 709 else math.inf

@@ -1,0 +1,206 @@
+"""Along which paths does the gradient of one number reach another?  All of them: it is the sum over paths of the product of slopes.
+
+    ∂y/∂x = Σ_paths Π_edges slope
+
+There may be 2^60 of them. They are counted, added up and ranked without being walked one by one: a node's paths are its parents'
+paths, each made longer by an edge, and parents are older than their children (Glorot, Bordes & Bengio 2011 for ReLU networks).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from typing import Any, NamedTuple
+
+from ..autodiff.derivatives import Elementwise
+from ..autodiff.node import Node, describe
+from ..autodiff.scalar import Scalar
+from ..autodiff.sweep import dependents, differentiable
+from .table import figure
+from .text import clean, cut
+from .uses import folded, numbers, percent
+
+LINEAR = {"add", "subtract", "multiply", "divide", "negative"}
+Step = tuple[Node, float]  # a parent, and the slope on the edge from it
+Sums = tuple[int, int, float, float]
+
+
+class Path(NamedTuple):
+    """One path, from source to output: its nodes, the slope of each edge, and their product.
+
+    log      ln |product|, right even where the product underflows
+    weights  the product of the slopes of + − × / alone: along an active path of a ReLU network the whole product
+    slopes   the product of the others, those of activations
+    """
+
+    nodes: tuple[Node, ...]
+    factors: tuple[float, ...]
+    product: float
+    log: float
+    weights: float
+    slopes: float
+
+    def __str__(self) -> str:
+        """The named nodes on the way; all of them, by their ops, if none between the ends has a name."""
+        inner = [node for node in self.nodes[1:-1] if node.name] or self.nodes[1:-1]
+        shown = [self.nodes[0], *inner, *self.nodes[1:][-1:]]
+        return " → ".join(clean(str(node.name or (node.op if node.rule else describe(node)))) for node in shown)
+
+
+class Paths:
+    """Every path from `source` to `output`, two Scalars, as numbers; made by paths().
+
+    .count         how many, exactly (a Python int)           .total     the sum of their products: the gradient
+    .active        how many have no slope of exactly 0        .top       the heaviest by |product|, a list of Path
+    .log_absolute  ln Σ |product|                             .cancellation  |Σ product| / Σ |product|: 1 if all pull together
+    """
+
+    def __init__(self, output: Scalar, source: Scalar, top: int):
+        self.source, self.output = describe(source), describe(output)
+        steps = steps_between(source, output)
+        if output not in steps:
+            raise ValueError(f"{self.output} does not depend on {self.source}: there is no path between them, and the gradient is 0")
+        self.count, self.active, self.total, self.log_absolute = sums(steps)
+        self.top = [path_of(ranked) for ranked in heaviest(steps, top)[output]]
+
+    @property
+    def cancellation(self) -> float:
+        """|Σ product| / Σ |product|, from 0 (all cancels) to 1; nan where no path is active or the sum itself under- or overflows."""
+        if self.log_absolute == -math.inf or not math.isfinite(self.total):
+            return math.nan
+        return math.exp(min(0.0, log(self.total) - self.log_absolute)) if self.total or self.log_absolute > -700 else math.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, lists and text, so json.dumps takes it: nan and infinities as text, counts above 2^14000 in hex."""
+        kept = {name: numbers(getattr(self, name)) for name in ("source", "output", "total", "log_absolute")}
+        kept |= {name: n if n.bit_length() < 14_000 else hex(n) for name, n in (("count", self.count), ("active", self.active))}
+        top = [{"nodes": str(p), **{name: numbers(value) for name, value in p._asdict().items() if name != "nodes"}} for p in self.top]
+        return kept | {"cancellation": numbers(self.cancellation), "top": top}
+
+    def __str__(self) -> str:
+        active = "all active" if self.active == self.count else f"{big(self.active)} active"
+        head = [
+            f"{big(self.count)} paths from {clean(self.source)} to {clean(self.output)}, {active}",
+            f"sum {figure(self.total)} = the gradient; |sum| / sum of |products| = {figure(self.cancellation)}",
+        ]
+        width = max((len(size_of(path)) for path in self.top), default=0)
+        share = [math.exp(path.log - self.log_absolute) for path in self.top]
+        rows = [f"{size_of(p):>{width}} {percent(x):>7} {cut(str(p), 71 - width, middle=True)}" for p, x in zip(self.top, share)]
+        return "\n".join(cut(line, 80) for line in (*head, *folded([f"{'product':>{width}} of |all|", *rows])))
+
+    __repr__ = __str__
+
+
+def paths(output: Scalar, source: Scalar, top: int = 10) -> Paths:
+    """Count, add up and rank the paths of a graph of Scalars, without walking them one by one: see Paths.
+
+    top  how many of the heaviest to keep; paths whose product is exactly 0 are never among them
+
+    Time and memory grow with (number of edges) × top. TypeError for Tensors, ValueError if there is no path, if a slope is
+    nan or infinite, or if top is negative; RuntimeError if a leaf changed since the forward pass.
+
+    >>> from tinygrad_vg import Scalar, paths
+    >>> x = h = Scalar(1.0, name="x")
+    >>> for k in range(60):
+    ...     h = h + 0.5 * h
+    >>> paths(h, x, top=0).count == 2**60
+    True
+    """
+    for node, role in ((output, "output"), (source, "source")):
+        if not isinstance(node, Scalar):
+            raise TypeError(
+                f"the {role} must be a Scalar, got {type(node).__name__}; paths are of graphs of numbers: "
+                "build the model of scalars() (leaf=scalars), or use Chain for Tensors"
+            )
+    if top < 0:
+        raise ValueError(f"top is how many paths to keep, 0 or more; got {top}")
+    return Paths(output, source, top)
+
+
+def steps_between(source: Node, output: Node) -> dict[Node, list[Step]]:
+    """The nodes after `source`, oldest first, each with its edges to parents on a path; `source` itself comes first, with none."""
+    order = differentiable(output)
+    reached = dependents(order, [source])
+    steps: dict[Node, list[Step]] = {source: []}
+    for node in order:
+        if node in reached and node is not source:
+            steps[node] = [(edge.parent, slope(edge)) for edge in node.edges if edge.parent in reached]
+    return steps
+
+
+def slope(edge: Any) -> float:
+    """The slope on an edge between two Scalars; ValueError if it is not finite."""
+    value = float(edge.child.slopes[edge.index])
+    if not math.isfinite(value):
+        raise ValueError(f"the slope of {describe(edge.child)} to {describe(edge.parent)} is {value}; paths need finite slopes")
+    return value
+
+
+def sums(steps: dict[Node, list[Step]]) -> Sums:
+    """Over all paths to the last node: how many, how many active, the sum of their products, ln of the sum of |products|."""
+    waiting = Counter(parent for edges in steps.values() for parent, _ in edges)
+    so_far: dict[Node, Sums] = {}
+    for node, edges in steps.items():
+        old = [(*so_far[parent], slope) for parent, slope in edges]
+        count, active = sum(n for n, *_ in old), sum(n for _, n, *_, slope in old if slope)
+        total = sum(slope * part for _, _, part, _, slope in old)
+        so_far[node] = (count, active, total, log_of_sum([part + log(slope) for *_, part, slope in old])) if edges else (1, 1, 1.0, 0.0)
+        for parent, _ in edges:  # large numbers: keep them no longer than needed
+            waiting[parent] -= 1
+            if not waiting[parent]:
+                del so_far[parent]
+    return so_far[node]
+
+
+def heaviest(steps: dict[Node, list[Step]], k: int) -> dict[Node, list[tuple]]:
+    """For each node its k heaviest paths from the source, heaviest first: the best k of the parents' best k, one edge longer.
+
+    A path is (−ln |product|, last node, slope of its last edge, the path before it), so paths share their beginnings.
+    """
+    best: dict[Node, list[tuple]] = {}
+    for node, edges in steps.items():
+        longer = [[(old[0] - log(slope), node, slope, old) for old in best[parent]] for parent, slope in edges if slope]
+        best[node] = list(heapq.merge(*longer, key=first))[:k] if edges else [(0.0, node, 1.0, None)][:k]
+    return best
+
+
+def first(ranked: tuple) -> float:
+    return ranked[0]
+
+
+def path_of(ranked: tuple) -> Path:
+    """The path that `heaviest` left as a linked list."""
+    weight, nodes, factors = -ranked[0], [], []
+    while ranked is not None:
+        _, node, slope, ranked = ranked
+        nodes.append(node)
+        factors.append(slope)
+    nodes, factors = nodes[::-1], factors[-2::-1]  # the source's own entry has no edge
+    weights = math.prod(f for node, f in zip(nodes[1:], factors) if linear(node))
+    slopes = math.prod(f for node, f in zip(nodes[1:], factors) if not linear(node))
+    return Path(tuple(nodes), tuple(factors), math.prod(factors), weight, float(weights), float(slopes))
+
+
+def linear(node: Node) -> bool:
+    return isinstance(node.rule, Elementwise) and node.op in LINEAR
+
+
+def log(x: float) -> float:
+    return math.log(abs(x)) if x else -math.inf
+
+
+def log_of_sum(logs: list[float]) -> float:
+    """ln Σ exp."""
+    top = max(logs)
+    return top + math.log(sum(math.exp(x - top) for x in logs)) if top > -math.inf else top
+
+
+def size_of(path: Path) -> str:
+    """The product; where it underflows or overflows, its sign is lost and a power of ten tells its size."""
+    return figure(path.product) if path.product and math.isfinite(path.product) else f"10^{path.log / math.log(10):+.1f}"
+
+
+def big(n: int) -> str:
+    """A count in full, with separators; above 10^18 by its size too."""
+    return f"{n:,}" if n < 10**18 else f"about 10^{int(math.log10(n))}" if n.bit_length() > 200 else f"{n:,} (10^{math.log10(n):.1f})"

@@ -1,0 +1,210 @@
+"""Which use of a shared weight does the gradient come from?  One row per use: its own gradient, and its share of the whole.
+
+A weight used T times receives T contributions, one along each edge that leads to it, and its gradient is their sum:
+
+    G = Σ_i g_i      share_i = ⟨g_i, G⟩ / |G|²      Σ_i share_i = 1      (a negative share: this use pulls against the others)
+
+    g  gradient      G  the whole gradient      t  time
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.node import Name, Node, describe
+from ..autodiff.sweep import dependents, differentiable, start, sweep
+from .factors import jsonable, norm
+from .table import figure
+from .text import clean, cut, padded
+from .text import width as columns
+
+MOST, ENDS = 40, 10
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """One row: what a single use of the weight (or all at one distance from the loss) contributes.
+
+    index     the time step, or the lag; or 1, 2, …, oldest first, where no name tells a time
+    name      where the use is: z[3], or the op if nothing there has a name
+    gradient  the weight's shape      norm  |gradient|      share  signed, of the whole      cumulative  shares up to here
+    """
+
+    index: int
+    name: str
+    gradient: np.ndarray
+    share: float
+    norm: float
+    cumulative: float
+
+
+class Uses(Sequence):
+    """The uses of a weight, a sequence of Use; .rows, .total (the sum of all, the weight's gradient), by_lag()."""
+
+    def __init__(self, weight: str, parts: Iterable[tuple[int, str, Any]], heading: str = "use"):
+        parts = list(parts)
+        self.weight, self.heading = weight, heading
+        self.total: np.ndarray = sum_of([g for _, _, g in parts])
+        shares = [share_of(g, self.total) for _, _, g in parts]
+        self.rows = [
+            Use(index, name, np.asarray(g), share, norm(g), so_far)
+            for (index, name, g), share, so_far in zip(parts, shares, accumulate(shares))
+        ]
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.rows[i]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def by_lag(self) -> Uses:
+        """One row per distance between the use and the loss, nearest first: index = T − t, where T is the last time step.
+
+        Uses at the same step count together. If the loss has a term at every step, T is the last of them and a row holds all
+        terms after its step; for the distance to one term, ask for the uses of that term.
+        """
+        last = max(use.index for use in self)
+        parts: dict[int, list[Use]] = {}
+        for use in self:
+            parts.setdefault(last - use.index, []).append(use)
+        named = [(lag, same[0].name, sum_of([use.gradient for use in same])) for lag, same in sorted(parts.items())]
+        return Uses(self.weight, named, "lag")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, lists and text; nan and infinities as text, so json.dumps takes it."""
+        rows = [{name: numbers(value) for name, value in asdict(use).items()} for use in self]
+        return {"weight": self.weight, "by": self.heading, "total": numbers(self.total), "rows": rows}
+
+    def __str__(self) -> str:
+        rows = [(str(use.index), clean(use.name), figure(use.norm), *(percent(x) for x in (use.share, use.cumulative))) for use in self]
+        lines = aligned([(self.heading, "at", "norm", "share", "so far"), *rows])
+        longest = max((abs(use.share) for use in self if math.isfinite(use.share)), default=0.0) or 1.0
+        room = 79 - max(map(columns, lines))
+        for k, use in enumerate(self, start=1):
+            full = round(room * abs(use.share) / longest) if math.isfinite(use.share) else 0
+            lines[k] += " " + ("█" if use.share > 0 else "▒") * full
+        head = f"the gradient of {clean(self.weight)}, norm {figure(norm(self.total))}, over its {len(self)} {self.heading}s"
+        return "\n".join([cut(head, 80), *(line.rstrip() for line in folded(lines))])
+
+    __repr__ = __str__
+
+
+def uses(output: Node, weight: Any, seed: Any = None) -> Uses:
+    """Split the gradient of `output` with respect to `weight` by use: one row for each edge that leads to the weight.
+
+    weight  a node; or an object array of Scalars, as scalars() makes it: then the k-th uses of its entries, or those at the
+            same time step, make one row with an array of the weight's shape
+    seed    as in backward()
+
+    The index of a row is the time in the name of the op that uses the weight, or of the next named node after it; where any
+    use has no such name, uses are numbered. The gradients take (number of uses) × (size of the weight) numbers. Touches no
+    .grad.  ValueError if the output does not depend on the weight, TypeError for what is not a node; else as in backward().
+
+    >>> from tinygrad_vg import Scalar, uses
+    >>> w, h = Scalar(0.5, name="w"), 1.0
+    >>> for t in (1, 2, 3):
+    ...     h = (w * h).named("h", t)
+    >>> print(uses(h, w))
+    the gradient of w, norm 0.75, over its 3 uses
+    use at   norm  share so far
+      1 h[1] 0.25 33.3 %  33.3 % ███████████████████████████████████████████████████
+      2 h[2] 0.25 33.3 %  66.7 % ███████████████████████████████████████████████████
+      3 h[3] 0.25 33.3 % 100.0 % ███████████████████████████████████████████████████
+    """
+    entries = np.empty((), dtype=object)
+    entries[()] = weight
+    entries = weight if isinstance(weight, np.ndarray) and weight.dtype == object else entries
+    order, found = differentiable(output), dict[Node, tuple]()
+    for place, node in np.ndenumerate(entries):
+        if not isinstance(node, Node):
+            raise TypeError(f"uses needs a weight that is a node, or an array of Scalars; got {type(node).__name__}")
+        found[node] = place
+    parts = contributions(order, found, start(output, seed))
+    name = weight.name if isinstance(weight, Node) else next(iter(found)).name
+    called = describe(weight) if isinstance(weight, Node) else name.base if name else "an array of Scalars"
+    if not parts:
+        raise ValueError(f"{describe(output)} does not depend on {called}: it is used nowhere, and the gradient is 0")
+    if entries.shape or isinstance(weight, np.ndarray):
+        return Uses(called, gathered(parts, entries.shape))
+    return Uses(called, [(index, at, g) for index, at, _, g in parts])
+
+
+def contributions(order: list[Node], weights: dict[Node, tuple], seed: Any) -> list[tuple[int, str, tuple, Any]]:
+    """For each edge to one of the weights, oldest first: index, name of its place, the entry it leads to, its gradient."""
+    inner = dependents(order, weights) - {weight for weight in weights if weight.rule is None}
+    users = [node for node in order if any(parent in weights for parent in node.variables)]
+    gradients = {order[-1]: seed}
+    sweep(order, gradients, keep=set(users), inside=inner)
+    with np.errstate(all="ignore"):
+        pulled = [(u, edge.parent, edge.local.pull(gradients[u])) for u in users for edge in u.edges if edge.parent in weights]
+    names, counts = next_names(order), dict.fromkeys(weights, 0)
+    timed = all(names[user] and names[user].index for user in users)
+    parts = []
+    for user, parent, g in pulled:
+        counts[parent] += 1
+        index = names[user].index[0] if timed else counts[parent]
+        parts.append((index, str(names[user] or user.op), weights[parent], g))
+    return parts
+
+
+def next_names(order: list[Node]) -> dict[Node, Any]:
+    """Each node's own name, or else that of the oldest node after it on the way to the output; None if none has a name."""
+    names: dict[Node, Name | None] = {order[-1]: order[-1].name}
+    for node in reversed(order):
+        for parent in node.variables:
+            names[parent] = parent.name or names[node] or names.get(parent)
+    return names
+
+
+def gathered(parts: list[tuple[int, str, tuple, Any]], shape: tuple[int, ...]) -> list[tuple[int, str, Any]]:
+    """The uses of single entries put together to arrays, one for each index."""
+    rows: dict[int, tuple[int, str, np.ndarray]] = {}
+    for index, at, place, g in parts:
+        at = at.partition("[")[0] + f"[{index}]" if "[" in at else at
+        rows.setdefault(index, (index, at, np.zeros(shape)))[2][place] += g
+    return [rows[index] for index in sorted(rows)]
+
+
+def sum_of(parts: list) -> Any:
+    return sum(parts[1:], start=np.array(parts[0]))
+
+
+def share_of(g: Any, total: Any) -> float:
+    """⟨g, G⟩ / |G|²; nan if G is 0. Neither over- nor underflows on the way."""
+    top = float(np.max(np.abs(total)))
+    with np.errstate(all="ignore"):
+        return float(np.sum(g / top * (total / top)) / np.sum(np.square(total / top))) if top else math.nan
+
+
+def percent(share: float) -> str:
+    """A share with one decimal, or with as many as it takes to show something."""
+    return f"{100 * share:.1f} %" if abs(share) >= 5e-4 or share == 0 or share != share else f"{100 * share:.0e} %"
+
+
+def numbers(x: Any) -> Any:
+    """x, an array, a number, or lists of them, for JSON: nan and infinities become text."""
+    if isinstance(x, np.ndarray):
+        return numbers(x.tolist())
+    if isinstance(x, (list, tuple)):
+        return [numbers(part) for part in x]
+    return jsonable(float(x)) if isinstance(x, (float, np.floating)) else x
+
+
+def aligned(rows: Sequence[tuple[str, ...]], left: int = 1, widest: int = 30) -> list[str]:
+    """Rows of text as lines: one column, of names, to the left and cut if it is long, the others to the right."""
+    rows = [(*row[:left], cut(row[left], widest, middle=True), *row[left + 1 :]) for row in rows]
+    widths = [max(map(columns, column)) for column in zip(*rows)]
+    return [" ".join(padded(x, w) if k == left else x.rjust(w) for k, (x, w) in enumerate(zip(row, widths))) for row in rows]
+
+
+def folded(lines: list[str]) -> list[str]:
+    """A heading and rows; of more than 40 rows the first and last ten, and how many are in between."""
+    if len(lines) <= MOST + 1:
+        return lines
+    return [*lines[: ENDS + 1], f"  … {len(lines) - 1 - 2 * ENDS} more rows …", *lines[-ENDS:]]
