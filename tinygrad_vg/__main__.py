@@ -69,6 +69,7 @@ def answer(options: argparse.Namespace) -> None:
 
 
 def asking_parser(question: str) -> argparse.ArgumentParser:
+    """The options of one question: the model, its settings, and how to print."""
     from .experiments.models import NAMES
 
     p = argparse.ArgumentParser(prog=f"python -m tinygrad_vg {question}", description=f"Print {QUESTIONS[question]}.")
@@ -112,6 +113,7 @@ EXPERIMENTS = {
 
 
 def learn_parser() -> argparse.ArgumentParser:
+    """Which experiment, and the text for one of them."""
     listed = "\n".join(f"  {name:8} {what}" for name, (_, what) in EXPERIMENTS.items())
     p = argparse.ArgumentParser(
         prog="python -m tinygrad_vg learn", description=f"Run a learning experiment and print its table:\n\n{listed}",
@@ -231,7 +233,7 @@ def page(result: dict[str, Any], title: str) -> str:
         f"and predicts {result['guess']!r}; what follows is {result['next']!r}",
         f"loss {result['loss']:.4f} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
         "",
-        str(chain),
+        chain.table(typical=False),
         "",
         *textwrap.wrap(sentence(result), 80),
         "",

@@ -152,7 +152,7 @@ class Chain:
         return found[0]
 
     def __str__(self) -> str:
-        return table(self)
+        return table(self, typical=True)
 
     def _repr_html_(self) -> str:
         return html_table(self)
