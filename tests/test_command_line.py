@@ -243,3 +243,50 @@ def test_learn_refuses_what_it_does_not_know(capsys):
     assert "invalid choice: 'nothing'" in capsys.readouterr().err
     assert main(["learn", "letters", "--text", "no/such/file"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+MODELS = ["mlp", "residual", "rnn", "linear-rnn", "leaky", "skip", "lstm", "gru", "esn"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("question", ["chain", "uses", "verdict", "explain"])
+def test_every_question_about_every_model_is_answered_in_80_columns_and_in_json(capsys, question, model):
+    code = main([question, model, "--steps", "6", "--width", "5"])
+    printed = capsys.readouterr()
+    if model == "esn" and question in ("uses", "explain"):
+        assert code == 1
+        assert "no weight that is learned" in printed.err
+        return
+    assert (code, printed.err) == (0, "")
+    assert max(map(len, printed.out.splitlines())) <= 100
+    assert main([question, model, "--steps", "6", "--width", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_the_chain_command_prints_the_gains_that_multiply_to_the_gradient(capsys):
+    assert main(["chain", "rnn", "--steps", "9", "--json"]) == 0
+    chain = json.loads(capsys.readouterr().out)["models"][0]["chain"]
+    assert math.log(math.prod(link["gain"] for link in chain["links"])) == pytest.approx(chain["log_product"][0], rel=1e-9)
+
+
+def test_several_models_stand_side_by_side(capsys):
+    assert main(["chain", "rnn", "--vs", "lstm", "--vs", "gru", "--steps", "6"]) == 0
+    head = capsys.readouterr().out.splitlines()[0].split()
+    assert head == ["links", "rnn", "lstm", "gru"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["chain", "lstm", "--radius", "2"], "--radius and --activation do not fit it"),
+        (["chain", "rnn", "--norm", "batch"], "--norm belongs to mlp and residual"),
+        (["uses", "rnn", "--vs", "lstm"], "uses is about one model"),
+        (["verdict", "rnn", "--text", "no/such/file"], "no/such/file"),
+    ],
+)
+def test_questions_that_make_no_sense_are_one_line(capsys, arguments, message):
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
