@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import pathlib
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -290,3 +291,11 @@ def test_questions_that_make_no_sense_are_one_line(capsys, arguments, message):
     assert message in printed.err
     assert printed.out == ""
     assert printed.err.count("\n") == 1
+
+
+def test_what_the_readme_shows_is_what_is_printed(run):
+    readme = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("```text\n")[2].partition("```")[0].splitlines()
+    printed = run().out.splitlines()
+    assert len(shown) > 6
+    assert [line for line in shown if line != "…" and line not in printed] == []
