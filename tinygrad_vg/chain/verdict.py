@@ -190,7 +190,7 @@ def sentence(flow: Flow, kind: str, n: dict[str, float], name: str) -> str:
         return f"signal {n['signal']:.3g} at {where}, and exactly 0 of it arrives at {name}; {n['zero_slopes']:.0%} of the slopes are 0."
     return (
         f"signal {n['signal']:.3g} at {where}; log gain {n['log_gain']:+.2f} nats from there to {name}, "
-        f"{n['per_factor']:+.2f} for each of {n['factors']:.0f} factors:\n"
+        f"{n['per_factor']:+.2f} for each of {n['factors']:.0f} factor{'s' * (n['factors'] != 1)}:\n"
         f"slopes {n['slopes']:+.2f}, weights {n['weights']:+.2f}, merges {n['merges']:+.2f}. So |gradient| = {power(flow.arrived.log)}."
     )
 
