@@ -24,9 +24,9 @@ def mlp(activation, depth, init="xavier", scale=1.0, bias=0.0, **options):
     return nn.cross_entropy(net(x), Y), x
 
 
-def rnn(activation, W, T=40):
+def rnn(activation, W, T=40, bias=0.0):
     cell = nn.RNNCell(3, 6, activation, rng=2)
-    cell.W_hh.data = W
+    cell.W_hh.data, cell.b_h.data = W, np.full(6, bias)
     states = nn.unroll(cell, NOISE[:T])
     return nn.mse(states[-1], np.ones(6)), states[0]
 
@@ -70,7 +70,7 @@ SITUATIONS = [
     ("overflowed", lambda: scalar(lambda h: (h * 20).exp(), 2.0, times=4)),
     ("healthy", lambda: mlp("tanh", 3)),
     ("healthy", lambda: mlp("relu", 10, "he", residual=0.3)),
-    ("healthy", lambda: rnn("relu", I, 30)),
+    ("healthy", lambda: rnn("relu", I, 30, bias=1.0)),  # without the bias a unit may touch 0, and then it is dead, as the judge says
     ("healthy", lambda: scalar(lambda x: x.tanh() * 2)),
 ]
 
