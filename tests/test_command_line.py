@@ -259,7 +259,7 @@ def test_every_question_about_every_model_is_answered_in_80_columns_and_in_json(
         assert "no weight that is learned" in printed.err
         return
     assert (code, printed.err) == (0, "")
-    assert max(map(len, printed.out.splitlines())) <= 100
+    assert max(map(len, printed.out.splitlines())) <= 80
     assert main([question, model, "--steps", "6", "--width", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
 
@@ -272,7 +272,9 @@ def test_the_chain_command_prints_the_gains_that_multiply_to_the_gradient(capsys
 
 def test_several_models_stand_side_by_side(capsys):
     assert main(["chain", "rnn", "--vs", "lstm", "--vs", "gru", "--steps", "6"]) == 0
-    head = capsys.readouterr().out.splitlines()[0].split()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    head = lines[0].split()
     assert head == ["links", "rnn", "lstm", "gru"]
 
 

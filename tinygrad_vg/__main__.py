@@ -237,7 +237,8 @@ def page(result: dict[str, Any], title: str) -> str:
         "",
         *textwrap.wrap(sentence(result), 80),
         "",
-        f"wrote {picture_path(result)}: the graph{late}; values, gradients, local derivatives",
+        f"wrote {picture_path(result)}",
+        f"  the graph{late}; values, gradients, local derivatives",
     ])  # fmt: skip
 
 
