@@ -238,7 +238,7 @@ def page(result: dict[str, Any], title: str) -> str:
         *textwrap.wrap(sentence(result), 80),
         "",
         f"wrote {picture_path(result)}",
-        f"  the graph{late}; values, gradients, local derivatives",
+        f"  the graph{late}: gradients and slopes",
     ])  # fmt: skip
 
 
