@@ -12,7 +12,9 @@ import pytest
 from tinygrad_vg import Scalar, Tensor, history, linear, sigmoid, square, tanh
 from tinygrad_vg.drawing import colours, draw, render
 from tinygrad_vg.drawing.columns import columns, columns_svg, layout
-from tinygrad_vg.drawing.elements import SHARED, norm, number
+from tinygrad_vg.chain.factors import norm
+from tinygrad_vg.drawing.elements import number
+from tinygrad_vg.drawing.sketch import SHARED
 from tinygrad_vg.drawing.steps import steps
 
 needs_engine = pytest.mark.skipif(render.engine("svg") is None, reason="needs pygraphviz or Graphviz's dot")

@@ -91,9 +91,20 @@ def direct(start: Group, end: Group, ops: list[Node]) -> str | None:
 
 def norm(g: Any) -> float:
     """|g|, the Euclidean length over all entries; neither over- nor underflows on the way."""
-    g = np.asarray(g, dtype=float)
-    top = float(np.max(np.abs(g), initial=0.0))
-    return top * float(np.linalg.norm(np.ravel(g / top))) if 0 < top < math.inf else top
+    g = np.asarray(g, dtype=float).ravel()
+    top = float(np.abs(g).max(initial=0.0))
+    if 1e-120 < top < 1e120:
+        return math.sqrt(g.dot(g))
+    return top * float(np.linalg.norm(g / top)) if 0 < top < math.inf else top
+
+
+def from_log(nats: float, digits: int = 2) -> str:
+    """exp(nats) in so many digits, also where a float would under- or overflow."""
+    if not math.isfinite(nats):
+        return "0" if nats < 0 else f"{nats}"
+    decades = nats / math.log(10)
+    exponent = math.floor(decades)
+    return f"{math.exp(nats):.{digits}g}" if -3 <= exponent < 3 else f"{10 ** (decades - exponent):.{digits - 1}f}e{exponent:+03d}"
 
 
 def log(x: float) -> float:

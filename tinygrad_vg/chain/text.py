@@ -16,6 +16,8 @@ def clean(text: str) -> str:
 
 def width(text: str) -> int:
     """Columns of a fixed-width font: East Asian characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
 
 

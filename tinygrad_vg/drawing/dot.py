@@ -24,7 +24,7 @@ PAGE |= dict(fontname=FONT, fontsize="10", fontcolor=GREY, labelloc="b", labelju
 CLUSTER = dict(labelloc="t", style="rounded", color=GREY, fontcolor=GREY, penwidth="0.7", margin="9")
 LONGEST = 2  # columns an arrow between steps may span before boxes are given places
 CURVED = 150  # boxes up to which arrows are led around boxes: above, that takes longer than anybody waits
-STYLE = {"constant": "filled", "leaf": "filled", "alias": "filled,dashed,rounded", "node": "filled,rounded", "output": "filled,rounded"}
+STYLE = {"constant": "filled", "leaf": "filled", "alias": "filled,dashed,rounded"}  # the others are rounded
 
 
 def dot_text(picture: Picture) -> str:
@@ -32,17 +32,18 @@ def dot_text(picture: Picture) -> str:
     from graphviz import Digraph
 
     lengths, span = lengths_of(picture), span_of(box.heat for box in picture.boxes)
-    places = layout(picture) if max(lengths, default=0) > LONGEST else []
+    places = layout(picture) if not picture.note and max(lengths, default=0) > LONGEST else []
     graph = Digraph(graph_attr=graph_look(picture, placed=bool(places)), node_attr=BOX, edge_attr=ARROW)
     statements = [dict(name=f"n{i}", id=f"n{i}", **box_look(box, span)) for i, box in enumerate(picture.boxes)]
     for statement, place in zip(statements, places):
         statement["pos"] = f"{place.x:.0f},{-place.y:.0f}"
-    for number, group in enumerate(picture.groups):
+    framed = [group for group in picture.groups if group.label]
+    for number, group in enumerate(framed):
         with graph.subgraph(name=f"cluster_{number}") as cluster:
             cluster.attr(label=label([group.label]), **CLUSTER, **bounds([places[i] for i in group.boxes if places]))
             for i in group.boxes:
                 cluster.node(**statements[i])
-    for i in sorted(set(range(len(picture.boxes))).difference(*(group.boxes for group in picture.groups))):
+    for i in sorted(set(range(len(picture.boxes))).difference(*(group.boxes for group in framed))):
         graph.node(**statements[i])
     for arrow, length in zip(picture.arrows, lengths):
         graph.edge(f"n{arrow.tail}", f"n{arrow.head}", **arrow_look(arrow), **arrow_place(arrow, length, picture))
@@ -67,9 +68,11 @@ def bounds(places: list[Place]) -> dict[str, str]:
 def box_look(box: Box, span: float) -> dict[str, str]:
     fill = fill_of(box.kind, box.heat, span)
     words = dict(label=label(box.lines), tooltip=label([box.tooltip]))
-    look = words | dict(style=STYLE[box.kind], fillcolor=fill, fontcolor=ink(fill), color=GREY)
+    look = words | dict(style=STYLE.get(box.kind, "filled,rounded"), fillcolor=fill, fontcolor=ink(fill), color=GREY)
     if box.kind == "alias":
         look |= dict(fontsize="9", height="0.2", margin="0.08,0.03")
+    if box.kind == "folded":
+        look |= dict(peripheries="2")
     if box.kind == "output":
         look |= dict(penwidth="2.5")
     return look if box.row is None else look | dict(group=f"row{box.row}")
@@ -85,11 +88,13 @@ def lengths_of(picture: Picture) -> list[int]:
     """How many columns each arrow from one step to another has to span, so that the steps do not overlap; 0 within a step."""
     column = {i: number for number, members in enumerate(columns(picture)) for i in members}
     step = {i: number for number, group in enumerate(picture.groups) for i in group.boxes}
-    return [column[head] - column[tail] if step.get(tail) != step.get(head) else 0 for tail, head, *_ in picture.arrows]
+    return [max(0, column[head] - column[tail]) if step.get(tail) != step.get(head) else 0 for tail, head, *_ in picture.arrows]
 
 
 def arrow_place(arrow: Arrow, length: int, picture: Picture) -> dict[str, str]:
     """Heavy along a row of states, long from step to step."""
+    if arrow.loop:
+        return dict(constraint="false")
     tail, head = picture.boxes[arrow.tail], picture.boxes[arrow.head]
     heavy = dict(weight="10") if tail.row is not None and tail.row == head.row else {}
     return heavy | dict(minlen=str(length)) if length else heavy
@@ -103,8 +108,8 @@ def label(lines: Any) -> str:
 
 
 def legend_label(picture: Picture) -> str:
-    """The legend as a small table; its words are ours, none come from the graph."""
-    cells = ""
+    """What was folded, and the legend, as a small table; its words are ours, none come from the graph."""
+    cells = f'<tr><td align="left" colspan="8">{html.escape(picture.note)}</td></tr>' if picture.note else ""
     for title, entries in legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows]):
         cells += f'<tr><td align="left">{html.escape(title)}</td>'
         for fill, text in entries:

@@ -9,38 +9,54 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..autodiff.node import Node
+from ..autodiff.node import Node, describe
+from ..chain import Chain
 from ..nn.saving import checked_path, save_whole
 from .columns import columns_svg
 from .dot import dot_text
-from .elements import Picture, picture
+from .elements import Picture
+from .page import page_html
 from .render import engine, render
+from .sketch import picture
 
 LIMIT, TIME_LIMIT = 5_000, 20.0
+FORMATS = (".dot", ".svg", ".png", ".pdf", ".html")
 
 
-def draw(output: Node, *, limit: int = LIMIT, time_limit: float = TIME_LIMIT) -> Drawing:
+def draw(
+    output: Node, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
+    limit: int = LIMIT, time_limit: float = TIME_LIMIT,
+) -> Drawing:  # fmt: skip
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
 
+    fold        None: every node its own box; "layer": one box for each step or layer; "rolled": all steps drawn as one, with a loop;
+                "auto": None up to about 300 boxes, above that rolled where steps share weights, else by layer
+    steps       (first, last): these steps in full, and a box for what comes before and for what comes after
+    chain       a Chain to show beside the graph on the page (.html)
     limit       the most boxes to draw
     time_limit  the most seconds Graphviz may take for the layout
 
-    Gradients are shown where a backward pass has left them; none is run. The Drawing is of this moment: what is computed or
-    assigned later does not change it. TypeError if output is not a Scalar or Tensor, ValueError above the limit.
+    Steps and layers are read off the names' indices: h[3] belongs to step 3. Gradients are shown where a backward pass has left
+    them; none is run, but for the page's own, which touches no .grad. The Drawing is of this moment: what is computed or
+    assigned later does not change it. TypeError if output is not a Scalar or Tensor; ValueError above the limit, for a fold or
+    steps there are none of.
     """
     if not 0 < time_limit < 1e6:
         raise ValueError(f"time_limit is a number of seconds above 0, got {time_limit}")
-    return Drawing(picture(output, limit), time_limit)
+    if chain is not None and not isinstance(chain, Chain):
+        raise TypeError(f"chain is a Chain to show beside the graph, got {type(chain).__name__}")
+    return Drawing(picture(output, limit, fold, steps), time_limit, chain, describe(output))
 
 
 class Drawing:
     """A picture of a graph, as draw() returns it. In a notebook it shows itself.
 
-    .dot  the text in the DOT language      .svg  the picture as SVG text      .save(path)  as .dot, .svg, .png or .pdf
+    .dot   the text in the DOT language            .svg  the picture as SVG text
+    .html  a page that steps through the passes    .save(path)  as .dot, .svg, .png, .pdf or .html
     """
 
-    def __init__(self, picture: Picture, time_limit: float = TIME_LIMIT):
-        self.picture, self.time_limit = picture, time_limit
+    def __init__(self, picture: Picture, time_limit: float = TIME_LIMIT, chain: Chain | None = None, title: str = "graph"):
+        self.picture, self.time_limit, self.chain, self.title = picture, time_limit, chain, title
 
     @cached_property
     def dot(self) -> str:
@@ -59,20 +75,26 @@ class Drawing:
             warnings.warn(f"drawn in plain columns instead: {error}", RuntimeWarning, stacklevel=3)
             return columns_svg(self.picture)
 
+    @cached_property
+    def html(self) -> str:
+        """The page: one self-contained HTML document that steps through the forward and the backward pass. Needs no Graphviz."""
+        return page_html(self.picture, self.chain, self.title)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture, in the format its suffix names, and return the path. The file is complete or untouched.
 
-        ValueError for a suffix other than .dot .svg .png .pdf, IsADirectoryError for a folder, FileNotFoundError if the folder is
-        missing; for .png and .pdf RuntimeError without an engine or if it fails, TimeoutError if it takes too long.
+        ValueError for a suffix other than .dot .svg .png .pdf .html, IsADirectoryError for a folder, FileNotFoundError if the folder
+        is missing; for .png and .pdf RuntimeError without an engine or if it fails, TimeoutError if it takes too long.
         """
-        place = checked_path(path, (".dot", ".svg", ".png", ".pdf"))
+        place = checked_path(path, FORMATS)
         save_whole(place, self.rendered(place.suffix.lower()[1:]))
         return place
 
     def rendered(self, format: str) -> bytes:
         """The content of a file of that format."""
-        texts = {"dot": lambda: self.dot, "svg": lambda: self.svg}
-        return texts[format]().encode() if format in texts else render(self.dot, format, self.time_limit)
+        if format in ("dot", "svg", "html"):
+            return getattr(self, format).encode()
+        return render(self.dot, format, self.time_limit)
 
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None) -> dict[str, Any]:
         """What a notebook shows; never raises."""
@@ -83,6 +105,10 @@ class Drawing:
             bundle["text/plain"] += f", not shown: {error}"
         return {kind: shown for kind, shown in bundle.items() if (include is None or kind in include) and kind not in (exclude or ())}
 
-    def __repr__(self) -> str:
+    @property
+    def size(self) -> str:
         boxes, arrows = len(self.picture.boxes), len(self.picture.arrows)
-        return f"Drawing({boxes} box{'es' * (boxes != 1)}, {arrows} arrow{'s' * (arrows != 1)})"
+        return f"{boxes} box{'es' * (boxes != 1)}, {arrows} arrow{'s' * (arrows != 1)}"
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.size})"

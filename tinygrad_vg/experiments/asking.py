@@ -9,19 +9,15 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..chain import Chain, explain, side_by_side, uses, verdict
+from ..chain import explain, side_by_side, uses, verdict
 from .models import Asked, build
 
 Answer = tuple[str, dict[str, Any]]
 
 
-def chain_of(asked: Asked) -> Chain:
-    return Chain(asked.loss, asked.source, through=asked.through)
-
-
 def chains(first: Asked, others: list[Asked]) -> Answer:
     """The chain of the model, who is to blame, and how far back it reaches; several models side by side."""
-    made = [(asked, chain_of(asked)) for asked in (first, *others)]
+    made = [(asked, asked.chain()) for asked in (first, *others)]
     found = [(asked.title, chain, chain.blame(), chain.horizon()) for asked, chain in made]
     if others:
         names = [asked.title.split(":")[0] for asked, _ in made]

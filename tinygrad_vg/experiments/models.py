@@ -12,6 +12,7 @@ import numpy as np
 from .. import nn
 from ..autodiff.node import Node, history
 from ..autodiff.tensor import Tensor
+from ..chain import Chain
 
 CLASSES = 4
 RECURRENT: dict[str, Any] = {
@@ -30,6 +31,10 @@ class Asked(NamedTuple):
     source: Node
     through: list[Any]
     weight: Node | None
+
+    def chain(self) -> Chain:
+        """From the loss back to the source, through the states or layers."""
+        return Chain(self.loss, self.source, through=self.through)
 
 
 def build(

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import nn
-from ..autodiff.tensor import Tensor
 from ..chain import Chain
-
-DRAWN_STEPS = 8
+from ..chain.factors import from_log
 
 
 def run(text: str, options: Any) -> dict[str, Any]:
@@ -25,14 +23,10 @@ def run(text: str, options: Any) -> dict[str, Any]:
     cell = nn.RNNCell(len(alphabet), options.hidden, options.activation, init="normal", rng=rng)
     cell.W_hh.data = nn.init.with_radius(cell.W_hh.data, options.radius)
     readout = nn.Linear(options.hidden, len(alphabet), rng=rng, name="out")
-    inputs = np.eye(len(alphabet))[[alphabet.index(character) for character in read_along]]
-    states, logits, loss = predict(cell, readout, inputs, cell.initial_state(), alphabet.index(following))
-    drawn = loss
-    if T > DRAWN_STEPS:  # the picture starts late, from the same state as a constant
-        for leaf in (*cell.parameters().values(), *readout.parameters().values()):
-            leaf.zero_grad()
-        late = Tensor(states[-1 - DRAWN_STEPS].data).named("h", T - DRAWN_STEPS)
-        drawn = predict(cell, readout, inputs[-DRAWN_STEPS:], late, alphabet.index(following))[2]
+    states = nn.unroll(cell, np.eye(len(alphabet))[[alphabet.index(character) for character in read_along]])
+    logits = readout(states[-1]).named("logits")
+    loss = nn.cross_entropy(logits, alphabet.index(following)).named("loss")
+    loss.backward()
     return {
         "options": options,
         "text": read_along,
@@ -40,9 +34,9 @@ def run(text: str, options: Any) -> dict[str, Any]:
         "guess": alphabet[int(np.argmax(logits.data))],
         "alphabet": len(alphabet),
         "loss": loss.item(),
+        "output": loss,
         "chain": Chain(loss, states[0], through=states),
         "parts": parts(Chain(states[-1], states[0], seed=states[-1].grad)),
-        "drawn": drawn,
     }
 
 
@@ -55,15 +49,6 @@ def alphabet_of(text: str, T: int) -> list[str]:
     if len(alphabet) < 2:
         raise ValueError(f"the text repeats one character, {alphabet[0]!r}, so there is nothing to predict")
     return alphabet
-
-
-def predict(cell: Any, readout: Any, inputs: Any, state: Any, label: int) -> tuple[list, Any, Any]:
-    """Read along from a state, predict the character that follows, and differentiate the loss."""
-    states = nn.unroll(cell, inputs, state)
-    logits = readout(states[-1]).named("logits")
-    loss = nn.cross_entropy(logits, label).named("loss")
-    loss.backward()
-    return states, logits, loss
 
 
 def parts(chain: Chain) -> dict[str, float]:
@@ -89,7 +74,7 @@ def sentence(result: dict[str, Any]) -> str:
         return f"{way} became exactly 0 at {chain.names[k]}: {dead if nats['slopes'] == -math.inf else 'the weights carry nothing on'}."
     what = f"kept its size ({nats['all']:+.1f} nats)"
     if abs(nats["all"]) >= 0.05:
-        what = f"{'shrank' if nats['all'] < 0 else 'grew'} to {ratio(nats['all'])} of its size ({nats['all']:+.1f} nats)"
+        what = f"{'shrank' if nats['all'] < 0 else 'grew'} to {from_log(nats['all'])} of its size ({nats['all']:+.1f} nats)"
     if options.activation == "linear":
         return f"{way} {what}: with no slopes in the way, the recurrent weight W_hh alone did it."
     decided = max(("slopes", "weights"), key=lambda part: nats[part] * math.copysign(1, nats["all"]))
@@ -100,9 +85,3 @@ def sentence(result: dict[str, Any]) -> str:
         f"{way} {what}: the slopes of {options.activation} {nats['slopes']:+.1f}, the recurrent weight W_hh {nats['weights']:+.1f}. "
         f"What decided: {name[decided]} ({share})."
     )
-
-
-def ratio(log: float) -> str:
-    """exp(log) in two digits, also where a float would under- or overflow."""
-    exponent = math.floor(log / math.log(10))
-    return f"{math.exp(log):.2g}" if -3 <= exponent < 3 else f"{10 ** (log / math.log(10) - exponent):.1f}e{exponent:+03d}"

@@ -1,0 +1,179 @@
+"""What is folded: nothing is lost, and every number on a folded box or arrow is the chain's own."""
+
+import math
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinygrad_vg import Chain, Scalar, Tensor, draw, grad, history, nn, scalars, square, tanh
+from tinygrad_vg.chain.factors import norm
+
+CELLS = {
+    "rnn": lambda: nn.RNNCell(3, 4, rng=0),
+    "leaky": lambda: nn.LeakyCell(3, 4, tau=3.0, rng=0),
+    "skip": lambda: nn.SkipCell(3, 4, delay=3, rng=0),
+    "lstm": lambda: nn.LSTMCell(3, 4, rng=0),
+    "gru": lambda: nn.GRUCell(3, 4, rng=0),
+    "reservoir": lambda: nn.Reservoir(3, 4, rng=0),
+    "of scalars": lambda: nn.RNNCell(3, 2, rng=0, leaf=scalars),
+}
+
+
+def recurrent(cell, T=9, every=False):
+    """A loss at the end, or a sum of losses at every step, differentiated."""
+    states = nn.unroll(cell, np.random.default_rng(1).normal(size=(T, 3)))
+    loss = Scalar(0.0) if isinstance(cell.output(states[1]), np.ndarray) else 0.0
+    for state in states[1 if every else -1 :]:
+        loss = loss + sum(square(x) for x in np.ravel(cell.output(state))) if isinstance(loss, Scalar) else loss + square(cell.output(state)).sum()
+    loss.backward()
+    return loss, states
+
+
+def deep(depth=9, **settings):
+    net = nn.MLP([4] * depth + [3], rng=0, **settings)
+    loss = nn.cross_entropy(net(np.random.default_rng(1).normal(size=(5, 4))), np.array([0, 1, 2, 0, 1])).named("loss")
+    loss.backward()
+    return loss
+
+
+GRAPHS = {name: lambda cell=cell: recurrent(cell())[0] for name, cell in CELLS.items()}
+GRAPHS |= {f"{name}, a loss at every step": lambda cell=cell: recurrent(cell(), every=True)[0] for name, cell in CELLS.items()}
+GRAPHS |= {"mlp": deep, "residual": lambda: deep(residual=True), "batch norm": lambda: deep(norm="batch"), "layer norm": lambda: deep(norm="layer")}
+FOLDS = {"rolled": {"fold": "rolled"}, "layer": {"fold": "layer"}, "window": {"steps": (3, 5)}, "window by layer": {"fold": "layer", "steps": (3, 5)}, "none": {"fold": None}}
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+@pytest.mark.parametrize("name", GRAPHS)
+def test_no_node_and_no_arrow_is_lost_in_any_fold(name, fold):
+    output = GRAPHS[name]()
+    picture = draw(output, **FOLDS[fold]).picture
+    order = history(output)
+    shown = [box for box in picture.boxes if box.kind not in ("constant", "alias")]
+    assert sum(box.nodes for box in shown) == len(order)
+    assert sum(arrow.count for arrow in picture.arrows) + sum(box.inside for box in picture.boxes) == sum(len(node.parents) for node in order)
+    assert sorted(i for group in picture.groups for i in group.boxes) == sorted({i for group in picture.groups for i in group.boxes})
+
+
+@pytest.mark.parametrize("fold", [fold for fold in FOLDS if fold != "none"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_folded_picture_is_smaller_and_says_how_to_unfold_it(name, fold):
+    output = GRAPHS[name]()
+    drawing = draw(output, **FOLDS[fold])
+    assert len(drawing.picture.boxes) < len(draw(output, fold=None).picture.boxes)
+    assert "fold=None" in drawing.picture.note
+    assert "fold=None" in drawing.dot
+    assert not draw(output, fold=None).picture.note
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_rolled_recurrence_is_as_large_as_one_step_whatever_the_number_of_steps(name):
+    sizes = [len(draw(recurrent(CELLS[name](), T)[0], fold="rolled").picture.boxes) for T in (8, 20)]
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if name != "of scalars"])
+def test_the_loop_says_what_the_chain_says(name):
+    cell = CELLS[name]()
+    loss, states = recurrent(cell, T=12)
+    loops = [arrow for arrow in draw(loss, fold="rolled").picture.arrows if arrow.loop]
+    words = re.search(r"× (\d+) steps: gain (\S+) per step, (\S+) in all", loops[0].tooltip)
+    n, each, whole = int(words[1]), float(words[2]), float(words[3])
+    first = states[0] if isinstance(states[0], tuple) else (states[0],)
+    newest = cell.output(states[-1])  # what the loss is computed from
+    parts = [grad(newest, leaf, seed=newest.grad).ravel() for leaf in first]
+    nats = math.log(norm(np.concatenate(parts)) / norm(newest.grad))
+    assert n == 12
+    assert each == pytest.approx(math.exp(nats / n), rel=5e-3)
+    assert whole == pytest.approx(math.exp(nats), rel=5e-2)
+
+
+def test_the_loop_of_ten_thousand_steps_says_what_no_float_can_hold():
+    W = Tensor([[0.5]], "W")
+    h = Tensor([1.0]).named("h", 0)
+    for t in range(1, 10_001):
+        h = tanh(W @ h).named("h", t)
+    h.sum().backward()
+    output = h.sum()
+    output.backward()
+    loop = next(arrow for arrow in draw(output).picture.arrows if arrow.loop)
+    assert "× 10000 steps:" in loop.lines
+    assert "e-3" in loop.lines[-1]  # 0.5 ** 10_000 is about 5e-3011
+
+
+def test_the_gains_between_layers_are_those_of_the_chain():
+    net = nn.MLP([4] * 9 + [3], rng=0)
+    x = Tensor(np.random.default_rng(1).normal(size=(5, 4)), "x")
+    loss = nn.cross_entropy(net(x), np.array([0, 1, 2, 0, 1])).named("loss")
+    loss.backward()
+    layers = [node for node in history(loss) if node.name and node.name.base == "h"]
+    wanted = [link.gain for link in Chain(loss, x, through=layers).links[1:-1]]
+    picture = draw(loss, fold="layer").picture
+    between = [arrow for arrow in picture.arrows if picture.boxes[arrow.tail].kind == picture.boxes[arrow.head].kind == "folded"]
+    found = [float(arrow.tooltip.split("gain ")[1]) for arrow in between]
+    assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_window_shows_its_steps_as_the_whole_picture_does():
+    loss, _ = recurrent(nn.RNNCell(3, 4, rng=0), T=12)
+    whole = {box.tooltip: box for box in draw(loss, fold=None).picture.boxes}
+    window = [box for box in draw(loss, steps=(4, 6)).picture.boxes if box.kind == "node"]
+    assert {f"h[{t}] = tanh" for t in (4, 5, 6)} <= {box.lines[0] for box in window}
+    assert all(whole[box.tooltip].lines == box.lines and whole[box.tooltip].heat == box.heat for box in window)
+    assert not any("h[3] = tanh" in box.lines or "h[7] = tanh" in box.lines for box in window)
+
+
+def test_it_folds_by_itself_above_three_hundred_boxes():
+    few, many = recurrent(nn.RNNCell(3, 4, rng=0), T=20)[0], recurrent(nn.RNNCell(3, 4, rng=0), T=80)[0]
+    assert not draw(few).picture.note
+    assert "folded" in draw(many).picture.note
+    assert len(draw(many, fold=None).picture.boxes) > 300 > len(draw(many).picture.boxes)
+    assert any("layer 40" in box.lines for box in draw(deep(80)).picture.boxes)
+
+
+def test_a_graph_whose_names_speak_of_no_steps_is_never_folded():
+    x = Scalar(0.5, "x")
+    for _ in range(400):
+        x = x * 0.99
+    assert len(draw(x).picture.boxes) == 801
+    with pytest.raises(ValueError, match="no steps or layers to fold.*named"):
+        draw(x, fold="rolled")
+    with pytest.raises(ValueError, match="no steps or layers to fold"):
+        draw(x, steps=(1, 2))
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [({"fold": "rolling"}, "'auto', None, 'layer' or 'rolled'"), ({"steps": 3}, "pair"), ({"steps": (5, 3)}, "pair"), ({"steps": (1.5, 2)}, "pair"),
+     ({"steps": (1, 2, 3)}, "pair"), ({"fold": "rolled", "steps": (1, 2)}, "no room"), ({"steps": (50, 60)}, "steps run from 0 to 9")],
+)
+def test_what_cannot_be_folded_that_way_is_refused_in_words(settings, words):
+    with pytest.raises(ValueError, match=words):
+        draw(recurrent(nn.RNNCell(3, 4, rng=0))[0], **settings)
+
+
+def test_without_a_backward_pass_a_fold_shows_no_gradients():
+    states = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((9, 3)))
+    for fold in ("rolled", "layer"):
+        picture = draw(square(states[-1]).sum(), fold).picture
+        assert not any("grad" in line for box in picture.boxes for line in box.lines)
+        assert not any("in all" in line for arrow in picture.arrows for line in arrow.lines)
+
+
+def test_a_gradient_of_zero_is_zero_on_the_loop_too():
+    cell = nn.RNNCell(3, 4, "relu", rng=0)
+    cell.b_h.data = np.full(4, -100.0)
+    loop = next(arrow for arrow in draw(recurrent(cell)[0], fold="rolled").picture.arrows if arrow.loop)
+    assert not any("in all" in line for line in loop.lines) or "0 in all" in loop.lines
+
+
+def test_a_fold_gives_the_same_text_in_every_process():
+    program = (
+        "import numpy as np, hashlib; from tinygrad_vg import nn, draw, square\n"
+        "states = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((9, 3))); loss = square(states[-1][0]).sum(); loss.backward()\n"
+        "print([hashlib.sha256(draw(loss, **k).dot.encode()).hexdigest() for k in ({'fold': 'rolled'}, {'fold': 'layer'}, {'steps': (2, 4)})])"
+    )
+    outputs = {subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}).stdout for seed in "01"}
+    assert len(outputs) == 1

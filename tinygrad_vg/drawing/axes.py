@@ -1,0 +1,151 @@
+"""What do all plots share?  Axes in grey on no background, curves that show what no axis can hold, and names as plain text.
+
+matplotlib is imported where a figure is made, and never pyplot: nothing global changes, and no display is needed.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from ..chain.text import clean, cut, width
+from .colours import BLUE, GREY, PALE, RED, SPECIAL, WHITE, ZERO, mix, span_of
+from .terminal import is_wide
+
+MISSING = 'plots need matplotlib: pip install "tinygrad_vg[plot]"'
+CHARACTER, HUGE = 0.09, 1e250  # inches, of a tick's label; beyond it matplotlib's own arithmetic overflows
+FALL, RISE = mix(BLUE, PALE, 0.25), mix(RED, PALE, 0.25)  # for curves: lighter, to be seen on a dark page, too
+EDGES = {ZERO: (0.02, "v"), "nan": (0.5, "X"), "inf": (0.98, "^")}  # height, marker
+
+
+def new_axes(rows: int = 1) -> list[Any]:
+    """Axes of a figure of their own, one below the other, grey on no background."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(MISSING) from error
+    figure: Any = Figure(figsize=(7.5, 4.2 if rows == 1 else 0.6 + 1.6 * rows), layout="constrained", facecolor="none")
+    figure._repr_png_ = partial(png, figure)  # what a notebook asks for
+    for ax in (all_axes := figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]):
+        ax.set_facecolor("none")
+        ax.tick_params(which="both", colors=GREY)
+        ax.spines[:].set_color(GREY)
+        ax.spines[["top", "right"]].set_visible(False)
+        for label in (ax.xaxis.label, ax.yaxis.label):
+            label.set_color(GREY)
+    return list(all_axes)
+
+
+def png(figure: Any) -> bytes:
+    figure.savefig(buffer := BytesIO(), format="png", dpi=120)
+    return buffer.getvalue()
+
+
+def cells(ax: Any, logs: np.ndarray, x: np.ndarray, meaning: str) -> None:
+    """Numbers (rows, columns) as colours; zeros (of floats: what underflowed is among them), nan and inf in their own."""
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.patches import Patch
+
+    finite, text = logs[np.isfinite(logs)], ax.xaxis.label.get_color()
+    span = max(span_of(finite.tolist()), math.ceil(np.max(np.abs(finite), initial=0.0)))
+    scale = LinearSegmentedColormap.from_list("shrinks, grows", [BLUE, WHITE, RED]).with_extremes(
+        under=SPECIAL[ZERO], over=SPECIAL["inf"], bad=SPECIAL["nan"]
+    )
+    placed = np.where(np.isinf(logs), np.sign(logs) * (span + 1), logs)
+    half = np.diff(x, append=x[-1] + 1 if len(x) < 2 else 2 * x[-1] - x[-2]) / 2
+    mesh = ax.pcolormesh(
+        [x[0] - half[0], *(x + half)], np.arange(len(logs) + 1) - 0.5, placed, cmap=scale, vmin=-span, vmax=span, rasterized=True
+    )
+    bar = ax.figure.colorbar(mesh, ax=ax)
+    bar.set_label(meaning, color=text)
+    bar.ax.tick_params(colors=text)
+    bar.ax.set_ylim(min(-1, math.floor(np.min(finite, initial=0.0))), max(1, math.ceil(np.max(finite, initial=0.0))))
+    bar.outline.set_edgecolor(text)
+    found = {"zero": (ZERO, np.isneginf(logs)), "nan": ("nan", np.isnan(logs)), "overflow": ("inf", np.isposinf(logs))}
+    handles = [Patch(facecolor=SPECIAL[key], edgecolor=GREY, label=label) for label, (key, where) in found.items() if np.any(where)]
+    if handles:
+        ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, labelcolor=text, borderaxespad=0.2)
+    whole_numbers(ax.yaxis)
+
+
+def outline(linewidth: float = 3.0) -> list[Any]:
+    """So that what is dark shows on a dark page, too."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=linewidth, foreground=PALE)]
+
+
+def line(ax: Any, x: Any, y: np.ndarray, label: str, **look: Any) -> None:
+    """A curve, broken where y is not finite, or too large to draw. A label may begin with _, which matplotlib would hide."""
+    ax.plot(x, shown(y), label=f" {label}" if label.startswith("_") else label or None, **look)
+
+
+def shown(y: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(y) <= HUGE, y, np.nan)
+
+
+def mark(ax: Any, x: Any, y: np.ndarray, zero: str = "exact zero") -> None:
+    """What is not finite, at the edge of the axes: -inf, the logarithm of an exact zero, below, inf above, nan half-way."""
+    called = {ZERO: zero, "nan": "nan", "inf": "overflow"}
+    for (key, (height, marker)), where in zip(EDGES.items(), (np.isneginf(y), np.isnan(y), np.isposinf(y))):
+        if np.any(where):
+            size, edge = (7, 1.0) if np.sum(where) <= 40 else (4, 0.0)
+            look = {"color": SPECIAL[key], "marker": marker, "markersize": size, "markeredgecolor": GREY, "markeredgewidth": edge}
+            at = {"transform": ax.get_xaxis_transform(), "clip_on": False, "zorder": 5}
+            ax.plot(x[where], np.full(np.sum(where), height), linestyle="", label=called[key], **look, **at)
+
+
+def rescale(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
+    """A logarithmic y axis where sizes differ more than a thousandfold, and a mark where there is nothing to show on it.
+
+    If some values are negative, it is logarithmic both ways, and linear around 0.
+    """
+    y = np.where(np.abs(y) > HUGE, math.inf, y)
+    finite, zeros = y[np.isfinite(y)], np.zeros(len(y), dtype=bool)
+    if is_wide(finite) and np.all(finite >= 0):
+        ax.set_yscale("log", nonpositive="mask")
+        zeros = y == 0
+    elif is_wide(finite):
+        sizes = np.abs(finite[finite != 0])
+        ax.set_yscale("symlog", linthresh=(least := float(np.quantile(sizes, 0.05, method="lower"))))
+        powers = 10.0 ** np.unique(np.linspace(math.log10(least), math.log10(np.max(sizes)), 4)[1:].round())
+        ax.set_yticks([*-powers[::-1], 0, *powers])
+    mark(ax, x, np.where(zeros, -math.inf, np.where(np.isfinite(y), 0.0, y)))
+
+
+def ticks(ax: Any, names: list[str]) -> None:
+    """Names below whole numbers, as many as have room."""
+    texts = [plain(name, 18) for name in names]
+    room = ax.get_position().width * ax.figure.get_figwidth() if hasattr(ax.figure, "get_figwidth") else 4.0
+    whole_numbers(ax.xaxis, max(2, int(room / CHARACTER / (2 + max(map(width, texts), default=1)))))
+    ax.xaxis.set_major_formatter(partial(name_at, texts))
+
+
+def name_at(texts: list[str], x: float, position: int | None = None) -> str:
+    return texts[round(x)] if 0 <= round(x) < len(texts) and abs(x - round(x)) < 1e-6 else ""
+
+
+def whole_numbers(axis: Any, most: int = 10) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(min(most, 12), integer=True, min_n_ticks=1))
+
+
+def words(ax: Any, title: str, x: str, y: str, outside: bool = False) -> None:
+    """Title and labels, and a legend if there is anything to tell apart: where it hides least, or to the right."""
+    text = ax.xaxis.label.get_color()
+    ax.set_title(title, loc="left", fontsize=11, color=text)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    if ax.get_legend_handles_labels()[1]:
+        where = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if outside and ax.figure.get_layout_engine() else {"loc": "best"}
+        ax.legend(frameon=False, labelcolor=text, fontsize=9, **where)
+
+
+def plain(name: str, longest: int = 40) -> str:
+    """A name as text: in one line, not too long, and without mathematics between dollars."""
+    return cut(clean(name), longest, middle=True).replace("$", r"\$")

@@ -1,0 +1,205 @@
+"""Which nodes share a box?  A picture of fifty steps is read more easily as one step with a loop.
+
+    fold None      every node its own box             "layer"   one box for each step or layer
+    fold "rolled"  all steps drawn as one: nodes that play the same role in each step share a box, and the way to the next step is a loop
+    steps (a, b)   these steps in full; before and after them one box each (with fold "layer", one for each step)
+
+A unit is what becomes one box: a node, or a key that several nodes share.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff.node import Node
+from ..autodiff.sweep import dependents
+from ..chain.factors import norm
+from ..chain.links import Link
+from .steps import Steps, family, indexed
+
+ABOVE = 300  # boxes: "auto" folds
+MODES = ("auto", None, "layer", "rolled")
+
+
+class Fold(NamedTuple):
+    """How a history is folded: key of each node that shares its box, and in which way."""
+
+    how: str | None  # None, "layer" or "rolled"
+    key: dict[Node, Hashable]
+    label: dict[Hashable, str]
+
+
+def check_mode(fold: Any, window: Any) -> None:
+    """ValueError unless fold is one of the modes and steps is a pair (first, last), or both are left out."""
+    if fold not in MODES:
+        raise ValueError(f"fold is 'auto', None, 'layer' or 'rolled', got {fold!r}")
+    pair = tuple(window) if isinstance(window, (tuple, list)) else ()
+    if window is not None and not (len(pair) == 2 and all(isinstance(x, (int, np.integer)) for x in pair) and pair[0] <= pair[1]):
+        raise ValueError(f"steps is a pair (first, last) of whole numbers, first not above last, got {window!r}")
+    if window is not None and fold == "rolled":
+        raise ValueError("fold='rolled' draws all steps as one, so it leaves no room for steps=(first, last); choose one of the two")
+
+
+def folded(order: list[Node], step: Steps, weights: set[Node], fold: str | None, window: tuple[int, int] | None) -> Fold:
+    """The fold of a history; ValueError if it is to be folded and the names speak of no steps or layers, or not of these."""
+    word = "t =" if weights else "layer"
+    if window is not None and step and not any(window[0] <= t <= window[1] for t in step.values()):
+        raise ValueError(f"steps={tuple(window)}: the steps run from {min(step.values())} to {max(step.values())}")
+    if fold == "auto":
+        fold = None if window is not None else automatic(order, step, weights)
+    if not step and (fold or window is not None):
+        raise ValueError(
+            "no steps or layers to fold: they are read off the indices of names, such as h[3]; name the states with h.named('h', t), "
+            "or draw with fold=None"
+        )
+    if fold == "rolled":
+        return single(Fold("rolled", roles(order, {node: t for node, t in step.items() if node not in weights}), {}), step)
+    if window is not None and fold is None:
+        before, after = (f"{word} {a} … {b}" for a, b in ((min(step.values()), window[0] - 1), (window[1] + 1, max(step.values()))))
+        return single(Fold("layer", outside(step, weights, window), {-1: before, 1: after}), step)
+    if fold == "layer":
+        low, high = window or (math.inf, -math.inf)
+        key: dict[Node, Hashable] = {node: t for node, t in step.items() if node not in weights and not low <= t <= high}
+        return single(Fold("layer", key, {t: f"{word} {t}" for t in step.values()}), step)
+    return Fold(None, {}, {})
+
+
+def automatic(order: list[Node], step: Steps, weights: set[Node]) -> str | None:
+    """No fold up to 300 boxes or without steps; above, a recurrence is rolled, and layers become one box each."""
+    boxes = sum(1 + len(node.parents) - len(node.variables) for node in order)
+    if boxes <= ABOVE or not step:
+        return None
+    return "rolled" if weights or len(set(step.values())) > ABOVE else "layer"
+
+
+def single(fold: Fold, step: Steps) -> Fold:
+    """The fold, but a key that one node alone has is no fold."""
+    many = Counter(fold.key.values())
+    return fold._replace(key={node: key for node, key in fold.key.items() if many[key] > 1})
+
+
+def outside(step: Steps, weights: set[Node], window: tuple[int, int]) -> dict[Node, Hashable]:
+    """-1 for what comes before the window, 1 for the steps after it."""
+    first, last = window
+    return {node: -1 if t < first else 1 for node, t in step.items() if node not in weights and not first <= t <= last}
+
+
+def roles(order: list[Node], step: Steps) -> dict[Node, Hashable]:
+    """What part each node plays in its step. Nodes of several steps with the same part are drawn as one.
+
+    A named node is known by its name without the step, any other by its op, what it is computed from, and which of several such it is.
+    """
+    states = indexed(order)
+    faces: dict[Node, Hashable] = {}
+    part: dict[Node, Hashable] = {}
+    numbers: dict[Hashable, int] = {}
+    met: Counter = Counter()
+    for node in order:
+        if node not in step:
+            continue
+        if node in states and node.name:
+            face: Hashable = (node.name.base, node.name.index[1:])
+            faces[node] = face
+        else:
+            face = (node.op, tuple(seen_from(parent, step[node], step, faces, part) for parent in node.parents))
+        mark = (face, node.rule is None)
+        met[step[node], mark] += 1
+        part[node] = numbers.setdefault((mark, met[step[node], mark]), len(numbers))
+    return part
+
+
+def seen_from(parent: Any, here: int, step: Steps, faces: dict[Node, Hashable], part: dict[Node, Hashable]) -> Hashable:
+    """How a parent looks from a step: a state by its name, a node of the same step by its role, one of another by its op."""
+    if not isinstance(parent, Node):
+        return "constant"
+    if parent not in step:
+        return id(parent)
+    return faces.get(parent) or (("role", part[parent]) if step[parent] == here else ("earlier", parent.op))
+
+
+def arranged(order: list[Node], key: dict[Node, Hashable]) -> list[list[Node]]:
+    """The units, each a list of its nodes, after the units they need; where a loop needs itself, the oldest comes first."""
+    units: dict[Hashable, list[Node]] = {}
+    for node in order:
+        units.setdefault(("unit", key[node]) if node in key else node, []).append(node)
+    members = list(units.values())
+    return members if not key else sorted_by_need(members, {node: i for i, nodes in enumerate(members) for node in nodes})
+
+
+def sorted_by_need(members: list[list[Node]], unit: dict[Node, int]) -> list[list[Node]]:
+    """Kahn's topological sort, the oldest first; when a loop leaves nothing free, the oldest of the rest is taken all the same."""
+    needs = [{unit[parent] for node in nodes for parent in node.variables} - {i} for i, nodes in enumerate(members)]
+    needed_by: list[list[int]] = [[] for _ in members]
+    for i, needed in enumerate(needs):
+        for j in needed:
+            needed_by[j].append(i)
+    free = [i for i, needed in enumerate(needs) if not needed]
+    done: dict[int, None] = {}
+    oldest = 0
+    while len(done) < len(members):
+        while oldest in done:
+            oldest += 1
+        i = heapq.heappop(free) if free else oldest
+        if i in done:
+            continue
+        done[i] = None
+        for j in needed_by[i]:
+            needs[j].discard(i)
+            if not needs[j] and j not in done:
+                heapq.heappush(free, j)
+    return [members[i] for i in done]
+
+
+def loop_gain(order: list[Node], step: Steps) -> tuple[int, float] | None:
+    """(n, nats): how many steps a gradient is carried back through from the last to the first, and the log of what is left of it.
+
+    Exact: the frontier after step t (all that later steps use of it) stops every path, and from frontier to frontier the
+    gradient is pulled, rescaled at each so that nothing underflows. None without gradients or with fewer than two frontiers.
+    """
+    fronts, output, nats = frontiers(order, step), order[-1], 0.0
+    if len(fronts) < 2 or output.grad is None:
+        return None
+    g = Link(fronts[-1], (output,), dependents(order, fronts[-1])).pull(output.grad)  # of each, the others held fixed
+    path, size = set(step), norm(g)
+    if not size:
+        return None
+    for start, end in zip(fronts[-2::-1], fronts[:0:-1]):
+        g = Link(start, end, path).pull(g / size)
+        size = norm(g)
+        if not 0 < size < math.inf:
+            return len(fronts) - 1, -math.inf if size == 0 else math.nan
+        nats += math.log(size)
+    return len(fronts) - 1, nats
+
+
+def frontiers(order: list[Node], step: Steps) -> list[tuple[Node, ...]]:
+    """After each step what later states still use of it and of those before, oldest first; after the last, the same states of it."""
+    reach = reached(order, step)
+    last_use: dict[Node, int] = {}
+    for child in order:
+        for parent in child.variables if child in reach and child in step else ():
+            if step.get(parent, math.inf) < step[child]:
+                last_use[parent] = max(last_use.get(parent, step[child]), step[child])
+    found: dict[int, list[Node]] = {}
+    for node in sorted(last_use, key=lambda node: node.birth):
+        for t in range(step[node], last_use[node]):
+            found.setdefault(t, []).append(node)
+    kinds, last = {family(node) for node in last_use if node.name}, max(step.values(), default=0)
+    ends = [node for node in order if step.get(node) == last and node.name and family(node) in kinds]
+    first = min((t for node, t in step.items() if node.rule is not None), default=0) - 1
+    return [tuple(found[t]) for t in sorted(found) if t >= first] + ([tuple(ends)] if ends else [])
+
+
+def reached(order: list[Node], step: Steps) -> set[Node]:
+    """The nodes that lead to a named state, themselves included: not what only adds up a loss along the way."""
+    lead = set(indexed(order))
+    for child in reversed(order):
+        if child in lead:
+            lead.update(child.variables)
+    return lead

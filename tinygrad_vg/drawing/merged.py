@@ -1,0 +1,129 @@
+"""What does a folded box say?  How many nodes it stands for, and what the gradient does from one end of it to the other.
+
+Two kinds: a stretch of the graph (a layer, or the steps outside a window), and the nodes of many steps that play the same role.
+
+    g  gradient      n  how many steps
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.node import Edge, Node
+from ..chain.factors import from_log, norm
+from ..chain.text import clean
+from .elements import LONGEST_NAME, Arrow, Box, changed, gain, heat, label_of, number, short, value
+
+SHOWN = 3  # names in a list of names
+
+
+def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int) -> Box:
+    """A stretch of the graph: its ops, what leaves it and with which gradient, and the shared weights it uses."""
+    ops = list(dict.fromkeys(node.op for node in unit if node.rule is not None))
+    lines = [label, f"{len(unit)} nodes: {listed(map(clean, ops))}"]
+    size = joint(node.grad for node in exits)
+    if size is not None:
+        lines.append(f"|grad| {number(size)}" + (f" of {listed(map(label_of, exits))}" if any(node.name for node in exits) else ""))
+    if weights:
+        lines.append(f"uses {listed(map(label_of, weights))}")
+    words = [*lines, f"{inside} arrows inside", *(f"{label_of(node)} {value(node.data)}" for node in exits[:20])]
+    row = 0 if any(node.rule is not None for node in unit) else None
+    return Box(tuple(map(short, lines)), "\n".join(words), "folded", heat(size), row, label, nodes=len(unit), inside=inside)
+
+
+def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> Arrow:
+    """The edges into a stretch of the graph from one box: |what they hand to it| / |gradient of what leaves the stretch|."""
+    many = f"{len(edges)} arrow{'s' * (len(edges) != 1)}"
+    size, parts = joint(node.grad for node in exits), dict[Node, Any]()
+    if not size or any(changed(edge) or edge.child.grad is None for edge in edges):
+        return Arrow(tail, head, (), many, count=len(edges))
+    for edge in edges:
+        part = edge.local.pull(edge.child.grad)
+        parts[edge.parent] = parts[edge.parent] + part if edge.parent in parts else part
+    ratio = (joint(parts.values()) or 0.0) / size
+    return Arrow(tail, head, (f"gain {number(ratio, 3)}",), f"{many}\ngain {number(ratio, 17)}", heat(ratio), count=len(edges))
+
+
+def rolled_box(unit: list[Node], row: int | None, letter: str) -> Box:
+    """The nodes of all steps with the same role: the gradient at the first and the last of them, the colour their geometric mean."""
+    name = rolled_name(unit, letter)
+    name = f"{name} = {short(clean(unit[0].op), LONGEST_NAME)}" if unit[0].name and unit[0].rule is not None else name
+    lines, words = [name, f"× {len(unit)}"], [name]
+    grads = [(node, node.grad) for node in unit if node.grad is not None]
+    logs = [size for _, g in grads if (size := heat(g)) is not None]
+    if grads:
+        (first, early), (last, late) = grads[0], grads[-1]
+        lines.append(f"|grad| {number(norm(early), 3)} … {number(norm(late), 3)}")
+        words += [f"|gradient| of {label_of(node)}: {number(norm(g), 17)}" for node, g in ((first, early), (last, late))]
+    return Box(tuple(map(short, lines)), "\n".join(words), "folded", mean(logs), row, name, nodes=len(unit))
+
+
+def rolled_arrow(tail: int, head: int, edges: list[Edge], step: dict, letter: str) -> Arrow:
+    """The same edge in every step: its derivative and its gain, the geometric mean."""
+    formula = short(clean(rolled_formula(edges[-1], step, letter)), LONGEST_NAME)
+    lines, words = [short(formula)], [f"∂child/∂parent = {formula}", f"{len(edges)} arrows"]
+    logs = [log for edge in edges if (log := heat(gain(edge))) is not None]
+    middle = mean(logs)
+    if middle is not None and not (formula == "1" and middle == 0):
+        lines.append(f"gain {number(10**middle, 3)}")
+        words.append(f"gain from {number(10 ** min(logs), 6)} to {number(10 ** max(logs), 6)}, geometric mean {number(10**middle, 6)}")
+    if tail >= head:
+        lines.append(f"× {len(edges)}")
+    return Arrow(tail, head, tuple(lines), "\n".join(words), middle, count=len(edges))
+
+
+def with_loop_gain(arrows: list[Arrow], whole: tuple[int, float] | None) -> list[Arrow]:
+    """The first loop says what a gradient carried back through all steps keeps, in each and in all."""
+    k = next((k for k, arrow in enumerate(arrows) if arrow.loop), None)
+    if k is None or whole is None:
+        return arrows
+    steps, nats = whole
+    lines = (f"× {steps} steps:", f"gain {from_log(nats / steps, 3)} per step,", f"{from_log(nats)} in all")
+    told = f"{arrows[k].tooltip}\nfrom the last state to the first, over all paths: {' '.join(lines)}"
+    return [*arrows[:k], arrows[k]._replace(lines=lines, tooltip=told), *arrows[k + 1 :]]
+
+
+def rolled_name(unit: list[Node], letter: str) -> str:
+    """h[t] for h[1], h[2], …; a … z for other names."""
+    first, last = unit[0], unit[-1]
+    if first.name and last.name and first.name.index and first.name.base == last.name.base:
+        return short(clean(f"{first.name.base}[{','.join([letter, *map(str, first.name.index[1:])])}]"), LONGEST_NAME)
+    names = label_of(first), label_of(last)
+    return names[0] if names[0] == names[1] else short(f"{names[0]} … {names[1]}", LONGEST_NAME)
+
+
+def rolled_formula(edge: Edge, step: dict, letter: str) -> str:
+    """The derivative on an edge, h[12] written h[t] and h[11] h[t-1]."""
+    here = step.get(edge.child, 0)
+
+    def relative(x: Any) -> str | None:
+        if not isinstance(x, Node) or not x.name:
+            return f"{x:.4g}" if isinstance(x, (int, float)) else None
+        if x not in step or not x.name.index:
+            return str(x.name)
+        shift = f"{letter}-{here - step[x]}" if step[x] < here else letter
+        return f"{x.name.base}[{','.join([shift, *map(str, x.name.index[1:])])}]"
+
+    return edge.child.rule.formula(edge.index, [relative(x) for x in edge.child.parents], relative(edge.child) or "y")
+
+
+def joint(gradients: Iterable[Any]) -> float | None:
+    """The norm of several gradients laid end to end; None if one is missing."""
+    sizes = [None if g is None else norm(g) for g in gradients]
+    known = [size for size in sizes if size is not None]
+    return norm(np.array(known)) if known and len(known) == len(sizes) else None
+
+
+def mean(logs: list[float]) -> float | None:
+    """Of the finite ones; if there are none, of all: -inf where all are zero."""
+    finite = [log for log in logs if math.isfinite(log)]
+    return float(np.mean(finite or logs)) if logs else None
+
+
+def listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -1,0 +1,948 @@
+// What can a reader do with the graph?  Step through both passes, ask a node for its numbers, replace a factor, fold a group.
+//
+// The gradients are recomputed here from the maps in the page, the engine's own: a contribution is Jᵀ g of one arrow, a gradient
+// the sum of them. Text goes into the page by textContent alone; names are looked up in Maps.
+//
+//   i, k  number of a box      e  number of an arrow      g  gradients by box      c  contributions by arrow
+//   real  the box an alias stands for                     way  the points of an arrow: x, y, x, y, …
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const data = JSON.parse($("data").textContent);
+const { boxes, arrows, groups, looks } = data;
+
+// ── numbers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const decoded = new Map();
+function blob(k, Kind) {
+  if (!decoded.has(k)) {
+    const text = atob(data.blobs[k]), bytes = new Uint8Array(text.length);
+    for (let j = 0; j < text.length; j++) bytes[j] = text.charCodeAt(j);
+    decoded.set(k, new Kind(bytes.buffer));
+  }
+  return decoded.get(k);
+}
+
+// A number or an array of the data as Float64Array; null if there is none, or it was left out.
+function entries(x) {
+  if (x === null) return null;
+  if (typeof x !== "object") return Float64Array.of(Number(x));
+  return x.blob === undefined ? null : blob(x.blob, Float64Array);
+}
+
+function norm(v) {
+  let top = 0, sum = 0;
+  for (const x of v) { if (Number.isNaN(x)) return NaN; top = Math.max(top, Math.abs(x)); }
+  if (top === 0 || top === Infinity) return top;
+  for (const x of v) sum += (x / top) ** 2;
+  return top * Math.sqrt(sum);
+}
+
+// Significant digits as Python's %g has them; nothing but zero reads 0.
+function short(x, digits = 4) {
+  if (x === 0) return "0";
+  if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf";
+  const [mantissa, power] = x.toExponential(digits - 1).split("e");
+  if (power >= -4 && power < digits) return String(Number(x.toPrecision(digits)));
+  return `${Number(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+}
+const signed = (x) => (x === -Infinity ? "-inf" : Number.isNaN(x) ? "nan" : (x < 0 ? "" : "+") + x.toFixed(2));
+
+// ── the graph ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const real = (i) => boxes[i].of ?? i;
+const into = boxes.map(() => []), outOf = boxes.map(() => []); // arrows by head; by real tail
+arrows.forEach((arrow, e) => { into[arrow.head].push(e); outOf[real(arrow.tail)].push(e); });
+const aliases = boxes.map(() => []);
+boxes.forEach((box, i) => { if (box.of !== null) aliases[box.of].push(i); });
+const output = boxes.findIndex((box) => box.kind === "output");
+const computed = boxes.flatMap((box, i) => (["node", "output", "folded"].includes(box.kind) ? [i] : []));
+const values = boxes.map((box) => entries(box.value));
+const given = boxes.map((box) => entries(box.gradient)); // the engine's
+const hasGradients = output >= 0 && boxes[output].gradient !== null;
+const scalar = boxes.every((box) => box.shape.length === 0) && boxes.every((box) => box.kind !== "folded");
+const loops = arrows.some((arrow) => arrow.loop);
+
+// ── the sweep ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+// Jᵀ g of one arrow.
+function pull({ kind, rows, columns, x, d, index }, g) {
+  const part = new Float64Array(columns);
+  if (kind === "scale") for (let j = 0; j < columns; j++) part[j] = g[j] * Number(x);
+  else if (kind === "diagonal") { const D = blob(d, Float64Array); for (let j = 0; j < columns; j++) part[j] = g[j] * D[j]; }
+  else if (kind === "dense") {
+    const M = blob(d, Float64Array);
+    for (let r = 0, at = 0; r < rows; r++) for (let j = 0; j < columns; j++, at++) part[j] += M[at] * g[r];
+  } else {
+    const M = blob(d, Float64Array), I = blob(index, Int32Array);
+    for (let k = 0; k < I.length; k++) part[I[k] % columns] += M[k] * g[Math.floor(I[k] / columns)];
+  }
+  return part;
+}
+
+// What an arrow contributes when its map may be replaced: by the identity, by zero, or by itself times a number.
+function contribution(e, g, replaced) {
+  const map = arrows[e].map, what = replaced.get(e);
+  if (!map || !g) return null;
+  if (!what) return pull(map, g);
+  if (what.to === "one") return Float64Array.from(g);
+  if (what.to === "zero") return new Float64Array(map.columns);
+  return pull(map, g).map((x) => x * what.times);
+}
+
+// Youngest first: a box passes its gradient on when it is complete. null: unknown, for a map on the way is not in the page.
+function sweep(replaced = new Map()) {
+  const g = boxes.map(() => null), c = arrows.map(() => null), unknown = new Set();
+  if (hasGradients) g[output] = given[output];
+  for (let i = boxes.length - 1; i >= 0; i--) {
+    if (unknown.has(i)) g[i] = null;
+    for (const e of into[i]) {
+      const tail = real(arrows[e].tail);
+      if (boxes[tail].kind === "constant") continue;
+      c[e] = contribution(e, g[i], replaced);
+      if (c[e] === null) unknown.add(tail);
+      else if (g[tail] === null) g[tail] = Float64Array.from(c[e]);
+      else for (let j = 0; j < c[e].length; j++) g[tail][j] += c[e][j];
+    }
+  }
+  for (const i of unknown) g[i] = null;
+  return { g, c };
+}
+
+const base = sweep();
+const before = given.map((g, i) => g ?? base.g[i]); // shown when nothing is replaced
+const replaced = new Map();
+let now = { g: before, c: base.c };
+
+// ── products ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+// Boxes that every path from s to the output passes: those no arrow jumps over, among the boxes on such paths, oldest first.
+function stations(s) {
+  const seen = new Set([s]), todo = [s];
+  while (todo.length) for (const e of outOf[todo.pop()]) {
+    const head = arrows[e].head;
+    if (!seen.has(head)) { seen.add(head); todo.push(head); }
+  }
+  let reach = s;
+  const found = [];
+  for (const k of [...seen].sort((a, b) => a - b)) {
+    if (reach <= k) found.push(k);
+    for (const e of outOf[k]) reach = Math.max(reach, arrows[e].head);
+  }
+  return found;
+}
+
+const slope = (e) => {
+  const what = replaced.get(e), x = Number(arrows[e].map?.x ?? NaN);
+  return !what ? x : what.to === "one" ? 1 : what.to === "zero" ? 0 : x * what.times;
+};
+
+// The path from s to the output whose product is largest in size, and how many paths there are. Scalars only.
+function heaviest(s) {
+  const best = new Map([[output, { log: 0, product: 1, path: [output] }]]), count = new Map([[output, 1]]);
+  for (let i = output - 1; i >= s; i--) for (const e of outOf[i]) {
+    const on = best.get(arrows[e].head);
+    if (!on) continue;
+    count.set(i, (count.get(i) ?? 0) + count.get(arrows[e].head));
+    const log = on.log + Math.log(Math.abs(slope(e)));
+    if (!best.has(i) || log > best.get(i).log) best.set(i, { log, product: on.product * slope(e), next: arrows[e].head });
+  }
+  const path = [s];
+  while (path.at(-1) !== output && best.get(path.at(-1))?.next !== undefined) path.push(best.get(path.at(-1)).next);
+  return { product: best.get(s)?.product ?? NaN, path, count: count.get(s) ?? 0 };
+}
+
+// ── colours, as in colours.py ──────────────────────────────────────────────────────────────────────────────────────
+
+const channels = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+function colour(heat, span, middle = looks.WHITE) {
+  if (heat === null || (heat === -Infinity && middle === looks.GREY)) return middle;
+  if (!Number.isFinite(heat)) return looks.SPECIAL[Number.isNaN(heat) ? "nan" : heat > 0 ? "inf" : "zero"];
+  const share = Math.max(-1, Math.min(1, heat / span)), a = channels(middle), b = channels(share > 0 ? looks.RED : looks.BLUE);
+  return "#" + a.map((x, k) => Math.round(x + Math.abs(share) * (b[k] - x)).toString(16).padStart(2, "0")).join("");
+}
+function ink(fill) {
+  const [r, g, b] = channels(fill).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.19 ? looks.DARK : looks.PALE;
+}
+const heatOf = (g) => (g ? Math.log10(norm(g)) : null);
+
+// ── elements ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, x] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), x);
+    else if (x === true) element.setAttribute(key, "");
+    else if (x !== false && x !== null && x !== undefined) element.setAttribute(key, x);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+function draw(tag, attributes, text) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, x] of Object.entries(attributes)) element.setAttribute(key, x);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+// A number to read, with all its digits for who asks.
+const num = (x, attributes = {}) => el("data", { value: String(x), title: String(x), ...attributes }, short(x));
+
+const svg = $("view").querySelector("svg");
+const boxAt = boxes.map((_, i) => $(`n${i}`)), arrowAt = arrows.map((_, e) => $(`a${e}`)), frameAt = groups.map((_, k) => $(`g${k}`));
+
+// ── where things stand, and folding ────────────────────────────────────────────────────────────────────────────────
+
+const groupOf = new Map();
+groups.forEach((group, k) => group.boxes.forEach((i) => groupOf.set(i, k)));
+const foldedGroups = new Set();
+const summaries = new Map(); // group → its summary box, made when first folded
+const frames = groups.map(({ boxes: members }) => {
+  const at = members.map((i) => boxes[i].place);
+  const left = Math.min(...at.map(([x, , w]) => x - w / 2)) - 12, right = Math.max(...at.map(([x, , w]) => x + w / 2)) + 12;
+  return { left, right, top: Math.min(...at.map(([, y, , h]) => y - h / 2)) - 26, bottom: Math.max(...at.map(([, y, , h]) => y + h / 2)) + 12 };
+});
+const scene = { wide: svg.viewBox.baseVal.width, high: svg.viewBox.baseVal.height };
+const whole = { ...scene };
+const unit = (i) => (foldedGroups.has(groupOf.get(i)) ? `f${groupOf.get(i)}` : `n${i}`);
+const standing = new Map(); // unit → [x, y, wide, high] as it is now
+
+// The last box of a group that something outside uses: its state.
+function lastOf(k) {
+  const members = new Set(groups[k].boxes);
+  const leaving = groups[k].boxes.filter((i) => outOf[i].some((e) => !members.has(arrows[e].head)));
+  return (leaving.length ? leaving : groups[k].boxes).at(-1);
+}
+
+function summary(k) {
+  if (!summaries.has(k)) {
+    const last = lastOf(k), nodes = groups[k].boxes.reduce((sum, i) => sum + boxes[i].nodes, 0);
+    const lines = [groups[k].label, `${nodes} node${nodes === 1 ? "" : "s"}`];
+    if (before[last]) lines.push(`|grad| ${short(norm(before[last]))}`);
+    const wide = 24 + 6.4 * Math.max(...lines.map((line) => [...line].length)), high = 12 + 15 * lines.length;
+    const fill = colour(heatOf(before[last]), looks.span);
+    const g = draw("g", { id: `f${k}`, class: "box summary", tabindex: -1, role: "button", "aria-label": `${lines.join(", ")}, folded; Enter unfolds` });
+    const shape = { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: 6, fill, stroke: looks.GREY };
+    g.append(draw("title", {}, `${lines.join("\n")}\nclick to unfold`), draw("rect", shape));
+    g.append(draw("rect", { x: -wide / 2 - 3, y: -high / 2 - 3, width: wide + 6, height: high + 6, rx: 9, fill: "none", stroke: looks.GREY }));
+    lines.forEach((line, n) => g.append(draw("text", {
+      x: 0, y: 4 + 15 * (n - (lines.length - 1) / 2), fill: ink(fill), "font-size": 11, "font-family": "Helvetica,Arial,sans-serif", "text-anchor": "middle",
+    }, line)));
+    svg.append(g);
+    summaries.set(k, { g, wide, high, last });
+  }
+  return summaries.get(k);
+}
+
+// A folded group is squeezed to the width of its summary; what is right of it moves left by the difference.
+function squeezed(x) {
+  let moved = 0;
+  for (const k of [...foldedGroups].sort((a, b) => frames[a].left - frames[b].left)) {
+    const { left, right } = frames[k], room = summary(k).wide + 30;
+    if (x <= left) break;
+    moved += (Math.min(1, (x - left) / (right - left))) * (right - left - room);
+  }
+  return x - moved;
+}
+
+function curve(way) {
+  let path = `M${way[0]},${way[1]}`;
+  for (let n = 2; n < way.length; n += 2) {
+    const [x, y, X, Y] = way.slice(n - 2, n + 2), middle = (x + X) / 2;
+    path += y === Y ? ` L${X},${Y}` : ` C${middle},${y} ${middle},${Y} ${X},${Y}`;
+  }
+  return path;
+}
+
+function straight(a, b) {
+  const [x, y, w] = standing.get(a), [X, Y, W] = standing.get(b), start = x + w / 2, end = X - W / 2 - 6;
+  return [start, y, start + 4, y, end - 4, Y, end, Y];
+}
+
+// Arrows between the same two units are drawn as one, "× n".
+function placeArrows() {
+  const merged = new Map();
+  arrows.forEach((arrow, e) => {
+    const a = unit(arrow.tail), b = unit(arrow.head), free = a[0] === "n" && b[0] === "n";
+    const key = free ? `e${e}` : `${a} ${b}`;
+    arrowAt[e].classList.toggle("gone", a === b && !free || merged.has(key));
+    if (a === b && !free) return;
+    if (merged.has(key)) merged.get(key).push(e);
+    else merged.set(key, [e]);
+  });
+  for (const [key, members] of merged) placeArrow(members[0], members, key[0] === "e");
+}
+
+function placeArrow(e, members, free) {
+  const arrow = arrows[e], g = arrowAt[e], [path, point, words] = [1, 2, 3].map((k) => g.children[k]);
+  const count = members.reduce((sum, k) => sum + arrows[k].count, 0);
+  g.dataset.count = count;
+  words.querySelector(".many")?.remove();
+  for (const text of words.children) text.classList.toggle("gone", !free && members.length > 1);
+  if (!free && members.length > 1) words.append(draw("text", { class: "many", x: 0, y: 8, "font-size": 9, "text-anchor": "middle" }, `× ${count}`));
+  if (arrow.loop) {
+    if (free) g.setAttribute("transform", `translate(${squeezed(arrow.way[0]) - arrow.way[0]},0)`);
+    return;
+  }
+  const way = free ? arrow.way.map((z, n) => (n % 2 ? z : squeezed(z))) : straight(unit(arrow.tail), unit(arrow.head));
+  const [x, y, X, Y] = way.slice(-6, -2), [tipX, tipY] = way.slice(-2);
+  path.setAttribute("d", curve(way));
+  point.setAttribute("points", `${tipX},${tipY - 3.5} ${tipX + 6},${tipY} ${tipX},${tipY + 3.5}`);
+  words.setAttribute("transform", `translate(${x + 0.34 * (X - x)},${y + 0.22 * (Y - y) - 6 - 5.5 * arrow.lines.length})`);
+}
+
+function placeAll() {
+  boxes.forEach(({ place: [x, y, w, h] }, i) => {
+    const hidden = foldedGroups.has(groupOf.get(i));
+    boxAt[i].classList.toggle("gone", hidden);
+    if (hidden) return;
+    standing.set(`n${i}`, [squeezed(x), y, w, h]);
+    boxAt[i].setAttribute("transform", `translate(${squeezed(x)},${y})`);
+  });
+  groups.forEach((group, k) => {
+    const frame = frames[k], folded = foldedGroups.has(k), [rect, text] = frameAt[k].children;
+    const left = squeezed(frame.left), right = squeezed(frame.right);
+    if (folded) {
+      const { g, wide, high, last } = summary(k), y = boxes[last].place[1];
+      standing.set(`f${k}`, [(left + right) / 2, y, wide, high]);
+      g.setAttribute("transform", `translate(${(left + right) / 2},${y})`);
+    }
+    summaries.get(k)?.g.classList.toggle("gone", !folded);
+    rect.setAttribute("x", left);
+    rect.setAttribute("width", right - left);
+    rect.classList.toggle("gone", folded);
+    text.setAttribute("x", (left + right) / 2);
+    text.classList.toggle("gone", folded);
+    frameAt[k].setAttribute("aria-expanded", String(!folded));
+  });
+  placeArrows();
+  scene.wide = squeezed(whole.wide);
+  $("fold").textContent = foldedGroups.size ? "Unfold all" : "Fold all";
+  drawMap();
+}
+
+function fold(k, folded = !foldedGroups.has(k)) {
+  const anchor = standing.get(unit(groups[k].boxes[0]));
+  foldedGroups[folded ? "add" : "delete"](k);
+  placeAll();
+  view.x += standing.get(unit(groups[k].boxes[0]))[0] - anchor[0];
+  look();
+  if (current !== null) focusable(groupOf.get(current) === k ? lastOf(k) : current);
+}
+
+function foldAll() {
+  const folded = foldedGroups.size === 0;
+  groups.forEach((_, k) => foldedGroups[folded ? "add" : "delete"](k));
+  placeAll();
+  start();
+}
+
+// ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const view = { x: 0, y: 0, scale: 1 }; // the corner shown, in the picture's units, and pixels per unit
+const SMALLEST = 0.05, LEGIBLE = 0.9;
+const stage = () => ({ w: Math.max(1, $("view").clientWidth), h: Math.max(1, $("view").clientHeight) });
+
+function look() {
+  const { w, h } = stage();
+  svg.setAttribute("viewBox", `${view.x} ${view.y} ${w / view.scale} ${h / view.scale}`);
+  drawMap();
+}
+
+// Everything in height, yet never too small to read; at the right end, where the backward pass starts.
+function start() {
+  const { w, h } = stage(), at = output >= 0 ? standing.get(unit(output))[1] : 0;
+  view.scale = Math.max(LEGIBLE, Math.min(1.5, h / scene.high, Math.max(w / scene.wide, LEGIBLE)));
+  const high = h / view.scale, wide = w / view.scale;
+  view.x = wide > scene.wide ? (scene.wide - wide) / 2 : scene.wide - wide;
+  view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, at - high / 2));
+  look();
+}
+
+function fit() {
+  const { w, h } = stage();
+  view.scale = Math.max(SMALLEST, Math.min(1.5, w / scene.wide, h / scene.high));
+  view.x = (scene.wide - w / view.scale) / 2;
+  view.y = (scene.high - h / view.scale) / 2;
+  look();
+}
+
+function zoom(factor, px = stage().w / 2, py = stage().h / 2) {
+  const scale = Math.max(SMALLEST, Math.min(6, view.scale * factor));
+  view.x += px / view.scale - px / scale;
+  view.y += py / view.scale - py / scale;
+  view.scale = scale;
+  look();
+}
+
+// Bring a box into sight, if it is not.
+function show(i) {
+  const [x, y, w, h] = standing.get(unit(i)), { w: W, h: H } = stage(), wide = W / view.scale, high = H / view.scale, margin = 30;
+  const outside = x - w / 2 - margin < view.x || x + w / 2 + margin > view.x + wide || y - h / 2 - margin < view.y || y + h / 2 + margin > view.y + high;
+  if (!outside) return;
+  view.x = x - wide / 2;
+  view.y = high > scene.high ? view.y : y - high / 2;
+  look();
+}
+
+// The strip below: every box in its colour, and a window on what is in sight.
+let mapWaits = false;
+function drawMap() {
+  if (mapWaits) return;
+  mapWaits = true;
+  requestAnimationFrame(() => {
+    mapWaits = false;
+    const canvas = $("map"), ratio = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
+    canvas.width = w * ratio;
+    canvas.height = h * ratio;
+    const pen = canvas.getContext("2d"), sx = w / scene.wide, sy = (h - 4) / scene.high, { w: W, h: H } = stage();
+    pen.scale(ratio, ratio);
+    for (const [name, [x, y, wide, high]] of standing) {
+      const number = Number(name.slice(1)), folded = foldedGroups.has(name[0] === "n" ? groupOf.get(number) : number);
+      if (folded === (name[0] === "n")) continue;
+      const i = name[0] === "n" ? number : lastOf(number);
+      pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : colour(heatOf(now.g[real(i)]), looks.span, "#b9bec4");
+      pen.fillRect((x - wide / 2) * sx, 2 + (y - high / 2) * sy, Math.max(1.5, wide * sx), Math.max(1.5, high * sy));
+    }
+    pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--accent");
+    pen.lineWidth = 1.5;
+    pen.strokeRect(view.x * sx, 1 + view.y * sy, W / view.scale * sx, Math.min(h - 2, H / view.scale * sy));
+  });
+}
+
+function watchPointer() {
+  const place = $("view");
+  let from = null;
+  place.addEventListener("pointerdown", (event) => { if (event.button === 0) from = { x: event.clientX, y: event.clientY, moved: false }; });
+  place.addEventListener("pointermove", (event) => {
+    if (!from) return;
+    const dx = event.clientX - from.x, dy = event.clientY - from.y;
+    if (!from.moved && Math.hypot(dx, dy) < 4) return;
+    if (!from.moved) place.setPointerCapture(event.pointerId);
+    from = { x: event.clientX, y: event.clientY, moved: true };
+    place.classList.add("dragging");
+    view.x -= dx / view.scale;
+    view.y -= dy / view.scale;
+    look();
+  });
+  const end = () => { place.classList.remove("dragging"); from = null; };
+  place.addEventListener("pointerup", end);
+  place.addEventListener("pointercancel", end);
+  place.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const { left, top } = place.getBoundingClientRect();
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) { view.x += (event.deltaX || event.deltaY) / view.scale; look(); }
+    else zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - left, event.clientY - top);
+  }, { passive: false });
+  place.addEventListener("click", (event) => {
+    const box = event.target.closest(".box"), frame = event.target.closest(".frame.toggle > text");
+    if (box?.id[0] === "f") fold(Number(box.id.slice(1)));
+    else if (box) select(Number(box.id.slice(1)));
+    else if (frame) fold(Number(frame.parentNode.id.slice(1)));
+  });
+  const jump = (event) => {
+    if (!event.buttons) return;
+    const { left, width } = $("map").getBoundingClientRect();
+    view.x = (event.clientX - left) / width * scene.wide - stage().w / view.scale / 2;
+    look();
+  };
+  $("map").addEventListener("pointerdown", (event) => { $("map").setPointerCapture(event.pointerId); jump(event); });
+  $("map").addEventListener("pointermove", jump);
+}
+
+// ── one node in the panel ──────────────────────────────────────────────────────────────────────────────────────────
+
+let chosen = null, current = null; // selected; where the keyboard is
+const nameOf = (i) => boxes[real(i)].name;
+const titleOf = (i) => (["node", "output"].includes(boxes[i].kind) && boxes[i].op !== boxes[i].name ? `${boxes[i].name} = ${boxes[i].op}` : boxes[i].name);
+const brief = (v, x) => (v ? (v.length === 1 ? short(v[0]) : `norm ${short(norm(v))}`) : x && x.norm !== undefined ? `norm ${short(Number(x.norm))}` : "not known");
+
+function label(i) {
+  const box = boxes[i], k = real(i), parts = [box.of === null ? titleOf(i) : `${box.name}, used here`];
+  if (box.kind === "folded") return box.lines.join(", ");
+  if (boxes[k].value !== null) parts.push(`value ${brief(values[k], boxes[k].value)}`);
+  if (boxes[k].kind === "constant") parts.push("a constant");
+  else if (hasGradients) parts.push(`gradient ${brief(now.g[k], replaced.size ? null : boxes[k].gradient)}`);
+  return parts.join(", ");
+}
+
+// Entries of a diverging scale of their own, brown below zero and teal above: blue and red mean sizes of gradients here.
+function shade(x, top) {
+  if (!Number.isFinite(x)) return looks.SPECIAL[Number.isNaN(x) ? "nan" : "inf"];
+  const share = top ? Math.min(1, Math.abs(x) / top) : 0, end = x < 0 ? [140, 81, 10] : [1, 102, 94];
+  return `rgb(${end.map((c) => Math.round(247 + share * (c - 247))).join(",")})`;
+}
+
+// An array as a small heat map: a vector is a strip, more than two axes are laid out in rows. Pointer or arrow keys read an entry.
+function arrayView(v, shape, what) {
+  const columns = shape.at(-1) || 1, rows = v.length / columns || 0, top = v.reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0);
+  const cell = Math.max(2, Math.min(22, Math.floor(340 / Math.max(columns, rows * 1.4))));
+  const canvas = el("canvas", { width: columns, height: rows, tabindex: 0, role: "img", "aria-label": `${what}, ${shape.join(" by ")} entries; arrow keys read them` });
+  const pen = canvas.getContext("2d"), read = el("p", { class: "read", "aria-live": "polite" });
+  canvas.style.width = `${columns * cell}px`;
+  canvas.style.height = `${rows * cell}px`;
+  v.forEach((x, k) => { pen.fillStyle = shade(x, top); pen.fillRect(k % columns, Math.floor(k / columns), 1, 1); });
+  const rest = () => { read.textContent = `${shape.join("×")}, norm ${short(norm(v))}; −${short(top)} brown, 0 white, ${short(top)} teal`; };
+  let at = 0;
+  const tell = (k) => {
+    at = Math.max(0, Math.min(v.length - 1, k));
+    const index = shape.map((_, axis) => Math.floor(at / shape.slice(axis + 1).reduce((a, b) => a * b, 1)) % shape[axis]);
+    read.textContent = `[${index.join(",")}] = ${v[at]}`;
+  };
+  canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => {
+    const { width, height } = canvas.getBoundingClientRect();
+    tell(Math.floor(offsetY / height * rows) * columns + Math.min(columns - 1, Math.floor(offsetX / width * columns)));
+  });
+  canvas.addEventListener("pointerleave", rest);
+  canvas.addEventListener("blur", rest);
+  canvas.addEventListener("focus", () => tell(at));
+  canvas.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    if (move) { event.preventDefault(); event.stopPropagation(); tell(at + move); }
+  });
+  rest();
+  return el("div", { class: "array" }, canvas, read);
+}
+
+function quantity(v, entry, shape, what) {
+  if (!v) return el("span", { class: "soft" }, entry?.left_out ? `${entry.left_out} entries, norm ${short(Number(entry.norm))}; too many for this page` : "not known");
+  return v.length === 1 && shape.length === 0 ? num(v[0], { class: what }) : arrayView(v, shape, what);
+}
+// Every entry, for exact reading; the text is the size.
+const exact = (v, name) => el("data", { class: name, value: Array.from(v).join(" "), title: v.length === 1 ? String(v[0]) : `norm ${norm(v)}` }, v.length === 1 ? short(v[0]) : short(norm(v)));
+const goto = (i, text = nameOf(i)) => el("button", { type: "button", class: "link", onclick: () => select(i) }, text);
+
+function nodePanel() {
+  const panel = $("node");
+  panel.replaceChildren();
+  if (chosen === null) return panel.append(...intro());
+  const i = real(chosen), box = boxes[i];
+  const kind = { leaf: "a leaf: nothing made it", constant: "a constant: it has no gradient", folded: "several nodes in one box", output: `made by ${box.op}; the output` }[box.kind] ?? `made by ${box.op}`;
+  panel.append(el("h2", {}, box.name), el("p", { class: "lead" }, kind));
+  if (box.kind === "folded") return panel.append(...box.tooltip.split("\n").map((line) => el("p", {}, line)), ...edges(i));
+  const facts = el("dl", { class: "pair", "aria-live": "polite" }, el("dt", {}, "value"), el("dd", {}, quantity(values[i], box.value, box.shape, "value")));
+  if (box.kind !== "constant") {
+    const was = replaced.size && before[i] && now.g[i] && before[i].some((x, k) => x !== now.g[i][k]);
+    facts.append(el("dt", {}, "gradient"), el("dd", {},
+      was ? el("data", { class: "was", value: Array.from(before[i]).join(" ") }, box.shape.length ? `norm ${short(norm(before[i]))}` : short(before[i][0])) : null,
+      hasGradients ? quantity(now.g[i], replaced.size ? null : box.gradient, box.shape, "gradient") : "none: the output is not one number, or a value has changed"));
+  }
+  panel.append(facts, ...arriving(i), ...edges(i), ...product(i));
+}
+
+function intro() {
+  const words = hasGradients
+    ? `Select a box to see its numbers. Blue has shrunk on the way back from ${nameOf(output)}, red has grown. Play steps through both passes.`
+    : "Select a box to see its numbers.";
+  return [el("h2", {}, "No node selected"), el("p", { class: "lead" }, words)];
+}
+
+// Contributions from each child, and their sum.
+function arriving(i) {
+  const from = outOf[i].filter((e) => arrows[e].map || arrows[e].size !== null);
+  if (!from.length || !hasGradients) return [];
+  const rows = from.slice(0, 200).map((e) => {
+    const c = now.c[e], head = arrows[e].head;
+    const how = scalar && c && now.g[head] ? `${short(slope(e))} × ${short(now.g[head][0])}` : arrows[e].formula ? `(${arrows[e].formula})ᵀ g` : "";
+    return el("tr", {}, el("td", {}, goto(head)), el("td", { class: "soft" }, how), el("td", { class: "n" }, c ? exact(c, "part") : arrows[e].size === null ? "not known" : short(Number(arrows[e].size))));
+  });
+  const known = from.every((e) => now.c[e]);
+  if (known) {
+    const sum = new Float64Array(now.c[from[0]].length);
+    for (const e of from) now.c[e].forEach((x, j) => { sum[j] += x; });
+    rows.push(el("tr", { class: "sum" }, el("td", {}, "sum = gradient"), el("td", {}), el("td", { class: "n" }, exact(sum, "total"))));
+  }
+  const size = boxes[i].shape.length ? "size" : "";
+  return [el("h3", {}, "What arrives, from each child"), el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "from"), el("th", {}, "local × gradient there"), el("th", { class: "n" }, size))), el("tbody", {}, ...rows))];
+}
+
+// The local derivative to each parent, and what to put in its place.
+function edges(i) {
+  const found = into[i].filter((e) => boxes[real(arrows[e].tail)].kind !== "constant");
+  if (!found.length) return [];
+  return [el("h3", {}, "Local derivatives, to each parent"), ...found.map((e) => {
+    const { formula, numbers, map, tail, tooltip } = arrows[e], g = now.g[i], c = now.c[e];
+    const line = el("p", { class: "formula" }, `∂${nameOf(i)}/∂`, goto(tail), formula ? ` = ${formula}` : "");
+    if (map?.kind === "scale" && map.rows === 1 && map.columns === 1) {
+      if (numbers && numbers !== formula && numbers !== short(Number(map.x)) && numbers !== `(${short(Number(map.x))})`) line.append(` = ${numbers}`);
+      if (formula !== String(map.x)) line.append(" = ", num(Number(map.x), { class: "local" }));
+    }
+    const gain = g && c && norm(g) > 0 ? norm(c) / norm(g) : null;
+    const size = gain !== null && boxes[i].shape.length ? el("p", { class: "soft" }, "gain ", num(gain, { class: "gain" }), ` = |Jᵀ g| / |g|`) : null;
+    return el("div", { class: "edge" }, line, formula ? size : el("p", { class: "soft" }, tooltip), whatIf(e));
+  })];
+}
+
+function whatIf(e) {
+  const { map, formula } = arrows[e];
+  if (!formula && !map) return null;
+  if (!map) return el("p", { class: "whatif" }, "What if? This map is too large to be carried in the page, so it cannot be replaced.");
+  if (!hasGradients) return null;
+  const what = replaced.get(e), square = map.rows === map.columns;
+  const button = (to, text) => el("button", { type: "button", "data-edge": e, "data-to": to, "aria-pressed": String(what?.to === to), onclick: () => replace(e, what?.to === to ? null : { to }) }, text);
+  const one = map.kind === "dense" || map.kind === "sparse" ? "identity" : map.rows > 1 ? "slopes → 1" : "→ 1";
+  const times = el("input", { type: "number", step: "any", "data-edge": e, "aria-label": "times", placeholder: "× …", value: what?.to === "times" ? what.times : null });
+  times.addEventListener("change", () => replace(e, times.value === "" ? null : { to: "times", times: Number(times.value) }));
+  return el("div", { class: "whatif" }, "What if?", square ? button("one", one) : null, button("zero", "→ 0"), times);
+}
+
+function bar(log, span) {
+  const fill = el("i", { class: log > 0 ? "up" : null });
+  fill.style.width = Number.isFinite(log) ? `${Math.min(100, Math.abs(log) / span * 100)}%` : "100%";
+  return el("span", { class: "bar" }, fill);
+}
+
+// The running product from the output to here, cut where every path passes.
+function product(i) {
+  if (!hasGradients || boxes[i].kind === "constant" || loops) return [];
+  const list = stations(i).reverse(), end = now.g[output] && norm(now.g[output]);
+  const rows = list.slice(1).map((k, n) => {
+    const size = now.g[k] ? norm(now.g[k]) : NaN, above = now.g[list[n]] ? norm(now.g[list[n]]) : NaN, log = Math.log10(size / end);
+    const was = before[k] && replaced.size ? Math.log10(norm(before[k]) / norm(before[output])) : null;
+    return { k, gain: size / above, log, was };
+  });
+  if (!rows.length) return [];
+  const span = Math.max(1e-9, ...rows.map(({ log }) => (Number.isFinite(log) ? Math.abs(log) : 0)));
+  const lines = rows.slice(0, 400).map(({ k, gain, log, was }) => el("tr", { class: "station", "data-box": k }, el("td", {}, goto(k)),
+    el("td", { class: "n" }, num(gain, { class: "gain" })),
+    el("td", { class: "n" }, was !== null && was !== log ? el("data", { class: "was", value: String(was) }, signed(was)) : null, el("data", { class: "log", value: String(log), title: String(log) }, signed(log))),
+    el("td", {}, bar(log, span))));
+  const head = el("tr", {}, el("th", {}, "through"), el("th", { class: "n" }, "gain"), el("th", { class: "n" }, "log10 product"), el("th", {}));
+  return [el("h3", {}, `Product from ${nameOf(output)} back to here`), el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines)), ...paths(i)];
+}
+
+function paths(i) {
+  if (!scalar) return [];
+  const { product: size, path, count } = heaviest(i);
+  if (count < 2) return [];
+  const names = path.map(nameOf), shown = names.length > 9 ? [...names.slice(0, 4), "…", ...names.slice(-4)] : names;
+  return [el("h3", {}, `${count} paths; the heaviest`), el("p", {}, `${shown.join(" → ")}: product `, num(size, { class: "heaviest" }))];
+}
+
+// ── the chain ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const KINDS = ["#2f5fb3", "#9ab8e6", "#b9770e", "#ecc98a", "#3c7a57", "#8a5aa8", "#7b8794", "#c05a7a", "#b7bdc4"];
+
+function chainPanel() {
+  const { rows, blame, ends } = data.chain, logs = rows.map((row) => Number(row.log10));
+  const span = Math.max(1e-9, ...logs.filter(Number.isFinite).map(Math.abs)), wide = rows.some((row) => row.wide[0]);
+  const th = (text, n = true) => el("th", { scope: "col", class: n ? "n" : null }, text);
+  const head = el("tr", {}, th("link", false), th("gain"), ...(wide ? [th("typical"), th("worst")] : []), th("log10 product"), th("", false));
+  const body = rows.map((row, n) => el("tr", { class: "pick", "data-box": row.box, onclick: () => { if (row.box !== null) select(row.box, false); } },
+    el("td", {}, el("button", { type: "button", class: "link" }, row.link), el("div", { class: "soft" }, row.factor)),
+    el("td", { class: "n" }, num(Number(row.gain))), ...(wide ? row.wide.map((x) => el("td", { class: "n soft" }, x)) : []),
+    el("td", { class: "n" }, el("data", { value: String(logs[n]), title: String(logs[n]) }, signed(logs[n]))), el("td", {}, bar(logs[n], span))));
+  $("chain").append(el("h2", {}, `${ends[0]} back to ${ends[1]}`), el("p", { class: "sentence" }, blame.sentence),
+    el("table", {}, el("caption", { class: "soft" }), el("thead", {}, head), el("tbody", {}, ...body)), ...blameView(blame));
+}
+
+// Nats of each link as stacked bars: what is left of the line has shrunk the gradient, what is right of it has grown it.
+function blameView({ kinds, rows, sum }) {
+  if (!kinds.length) return [];
+  const total = (row, sign) => row.parts.reduce((s, x) => s + Math.max(0, sign * Number(x)), 0);
+  const span = Math.max(1e-9, ...rows.flatMap((row) => [total(row, -1), total(row, 1)]));
+  const stack = (row, sign) => {
+    const holder = el("span", { class: "stack" });
+    if (sign < 0) holder.style.justifyContent = "flex-end";
+    row.parts.forEach((part, k) => {
+      const size = sign * Number(part);
+      if (!(size > 0)) return;
+      const piece = el("i", { title: `${kinds[k]} ${signed(Number(part))}` });
+      piece.style.width = `${size / span * 100}%`;
+      piece.style.background = KINDS[k % KINDS.length];
+      holder.append(piece);
+    });
+    return holder;
+  };
+  const names = kinds.map((kind, k) => {
+    const patch = el("span", { class: "patch" });
+    patch.style.background = KINDS[k % KINDS.length];
+    return el("li", {}, patch, `${kind} ${signed(Number(sum[k]))}`);
+  });
+  const lines = rows.map((row) => el("tr", {}, el("td", {}, row.link), el("td", {}, stack(row, -1)), el("td", {}, stack(row, 1)), el("td", { class: "n" }, signed(row.parts.reduce((s, x) => s + Number(x), 0)))));
+  const head = el("tr", {}, el("th", { scope: "col" }, "link"), el("th", { scope: "col" }, "shrank"), el("th", { scope: "col" }, "grew"), el("th", { scope: "col", class: "n" }, "nats"));
+  return [el("h3", {}, "Who did it, in nats"), el("ul", { class: "kinds" }, ...names), el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines))];
+}
+
+function tab(name) {
+  for (const other of ["node", "chain"]) {
+    $(`tab-${other}`).setAttribute("aria-selected", String(other === name));
+    $(`tab-${other}`).tabIndex = other === name ? 0 : -1;
+    $(other).hidden = other !== name;
+  }
+}
+
+// ── selecting and walking ──────────────────────────────────────────────────────────────────────────────────────────
+
+function select(i, open = true) {
+  for (const e of near) arrowAt[e].classList.remove("near");
+  if (chosen !== null) { boxAt[chosen].classList.remove("chosen"); boxAt[chosen].setAttribute("aria-pressed", "false"); }
+  chosen = i;
+  near = [];
+  if (i !== null) {
+    boxAt[i].classList.add("chosen");
+    boxAt[i].setAttribute("aria-pressed", "true");
+    near = [...into[i], ...(boxes[i].of === null ? outOf[i] : arrows.flatMap((arrow, e) => (arrow.tail === i ? [e] : [])))];
+    for (const e of near) arrowAt[e].classList.add("near");
+    focusable(i);
+    show(i);
+    $("node").scrollTop = 0;
+    if (open) tab("node");
+  }
+  nodePanel();
+}
+let near = [];
+
+// One box at a time can be reached with the Tab key.
+const elementOf = (i) => (foldedGroups.has(groupOf.get(i)) ? summaries.get(groupOf.get(i)).g : boxAt[i]);
+let reachable = null;
+function focusable(i, focus = false) {
+  reachable?.setAttribute("tabindex", "-1");
+  current = i;
+  reachable = elementOf(i);
+  reachable.setAttribute("tabindex", "0");
+  if (focus) { reachable.focus({ preventScroll: true }); show(i); }
+}
+
+function neighbour(i, key) {
+  const k = foldedGroups.has(groupOf.get(i)) ? groups[groupOf.get(i)].boxes : [i], own = new Set(k.map(unit));
+  const [x, y, w] = standing.get(unit(i));
+  if (key === "ArrowLeft" || key === "ArrowRight") {
+    const others = k.flatMap((j) => (key === "ArrowLeft"
+      ? [...into[j].map((e) => arrows[e].tail), ...(boxes[j].of === null ? [] : [boxes[j].of])]
+      : [...arrows.flatMap((arrow) => (arrow.tail === j ? [arrow.head] : [])), ...aliases[j]])).filter((j) => !own.has(unit(j)));
+    const heavy = (j) => (boxes[j].kind === "constant" ? 2 : ["leaf", "alias"].includes(boxes[j].kind) ? 1 : 0);
+    return others.sort((a, b) => heavy(a) - heavy(b) || Math.abs(standing.get(unit(a))[1] - y) - Math.abs(standing.get(unit(b))[1] - y))[0];
+  }
+  const down = key === "ArrowDown";
+  let best, least = Infinity;
+  boxes.forEach((_, j) => {
+    const [X, Y, W] = standing.get(unit(j));
+    if ((down ? Y - y : y - Y) > 1 && Math.abs(X - x) < (w + W) / 2 && Math.abs(Y - y) < least) { least = Math.abs(Y - y); best = j; }
+  });
+  return best;
+}
+
+function keys(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
+  const typing = event.target.matches("input:not([type=range])"), onBox = event.target.closest?.("#view .box");
+  if (event.key === "Escape") { stop(); find(""); $("search").value = ""; select(null); return; }
+  if (typing) return;
+  if (onBox && event.key.startsWith("Arrow")) {
+    const next = neighbour(current, event.key);
+    if (next !== undefined) focusable(next, true);
+    event.preventDefault();
+  } else if (onBox && (event.key === "Enter" || event.key === " ")) {
+    if (onBox.id[0] === "f") { fold(Number(onBox.id.slice(1)), false); focusable(current, true); } else select(current);
+    event.preventDefault();
+  } else if (event.target.closest?.(".frame") && (event.key === "Enter" || event.key === " ")) {
+    fold(Number(event.target.closest(".frame").id.slice(1)));
+    event.preventDefault();
+  } else if (event.key === "f" && groupOf.has(current)) fold(groupOf.get(current));
+  else if (event.key === "+" || event.key === "=") zoom(1.25);
+  else if (event.key === "-") zoom(0.8);
+  else if (event.key === "0") fit();
+  else if (event.key === "?") $("keys").showModal();
+  else if (event.key === "/") { $("search").focus(); event.preventDefault(); }
+  else if (event.key === ".") { stop(); step(at + 1); }
+  else if (event.key === ",") { stop(); step(at - 1); }
+  else if (event.key === " " && !event.target.closest?.("button, summary")) { play(); event.preventDefault(); }
+}
+
+// ── finding ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+let hits = [], hit = -1;
+function find(text) {
+  for (const i of hits) boxAt[i].classList.remove("hit");
+  const wanted = text.toLowerCase();
+  hits = wanted ? boxes.flatMap((box, i) => (box.of === null && titleOf(i).toLowerCase().includes(wanted) ? [i] : [])) : [];
+  hit = -1;
+  for (const i of hits) boxAt[i].classList.add("hit");
+  const items = hits.slice(0, 12).map((i, n) => el("li", {}, el("button", { type: "button", onclick: () => { hit = n; jump(); } }, titleOf(i))));
+  if (hits.length > 12) items.push(el("li", {}, `and ${hits.length - 12} more; Enter goes through all`));
+  $("found").replaceChildren(...(wanted && !hits.length ? [el("li", {}, "no such name")] : items));
+  $("found").hidden = !wanted;
+}
+function jump() {
+  select(hits[hit]);
+  [...$("found").querySelectorAll("button")].forEach((button, n) => (n === hit ? button.setAttribute("aria-current", "true") : button.removeAttribute("aria-current")));
+}
+
+// ── stepping ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+// Forward: box by box, oldest first. Then the seed, then backward: each box passes its gradient to its parents, youngest first.
+const forward = computed.length, backward = hasGradients ? [...computed].reverse() : [];
+const last = forward + (hasGradients ? 1 + backward.length : 0);
+const changes = Array.from({ length: last + 1 }, () => ({ values: [], gradients: [] })); // what appears at each step
+let at = last, timer = null, lit = [];
+
+function planSteps() {
+  const turn = new Map(backward.map((i, n) => [i, forward + 2 + n]));
+  computed.forEach((i, n) => changes[n + 1].values.push(i));
+  if (!hasGradients) return;
+  const known = boxes.map((_, i) => (i === output ? forward + 1 : Math.max(forward + 1, ...outOf[i].map((e) => turn.get(arrows[e].head) ?? 0))));
+  boxes.forEach((box, i) => { if (box.kind !== "constant") changes[known[real(i)]].gradients.push(i); });
+}
+
+function mark(k, there) {
+  for (const i of changes[k].values) boxAt[i].classList.toggle("no-value", !there);
+  for (const i of changes[k].gradients) boxAt[i].classList.toggle("pending", !there);
+}
+
+function step(k) {
+  const to = Math.max(0, Math.min(last, k));
+  while (at < to) mark(++at, true);
+  while (at > to) mark(at--, false);
+  for (const element of lit) element.classList.remove("now", "flow");
+  lit = [];
+  $("step").value = at;
+  const i = at === 0 ? null : at <= forward ? computed[at - 1] : at === forward + 1 ? output : backward[at - forward - 2];
+  if (i !== null) light(i, at > forward + 1 || at <= forward ? into[i] : []);
+  const words = at === 0 ? "Only leaves and constants have values." : at <= forward ? valueSentence(i) : at === forward + 1 ? `The backward pass starts: ${nameOf(i)} gets its own gradient, ${brief(now.g[i])}.` : gradientSentence(i);
+  const phase = at <= forward ? `Forward ${at} of ${forward}` : `Backward ${at - forward} of ${last - forward}`;
+  $("said").replaceChildren(el("b", {}, `${phase}. `), words);
+  $("step").setAttribute("aria-valuetext", phase);
+  if (i !== null) show(i);
+  drawMap();
+}
+
+function light(i, edgesThere) {
+  lit = [elementOf(i), ...edgesThere.map((e) => arrowAt[e])];
+  elementOf(i).classList.add("now");
+  for (const e of edgesThere) arrowAt[e].classList.add("flow");
+}
+
+const listed = (parts, most = 6) => (parts.length > most ? [...parts.slice(0, most), `${parts.length - most} more`] : parts).join("; ");
+function valueSentence(i) {
+  if (boxes[i].kind === "folded") return `${boxes[i].lines.join(", ")}.`;
+  const from = into[i].map((e) => real(arrows[e].tail)).map((k) => (boxes[k].kind === "constant" ? `the constant ${brief(values[k], boxes[k].value)}` : `${nameOf(k)}, ${brief(values[k], boxes[k].value)}`));
+  return `${titleOf(i)} is ${brief(values[i], boxes[i].value)}, from ${listed(from)}.`;
+}
+function gradientSentence(i) {
+  const giving = into[i].filter((e) => boxes[real(arrows[e].tail)].kind !== "constant");
+  if (boxes[i].kind === "folded" || !giving.length) return `${titleOf(i)} passes nothing on that is shown here.`;
+  return listed(giving.map((e) => {
+    const c = now.c[e], g = now.g[i], name = nameOf(arrows[e].tail), from = boxes[i].op;
+    if (!c || !g) return `${name} gets ${arrows[e].size === null ? "a part that is not known" : `a part of size ${short(Number(arrows[e].size))}`} from ${from}`;
+    if (c.length === 1 && g.length === 1) return `${name} gets ${short(slope(e))} × ${short(g[0])} = ${short(c[0])} from ${from}`;
+    const how = replaced.has(e) ? "the replaced map" : `(${arrows[e].formula})ᵀ`;
+    return `${name} gets ${how} g, size ${short(norm(c))}, from ${from}, where |g| is ${short(norm(g))}`;
+  })) + ".";
+}
+
+function stop() { clearInterval(timer); timer = null; $("play").textContent = "Play"; }
+function play() {
+  if (timer) return stop();
+  if (at >= last) step(0);
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return step(at + 1);
+  $("play").textContent = "Pause";
+  timer = setInterval(() => { step(at + 1); if (at >= last) stop(); }, Math.max(120, Math.min(900, 20000 / last)));
+}
+
+// ── what if ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function replace(e, what) {
+  if (what === null) replaced.delete(e); else replaced.set(e, what);
+  recompute();
+}
+
+function recompute() {
+  now = replaced.size ? sweep(replaced) : { g: before, c: base.c };
+  arrowAt.forEach((element, e) => element.classList.toggle("replaced", replaced.has(e)));
+  boxes.forEach((_, i) => recolour(i));
+  const unknown = replaced.size && before.some((g, i) => g && !now.g[i]);
+  $("changed").hidden = !replaced.size;
+  $("changed").replaceChildren(`What if: ${replaced.size} factor${replaced.size === 1 ? "" : "s"} replaced. `, unknown ? "Some gradients are unknown: their maps are not in the page. " : "",
+    el("button", { type: "button", id: "reset", onclick: () => { replaced.clear(); recompute(); } }, "Reset"));
+  const focused = document.activeElement?.dataset?.edge, to = document.activeElement?.dataset?.to;
+  nodePanel();
+  if (focused) $("node").querySelector(`[data-edge="${Number(focused)}"]${to ? `[data-to="${to === "one" ? "one" : "zero"}"]` : ":not([data-to])"}`)?.focus();
+  const current = at;
+  if (current < last) step(current);
+  drawMap();
+}
+
+// The gradient in a box and its colour, as they are now.
+function recolour(i) {
+  const box = boxes[i], g = now.g[real(i)];
+  if (box.kind === "constant" || box.kind === "folded" || !before[real(i)]) return;
+  const fill = colour(heatOf(g), looks.span), shape = boxAt[i].querySelector("rect");
+  if (shape.getAttribute("fill") !== fill) shape.setAttribute("fill", fill);
+  for (const text of boxAt[i].querySelectorAll("text")) text.setAttribute("fill", ink(fill));
+  const line = boxAt[i].querySelector(".gradient");
+  if (line) line.textContent = !g ? "grad unknown" : g.length === 1 && !box.shape.length ? `grad ${short(g[0])}` : `|grad| ${short(norm(g))}`;
+  boxAt[i].setAttribute("aria-label", label(i));
+}
+
+// ── at the start ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+function dressGraph() {
+  svg.setAttribute("role", "group");
+  svg.setAttribute("aria-label", "Graph; arrow keys walk from box to box");
+  boxes.forEach((box, i) => {
+    const g = boxAt[i];
+    for (const [key, x] of [["tabindex", "-1"], ["role", "button"], ["aria-label", label(i)], ["aria-pressed", "false"]]) g.setAttribute(key, x);
+    if (!["leaf", "node", "output"].includes(box.kind)) return;
+    box.lines.forEach((line, n) => {
+      const text = g.querySelectorAll("text")[n];
+      if (n === 1) text.classList.add("value");
+      if (n > 1 && /^\|?grad\|? /.test(line)) text.classList.add("gradient");
+    });
+  });
+  frameAt.forEach((g, k) => {
+    g.classList.add("toggle");
+    g.querySelector("text").textContent = `▾ ${groups[k].label}`;
+    for (const [key, x] of [["tabindex", "0"], ["role", "button"], ["aria-label", `fold ${groups[k].label}`]]) g.setAttribute(key, x);
+  });
+}
+
+function dividerMoves() {
+  const bar = $("divider"), panel = $("panel");
+  const wide = (w) => { panel.style.width = `${Math.max(240, Math.min(innerWidth * 0.75, w))}px`; look(); };
+  bar.addEventListener("pointerdown", (event) => bar.setPointerCapture(event.pointerId));
+  bar.addEventListener("pointermove", (event) => { if (event.buttons) wide(innerWidth - event.clientX); });
+  bar.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowLeft" || event.key === "ArrowRight") { wide(panel.offsetWidth + (event.key === "ArrowLeft" ? 24 : -24)); event.preventDefault(); }
+  });
+}
+
+function listen() {
+  document.addEventListener("keydown", keys);
+  $("search").addEventListener("input", () => find($("search").value));
+  $("search").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !hits.length) return;
+    hit = (hit + (event.shiftKey ? hits.length - 1 : 1) + (hit < 0 && event.shiftKey ? 1 : 0)) % hits.length;
+    jump();
+  });
+  document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".finder")) $("found").hidden = true; });
+  for (const [id, does] of [["fold", foldAll], ["fit", fit], ["larger", () => zoom(1.25)], ["smaller", () => zoom(0.8)], ["help", () => $("keys").showModal()],
+    ["play", play], ["next", () => { stop(); step(at + 1); }], ["back", () => { stop(); step(at - 1); }],
+    ["tab-node", () => tab("node")], ["tab-chain", () => tab("chain")]]) $(id).addEventListener("click", does);
+  document.querySelector("[role=tablist]").addEventListener("keydown", (event) => {
+    if (!event.key.startsWith("Arrow") || !data.chain) return;
+    const name = $("chain").hidden ? "chain" : "node";
+    tab(name);
+    $(`tab-${name}`).focus();
+  });
+  $("step").addEventListener("input", () => { stop(); step(Number($("step").value)); });
+  addEventListener("resize", look);
+  addEventListener("beforeprint", () => svg.setAttribute("viewBox", `0 0 ${scene.wide} ${scene.high}`));
+  addEventListener("afterprint", look);
+}
+
+for (const element of [document.querySelector(".tools"), $("map"), $("divider"), $("panel"), document.querySelector("footer")]) element.hidden = false;
+$("view").classList.add("live");
+$("fold").hidden = !groups.length;
+$("step").max = last;
+planSteps();
+dressGraph();
+placeAll();
+if (data.chain) chainPanel(); else $("tab-chain").hidden = true;
+if (output >= 0) focusable(output);
+watchPointer();
+dividerMoves();
+listen();
+$("step").value = last;
+$("said").textContent = hasGradients ? "Both passes are done. Play goes through them, one op at a time." : "Play goes through the forward pass, one op at a time.";
+nodePanel();
+start();

@@ -1,0 +1,243 @@
+"""What do the numbers look like as curves?  Figures of chains, blame, spectra, uses and runs, by matplotlib (the extra `plot`).
+
+Figures are made without pyplot: nothing global changes, and no display is needed. Colours are those of the drawings: blue shrinks,
+red grows. Text is grey on no background, to be read on a white page and on a dark one.
+
+    x  stations or links by number, source on the left, output on the right: the gradient runs from right to left
+    y  log10 where sizes are compared, nats in blame
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..chain import Blame, Chain, Spectrum, Uses
+from ..chain.blame_table import ROUNDING
+from ..chain.factors import KINDS
+from ..training.history import History
+from .axes import FALL, RISE, cells, line, mark, new_axes, outline, plain, rescale, shown, ticks, whole_numbers, words
+from .colours import ARROW_SPAN, BLUE, DARK, GREY, RED, colour
+
+GREEN, ORANGE = "#009e73", "#e69f00"
+DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
+LOOKS = {
+    "activation size": "#e69f00", "activation alignment": "#f5d48c", "weight size": "#009e73", "weight alignment": "#8fd3be",
+    "gate": "#cc79a7", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY,
+}  # fmt: skip
+PANELS = {"loss": "loss", "norm": "|gradient|", "lr": "learning rate", "factor": "clipping factor"}
+NAMED = {"gradients": "|gradient| of each parameter", "ratios": "|Δw| / |w|", "radii": "spectral radius"}
+
+
+def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = None) -> Any:
+    """Draw what was measured, and return the matplotlib Figure: plot(chain).savefig("chain.png"). In a notebook it shows itself.
+
+    thing   kind: what is drawn (the first is the one without `kind`)
+    Chain     "gradient": log10 |gradient| at each station, relative to the seed     "heatmap": log10 |gradient| by station and unit
+              "blame": nats of each link by kind of factor, stacked, and their sum
+    Blame     "blame"
+    Spectrum  "links": singular values of each link      "running": of the product from the output back to each station, log10
+    Uses      "share": each use's signed share of the gradient, by time (of uses.by_lag(): by lag)      "norm": its size
+    History   panels of loss, gradient, learning rate and clipping; or one of "loss", "norm", "lr", "factor", "gradients",
+              "ratios", "radii", "states", if it was recorded
+
+    ax      draw into these axes, which keep their own colours; the figure returned is theirs
+    theory  a dashed line beside a chain's gradient or a running spectrum: predicted nats per link; or a function of the number of
+            links back from the output, giving the log gain in nats; or an array of that, one for each station, source first
+
+    ImportError without matplotlib; TypeError for another thing; ValueError for a kind it does not have, or nothing to draw.
+    """
+    kinds = next((kinds for known, kinds in PLOTS.items() if isinstance(thing, known)), None)
+    if kinds is None:
+        raise TypeError(f"plot draws a {', '.join(k.__name__ for k in PLOTS)}; got {type(thing).__name__}")
+    name = next(iter(kinds)) if kind is None else kind
+    if name not in kinds:
+        raise ValueError(f"there is no plot {kind!r} of a {type(thing).__name__}; there is {', '.join(kinds)}")
+    if theory is not None and name not in ("gradient", "running"):
+        raise ValueError(f"theory goes with a Chain's plot 'gradient' or a Spectrum's 'running', not with {name!r}")
+    several = [key for key in PANELS if recorded(thing, key)] if isinstance(thing, History) and kind is None and ax is None else []
+    panels = [ax] if ax is not None else new_axes(max(len(several), 1))
+    for panel, key in zip(panels, several or [name]):
+        kinds[key](panel, thing, **({} if theory is None else {"theory": theory}))
+    for above, below in zip(panels, panels[1:]):
+        above.set_xlabel("")
+        below.set_title("", loc="left")
+    return panels[0].figure
+
+
+def gradient(ax: Any, chain: Chain, theory: Any = None) -> None:
+    """The product so far at each station; a dot is as blue or red as the link that starts there shrank or grew the gradient."""
+    logs, n = decades(chain.log_product), len(chain.links)
+    with np.errstate(divide="ignore"):
+        gains = [*np.log10([link.gain for link in chain.links]).tolist(), None]
+    each = f", {chain.log_product[0] / n:+.3g} nats per link" if n and math.isfinite(chain.log_product[0]) else ""
+    line(ax, np.arange(n + 1), logs, "measured" + each, color=GREY)
+    for shade, did, sign in ((BLUE, "shrunk", -1), (RED, "grown", 1)):
+        if any(gain is not None and sign * gain > 0 for gain in gains):
+            ax.plot([], [], "o", color=shade, label=f"{did} by the link to its right")
+    dots = [colour(gain, ARROW_SPAN, GREY) for gain in gains]
+    ax.scatter(np.arange(n + 1), shown(logs), c=dots, s=36 if n <= 100 else 12, zorder=3)
+    mark(ax, np.arange(n + 1), logs)
+    predict(ax, theory, n)
+    ticks(ax, chain.names)
+    words(ax, f"The gradient from {plain(chain.names[-1])} back to {plain(chain.names[0])}", "station", "log10 (|gradient| / |seed|)")
+
+
+def heatmap(ax: Any, chain: Chain) -> None:
+    """Every number of the gradient at each station; source and output are left out if they have another size than the rest."""
+    sizes = [np.size(g) for g in chain.gradients]
+    first, last = (0, len(sizes)) if len(sizes) < 3 else (int(sizes[0] != sizes[1]), len(sizes) - int(sizes[-1] != sizes[-2]))
+    for name, size in zip(chain.names[first:last], sizes[first:last]):
+        if size != sizes[first]:
+            raise ValueError(f"a heatmap needs stations of one size; {chain.names[first]} has {sizes[first]} numbers, {name} has {size}")
+    with np.errstate(divide="ignore"):
+        cells(ax, np.log10(np.abs([np.ravel(g) for g in chain.gradients[first:last]])).T, np.arange(first, last), "log10 |gradient|")
+    ticks(ax, chain.names)
+    words(ax, f"The gradient of {plain(chain.names[-1])} at each unit", "station", "unit")
+
+
+def blamed(ax: Any, blame: Blame | Chain) -> None:
+    """Nats by link and kind, stacked away from 0, and the sum as a line."""
+    blame = blame.blame() if isinstance(blame, Chain) else blame
+    rows, x = blame.by_link, np.arange(len(blame.by_link))
+    above, below = np.zeros(len(rows)), np.zeros(len(rows))
+    ax.use_sticky_edges = False  # room below the bars, too
+    for kind in KINDS:
+        nats = np.array([row["parts"][kind] for row in rows])
+        if np.any(np.abs(nats) > ROUNDING):
+            ax.bar(x, nats, bar_width(x), np.where(nats > 0, above, below), color=LOOKS[kind], label=kind)
+            above, below = above + np.maximum(nats, 0), below + np.minimum(nats, 0)
+    total, thin = np.array([row["total"] for row in rows]), 1.5 if len(rows) <= 60 else 0.7
+    line(ax, x, total, "total", drawstyle="steps-mid", color=DARK, linewidth=thin, path_effects=outline(2 * thin), zorder=4)
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    ax.set_xlim(-1, max(len(rows), 4))
+    ticks(ax, [row["link"] for row in rows])
+    end = f"; it ends at {plain(blame.ended['at'])}" if blame.ended else f", {blame.total:+.1f} nats in all"
+    words(ax, f"Who changed the gradient{end}", "link", "nats", outside=True)
+
+
+def bar_width(x: np.ndarray) -> float:
+    return 0.8 if len(x) <= 60 else 1.0
+
+
+def of_links(ax: Any, spectrum: Spectrum) -> None:
+    """Largest, median and smallest singular value of each link, all as faint dots; what is only rounding counts as 0."""
+    ax.set_yscale("log")
+    rows = [np.where(s > ROUNDED * s[0], s, 0.0) for s in map(np.asarray, spectrum.singular_values)]
+    spread(ax, rows, lambda s: np.where(s > 0, s, np.nan), np.log, zero="zero")
+    ax.axhline(1, color=GREY, linewidth=0.8)
+    ticks(ax, spectrum.names)
+    words(ax, "What each link can do to any gradient", "link", "singular values")
+
+
+def running(ax: Any, spectrum: Spectrum, theory: Any = None) -> None:
+    """The same of the product so far, in powers of ten."""
+    spread(ax, spectrum.running, decades, np.asarray)
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    predict(ax, theory, len(spectrum.names))
+    ticks(ax, spectrum.stations)
+    words(ax, f"What the product can do, from {plain(spectrum.stations[-1])} back", "station", "log10 of singular values of the product")
+
+
+def spread(ax: Any, rows: Sequence[Any], height: Callable[..., Any], log: Callable[..., Any], zero: str = "exact zero") -> None:
+    """Rows of values, largest first: three lines and dots; one line if no row has more than one value."""
+    x, rows = np.arange(len(rows)), [np.asarray(row) for row in rows]
+    several = max(map(len, rows)) > 1
+    if several and sum(map(len, rows)) <= DOTS:
+        dots = np.repeat(x, [len(row) for row in rows])
+        ax.plot(dots, shown(height(np.concatenate(rows))), ".", color=GREY, alpha=0.7, markersize=5, markeredgewidth=0, label="each")
+    lines = [("largest", 0.0, RISE), ("median", 0.5, GREY), ("smallest", 1.0, FALL)] if several else [("the only direction", 0.0, GREY)]
+    with np.errstate(all="ignore"):
+        for label, part, shade in lines:
+            values = np.array([at_part(row, part) for row in rows])
+            line(ax, x, height(values), label, color=shade, marker="o" if len(x) <= 60 else "", markersize=3)
+        mark(ax, x, log(values), zero)
+
+
+def at_part(row: np.ndarray, part: float) -> float:
+    """Of a row in order, the value that far along, exactly: 0 the first, 0.5 the middle (of two, the smaller), 1 the last."""
+    return float(row[math.ceil(part * (len(row) - 1))])
+
+
+def by_use(ax: Any, uses: Uses, key: str) -> None:
+    """Shares as bars, orange where a use pulls against the others; or norms as a line."""
+    index = np.array([use.index for use in uses])
+    x, once = (index, True) if len(set(index.tolist())) == len(index) else (np.arange(1, len(index) + 1), False)
+    y = np.array([getattr(use, key) for use in uses])
+    if key == "share":
+        for where, shade, label in ((~(y < 0), GREEN, "with the whole"), (y < 0, ORANGE, "against it")):
+            ax.bar(x[where], shown(y[where]), color=shade, width=bar_width(x), label=label if np.any(y < 0) else None)
+        ax.axhline(0, color=GREY, linewidth=0.8)
+        mark(ax, x, np.where(np.isfinite(y), 0.0, y))
+    else:
+        line(ax, x, y, "", color=GREY, marker="o", markersize=3)
+        rescale(ax, x, y)
+    whole_numbers(ax.xaxis)
+    at = "lag: steps before the last" if uses.heading == "lag" else "time step" if once else "use, oldest first"
+    meaning = "share of the gradient" if key == "share" else "|gradient| of the use"
+    words(ax, f"The gradient of {plain(uses.weight)}, by {uses.heading}", at, meaning)
+
+
+def recorded(history: History, key: str) -> bool:
+    return bool(history.losses) if key == "loss" else any(key in record for record in history.records)
+
+
+def over_steps(ax: Any, history: History, key: str) -> None:
+    """One quantity over the steps; a line for each name if there are several, of states a heatmap."""
+    if not recorded(history, key):
+        there = [name for name in PLOTS[History] if recorded(history, name)]
+        raise ValueError(f"this History has no {key!r}; recorded: {', '.join(there) or 'nothing'}")
+    records = [record for record in history.records if key in record]
+    steps, meaning = np.array([record["step"] for record in records]), (PANELS | NAMED).get(key, "")
+    if key == "states":
+        length = max(len(record[key]) for record in records)
+        with np.errstate(divide="ignore"):
+            logs = np.log10([record[key] + [math.nan] * (length - len(record[key])) for record in records]).T
+        cells(ax, logs, steps, "log10 |∂loss/∂h[t]|")
+        return words(ax, f"{history.steps} steps of training", "step", "time t of the state")
+    curves = {"": history.losses} if key == "loss" else {"": [record[key] for record in records]}
+    if key in NAMED:
+        names = dict.fromkeys(name for record in records for name in record[key])
+        curves = {name: [record[key].get(name, math.nan) for record in records] for name in names}
+    x, y = np.arange(1, history.steps + 1) if key == "loss" else steps, np.array(list(curves.values()), dtype=float)
+    for k, (name, values) in enumerate(zip(curves, y)):
+        look = {"color": f"C{k}", "linestyle": ("-", "--", ":")[k // 10 % 3]} if name else {"color": FALL}
+        line(ax, x, values, plain(name) if k < NAMES else "", linewidth=1.2, marker="o" if len(x) == 1 else "", **look)
+    rescale(ax, np.tile(x, len(y)), y.ravel())
+    if key in ("lr", "factor") and ax.get_yscale() == "linear":
+        ax.set_ylim(bottom=0)
+    words(ax, f"{history.steps} steps of training", "step", meaning, outside=True)
+
+
+def decades(logs: Any) -> np.ndarray:
+    """Nats as powers of ten."""
+    return np.asarray(logs, dtype=float) / math.log(10)
+
+
+def predict(ax: Any, theory: Any, n: int) -> None:
+    """What theory says, dashed: a number of nats per link, a function of the links back, or n + 1 log gains, source first."""
+    if theory is None:
+        return
+    back, label = np.arange(n, -1, -1), "theory"
+    if callable(theory):
+        logs = np.array([float(theory(k)) for k in back.tolist()])
+    elif np.ndim(theory) == 0:
+        logs, label = float(theory) * back, f"theory, {float(theory):+.3g} nats per link"
+    else:
+        logs = np.asarray(theory, dtype=float)
+    if logs.shape != (n + 1,):
+        raise ValueError(f"theory needs one log gain for each of the {n + 1} stations, source first; got shape {logs.shape}")
+    line(ax, np.arange(n + 1), decades(logs), label, color=ORANGE, linestyle="--", linewidth=2)
+
+
+PLOTS: dict[type, dict[str, Callable[..., None]]] = {
+    Chain: {"gradient": gradient, "heatmap": heatmap, "blame": blamed},
+    Blame: {"blame": blamed},
+    Spectrum: {"links": of_links, "running": running},
+    Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
+    History: {key: partial(over_steps, key=key) for key in [*PANELS, *NAMED, "states"]},
+}
