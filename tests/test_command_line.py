@@ -35,8 +35,9 @@ def test_the_default_prints_the_chain_of_the_zen_of_python_and_writes_the_pictur
     assert "the Zen of Python" in result.out
     assert result.out.count("→") == 21
     assert "slopes of tanh" in result.out
-    assert max(len(line) for line in result.out.splitlines() if "rnn.svg" not in line) <= 80
+    assert max(len(line) for line in result.out.splitlines() if "wrote " not in line) <= 80
     assert (result.folder / "rnn.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
+    assert (result.folder / "rnn.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
 def test_the_printed_gains_multiply_to_the_gradient(run):
@@ -106,7 +107,10 @@ def test_thousands_of_steps_are_folded_and_drawn_from_late_on(run):
     result = run("--text", "-", "--steps", "3000", "--hidden", "4", stdin=b"to be or not to be, " * 200)
     assert result.code == 0
     assert "links, together 10^" in result.out
-    assert "of the last 8 steps, with h[2992] as given" in result.out
+    assert "the graph, its last eight steps in full" in result.out
+    drawn = (result.folder / "rnn.svg").read_text(encoding="utf-8")
+    assert "t = 2993" in drawn and "t = 0 … 2992" in drawn and "t = 2992<" not in drawn
+    assert "steps:" in (result.folder / "rnn.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -301,3 +305,40 @@ def test_what_the_readme_shows_is_what_is_printed(run):
     printed = run().out.splitlines()
     assert len(shown) > 6
     assert [line for line in shown if line != "…" and line not in printed] == []
+
+
+@pytest.mark.parametrize("model", ["mlp", "residual", "rnn", "linear-rnn", "leaky", "skip", "lstm", "gru", "esn"])
+def test_every_model_is_drawn_and_the_file_named(model, capsys, tmp_path):
+    place = tmp_path / "x.svg"
+    assert main(["draw", model, "--steps", "4", "--width", "4", "--out", str(place)]) == 0
+    assert f"wrote {place}: " in capsys.readouterr().out
+    assert place.read_text(encoding="utf-8").endswith("</svg>\n")
+
+
+@pytest.mark.parametrize("options, shown", [(["--fold", "rolled"], "× 30 steps:"), (["--window", "29", "30"], "t = 0 … 28"), (["--fold", "layer"], "t = 17")])
+def test_draw_folds_as_it_is_told(options, shown, tmp_path, capsys):
+    place = tmp_path / "x.dot"
+    assert main(["draw", "rnn", "--steps", "30", "--width", "4", "--out", str(place), *options]) == 0
+    assert shown in place.read_text(encoding="utf-8")
+
+
+def test_draw_writes_a_page_unless_told_otherwise_and_opens_it(tmp_path, capsys, monkeypatch):
+    opened = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    assert main(["draw", "rnn", "--steps", "3", "--width", "4", "--open"]) == 0
+    assert opened == [(tmp_path / "rnn.html").as_uri()]
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    assert main(["draw", "rnn", "--steps", "3", "--width", "4", "--open"]) == 1
+    assert "there is no browser to open rnn.html with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [(["--out", "x.gif"], "the suffix says what to save"), (["--window", "5", "3"], "steps is a pair"), (["--fold", "none", "--steps", "3000"], "more than 5,000 boxes")],
+)
+def test_what_draw_cannot_do_is_one_line_and_nothing_is_written(options, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", "rnn", "--width", "4", *options]) == 1
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Scalar, Tensor, history, linear, sigmoid, square, tanh
+from tinygrad_vg.chain.factors import norm
 from tinygrad_vg.drawing import colours, draw, render
 from tinygrad_vg.drawing.columns import columns, columns_svg, layout
-from tinygrad_vg.chain.factors import norm
 from tinygrad_vg.drawing.elements import number
 from tinygrad_vg.drawing.sketch import SHARED
 from tinygrad_vg.drawing.steps import steps

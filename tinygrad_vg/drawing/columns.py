@@ -225,8 +225,9 @@ def text(lines: tuple[str, ...], x: float, y: float, fill: str, size: int) -> st
 
 
 def legend_svg(title: str, entries: list, y: float) -> str:
-    parts = [text((title,), MARGIN + 45, y, GREY, 10)]
-    for k, (fill, name) in enumerate(entries):
-        x = MARGIN + 110 + k * SWATCH
-        parts += [rectangle(x, y - 9, SWATCH, 18, f'fill="{fill}"'), text((name,), x + SWATCH / 2, y, ink(fill), 10)]
+    parts, x = [text((title,), MARGIN + 45, y, GREY, 10)], MARGIN + 110
+    for fill, name in entries:
+        wide = max(SWATCH, 10 + 5.6 * len(name))
+        parts += [rectangle(x, y - 9, wide, 18, f'fill="{fill}"'), text((name,), x + wide / 2, y, ink(fill), 10)]
+        x += wide
     return '<g class="legend">' + "".join(parts) + "</g>"

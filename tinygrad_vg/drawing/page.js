@@ -60,8 +60,8 @@ const computed = boxes.flatMap((box, i) => (["node", "output", "folded"].include
 const values = boxes.map((box) => entries(box.value));
 const given = boxes.map((box) => entries(box.gradient)); // the engine's
 const hasGradients = output >= 0 && boxes[output].gradient !== null;
-const scalar = boxes.every((box) => box.shape.length === 0) && boxes.every((box) => box.kind !== "folded");
-const loops = arrows.some((arrow) => arrow.loop);
+const scalar = boxes.every((box) => box.shape.length === 0 && box.kind !== "folded");
+const loops = arrows.some((arrow) => arrow.loop), folded = boxes.some((box) => box.kind === "folded");
 
 // ── the sweep ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -206,6 +206,7 @@ const scene = { wide: svg.viewBox.baseVal.width, high: svg.viewBox.baseVal.heigh
 const whole = { ...scene };
 const unit = (i) => (foldedGroups.has(groupOf.get(i)) ? `f${groupOf.get(i)}` : `n${i}`);
 const standing = new Map(); // unit → [x, y, wide, high] as it is now
+const seen = (name) => (name[0] === "f" ? foldedGroups.has(Number(name.slice(1))) : !foldedGroups.has(groupOf.get(Number(name.slice(1)))));
 
 // The last box of a group that something outside uses: its state.
 function lastOf(k) {
@@ -317,6 +318,7 @@ function placeAll() {
   });
   placeArrows();
   scene.wide = squeezed(whole.wide);
+  scene.high = foldedGroups.size ? 24 + Math.max(...[...standing].filter(([name]) => seen(name)).map(([, [, y, , h]]) => y + h / 2 + 12)) : whole.high;
   $("fold").textContent = foldedGroups.size ? "Unfold all" : "Fold all";
   drawMap();
 }
@@ -352,7 +354,8 @@ function look() {
 // Everything in height, yet never too small to read; at the right end, where the backward pass starts.
 function start() {
   const { w, h } = stage(), at = output >= 0 ? standing.get(unit(output))[1] : 0;
-  view.scale = Math.max(LEGIBLE, Math.min(1.5, h / scene.high, Math.max(w / scene.wide, LEGIBLE)));
+  const all = Math.min(1.5, w / scene.wide, h / scene.high);
+  view.scale = all >= LEGIBLE ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
   const high = h / view.scale, wide = w / view.scale;
   view.x = wide > scene.wide ? (scene.wide - wide) / 2 : scene.wide - wide;
   view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, at - high / 2));
@@ -398,10 +401,10 @@ function drawMap() {
     const pen = canvas.getContext("2d"), sx = w / scene.wide, sy = (h - 4) / scene.high, { w: W, h: H } = stage();
     pen.scale(ratio, ratio);
     for (const [name, [x, y, wide, high]] of standing) {
-      const number = Number(name.slice(1)), folded = foldedGroups.has(name[0] === "n" ? groupOf.get(number) : number);
-      if (folded === (name[0] === "n")) continue;
-      const i = name[0] === "n" ? number : lastOf(number);
-      pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : colour(heatOf(now.g[real(i)]), looks.span, "#b9bec4");
+      if (!seen(name)) continue;
+      const number = Number(name.slice(1)), i = name[0] === "n" ? number : lastOf(number);
+      const fill = (name[0] === "n" ? boxAt[i] : summary(number).g).querySelector("rect").getAttribute("fill");
+      pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : fill === looks.WHITE ? "#c4c8cc" : fill;
       pen.fillRect((x - wide / 2) * sx, 2 + (y - high / 2) * sy, Math.max(1.5, wide * sx), Math.max(1.5, high * sy));
     }
     pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--accent");
@@ -482,7 +485,8 @@ function arrayView(v, shape, what) {
   canvas.style.width = `${columns * cell}px`;
   canvas.style.height = `${rows * cell}px`;
   v.forEach((x, k) => { pen.fillStyle = shade(x, top); pen.fillRect(k % columns, Math.floor(k / columns), 1, 1); });
-  const rest = () => { read.textContent = `${shape.join("×")}, norm ${short(norm(v))}; −${short(top)} brown, 0 white, ${short(top)} teal`; };
+  const few = shape.length === 1 && v.length <= 8 ? `[${Array.from(v, (x) => short(x)).join(", ")}]` : `from ${short(-top)} (brown) to ${short(top)} (teal)`;
+  const rest = () => { read.textContent = `${few}, norm ${short(norm(v))}`; };
   let at = 0;
   const tell = (k) => {
     at = Math.max(0, Math.min(v.length - 1, k));
@@ -519,16 +523,20 @@ function nodePanel() {
   const i = real(chosen), box = boxes[i];
   const kind = { leaf: "a leaf: nothing made it", constant: "a constant: it has no gradient", folded: "several nodes in one box", output: `made by ${box.op}; the output` }[box.kind] ?? `made by ${box.op}`;
   panel.append(el("h2", {}, box.name), el("p", { class: "lead" }, kind));
-  if (box.kind === "folded") return panel.append(...box.tooltip.split("\n").map((line) => el("p", {}, line)), ...edges(i));
+  if (box.kind === "folded") return panel.append(...box.tooltip.split("\n").slice(1).map((line) => el("p", {}, line)), ...edges(i));
   const facts = el("dl", { class: "pair", "aria-live": "polite" }, el("dt", {}, "value"), el("dd", {}, quantity(values[i], box.value, box.shape, "value")));
   if (box.kind !== "constant") {
     const was = replaced.size && before[i] && now.g[i] && before[i].some((x, k) => x !== now.g[i][k]);
     facts.append(el("dt", {}, "gradient"), el("dd", {},
       was ? el("data", { class: "was", value: Array.from(before[i]).join(" ") }, box.shape.length ? `norm ${short(norm(before[i]))}` : short(before[i][0])) : null,
-      hasGradients ? quantity(now.g[i], replaced.size ? null : box.gradient, box.shape, "gradient") : "none: the output is not one number, or a value has changed"));
+      hasGradients ? quantity(now.g[i], replaced.size ? null : box.gradient, box.shape, "gradient") : withoutPass(box)));
   }
   panel.append(facts, ...arriving(i), ...edges(i), ...product(i));
 }
+
+// No pass has been run for this picture; a backward pass of the reader's own may have left a gradient.
+const withoutPass = (box) => box.tooltip.split("\n").find((line) => line.startsWith("gradient "))?.slice(9)
+  ?? (folded ? "not in a folded picture; fold=None draws it in full" : "none: the output is not one number, or a value has changed since");
 
 function intro() {
   const words = hasGradients
@@ -537,13 +545,15 @@ function intro() {
   return [el("h2", {}, "No node selected"), el("p", { class: "lead" }, words)];
 }
 
+const times = (formula) => (formula === "1" ? "g, as it is" : formula ? `(${formula})ᵀ g` : "");
+
 // Contributions from each child, and their sum.
 function arriving(i) {
   const from = outOf[i].filter((e) => arrows[e].map || arrows[e].size !== null);
   if (!from.length || !hasGradients) return [];
   const rows = from.slice(0, 200).map((e) => {
     const c = now.c[e], head = arrows[e].head;
-    const how = scalar && c && now.g[head] ? `${short(slope(e))} × ${short(now.g[head][0])}` : arrows[e].formula ? `(${arrows[e].formula})ᵀ g` : "";
+    const how = scalar && c && now.g[head] ? `${short(slope(e))} × ${short(now.g[head][0])}` : replaced.has(e) ? "replaced" : times(arrows[e].formula);
     return el("tr", {}, el("td", {}, goto(head)), el("td", { class: "soft" }, how), el("td", { class: "n" }, c ? exact(c, "part") : arrows[e].size === null ? "not known" : short(Number(arrows[e].size))));
   });
   const known = from.every((e) => now.c[e]);
@@ -569,7 +579,7 @@ function edges(i) {
     }
     const gain = g && c && norm(g) > 0 ? norm(c) / norm(g) : null;
     const size = gain !== null && boxes[i].shape.length ? el("p", { class: "soft" }, "gain ", num(gain, { class: "gain" }), ` = |Jᵀ g| / |g|`) : null;
-    return el("div", { class: "edge" }, line, formula ? size : el("p", { class: "soft" }, tooltip), whatIf(e));
+    return el("div", { class: "edge" }, line, formula ? size : el("p", { class: "soft lines" }, tooltip), whatIf(e));
   })];
 }
 
@@ -581,9 +591,9 @@ function whatIf(e) {
   const what = replaced.get(e), square = map.rows === map.columns;
   const button = (to, text) => el("button", { type: "button", "data-edge": e, "data-to": to, "aria-pressed": String(what?.to === to), onclick: () => replace(e, what?.to === to ? null : { to }) }, text);
   const one = map.kind === "dense" || map.kind === "sparse" ? "identity" : map.rows > 1 ? "slopes → 1" : "→ 1";
-  const times = el("input", { type: "number", step: "any", "data-edge": e, "aria-label": "times", placeholder: "× …", value: what?.to === "times" ? what.times : null });
-  times.addEventListener("change", () => replace(e, times.value === "" ? null : { to: "times", times: Number(times.value) }));
-  return el("div", { class: "whatif" }, "What if?", square ? button("one", one) : null, button("zero", "→ 0"), times);
+  const factor = el("input", { type: "number", step: "any", "data-edge": e, "aria-label": "times", placeholder: "× …", value: what?.to === "times" ? what.times : null });
+  factor.addEventListener("change", () => replace(e, factor.value === "" ? null : { to: "times", times: Number(factor.value) }));
+  return el("div", { class: "whatif" }, "What if?", square && !(map.kind === "scale" && Number(map.x) === 1) ? button("one", one) : null, button("zero", "→ 0"), factor);
 }
 
 function bar(log, span) {
@@ -616,7 +626,7 @@ function paths(i) {
   const { product: size, path, count } = heaviest(i);
   if (count < 2) return [];
   const names = path.map(nameOf), shown = names.length > 9 ? [...names.slice(0, 4), "…", ...names.slice(-4)] : names;
-  return [el("h3", {}, `${count} paths; the heaviest`), el("p", {}, `${shown.join(" → ")}: product `, num(size, { class: "heaviest" }))];
+  return [el("h3", {}, `${count < 1e6 ? count : short(count)} paths; the heaviest`), el("p", {}, `${shown.join(" → ")}: product `, num(size, { class: "heaviest" }))];
 }
 
 // ── the chain ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -628,12 +638,15 @@ function chainPanel() {
   const span = Math.max(1e-9, ...logs.filter(Number.isFinite).map(Math.abs)), wide = rows.some((row) => row.wide[0]);
   const th = (text, n = true) => el("th", { scope: "col", class: n ? "n" : null }, text);
   const head = el("tr", {}, th("link", false), th("gain"), ...(wide ? [th("typical"), th("worst")] : []), th("log10 product"), th("", false));
-  const body = rows.map((row, n) => el("tr", { class: "pick", "data-box": row.box, onclick: () => { if (row.box !== null) select(row.box, false); } },
-    el("td", {}, el("button", { type: "button", class: "link" }, row.link), el("div", { class: "soft" }, row.factor)),
-    el("td", { class: "n" }, num(Number(row.gain))), ...(wide ? row.wide.map((x) => el("td", { class: "n soft" }, x)) : []),
-    el("td", { class: "n" }, el("data", { value: String(logs[n]), title: String(logs[n]) }, signed(logs[n]))), el("td", {}, bar(logs[n], span))));
+  const body = rows.flatMap((row, n) => {
+    const pick = () => { if (row.box !== null) select(row.box, false); };
+    return [el("tr", { class: "pick", "data-box": row.box, onclick: pick }, el("td", {}, el("button", { type: "button", class: "link" }, row.link)),
+      el("td", { class: "n" }, num(Number(row.gain), { class: "gain" })), ...(wide ? row.wide.map((x) => el("td", { class: "n soft" }, x)) : []),
+      el("td", { class: "n" }, el("data", { class: "log", value: String(logs[n]), title: String(logs[n]) }, signed(logs[n]))), el("td", {}, bar(logs[n], span))),
+    el("tr", { class: "pick factor", onclick: pick }, el("td", { colspan: wide ? 6 : 4 }, `× ${row.factor}`))];
+  });
   $("chain").append(el("h2", {}, `${ends[0]} back to ${ends[1]}`), el("p", { class: "sentence" }, blame.sentence),
-    el("table", {}, el("caption", { class: "soft" }), el("thead", {}, head), el("tbody", {}, ...body)), ...blameView(blame));
+    el("table", { class: "chain" }, el("thead", {}, head), el("tbody", {}, ...body)), ...blameView(blame));
 }
 
 // Nats of each link as stacked bars: what is left of the line has shrunk the gradient, what is right of it has grown it.
@@ -687,6 +700,7 @@ function select(i, open = true) {
     focusable(i);
     show(i);
     $("node").scrollTop = 0;
+    for (const row of $("chain").querySelectorAll("tr.pick")) row.classList.toggle("here", Number(row.dataset.box ?? -1) === i);
     if (open) tab("node");
   }
   nodePanel();
@@ -825,8 +839,8 @@ function gradientSentence(i) {
     const c = now.c[e], g = now.g[i], name = nameOf(arrows[e].tail), from = boxes[i].op;
     if (!c || !g) return `${name} gets ${arrows[e].size === null ? "a part that is not known" : `a part of size ${short(Number(arrows[e].size))}`} from ${from}`;
     if (c.length === 1 && g.length === 1) return `${name} gets ${short(slope(e))} × ${short(g[0])} = ${short(c[0])} from ${from}`;
-    const how = replaced.has(e) ? "the replaced map" : `(${arrows[e].formula})ᵀ`;
-    return `${name} gets ${how} g, size ${short(norm(c))}, from ${from}, where |g| is ${short(norm(g))}`;
+    const how = replaced.has(e) ? "the replaced map times g" : times(arrows[e].formula);
+    return `${name} gets ${how}, size ${short(norm(c))}, from ${from}, where |g| is ${short(norm(g))}`;
   })) + ".";
 }
 
@@ -852,7 +866,8 @@ function recompute() {
   boxes.forEach((_, i) => recolour(i));
   const unknown = replaced.size && before.some((g, i) => g && !now.g[i]);
   $("changed").hidden = !replaced.size;
-  $("changed").replaceChildren(`What if: ${replaced.size} factor${replaced.size === 1 ? "" : "s"} replaced. `, unknown ? "Some gradients are unknown: their maps are not in the page. " : "",
+  const list = [...replaced].map(([e, { to, times: x }]) => `∂${nameOf(arrows[e].head)}/∂${nameOf(arrows[e].tail)} ${to === "times" ? `× ${short(x)}` : to === "one" ? "→ 1" : "→ 0"}`);
+  $("changed").replaceChildren(`What if ${listed(list, 3)}? `, unknown ? "Some gradients are unknown: their maps are not in the page. " : "",
     el("button", { type: "button", id: "reset", onclick: () => { replaced.clear(); recompute(); } }, "Reset"));
   const focused = document.activeElement?.dataset?.edge, to = document.activeElement?.dataset?.to;
   nodePanel();

@@ -102,4 +102,4 @@ def key_svg(picture: Picture) -> str:
     key = legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows])
     most = max((len(entries) for _, entries in key), default=0)
     parts = [legend_svg(title, entries, 12.0 + 22 * k) for k, (title, entries) in enumerate(key)]
-    return whole_svg(parts, MARGIN + 110 + most * columns.SWATCH, 22.0 * len(key) + 2) if key else ""
+    return whole_svg(parts, MARGIN + 150 + most * columns.SWATCH, 22.0 * len(key) + 2) if key else ""

@@ -25,6 +25,7 @@ from .colours import ARROW_SPAN, BLUE, DARK, GREY, RED, colour
 
 GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
+BARS = 300  # the most that are drawn one by one
 LOOKS = {
     "activation size": "#e69f00", "activation alignment": "#f5d48c", "weight size": "#009e73", "weight alignment": "#8fd3be",
     "gate": "#cc79a7", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY,
@@ -109,7 +110,11 @@ def blamed(ax: Any, blame: Blame | Chain) -> None:
     for kind in KINDS:
         nats = np.array([row["parts"][kind] for row in rows])
         if np.any(np.abs(nats) > ROUNDING):
-            ax.bar(x, nats, bar_width(x), np.where(nats > 0, above, below), color=LOOKS[kind], label=kind)
+            base = np.where(nats > 0, above, below)
+            if len(rows) <= BARS:
+                ax.bar(x, nats, bar_width(x), base, color=LOOKS[kind], label=kind)
+            else:  # the same as one area, drawn at once
+                ax.fill_between(x, base, base + nats, step="mid", color=LOOKS[kind], linewidth=0, label=kind)
             above, below = above + np.maximum(nats, 0), below + np.minimum(nats, 0)
     total, thin = np.array([row["total"] for row in rows]), 1.5 if len(rows) <= 60 else 0.7
     line(ax, x, total, "total", drawstyle="steps-mid", color=DARK, linewidth=thin, path_effects=outline(2 * thin), zorder=4)

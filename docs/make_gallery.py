@@ -1,0 +1,96 @@
+"""Which pictures does the gallery show?  `python docs/make_gallery.py` draws them all into docs/gallery/."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_vg import Scalar, Tensor, draw, nn, scalars
+from tinygrad_vg.drawing import Drawing
+
+FOLDER = Path(__file__).parent / "gallery"
+
+
+def sigmoid_chain() -> Drawing:
+    """Three times h ← σ(w h): one number a box, one number an arrow."""
+    w, h = Scalar(0.9, name="w"), Scalar(0.5).named("h", 0)
+    for t in range(1, 4):
+        h = (w * h).sigmoid().named("h", t)
+    return differentiated(h)
+
+
+def scalar_mlp() -> Drawing:
+    """2-2-1, one node per number."""
+    net = nn.MLP([2, 2, 1], "tanh", rng=1, leaf=scalars)
+    y = net(scalars(np.array([1.0, -2.0]), name="x")).item()
+    return differentiated((y - 1.0) ** 2)
+
+
+def rnn_unrolled() -> Drawing:
+    """A tanh RNN over six steps, every node: time runs along the top, the weight's alias stands in each step."""
+    return differentiated(recurrent(nn.RNNCell(3, 4, rng=0), 6))
+
+
+def rnn_rolled() -> Drawing:
+    """The same cell over fifty steps, rolled into one."""
+    return differentiated(recurrent(nn.RNNCell(3, 4, rng=0), 50), fold="rolled")
+
+
+def lstm_step() -> Drawing:
+    """The last of three steps of an LSTM, the others in one box: four gates, and the cell's own path along the top."""
+    return differentiated(recurrent(nn.LSTMCell(3, 4, rng=0), 3), steps=(3, 3))
+
+
+def residual_mlp() -> Drawing:
+    """Two residual layers: the shortcut carries the gradient past each branch."""
+    return differentiated(deep(nn.MLP([4, 4, 4, 2], residual=True, rng=0)))
+
+
+def batch_norm() -> Drawing:
+    """One sigmoid layer behind a batch norm, whose mean and variance are nodes too."""
+    return differentiated(deep(nn.MLP([4, 4, 2], "sigmoid", norm="batch", rng=0)))
+
+
+def deep_mlp_folded() -> Drawing:
+    """Ten sigmoid layers, one box each."""
+    return differentiated(deep(nn.MLP([8] * 10 + [2], "sigmoid", rng=0)), fold="layer")
+
+
+def recurrent(cell: Any, T: int) -> Any:
+    """The loss of a cell that reads T steps of noise."""
+    states = nn.unroll(cell, np.random.default_rng(0).normal(size=(T, 3)))
+    return nn.mse(cell.output(states[-1]), np.ones(4))
+
+
+def deep(net: Any) -> Any:
+    """The loss of a network on eight points of noise."""
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.normal(size=(8, net.layer(1).W.shape[1])), name="x")
+    return nn.mse(net(x), rng.normal(size=(8, 2)))
+
+
+def differentiated(loss: Any, **settings: Any) -> Drawing:
+    loss = loss if loss.name else loss.named("loss")
+    loss.backward()
+    return draw(loss, **settings)
+
+
+PICTURES: tuple[Callable[[], Drawing], ...] = (
+    sigmoid_chain, scalar_mlp, rnn_unrolled, rnn_rolled, lstm_step, residual_mlp, batch_norm, deep_mlp_folded,
+)  # fmt: skip
+
+
+def main(folder: Path = FOLDER, suffix: str = ".svg") -> int:
+    """Draw every picture into the folder."""
+    folder.mkdir(exist_ok=True)
+    for picture in PICTURES:
+        print("wrote", picture().save(folder / f"{picture.__name__}{suffix}"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:2]), *sys.argv[2:3]))
