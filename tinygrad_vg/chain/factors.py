@@ -94,8 +94,8 @@ def norm(g: Any) -> float:
     g = np.asarray(g, dtype=float).ravel()
     top = float(np.abs(g).max(initial=0.0))
     if 1e-120 < top < 1e120:
-        return math.sqrt(g.dot(g))
-    return top * float(np.linalg.norm(g / top)) if 0 < top < math.inf else top
+        return math.sqrt(np.add.reduce(g * g))  # not g.dot(g), whose last digit depends on where g lies in memory
+    return top * math.sqrt(np.add.reduce((g / top) ** 2)) if 0 < top < math.inf else top
 
 
 def from_log(nats: float, digits: int = 2) -> str:

@@ -1,8 +1,8 @@
 """And without Graphviz?  SVG by hand: one block of columns for each step, children to the right of their parents.
 
 Within a step a box stands as far from the right as the longest way from it to the end of the step. The rows of states are kept
-free of other boxes, so time runs straight along the top. An arrow over several columns is led between the boxes it passes, and
-one that leads back (the loop of a recurrence) in an arc above all of them.
+free of other boxes, so time runs straight along the top. An arrow over several columns is led between the boxes it passes (over
+many, below them all), and one that leads back (the loop of a recurrence) on a lane of its own above all of them.
 
     x, y  the centre of a box      wide, high  its size      points  where an arrow runs, pairs (x, y) from tail to head
 """
@@ -20,7 +20,8 @@ from ..chain.text import width
 from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, legend, span_of, thickness
 from .elements import Arrow, Box, Picture
 
-LINE, GAP_X, GAP_Y, MARGIN, SWATCH, ARC = 15.0, 44.0, 26.0, 24.0, 56.0, 62.0
+LINE, GAP_X, GAP_Y, MARGIN, SWATCH, CORNER = 15.0, 44.0, 26.0, 24.0, 56.0, 8.0
+FAR = 12  # columns that an arrow passes one by one; a longer one runs below all boxes
 FONT = 'font-family="Helvetica,Arial,sans-serif" text-anchor="middle"'
 Points = list[tuple[float, float]]
 
@@ -55,8 +56,10 @@ def graph_svg(picture: Picture) -> tuple[list[str], float, float]:
     span = span_of(box.heat for box in picture.boxes)
     right = max(place.x + place.wide / 2 for place in places) + MARGIN
     bottom = max(place.y + place.high / 2 for place in places) + MARGIN
+    ways = routes(picture, places)
+    right = max([right, *(way[1][0] + 8 for arrow, way in zip(picture.arrows, ways) if arrow.loop)])
     parts = [frame(k, group.label, [places[i] for i in group.boxes]) for k, group in enumerate(picture.groups)]
-    parts += [arrow_svg(k, arrow, way) for k, (arrow, way) in enumerate(zip(picture.arrows, routes(picture, places)))]
+    parts += [arrow_svg(k, arrow, way) for k, (arrow, way) in enumerate(zip(picture.arrows, ways))]
     parts += [box_svg(i, box, place, span) for i, (box, place) in enumerate(zip(picture.boxes, places))]
     return parts, right, bottom
 
@@ -66,8 +69,7 @@ def layout(picture: Picture) -> list[Place]:
     table = columns(picture)
     sizes = [(12 + 6.4 * max(map(width, box.lines)), 10 + LINE * len(box.lines)) for box in picture.boxes]
     slot, pitch = slots(picture, table), GAP_Y + max(high for _, high in sizes)
-    arc = ARC * any(arrow.loop for arrow in picture.arrows)
-    top, x = 2 * MARGIN + arc + pitch / 2 - pitch * min(slot.values()), MARGIN
+    top, x = 2 * MARGIN + max(lanes(picture).values(), default=0) + pitch / 2 - pitch * min(slot.values()), MARGIN
     places: dict[int, Place] = {}
     words: dict[int, int] = {}  # how wide the labels of the arrows into a box are
     for arrow in picture.arrows:
@@ -79,6 +81,16 @@ def layout(picture: Picture) -> list[Place]:
         places |= {i: Place(x + wide / 2, top + pitch * slot[i], *sizes[i]) for i in column}
         x += wide
     return [places[i] for i in range(len(picture.boxes))]
+
+
+def lanes(picture: Picture) -> dict[int, float]:
+    """How far above the frames each loop, label included, reaches; the short ones run below the long ones."""
+    loops = sorted((arrow.tail - arrow.head, k) for k, arrow in enumerate(picture.arrows) if arrow.loop)
+    high, found = 4.0, {}
+    for _, k in loops:
+        high += 10 + 12.3 * len(picture.arrows[k].lines)
+        found[k] = high
+    return found
 
 
 def slots(picture: Picture, table: list[list[int]]) -> dict[int, float]:
@@ -117,22 +129,38 @@ def routes(picture: Picture, places: list[Place]) -> list[Points]:
     column = {i: k for k, members in enumerate(table) for i in members}
     sides = [(min(places[i].x - places[i].wide / 2 for i in m), max(places[i].x + places[i].wide / 2 for i in m)) for m in table]
     taken = [[(places[i].y - places[i].high / 2 - 5, places[i].y + places[i].high / 2 + 5) for i in members] for members in table]
+    lane, top, floor = lanes(picture), min(p.y - p.high / 2 for p in places) - MARGIN, max(p.y + p.high / 2 for p in places) + 17
     twins: Counter = Counter()
     ways = []
-    for arrow in picture.arrows:
+    for n, arrow in enumerate(picture.arrows):
         a, b, lower = places[arrow.tail], places[arrow.head], 12.0 * twins[arrow.tail, arrow.head]
         twins[arrow.tail, arrow.head] += 1
+        start, end = (a.x + a.wide / 2, a.y + lower), (b.x - b.wide / 2 - 6, b.y + lower)
+        left, right = sides[column[arrow.head]][0], sides[column[arrow.tail]][1]
         if arrow.loop:
-            ways.append([(a.x, a.y - a.high / 2), (b.x, b.y - b.high / 2 - 6)])
+            ways.append(around_the_top(start, end, right, left, top - lane[n] + 12.3 * len(arrow.lines), list(lane).index(n)))
             continue
-        x, X, between = a.x + a.wide / 2, b.x - b.wide / 2 - 6, range(column[arrow.tail] + 1, column[arrow.head])
-        way = [(x, a.y + lower), (sides[column[arrow.tail]][1], a.y + lower)]
-        for k in between:
-            middle = sum(sides[k]) / 2
-            y = passage(a.y + lower + (b.y - a.y) * (middle - x) / (X - x), taken[k])
-            way += [(sides[k][0] - 6, y), (sides[k][1] + 6, y)]
-        ways.append([*way, (sides[column[arrow.head]][0] - 6, b.y + lower), (X, b.y + lower)])
+        first, last = column[arrow.tail], column[arrow.head]
+        ways.append(past(start, end, sides[first : last + 1], taken[first + 1 : last], floor))
     return ways
+
+
+def past(start: tuple, end: tuple, sides: list, taken: list, floor: float) -> Points:
+    """The way from a box in the first of these columns to one in the last, between the boxes of the others; past many, along the floor."""
+    way = [start, (sides[0][1], start[1])]
+    if len(taken) > FAR:
+        way += [(sides[1][0] - 6, floor), (sides[-2][1] + 6, floor)]
+    for (left, right), boxes in zip(sides[1:-1], taken if len(taken) <= FAR else []):
+        share = ((left + right) / 2 - start[0]) / (end[0] - start[0])
+        y = passage(start[1] + share * (end[1] - start[1]), boxes)
+        way += [(left - 6, y), (right + 6, y)]
+    return [*way, (sides[-1][0] - 6, end[1]), end]
+
+
+def around_the_top(start: tuple, end: tuple, right: float, left: float, y: float, n: int) -> Points:
+    """The way of the n-th loop: up beside the column of its tail, along its lane, down beside the column of its head."""
+    up, down = right + 8 + 4 * n, left - 16 - 4 * n
+    return [start, (up, start[1]), (up, y), (down, y), (down, end[1]), end]
 
 
 def passage(y: float, taken: list[tuple[float, float]]) -> float:
@@ -156,16 +184,16 @@ def box_svg(i: int, box: Box, p: Place, span: float) -> str:
 
 
 def arrow_svg(k: int, arrow: Arrow, way: Points) -> str:
-    """A curve from box to box, with its label where it nears its head; a loop's stands on its arc."""
+    """A curve from box to box, with its label where it nears its head; a loop's stands on its lane."""
     shade = colour(arrow.heat, ARROW_SPAN, GREY)
     dots = ' stroke-dasharray="2 3"' if arrow.heat == -math.inf else ""
     line = f'fill="none" stroke="{shade}" stroke-width="{thickness(arrow.heat):.2g}"{dots}'
     X, Y = way[-1]
-    tip = [(X - 3.5, Y), (X, Y + 6), (X + 3.5, Y)] if arrow.loop else [(X, Y - 3.5), (X + 6, Y), (X, Y + 3.5)]
+    tip = [(X, Y - 3.5), (X + 6, Y), (X, Y + 3.5)]
     point = f'<polygon points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in tip)}" fill="{shade}"/>'
     x, y = label_place(arrow, way)
     words = f'<g transform="translate({x:.1f},{y:.1f})">{text(arrow.lines, 0, 0, GREY, 9)}</g>'
-    shape = f'<path d="{arc(way) if arrow.loop else curve(way)}" {line}/>{point}{words}'
+    shape = f'<path d="{rounded(way) if arrow.loop else curve(way)}" {line}/>{point}{words}'
     return f'<g id="a{k}" class="arrow"><title>{escape(arrow.tooltip)}</title>{shape}</g>'
 
 
@@ -179,22 +207,27 @@ def curve(way: Points) -> str:
     return " ".join(parts)
 
 
-def arc(way: Points) -> str:
-    (x, y), (X, Y) = way
-    top, side = apex(way), 18 if x == X else 0
-    return f"M{x + side:.1f},{y:.1f} C{x + 2 * side:.1f},{top:.1f} {X - 2 * side:.1f},{top:.1f} {X:.1f},{Y:.1f}"
+def rounded(way: Points) -> str:
+    """Straight from point to point, with round corners."""
+    parts = [f"M{way[0][0]:.1f},{way[0][1]:.1f}"]
+    for before, corner, after in zip(way, way[1:], way[2:]):
+        (x, y), (X, Y) = (towards(corner, other) for other in (before, after))
+        parts.append(f"L{x:.1f},{y:.1f} Q{corner[0]:.1f},{corner[1]:.1f} {X:.1f},{Y:.1f}")
+    return " ".join([*parts, f"L{way[-1][0]:.1f},{way[-1][1]:.1f}"])
 
 
-def apex(way: Points) -> float:
-    """How high the handles of an arc are; the curve itself reaches three quarters of the way up."""
-    return min(way[0][1], way[1][1]) - ARC * 4 / 3
+def towards(corner: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """A little way from a corner to another point, at most halfway."""
+    long = math.dist(corner, other)
+    part = min(CORNER, long / 2) / long if long else 0.0
+    return corner[0] + part * (other[0] - corner[0]), corner[1] + part * (other[1] - corner[1])
 
 
 def label_place(arrow: Arrow, way: Points) -> tuple[float, float]:
-    """Above the first third of the last bend (before it there is room for it), or on top of an arc."""
-    high = 6 + 5.5 * len(arrow.lines)
+    """Above the first third of the last bend (before it there is room for it), or above the lane of a loop."""
     if arrow.loop:
-        return (way[0][0] + way[1][0]) / 2, min(way[0][1], way[1][1]) - ARC - high + 4
+        return (way[2][0] + way[3][0]) / 2, way[2][1] - 3 - 6.1 * len(arrow.lines)
+    high = 6 + 5.5 * len(arrow.lines)
     (x, y), (X, Y) = way[-3:-1]
     return x + 0.34 * (X - x), y + 0.22 * (Y - y) - high
 

@@ -53,12 +53,12 @@ def rolled_box(unit: list[Node], row: int | None, letter: str) -> Box:
     name = rolled_name(unit, letter)
     name = f"{name} = {short(clean(unit[0].op), LONGEST_NAME)}" if unit[0].name and unit[0].rule is not None else name
     lines, words = [name, f"× {len(unit)}"], [name]
-    grads = [(node, node.grad) for node in unit if node.grad is not None]
-    logs = [size for _, g in grads if (size := heat(g)) is not None]
+    grads = [node.grad for node in unit if node.grad is not None]
+    logs = [size for g in grads if (size := heat(g)) is not None]
     if grads:
-        (first, early), (last, late) = grads[0], grads[-1]
+        early, late = grads[0], grads[-1]
         lines.append(f"|grad| {number(norm(early), 3)} … {number(norm(late), 3)}")
-        words += [f"|gradient| of {label_of(node)}: {number(norm(g), 17)}" for node, g in ((first, early), (last, late))]
+        words += [f"|gradient| {at}: {number(norm(g), 17)}" for at, g in (("at the first", early), ("at the last", late))]
     return Box(tuple(map(short, lines)), "\n".join(words), "folded", mean(logs), row, name, nodes=len(unit))
 
 

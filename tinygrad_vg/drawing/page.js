@@ -1,457 +1,7 @@
-// What can a reader do with the graph?  Step through both passes, ask a node for its numbers, replace a factor, fold a group.
+// What can a reader do with the graph?  Ask a node for its numbers, walk, find, step through both passes, replace a factor.
 //
-// The gradients are recomputed here from the maps in the page, the engine's own: a contribution is Jᵀ g of one arrow, a gradient
-// the sum of them. Text goes into the page by textContent alone; names are looked up in Maps.
-//
-//   i, k  number of a box      e  number of an arrow      g  gradients by box      c  contributions by arrow
-//   real  the box an alias stands for                     way  the points of an arrow: x, y, x, y, …
-"use strict";
-
-const $ = (id) => document.getElementById(id);
-const data = JSON.parse($("data").textContent);
-const { boxes, arrows, groups, looks } = data;
-
-// ── numbers ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const decoded = new Map();
-function blob(k, Kind) {
-  if (!decoded.has(k)) {
-    const text = atob(data.blobs[k]), bytes = new Uint8Array(text.length);
-    for (let j = 0; j < text.length; j++) bytes[j] = text.charCodeAt(j);
-    decoded.set(k, new Kind(bytes.buffer));
-  }
-  return decoded.get(k);
-}
-
-// A number or an array of the data as Float64Array; null if there is none, or it was left out.
-function entries(x) {
-  if (x === null) return null;
-  if (typeof x !== "object") return Float64Array.of(Number(x));
-  return x.blob === undefined ? null : blob(x.blob, Float64Array);
-}
-
-function norm(v) {
-  let top = 0, sum = 0;
-  for (const x of v) { if (Number.isNaN(x)) return NaN; top = Math.max(top, Math.abs(x)); }
-  if (top === 0 || top === Infinity) return top;
-  for (const x of v) sum += (x / top) ** 2;
-  return top * Math.sqrt(sum);
-}
-
-// Significant digits as Python's %g has them; nothing but zero reads 0.
-function short(x, digits = 4) {
-  if (x === 0) return "0";
-  if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf";
-  const [mantissa, power] = x.toExponential(digits - 1).split("e");
-  if (power >= -4 && power < digits) return String(Number(x.toPrecision(digits)));
-  return `${Number(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
-}
-const signed = (x) => (x === -Infinity ? "-inf" : Number.isNaN(x) ? "nan" : (x < 0 ? "" : "+") + x.toFixed(2));
-
-// ── the graph ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const real = (i) => boxes[i].of ?? i;
-const into = boxes.map(() => []), outOf = boxes.map(() => []); // arrows by head; by real tail
-arrows.forEach((arrow, e) => { into[arrow.head].push(e); outOf[real(arrow.tail)].push(e); });
-const aliases = boxes.map(() => []);
-boxes.forEach((box, i) => { if (box.of !== null) aliases[box.of].push(i); });
-const output = boxes.findIndex((box) => box.kind === "output");
-const computed = boxes.flatMap((box, i) => (["node", "output", "folded"].includes(box.kind) ? [i] : []));
-const values = boxes.map((box) => entries(box.value));
-const given = boxes.map((box) => entries(box.gradient)); // the engine's
-const hasGradients = output >= 0 && boxes[output].gradient !== null;
-const scalar = boxes.every((box) => box.shape.length === 0 && box.kind !== "folded");
-const loops = arrows.some((arrow) => arrow.loop), folded = boxes.some((box) => box.kind === "folded");
-
-// ── the sweep ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-// Jᵀ g of one arrow.
-function pull({ kind, rows, columns, x, d, index }, g) {
-  const part = new Float64Array(columns);
-  if (kind === "scale") for (let j = 0; j < columns; j++) part[j] = g[j] * Number(x);
-  else if (kind === "diagonal") { const D = blob(d, Float64Array); for (let j = 0; j < columns; j++) part[j] = g[j] * D[j]; }
-  else if (kind === "dense") {
-    const M = blob(d, Float64Array);
-    for (let r = 0, at = 0; r < rows; r++) for (let j = 0; j < columns; j++, at++) part[j] += M[at] * g[r];
-  } else {
-    const M = blob(d, Float64Array), I = blob(index, Int32Array);
-    for (let k = 0; k < I.length; k++) part[I[k] % columns] += M[k] * g[Math.floor(I[k] / columns)];
-  }
-  return part;
-}
-
-// What an arrow contributes when its map may be replaced: by the identity, by zero, or by itself times a number.
-function contribution(e, g, replaced) {
-  const map = arrows[e].map, what = replaced.get(e);
-  if (!map || !g) return null;
-  if (!what) return pull(map, g);
-  if (what.to === "one") return Float64Array.from(g);
-  if (what.to === "zero") return new Float64Array(map.columns);
-  return pull(map, g).map((x) => x * what.times);
-}
-
-// Youngest first: a box passes its gradient on when it is complete. null: unknown, for a map on the way is not in the page.
-function sweep(replaced = new Map()) {
-  const g = boxes.map(() => null), c = arrows.map(() => null), unknown = new Set();
-  if (hasGradients) g[output] = given[output];
-  for (let i = boxes.length - 1; i >= 0; i--) {
-    if (unknown.has(i)) g[i] = null;
-    for (const e of into[i]) {
-      const tail = real(arrows[e].tail);
-      if (boxes[tail].kind === "constant") continue;
-      c[e] = contribution(e, g[i], replaced);
-      if (c[e] === null) unknown.add(tail);
-      else if (g[tail] === null) g[tail] = Float64Array.from(c[e]);
-      else for (let j = 0; j < c[e].length; j++) g[tail][j] += c[e][j];
-    }
-  }
-  for (const i of unknown) g[i] = null;
-  return { g, c };
-}
-
-const base = sweep();
-const before = given.map((g, i) => g ?? base.g[i]); // shown when nothing is replaced
-const replaced = new Map();
-let now = { g: before, c: base.c };
-
-// ── products ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-// Boxes that every path from s to the output passes: those no arrow jumps over, among the boxes on such paths, oldest first.
-function stations(s) {
-  const seen = new Set([s]), todo = [s];
-  while (todo.length) for (const e of outOf[todo.pop()]) {
-    const head = arrows[e].head;
-    if (!seen.has(head)) { seen.add(head); todo.push(head); }
-  }
-  let reach = s;
-  const found = [];
-  for (const k of [...seen].sort((a, b) => a - b)) {
-    if (reach <= k) found.push(k);
-    for (const e of outOf[k]) reach = Math.max(reach, arrows[e].head);
-  }
-  return found;
-}
-
-const slope = (e) => {
-  const what = replaced.get(e), x = Number(arrows[e].map?.x ?? NaN);
-  return !what ? x : what.to === "one" ? 1 : what.to === "zero" ? 0 : x * what.times;
-};
-
-// The path from s to the output whose product is largest in size, and how many paths there are. Scalars only.
-function heaviest(s) {
-  const best = new Map([[output, { log: 0, product: 1, path: [output] }]]), count = new Map([[output, 1]]);
-  for (let i = output - 1; i >= s; i--) for (const e of outOf[i]) {
-    const on = best.get(arrows[e].head);
-    if (!on) continue;
-    count.set(i, (count.get(i) ?? 0) + count.get(arrows[e].head));
-    const log = on.log + Math.log(Math.abs(slope(e)));
-    if (!best.has(i) || log > best.get(i).log) best.set(i, { log, product: on.product * slope(e), next: arrows[e].head });
-  }
-  const path = [s];
-  while (path.at(-1) !== output && best.get(path.at(-1))?.next !== undefined) path.push(best.get(path.at(-1)).next);
-  return { product: best.get(s)?.product ?? NaN, path, count: count.get(s) ?? 0 };
-}
-
-// ── colours, as in colours.py ──────────────────────────────────────────────────────────────────────────────────────
-
-const channels = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
-function colour(heat, span, middle = looks.WHITE) {
-  if (heat === null || (heat === -Infinity && middle === looks.GREY)) return middle;
-  if (!Number.isFinite(heat)) return looks.SPECIAL[Number.isNaN(heat) ? "nan" : heat > 0 ? "inf" : "zero"];
-  const share = Math.max(-1, Math.min(1, heat / span)), a = channels(middle), b = channels(share > 0 ? looks.RED : looks.BLUE);
-  return "#" + a.map((x, k) => Math.round(x + Math.abs(share) * (b[k] - x)).toString(16).padStart(2, "0")).join("");
-}
-function ink(fill) {
-  const [r, g, b] = channels(fill).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.19 ? looks.DARK : looks.PALE;
-}
-const heatOf = (g) => (g ? Math.log10(norm(g)) : null);
-
-// ── elements ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function el(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, x] of Object.entries(attributes)) {
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), x);
-    else if (x === true) element.setAttribute(key, "");
-    else if (x !== false && x !== null && x !== undefined) element.setAttribute(key, x);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-function draw(tag, attributes, text) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [key, x] of Object.entries(attributes)) element.setAttribute(key, x);
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-// A number to read, with all its digits for who asks.
-const num = (x, attributes = {}) => el("data", { value: String(x), title: String(x), ...attributes }, short(x));
-
-const svg = $("view").querySelector("svg");
-const boxAt = boxes.map((_, i) => $(`n${i}`)), arrowAt = arrows.map((_, e) => $(`a${e}`)), frameAt = groups.map((_, k) => $(`g${k}`));
-
-// ── where things stand, and folding ────────────────────────────────────────────────────────────────────────────────
-
-const groupOf = new Map();
-groups.forEach((group, k) => group.boxes.forEach((i) => groupOf.set(i, k)));
-const foldedGroups = new Set();
-const summaries = new Map(); // group → its summary box, made when first folded
-const frames = groups.map(({ boxes: members }) => {
-  const at = members.map((i) => boxes[i].place);
-  const left = Math.min(...at.map(([x, , w]) => x - w / 2)) - 12, right = Math.max(...at.map(([x, , w]) => x + w / 2)) + 12;
-  return { left, right, top: Math.min(...at.map(([, y, , h]) => y - h / 2)) - 26, bottom: Math.max(...at.map(([, y, , h]) => y + h / 2)) + 12 };
-});
-const scene = { wide: svg.viewBox.baseVal.width, high: svg.viewBox.baseVal.height };
-const whole = { ...scene };
-const unit = (i) => (foldedGroups.has(groupOf.get(i)) ? `f${groupOf.get(i)}` : `n${i}`);
-const standing = new Map(); // unit → [x, y, wide, high] as it is now
-const seen = (name) => (name[0] === "f" ? foldedGroups.has(Number(name.slice(1))) : !foldedGroups.has(groupOf.get(Number(name.slice(1)))));
-
-// The last box of a group that something outside uses: its state.
-function lastOf(k) {
-  const members = new Set(groups[k].boxes);
-  const leaving = groups[k].boxes.filter((i) => outOf[i].some((e) => !members.has(arrows[e].head)));
-  return (leaving.length ? leaving : groups[k].boxes).at(-1);
-}
-
-function summary(k) {
-  if (!summaries.has(k)) {
-    const last = lastOf(k), nodes = groups[k].boxes.reduce((sum, i) => sum + boxes[i].nodes, 0);
-    const lines = [groups[k].label, `${nodes} node${nodes === 1 ? "" : "s"}`];
-    if (before[last]) lines.push(`|grad| ${short(norm(before[last]))}`);
-    const wide = 24 + 6.4 * Math.max(...lines.map((line) => [...line].length)), high = 12 + 15 * lines.length;
-    const fill = colour(heatOf(before[last]), looks.span);
-    const g = draw("g", { id: `f${k}`, class: "box summary", tabindex: -1, role: "button", "aria-label": `${lines.join(", ")}, folded; Enter unfolds` });
-    const shape = { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: 6, fill, stroke: looks.GREY };
-    g.append(draw("title", {}, `${lines.join("\n")}\nclick to unfold`), draw("rect", shape));
-    g.append(draw("rect", { x: -wide / 2 - 3, y: -high / 2 - 3, width: wide + 6, height: high + 6, rx: 9, fill: "none", stroke: looks.GREY }));
-    lines.forEach((line, n) => g.append(draw("text", {
-      x: 0, y: 4 + 15 * (n - (lines.length - 1) / 2), fill: ink(fill), "font-size": 11, "font-family": "Helvetica,Arial,sans-serif", "text-anchor": "middle",
-    }, line)));
-    svg.append(g);
-    summaries.set(k, { g, wide, high, last });
-  }
-  return summaries.get(k);
-}
-
-// A folded group is squeezed to the width of its summary; what is right of it moves left by the difference.
-function squeezed(x) {
-  let moved = 0;
-  for (const k of [...foldedGroups].sort((a, b) => frames[a].left - frames[b].left)) {
-    const { left, right } = frames[k], room = summary(k).wide + 30;
-    if (x <= left) break;
-    moved += (Math.min(1, (x - left) / (right - left))) * (right - left - room);
-  }
-  return x - moved;
-}
-
-function curve(way) {
-  let path = `M${way[0]},${way[1]}`;
-  for (let n = 2; n < way.length; n += 2) {
-    const [x, y, X, Y] = way.slice(n - 2, n + 2), middle = (x + X) / 2;
-    path += y === Y ? ` L${X},${Y}` : ` C${middle},${y} ${middle},${Y} ${X},${Y}`;
-  }
-  return path;
-}
-
-function straight(a, b) {
-  const [x, y, w] = standing.get(a), [X, Y, W] = standing.get(b), start = x + w / 2, end = X - W / 2 - 6;
-  return [start, y, start + 4, y, end - 4, Y, end, Y];
-}
-
-// Arrows between the same two units are drawn as one, "× n".
-function placeArrows() {
-  const merged = new Map();
-  arrows.forEach((arrow, e) => {
-    const a = unit(arrow.tail), b = unit(arrow.head), free = a[0] === "n" && b[0] === "n";
-    const key = free ? `e${e}` : `${a} ${b}`;
-    arrowAt[e].classList.toggle("gone", a === b && !free || merged.has(key));
-    if (a === b && !free) return;
-    if (merged.has(key)) merged.get(key).push(e);
-    else merged.set(key, [e]);
-  });
-  for (const [key, members] of merged) placeArrow(members[0], members, key[0] === "e");
-}
-
-function placeArrow(e, members, free) {
-  const arrow = arrows[e], g = arrowAt[e], [path, point, words] = [1, 2, 3].map((k) => g.children[k]);
-  const count = members.reduce((sum, k) => sum + arrows[k].count, 0);
-  g.dataset.count = count;
-  words.querySelector(".many")?.remove();
-  for (const text of words.children) text.classList.toggle("gone", !free && members.length > 1);
-  if (!free && members.length > 1) words.append(draw("text", { class: "many", x: 0, y: 8, "font-size": 9, "text-anchor": "middle" }, `× ${count}`));
-  if (arrow.loop) {
-    if (free) g.setAttribute("transform", `translate(${squeezed(arrow.way[0]) - arrow.way[0]},0)`);
-    return;
-  }
-  const way = free ? arrow.way.map((z, n) => (n % 2 ? z : squeezed(z))) : straight(unit(arrow.tail), unit(arrow.head));
-  const [x, y, X, Y] = way.slice(-6, -2), [tipX, tipY] = way.slice(-2);
-  path.setAttribute("d", curve(way));
-  point.setAttribute("points", `${tipX},${tipY - 3.5} ${tipX + 6},${tipY} ${tipX},${tipY + 3.5}`);
-  words.setAttribute("transform", `translate(${x + 0.34 * (X - x)},${y + 0.22 * (Y - y) - 6 - 5.5 * arrow.lines.length})`);
-}
-
-function placeAll() {
-  boxes.forEach(({ place: [x, y, w, h] }, i) => {
-    const hidden = foldedGroups.has(groupOf.get(i));
-    boxAt[i].classList.toggle("gone", hidden);
-    if (hidden) return;
-    standing.set(`n${i}`, [squeezed(x), y, w, h]);
-    boxAt[i].setAttribute("transform", `translate(${squeezed(x)},${y})`);
-  });
-  groups.forEach((group, k) => {
-    const frame = frames[k], folded = foldedGroups.has(k), [rect, text] = frameAt[k].children;
-    const left = squeezed(frame.left), right = squeezed(frame.right);
-    if (folded) {
-      const { g, wide, high, last } = summary(k), y = boxes[last].place[1];
-      standing.set(`f${k}`, [(left + right) / 2, y, wide, high]);
-      g.setAttribute("transform", `translate(${(left + right) / 2},${y})`);
-    }
-    summaries.get(k)?.g.classList.toggle("gone", !folded);
-    rect.setAttribute("x", left);
-    rect.setAttribute("width", right - left);
-    rect.classList.toggle("gone", folded);
-    text.setAttribute("x", (left + right) / 2);
-    text.classList.toggle("gone", folded);
-    frameAt[k].setAttribute("aria-expanded", String(!folded));
-  });
-  placeArrows();
-  scene.wide = squeezed(whole.wide);
-  scene.high = foldedGroups.size ? 24 + Math.max(...[...standing].filter(([name]) => seen(name)).map(([, [, y, , h]]) => y + h / 2 + 12)) : whole.high;
-  $("fold").textContent = foldedGroups.size ? "Unfold all" : "Fold all";
-  drawMap();
-}
-
-function fold(k, folded = !foldedGroups.has(k)) {
-  const anchor = standing.get(unit(groups[k].boxes[0]));
-  foldedGroups[folded ? "add" : "delete"](k);
-  placeAll();
-  view.x += standing.get(unit(groups[k].boxes[0]))[0] - anchor[0];
-  look();
-  if (current !== null) focusable(groupOf.get(current) === k ? lastOf(k) : current);
-}
-
-function foldAll() {
-  const folded = foldedGroups.size === 0;
-  groups.forEach((_, k) => foldedGroups[folded ? "add" : "delete"](k));
-  placeAll();
-  start();
-}
-
-// ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const view = { x: 0, y: 0, scale: 1 }; // the corner shown, in the picture's units, and pixels per unit
-const SMALLEST = 0.05, LEGIBLE = 0.9;
-const stage = () => ({ w: Math.max(1, $("view").clientWidth), h: Math.max(1, $("view").clientHeight) });
-
-function look() {
-  const { w, h } = stage();
-  svg.setAttribute("viewBox", `${view.x} ${view.y} ${w / view.scale} ${h / view.scale}`);
-  drawMap();
-}
-
-// Everything in height, yet never too small to read; at the right end, where the backward pass starts.
-function start() {
-  const { w, h } = stage(), at = output >= 0 ? standing.get(unit(output))[1] : 0;
-  const all = Math.min(1.5, w / scene.wide, h / scene.high);
-  view.scale = all >= LEGIBLE ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
-  const high = h / view.scale, wide = w / view.scale;
-  view.x = wide > scene.wide ? (scene.wide - wide) / 2 : scene.wide - wide;
-  view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, at - high / 2));
-  look();
-}
-
-function fit() {
-  const { w, h } = stage();
-  view.scale = Math.max(SMALLEST, Math.min(1.5, w / scene.wide, h / scene.high));
-  view.x = (scene.wide - w / view.scale) / 2;
-  view.y = (scene.high - h / view.scale) / 2;
-  look();
-}
-
-function zoom(factor, px = stage().w / 2, py = stage().h / 2) {
-  const scale = Math.max(SMALLEST, Math.min(6, view.scale * factor));
-  view.x += px / view.scale - px / scale;
-  view.y += py / view.scale - py / scale;
-  view.scale = scale;
-  look();
-}
-
-// Bring a box into sight, if it is not.
-function show(i) {
-  const [x, y, w, h] = standing.get(unit(i)), { w: W, h: H } = stage(), wide = W / view.scale, high = H / view.scale, margin = 30;
-  const outside = x - w / 2 - margin < view.x || x + w / 2 + margin > view.x + wide || y - h / 2 - margin < view.y || y + h / 2 + margin > view.y + high;
-  if (!outside) return;
-  view.x = x - wide / 2;
-  view.y = high > scene.high ? view.y : y - high / 2;
-  look();
-}
-
-// The strip below: every box in its colour, and a window on what is in sight.
-let mapWaits = false;
-function drawMap() {
-  if (mapWaits) return;
-  mapWaits = true;
-  requestAnimationFrame(() => {
-    mapWaits = false;
-    const canvas = $("map"), ratio = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
-    canvas.width = w * ratio;
-    canvas.height = h * ratio;
-    const pen = canvas.getContext("2d"), sx = w / scene.wide, sy = (h - 4) / scene.high, { w: W, h: H } = stage();
-    pen.scale(ratio, ratio);
-    for (const [name, [x, y, wide, high]] of standing) {
-      if (!seen(name)) continue;
-      const number = Number(name.slice(1)), i = name[0] === "n" ? number : lastOf(number);
-      const fill = (name[0] === "n" ? boxAt[i] : summary(number).g).querySelector("rect").getAttribute("fill");
-      pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : fill === looks.WHITE ? "#c4c8cc" : fill;
-      pen.fillRect((x - wide / 2) * sx, 2 + (y - high / 2) * sy, Math.max(1.5, wide * sx), Math.max(1.5, high * sy));
-    }
-    pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--accent");
-    pen.lineWidth = 1.5;
-    pen.strokeRect(view.x * sx, 1 + view.y * sy, W / view.scale * sx, Math.min(h - 2, H / view.scale * sy));
-  });
-}
-
-function watchPointer() {
-  const place = $("view");
-  let from = null;
-  place.addEventListener("pointerdown", (event) => { if (event.button === 0) from = { x: event.clientX, y: event.clientY, moved: false }; });
-  place.addEventListener("pointermove", (event) => {
-    if (!from) return;
-    const dx = event.clientX - from.x, dy = event.clientY - from.y;
-    if (!from.moved && Math.hypot(dx, dy) < 4) return;
-    if (!from.moved) place.setPointerCapture(event.pointerId);
-    from = { x: event.clientX, y: event.clientY, moved: true };
-    place.classList.add("dragging");
-    view.x -= dx / view.scale;
-    view.y -= dy / view.scale;
-    look();
-  });
-  const end = () => { place.classList.remove("dragging"); from = null; };
-  place.addEventListener("pointerup", end);
-  place.addEventListener("pointercancel", end);
-  place.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    const { left, top } = place.getBoundingClientRect();
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) { view.x += (event.deltaX || event.deltaY) / view.scale; look(); }
-    else zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - left, event.clientY - top);
-  }, { passive: false });
-  place.addEventListener("click", (event) => {
-    const box = event.target.closest(".box"), frame = event.target.closest(".frame.toggle > text");
-    if (box?.id[0] === "f") fold(Number(box.id.slice(1)));
-    else if (box) select(Number(box.id.slice(1)));
-    else if (frame) fold(Number(frame.parentNode.id.slice(1)));
-  });
-  const jump = (event) => {
-    if (!event.buttons) return;
-    const { left, width } = $("map").getBoundingClientRect();
-    view.x = (event.clientX - left) / width * scene.wide - stage().w / view.scale / 2;
-    look();
-  };
-  $("map").addEventListener("pointerdown", (event) => { $("map").setPointerCapture(event.pointerId); jump(event); });
-  $("map").addEventListener("pointermove", jump);
-}
+// Text goes into the page by textContent alone; names are looked up in Maps. The last of three files that are one script:
+// page_sweep.js (numbers), page_graph.js (places), page.js (the reader).
 
 // ── one node in the panel ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -545,7 +95,7 @@ function intro() {
   return [el("h2", {}, "No node selected"), el("p", { class: "lead" }, words)];
 }
 
-const times = (formula) => (formula === "1" ? "g, as it is" : formula ? `(${formula})ᵀ g` : "");
+const times = (formula) => (formula === "1" ? "g as it is" : formula ? `(${formula})ᵀ g` : "");
 
 // Contributions from each child, and their sum.
 function arriving(i) {
@@ -556,6 +106,7 @@ function arriving(i) {
     const how = scalar && c && now.g[head] ? `${short(slope(e))} × ${short(now.g[head][0])}` : replaced.has(e) ? "replaced" : times(arrows[e].formula);
     return el("tr", {}, el("td", {}, goto(head)), el("td", { class: "soft" }, how), el("td", { class: "n" }, c ? exact(c, "part") : arrows[e].size === null ? "not known" : short(Number(arrows[e].size))));
   });
+  if (from.length > rows.length) rows.push(el("tr", {}, el("td", { class: "soft" }, `and ${from.length - rows.length} more`), el("td"), el("td")));
   const known = from.every((e) => now.c[e]);
   if (known) {
     const sum = new Float64Array(now.c[from[0]].length);
@@ -577,6 +128,7 @@ function edges(i) {
       if (numbers && numbers !== formula && numbers !== short(Number(map.x)) && numbers !== `(${short(Number(map.x))})`) line.append(` = ${numbers}`);
       if (formula !== String(map.x)) line.append(" = ", num(Number(map.x), { class: "local" }));
     }
+    if (replaced.has(e)) line.append(el("span", { class: "swap" }, ` ${inPlace(e)}`));
     const gain = g && c && norm(g) > 0 ? norm(c) / norm(g) : null;
     const size = gain !== null && boxes[i].shape.length ? el("p", { class: "soft" }, "gain ", num(gain, { class: "gain" }), ` = |Jᵀ g| / |g|`) : null;
     return el("div", { class: "edge" }, line, formula ? size : el("p", { class: "soft lines" }, tooltip), whatIf(e));
@@ -617,6 +169,7 @@ function product(i) {
     el("td", { class: "n" }, num(gain, { class: "gain" })),
     el("td", { class: "n" }, was !== null && was !== log ? el("data", { class: "was", value: String(was) }, signed(was)) : null, el("data", { class: "log", value: String(log), title: String(log) }, signed(log))),
     el("td", {}, bar(log, span))));
+  if (rows.length > lines.length) lines.push(el("tr", {}, el("td", { class: "soft" }, `and ${rows.length - lines.length} more`)));
   const head = el("tr", {}, el("th", {}, "through"), el("th", { class: "n" }, "gain"), el("th", { class: "n" }, "log10 product"), el("th", {}));
   return [el("h3", {}, `Product from ${nameOf(output)} back to here`), el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines)), ...paths(i)];
 }
@@ -695,7 +248,7 @@ function select(i, open = true) {
   if (i !== null) {
     boxAt[i].classList.add("chosen");
     boxAt[i].setAttribute("aria-pressed", "true");
-    near = [...into[i], ...(boxes[i].of === null ? outOf[i] : arrows.flatMap((arrow, e) => (arrow.tail === i ? [e] : [])))];
+    near = [...into[i], ...(boxes[i].of === null ? outOf[i] : drawnFrom[i])];
     for (const e of near) arrowAt[e].classList.add("near");
     focusable(i);
     show(i);
@@ -724,7 +277,7 @@ function neighbour(i, key) {
   if (key === "ArrowLeft" || key === "ArrowRight") {
     const others = k.flatMap((j) => (key === "ArrowLeft"
       ? [...into[j].map((e) => arrows[e].tail), ...(boxes[j].of === null ? [] : [boxes[j].of])]
-      : [...arrows.flatMap((arrow) => (arrow.tail === j ? [arrow.head] : [])), ...aliases[j]])).filter((j) => !own.has(unit(j)));
+      : [...drawnFrom[j].map((e) => arrows[e].head), ...aliases[j]])).filter((j) => !own.has(unit(j)));
     const heavy = (j) => (boxes[j].kind === "constant" ? 2 : ["leaf", "alias"].includes(boxes[j].kind) ? 1 : 0);
     return others.sort((a, b) => heavy(a) - heavy(b) || Math.abs(standing.get(unit(a))[1] - y) - Math.abs(standing.get(unit(b))[1] - y))[0];
   }
@@ -840,7 +393,7 @@ function gradientSentence(i) {
     if (!c || !g) return `${name} gets ${arrows[e].size === null ? "a part that is not known" : `a part of size ${short(Number(arrows[e].size))}`} from ${from}`;
     if (c.length === 1 && g.length === 1) return `${name} gets ${short(slope(e))} × ${short(g[0])} = ${short(c[0])} from ${from}`;
     const how = replaced.has(e) ? "the replaced map times g" : times(arrows[e].formula);
-    return `${name} gets ${how}, size ${short(norm(c))}, from ${from}, where |g| is ${short(norm(g))}`;
+    return `${name} gets ${how}, from ${from}: size ${short(norm(c))}${norm(c) === norm(g) ? "" : ` of ${short(norm(g))}`}`;
   })) + ".";
 }
 
@@ -862,11 +415,14 @@ function replace(e, what) {
 
 function recompute() {
   now = replaced.size ? sweep(replaced) : { g: before, c: base.c };
-  arrowAt.forEach((element, e) => element.classList.toggle("replaced", replaced.has(e)));
+  arrows.forEach((_, e) => relabel(e));
   boxes.forEach((_, i) => recolour(i));
+  for (const { g } of summaries.values()) g.remove();
+  summaries.clear();
+  if (foldedGroups.size) placeAll();
   const unknown = replaced.size && before.some((g, i) => g && !now.g[i]);
   $("changed").hidden = !replaced.size;
-  const list = [...replaced].map(([e, { to, times: x }]) => `∂${nameOf(arrows[e].head)}/∂${nameOf(arrows[e].tail)} ${to === "times" ? `× ${short(x)}` : to === "one" ? "→ 1" : "→ 0"}`);
+  const list = [...replaced.keys()].map((e) => `∂${nameOf(arrows[e].head)}/∂${nameOf(arrows[e].tail)} ${inPlace(e)}`);
   $("changed").replaceChildren(`What if ${listed(list, 3)}? `, unknown ? "Some gradients are unknown: their maps are not in the page. " : "",
     el("button", { type: "button", id: "reset", onclick: () => { replaced.clear(); recompute(); } }, "Reset"));
   const focused = document.activeElement?.dataset?.edge, to = document.activeElement?.dataset?.to;
@@ -875,6 +431,23 @@ function recompute() {
   const current = at;
   if (current < last) step(current);
   drawMap();
+}
+
+const inPlace = (e) => ({ one: "→ 1", zero: "→ 0" })[replaced.get(e).to] ?? `× ${short(replaced.get(e).times)}`;
+
+// The gain on an arrow and its colour, as they are now; a replaced one says by what.
+function relabel(e) {
+  const arrow = arrows[e], element = arrowAt[e], [path, point, words] = [1, 2, 3].map((k) => element.children[k]), g = now.g[arrow.head];
+  element.classList.toggle("replaced", replaced.has(e));
+  if (!arrow.map || !now.c[e] || !g || norm(g) === 0) return;
+  const gain = scalar ? Math.abs(slope(e)) : norm(now.c[e]) / norm(g), shade = colour(Math.log10(gain), looks.ARROW_SPAN, looks.GREY);
+  arrow.lines.forEach((line, n) => {
+    const text = words.children[n], said = n === 0 && replaced.has(e) ? inPlace(e) : line.startsWith("gain ") ? `gain ${short(gain)}` : line;
+    if (text.textContent !== said) text.textContent = said;
+  });
+  if (path.getAttribute("stroke") === shade) return;
+  path.setAttribute("stroke", shade);
+  point.setAttribute("fill", shade);
 }
 
 // The gradient in a box and its colour, as they are now.

@@ -27,6 +27,7 @@ from .page_chain import chain_data
 from .page_data import BUDGET, page_data, parted
 
 MOST = 3_000  # boxes
+SCRIPTS = ("page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
 
 
 def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, budget: int = BUDGET) -> str:
@@ -46,7 +47,7 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
     places = layout(picture)
     data = page_data(picture, places, routes(picture, places), budget)
     data["chain"] = chain_data(chain, picture) if chain is not None else None
-    script, style = asset("page.js"), asset("page.css")
+    script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css")
     fields = {
         "title": escape(clean(title) or name_of(picture)), "note": escape(picture.note), "script": script, "style": style,
         "script_hash": digest(script), "style_hash": digest(style), "graph": whole_svg(*graph_svg(picture)), "legend": key_svg(picture),

@@ -13,7 +13,7 @@ from ..chain.blame_table import ROUNDING
 from ..chain.table import typical_and_worst
 from ..chain.text import clean
 from .elements import Picture, title
-from .page_data import plain
+from .page_maps import plain
 
 MOST = 2_000  # links
 

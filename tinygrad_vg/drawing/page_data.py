@@ -1,50 +1,24 @@
 """What does the page know?  Boxes, arrows with their linear maps, and the chain, as plain JSON; arrays as base64, each once.
 
-The page multiplies by the engine's own maps, so they travel with it: one number, a diagonal, or the entries of a matrix. The
-budget is in numbers; maps between computed nodes come first, and what exceeds it is left out and said to be left out.
-
-    blob  an array, base64 of its little-endian bytes (float64, or int32 for indices), known by its place in a list
+The page multiplies by the engine's own maps, so they travel with it. The budget is in numbers; maps between computed nodes come
+first, and what exceeds it is left out and said to be left out.
 """
 
 from __future__ import annotations
 
-import base64
-import math
 import re
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.maps import Diagonal, LinearMap
+from ..autodiff.derivatives import ON_NODES, OPS
 from . import colours
 from .columns import Place, Points
 from .elements import Arrow, Box, Picture, number
+from .page_maps import Store, array_data, map_data, plain, size_of
 
 BUDGET = 300_000  # numbers in maps, and as many again in values and gradients
-LARGEST_ARRAY, LARGEST_MATRIX = 4_096, 250_000
 WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?:\[[\d,]+\])?(?![\w(])")  # a letter or a name in a formula, but no function
-
-
-class Store:
-    """Blobs within a budget for each kind of use; equal ones are kept, and counted, once."""
-
-    def __init__(self, budget: int):
-        self.left = {"maps": budget, "arrays": budget}
-        self.blobs: list[str] = []
-        self.place: dict[tuple[str, bytes], int] = {}
-
-    def add(self, use: str, *arrays: np.ndarray) -> list[int] | None:
-        """The places of these arrays; None if they no longer fit."""
-        keys = [(a.dtype.str, a.tobytes()) for a in arrays]
-        size = sum(a.size for a, key in zip(arrays, keys) if key not in self.place)
-        if size > self.left[use]:
-            return None
-        self.left[use] -= size
-        for key in keys:
-            if key not in self.place:
-                self.place[key] = len(self.blobs)
-                self.blobs.append(base64.b64encode(key[1]).decode())
-        return [self.place[key] for key in keys]
 
 
 def page_data(picture: Picture, places: list[Place], ways: list[Points], budget: int = BUDGET) -> dict[str, Any]:
@@ -71,7 +45,8 @@ def arrows_data(picture: Picture, ways: list[Points], store: Store) -> list[dict
         carried[k] = map_data(arrows[k].local, store)
     return [
         arrow_data(arrow, picture.boxes[arrow.head], operands[arrow.head])
-        | {"map": carried[k], "size": None if carried[k] else contribution(arrow, picture), "way": [round(z, 1) for p in ways[k] for z in p]}
+        | {"map": carried[k], "size": None if carried[k] else contribution(arrow, picture)}
+        | {"way": [round(z, 1) for point in ways[k] for z in point]}
         for k, arrow in enumerate(arrows)
     ]
 
@@ -96,68 +71,6 @@ def parted(box: Box) -> tuple[str, str]:
         name, _, op = box.name.rpartition(" = ")
         return name or op, op
     return box.name or " ".join(box.lines), {"folded": "several nodes"}.get(box.kind, box.kind)
-
-
-def array_data(x: Any, store: Store) -> Any:
-    """A number as itself; an array as {"blob"}, or {"left_out"} where it is too large; both with the norm; None as None."""
-    if x is None or np.shape(x) == ():
-        return None if x is None else plain(float(x))
-    a = np.asarray(x, dtype=float)
-    found = store.add("arrays", a.astype("<f8")) if a.size <= LARGEST_ARRAY else None
-    return {"blob": found[0], "shape": list(a.shape)} if found else {"left_out": a.size, "norm": plain(size_of(a)), "shape": list(a.shape)}
-
-
-def plain(x: float) -> Any:
-    """A JSON number; nan and the infinities as text, the way JavaScript writes them."""
-    return x if math.isfinite(x) else "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
-
-
-def size_of(x: Any) -> float:
-    """√Σx², nan if there is one."""
-    a = np.asarray(x, dtype=float).ravel()
-    top = float(np.max(np.abs(a), initial=0.0))
-    return top * float(np.linalg.norm(a / top)) if 0 < top < math.inf else top
-
-
-def map_data(local: LinearMap | None, store: Store) -> dict[str, Any] | None:
-    """A linear map: {"kind": "scale" (x times), "diagonal", "dense" or "sparse"}, `rows` × `columns`; None if it is not carried."""
-    if local is None:
-        return None
-    rows, columns = math.prod(local.shape_out), math.prod(local.shape_in)
-    ends = {"rows": rows, "columns": columns}
-    with np.errstate(all="ignore"):
-        if rows == columns == 1:
-            return ends | {"kind": "scale", "x": plain(float(local))}
-        if isinstance(local, Diagonal) and rows:
-            entries = diagonal(np.broadcast_to(np.asarray(local.d, "<f8"), local.shape_in).ravel(), store)
-            return entries and ends | entries
-        if not 0 < rows * columns <= LARGEST_MATRIX or store.left["maps"] <= 0:
-            return None
-        try:
-            matrix = np.ascontiguousarray(local.dense(), dtype="<f8")
-        except (TypeError, ValueError):  # a map of the user's own without push, or too large
-            return None
-    entries = matrix_data(matrix, store)
-    return entries and ends | entries
-
-
-def diagonal(d: np.ndarray, store: Store) -> dict[str, Any] | None:
-    """A diagonal; one number if all its entries are equal, as in sums and identities."""
-    if np.all(d == d[0]):
-        return {"kind": "scale", "x": plain(float(d[0]))}
-    found = store.add("maps", d)
-    return {"kind": "diagonal", "d": found[0]} if found else None
-
-
-def matrix_data(matrix: np.ndarray, store: Store) -> dict[str, Any] | None:
-    """All entries, or those that are not zero with their places, whichever is less."""
-    flat = matrix.ravel()
-    index = np.flatnonzero(flat)
-    if 2 * index.size < flat.size:
-        found = store.add("maps", index.astype("<i4"), flat[index])
-        return {"kind": "sparse", "index": found[0], "d": found[1]} if found else None
-    found = store.add("maps", flat)
-    return {"kind": "dense", "d": found[0]} if found else None
 
 
 def contribution(arrow: Arrow, picture: Picture) -> Any:
@@ -186,8 +99,23 @@ def substituted(formula: str, head: Box, operands: list[Box]) -> str:
     """The formula with this graph's numbers for its letters: `1 - y * y` is `1 - 0.42 * 0.42`. Scalars only, else nothing."""
     if not formula or any(np.shape(box.value) or box.value is None for box in (head, *operands)):
         return ""
-    known = dict(zip("ab", operands)) | {"y": head} | {parted(box)[0]: box for box in [*operands, head] if box.kind != "constant"}
-    return WORD.sub(lambda word: figure(known[word[0]].value) if word[0] in known else word[0], formula)
+    known = letters(head, operands)
+    return WORD.sub(lambda word: figure(known[word[0]]) if word[0] in known else word[0], formula)
+
+
+def letters(head: Box, operands: list[Box]) -> dict[str, float]:
+    """What stands in a formula for which number: names, for what has none the letters of the op's row; {} if one has two meanings."""
+    row = getattr(OPS.get(parted(head)[1]), "operands", [])
+    row = row if len(row) == len(operands) else [""] * len(operands)
+    pairs = [(called(head, "y"), head.value)] + [(called(box, letter), box.value) for box, letter in zip(operands, row)]
+    known = dict(pairs)
+    clear = all(known[word] == value for word, value in pairs) and not set(known) & set(ON_NODES)
+    return known if clear else {}
+
+
+def called(box: Box, letter: str) -> str:
+    name, op = parted(box)
+    return letter if name == op or box.kind == "constant" else name
 
 
 def figure(x: float) -> str:

@@ -1,0 +1,301 @@
+// Where does everything stand, and what of it is in sight?  Boxes and arrows on the page; groups that fold; panning and zooming.
+//
+//   unit  a box, n3, or the summary of a folded group, f1      standing  [x, y, wide, high] of each unit as it is now
+// ── elements ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, x] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), x);
+    else if (x === true) element.setAttribute(key, "");
+    else if (x !== false && x !== null && x !== undefined) element.setAttribute(key, x);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+function draw(tag, attributes, text) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, x] of Object.entries(attributes)) element.setAttribute(key, x);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+// A number to read, with all its digits for who asks.
+const num = (x, attributes = {}) => el("data", { value: String(x), title: String(x), ...attributes }, short(x));
+
+const svg = $("view").querySelector("svg");
+const boxAt = boxes.map((_, i) => $(`n${i}`)), arrowAt = arrows.map((_, e) => $(`a${e}`)), frameAt = groups.map((_, k) => $(`g${k}`));
+
+// ── where things stand, and folding ────────────────────────────────────────────────────────────────────────────────
+
+const groupOf = new Map();
+groups.forEach((group, k) => group.boxes.forEach((i) => groupOf.set(i, k)));
+const foldedGroups = new Set();
+const summaries = new Map(); // group → its summary box, made when first folded
+const frames = groups.map(({ boxes: members }) => {
+  const at = members.map((i) => boxes[i].place);
+  const left = Math.min(...at.map(([x, , w]) => x - w / 2)) - 12, right = Math.max(...at.map(([x, , w]) => x + w / 2)) + 12;
+  return { left, right, top: Math.min(...at.map(([, y, , h]) => y - h / 2)) - 26, bottom: Math.max(...at.map(([, y, , h]) => y + h / 2)) + 12 };
+});
+const scene = { wide: svg.viewBox.baseVal.width, high: svg.viewBox.baseVal.height };
+const whole = { ...scene };
+const unit = (i) => (foldedGroups.has(groupOf.get(i)) ? `f${groupOf.get(i)}` : `n${i}`);
+const standing = new Map(); // unit → [x, y, wide, high] as it is now
+const seen = (name) => (name[0] === "f" ? foldedGroups.has(Number(name.slice(1))) : !foldedGroups.has(groupOf.get(Number(name.slice(1)))));
+
+// The last box of a group with an arrow out of it: its state. Shared weights have none, only aliases.
+function stateOf(k) {
+  const members = new Set(groups[k].boxes);
+  return groups[k].boxes.filter((i) => drawnFrom[i].some((e) => !members.has(arrows[e].head))).at(-1) ?? null;
+}
+const lastOf = (k) => stateOf(k) ?? groups[k].boxes[0];
+
+function summary(k) {
+  if (!summaries.has(k)) {
+    const last = lastOf(k), g = stateOf(k) === null ? null : now.g[real(last)], nodes = groups[k].boxes.reduce((sum, i) => sum + boxes[i].nodes, 0);
+    const lines = [groups[k].label, `${nodes} node${nodes === 1 ? "" : "s"}`];
+    if (g) lines.push(`|grad| ${short(norm(g))}`);
+    const wide = 24 + 6.4 * Math.max(...lines.map((line) => [...line].length)), high = 12 + 15 * lines.length;
+    const fill = colour(heatOf(g), looks.span);
+    const element = draw("g", { id: `f${k}`, class: "box summary", tabindex: -1, role: "button", "aria-label": `${lines.join(", ")}, folded; Enter unfolds` });
+    const shape = { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: 6, fill, stroke: looks.GREY };
+    element.append(draw("title", {}, `${lines.join("\n")}\nclick to unfold`), draw("rect", shape));
+    element.append(draw("rect", { x: -wide / 2 - 3, y: -high / 2 - 3, width: wide + 6, height: high + 6, rx: 9, fill: "none", stroke: looks.GREY }));
+    lines.forEach((line, n) => element.append(draw("text", {
+      x: 0, y: 4 + 15 * (n - (lines.length - 1) / 2), fill: ink(fill), "font-size": 11, "font-family": "Helvetica,Arial,sans-serif", "text-anchor": "middle",
+    }, line)));
+    svg.append(element);
+    summaries.set(k, { g: element, wide, high, last });
+  }
+  return summaries.get(k);
+}
+
+// A folded group is squeezed to the width of its summary; what is right of it moves left by the difference.
+function squeezed(x) {
+  let moved = 0;
+  for (const k of [...foldedGroups].sort((a, b) => frames[a].left - frames[b].left)) {
+    const { left, right } = frames[k], room = summary(k).wide + 30;
+    if (x <= left) break;
+    moved += (Math.min(1, (x - left) / (right - left))) * (right - left - room);
+  }
+  return x - moved;
+}
+
+function curve(way) {
+  let path = `M${way[0]},${way[1]}`;
+  for (let n = 2; n < way.length; n += 2) {
+    const [x, y, X, Y] = way.slice(n - 2, n + 2), middle = (x + X) / 2;
+    path += y === Y ? ` L${X},${Y}` : ` C${middle},${y} ${middle},${Y} ${X},${Y}`;
+  }
+  return path;
+}
+
+// Straight from point to point, with round corners: the lane of a loop.
+function rounded(way) {
+  const at = (n) => [way[2 * n], way[2 * n + 1]];
+  const towards = ([x, y], [X, Y]) => { const long = Math.hypot(X - x, Y - y) || 1, part = Math.min(8, long / 2) / long; return [x + part * (X - x), y + part * (Y - y)]; };
+  let path = `M${at(0)}`;
+  for (let n = 1; n < way.length / 2 - 1; n++) path += ` L${towards(at(n), at(n - 1))} Q${at(n)} ${towards(at(n), at(n + 1))}`;
+  return `${path} L${at(way.length / 2 - 1)}`;
+}
+
+// The points of an arrow now. Inside a folded group it runs straight to the summary.
+function wayOf({ tail, head, way }) {
+  const [x, y, w] = standing.get(unit(tail)), [X, Y, W] = standing.get(unit(head)), start = x + w / 2, end = X - W / 2 - 6;
+  const cut = [tail, head].filter((i) => unit(i)[0] === "f").map((i) => frames[groupOf.get(i)]);
+  const points = [];
+  for (let n = 0; n < way.length; n += 2) {
+    if (!cut.some(({ left, right }) => left <= way[n] && way[n] <= right)) points.push(squeezed(way[n]), way[n + 1]);
+  }
+  return [...(unit(tail)[0] === "f" ? [start, y, start + 4, y] : []), ...points, ...(unit(head)[0] === "f" ? [end - 4, Y, end, Y] : [])];
+}
+
+// Arrows between the same two units are drawn as one, "× n".
+function placeArrows() {
+  const merged = new Map();
+  arrows.forEach((arrow, e) => {
+    const a = unit(arrow.tail), b = unit(arrow.head), free = a[0] === "n" && b[0] === "n";
+    const key = free ? `e${e}` : `${a} ${b}`;
+    const inside = !free && (a === b || arrow.loop);
+    arrowAt[e].classList.toggle("gone", inside || merged.has(key));
+    if (inside) return;
+    if (merged.has(key)) merged.get(key).push(e);
+    else merged.set(key, [e]);
+  });
+  for (const [key, members] of merged) placeArrow(members[0], members, key[0] === "e");
+}
+
+function placeArrow(e, members, free) {
+  const arrow = arrows[e], g = arrowAt[e], [path, point, words] = [1, 2, 3].map((k) => g.children[k]);
+  const count = members.reduce((sum, k) => sum + arrows[k].count, 0);
+  g.dataset.count = count;
+  words.querySelector(".many")?.remove();
+  for (const text of words.children) text.classList.toggle("gone", !free && members.length > 1);
+  if (!free && members.length > 1) words.append(draw("text", { class: "many", x: 0, y: 8, "font-size": 9, "text-anchor": "middle" }, `× ${count}`));
+  const way = wayOf(arrow);
+  const [x, y, X, Y] = way.slice(-6, -2), [tipX, tipY] = way.slice(-2), lines = arrow.lines.length;
+  path.setAttribute("d", arrow.loop ? rounded(way) : curve(way));
+  point.setAttribute("points", `${tipX},${tipY - 3.5} ${tipX + 6},${tipY} ${tipX},${tipY + 3.5}`);
+  const label = arrow.loop ? [(way[4] + way[6]) / 2, way[5] - 3 - 6.1 * lines] : [x + 0.34 * (X - x), y + 0.22 * (Y - y) - 6 - 5.5 * lines];
+  words.setAttribute("transform", `translate(${label.join(",")})`);
+}
+
+function placeAll() {
+  boxes.forEach(({ place: [x, y, w, h] }, i) => {
+    const hidden = foldedGroups.has(groupOf.get(i));
+    boxAt[i].classList.toggle("gone", hidden);
+    if (hidden) return;
+    standing.set(`n${i}`, [squeezed(x), y, w, h]);
+    boxAt[i].setAttribute("transform", `translate(${squeezed(x)},${y})`);
+  });
+  groups.forEach((group, k) => {
+    const frame = frames[k], folded = foldedGroups.has(k), [rect, text] = frameAt[k].children;
+    const left = squeezed(frame.left), right = squeezed(frame.right);
+    if (folded) {
+      const { g, wide, high, last } = summary(k), y = boxes[last].place[1];
+      standing.set(`f${k}`, [(left + right) / 2, y, wide, high]);
+      g.setAttribute("transform", `translate(${(left + right) / 2},${y})`);
+    }
+    summaries.get(k)?.g.classList.toggle("gone", !folded);
+    rect.setAttribute("x", left);
+    rect.setAttribute("width", right - left);
+    rect.classList.toggle("gone", folded);
+    text.setAttribute("x", (left + right) / 2);
+    text.classList.toggle("gone", folded);
+    frameAt[k].setAttribute("aria-expanded", String(!folded));
+  });
+  placeArrows();
+  scene.wide = squeezed(whole.wide);
+  scene.high = foldedGroups.size ? 24 + Math.max(...[...standing].filter(([name]) => seen(name)).map(([, [, y, , h]]) => y + h / 2 + 12)) : whole.high;
+  $("fold").textContent = foldedGroups.size ? "Unfold all" : "Fold all";
+  drawMap();
+}
+
+function fold(k, folded = !foldedGroups.has(k)) {
+  const anchor = standing.get(unit(groups[k].boxes[0]));
+  foldedGroups[folded ? "add" : "delete"](k);
+  placeAll();
+  view.x += standing.get(unit(groups[k].boxes[0]))[0] - anchor[0];
+  look();
+  if (current !== null) focusable(groupOf.get(current) === k ? lastOf(k) : current);
+}
+
+function foldAll() {
+  const folded = foldedGroups.size === 0;
+  groups.forEach((_, k) => foldedGroups[folded ? "add" : "delete"](k));
+  placeAll();
+  start();
+}
+
+// ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const view = { x: 0, y: 0, scale: 1 }; // the corner shown, in the picture's units, and pixels per unit
+const SMALLEST = 0.05, LEGIBLE = 0.9;
+const stage = () => ({ w: Math.max(1, $("view").clientWidth), h: Math.max(1, $("view").clientHeight) });
+
+function look() {
+  const { w, h } = stage();
+  svg.setAttribute("viewBox", `${view.x} ${view.y} ${w / view.scale} ${h / view.scale}`);
+  drawMap();
+}
+
+// Everything in height, yet never too small to read; at the right end, where the backward pass starts.
+function start() {
+  const { w, h } = stage(), at = output >= 0 ? standing.get(unit(output))[1] : 0;
+  const all = Math.min(1.5, w / scene.wide, h / scene.high);
+  view.scale = all >= LEGIBLE ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
+  const high = h / view.scale, wide = w / view.scale;
+  view.x = wide > scene.wide ? (scene.wide - wide) / 2 : scene.wide - wide;
+  view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, at - high / 2));
+  look();
+}
+
+function fit() {
+  const { w, h } = stage();
+  view.scale = Math.max(SMALLEST, Math.min(1.5, w / scene.wide, h / scene.high));
+  view.x = (scene.wide - w / view.scale) / 2;
+  view.y = (scene.high - h / view.scale) / 2;
+  look();
+}
+
+function zoom(factor, px = stage().w / 2, py = stage().h / 2) {
+  const scale = Math.max(SMALLEST, Math.min(6, view.scale * factor));
+  view.x += px / view.scale - px / scale;
+  view.y += py / view.scale - py / scale;
+  view.scale = scale;
+  look();
+}
+
+// Bring a box into sight, if it is not.
+function show(i) {
+  const [x, y, w, h] = standing.get(unit(i)), { w: W, h: H } = stage(), wide = W / view.scale, high = H / view.scale, margin = 30;
+  const outside = x - w / 2 - margin < view.x || x + w / 2 + margin > view.x + wide || y - h / 2 - margin < view.y || y + h / 2 + margin > view.y + high;
+  if (!outside) return;
+  view.x = x - wide / 2;
+  view.y = high > scene.high ? view.y : y - high / 2;
+  look();
+}
+
+// The strip below: every box in its colour, and a window on what is in sight.
+let mapWaits = false;
+function drawMap() {
+  if (mapWaits) return;
+  mapWaits = true;
+  requestAnimationFrame(() => {
+    mapWaits = false;
+    const canvas = $("map"), ratio = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
+    canvas.width = w * ratio;
+    canvas.height = h * ratio;
+    const pen = canvas.getContext("2d"), sx = w / scene.wide, sy = (h - 4) / scene.high, { w: W, h: H } = stage();
+    pen.scale(ratio, ratio);
+    for (const [name, [x, y, wide, high]] of standing) {
+      if (!seen(name)) continue;
+      const number = Number(name.slice(1)), i = name[0] === "n" ? number : lastOf(number), g = now.g[real(i)];
+      const plain = g ? null : boxAt[i].querySelector("rect").getAttribute("fill");
+      pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : plain ?? colour(heatOf(g), looks.span, "#b9bec4");
+      pen.fillRect((x - wide / 2) * sx, 2 + (y - high / 2) * sy, Math.max(1.5, wide * sx), Math.max(1.5, high * sy));
+    }
+    pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--accent");
+    pen.lineWidth = 1.5;
+    pen.strokeRect(view.x * sx, 1 + view.y * sy, W / view.scale * sx, Math.min(h - 2, H / view.scale * sy));
+  });
+}
+
+function watchPointer() {
+  const place = $("view");
+  let from = null;
+  place.addEventListener("pointerdown", (event) => { if (event.button === 0) from = { x: event.clientX, y: event.clientY, moved: false }; });
+  place.addEventListener("pointermove", (event) => {
+    if (!from) return;
+    const dx = event.clientX - from.x, dy = event.clientY - from.y;
+    if (!from.moved && Math.hypot(dx, dy) < 4) return;
+    if (!from.moved) place.setPointerCapture(event.pointerId);
+    from = { x: event.clientX, y: event.clientY, moved: true };
+    place.classList.add("dragging");
+    view.x -= dx / view.scale;
+    view.y -= dy / view.scale;
+    look();
+  });
+  const end = () => { place.classList.remove("dragging"); from = null; };
+  place.addEventListener("pointerup", end);
+  place.addEventListener("pointercancel", end);
+  place.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const { left, top } = place.getBoundingClientRect();
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) { view.x += (event.deltaX || event.deltaY) / view.scale; look(); }
+    else zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - left, event.clientY - top);
+  }, { passive: false });
+  place.addEventListener("click", (event) => {
+    const box = event.target.closest(".box"), frame = event.target.closest(".frame.toggle > text");
+    if (box?.id[0] === "f") fold(Number(box.id.slice(1)));
+    else if (box) select(Number(box.id.slice(1)));
+    else if (frame) fold(Number(frame.parentNode.id.slice(1)));
+  });
+  const jump = (event) => {
+    if (!event.buttons) return;
+    const { left, width } = $("map").getBoundingClientRect();
+    view.x = (event.clientX - left) / width * scene.wide - stage().w / view.scale / 2;
+    look();
+  };
+  $("map").addEventListener("pointerdown", (event) => { $("map").setPointerCapture(event.pointerId); jump(event); });
+  $("map").addEventListener("pointermove", jump);
+}

@@ -1,0 +1,166 @@
+// What is the gradient?  Computed here from the maps in the page, the engine's own: a contribution is Jᵀ g of one arrow, a
+// gradient the sum of them. Replace a map, and everything upstream follows.
+//
+//   i, k  number of a box      e  number of an arrow      g  gradients by box      c  contributions by arrow
+//   real  the box an alias stands for                     way  the points of an arrow: x, y, x, y, …
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const data = JSON.parse($("data").textContent);
+const { boxes, arrows, groups, looks } = data;
+
+// ── numbers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const decoded = new Map();
+function blob(k, Kind) {
+  if (!decoded.has(k)) {
+    const text = atob(data.blobs[k]), bytes = new Uint8Array(text.length);
+    for (let j = 0; j < text.length; j++) bytes[j] = text.charCodeAt(j);
+    decoded.set(k, new Kind(bytes.buffer));
+  }
+  return decoded.get(k);
+}
+
+// A number or an array of the data as Float64Array; null if there is none, or it was left out.
+function entries(x) {
+  if (x === null) return null;
+  if (typeof x !== "object") return Float64Array.of(Number(x));
+  return x.blob === undefined ? null : blob(x.blob, Float64Array);
+}
+
+function norm(v) {
+  let top = 0, sum = 0;
+  for (const x of v) { if (Number.isNaN(x)) return NaN; top = Math.max(top, Math.abs(x)); }
+  if (top === 0 || top === Infinity) return top;
+  for (const x of v) sum += (x / top) ** 2;
+  return top * Math.sqrt(sum);
+}
+
+// Significant digits as Python's %g has them; nothing but zero reads 0.
+function short(x, digits = 4) {
+  if (x === 0) return "0";
+  if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf";
+  const [mantissa, power] = x.toExponential(digits - 1).split("e");
+  if (power >= -4 && power < digits) return String(Number(x.toPrecision(digits)));
+  return `${Number(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+}
+const signed = (x) => (x === -Infinity ? "-inf" : Number.isNaN(x) ? "nan" : (x < 0 ? "" : "+") + x.toFixed(2));
+
+// ── the graph ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const real = (i) => boxes[i].of ?? i;
+const into = boxes.map(() => []), outOf = boxes.map(() => []), drawnFrom = boxes.map(() => []); // arrows by head; real tail; tail
+arrows.forEach((arrow, e) => { into[arrow.head].push(e); outOf[real(arrow.tail)].push(e); drawnFrom[arrow.tail].push(e); });
+const aliases = boxes.map(() => []);
+boxes.forEach((box, i) => { if (box.of !== null) aliases[box.of].push(i); });
+const output = boxes.findIndex((box) => box.kind === "output");
+const computed = boxes.flatMap((box, i) => (["node", "output", "folded"].includes(box.kind) ? [i] : []));
+const values = boxes.map((box) => entries(box.value));
+const given = boxes.map((box) => entries(box.gradient)); // the engine's
+const hasGradients = output >= 0 && boxes[output].gradient !== null;
+const scalar = boxes.every((box) => box.shape.length === 0 && box.kind !== "folded");
+const loops = arrows.some((arrow) => arrow.loop), folded = boxes.some((box) => box.kind === "folded");
+
+// ── the sweep ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+// Jᵀ g of one arrow.
+function pull({ kind, rows, columns, x, d, index }, g) {
+  const part = new Float64Array(columns);
+  if (kind === "scale") for (let j = 0; j < columns; j++) part[j] = g[j] * Number(x);
+  else if (kind === "diagonal") { const D = blob(d, Float64Array); for (let j = 0; j < columns; j++) part[j] = g[j] * D[j]; }
+  else if (kind === "dense") {
+    const M = blob(d, Float64Array);
+    for (let r = 0, at = 0; r < rows; r++) for (let j = 0; j < columns; j++, at++) part[j] += M[at] * g[r];
+  } else {
+    const M = blob(d, Float64Array), I = blob(index, Int32Array);
+    for (let k = 0; k < I.length; k++) part[I[k] % columns] += M[k] * g[Math.floor(I[k] / columns)];
+  }
+  return part;
+}
+
+// What an arrow contributes when its map may be replaced: by the identity, by zero, or by itself times a number.
+function contribution(e, g, replaced) {
+  const map = arrows[e].map, what = replaced.get(e);
+  if (!map || !g) return null;
+  if (!what) return pull(map, g);
+  if (what.to === "one") return Float64Array.from(g);
+  if (what.to === "zero") return new Float64Array(map.columns);
+  return pull(map, g).map((x) => x * what.times);
+}
+
+// Youngest first: a box passes its gradient on when it is complete. null: unknown, for a map on the way is not in the page.
+function sweep(replaced = new Map()) {
+  const g = boxes.map(() => null), c = arrows.map(() => null), unknown = new Set();
+  if (hasGradients) g[output] = given[output];
+  for (let i = boxes.length - 1; i >= 0; i--) {
+    if (unknown.has(i)) g[i] = null;
+    for (const e of into[i]) {
+      const tail = real(arrows[e].tail);
+      if (boxes[tail].kind === "constant") continue;
+      c[e] = contribution(e, g[i], replaced);
+      if (c[e] === null) unknown.add(tail);
+      else if (g[tail] === null) g[tail] = Float64Array.from(c[e]);
+      else for (let j = 0; j < c[e].length; j++) g[tail][j] += c[e][j];
+    }
+  }
+  for (const i of unknown) g[i] = null;
+  return { g, c };
+}
+
+const base = sweep();
+const before = given.map((g, i) => g ?? base.g[i]); // shown when nothing is replaced
+const replaced = new Map();
+let now = { g: before, c: base.c };
+
+// ── products ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+// Boxes that every path from s to the output passes: those no arrow jumps over, among the boxes on such paths, oldest first.
+function stations(s) {
+  const seen = new Set([s]), todo = [s];
+  while (todo.length) for (const e of outOf[todo.pop()]) {
+    const head = arrows[e].head;
+    if (!seen.has(head)) { seen.add(head); todo.push(head); }
+  }
+  let reach = s;
+  const found = [];
+  for (const k of [...seen].sort((a, b) => a - b)) {
+    if (reach <= k) found.push(k);
+    for (const e of outOf[k]) reach = Math.max(reach, arrows[e].head);
+  }
+  return found;
+}
+
+const slope = (e) => {
+  const what = replaced.get(e), x = Number(arrows[e].map?.x ?? NaN);
+  return !what ? x : what.to === "one" ? 1 : what.to === "zero" ? 0 : x * what.times;
+};
+
+// The path from s to the output whose product is largest in size, and how many paths there are. Scalars only.
+function heaviest(s) {
+  const best = new Map([[output, { log: 0, product: 1, path: [output] }]]), count = new Map([[output, 1]]);
+  for (let i = output - 1; i >= s; i--) for (const e of outOf[i]) {
+    const on = best.get(arrows[e].head);
+    if (!on) continue;
+    count.set(i, (count.get(i) ?? 0) + count.get(arrows[e].head));
+    const log = on.log + Math.log(Math.abs(slope(e)));
+    if (!best.has(i) || log > best.get(i).log) best.set(i, { log, product: on.product * slope(e), next: arrows[e].head });
+  }
+  const path = [s];
+  while (path.at(-1) !== output && best.get(path.at(-1))?.next !== undefined) path.push(best.get(path.at(-1)).next);
+  return { product: best.get(s)?.product ?? NaN, path, count: count.get(s) ?? 0 };
+}
+
+// ── colours, as in colours.py ──────────────────────────────────────────────────────────────────────────────────────
+
+const channels = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+function colour(heat, span, middle = looks.WHITE) {
+  if (heat === null || (heat === -Infinity && middle === looks.GREY)) return middle;
+  if (!Number.isFinite(heat)) return looks.SPECIAL[Number.isNaN(heat) ? "nan" : heat > 0 ? "inf" : "zero"];
+  const share = Math.max(-1, Math.min(1, heat / span)), a = channels(middle), b = channels(share > 0 ? looks.RED : looks.BLUE);
+  return "#" + a.map((x, k) => Math.round(x + Math.abs(share) * (b[k] - x)).toString(16).padStart(2, "0")).join("");
+}
+function ink(fill) {
+  const [r, g, b] = channels(fill).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.19 ? looks.DARK : looks.PALE;
+}
+const heatOf = (g) => (g ? Math.log10(norm(g)) : null);
