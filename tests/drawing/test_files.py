@@ -137,7 +137,7 @@ def test_the_mode_of_an_existing_file_is_kept_and_a_link_is_followed(graph, tmp_
 @pytest.mark.parametrize(
     "name, error, words",
     [
-        ("a.gif", ValueError, r"\.dot, \.svg, \.png, \.pdf; got 'a.gif'"),
+        ("a.gif", ValueError, r"\.dot, \.svg, \.png, \.pdf, \.html; got 'a.gif'"),
         ("a", ValueError, "suffix"),
         ("missing/a.svg", FileNotFoundError, "no folder"),
         ("folder.svg", IsADirectoryError, "is a folder"),

@@ -31,12 +31,19 @@ class Link(LinearMap):
     """
 
     def __init__(self, start: Group, end: Group, path: set[Node]):
-        self.start, self.end, self.name = start, end, f"{named(start)} → {named(end)}"
+        self.start, self.end = start, end
         self.shape_in, self.shape_out = shape_of(start), shape_of(end)
         self.ops = nodes_between(start, end, path)
         self.inside = set(self.ops) | set(start)
         self.gain = float("nan")
-        self.text = cut(f"∂({named(end)})/∂({named(start)})", 60, middle=True)
+
+    @property
+    def name(self) -> str:
+        return f"{named(self.start)} → {named(self.end)}"
+
+    @property
+    def text(self) -> str:  # type: ignore[override]
+        return cut(f"∂({named(self.end)})/∂({named(self.start)})", 60, middle=True)
 
     @property
     def local(self) -> LinearMap:

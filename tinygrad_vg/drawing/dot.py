@@ -67,10 +67,10 @@ def bounds(places: list[Place]) -> dict[str, str]:
 
 def box_look(box: Box, span: float) -> dict[str, str]:
     fill = fill_of(box.kind, box.heat, span)
-    words = dict(label=label(box.lines), tooltip=label([box.tooltip]))
+    words = dict(label=label(box.lines), tooltip=tip(box.tooltip))
     look = words | dict(style=STYLE.get(box.kind, "filled,rounded"), fillcolor=fill, fontcolor=ink(fill), color=GREY)
     if box.kind == "alias":
-        look |= dict(fontsize="9", height="0.2", margin="0.08,0.03")
+        look |= dict(of=f"n{box.of}", fontsize="9", height="0.2", margin="0.08,0.03")
     if box.kind == "folded":
         look |= dict(peripheries="2")
     if box.kind == "output":
@@ -79,7 +79,7 @@ def box_look(box: Box, span: float) -> dict[str, str]:
 
 
 def arrow_look(arrow: Arrow) -> dict[str, str]:
-    hint, style = label([arrow.tooltip]), "dotted" if arrow.heat == -math.inf else "solid"
+    hint, style = tip(arrow.tooltip), "dotted" if arrow.heat == -math.inf else "solid"
     words = dict(label=label(arrow.lines), tooltip=hint, labeltooltip=hint)
     return words | dict(color=colour(arrow.heat, ARROW_SPAN, GREY), penwidth=f"{thickness(arrow.heat):.2g}", style=style)
 
@@ -105,6 +105,11 @@ def label(lines: Any) -> str:
     from graphviz import escape, nohtml
 
     return nohtml("\\n".join(escape(line.replace("&", "&amp;")) for text in lines for line in text.split("\n")))
+
+
+def tip(text: str) -> str:
+    """A tooltip, whose escapes Graphviz reads twice."""
+    return label([text.replace("\\", "\\\\")])
 
 
 def legend_label(picture: Picture) -> str:

@@ -105,15 +105,20 @@ def edge_arrow(tail: int, head: int, edge: Edge | None) -> Arrow:
     return Arrow(tail, head, lines, f"{words}\ngain {number(ratio, 17)}", heat(ratio), edge.local)
 
 
-def gain(edge: Edge) -> float | None:
-    """|Jᵀ g| / |g|, g the gradient of the child (of a Scalar |J|); None where there is no g, nothing but zeros, or no J any more."""
+def gain(edge: Edge, size: float | None = None) -> float | None:
+    """|Jᵀ g| / |g|, g the gradient of the child (of a Scalar |J|); None where there is no g, nothing but zeros, or no J any more.
+
+    size  |g|, if it is known already
+    """
     if changed(edge):
         return None
     if isinstance(edge.child, Scalar):
         return abs(float(edge.local))
     g = edge.child.grad
-    size = 0.0 if g is None else norm(g)
-    return norm(edge.local.pull(g)) / size if size else None
+    size = 0.0 if g is None else norm(g) if size is None else size
+    if not size or edge.formula == "1" and edge.parent.shape == edge.child.shape:
+        return 1.0 if size else None
+    return norm(edge.local.pull(g)) / size
 
 
 def changed(edge: Edge) -> bool:
@@ -123,7 +128,7 @@ def changed(edge: Edge) -> bool:
 def title(node: Node) -> str:
     """`h[3] = tanh`; without a name the op alone."""
     op = short(clean(node.op), LONGEST_NAME)
-    return f"{label_of(node)} = {op}" if node.name and node.rule is not None else label_of(node)
+    return f"{label_of(node)} = {op}" if node.name and str(node.name) and node.rule is not None else label_of(node)
 
 
 def label_of(node: Node) -> str:
@@ -142,7 +147,8 @@ def number(x: Any, digits: int = 4) -> str:
 
 
 def heat(x: Any) -> float | None:
-    size = None if x is None else norm(x)
+    """log10 of the size of a number or an array; -inf for an exact zero, nan and inf as they are."""
+    size = None if x is None else abs(x) if type(x) is float else norm(x)
     return size if size is None or size != size else math.log10(size) if size else -math.inf
 
 

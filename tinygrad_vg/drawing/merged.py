@@ -48,25 +48,25 @@ def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> 
     return Arrow(tail, head, (f"gain {number(ratio, 3)}",), f"{many}\ngain {number(ratio, 17)}", heat(ratio), count=len(edges))
 
 
-def rolled_box(unit: list[Node], row: int | None, letter: str) -> Box:
+def rolled_box(unit: list[Node], row: int | None, letter: str, sizes: dict[Node, float]) -> Box:
     """The nodes of all steps with the same role: the gradient at the first and the last of them, the colour their geometric mean."""
     name = rolled_name(unit, letter)
     name = f"{name} = {short(clean(unit[0].op), LONGEST_NAME)}" if unit[0].name and unit[0].rule is not None else name
     lines, words = [name, f"× {len(unit)}"], [name]
-    grads = [node.grad for node in unit if node.grad is not None]
-    logs = [size for g in grads if (size := heat(g)) is not None]
-    if grads:
-        early, late = grads[0], grads[-1]
-        lines.append(f"|grad| {number(norm(early), 3)} … {number(norm(late), 3)}")
-        words += [f"|gradient| {at}: {number(norm(g), 17)}" for at, g in (("at the first", early), ("at the last", late))]
+    known = [sizes[node] for node in unit if node in sizes]
+    logs = [log for size in known if (log := heat(size)) is not None]
+    if known:
+        early, late = known[0], known[-1]
+        lines.append(f"|grad| {number(early, 3)} … {number(late, 3)}")
+        words += [f"|gradient| {at}: {number(size, 17)}" for at, size in (("at the first", early), ("at the last", late))]
     return Box(tuple(map(short, lines)), "\n".join(words), "folded", mean(logs), row, name, nodes=len(unit))
 
 
-def rolled_arrow(tail: int, head: int, edges: list[Edge], step: dict, letter: str) -> Arrow:
+def rolled_arrow(tail: int, head: int, edges: list[Edge], step: dict, letter: str, sizes: dict[Node, float]) -> Arrow:
     """The same edge in every step: its derivative and its gain, the geometric mean."""
     formula = short(clean(rolled_formula(edges[-1], step, letter)), LONGEST_NAME)
     lines, words = [short(formula)], [f"∂child/∂parent = {formula}", f"{len(edges)} arrows"]
-    logs = [log for edge in edges if (log := heat(gain(edge))) is not None]
+    logs = [log for edge in edges if (log := heat(gain(edge, sizes.get(edge.child)))) is not None]
     middle = mean(logs)
     if middle is not None and not (formula == "1" and middle == 0):
         lines.append(f"gain {number(10**middle, 3)}")

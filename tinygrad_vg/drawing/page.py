@@ -22,7 +22,7 @@ from ..chain.text import clean
 from . import columns
 from .colours import legend
 from .columns import MARGIN, graph_svg, layout, legend_svg, routes, whole_svg
-from .elements import Arrow, Box, Picture, heat, norm, number
+from .elements import LONGEST_NAME, Arrow, Box, Picture, heat, norm, number, short
 from .page_chain import chain_data
 from .page_data import BUDGET, page_data, parted
 
@@ -49,8 +49,8 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
     data["chain"] = chain_data(chain, picture) if chain is not None else None
     script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css")
     fields = {
-        "title": escape(clean(title) or name_of(picture)), "note": escape(picture.note), "script": script, "style": style,
-        "script_hash": digest(script), "style_hash": digest(style), "graph": whole_svg(*graph_svg(picture)), "legend": key_svg(picture),
+        "title": escape(short(clean(title), LONGEST_NAME) or name_of(picture)), "note": escape(picture.note),
+        "script": script, "style": style, "script_hash": digest(script), "style_hash": digest(style), "graph": whole_svg(*graph_svg(picture)), "legend": key_svg(picture),
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }  # fmt: skip
     return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset("page.html"))

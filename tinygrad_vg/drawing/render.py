@@ -60,10 +60,20 @@ def complain(code: int, stderr: str, picture: bytes, format: str) -> None:
     """RuntimeError if the engine failed, also where it says so on stderr only, or hands over half a picture."""
     said = [line for line in stderr.splitlines() if line.strip() and not line.startswith("Fontconfig")]
     errors = [line for line in said if line.startswith("Error:")]
-    if any("too large" in line for line in said) and format == "png":
+    if any("too large for" in line for line in said) and format == "png":
         raise RuntimeError("the picture is too large for PNG, Graphviz says; save it as .svg or .pdf")
     if code or errors:
         raise RuntimeError(f"Graphviz failed (exit code {code}): {(errors or said[-1:] or ['it gave no reason'])[0][:500]}")
-    whole = {"svg": picture.rstrip().endswith(b"</svg>"), "png": picture.endswith(b"IEND\xaeB`\x82"), "pdf": b"%%EOF" in picture[-1024:]}
-    if not whole[format]:
+    whole = {"svg": is_svg, "png": lambda p: p.endswith(b"IEND\xaeB`\x82"), "pdf": lambda p: b"%%EOF" in p[-1024:]}
+    if not whole[format](picture):
         raise RuntimeError(f"Graphviz ended without an error, but its {format} is not complete ({len(picture)} bytes)")
+
+
+def is_svg(picture: bytes) -> bool:
+    """Whether it is well-formed XML, and an svg."""
+    from xml.etree import ElementTree
+
+    try:
+        return ElementTree.fromstring(picture).tag.endswith("svg")
+    except ElementTree.ParseError:
+        return False

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..autodiff.node import Edge, Node, Unrecorded, history, latest_change
 from ..autodiff.sweep import start, sweep
+from ..chain.factors import norm
 from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, edge_arrow, node_box
 from .folding import Fold, arranged, check_mode, folded, loop_gain
 from .merged import folded_arrow, folded_box, rolled_arrow, rolled_box, with_loop_gain
@@ -47,6 +48,7 @@ class Sketch:
         self.stale = stale(order)
         self.gradients = {} if self.fold.key else gradients(order, self.stale)
         self.leaving = leaving(order, self.fold.key)
+        self.sizes = {node: norm(node.grad) for node in self.fold.key if node.grad is not None}
         self.exits: dict[int, list[Node]] = {}  # of each folded box
         self.boxes: list[Box] = []
         self.slots: list[Slot] = []
@@ -124,7 +126,7 @@ class Sketch:
             for i, parent in enumerate(node.parents):
                 constants.setdefault(i, []).extend([] if isinstance(parent, Node) else [parent])
         tails = {i: self.add(constant_box(same[-1], len(same)), ROLLED) for i, same in constants.items() if same}
-        head = self.add(rolled_box(unit, self.row.get(unit[-1]), self.letter), ROLLED)
+        head = self.add(rolled_box(unit, self.row.get(unit[-1]), self.letter, self.sizes), ROLLED)
         self.number |= dict.fromkeys(unit, head)
         self.slots += [Slot(tails[i], head, None) for i, same in constants.items() for _ in same]
         self.slots += [Slot(edge.parent, head, edge) for node in unit for edge in node.edges]
@@ -146,7 +148,7 @@ class Sketch:
         if not known:
             return Arrow(tail, head, count=len(edges))
         if self.fold.how == "rolled":
-            return rolled_arrow(tail, head, known, self.step, self.letter)
+            return rolled_arrow(tail, head, known, self.step, self.letter, self.sizes)
         return folded_arrow(tail, head, known, self.exits[head])
 
     @property

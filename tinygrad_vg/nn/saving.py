@@ -44,6 +44,7 @@ def save_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, place)
-    except BaseException:
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error  # with the name that was asked for
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
