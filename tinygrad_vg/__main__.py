@@ -1,7 +1,8 @@
 """The command line: `python -m tinygrad_vg` reads a text and shows what happens to the gradient of an RNN that reads along.
 
 `python -m tinygrad_vg chain MODEL` (or uses, verdict, explain) asks about a model of the debate instead; `draw MODEL` draws it;
-`learn NAME` runs one of the learning experiments and prints its table. Each has its own --help.
+`learn NAME` runs one of the learning experiments and prints its table; `claims` measures what the debate claims. Each has its own
+--help.
 
 A character RNN runs over the last characters of the text, predicts the one that follows, and is differentiated once. Printed:
 the loss, the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture
@@ -26,9 +27,10 @@ import numpy as np
 
 from .chain.text import clean
 from .drawing import draw
-from .experiments.options import EXPERIMENTS, MODEL, QUESTIONS, asking_parser, draw_parser, learn_parser, main_parser
+from .experiments.options import EXPERIMENTS, MODEL, QUESTIONS, asking_parser, claims_parser, draw_parser, learn_parser, main_parser
 from .experiments.reading import run, sentence
 from .experiments.texts import long_text, read
+from .nn.saving import checked_path, save_whole
 
 DRAWN_STEPS = 8
 
@@ -88,6 +90,25 @@ def learn(options: argparse.Namespace) -> None:
     if options.name == "letters":
         given["text"] = read(options.text)[0] if options.text else long_text()
     experiment(**given)
+
+
+def judge(options: argparse.Namespace) -> None:
+    """Run claims and print the ledger, a claim in full, or write the page; RuntimeError, after printing, if a figure has moved."""
+    from .experiments import claims
+
+    wanted = claims.chosen(options.ids, options.slow)
+    if options.list:
+        return show(claims.listed(wanted), False)
+    place = options.html and checked_path(options.html, (".html",))
+    outcomes = list(claims.run(wanted, progress=bool(sys.stderr and sys.stderr.isatty())))
+    if options.json:
+        show(json.dumps([one.to_dict() for one in outcomes], ensure_ascii=False, allow_nan=False, indent=1), True)
+    else:
+        show("\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes), False)
+    if place:
+        save_whole(place, claims.page(outcomes).encode())
+    if moved := [one.claim.id for one in outcomes if one.moved]:
+        raise RuntimeError(f"the figures of {', '.join(moved)} have moved")
 
 
 def chain_of_a_text(options: argparse.Namespace) -> None:
@@ -186,9 +207,12 @@ def plain_signs(text: str) -> str:
 
 
 COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], Callable[[argparse.Namespace], None]]] = {
-    "": (main_parser, chain_of_a_text), "learn": (learn_parser, learn), "draw": (draw_parser, draw_a_model),
+    "": (main_parser, chain_of_a_text),
+    "draw": (draw_parser, draw_a_model),
+    "learn": (learn_parser, learn),
+    "claims": (claims_parser, judge),
     **{question: (partial(asking_parser, question), answer) for question in QUESTIONS},
-}  # fmt: skip
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -50,7 +50,8 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
     script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css")
     fields = {
         "title": escape(short(clean(title), LONGEST_NAME) or name_of(picture)), "note": escape(picture.note),
-        "script": script, "style": style, "script_hash": digest(script), "style_hash": digest(style), "graph": whole_svg(*graph_svg(picture)), "legend": key_svg(picture),
+        "script": script, "style": style,
+        "script_hash": digest(script), "style_hash": digest(style), "graph": whole_svg(*graph_svg(picture)), "legend": key_svg(picture),
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }  # fmt: skip
     return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset("page.html"))

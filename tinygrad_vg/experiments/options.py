@@ -14,7 +14,7 @@ from .models import NAMES
 MAIN = """\
 A character RNN runs over the last characters of a text, predicts the one that follows, and is differentiated once. Printed: the loss,
 the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture and of a page that
-steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, draw, learn."""
+steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, draw, learn, claims."""
 QUESTIONS = {
     "chain": "the chain-rule product of a model, who is to blame for its size, and how far back it reaches",
     "uses": "who contributed to the gradient of a model's weight, by time step and by distance to the loss",
@@ -97,6 +97,18 @@ def learn_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     p.add_argument("name", choices=EXPERIMENTS)
     p.add_argument("--text", metavar="FILE", help="for letters: a UTF-8 text (default: the topics of Python's own help)")
+    return p
+
+
+def claims_parser() -> argparse.ArgumentParser:
+    """The options of `claims`: which ones, and how to print."""
+    what = "Measure the claims of the debate and print the ledger; with ids, these claims in full."
+    p = argparse.ArgumentParser(prog="python -m tinygrad_vg claims", description=what)
+    p.add_argument("ids", nargs="*", metavar="ID", help="P8, C3 …")
+    p.add_argument("--list", action="store_true", help="print the claims without running any")
+    p.add_argument("--slow", action="store_true", help="run the slow ones, too (some minutes each)")
+    p.add_argument("--json", action="store_true", help="print one JSON document")
+    p.add_argument("--html", metavar="FILE", help="write one page with pictures")
     return p
 
 
