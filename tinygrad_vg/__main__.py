@@ -12,6 +12,8 @@ and of a page that steps through the two passes.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import math
 import os
@@ -27,7 +29,9 @@ import numpy as np
 
 from .chain.text import clean
 from .drawing import draw
-from .experiments.options import EXPERIMENTS, MODEL, QUESTIONS, asking_parser, claims_parser, draw_parser, learn_parser, main_parser
+from .experiments.options import (
+    EXPERIMENTS, MODEL, QUESTIONS, asking_parser, claims_parser, draw_parser, learn_parser, main_parser, phase_parser,
+)  # fmt: skip
 from .experiments.reading import run, sentence
 from .experiments.texts import long_text, read
 from .nn.saving import checked_path, save_whole
@@ -109,6 +113,33 @@ def judge(options: argparse.Namespace) -> None:
         save_whole(place, claims.page(outcomes).encode())
     if moved := [one.claim.id for one in outcomes if one.moved]:
         raise RuntimeError(f"the figures of {', '.join(moved)} have moved")
+
+
+def phase_diagram(options: argparse.Namespace) -> None:
+    """Run a grid of depths and variances, here, in processes or on a cluster, and print its table."""
+    from .experiments import grid, phase
+
+    with contextlib.ExitStack() as stack:
+        executor: Any = None
+        if options.cluster:
+            executor = stack.enter_context(grid.cluster(options.cluster))
+        elif options.workers:
+            executor = stack.enter_context(grid.processes(options.workers))
+        seen = counter if sys.stderr and sys.stderr.isatty() else None
+        given = {"executor": executor, "store": options.store, "progress": seen}
+        found = phase.diagram(options.depths, options.variances, options.seeds, **given)
+    if options.picture:
+        place = checked_path(options.picture, (".png", ".svg", ".pdf"))
+        phase.picture(found).savefig(content := io.BytesIO(), format=place.suffix[1:].lower())
+        save_whole(place, content.getvalue())
+    show(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if options.json else phase.table(found), options.json)
+    if found.failed:
+        raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
+
+
+def counter(done: int, whole: int) -> None:
+    """How far a grid has come, on stderr."""
+    print(f"\r{done} of {whole}", end="\n" if done == whole else "", file=sys.stderr, flush=True)
 
 
 def chain_of_a_text(options: argparse.Namespace) -> None:
@@ -211,6 +242,7 @@ COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], Callable[[argpa
     "draw": (draw_parser, draw_a_model),
     "learn": (learn_parser, learn),
     "claims": (claims_parser, judge),
+    "phase": (phase_parser, phase_diagram),
     **{question: (partial(asking_parser, question), answer) for question in QUESTIONS},
 }
 

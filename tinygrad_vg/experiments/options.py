@@ -112,6 +112,20 @@ def claims_parser() -> argparse.ArgumentParser:
     return p
 
 
+def phase_parser() -> argparse.ArgumentParser:
+    """The options of `phase`: the grid, and what runs it."""
+    p = argparse.ArgumentParser(prog="python -m tinygrad_vg phase", description="Depth × variance of the weights: where tanh nets learn.")
+    p.add_argument("--depths", type=whole(1, 1000), nargs="+", default=[5, 10, 20, 30], metavar="L", help="layers (5 10 20 30)")
+    p.add_argument("--variances", type=positive, nargs="+", default=[0.5, 1.0, 1.5, 2.5, 4.0], metavar="V", help="(0.5 1 1.5 2.5 4)")
+    p.add_argument("--seeds", type=whole(1, 10_000), default=3, metavar="K", help="runs for each point (3)")
+    p.add_argument("--workers", type=whole(1, 1024), metavar="N", help="run in so many processes (here)")
+    p.add_argument("--cluster", metavar="ADDRESS", help="run on a dask cluster, tcp://host:8786, or 'local' for one of two workers here")
+    p.add_argument("--store", metavar="FILE", help="a .jsonl file that keeps finished cells, so that a run can be taken up again")
+    p.add_argument("--picture", metavar="FILE", help="write the diagram as .png, .svg or .pdf")
+    p.add_argument("--json", action="store_true", help="print one JSON document")
+    return p
+
+
 def whole(low: int, high: int) -> Any:
     def number(text: str) -> int:
         if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
