@@ -30,7 +30,8 @@ import numpy as np
 from .chain.text import clean
 from .drawing import draw
 from .experiments.options import (
-    EXPERIMENTS, MODEL, QUESTIONS, asking_parser, claims_parser, draw_parser, learn_parser, main_parser, phase_parser,
+    EXPERIMENTS, MODEL, QUESTIONS, asking_parser, claims_parser, draw_parser, exercise_parser, learn_parser, main_parser,
+    phase_parser,
 )  # fmt: skip
 from .experiments.reading import run, sentence
 from .experiments.texts import long_text, read
@@ -113,6 +114,20 @@ def judge(options: argparse.Namespace) -> None:
         save_whole(place, claims.page(outcomes).encode())
     if moved := [one.claim.id for one in outcomes if one.moved]:
         raise RuntimeError(f"the figures of {', '.join(moved)} have moved")
+
+
+def exercise(options: argparse.Namespace) -> None:
+    """Print an exercise, or grade an answer: RuntimeError, after printing, if it is wrong."""
+    from .experiments import exercises
+
+    if options.number is None:
+        return show("\n".join(f"{n:>2}  {e.name}({e.arguments})" for n, e in exercises.EXERCISES.items()), False)
+    if options.file is None:
+        return show("\n".join(textwrap.fill(line, 80) for line in str(exercises.numbered(options.number)).split("\n")), False)
+    graded = exercises.grade(options.number, Path(options.file))
+    show(str(graded), False)
+    if not graded.passed:
+        raise RuntimeError(f"exercise {options.number} is not solved yet")
 
 
 def phase_diagram(options: argparse.Namespace) -> None:
@@ -242,6 +257,7 @@ COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], Callable[[argpa
     "draw": (draw_parser, draw_a_model),
     "learn": (learn_parser, learn),
     "claims": (claims_parser, judge),
+    "exercise": (exercise_parser, exercise),
     "phase": (phase_parser, phase_diagram),
     **{question: (partial(asking_parser, question), answer) for question in QUESTIONS},
 }

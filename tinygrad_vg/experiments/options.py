@@ -112,6 +112,15 @@ def claims_parser() -> argparse.ArgumentParser:
     return p
 
 
+def exercise_parser() -> argparse.ArgumentParser:
+    """The options of `exercise`: its number, and a file with an answer."""
+    what = "Print an exercise in matrix calculus, or grade an answer: a Python file that defines the function asked for."
+    p = argparse.ArgumentParser(prog="python -m tinygrad_vg exercise", description=what)
+    p.add_argument("number", type=int, nargs="?", metavar="N", help="which one, 1 to 10; without a number, all of them")
+    p.add_argument("file", nargs="?", metavar="FILE", help="your answer; the file is run")
+    return p
+
+
 def phase_parser() -> argparse.ArgumentParser:
     """The options of `phase`: the grid, and what runs it."""
     p = argparse.ArgumentParser(prog="python -m tinygrad_vg phase", description="Depth × variance of the weights: where tanh nets learn.")
