@@ -6,7 +6,7 @@ A gradient is a sum over paths of products of these numbers. Here it is added up
 import math
 import sys
 
-from tinygrad_vg import Scalar, draw, history, paths
+from tinygrad_vg import Chain, Scalar, draw, history, paths
 
 
 def main(fast: bool = False) -> int:
@@ -26,7 +26,8 @@ def main(fast: bool = False) -> int:
     found = paths(y, x)
     print(found)
     print(f"\nsum over paths {math.fsum(path.product for path in found.top):.6f}, the engine's gradient {x.grad:.6f}")
-    print(f"drawn: {draw(y)}; draw(y).save('graph.svg') makes the picture")
+    print(f"drawn: {draw(y)}; draw(y).save('graph.svg') makes the picture\n")
+    print(Chain(y, x))
     return 0
 
 

@@ -4,6 +4,7 @@ Each layer multiplies the gradient by its slopes, never above 1/4, and by its we
 """
 
 import sys
+import textwrap
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def main(fast: bool = False) -> int:
     # %% the product, and who made it small
     print(chain)
     print()
-    print(chain.blame().sentence)
+    print(textwrap.fill(chain.blame().sentence, 80))
     return 0
 
 

@@ -23,12 +23,14 @@ def main(fast: bool = False) -> int:
     n = 100 if fast else 500
     for name, factors in {"all .98": np.full(n, 0.98), ".5 and 1.46, in turn": np.resize([0.5, 1.46], n)}.items():
         log = product(factors).log_product[0]
-        print(f"{name:>22}: mean {factors.mean():.3f}, product of {n} is 10^{log / np.log(10):.1f}, geometric mean {np.exp(log / n):.3f}")
+        print(f"{name}: mean {factors.mean():.3f}, geometric mean {np.exp(log / n):.3f}")
+        print(f"    product of {n}: 10^{log / np.log(10):.1f}")
 
     # %% random factors: the variance of the product is 1, its median is not
     draws = np.random.default_rng(0).normal(size=(20_000, 50)).prod(axis=1)
-    print(f"\n50 normal factors, 20,000 draws: median |product| {np.median(np.abs(draws)):.1e}, and exp(-.635 · 50) = {np.exp(-0.6352 * 50):.1e};")
-    print(f"variance of the product: 1 in theory, {draws.var():.1e} in these draws: it is made by draws rarer than these\n")
+    print("\n50 normal factors, 20,000 draws:")
+    print(f"    median |product| {np.median(np.abs(draws)):.1e}; exp(-.635 · 50) is {np.exp(-0.6352 * 50):.1e}")
+    print(f"    variance {draws.var():.1e}; in theory 1, made by draws rarer than these\n")
     print(product(np.resize([0.5, 1.46], 12)))
     return 0
 

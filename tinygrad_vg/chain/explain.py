@@ -10,7 +10,7 @@ from typing import Any
 from ..autodiff.node import Edge, Node, describe, history
 from ..autodiff.products import Linear
 from .formulas import Form, form, names, operand
-from .text import clean
+from .text import clean, wrapped
 
 
 class Explanation:
@@ -45,7 +45,7 @@ class Explanation:
         return f"$\\displaystyle {self.tex}$" if self.tex else None
 
     def __str__(self) -> str:
-        return self.text
+        return wrapped(self.text)
 
     def __repr__(self) -> str:
         return f"Explanation({self.title})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 
 # what cannot be seen, or would turn the direction of writing: control characters, surrogates, bidirectional marks
@@ -38,3 +39,13 @@ def cut(text: str, columns: int, middle: bool = False) -> str:
 def padded(text: str, columns: int) -> str:
     """text, filled up with blanks to so many columns."""
     return text + " " * (columns - width(text))
+
+
+def wrapped(text: str, columns: int = 80) -> str:
+    """Every line in at most so many columns; what does not fit goes on below, a little further in than the line began."""
+    return "\n".join(wrapped_line(line, columns) for line in text.split("\n"))
+
+
+def wrapped_line(line: str, columns: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, columns, subsequent_indent=indent) if len(line) > columns else line

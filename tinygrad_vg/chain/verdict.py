@@ -21,7 +21,7 @@ from ..autodiff.sweep import grad
 from .chain import jsonable
 from .flow import COUNT, DEAD, MERGES, SATURATED, SLOPES, WEIGHTS, Flow
 from .stations import members
-from .text import clean, cut
+from .text import clean, cut, wrapped
 
 # fmt: off
 KINDS = {  # kind: what it means, what usually helps; the worst first
@@ -76,7 +76,7 @@ class Verdict:
     def __str__(self) -> str:
         rows = [f"  {cut(clean(part.source), 24):24} {part.kind:20} {part.figures()}" for part in self.parts]
         head = [f"{self.kind}{f' at {self.source}' if self.parts else ''}: {KINDS[self.kind][0]}."]
-        return "\n".join([*head, self.why, f"What usually helps: {self.helps}.", *rows])
+        return wrapped("\n".join([*head, self.why, f"What usually helps: {self.helps}.", *rows]))
 
     def figures(self) -> str:
         known = [(name, self.numbers[key]) for name, key in (("signal", "signal"), ("log gain", "log_gain")) if key in self.numbers]

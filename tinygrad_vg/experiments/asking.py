@@ -5,11 +5,11 @@ Each gives the text to print and the same as plain numbers.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..chain import explain, side_by_side, uses, verdict
+from ..chain.text import wrapped
 from .models import Asked, build
 
 Answer = tuple[str, dict[str, Any]]
@@ -62,10 +62,4 @@ def ask(question: str, name: str, vs: list[str], settings: Mapping[str, Any]) ->
         raise ValueError(f"--vs sets chains side by side; {question} is about one model")
     first = build(name, **settings)
     text, figures = chains(first, [build(other, **settings) for other in vs]) if question == "chain" else ONE[question](first)
-    return "\n".join(map(folded, text.split("\n"))), figures
-
-
-def folded(line: str) -> str:
-    """The line in 80 columns, what follows indented a little further than its start."""
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(line, 80, subsequent_indent=indent, drop_whitespace=True) if len(line) > 80 else line
+    return wrapped(text), figures
