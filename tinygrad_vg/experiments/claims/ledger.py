@@ -9,6 +9,7 @@ import base64
 import html
 import io
 import math
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -32,7 +33,14 @@ def chosen(ids: Iterable[str] = (), slow: bool = False) -> list[Claim]:
     wanted = [id.upper() for id in ids]
     if unknown := [id for id in wanted if id not in names()]:
         raise ValueError(f"there is no claim {unknown[0]}; the claims are {', '.join(CLAIMS)}")
-    return [claim for claim in CLAIMS.values() if (claim.id.upper() in wanted if wanted else slow or not claim.slow)]
+    claims = sorted(CLAIMS.values(), key=place)
+    return [claim for claim in claims if (claim.id.upper() in wanted if wanted else slow or not claim.slow)]
+
+
+def place(claim: Claim) -> tuple:
+    """Where it stands in the debate: the post's claims (P) first, then those of the comments (C), each in their order."""
+    number = re.findall(r"\d+", claim.id)[0]
+    return claim.id[0] != "P", int(number), claim.id
 
 
 def names() -> set[str]:
@@ -86,16 +94,23 @@ def listed(claims: Iterable[Claim]) -> str:
 
 def full(one: Outcome) -> str:
     """One claim with every figure, its curves and what else it prints."""
-    claim, found = one.claim, one.found
-    lines = [f"{claim.id}: {one.verdict} ({VERDICTS[claim.verdict]})", *folded(claim.sentence, 2), "", *folded(claim.answer, 0), ""]
-    for name, range in claim.expected.items():
+    claim = one.claim
+    head = [f"{claim.id}: {one.verdict} ({VERDICTS[claim.verdict]})", *folded(claim.sentence, 2), "", *folded(claim.answer, 0)]
+    return "\n".join([*head, "", details(one)]).rstrip()
+
+
+def details(one: Outcome, drawn: bool = False) -> str:
+    """Every figure, with the range it must lie in; what else there is; and, unless a picture shows them, the chain and the curves."""
+    expected, found = one.claim.expected, one.found
+    lines = []
+    for name, range in expected.items():
         x = found.figures.get(name, math.nan)
         lines.append(f"  {'   ' if x in range else '!! '}{name} = {number(x, 6)}, expected {range.text}")
-    lines += [f"     {name} = {number(x, 6)}" for name, x in found.figures.items() if name not in claim.expected]
-    if found.chain is not None:
+    lines += [f"     {name} = {number(x, 6)}" for name, x in found.figures.items() if name not in expected]
+    if found.chain is not None and not drawn:
         lines += ["", found.chain.table(typical=False)]
-    for name, (x, y) in found.curves.items():
-        lines += ["", f"{name}: {found.axes[1]} against {found.axes[0]}", terminal_plot(y, x)]
+    for name, (x, y) in () if drawn else found.curves.items():
+        lines += ["", *folded(f"{name}: {found.axes[1]} against {found.axes[0]}", 0), terminal_plot(y, x)]
     return "\n".join([*lines, *(["", found.lines] if found.lines else [])])
 
 
@@ -122,13 +137,15 @@ def curves(found: Found) -> Any:
 
 def page(outcomes: Iterable[Outcome]) -> str:
     """The ledger as one HTML page that needs no network: a section for each claim, with its picture where matplotlib is installed."""
+    outcomes = list(outcomes)
+    index = " ".join(f'<a href="#{one.claim.id}">{one.claim.id}</a>' for one in outcomes)
     sections = "\n".join(section(one) for one in outcomes)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>The claims book</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <style>{STYLE}</style></head>
-<body><h1>The claims book</h1><p>Every sentence of the debate, run and judged.</p>
+<body><h1>The claims book</h1><p>Every sentence of the debate, run and judged.</p><nav>{index}</nav>
 {sections}
 </body></html>
 """
@@ -141,11 +158,10 @@ b { border: 1px solid; border-radius: .3rem; padding: 0 .4rem; font-weight: 600 
 
 def section(one: Outcome) -> str:
     """A claim as a piece of HTML: sentence, verdict, answer, picture and figures."""
-    claim, mark = one.claim, ' class="moved"' if one.moved else ""
-    figures = full(one).split("\n\n", 2)[2]  # after the sentence and the answer
+    claim, mark, drawn = one.claim, ' class="moved"' if one.moved else "", image(one.found)
     return (
         f'<h2 id="{claim.id}">{claim.id} <b{mark}>{one.verdict}</b> {html.escape(claim.sentence)}</h2>\n'
-        f"<p>{html.escape(claim.answer)}</p>\n{image(one.found)}<pre>{html.escape(figures)}</pre>"
+        f"<p>{html.escape(claim.answer)}</p>\n{drawn}<pre>{html.escape(details(one, bool(drawn)))}</pre>"
     )
 
 

@@ -1,0 +1,41 @@
+"""What do the rows about networks share?  How weights start, and the chain through the layers of a deep one.
+
+    W  weight      n  units      ρ  spectral radius      h  hidden layer      x  input
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import Chain, Tensor, history, nn
+
+
+def times(scale: float, init: Callable[..., Any] = nn.init.normal) -> Callable[..., Any]:
+    """A start for weights: `scale` times another, N(0, 1/n) if none is given."""
+    return lambda shape, rng: scale * init(shape, rng)
+
+
+def of_radius(rho: float) -> Callable[..., Any]:
+    """A start for recurrent weights: N(0, 1/n), scaled to spectral radius ρ."""
+    return lambda shape, rng: nn.init.with_radius(nn.init.normal(shape, rng), rho)
+
+
+def layered(depth: int, width: int, activation: str, init: Any, seed: int, *, batch: int | None = None, **options: Any) -> Chain:
+    """The chain from h[depth] of an MLP, pulled by a random gradient N(0, I), back to an input x ~ N(0, I), layer by layer.
+
+    init  a name or function of nn.init, or a number s: W ~ N(0, s²/n)      batch  None for a single x      options  of nn.MLP
+    """
+    rng = np.random.default_rng(seed)
+    net = nn.MLP([width] * (depth + 2), activation, times(init) if isinstance(init, float) else init, rng=rng, **options)
+    x = Tensor(rng.normal(size=(width,) if batch is None else (batch, width)), name="x")
+    found = {str(node.name): node for node in history(net(x))}
+    layers = [found[f"h[{k}]"] for k in range(1, depth + 1)]
+    return Chain(layers[-1], x, layers, rng.normal(size=x.shape))
+
+
+def curve(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+    """Layers passed, and the size of the gradient there, 1 at the output."""
+    return np.arange(len(chain.stations)), np.exp(chain.log_product[::-1])
