@@ -1,0 +1,41 @@
+"""What can be remembered, and what does it cost to remember nothing?
+
+    W recurrent matrix    v input weights    K = [v, W v, W² v, …] what an input leaves behind, by lag    N units    T steps
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .gaussian import require
+
+
+def linear_capacity(W: Any, v: Any, lags: int, cut: float = 1e-13) -> np.ndarray:
+    """(lags,) how much of the variance of x[t − k] a readout of h ← W h + v x recovers, x white: MC_k = K_kᵀ (K Kᵀ)⁻¹ K_k.
+
+    Each is in [0, 1]; the sum is the rank of K, at most N (Jaeger 2001). Directions weaker than `cut` of the strongest (in K Kᵀ) count as
+    lost: in floating point the rank is often well below N. ValueError if the spectral radius is 1 or more: no stationary state.
+    """
+    require(np.max(np.abs(np.linalg.eigvals(W))) < 1, "a stationary state needs a spectral radius below 1")
+    K = [np.asarray(v, dtype=float)]
+    for _ in range(lags - 1):
+        K.append(W @ K[-1])
+    _, sizes, right = np.linalg.svd(np.stack(K, axis=1), full_matrices=False)
+    return (right[sizes**2 > cut * sizes[0] ** 2] ** 2).sum(axis=0)
+
+
+def copy_baseline(T: int, letters: int = 8, length: int = 10) -> float:
+    """Cross-entropy, nats per step, of knowing when to answer but not what: length · ln(letters) / (T + 2 length).
+
+    Arjovsky, Shah & Bengio 2016, sec. 5.1.
+    """
+    require(T >= 0 and letters >= 1, f"T ≥ 0 and letters ≥ 1; got {T}, {letters}")
+    return length * math.log(letters) / (T + 2 * length)
+
+
+def adding_baseline(prediction: float = 1.0) -> float:
+    """Mean squared error of a constant answer to the sum of two U(0, 1): 1/6 + (prediction − 1)²."""
+    return 1 / 6 + (prediction - 1) ** 2
