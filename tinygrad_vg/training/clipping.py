@@ -36,7 +36,7 @@ def clip_norm(parameters: Any, threshold: float, *, per_seed: bool = False) -> C
     """
     leaves, gradients = parameters_of(parameters), checked(parameters, threshold)
     before = length(gradients.values(), per_seed)
-    factor = np.minimum(1.0, threshold / np.where(np.equal(before, 0), 1.0, before))
+    factor = threshold / np.maximum(before, threshold)
     if np.any(factor < 1):
         for name, g in gradients.items():
             assign_gradient(leaves[name], g * (factor.reshape(-1, *[1] * (np.ndim(g) - 1)) if per_seed else float(factor)))

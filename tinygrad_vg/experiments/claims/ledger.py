@@ -80,7 +80,7 @@ def ledger(outcomes: Iterable[Outcome]) -> str:
 
 def row(one: Outcome) -> str:
     head = f"{one.claim.id:<5}{one.verdict:<7}{cut(one.deciding, WIDTH - 12)}"
-    return "\n".join([head, *(f"{'':12}! {line}" for line in one.moved), *folded(one.claim.sentence)])
+    return "\n".join([head, *(part for line in one.moved for part in folded(f"! {line}")), *folded(one.claim.sentence)])
 
 
 def folded(text: str, indent: int = 12) -> list[str]:
@@ -105,8 +105,8 @@ def details(one: Outcome, drawn: bool = False) -> str:
     lines = []
     for name, range in expected.items():
         x = found.figures.get(name, math.nan)
-        lines.append(f"  {'   ' if x in range else '!! '}{name} = {number(x, 6)}, expected {range.text}")
-    lines += [f"     {name} = {number(x, 6)}" for name, x in found.figures.items() if name not in expected]
+        lines += folded(f"{'' if x in range else '!! '}{name} = {number(x, 6)}, expected {range.text}", 2)
+    lines += [f"  {name} = {number(x, 6)}" for name, x in found.figures.items() if name not in expected]
     if found.chain is not None and not drawn:
         lines += ["", found.chain.table(typical=False)]
     for name, (x, y) in () if drawn else found.curves.items():
