@@ -80,6 +80,17 @@ def test_weights_too_small_to_carry_anything_are_not_blamed_on_slopes(run):
     assert "the weights carry nothing on" in " ".join(run("--activation", "linear", "--radius", "5e-324").out.split())
 
 
+def test_a_gradient_that_is_zero_from_the_start_is_blamed_on_the_loss(run):
+    result = run("--text", "-", "--activation", "linear", "--radius", "8", "--seed", "2", stdin=b"aab" * 20)
+    assert "exactly 0 from the start, at h[20]: the loss is 0" in " ".join(result.out.split())
+    assert "\nloss 0 nats" in result.out
+
+
+def test_a_loss_of_many_digits_is_printed_short(run):
+    result = run("--text", "-", "--activation", "linear", "--radius", "8", "--seed", "1", stdin=b"aab" * 20)
+    assert "\nloss 3.47e+16 nats" in result.out
+
+
 def test_a_gradient_that_dies_is_called_exactly_zero(run):
     result = run("--activation", "relu", "--radius", "0.1", "--hidden", "1", "--seed", "1", "--steps", "9")
     assert "became exactly 0 at h[" in result.out
@@ -110,7 +121,9 @@ def test_thousands_of_steps_are_folded_and_drawn_from_late_on(run):
     assert "the graph, its last eight steps in full" in result.out
     drawn = (result.folder / "rnn.svg").read_text(encoding="utf-8")
     assert "t = 2993" in drawn and "t = 0 … 2992" in drawn and "t = 2992<" not in drawn
-    assert "steps:" in (result.folder / "rnn.html").read_text(encoding="utf-8")
+    page = (result.folder / "rnn.html").read_text(encoding="utf-8")
+    assert "t = 2971" in page and "t = 0 … 2970" in page
+    assert "step through the last 30 steps, ask what if" in result.out
 
 
 @pytest.mark.parametrize(

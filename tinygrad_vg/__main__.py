@@ -1,8 +1,11 @@
 """The command line: `python -m tinygrad_vg` reads a text and shows what happens to the gradient of an RNN that reads along.
 
-`python -m tinygrad_vg chain MODEL` (or uses, verdict, explain) asks about a model of the debate instead; `draw MODEL` draws it;
-`learn NAME` runs one of the learning experiments and prints its table; `claims` measures what the debate claims. Each has its own
---help.
+Other commands, each with its own --help:
+
+    chain, uses, verdict, explain MODEL   ask about a model of the debate      draw MODEL   draw it
+    claims                                measure what the debate claims       exercise N   grade your own derivation
+    factorial, laboratory                 the central experiments              headlines    the field's results, small
+    learn NAME                            train something                      phase        a grid of runs
 
 A character RNN runs over the last characters of the text, predicts the one that follows, and is differentiated once. Printed:
 the loss, the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture
@@ -12,14 +15,10 @@ and of a page that steps through the two passes.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import math
-import os
 import sys
 import textwrap
-import webbrowser
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,17 +26,19 @@ from typing import Any
 
 import numpy as np
 
+from .chain.table import figure
 from .chain.text import clean
 from .drawing import draw
 from .experiments.options import (
-    EXPERIMENTS, MODEL, QUESTIONS, asking_parser, claims_parser, draw_parser, exercise_parser, learn_parser, main_parser,
-    phase_parser,
+    QUESTIONS, STUDIES, asking_parser, claims_parser, draw_parser, exercise_parser, headlines_parser,
+    learn_parser, main_parser, phase_parser, study_parser,
 )  # fmt: skip
+from .experiments.commands import answer, draw_a_model, exercise, field, judge, learn, phase_diagram, study
+from .experiments.printing import show
 from .experiments.reading import run, sentence
-from .experiments.texts import long_text, read
-from .nn.saving import checked_path, save_whole
+from .experiments.texts import read
 
-DRAWN_STEPS = 8
+DRAWN_STEPS, PAGE_STEPS = 8, 30  # drawn in full: in the picture, on the page
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,106 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain("interrupted", 130)
     return 0
-
-
-def answer(options: argparse.Namespace) -> None:
-    """Answer one of the questions about a model of the debate."""
-    from .experiments.asking import ask
-
-    with np.errstate(all="ignore"):
-        text, figures = ask(options.question, options.model, options.vs, settings(options))
-    show(json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1) if options.json else text, options.json)
-
-
-def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """What was said about the model, a text as the text itself."""
-    given = {key: value for key, value in vars(options).items() if key in MODEL and value is not None}
-    return given | ({"text": read(options.text)[0]} if options.text else {})
-
-
-def draw_a_model(options: argparse.Namespace) -> None:
-    """Draw a model of the debate after one forward and one backward pass, and say where the picture is."""
-    from .experiments.models import build
-
-    asked = build(options.model, **settings(options))
-    place = Path(options.out or f"{options.model}.html")
-    with np.errstate(all="ignore"):
-        asked.loss.backward()
-        drawing = draw(asked.loss, None if options.fold == "none" else options.fold, steps=options.window, chain=asked.chain())
-    show(f"{asked.title}\nwrote {drawing.save(place)}: {drawing.size}", False)
-    if options.open and not webbrowser.open(place.resolve().as_uri()):
-        raise RuntimeError(f"there is no browser to open {place} with; open it by hand")
-
-
-def learn(options: argparse.Namespace) -> None:
-    """Run one of the learning experiments, which prints its table."""
-    from .training import learning
-
-    experiment = getattr(learning, EXPERIMENTS[options.name][0])
-    given = {key: value for key, value in vars(options).items() if key not in ("name", "text") and value is not None}
-    if options.name == "letters":
-        given["text"] = read(options.text)[0] if options.text else long_text()
-    experiment(**given)
-
-
-def judge(options: argparse.Namespace) -> None:
-    """Run claims and print the ledger, a claim in full, or write the page; RuntimeError, after printing, if a figure has moved."""
-    from .experiments import claims
-
-    wanted = claims.chosen(options.ids, options.slow)
-    if options.list:
-        return show(claims.listed(wanted), False)
-    place = options.html and checked_path(options.html, (".html",))
-    outcomes = list(claims.run(wanted, progress=bool(sys.stderr and sys.stderr.isatty())))
-    if options.json:
-        show(json.dumps([one.to_dict() for one in outcomes], ensure_ascii=False, allow_nan=False, indent=1), True)
-    else:
-        show("\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes), False)
-    if place:
-        save_whole(place, claims.page(outcomes).encode())
-    if moved := [one.claim.id for one in outcomes if one.moved]:
-        raise RuntimeError(f"the figures of {', '.join(moved)} have moved")
-
-
-def exercise(options: argparse.Namespace) -> None:
-    """Print an exercise, or grade an answer: RuntimeError, after printing, if it is wrong."""
-    from .experiments import exercises
-
-    if options.number is None:
-        return show("\n".join(f"{n:>2}  {e.name}({e.arguments})" for n, e in exercises.EXERCISES.items()), False)
-    if options.file is None:
-        return show("\n".join(textwrap.fill(line, 80) for line in str(exercises.numbered(options.number)).split("\n")), False)
-    graded = exercises.grade(options.number, Path(options.file))
-    show(str(graded), False)
-    if not graded.passed:
-        raise RuntimeError(f"exercise {options.number} is not solved yet")
-
-
-def phase_diagram(options: argparse.Namespace) -> None:
-    """Run a grid of depths and variances, here, in processes or on a cluster, and print its table."""
-    from .experiments import grid, phase
-
-    with contextlib.ExitStack() as stack:
-        executor: Any = None
-        if options.cluster:
-            executor = stack.enter_context(grid.cluster(options.cluster))
-        elif options.workers:
-            executor = stack.enter_context(grid.processes(options.workers))
-        seen = counter if sys.stderr and sys.stderr.isatty() else None
-        given = {"executor": executor, "store": options.store, "progress": seen}
-        found = phase.diagram(options.depths, options.variances, options.seeds, **given)
-    if options.picture:
-        place = checked_path(options.picture, (".png", ".svg", ".pdf"))
-        phase.picture(found).savefig(content := io.BytesIO(), format=place.suffix[1:].lower())
-        save_whole(place, content.getvalue())
-    show(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if options.json else phase.table(found), options.json)
-    if found.failed:
-        raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
-
-
-def counter(done: int, whole: int) -> None:
-    """How far a grid has come, on stderr."""
-    print(f"\r{done} of {whole}", end="\n" if done == whole else "", file=sys.stderr, flush=True)
 
 
 def chain_of_a_text(options: argparse.Namespace) -> None:
@@ -176,18 +77,18 @@ def complain(message: str, code: int) -> int:
 
 def save_pictures(result: dict[str, Any]) -> None:
     """Draw the graph into the folder, which is made if it is missing: the last steps as a picture, and a page."""
-    picture, page = files(result)
+    picture, web = files(result)
     try:
         picture.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise ValueError(f"--out {picture.parent} is a file, not a folder; give a folder") from None
     draw(result["output"], steps=(first_drawn(result), result["options"].steps)).save(picture)
-    draw(result["output"], chain=result["chain"]).save(page)
+    draw(result["output"], steps=(first_drawn(result, PAGE_STEPS), result["options"].steps), chain=result["chain"]).save(web)
 
 
-def first_drawn(result: dict[str, Any]) -> int:
-    """The first of the steps the picture shows in full: of many, the last eight."""
-    return max(0, result["options"].steps - DRAWN_STEPS + 1)
+def first_drawn(result: dict[str, Any], most: int = DRAWN_STEPS) -> int:
+    """The first of the steps that are drawn in full: of many, the last ones."""
+    return max(0, result["options"].steps - most + 1)
 
 
 def files(result: dict[str, Any]) -> tuple[Path, Path]:
@@ -200,12 +101,13 @@ def page(result: dict[str, Any], title: str) -> str:
     options, chain = result["options"], result["chain"]
     shown = result["text"][-40:]
     late = ", its last eight steps in full" if first_drawn(result) else ""
-    picture, page = files(result)
+    passes = f"the last {PAGE_STEPS} steps" if first_drawn(result, PAGE_STEPS) else "both passes"
+    picture, web = files(result)
     return "\n".join([
         f"{title}: an RNN of {options.hidden} {options.activation} units reads {len(result['text'])} characters",
         f"  {'…' if len(shown) < len(result['text']) else ''}{shown!r}",
         f"and predicts {result['guess']!r}; what follows is {result['next']!r}",
-        f"loss {result['loss']:.4f} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
+        f"loss {short(result['loss'])} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
         "",
         chain.table(typical=False),
         "",
@@ -213,9 +115,14 @@ def page(result: dict[str, Any], title: str) -> str:
         "",
         f"wrote {picture}",
         f"  the graph{late}: gradients and slopes",
-        f"wrote {page}",
-        "  a page to open in a browser: step through both passes, ask what if",
+        f"wrote {web}",
+        f"  a page to open in a browser: step through {passes}, ask what if",
     ])  # fmt: skip
+
+
+def short(x: float) -> str:
+    """Four decimals; where they would be all zeros, or the number would be long, three significant digits."""
+    return f"{x:.4f}" if 1e-3 <= abs(x) < 1e6 else figure(x + 0.0)
 
 
 def json_of(result: dict[str, Any]) -> str:
@@ -228,36 +135,14 @@ def json_of(result: dict[str, Any]) -> str:
     return json.dumps({**document, "files": [*map(str, files(result))]}, ensure_ascii=False, allow_nan=False, indent=1)
 
 
-def show(text: str, is_json: bool) -> None:
-    """Print, in plain ASCII where the terminal knows no more. A reader that closes early is no error; a full disk is."""
-    if not sys.stdout:
-        raise ValueError("standard output is closed; there is nowhere to print")
-    encoding = sys.stdout.encoding or "ascii"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        text = json.dumps(json.loads(text), indent=1) if is_json else plain_signs(text).encode(encoding, "replace").decode(encoding)
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit stays quiet
-        if not isinstance(error, BrokenPipeError):
-            raise
-
-
-def plain_signs(text: str) -> str:
-    """The signs of the page that ASCII has another way for."""
-    for sign, plain in {"→": "->", "ᵀ": "'", "·": "*", "█": "#", "▒": "+", "…": "...", "Σ": "sum", "∞": "inf"}.items():
-        text = text.replace(sign, plain)
-    return text
-
-
 COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], Callable[[argparse.Namespace], None]]] = {
     "": (main_parser, chain_of_a_text),
     "draw": (draw_parser, draw_a_model),
     "learn": (learn_parser, learn),
     "claims": (claims_parser, judge),
     "exercise": (exercise_parser, exercise),
+    "headlines": (headlines_parser, field),
+    **{name: (partial(study_parser, name), study) for name in STUDIES},
     "phase": (phase_parser, phase_diagram),
     **{question: (partial(asking_parser, question), answer) for question in QUESTIONS},
 }

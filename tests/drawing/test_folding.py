@@ -10,6 +10,7 @@ import pytest
 
 from tinygrad_vg import Chain, Scalar, Tensor, draw, grad, history, nn, scalars, square, tanh
 from tinygrad_vg.chain.factors import norm
+from tinygrad_vg.drawing.merged import averaged, mean
 
 CELLS = {
     "rnn": lambda: nn.RNNCell(3, 4, rng=0),
@@ -147,7 +148,7 @@ def test_a_graph_whose_names_speak_of_no_steps_is_never_folded():
 @pytest.mark.parametrize(
     "settings, words",
     [({"fold": "rolling"}, "'auto', None, 'layer' or 'rolled'"), ({"steps": 3}, "pair"), ({"steps": (5, 3)}, "pair"), ({"steps": (1.5, 2)}, "pair"),
-     ({"steps": (1, 2, 3)}, "pair"), ({"fold": "rolled", "steps": (1, 2)}, "no room"), ({"steps": (50, 60)}, "steps run from 0 to 9")],
+     ({"steps": (1, 2, 3)}, "pair"), ({"fold": "rolled", "steps": (1, 2)}, "no room"), ({"steps": (50, 60)}, "they run from 0 to 9")],
 )
 def test_what_cannot_be_folded_that_way_is_refused_in_words(settings, words):
     with pytest.raises(ValueError, match=words):
@@ -167,6 +168,44 @@ def test_a_gradient_of_zero_is_zero_on_the_loop_too():
     cell.b_h.data = np.full(4, -100.0)
     loop = next(arrow for arrow in draw(recurrent(cell)[0], fold="rolled").picture.arrows if arrow.loop)
     assert not any("in all" in line for line in loop.lines) or "0 in all" in loop.lines
+
+
+def relu_steps(slopes):
+    """h <- w relu(h) with one w per step, positive or not, so that single slopes are 0."""
+    W, h = Tensor([1.0], "W"), Tensor([1.0]).named("h", 0)
+    for t, s in enumerate(slopes, 1):
+        h = (tanh(h * 0.0) + W * h * s).named("h", t)
+    loss = h.sum()
+    loss.backward()
+    return loss
+
+
+def test_an_exact_zero_in_one_step_is_not_averaged_away():
+    picture = draw(relu_steps([1.0, 1.0, 0.0, 1.0, 1.0]), fold="rolled").picture
+    gains = {line: arrow.heat for arrow in picture.arrows for line in arrow.lines if "is 0" in line}
+    assert gains == {"gain 1 (1 of 3 is 0)": -math.inf}
+
+
+def test_nan_in_one_step_says_nan_whatever_the_order():
+    for gains in ([1.0, math.nan, 0.5], [math.nan, 1.0, 0.5], [1.0, 0.5, math.nan]):
+        assert averaged(gains) == "nan" and math.isnan(mean(gains))
+    assert (averaged([0.0, 4.0, 1.0, 0.0]), mean([0.0, 4.0])) == ("2 (2 of 4 are 0)", -math.inf)
+    assert averaged([0.0, 0.0]) == "0"
+
+
+def test_it_counts_the_boxes_that_are_drawn_aliases_too():
+    for T in (34, 35, 36, 37, 38):
+        loss = recurrent(nn.RNNCell(3, 4, rng=0), T)[0]
+        whole = len(draw(loss, fold=None).picture.boxes)
+        assert bool(draw(loss).picture.note) == (whole > 300), whole
+
+
+def test_a_rolled_picture_of_a_weight_changed_since_still_comes():
+    cell = nn.RNNCell(3, 4, rng=0)
+    loss = recurrent(cell)[0]
+    cell.W_hh.data = cell.W_hh.data * 2
+    picture = draw(loss, fold="rolled").picture
+    assert not any("in all" in line for arrow in picture.arrows for line in arrow.lines)
 
 
 def test_a_fold_gives_the_same_text_in_every_process():

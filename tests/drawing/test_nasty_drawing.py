@@ -135,7 +135,7 @@ def test_render_dot_09_a_name_is_one_line_and_what_cannot_be_seen_is_a_replaceme
 
 @pytest.mark.parametrize("name", ["x" * 20_000, '"' * 20_000, "\\" * 20_000, "&" * 20_000, "語" * 20_000])
 def test_render_dot_10_a_name_of_twenty_thousand_characters_is_cut_with_an_ellipsis(name):
-    drawing = check_literal(name, name[:199] + "…")
+    drawing = check_literal(name, name[: 99 if name[0] == "語" else 199] + "…")  # 語 takes two columns
     assert max(len(quoted.encode()) for quoted in re.findall(r'"(?:[^"\\]|\\.)*"', drawing.dot)) < 16_384
 
 

@@ -17,8 +17,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tinygrad_vg import Chain, Scalar, Tensor, grad, history, nn
+from tinygrad_vg import Chain, Scalar, Tensor, grad, history, linear, nn
+from tinygrad_vg.chain.factors import KINDS
 from tinygrad_vg.drawing import draw
+from tinygrad_vg.drawing.colours import BLAME
 from tinygrad_vg.drawing.columns import layout, routes
 from tinygrad_vg.drawing.elements import Arrow, Box, Group, Picture
 from tinygrad_vg.drawing.page import page_html
@@ -283,6 +285,38 @@ def test_gradients_are_shown_though_no_backward_pass_has_been_run_and_none_is_le
     loss, _ = rnn()
     text = page_html(draw(loss).picture)
     assert "|grad| " in text and loss.grad is None
+
+
+def test_the_gains_of_the_page_are_those_of_its_own_gradients():
+    x, W = Tensor([1.0, 1.0], "x"), Tensor([[1.0, 0.0], [0.0, 10.0]], "W")
+    h = linear(x, W).named("h")
+    h[1:2].sum().backward()
+    output = h[0:1].sum()
+    gains = [line for arrow in page(output).data["arrows"] for line in arrow["lines"] if line.startswith("gain")]
+    assert sorted(gains) == ["gain 1", "gain 1", "gain 1", "gain 1.414"]  # gain 10 is on the way of the other output
+
+
+def test_after_two_passes_the_box_and_its_tooltip_show_one_and_the_sum_has_its_name():
+    x = Scalar(2.0, "x")
+    y = x * x
+    y.backward()
+    y.backward()
+    box = page(y).data["boxes"][0]
+    assert box["lines"][2] == "grad 4"
+    assert box["tooltip"].split("\n")[2:] == ["gradient 4", ".grad, accumulated over passes, 8"]
+    assert draw(y).picture.boxes[0].lines[2] == "grad 8" and "accumulated" not in draw(y).picture.boxes[0].tooltip
+
+
+@pytest.mark.parametrize("fold", [{"fold": "rolled"}, {"fold": "layer"}, {"steps": (3, 4)}])
+def test_the_boxes_that_are_not_folded_have_their_gradients_on_a_page_too(fold):
+    loss, _ = rnn(6)
+    whole = {box.title: box.gradient for box in draw(loss, None).picture.boxes if box.kind not in ("constant", "alias")}
+    shown = [box for box in draw(loss, **fold).picture.boxes if box.kind in ("leaf", "node", "output")]
+    assert shown and all(np.array_equal(box.gradient, whole[box.title]) for box in shown if not box.title.startswith("linear"))
+
+
+def test_blame_has_the_colours_of_the_plots():
+    assert page(rnn()[0]).data["looks"]["BLAME"] == BLAME and set(BLAME) == set(KINDS)
 
 
 def test_a_picture_without_gradients_makes_a_page_too():

@@ -87,7 +87,7 @@ def gradient_of(output, name):
 def number_of(output, name, fold=None):
     """The number of the box of that name."""
     boxes = draw(output, fold).picture.boxes
-    return next(i for i, box in enumerate(boxes) if box.name.partition(" = ")[0] == name and box.kind != "alias")
+    return next(i for i, box in enumerate(boxes) if box.name == name and box.kind != "alias")
 
 
 def click(page, i):
@@ -349,6 +349,87 @@ def test_what_if_several_factors_are_replaced_and_reset(visit):
     assert "→" not in "".join(page.locator(".arrow text").all_text_contents())
 
 
+def test_what_a_replacement_leaves_alone_keeps_the_engines_numbers(visit):
+    x = Tensor(np.linspace(0.1, 1.3, 5, dtype=np.float32), "x")
+    h = (x.sin() * np.float32(1.1)).named("h")
+    a, b = h.exp().named("a"), h.tanh().named("b")
+    loss = (a * b).sum().named("loss")
+    page = visit(loss)
+    given = page.evaluate("given.map((g) => g && Array.from(g))")
+    replaced(page, number_of(loss, "b"), number_of(loss, "h"), "zero")
+    same = page.evaluate("boxes.flatMap((_, i) => (unchanged(i) ? [[i, now.g[i] && Array.from(now.g[i])]] : []))")
+    assert {number_of(loss, name) for name in "ab"} <= {i for i, _ in same} and all(g == given[i] for i, g in same)
+    assert page.evaluate(f"unchanged({number_of(loss, 'x')})") is False
+    for name, lines in (("a", 0), ("b", 0), ("x", 1)):
+        click(page, number_of(loss, name))
+        assert page.locator("#node dl .was").count() == lines
+    page.locator("#reset").click()
+    replaced(page, number_of(loss, "b"), number_of(loss, "h"), 1.0)  # times 1: nothing changes
+    assert page.evaluate("boxes.every((_, i) => unchanged(i))") and page.locator(".was").count() == 0
+
+
+def test_an_arrow_says_what_is_so_now_also_where_nothing_arrives(visit):
+    x = Tensor([0.5, -1.0, 2.0], "x")
+    z = (x * np.array([2.0, 3.0, 4.0])).named("z")
+    loss = z.tanh().named("h").sum().named("loss")
+    page = visit(loss)
+    arrow = page.evaluate(f"arrows.findIndex((a) => a.head === {number_of(loss, 'z')} && boxes[a.tail].kind === 'leaf')")
+    look = f"[arrowAt[{arrow}].children[1].getAttribute('stroke'), arrowAt[{arrow}].children[3].textContent]"
+    first = page.evaluate(look)
+    replaced(page, number_of(loss, "h"), number_of(loss, "z"), "zero")
+    shade, words = page.evaluate(look)
+    assert words.endswith("nothing arrives") and shade == page.evaluate("looks.GREY")
+    page.locator("#reset").click()
+    assert page.evaluate(look) == first
+
+
+def test_a_dead_slope_replaced_and_put_back_leaves_no_trace(visit):
+    x = Tensor([-1.0, -2.0], "x")
+    z = (x * 3.0).named("z")
+    loss = (z.relu().named("h") * 2.0).sum().named("loss")
+    page = visit(loss)
+    look = "arrowAt.map((g) => [g.textContent, g.children[1].getAttribute('stroke'), g.children[1].getAttribute('stroke-dasharray'), g.getAttribute('class')])"
+    first = page.evaluate(look)
+    replaced(page, number_of(loss, "z"), number_of(loss, "x"), 2.0)
+    replaced(page, number_of(loss, "h"), number_of(loss, "z"), "one")
+    assert page.evaluate(f"norm(now.g[{number_of(loss, 'x')}])") == pytest.approx(12 * math.sqrt(2)) and page.evaluate(look) != first
+    page.locator("#reset").click()
+    page.keyboard.press("Escape")
+    assert page.evaluate(look) == first
+
+
+def test_a_page_of_the_last_steps_goes_back_through_them_and_asks_what_if(visit):
+    loss, states = rnn(9)
+    page = visit(loss, picture=draw(loss, steps=(7, 9)).picture)
+    number = {box["title"]: i for i, box in reversed(list(enumerate(page.evaluate("boxes"))))}
+    assert page.evaluate("hasGradients && last > forward + 5")
+    page.evaluate("step(last)")
+    said = page.evaluate("Array.from({ length: last - forward }, (_, n) => { step(forward + 1 + n); return $('said').textContent; })")
+    assert any("h[8] gets" in text and "from linear" in text for text in said)
+    h = number["h[8] = tanh"]
+    click(page, h)
+    assert close(page.evaluate(f"Array.from(now.g[{h}])"), gradient_of(loss, "h[8]")) and close(read(page, "#node .total")[0], gradient_of(loss, "h[8]"))
+    replaced(page, number["h[9] = tanh"], number["z[9] = add"], "one")
+    chain = Chain(loss, states[8], through=[states[8], *(n for n in history(loss) if str(n.name) in ("z[9]", "h[9]")), loss])
+    assert close(page.evaluate(f"Array.from(now.g[{h}])"), chain.replace("z[9] → h[9]", 1.0).gradients[0])
+    assert page.locator(".box.folded.stale").count() == 1 and "unknown" in page.locator("#changed").inner_text()
+    assert not page.evaluate("boxes.some((b, i) => b.kind === 'folded' && now.g[i])")
+
+
+def test_a_weight_also_used_in_a_folded_box_has_no_sum_and_is_unknown_after_a_replacement(visit):
+    loss, _ = rnn(9)
+    page = visit(loss, picture=draw(loss, steps=(7, 9)).picture)
+    k = page.evaluate("boxes.findIndex((b) => b.name === 'W_hh' && b.of === null)")
+    click(page, k)
+    assert len(read(page, "#node .part")) == 3 and page.locator("#node .total").count() == 0 and "not known" in page.locator("#node").inner_text()
+    assert close(page.evaluate(f"Array.from(now.g[{k}])"), gradient_of(loss, "W_hh"))
+    number = {box["title"]: i for i, box in reversed(list(enumerate(page.evaluate("boxes"))))}
+    replaced(page, number["h[9] = tanh"], number["z[9] = add"], "one")
+    assert page.evaluate(f"now.g[{k}]") is None
+    page.locator("#fold").click()
+    assert page.locator(".frame:not(.gone) text:not(.gone)").all_text_contents() == []
+
+
 def test_a_weight_becomes_the_identity_and_a_map_the_page_does_not_carry_says_so(visit):
     loss, states = rnn()
     page = visit(loss)
@@ -406,7 +487,7 @@ def test_a_hostile_name_is_shown_as_it_is_and_runs_nothing(visit, name):
     page = visit(loss, Chain(loss, h), title=name)
     i = page.evaluate("output - 2")
     shown = page.evaluate("boxes[output].name")
-    for k in (i, number_of(loss, draw(loss, None).picture.boxes[-1].name.rpartition(" = ")[0])):
+    for k in (i, number_of(loss, draw(loss, None).picture.boxes[-1].name)):
         click(page, k)
     assert page.locator("#node h2").inner_text().split() == shown.split()
     page.locator("#search").fill(name[:12])
@@ -450,7 +531,8 @@ def test_a_folded_picture_can_be_walked_and_selected(visit, fold):
     page = visit(loss, fold=fold)
     for i in range(page.evaluate("boxes.length")):
         page.evaluate(f"select({i})")
-    page.evaluate("for (let k = 0; k <= last; k++) step(k)")
+    said = page.evaluate("Array.from({ length: last + 1 }, (_, k) => { step(k); return $('said').textContent; })")
+    assert any("is folded; it passes on" in text and "gain" in text for text in said)
     assert "folded" in page.locator(".note").inner_text()
 
 

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from tinygrad_vg import Scalar, Tensor, history, linear, sigmoid, square, tanh
+from tinygrad_vg import Chain, Scalar, Tensor, history, linear, sigmoid, square, tanh
 from tinygrad_vg.chain.factors import norm
 from tinygrad_vg.drawing import colours, draw, render
 from tinygrad_vg.drawing.columns import columns, columns_svg, layout
@@ -359,3 +359,34 @@ def test_graphviz_keeps_every_state_in_one_straight_row_from_left_to_right(outpu
 
 
 ROOT = __file__.rpartition("/tests/")[0]
+
+
+def test_a_gain_that_reads_an_operand_changed_since_is_not_shown():
+    a, b = Tensor([1.0, 2.0], "a"), Tensor([3.0, 4.0], "b")
+    y = (a * b).named("y")
+    y.sum().backward()
+    assert draw(y).picture.arrows[0].lines == ("b", "gain 3.536")
+    b.data = [30.0, 40.0]
+    arrows = draw(y).picture.arrows
+    assert [arrow.lines for arrow in arrows] == [("b",), ("a",)] and all("changed since" in arrow.tooltip for arrow in arrows)
+
+
+def test_a_scalars_slope_has_been_computed_and_stays_when_the_other_operand_changes():
+    a, b = Scalar(2.0, "a"), Scalar(3.0, "b")
+    y = a * b
+    b.data = 30.0
+    assert [arrow.lines for arrow in draw(y).picture.arrows] == [("3",), ("a",)]
+
+
+def test_the_chain_of_another_graph_is_refused():
+    x, y = Scalar(0.5, "x").tanh(), Scalar(0.5, "z")
+    loss = (y * 2.0).named("loss")
+    with pytest.raises(ValueError, match="starts at loss, which is no part of the graph of the Scalar made by tanh"):
+        draw(x, chain=Chain(loss, y))
+    assert draw(loss, chain=Chain(loss, y)).html
+
+
+def test_one_is_one_and_a_name_of_any_width_keeps_its_place():
+    assert repr(draw(Scalar(1.0, "x"))) == "Drawing(1 box, 0 arrows)" and repr(draw(Scalar(1.0, "x").sin())) == "Drawing(2 boxes, 1 arrow)"
+    assert titles(draw(Scalar(1.0, "\u8a9e" * 300)))[0] == "\u8a9e" * 99 + "…"
+    assert len(titles(draw(Scalar(1.0, "e" + "\u0301" * 20_000)))[0]) <= 800

@@ -14,7 +14,8 @@ from tinygrad_vg import Chain, Scalar, Tensor, nn, relu, square, tanh, training,
 from tinygrad_vg.chain.factors import KINDS
 from tinygrad_vg.drawing import axes
 from tinygrad_vg.drawing.cliff import cliff
-from tinygrad_vg.drawing.plots import LOOKS, PLOTS, plot
+from tinygrad_vg.drawing.colours import BLAME
+from tinygrad_vg.drawing.plots import PLOTS, plot
 from tinygrad_vg.drawing.terminal import spark, terminal_plot
 
 matplotlib = pytest.importorskip("matplotlib", reason='plots need matplotlib: pip install "tinygrad_vg[plot]"')
@@ -155,7 +156,7 @@ def test_stacked_bars_touch_and_never_overlap():
 
 
 def test_every_kind_of_blame_has_a_colour_of_its_own():
-    assert len({LOOKS[kind] for kind in KINDS}) == len(KINDS)
+    assert len({BLAME[kind] for kind in KINDS}) == len(KINDS)
 
 
 def test_the_spectrum_shows_largest_median_and_smallest_singular_values_exactly():
@@ -258,8 +259,8 @@ def test_losses_that_are_not_finite_are_marked_and_a_zero_on_a_logarithmic_axis(
     figure = plot(history)
     ax = figure.axes[0]
     assert ax.get_yscale() == "log"
-    marked = {label: list(line(ax, label).get_xdata()) for label in ("exact zero", "nan", "overflow")}
-    assert marked == {"exact zero": [4], "nan": [5], "overflow": [6, 7]}
+    marked = {label: list(line(ax, label).get_xdata()) for label in ("exact zero", "nan", "above 1e+250 or overflow")}
+    assert marked == {"exact zero": [4], "nan": [5], "above 1e+250 or overflow": [6, 7]}
     png(figure)
 
 
@@ -365,7 +366,7 @@ def test_a_cliff_takes_a_logarithmic_axis_by_itself_and_marks_overflow():
     figure = cliff(lambda w: math.exp(w * w), np.linspace(0, 40, 21))
     ax = figure.axes[0]
     assert ax.get_yscale() == "log"
-    assert line(ax, "overflow").get_xdata()[0] == 24.0  # e^576 = 1e250
+    assert line(ax, "above 1e+250 or overflow").get_xdata()[0] == 24.0  # e^576 = 1e250
     png(figure)
     both = cliff(lambda w: math.sinh(w), np.linspace(-30, 30, 21))
     assert both.axes[0].get_yscale() == "symlog"
@@ -449,3 +450,22 @@ def test_ascii_is_used_where_stdout_takes_nothing_else(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert spark([1.0, 0.1]) == "#_"
     assert terminal_plot([1.0, 0.1]).isascii()
+
+
+@pytest.mark.parametrize("height", range(3, 13))
+def test_the_label_of_constant_data_stands_beside_them(height):
+    rows = terminal_plot([2, 2, 2], height=height).splitlines()[:height]
+    assert [row.startswith("2 ") for row in rows] == ["●" in row for row in rows] and sum("●" in row for row in rows) == 1
+
+
+def test_a_logarithmic_axis_refuses_negative_numbers():
+    with pytest.raises(ValueError, match="no place for negative numbers, such as -1.0; use log=False"):
+        terminal_plot([1.0, -1.0, math.nan], log=True)
+
+
+def test_what_is_too_large_for_an_axis_keeps_its_sign():
+    history = run()
+    history.losses = [1.0, 1e300, -1e300, -math.inf, math.inf, math.nan]
+    ax = plot(history, "loss").axes[0]
+    marked = {label: (list(line(ax, label).get_xdata()), line(ax, label).get_ydata()[0] > 0.5) for label in ("above 1e+250 or overflow", "below -1e+250 or overflow")}
+    assert marked == {"above 1e+250 or overflow": ([2, 5], True), "below -1e+250 or overflow": ([3, 4], False)}

@@ -19,7 +19,7 @@ from .terminal import is_wide
 MISSING = 'plots need matplotlib: pip install "tinygrad_vg[plot]"'
 CHARACTER, HUGE = 0.09, 1e250  # inches, of a tick's label; beyond it matplotlib's own arithmetic overflows
 FALL, RISE = mix(BLUE, PALE, 0.25), mix(RED, PALE, 0.25)  # for curves: lighter, to be seen on a dark page, too
-EDGES = {ZERO: (0.02, "v"), "nan": (0.5, "X"), "inf": (0.98, "^")}  # height, marker
+BELOW, HALFWAY, ABOVE = (0.02, "v"), (0.5, "X"), (0.98, "^")  # where at the edge, and the marker
 
 
 def new_axes(rows: int = 1) -> list[Any]:
@@ -90,13 +90,17 @@ def shown(y: np.ndarray) -> np.ndarray:
 
 def mark(ax: Any, x: Any, y: np.ndarray, zero: str = "exact zero") -> None:
     """What is not finite, at the edge of the axes: -inf, the logarithm of an exact zero, below, inf above, nan half-way."""
-    called = {ZERO: zero, "nan": "nan", "inf": "overflow"}
-    for (key, (height, marker)), where in zip(EDGES.items(), (np.isneginf(y), np.isnan(y), np.isposinf(y))):
-        if np.any(where):
-            size, edge = (7, 1.0) if np.sum(where) <= 40 else (4, 0.0)
-            look = {"color": SPECIAL[key], "marker": marker, "markersize": size, "markeredgecolor": GREY, "markeredgewidth": edge}
-            at = {"transform": ax.get_xaxis_transform(), "clip_on": False, "zorder": 5}
-            ax.plot(x[where], np.full(np.sum(where), height), linestyle="", label=called[key], **look, **at)
+    at_edge(ax, x[np.isneginf(y)], BELOW, SPECIAL[ZERO], zero)
+    at_edge(ax, x[np.isnan(y)], HALFWAY, SPECIAL["nan"], "nan")
+    at_edge(ax, x[np.isposinf(y)], ABOVE, SPECIAL["inf"], "overflow")
+
+
+def at_edge(ax: Any, x: np.ndarray, edge: tuple[float, str], shade: str, label: str) -> None:
+    """One sign for each x, if there is any."""
+    if len(x):
+        size, rim = (7, 1.0) if len(x) <= 40 else (4, 0.0)
+        look = {"color": shade, "marker": edge[1], "markersize": size, "markeredgecolor": GREY, "markeredgewidth": rim}
+        ax.plot(x, np.full(len(x), edge[0]), linestyle="", label=label, transform=ax.get_xaxis_transform(), clip_on=False, zorder=5, **look)
 
 
 def rescale(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
@@ -104,8 +108,7 @@ def rescale(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
 
     If some values are negative, it is logarithmic both ways, and linear around 0.
     """
-    y = np.where(np.abs(y) > HUGE, math.inf, y)
-    finite, zeros = y[np.isfinite(y)], np.zeros(len(y), dtype=bool)
+    finite, zeros = y[np.abs(y) <= HUGE], np.zeros(len(y), dtype=bool)
     if is_wide(finite) and np.all(finite >= 0):
         ax.set_yscale("log", nonpositive="mask")
         zeros = y == 0
@@ -114,12 +117,15 @@ def rescale(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
         ax.set_yscale("symlog", linthresh=(least := float(np.quantile(sizes, 0.05, method="lower"))))
         powers = 10.0 ** np.unique(np.linspace(math.log10(least), math.log10(np.max(sizes)), 4)[1:].round())
         ax.set_yticks([*-powers[::-1], 0, *powers])
-    mark(ax, x, np.where(zeros, -math.inf, np.where(np.isfinite(y), 0.0, y)))
+    at_edge(ax, x[zeros], BELOW, SPECIAL[ZERO], "exact zero")
+    at_edge(ax, x[np.isnan(y)], HALFWAY, SPECIAL["nan"], "nan")
+    at_edge(ax, x[y > HUGE], ABOVE, SPECIAL["inf"], f"above {HUGE:g} or overflow")
+    at_edge(ax, x[y < -HUGE], BELOW, SPECIAL["inf"], f"below {-HUGE:g} or overflow")
 
 
 def ticks(ax: Any, names: list[str]) -> None:
     """Names below whole numbers, as many as have room."""
-    texts = [plain(name, 18) for name in names]
+    texts = [as_text(name, 18) for name in names]
     room = ax.get_position().width * ax.figure.get_figwidth() if hasattr(ax.figure, "get_figwidth") else 4.0
     whole_numbers(ax.xaxis, max(2, int(room / CHARACTER / (2 + max(map(width, texts), default=1)))))
     ax.xaxis.set_major_formatter(partial(name_at, texts))
@@ -146,6 +152,6 @@ def words(ax: Any, title: str, x: str, y: str, outside: bool = False) -> None:
         ax.legend(frameon=False, labelcolor=text, fontsize=9, **where)
 
 
-def plain(name: str, longest: int = 40) -> str:
+def as_text(name: str, longest: int = 40) -> str:
     """A name as text: in one line, not too long, and without mathematics between dollars."""
     return cut(clean(name), longest, middle=True).replace("$", r"\$")

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.node import Node
-from .axes import FALL, HUGE, RISE, line, new_axes, outline, plain, rescale, words
+from .axes import FALL, HUGE, RISE, as_text, line, new_axes, outline, rescale, words
 from .colours import DARK, PALE
+from .elements import counted
 from .terminal import sequence
 
 MOST, NEAR = 30, 14.0  # the most numbers beside steps, and how near to each other, in pixels
@@ -30,8 +31,8 @@ def cliff(loss_of: Callable[[float], Any], weights: Any, path: Any = None, *, ax
     path     (k,) positions visited; one outside the weights stands at the edge, with its value beside it
     ax       draw into these axes; the figure returned is theirs      name  of the weight, for the axis
 
-    The loss axis is logarithmic where losses differ more than a thousandfold. A loss that is infinite or too large for a float is marked
-    "overflow", one that is no number "nan". ImportError without matplotlib, ValueError without weights.
+    The loss axis is logarithmic where losses differ more than a thousandfold. A loss too large for the axis, above 1e250 or beyond
+    what a float holds, is a mark at its edge, and so is one that is no number. ImportError without matplotlib, ValueError without weights.
     """
     x = np.sort(sequence(weights))
     y = losses(loss_of, x)
@@ -40,7 +41,8 @@ def cliff(loss_of: Callable[[float], Any], weights: Any, path: Any = None, *, ax
     rescale(ax, x, y)
     if path is not None and len(path):
         walk(ax, loss_of, sequence(path), x, y)
-    words(ax, f"The loss along {plain(name)}" + (f", {len(path) - 1} steps" if path is not None and len(path) else ""), plain(name), "loss")
+    steps = f", {counted(len(path) - 1, 'step')}" if path is not None and len(path) else ""
+    words(ax, f"The loss along {as_text(name)}{steps}", as_text(name), "loss")
     return ax.figure
 
 

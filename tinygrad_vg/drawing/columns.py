@@ -35,7 +35,8 @@ class Place(NamedTuple):
 
 def columns_svg(picture: Picture) -> str:
     """The whole picture as one SVG element, laid out in columns. Needs nothing but Python."""
-    parts, wide, high = graph_svg(picture)
+    places = layout(picture)
+    parts, wide, high = graph_svg(picture, places, routes(picture, places))
     key = legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows])
     wide = max(wide, 500.0 if key or picture.note else 0)
     for k, line in enumerate(wrap(picture.note, max(60, int((wide - 2 * MARGIN) / 5.5)))):
@@ -50,13 +51,11 @@ def whole_svg(parts: list[str], wide: float, high: float) -> str:
     return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', *parts, "</svg>"])
 
 
-def graph_svg(picture: Picture) -> tuple[list[str], float, float]:
+def graph_svg(picture: Picture, places: list[Place], ways: list[Points]) -> tuple[list[str], float, float]:
     """Frames, arrows and boxes, in this order, and the size of the whole."""
-    places = layout(picture)
     span = span_of(box.heat for box in picture.boxes)
     right = max(place.x + place.wide / 2 for place in places) + MARGIN
     bottom = max(place.y + place.high / 2 for place in places) + MARGIN
-    ways = routes(picture, places)
     right = max([right, *(way[1][0] + 8 for arrow, way in zip(picture.arrows, ways) if arrow.loop)])
     parts = [frame(k, group.label, [places[i] for i in group.boxes]) for k, group in enumerate(picture.groups)]
     parts += [arrow_svg(k, arrow, way) for k, (arrow, way) in enumerate(zip(picture.arrows, ways))]
@@ -111,7 +110,10 @@ def slots(picture: Picture, table: list[list[int]]) -> dict[int, float]:
 
 
 def columns(picture: Picture) -> list[list[int]]:
-    """The boxes of each column. Children come after their parents, so a walk from the last box sees every child first."""
+    """The boxes of each column, from left to right: step by step, and in a step by the longest way to its end.
+
+    Children come after their parents, so a walk from the last box sees every child first.
+    """
     group = {i: number for number, members in enumerate(picture.groups) for i in members.boxes}
     last, depth = len(picture.groups), [0] * len(picture.boxes)
     for arrow in sorted(picture.arrows, key=lambda arrow: -arrow.head):
@@ -240,6 +242,7 @@ def around(places: list[Place]) -> tuple[float, float, float, float]:
 
 
 def frame(k: int, name: str, places: list[Place]) -> str:
+    """The frame of the k-th group, its name on top."""
     left, top, right, bottom = around(places)
     shape = rectangle(left, top, right - left, bottom - top, f'rx="8" fill="none" stroke="{GREY}" stroke-width="0.7"')
     return f'<g id="g{k}" class="frame">{shape}{text((name,), (left + right) / 2, top + 10, GREY, 11)}</g>'

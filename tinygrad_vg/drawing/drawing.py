@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..autodiff.node import Node, describe
+from ..autodiff.node import Node, describe, history
 from ..chain import Chain
 from ..nn.saving import checked_path, save_whole
 from .columns import columns_svg
 from .dot import dot_text
-from .elements import Picture
+from .elements import Picture, counted
 from .page import page_html
 from .render import engine, render
 from .sketch import picture
@@ -30,21 +30,25 @@ def draw(
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
 
     fold        None: every node its own box; "layer": one box for each step or layer; "rolled": all steps drawn as one, with a loop;
-                "auto": None up to about 300 boxes, above that rolled where steps share weights, else by layer
+                "auto": None up to 300 boxes, above that rolled where steps share weights, else by layer
     steps       (first, last): these steps in full, and a box for what comes before and for what comes after
-    chain       a Chain to show beside the graph on the page (.html)
+    chain       a Chain of this graph, to show beside it on the page (.html)
     limit       the most boxes to draw
     time_limit  the most seconds Graphviz may take for the layout
 
-    Steps and layers are read off the names' indices: h[3] belongs to step 3. Gradients are shown where a backward pass has left
-    them; none is run, but for the page's own, which touches no .grad. The Drawing is of this moment: what is computed or
-    assigned later does not change it. TypeError if output is not a Scalar or Tensor; ValueError above the limit, for a fold or
-    steps there are none of.
+    Steps and layers are read off the names' indices: h[3] belongs to step 3. The picture shows the gradients that a backward pass
+    has left, and none where there was none. The page shows those of a pass from the output: draw runs one for it, which touches no
+    .grad. The Drawing is of this moment: what is computed or assigned later does not change it.
+
+    TypeError if output is not a Scalar or Tensor or chain not a Chain; ValueError above the limit, for a fold or steps that do not
+    exist, for names that speak of no steps where it is to be folded, and for the chain of another graph.
     """
     if not 0 < time_limit < 1e6:
         raise ValueError(f"time_limit is a number of seconds above 0, got {time_limit}")
     if chain is not None and not isinstance(chain, Chain):
         raise TypeError(f"chain is a Chain to show beside the graph, got {type(chain).__name__}")
+    if chain is not None and chain.output not in set(history(output)):
+        raise ValueError(f"the chain starts at {describe(chain.output)}, which is no part of the graph of {describe(output)}; draw that")
     return Drawing(picture(output, limit, fold, steps), time_limit, chain, describe(output))
 
 
@@ -77,14 +81,18 @@ class Drawing:
 
     @cached_property
     def html(self) -> str:
-        """The page: one self-contained HTML document that steps through the forward and the backward pass. Needs no Graphviz."""
+        """The page: one self-contained HTML document that steps through the forward and the backward pass. Needs no Graphviz.
+
+        ValueError above 3,000 boxes.
+        """
         return page_html(self.picture, self.chain, self.title)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture, in the format its suffix names, and return the path. The file is complete or untouched.
 
         ValueError for a suffix other than .dot .svg .png .pdf .html, IsADirectoryError for a folder, FileNotFoundError if the folder
-        is missing; for .png and .pdf RuntimeError without an engine or if it fails, TimeoutError if it takes too long.
+        is missing; for .png and .pdf RuntimeError without an engine or if it fails, TimeoutError if it takes too long; for .html
+        ValueError above 3,000 boxes.
         """
         place = checked_path(path, FORMATS)
         save_whole(place, self.rendered(place.suffix.lower()[1:]))
@@ -107,8 +115,8 @@ class Drawing:
 
     @property
     def size(self) -> str:
-        boxes, arrows = len(self.picture.boxes), len(self.picture.arrows)
-        return f"{boxes} box{'es' * (boxes != 1)}, {arrows} arrow{'s' * (arrows != 1)}"
+        """How much is drawn, in words: `24 boxes, 20 arrows`."""
+        return f"{counted(len(self.picture.boxes), 'box')}, {counted(len(self.picture.arrows), 'arrow')}"
 
     def __repr__(self) -> str:
         return f"Drawing({self.size})"

@@ -18,7 +18,7 @@ import numpy as np
 from ..autodiff.node import Edge, Node
 from ..autodiff.scalar import Scalar
 from ..chain.factors import norm
-from ..chain.text import clean
+from ..chain.text import clean, cut
 
 LONGEST_NAME, LONGEST_LABEL = 200, 28
 
@@ -29,12 +29,20 @@ class Box(NamedTuple):
     kind: str  # "leaf", "node", "output", "constant", "alias" or "folded"
     heat: float | None = None
     row: int | None = None
-    name: str = ""
+    name: str = ""  # of a node without one, its op
+    op: str = ""
     value: Any = None  # the number or array itself; of a folded box nothing
     gradient: Any = None  # in a backward pass from the output, also where none has been run
+    grad: Any = None  # what passes that were run have left: perhaps of another output, or the sum over several
     of: int | None = None  # an alias: the box it stands for
     nodes: int = 1  # how many nodes it stands for, and how many of their arrows it does not show
     inside: int = 0
+    uses: tuple[int, ...] = ()  # the boxes of the weights that these arrows come from
+
+    @property
+    def title(self) -> str:
+        """`h[3] = tanh`; without a name the op alone."""
+        return self.name if self.op in ("", "leaf", self.name) else f"{self.name} = {self.op}"
 
 
 class Arrow(NamedTuple):
@@ -43,7 +51,9 @@ class Arrow(NamedTuple):
     lines: tuple[str, ...] = ()
     tooltip: str = "a constant: no derivative"
     heat: float | None = None
-    local: Any = None  # the linear map, if it is one edge
+    formula: str = ""  # of the local derivative, the local derivative as a linear map, and as a number if it is a Scalar's
+    local: Any = None
+    slope: float | None = None
     count: int = 1  # type: ignore[assignment]  # how many edges it stands for
 
     @property
@@ -65,44 +75,56 @@ class Picture(NamedTuple):
 
 
 def node_box(node: Node, kind: str, row: int | None, gradient: Any, stale: bool) -> Box:
-    """Name and op, value (or shape and norm), gradient."""
-    lines, full = [title(node), value(node.data)], [title(node), f"value {value(node.data, 17)}"]
-    if node.grad is not None:
-        lines.append(f"grad {number(node.grad)}" if np.shape(node.grad) == () else f"|grad| {number(norm(node.grad))}")
-        full.append(f"gradient {value(node.grad, 17)}")
-    if stale:
-        lines.append("changed since it was used")
-    return Box(tuple(lines), "\n".join(full), kind, heat(node.grad), row, title(node), node.data, gradient)
+    """Name and op, value (or shape and norm), .grad."""
+    box = Box((), "", kind, None, row, label_of(node), one_line(node.op), node.data, gradient, node.grad)
+    box = with_gradient(box, box.grad)
+    return box._replace(lines=(*box.lines, "changed since it was used")) if stale else box
+
+
+def with_gradient(box: Box, g: Any) -> Box:
+    """The box of a node as it shows the gradient g: in its lines, its tooltip and its colour."""
+    lines, full = [box.title, value(box.value)], [box.title, f"value {value(box.value, 17)}"]
+    if g is not None:
+        lines.append(f"grad {number(g)}" if np.shape(g) == () else f"|grad| {number(norm(g))}")
+        full.append(f"gradient {value(g, 17)}")
+    if box.grad is not None and g is not box.grad and not np.array_equal(g, box.grad, equal_nan=True):
+        full.append(f".grad, accumulated over passes, {value(box.grad, 17)}")
+    return box._replace(lines=tuple(lines), tooltip="\n".join(full), heat=heat(g))
 
 
 def alias_box(node: Node, of: int) -> Box:
     name = label_of(node)
-    return Box((f"{name} ↗",), f"{title(node)}\ndrawn once, used here too", "alias", heat(node.grad), name=name, of=of)
+    return Box((f"{name} ↗",), f"{name}\ndrawn once, used here too", "alias", heat(node.grad), name=name, of=of)
 
 
 def constant_box(x: Any, times: int = 1) -> Box:
     lines = (number(x),) if isinstance(x, (int, float)) else ("constant", value(x))
     many = (f"× {times}",) if times > 1 else ()
-    words = f"a constant, {value(x, 17)}" + (f", the last of {times}" if many else "")
-    return Box(lines[:1] + many if many else lines, words, "constant", value=None if many else x, nodes=times)
+    lines, words = lines[:1] + many if many else lines, f"a constant, {value(x, 17)}" + (f", the last of {times}" if many else "")
+    return Box(lines, words, "constant", name=" ".join(lines), value=None if many else x, nodes=times)
 
 
 def edge_arrow(tail: int, head: int, edge: Edge | None) -> Arrow:
     """The arrow of one parent slot, with its derivative unless the parent is a constant."""
     if edge is None:
         return Arrow(tail, head)
-    formula = short(clean(edge.formula_here), LONGEST_NAME)
-    words = f"∂child/∂parent = {formula}"
+    arrow = Arrow(tail, head, formula=one_line(edge.formula_here))
     if changed(edge):
-        return Arrow(tail, head, (short(formula),), f"{words}\nthe parent has changed since")
-    if isinstance(edge.child, Scalar):
-        slope = float(edge.local)
-        return Arrow(tail, head, (number(slope),), f"{words} = {number(slope, 17)}", heat(slope), edge.local)
-    ratio = gain(edge)
+        told = with_gain(arrow, None)
+        return told._replace(tooltip=f"{told.tooltip}\nan operand has changed since")
+    arrow = arrow._replace(local=edge.local, slope=float(edge.local) if isinstance(edge.child, Scalar) else None)
+    return with_gain(arrow, gain(edge))
+
+
+def with_gain(arrow: Arrow, ratio: float | None) -> Arrow:
+    """The arrow of one edge with its derivative, of a Scalar the number, and the gain there is (1 times the gradient needs none)."""
+    words, label = f"∂child/∂parent = {arrow.formula}", cut(arrow.formula, LONGEST_LABEL)
+    if arrow.slope is not None:
+        return arrow._replace(lines=(number(arrow.slope),), tooltip=f"{words} = {number(arrow.slope, 17)}", heat=heat(arrow.slope))
     if ratio is None:
-        return Arrow(tail, head, (short(formula),), words, local=edge.local)
-    lines = (short(formula),) if formula == "1" and ratio == 1 else (short(formula), f"gain {number(ratio)}")
-    return Arrow(tail, head, lines, f"{words}\ngain {number(ratio, 17)}", heat(ratio), edge.local)
+        return arrow._replace(lines=(label,), tooltip=words, heat=None)
+    lines = (label,) if label == "1" and ratio == 1 else (label, f"gain {number(ratio)}")
+    return arrow._replace(lines=lines, tooltip=f"{words}\ngain {number(ratio, 17)}", heat=heat(ratio))
 
 
 def gain(edge: Edge, size: float | None = None) -> float | None:
@@ -122,18 +144,24 @@ def gain(edge: Edge, size: float | None = None) -> float | None:
 
 
 def changed(edge: Edge) -> bool:
-    return edge.parent.changed > edge.child.birth
-
-
-def title(node: Node) -> str:
-    """`h[3] = tanh`; without a name the op alone."""
-    op = short(clean(node.op), LONGEST_NAME)
-    return f"{label_of(node)} = {op}" if node.name and str(node.name) and node.rule is not None else label_of(node)
+    """Whether the derivative no longer fits: a Tensor's reads every operand when it is asked for, a Scalar's has been computed before."""
+    parents = [edge.parent] if isinstance(edge.child, Scalar) else edge.child.variables
+    return any(parent.changed > edge.child.birth for parent in parents)
 
 
 def label_of(node: Node) -> str:
     """The name; without one the op."""
-    return short(clean(str(node.name) if node.name and str(node.name) else node.op), LONGEST_NAME)
+    return one_line(str(node.name) if node.name and str(node.name) else node.op)
+
+
+def one_line(text: str) -> str:
+    """As much of it as fits; of combining marks, which have no width, at most a few on each letter."""
+    return cut(clean(text[: 4 * LONGEST_NAME]), LONGEST_NAME)
+
+
+def counted(n: int, what: str) -> str:
+    """1 arrow, 2 arrows, 2 boxes."""
+    return f"{n:,} {what}{'' if n == 1 else 'es' if what.endswith('x') else 's'}"
 
 
 def value(x: Any, digits: int = 4) -> str:
@@ -150,7 +178,3 @@ def heat(x: Any) -> float | None:
     """log10 of the size of a number or an array; -inf for an exact zero, nan and inf as they are."""
     size = None if x is None else abs(x) if type(x) is float else norm(x)
     return size if size is None or size != size else math.log10(size) if size else -math.inf
-
-
-def short(text: str, longest: int = LONGEST_LABEL) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -23,7 +23,7 @@ from ..chain.factors import norm
 from ..chain.links import Link
 from .steps import Steps, family, indexed
 
-ABOVE = 300  # boxes: "auto" folds
+ABOVE = 300  # boxes, aliases included: "auto" folds
 MODES = ("auto", None, "layer", "rolled")
 
 
@@ -50,13 +50,12 @@ def folded(order: list[Node], step: Steps, weights: set[Node], fold: str | None,
     """The fold of a history; ValueError if it is to be folded and the names speak of no steps or layers, or not of these."""
     word = "t =" if weights else "layer"
     if window is not None and step and not any(window[0] <= t <= window[1] for t in step.values()):
-        raise ValueError(f"steps={tuple(window)}: the steps run from {min(step.values())} to {max(step.values())}")
-    if fold == "auto":
-        fold = None if window is not None else automatic(order, step, weights)
+        there = f"{min(step.values())} to {max(step.values())}"
+        raise ValueError(f"there are no steps from {window[0]} to {window[1]} to draw; they run from {there}")
     if not step and (fold or window is not None):
         raise ValueError(
             "no steps or layers to fold: they are read off the indices of names, such as h[3]; name the states with h.named('h', t), "
-            "or draw with fold=None"
+            "or draw without folding"
         )
     if fold == "rolled":
         return single(Fold("rolled", roles(order, {node: t for node, t in step.items() if node not in weights}), {}), step)
@@ -70,9 +69,9 @@ def folded(order: list[Node], step: Steps, weights: set[Node], fold: str | None,
     return Fold(None, {}, {})
 
 
-def automatic(order: list[Node], step: Steps, weights: set[Node]) -> str | None:
+def automatic(order: list[Node], step: Steps, weights: set[Node], aliases: int) -> str | None:
     """No fold up to 300 boxes or without steps; above, a recurrence is rolled, and layers become one box each."""
-    boxes = sum(1 + len(node.parents) - len(node.variables) for node in order)
+    boxes = sum(1 + len(node.parents) - len(node.variables) for node in order) + aliases
     if boxes <= ABOVE or not step:
         return None
     return "rolled" if weights or len(set(step.values())) > ABOVE else "layer"
@@ -159,6 +158,8 @@ def sorted_by_need(members: list[list[Node]], unit: dict[Node, int]) -> list[lis
 def loop_gain(order: list[Node], step: Steps) -> tuple[int, float] | None:
     """(n, nats): how many steps a gradient is carried back through from the last to the first, and the log of what is left of it.
 
+    step  of each node that is no shared weight
+
     Exact: the frontier after step t (all that later steps use of it) stops every path, and from frontier to frontier the
     gradient is pulled, rescaled at each so that nothing underflows. None without gradients or with fewer than two frontiers.
     """
@@ -180,20 +181,21 @@ def loop_gain(order: list[Node], step: Steps) -> tuple[int, float] | None:
 
 def frontiers(order: list[Node], step: Steps) -> list[tuple[Node, ...]]:
     """After each step what later states still use of it and of those before, oldest first; after the last, the same states of it."""
+    rank = {t: k for k, t in enumerate(sorted(set(step.values())))}  # the steps may be numbered with gaps
     reach = reached(order, step)
     last_use: dict[Node, int] = {}
     for child in order:
         for parent in child.variables if child in reach and child in step else ():
             if step.get(parent, math.inf) < step[child]:
-                last_use[parent] = max(last_use.get(parent, step[child]), step[child])
+                last_use[parent] = max(last_use.get(parent, 0), rank[step[child]])
     found: dict[int, list[Node]] = {}
     for node in sorted(last_use, key=lambda node: node.birth):
-        for t in range(step[node], last_use[node]):
-            found.setdefault(t, []).append(node)
-    kinds, last = {family(node) for node in last_use if node.name}, max(step.values(), default=0)
-    ends = [node for node in order if step.get(node) == last and node.name and family(node) in kinds]
-    first = min((t for node, t in step.items() if node.rule is not None), default=0) - 1
-    return [tuple(found[t]) for t in sorted(found) if t >= first] + ([tuple(ends)] if ends else [])
+        for k in range(rank[step[node]], last_use[node]):
+            found.setdefault(k, []).append(node)
+    kinds = {family(node) for node in last_use if node.name}
+    ends = [node for node in order if step.get(node) == max(rank) and node.name and family(node) in kinds]
+    first = min((rank[t] for node, t in step.items() if node.rule is not None), default=0) - 1
+    return [tuple(found[k]) for k in sorted(found) if k >= first] + ([tuple(ends)] if ends else [])
 
 
 def reached(order: list[Node], step: Steps) -> set[Node]:

@@ -7,7 +7,6 @@ Two kinds: a stretch of the graph (a layer, or the steps outside a window), and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from ..autodiff.node import Edge, Node
 from ..chain.factors import from_log, norm
-from ..chain.text import clean
-from .elements import LONGEST_NAME, Arrow, Box, changed, gain, heat, label_of, number, short, value
+from ..chain.text import clean, cut
+from .elements import LONGEST_LABEL, Arrow, Box, changed, counted, gain, heat, label_of, number, one_line, value
 
 SHOWN = 3  # names in a list of names
 
@@ -24,21 +23,20 @@ SHOWN = 3  # names in a list of names
 def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int) -> Box:
     """A stretch of the graph: its ops, what leaves it and with which gradient, and the shared weights it uses."""
     ops = list(dict.fromkeys(node.op for node in unit if node.rule is not None))
-    lines = [label, f"{len(unit)} nodes: {listed(map(clean, ops))}"]
+    lines = [label, f"{counted(len(unit), 'node')}: {listed(map(clean, ops))}"]
     size = joint(node.grad for node in exits)
     if size is not None:
         lines.append(f"|grad| {number(size)}" + (f" of {listed(map(label_of, exits))}" if any(node.name for node in exits) else ""))
     if weights:
         lines.append(f"uses {listed(map(label_of, weights))}")
-    words = [*lines, f"{inside} arrows inside", *(f"{label_of(node)} {value(node.data)}" for node in exits[:20])]
+    words = [*lines, f"{counted(inside, 'arrow')} inside", *(f"{label_of(node)} {value(node.data)}" for node in exits[:20])]
     row = 0 if any(node.rule is not None for node in unit) else None
-    return Box(tuple(map(short, lines)), "\n".join(words), "folded", heat(size), row, label, nodes=len(unit), inside=inside)
+    return Box(labels(lines), "\n".join(words), "folded", heat(size), row, label, nodes=len(unit), inside=inside)
 
 
 def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> Arrow:
     """The edges into a stretch of the graph from one box: |what they hand to it| / |gradient of what leaves the stretch|."""
-    many = f"{len(edges)} arrow{'s' * (len(edges) != 1)}"
-    size, parts = joint(node.grad for node in exits), dict[Node, Any]()
+    many, size, parts = counted(len(edges), "arrow"), joint(node.grad for node in exits), dict[Node, Any]()
     if not size or any(changed(edge) or edge.child.grad is None for edge in edges):
         return Arrow(tail, head, (), many, count=len(edges))
     for edge in edges:
@@ -51,29 +49,27 @@ def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> 
 def rolled_box(unit: list[Node], row: int | None, letter: str, sizes: dict[Node, float]) -> Box:
     """The nodes of all steps with the same role: the gradient at the first and the last of them, the colour their geometric mean."""
     name = rolled_name(unit, letter)
-    name = f"{name} = {short(clean(unit[0].op), LONGEST_NAME)}" if unit[0].name and unit[0].rule is not None else name
+    name = f"{name} = {one_line(unit[0].op)}" if unit[0].name and unit[0].rule is not None else name
     lines, words = [name, f"× {len(unit)}"], [name]
     known = [sizes[node] for node in unit if node in sizes]
-    logs = [log for size in known if (log := heat(size)) is not None]
     if known:
         early, late = known[0], known[-1]
         lines.append(f"|grad| {number(early, 3)} … {number(late, 3)}")
         words += [f"|gradient| {at}: {number(size, 17)}" for at, size in (("at the first", early), ("at the last", late))]
-    return Box(tuple(map(short, lines)), "\n".join(words), "folded", mean(logs), row, name, nodes=len(unit))
+    return Box(labels(lines), "\n".join(words), "folded", mean(known) if known else None, row, name, nodes=len(unit))
 
 
 def rolled_arrow(tail: int, head: int, edges: list[Edge], step: dict, letter: str, sizes: dict[Node, float]) -> Arrow:
-    """The same edge in every step: its derivative and its gain, the geometric mean."""
-    formula = short(clean(rolled_formula(edges[-1], step, letter)), LONGEST_NAME)
-    lines, words = [short(formula)], [f"∂child/∂parent = {formula}", f"{len(edges)} arrows"]
-    logs = [log for edge in edges if (log := heat(gain(edge, sizes.get(edge.child)))) is not None]
-    middle = mean(logs)
-    if middle is not None and not (formula == "1" and middle == 0):
-        lines.append(f"gain {number(10**middle, 3)}")
-        words.append(f"gain from {number(10 ** min(logs), 6)} to {number(10 ** max(logs), 6)}, geometric mean {number(10**middle, 6)}")
+    """The same edge in every step: its derivative, and the geometric mean of its gains; an exact zero is not averaged away."""
+    formula = one_line(rolled_formula(edges[-1], step, letter))
+    lines, words = [cut(formula, LONGEST_LABEL)], [f"∂child/∂parent = {formula}", counted(len(edges), "arrow")]
+    gains = [ratio for edge in edges if (ratio := gain(edge, sizes.get(edge.child))) is not None]
+    if gains and not (formula == "1" and set(gains) == {1.0}):
+        lines.append(f"gain {averaged(gains)}")
+        words.append(f"gain from {number(np.min(gains), 6)} to {number(np.max(gains), 6)}, geometric mean {number(10 ** mean(gains), 6)}")
     if tail >= head:
         lines.append(f"× {len(edges)}")
-    return Arrow(tail, head, tuple(lines), "\n".join(words), middle, count=len(edges))
+    return Arrow(tail, head, tuple(lines), "\n".join(words), mean(gains) if gains else None, count=len(edges))
 
 
 def with_loop_gain(arrows: list[Arrow], whole: tuple[int, float] | None) -> list[Arrow]:
@@ -91,9 +87,9 @@ def rolled_name(unit: list[Node], letter: str) -> str:
     """h[t] for h[1], h[2], …; a … z for other names."""
     first, last = unit[0], unit[-1]
     if first.name and last.name and first.name.index and first.name.base == last.name.base:
-        return short(clean(f"{first.name.base}[{','.join([letter, *map(str, first.name.index[1:])])}]"), LONGEST_NAME)
+        return one_line(f"{first.name.base}[{','.join([letter, *map(str, first.name.index[1:])])}]")
     names = label_of(first), label_of(last)
-    return names[0] if names[0] == names[1] else short(f"{names[0]} … {names[1]}", LONGEST_NAME)
+    return names[0] if names[0] == names[1] else one_line(f"{names[0]} … {names[1]}")
 
 
 def rolled_formula(edge: Edge, step: dict, letter: str) -> str:
@@ -118,12 +114,24 @@ def joint(gradients: Iterable[Any]) -> float | None:
     return norm(np.array(known)) if known and len(known) == len(sizes) else None
 
 
-def mean(logs: list[float]) -> float | None:
-    """Of the finite ones; if there are none, of all: -inf where all are zero."""
-    finite = [log for log in logs if math.isfinite(log)]
-    return float(np.mean(finite or logs)) if logs else None
+def mean(sizes: list[float]) -> float:
+    """log10 of the geometric mean: -inf if one is an exact zero, nan if one is nan."""
+    return float(np.mean([heat(size) for size in sizes]))
+
+
+def averaged(gains: list[float]) -> str:
+    """The geometric mean as text; zeros, which would make it 0, stand beside that of the others: `0.9 (1 of 7 is 0)`."""
+    others = [ratio for ratio in gains if ratio != 0]
+    zeros = len(gains) - len(others)
+    if not zeros or not others:
+        return number(10 ** mean(gains), 3)
+    return f"{number(10 ** mean(others), 3)} ({zeros} of {len(gains)} {'is' if zeros == 1 else 'are'} 0)"
 
 
 def listed(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def labels(lines: list[str]) -> tuple[str, ...]:
+    return tuple(cut(line, LONGEST_LABEL) for line in lines)

@@ -7,7 +7,7 @@
 
 let chosen = null, current = null; // selected; where the keyboard is
 const nameOf = (i) => boxes[real(i)].name;
-const titleOf = (i) => (["node", "output"].includes(boxes[i].kind) && boxes[i].op !== boxes[i].name ? `${boxes[i].name} = ${boxes[i].op}` : boxes[i].name);
+const titleOf = (i) => boxes[i].title;
 const brief = (v, x) => (v ? (v.length === 1 ? short(v[0]) : `norm ${short(norm(v))}`) : x && x.norm !== undefined ? `norm ${short(Number(x.norm))}` : "not known");
 
 function label(i) {
@@ -15,7 +15,7 @@ function label(i) {
   if (box.kind === "folded") return box.lines.join(", ");
   if (boxes[k].value !== null) parts.push(`value ${brief(values[k], boxes[k].value)}`);
   if (boxes[k].kind === "constant") parts.push("a constant");
-  else if (hasGradients) parts.push(`gradient ${brief(now.g[k], replaced.size ? null : boxes[k].gradient)}`);
+  else if (hasGradients) parts.push(`gradient ${brief(now.g[k], unchanged(k) ? boxes[k].gradient : null)}`);
   return parts.join(", ");
 }
 
@@ -71,22 +71,21 @@ function nodePanel() {
   panel.replaceChildren();
   if (chosen === null) return panel.append(...intro());
   const i = real(chosen), box = boxes[i];
-  const kind = { leaf: "a leaf: nothing made it", constant: "a constant: it has no gradient", folded: "several nodes in one box", output: `made by ${box.op}; the output` }[box.kind] ?? `made by ${box.op}`;
+  const kind = { leaf: "a leaf: nothing made it", constant: "a constant: it has no gradient", folded: "several nodes in one box", output: `${box.op === "leaf" ? "a leaf" : `made by ${box.op}`}; the output` }[box.kind] ?? `made by ${box.op}`;
   panel.append(el("h2", {}, box.name), el("p", { class: "lead" }, kind));
   if (box.kind === "folded") return panel.append(...box.tooltip.split("\n").slice(1).map((line) => el("p", {}, line)), ...edges(i));
   const facts = el("dl", { class: "pair", "aria-live": "polite" }, el("dt", {}, "value"), el("dd", {}, quantity(values[i], box.value, box.shape, "value")));
   if (box.kind !== "constant") {
-    const was = replaced.size && before[i] && now.g[i] && before[i].some((x, k) => x !== now.g[i][k]);
     facts.append(el("dt", {}, "gradient"), el("dd", {},
-      was ? el("data", { class: "was", value: Array.from(before[i]).join(" ") }, box.shape.length ? `norm ${short(norm(before[i]))}` : short(before[i][0])) : null,
-      hasGradients ? quantity(now.g[i], replaced.size ? null : box.gradient, box.shape, "gradient") : withoutPass(box)));
+      before[i] && !unchanged(i) ? el("data", { class: "was", value: Array.from(before[i]).join(" ") }, box.shape.length ? `norm ${short(norm(before[i]))}` : short(before[i][0])) : null,
+      hasGradients || before[i] ? quantity(now.g[i], unchanged(i) ? box.gradient : null, box.shape, "gradient") : withoutPass(box)));
   }
   panel.append(facts, ...arriving(i), ...edges(i), ...product(i));
 }
 
 // No pass has been run for this picture; a backward pass of the reader's own may have left a gradient.
-const withoutPass = (box) => box.tooltip.split("\n").find((line) => line.startsWith("gradient "))?.slice(9)
-  ?? (folded ? "not in a folded picture; fold=None draws it in full" : "none: the output is not one number, or a value has changed since");
+const withoutPass = (box) => box.grad
+  ?? `none: the output is ${output < 0 ? "in a folded box; fold=None draws it in full" : "not one number, or a value has changed since"}`;
 
 function intro() {
   const words = hasGradients
@@ -99,22 +98,21 @@ const times = (formula) => (formula === "1" ? "g as it is" : formula ? `(${formu
 
 // Contributions from each child, and their sum.
 function arriving(i) {
-  const from = outOf[i].filter((e) => arrows[e].map || arrows[e].size !== null);
-  if (!from.length || !hasGradients) return [];
+  const from = outOf[i], size = (e) => (unchanged(arrows[e].head) ? arrows[e].size : null); // of a map that is not in the page
+  if (!hasGradients || !from.some((e) => now.c[e] || size(e) !== null)) return [];
   const rows = from.slice(0, 200).map((e) => {
     const c = now.c[e], head = arrows[e].head;
     const how = scalar && c && now.g[head] ? `${short(slope(e))} × ${short(now.g[head][0])}` : replaced.has(e) ? "replaced" : times(arrows[e].formula);
-    return el("tr", {}, el("td", {}, goto(head)), el("td", { class: "soft" }, how), el("td", { class: "n" }, c ? exact(c, "part") : arrows[e].size === null ? "not known" : short(Number(arrows[e].size))));
+    return el("tr", {}, el("td", {}, goto(head)), el("td", { class: "soft" }, how), el("td", { class: "n" }, c ? exact(c, "part") : size(e) === null ? "not known" : short(Number(size(e)))));
   });
   if (from.length > rows.length) rows.push(el("tr", {}, el("td", { class: "soft" }, `and ${from.length - rows.length} more`), el("td"), el("td")));
-  const known = from.every((e) => now.c[e]);
-  if (known) {
+  if (usedIn[i].length) rows.push(el("tr", {}, el("td", {}, ...usedIn[i].flatMap((k) => [goto(k), " "])), el("td", { class: "soft" }, "folded"), el("td", { class: "n" }, "not known")));
+  else if (from.every((e) => now.c[e])) {
     const sum = new Float64Array(now.c[from[0]].length);
     for (const e of from) now.c[e].forEach((x, j) => { sum[j] += x; });
     rows.push(el("tr", { class: "sum" }, el("td", {}, "sum = gradient"), el("td", {}), el("td", { class: "n" }, exact(sum, "total"))));
   }
-  const size = boxes[i].shape.length ? "size" : "";
-  return [el("h3", {}, "What arrives, from each child"), el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "from"), el("th", {}, "local × gradient there"), el("th", { class: "n" }, size))), el("tbody", {}, ...rows))];
+  return [el("h3", {}, "What arrives, from each child"), el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "from"), el("th", {}, "local × gradient there"), el("th", { class: "n" }, boxes[i].shape.length ? "size" : ""))), el("tbody", {}, ...rows))];
 }
 
 // The local derivative to each parent, and what to put in its place.
@@ -157,10 +155,10 @@ function bar(log, span) {
 // The running product from the output to here, cut where every path passes.
 function product(i) {
   if (!hasGradients || boxes[i].kind === "constant" || loops) return [];
-  const list = stations(i).reverse(), end = now.g[output] && norm(now.g[output]);
+  const list = stations(i).filter((k) => boxes[k].kind !== "folded").reverse(), end = now.g[output] && norm(now.g[output]);
   const rows = list.slice(1).map((k, n) => {
     const size = now.g[k] ? norm(now.g[k]) : NaN, above = now.g[list[n]] ? norm(now.g[list[n]]) : NaN, log = Math.log10(size / end);
-    const was = before[k] && replaced.size ? Math.log10(norm(before[k]) / norm(before[output])) : null;
+    const was = before[k] && !unchanged(k) ? Math.log10(norm(before[k]) / norm(before[output])) : null;
     return { k, gain: size / above, log, was };
   });
   if (!rows.length) return [];
@@ -183,8 +181,6 @@ function paths(i) {
 }
 
 // ── the chain ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const KINDS = ["#2f5fb3", "#9ab8e6", "#b9770e", "#ecc98a", "#3c7a57", "#8a5aa8", "#7b8794", "#c05a7a", "#b7bdc4"];
 
 function chainPanel() {
   const { rows, blame, ends } = data.chain, logs = rows.map((row) => Number(row.log10));
@@ -215,14 +211,14 @@ function blameView({ kinds, rows, sum }) {
       if (!(size > 0)) return;
       const piece = el("i", { title: `${kinds[k]} ${signed(Number(part))}` });
       piece.style.width = `${size / span * 100}%`;
-      piece.style.background = KINDS[k % KINDS.length];
+      piece.style.background = looks.BLAME[kinds[k]];
       holder.append(piece);
     });
     return holder;
   };
   const names = kinds.map((kind, k) => {
     const patch = el("span", { class: "patch" });
-    patch.style.background = KINDS[k % KINDS.length];
+    patch.style.background = looks.BLAME[kinds[k]];
     return el("li", {}, patch, `${kind} ${signed(Number(sum[k]))}`);
   });
   const lines = rows.map((row) => el("tr", {}, el("td", {}, row.link), el("td", {}, stack(row, -1)), el("td", {}, stack(row, 1)), el("td", { class: "n" }, signed(row.parts.reduce((s, x) => s + Number(x), 0)))));
@@ -347,7 +343,7 @@ function planSteps() {
   const turn = new Map(backward.map((i, n) => [i, forward + 2 + n]));
   computed.forEach((i, n) => changes[n + 1].values.push(i));
   if (!hasGradients) return;
-  const known = boxes.map((_, i) => (i === output ? forward + 1 : Math.max(forward + 1, ...outOf[i].map((e) => turn.get(arrows[e].head) ?? 0))));
+  const known = boxes.map((_, i) => (i === output ? forward + 1 : Math.max(forward + 1, ...outOf[i].filter((e) => !arrows[e].loop).map((e) => turn.get(arrows[e].head) ?? 0), ...usedIn[i].map((k) => turn.get(k)))));
   boxes.forEach((box, i) => { if (box.kind !== "constant") changes[known[real(i)]].gradients.push(i); });
 }
 
@@ -387,7 +383,8 @@ function valueSentence(i) {
 }
 function gradientSentence(i) {
   const giving = into[i].filter((e) => boxes[real(arrows[e].tail)].kind !== "constant");
-  if (boxes[i].kind === "folded" || !giving.length) return `${titleOf(i)} passes nothing on that is shown here.`;
+  if (!giving.length) return `${titleOf(i)} passes nothing on that is shown here.`;
+  if (boxes[i].kind === "folded") return `${titleOf(i)} is folded; it passes on: ${listed(giving.map((e) => [nameOf(arrows[e].tail), ...arrows[e].lines].join(" ")))}.`;
   return listed(giving.map((e) => {
     const c = now.c[e], g = now.g[i], name = nameOf(arrows[e].tail), from = boxes[i].op;
     if (!c || !g) return `${name} gets ${arrows[e].size === null ? "a part that is not known" : `a part of size ${short(Number(arrows[e].size))}`} from ${from}`;
@@ -414,16 +411,16 @@ function replace(e, what) {
 }
 
 function recompute() {
-  now = replaced.size ? sweep(replaced) : { g: before, c: base.c };
+  now = sweepWith(replaced);
   arrows.forEach((_, e) => relabel(e));
   boxes.forEach((_, i) => recolour(i));
   for (const { g } of summaries.values()) g.remove();
   summaries.clear();
   if (foldedGroups.size) placeAll();
-  const unknown = replaced.size && before.some((g, i) => g && !now.g[i]);
+  const unknown = boxes.some((box, i) => now.touched.has(i) && (box.kind === "folded" || (before[i] && !now.g[i])));
   $("changed").hidden = !replaced.size;
   const list = [...replaced.keys()].map((e) => `∂${nameOf(arrows[e].head)}/∂${nameOf(arrows[e].tail)} ${inPlace(e)}`);
-  $("changed").replaceChildren(`What if ${listed(list, 3)}? `, unknown ? "Some gradients are unknown: their maps are not in the page. " : "",
+  $("changed").replaceChildren(`What if ${listed(list, 3)}? `, unknown ? "Some gradients are unknown: maps on their way are not in the page, or folded. " : "",
     el("button", { type: "button", id: "reset", onclick: () => { replaced.clear(); recompute(); } }, "Reset"));
   const focused = document.activeElement?.dataset?.edge, to = document.activeElement?.dataset?.to;
   nodePanel();
@@ -435,24 +432,29 @@ function recompute() {
 
 const inPlace = (e) => ({ one: "→ 1", zero: "→ 0" })[replaced.get(e).to] ?? `× ${short(replaced.get(e).times)}`;
 
-// The gain on an arrow and its colour, as they are now; a replaced one says by what.
+const drawn = arrowAt.map((g) => ["stroke", "stroke-dasharray"].map((key) => g.children[1].getAttribute(key)));
+
+// What an arrow says and its colour, as they are now; a replaced one says by what. After the formula comes the gain.
 function relabel(e) {
-  const arrow = arrows[e], element = arrowAt[e], [path, point, words] = [1, 2, 3].map((k) => element.children[k]), g = now.g[arrow.head];
+  const { map, head, lines } = arrows[e], element = arrowAt[e], [path, point, words] = [1, 2, 3].map((k) => element.children[k]);
   element.classList.toggle("replaced", replaced.has(e));
-  if (!arrow.map || !now.c[e] || !g || norm(g) === 0) return;
-  const gain = scalar ? Math.abs(slope(e)) : norm(now.c[e]) / norm(g), shade = colour(Math.log10(gain), looks.ARROW_SPAN, looks.GREY);
-  arrow.lines.forEach((line, n) => {
-    const text = words.children[n], said = n === 0 && replaced.has(e) ? inPlace(e) : line.startsWith("gain ") ? `gain ${short(gain)}` : line;
-    if (text.textContent !== said) text.textContent = said;
-  });
-  if (path.getAttribute("stroke") === shade) return;
+  element.classList.toggle("stale", !map && !unchanged(head));
+  if (!map) return;
+  const g = now.g[head], c = now.c[e], same = !replaced.has(e) && unchanged(head);
+  const gain = scalar ? Math.abs(slope(e)) : c && g && norm(g) !== 0 ? norm(c) / norm(g) : null;
+  const heat = gain === null ? null : Math.log10(gain);
+  const [shade, dots] = same ? drawn[e] : [colour(heat, looks.ARROW_SPAN, looks.GREY), heat === -Infinity ? "2 3" : null];
+  const told = gain !== null ? `gain ${short(gain)}` : g ? "nothing arrives" : "gain unknown";
+  lines.forEach((line, n) => { words.children[n].textContent = n === 0 && replaced.has(e) ? inPlace(e) : n === 1 && !same ? told : line; });
   path.setAttribute("stroke", shade);
+  if (dots) path.setAttribute("stroke-dasharray", dots); else path.removeAttribute("stroke-dasharray");
   point.setAttribute("fill", shade);
 }
 
 // The gradient in a box and its colour, as they are now.
 function recolour(i) {
   const box = boxes[i], g = now.g[real(i)];
+  boxAt[i].classList.toggle("stale", box.kind === "folded" && now.touched.has(i));
   if (box.kind === "constant" || box.kind === "folded" || !before[real(i)]) return;
   const fill = colour(heatOf(g), looks.span), shape = boxAt[i].querySelector("rect");
   if (shape.getAttribute("fill") !== fill) shape.setAttribute("fill", fill);
@@ -470,14 +472,16 @@ function dressGraph() {
   boxes.forEach((box, i) => {
     const g = boxAt[i];
     for (const [key, x] of [["tabindex", "-1"], ["role", "button"], ["aria-label", label(i)], ["aria-pressed", "false"]]) g.setAttribute(key, x);
+    if (box.kind === "folded") for (const text of g.querySelectorAll("text")) text.classList.toggle("gradient", text.textContent.startsWith("|grad|"));
     if (!["leaf", "node", "output"].includes(box.kind)) return;
-    box.lines.forEach((line, n) => {
+    box.lines.forEach((_, n) => {
       const text = g.querySelectorAll("text")[n];
       if (n === 1) text.classList.add("value");
-      if (n > 1 && /^\|?grad\|? /.test(line)) text.classList.add("gradient");
+      if (n === 2 && (box.gradient !== null || box.grad !== null)) text.classList.add("gradient");
     });
   });
   frameAt.forEach((g, k) => {
+    if (!groups[k].label) return g.classList.add("gone"); // around a folded box there is nothing to fold
     g.classList.add("toggle");
     g.querySelector("text").textContent = `▾ ${groups[k].label}`;
     for (const [key, x] of [["tabindex", "0"], ["role", "button"], ["aria-label", `fold ${groups[k].label}`]]) g.setAttribute(key, x);

@@ -10,29 +10,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import re
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
 from ..chain import Chain
-from ..chain.text import clean
-from . import columns
 from .colours import legend
-from .columns import MARGIN, graph_svg, layout, legend_svg, routes, whole_svg
-from .elements import LONGEST_NAME, Arrow, Box, Picture, heat, norm, number, short
+from .columns import MARGIN, SWATCH, graph_svg, layout, legend_svg, routes, whole_svg
+from .elements import Arrow, Box, Picture, heat, norm, one_line, with_gain, with_gradient
 from .page_chain import chain_data
-from .page_data import BUDGET, page_data, parted
+from .page_data import BUDGET, page_data
 
 MOST = 3_000  # boxes
 SCRIPTS = ("page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
 
 
 def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, budget: int = BUDGET) -> str:
-    """The whole page as text.
+    """The whole page as text, one HTML document.
 
+    title   what it is called; without one, like its output
     chain   its table and its blame stand beside the graph
     budget  the most numbers in maps the page carries, and as many again in values and gradients
 
@@ -45,13 +44,15 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
         )
     picture = with_gradients(picture)
     places = layout(picture)
-    data = page_data(picture, places, routes(picture, places), budget)
+    ways = routes(picture, places)
+    data = page_data(picture, places, ways, budget)
     data["chain"] = chain_data(chain, picture) if chain is not None else None
     script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css")
     fields = {
-        "title": escape(short(clean(title), LONGEST_NAME) or name_of(picture)), "note": escape(picture.note),
+        "title": escape(one_line(title) or name_of(picture)), "note": escape(picture.note),
         "script": script, "style": style,
-        "script_hash": digest(script), "style_hash": digest(style), "graph": whole_svg(*graph_svg(picture)), "legend": key_svg(picture),
+        "script_hash": digest(script), "style_hash": digest(style),
+        "graph": whole_svg(*graph_svg(picture, places, ways)), "legend": key_svg(picture),
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }  # fmt: skip
     return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset("page.html"))
@@ -68,35 +69,29 @@ def digest(text: str) -> str:
 
 def name_of(picture: Picture) -> str:
     """What the page is called if nobody says: after its output."""
-    return next((parted(box)[0] for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
+    return next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
 
 
 def with_gradients(picture: Picture) -> Picture:
-    """The picture with the gradients of one pass from the output in its boxes, and the gains on its arrows, run or not."""
-    boxes = [with_gradient(box, picture.boxes) for box in picture.boxes]
+    """The picture as one pass from the output gives it, run or not: its gradients in the boxes, its gains on the arrows."""
+    boxes = [box_in_this_pass(box, picture.boxes) for box in picture.boxes]
     with np.errstate(all="ignore"):
-        arrows = [with_gain(arrow, boxes[arrow.head]) for arrow in picture.arrows]
+        arrows = [arrow_in_this_pass(arrow, boxes[arrow.head].gradient) for arrow in picture.arrows]
     return picture._replace(boxes=boxes, arrows=arrows)
 
 
-def with_gradient(box: Box, boxes: list[Box]) -> Box:
-    real = box if box.of is None else boxes[box.of]
-    if real.gradient is None:
+def box_in_this_pass(box: Box, boxes: list[Box]) -> Box:
+    g = box.gradient if box.of is None else boxes[box.of].gradient
+    if g is None:
         return box
-    if box.of is not None:
-        return box._replace(heat=heat(real.gradient))
-    single = np.shape(box.gradient) == ()
-    line = f"grad {number(box.gradient)}" if single else f"|grad| {number(norm(box.gradient))}"
-    others = [text for k, text in enumerate(box.lines) if k < 2 or not text.startswith(("grad ", "|grad| "))]
-    return box._replace(heat=heat(box.gradient), lines=(*others[:2], line, *others[2:]))
+    return with_gradient(box, g) if box.of is None else box._replace(heat=heat(g))
 
 
-def with_gain(arrow: Arrow, head: Box) -> Arrow:
-    if arrow.heat is not None or arrow.local is None or head.gradient is None or norm(head.gradient) == 0:
+def arrow_in_this_pass(arrow: Arrow, g: Any) -> Arrow:
+    """With its gain for the gradient g of its head; a Scalar's does not depend on g."""
+    if arrow.local is None or arrow.slope is not None or g is None:
         return arrow
-    ratio = norm(arrow.local.pull(head.gradient)) / norm(head.gradient)
-    words = () if arrow.lines == ("1",) and ratio == 1 else (f"gain {number(ratio)}",)
-    return arrow._replace(heat=math.log10(ratio) if ratio else -math.inf, lines=arrow.lines + words)
+    return with_gain(arrow, norm(arrow.local.pull(g)) / norm(g) if norm(g) else None)
 
 
 def key_svg(picture: Picture) -> str:
@@ -104,4 +99,4 @@ def key_svg(picture: Picture) -> str:
     key = legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows])
     most = max((len(entries) for _, entries in key), default=0)
     parts = [legend_svg(title, entries, 12.0 + 22 * k) for k, (title, entries) in enumerate(key)]
-    return whole_svg(parts, MARGIN + 150 + most * columns.SWATCH, 22.0 * len(key) + 2) if key else ""
+    return whole_svg(parts, MARGIN + 150 + most * SWATCH, 22.0 * len(key) + 2) if key else ""

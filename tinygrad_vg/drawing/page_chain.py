@@ -12,8 +12,8 @@ from ..chain import Chain
 from ..chain.blame_table import ROUNDING
 from ..chain.table import typical_and_worst
 from ..chain.text import clean
-from .elements import Picture, title
-from .page_maps import plain
+from .elements import Picture, label_of
+from .page_maps import js_number
 
 MOST = 2_000  # links
 
@@ -23,7 +23,7 @@ def chain_data(chain: Chain, picture: Picture) -> dict[str, Any]:
     place = {(id(box.value), box.name): i for i, box in reversed(list(enumerate(picture.boxes))) if box.kind != "constant"}
     rows = [
         {
-            "link": clean(link.name), "factor": clean(link.factor), "gain": plain(link.gain), "log10": plain(log / math.log(10)),
+            "link": clean(link.name), "factor": clean(link.factor), "gain": js_number(link.gain), "log10": js_number(log / math.log(10)),
             "box": box_of(station[0], place), "wide": typical_and_worst(link) if len(chain.links) <= 100 else ("", ""),
         }
         for link, log, station in zip(chain.links, chain.log_product, chain.stations)
@@ -33,7 +33,7 @@ def chain_data(chain: Chain, picture: Picture) -> dict[str, Any]:
 
 def box_of(node: Node, place: dict[tuple[int, str], int]) -> int | None:
     """The number of the box drawn for a node: the one of its name that holds the very same value."""
-    return place.get((id(node.data), title(node)))
+    return place.get((id(node.data), label_of(node)))
 
 
 def blame_data(chain: Chain) -> dict[str, Any]:
@@ -41,5 +41,5 @@ def blame_data(chain: Chain) -> dict[str, Any]:
     with np.errstate(all="ignore"):
         blame = chain.blame()
     kinds = [kind for kind in blame.parts if any(abs(row["parts"][kind]) > ROUNDING for row in blame.by_link)]
-    rows = [{"link": clean(row["link"]), "parts": [plain(row["parts"][kind]) for kind in kinds]} for row in blame.by_link[::-1]]
-    return {"sentence": clean(blame.sentence), "kinds": kinds, "rows": rows[:MOST], "sum": [plain(blame.parts[kind]) for kind in kinds]}
+    rows = [{"link": clean(row["link"]), "parts": [js_number(row["parts"][kind]) for kind in kinds]} for row in blame.by_link[::-1]]
+    return {"sentence": clean(blame.sentence), "kinds": kinds, "rows": rows[:MOST], "sum": [js_number(blame.parts[kind]) for kind in kinds]}

@@ -14,8 +14,8 @@ import numpy as np
 from ..autodiff.derivatives import ON_NODES, OPS
 from . import colours
 from .columns import Place, Points
-from .elements import Arrow, Box, Picture, number
-from .page_maps import Store, array_data, map_data, plain, size_of
+from .elements import Arrow, Box, Picture, norm, number, value
+from .page_maps import Store, array_data, js_number, map_data
 
 BUDGET = 300_000  # numbers in maps, and as many again in values and gradients
 WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?:\[[\d,]+\])?(?![\w(])")  # a letter or a name in a formula, but no function
@@ -24,7 +24,7 @@ WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?:\[[\d,]+\])?(?![\w(])")  # a letter o
 def page_data(picture: Picture, places: list[Place], ways: list[Points], budget: int = BUDGET) -> dict[str, Any]:
     """The picture for the page; the same picture gives the same data."""
     store = Store(budget)
-    looks = {name: getattr(colours, name) for name in ("BLUE", "WHITE", "RED", "GREY", "DARK", "PALE", "SPECIAL", "ARROW_SPAN")}
+    looks = {name: getattr(colours, name) for name in ("BLUE", "WHITE", "RED", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN")}
     return {
         "boxes": [box_data(box, place, store) for box, place in zip(picture.boxes, places)],
         "arrows": arrows_data(picture, ways, store),
@@ -57,20 +57,13 @@ def aside(picture: Picture, arrow: Arrow) -> bool:
 
 
 def box_data(box: Box, place: Place, store: Store) -> dict[str, Any]:
-    name, op = parted(box)
     return {
-        "name": name, "op": op, "kind": box.kind, "lines": list(box.lines), "tooltip": box.tooltip, "of": box.of, "nodes": box.nodes,
+        "name": box.name, "op": box.op, "title": box.title, "kind": box.kind, "lines": list(box.lines), "tooltip": box.tooltip,
+        "of": box.of, "uses": list(box.uses), "nodes": box.nodes,
         "shape": list(np.shape(box.value if box.value is not None else box.gradient)),
-        "value": array_data(box.value, store), "gradient": array_data(box.gradient, store), "place": [round(x, 1) for x in place],
+        "value": array_data(box.value, store), "gradient": array_data(box.gradient, store),
+        "grad": None if box.grad is None else value(box.grad, 17), "place": [round(x, 1) for x in place],
     }  # fmt: skip
-
-
-def parted(box: Box) -> tuple[str, str]:
-    """Name and op of a title: `h[3] = tanh` is ("h[3]", "tanh"); what has no name goes by its op."""
-    if box.kind in ("node", "output"):
-        name, _, op = box.name.rpartition(" = ")
-        return name or op, op
-    return box.name or " ".join(box.lines), {"folded": "several nodes"}.get(box.kind, box.kind)
 
 
 def contribution(arrow: Arrow, picture: Picture) -> Any:
@@ -79,19 +72,15 @@ def contribution(arrow: Arrow, picture: Picture) -> Any:
     if arrow.local is None or g is None:
         return None
     with np.errstate(all="ignore"):
-        return plain(size_of(arrow.local.pull(g)))
+        return js_number(norm(arrow.local.pull(g)))
 
 
 def arrow_data(arrow: Arrow, head: Box, operands: list[Box]) -> dict[str, Any]:
     """Formula, and for Scalars the formula with numbers in it, beside what is drawn."""
-    text = ""
-    if arrow.local is not None:
-        text = arrow.tooltip.partition("\n")[0].removeprefix("∂child/∂parent = ")
-        if not arrow.local.shape_in and not arrow.local.shape_out:
-            text = text.removesuffix(f" = {number(float(arrow.local), 17)}")
+    formula = arrow.formula if arrow.local is not None else ""
     return {
         "tail": arrow.tail, "head": arrow.head, "lines": list(arrow.lines), "tooltip": arrow.tooltip, "count": arrow.count,
-        "loop": arrow.loop, "formula": text, "numbers": substituted(text, head, operands),
+        "loop": arrow.loop, "formula": formula, "numbers": substituted(formula, head, operands),
     }  # fmt: skip
 
 
@@ -100,12 +89,12 @@ def substituted(formula: str, head: Box, operands: list[Box]) -> str:
     if not formula or any(np.shape(box.value) or box.value is None for box in (head, *operands)):
         return ""
     known = letters(head, operands)
-    return WORD.sub(lambda word: figure(known[word[0]]) if word[0] in known else word[0], formula)
+    return WORD.sub(lambda word: bracketed(known[word[0]]) if word[0] in known else word[0], formula)
 
 
 def letters(head: Box, operands: list[Box]) -> dict[str, float]:
     """What stands in a formula for which number: names, for what has none the letters of the op's row; {} if one has two meanings."""
-    row = getattr(OPS.get(parted(head)[1]), "operands", [])
+    row = getattr(OPS.get(head.op), "operands", [])
     row = row if len(row) == len(operands) else [""] * len(operands)
     pairs = [(called(head, "y"), head.value)] + [(called(box, letter), box.value) for box, letter in zip(operands, row)]
     known = dict(pairs)
@@ -114,10 +103,9 @@ def letters(head: Box, operands: list[Box]) -> dict[str, float]:
 
 
 def called(box: Box, letter: str) -> str:
-    name, op = parted(box)
-    return letter if name == op or box.kind == "constant" else name
+    return letter if box.name == box.op or box.kind == "constant" else box.name
 
 
-def figure(x: float) -> str:
+def bracketed(x: float) -> str:
     """A number in a formula; a negative one in brackets."""
     return f"({number(x)})" if x < 0 else number(x)

@@ -28,7 +28,7 @@ const boxAt = boxes.map((_, i) => $(`n${i}`)), arrowAt = arrows.map((_, e) => $(
 // ── where things stand, and folding ────────────────────────────────────────────────────────────────────────────────
 
 const groupOf = new Map();
-groups.forEach((group, k) => group.boxes.forEach((i) => groupOf.set(i, k)));
+groups.forEach((group, k) => { if (group.label) group.boxes.forEach((i) => groupOf.set(i, k)); });
 const foldedGroups = new Set();
 const summaries = new Map(); // group → its summary box, made when first folded
 const frames = groups.map(({ boxes: members }) => {
@@ -181,7 +181,7 @@ function fold(k, folded = !foldedGroups.has(k)) {
 
 function foldAll() {
   const folded = foldedGroups.size === 0;
-  groups.forEach((_, k) => foldedGroups[folded ? "add" : "delete"](k));
+  groups.forEach((group, k) => group.label && foldedGroups[folded ? "add" : "delete"](k));
   placeAll();
   start();
 }

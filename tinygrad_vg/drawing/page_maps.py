@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.maps import Diagonal, LinearMap
+from ..chain.factors import norm
 
 LARGEST_ARRAY, LARGEST_MATRIX = 4_096, 250_000
 
@@ -43,22 +44,15 @@ class Store:
 def array_data(x: Any, store: Store) -> Any:
     """A number as itself; an array as {"blob"}, or {"left_out"} where it is too large, with its norm; None as None."""
     if x is None or np.shape(x) == ():
-        return None if x is None else plain(float(x))
+        return None if x is None else js_number(float(x))
     a = np.asarray(x, dtype=float)
     found = store.add("arrays", a.astype("<f8")) if a.size <= LARGEST_ARRAY else None
-    return {"blob": found[0], "shape": list(a.shape)} if found else {"left_out": a.size, "norm": plain(size_of(a)), "shape": list(a.shape)}
+    return {"blob": found[0], "shape": list(a.shape)} if found else {"left_out": a.size, "norm": js_number(norm(a)), "shape": list(a.shape)}
 
 
-def plain(x: float) -> Any:
+def js_number(x: float) -> Any:
     """A JSON number; nan and the infinities as text, the way JavaScript writes them."""
     return x if math.isfinite(x) else "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
-
-
-def size_of(x: Any) -> float:
-    """√Σx², nan if there is one."""
-    a = np.asarray(x, dtype=float).ravel()
-    top = float(np.max(np.abs(a), initial=0.0))
-    return top * math.sqrt(float(np.sum((a / top) ** 2))) if 0 < top < math.inf else top
 
 
 def map_data(local: LinearMap | None, store: Store) -> dict[str, Any] | None:
@@ -69,7 +63,7 @@ def map_data(local: LinearMap | None, store: Store) -> dict[str, Any] | None:
     ends = {"rows": rows, "columns": columns}
     with np.errstate(all="ignore"):
         if rows == columns == 1:
-            return ends | {"kind": "scale", "x": plain(float(local))}
+            return ends | {"kind": "scale", "x": js_number(float(local))}
         if isinstance(local, Diagonal) and rows:
             entries = diagonal(np.broadcast_to(np.asarray(local.d, "<f8"), local.shape_in).ravel(), store)
             return entries and ends | entries
@@ -86,7 +80,7 @@ def map_data(local: LinearMap | None, store: Store) -> dict[str, Any] | None:
 def diagonal(d: np.ndarray, store: Store) -> dict[str, Any] | None:
     """A diagonal; one number if all its entries are equal, as in sums and identities."""
     if np.all(d == d[0]):
-        return {"kind": "scale", "x": plain(float(d[0]))}
+        return {"kind": "scale", "x": js_number(float(d[0]))}
     found = store.add("maps", d)
     return {"kind": "diagonal", "d": found[0]} if found else None
 

@@ -53,13 +53,15 @@ const into = boxes.map(() => []), outOf = boxes.map(() => []), drawnFrom = boxes
 arrows.forEach((arrow, e) => { into[arrow.head].push(e); outOf[real(arrow.tail)].push(e); drawnFrom[arrow.tail].push(e); });
 const aliases = boxes.map(() => []);
 boxes.forEach((box, i) => { if (box.of !== null) aliases[box.of].push(i); });
+const usedIn = boxes.map(() => []); // the folded boxes that use a weight, by arrows that are not drawn
+boxes.forEach((box, i) => { for (const k of box.uses) usedIn[k].push(i); });
 const output = boxes.findIndex((box) => box.kind === "output");
 const computed = boxes.flatMap((box, i) => (["node", "output", "folded"].includes(box.kind) ? [i] : []));
 const values = boxes.map((box) => entries(box.value));
 const given = boxes.map((box) => entries(box.gradient)); // the engine's
 const hasGradients = output >= 0 && boxes[output].gradient !== null;
 const scalar = boxes.every((box) => box.shape.length === 0 && box.kind !== "folded");
-const loops = arrows.some((arrow) => arrow.loop), folded = boxes.some((box) => box.kind === "folded");
+const loops = arrows.some((arrow) => arrow.loop);
 
 // ── the sweep ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -88,29 +90,53 @@ function contribution(e, g, replaced) {
   return pull(map, g).map((x) => x * what.times);
 }
 
-// Youngest first: a box passes its gradient on when it is complete. null: unknown, for a map on the way is not in the page.
-function sweep(replaced = new Map()) {
-  const g = boxes.map(() => null), c = arrows.map(() => null), unknown = new Set();
-  if (hasGradients) g[output] = given[output];
+// Youngest first: a box passes its gradient on when it is complete. Only the boxes in `touched` are computed, the others have what is
+// known of them. null: unknown, for a map on the way is not in the page, or in a folded box.
+function sweep(replaced, touched, known) {
+  const g = known.map((x, i) => (touched.has(i) && i !== output ? null : x)), c = arrows.map(() => null);
+  const unknown = new Set([...touched].filter((i) => usedIn[i].length));
   for (let i = boxes.length - 1; i >= 0; i--) {
     if (unknown.has(i)) g[i] = null;
     for (const e of into[i]) {
-      const tail = real(arrows[e].tail);
-      if (boxes[tail].kind === "constant") continue;
+      const tail = real(arrows[e].tail), { kind } = boxes[tail];
+      if (kind === "constant") continue;
       c[e] = contribution(e, g[i], replaced);
+      if (!touched.has(tail) || kind === "folded") continue;
       if (c[e] === null) unknown.add(tail);
       else if (g[tail] === null) g[tail] = Float64Array.from(c[e]);
       else for (let j = 0; j < c[e].length; j++) g[tail][j] += c[e][j];
     }
   }
   for (const i of unknown) g[i] = null;
-  return { g, c };
+  return { g, c, touched };
 }
 
-const base = sweep();
+const base = sweep(new Map(), new Set(boxes.keys()), given); // all of it computed here
 const before = given.map((g, i) => g ?? base.g[i]); // shown when nothing is replaced
+const engine = sweep(new Map(), new Set(), before);
 const replaced = new Map();
-let now = { g: before, c: base.c };
+let now = engine;
+
+// Every box that a replaced arrow's gradient reaches.
+function upstream(edges) {
+  const found = new Set(), todo = Array.from(edges, (e) => real(arrows[e].tail));
+  while (todo.length) {
+    const i = todo.pop();
+    if (found.has(i) || boxes[i].kind === "constant") continue;
+    found.add(i);
+    todo.push(...boxes[i].uses, ...into[i].map((e) => real(arrows[e].tail)));
+  }
+  return found;
+}
+
+// The gradients with these replacements. What they leave as the page's own sweep has it without them, keeps the engine's number.
+function sweepWith(replaced) {
+  const touched = upstream(replaced.keys()), after = sweep(replaced, touched, before), plain = sweep(new Map(), touched, before);
+  const same = (a, b) => a && b && a.every((x, k) => Object.is(x, b[k]));
+  const kept = (name) => after[name].map((v, k) => (same(v, plain[name][k]) ? engine[name][k] : v));
+  return { g: kept("g"), c: kept("c"), touched };
+}
+const unchanged = (i) => !now.touched.has(i) || (now.g[i] !== null && now.g[i] === before[i]);
 
 // ── products ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

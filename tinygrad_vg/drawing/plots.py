@@ -20,16 +20,13 @@ from ..chain import Blame, Chain, Spectrum, Uses
 from ..chain.blame_table import ROUNDING
 from ..chain.factors import KINDS
 from ..training.history import History
-from .axes import FALL, RISE, cells, line, mark, new_axes, outline, plain, rescale, shown, ticks, whole_numbers, words
-from .colours import ARROW_SPAN, BLUE, DARK, GREY, RED, colour
+from .axes import FALL, RISE, as_text, cells, line, mark, new_axes, outline, rescale, shown, ticks, whole_numbers, words
+from .colours import ARROW_SPAN, BLAME, BLUE, DARK, GREY, RED, colour
+from .elements import counted
 
 GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
 BARS = 300  # the most that are drawn one by one
-LOOKS = {
-    "activation size": "#e69f00", "activation alignment": "#f5d48c", "weight size": "#009e73", "weight alignment": "#8fd3be",
-    "gate": "#cc79a7", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY,
-}  # fmt: skip
 PANELS = {"loss": "loss", "norm": "|gradient|", "lr": "learning rate", "factor": "clipping factor"}
 NAMED = {"gradients": "|gradient| of each parameter", "ratios": "|Δw| / |w|", "radii": "spectral radius"}
 
@@ -85,7 +82,7 @@ def gradient(ax: Any, chain: Chain, theory: Any = None) -> None:
     mark(ax, np.arange(n + 1), logs)
     predict(ax, theory, n)
     ticks(ax, chain.names)
-    words(ax, f"The gradient from {plain(chain.names[-1])} back to {plain(chain.names[0])}", "station", "log10 (|gradient| / |seed|)")
+    words(ax, f"The gradient from {as_text(chain.names[-1])} back to {as_text(chain.names[0])}", "station", "log10 (|gradient| / |seed|)")
 
 
 def heatmap(ax: Any, chain: Chain) -> None:
@@ -98,7 +95,7 @@ def heatmap(ax: Any, chain: Chain) -> None:
     with np.errstate(divide="ignore"):
         cells(ax, np.log10(np.abs([np.ravel(g) for g in chain.gradients[first:last]])).T, np.arange(first, last), "log10 |gradient|")
     ticks(ax, chain.names)
-    words(ax, f"The gradient of {plain(chain.names[-1])} at each unit", "station", "unit")
+    words(ax, f"The gradient of {as_text(chain.names[-1])} at each unit", "station", "unit")
 
 
 def blamed(ax: Any, blame: Blame | Chain) -> None:
@@ -112,16 +109,16 @@ def blamed(ax: Any, blame: Blame | Chain) -> None:
         if np.any(np.abs(nats) > ROUNDING):
             base = np.where(nats > 0, above, below)
             if len(rows) <= BARS:
-                ax.bar(x, nats, bar_width(x), base, color=LOOKS[kind], label=kind)
+                ax.bar(x, nats, bar_width(x), base, color=BLAME[kind], label=kind)
             else:  # the same as one area, drawn at once
-                ax.fill_between(x, base, base + nats, step="mid", color=LOOKS[kind], linewidth=0, label=kind)
+                ax.fill_between(x, base, base + nats, step="mid", color=BLAME[kind], linewidth=0, label=kind)
             above, below = above + np.maximum(nats, 0), below + np.minimum(nats, 0)
     total, thin = np.array([row["total"] for row in rows]), 1.5 if len(rows) <= 60 else 0.7
     line(ax, x, total, "total", drawstyle="steps-mid", color=DARK, linewidth=thin, path_effects=outline(2 * thin), zorder=4)
     ax.axhline(0, color=GREY, linewidth=0.8)
     ax.set_xlim(-1, max(len(rows), 4))
     ticks(ax, [row["link"] for row in rows])
-    end = f"; it ends at {plain(blame.ended['at'])}" if blame.ended else f", {blame.total:+.1f} nats in all"
+    end = f"; it ends at {as_text(blame.ended['at'])}" if blame.ended else f", {blame.total:+.1f} nats in all"
     words(ax, f"Who changed the gradient{end}", "link", "nats", outside=True)
 
 
@@ -145,7 +142,7 @@ def running(ax: Any, spectrum: Spectrum, theory: Any = None) -> None:
     ax.axhline(0, color=GREY, linewidth=0.8)
     predict(ax, theory, len(spectrum.names))
     ticks(ax, spectrum.stations)
-    words(ax, f"What the product can do, from {plain(spectrum.stations[-1])} back", "station", "log10 of singular values of the product")
+    words(ax, f"What the product can do, from {as_text(spectrum.stations[-1])} back", "station", "log10 of singular values of the product")
 
 
 def spread(ax: Any, rows: Sequence[Any], height: Callable[..., Any], log: Callable[..., Any], zero: str = "exact zero") -> None:
@@ -158,14 +155,13 @@ def spread(ax: Any, rows: Sequence[Any], height: Callable[..., Any], log: Callab
     lines = [("largest", 0.0, RISE), ("median", 0.5, GREY), ("smallest", 1.0, FALL)] if several else [("the only direction", 0.0, GREY)]
     with np.errstate(all="ignore"):
         for label, part, shade in lines:
-            values = np.array([at_part(row, part) for row in rows])
-            line(ax, x, height(values), label, color=shade, marker="o" if len(x) <= 60 else "", markersize=3)
-        mark(ax, x, log(values), zero)
+            line(ax, x, height(at_part(rows, part)), label, color=shade, marker="o" if len(x) <= 60 else "", markersize=3)
+        mark(ax, x, log(at_part(rows, 1.0)), zero)  # the smallest is the first to be zero
 
 
-def at_part(row: np.ndarray, part: float) -> float:
-    """Of a row in order, the value that far along, exactly: 0 the first, 0.5 the middle (of two, the smaller), 1 the last."""
-    return float(row[math.ceil(part * (len(row) - 1))])
+def at_part(rows: list[np.ndarray], part: float) -> np.ndarray:
+    """Of each row, in order, the value that far along, exactly: 0 the first, 0.5 the middle (of two, the smaller), 1 the last."""
+    return np.array([row[math.ceil(part * (len(row) - 1))] for row in rows])
 
 
 def by_use(ax: Any, uses: Uses, key: str) -> None:
@@ -184,7 +180,7 @@ def by_use(ax: Any, uses: Uses, key: str) -> None:
     whole_numbers(ax.xaxis)
     at = "lag: steps before the last" if uses.heading == "lag" else "time step" if once else "use, oldest first"
     meaning = "share of the gradient" if key == "share" else "|gradient| of the use"
-    words(ax, f"The gradient of {plain(uses.weight)}, by {uses.heading}", at, meaning)
+    words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.heading}", at, meaning)
 
 
 def recorded(history: History, key: str) -> bool:
@@ -203,7 +199,7 @@ def over_steps(ax: Any, history: History, key: str) -> None:
         with np.errstate(divide="ignore"):
             logs = np.log10([record[key] + [math.nan] * (length - len(record[key])) for record in records]).T
         cells(ax, logs, steps, "log10 |∂loss/∂h[t]|")
-        return words(ax, f"{history.steps} steps of training", "step", "time t of the state")
+        return words(ax, f"{counted(history.steps, 'step')} of training", "step", "time t of the state")
     curves = {"": history.losses} if key == "loss" else {"": [record[key] for record in records]}
     if key in NAMED:
         names = dict.fromkeys(name for record in records for name in record[key])
@@ -211,11 +207,11 @@ def over_steps(ax: Any, history: History, key: str) -> None:
     x, y = np.arange(1, history.steps + 1) if key == "loss" else steps, np.array(list(curves.values()), dtype=float)
     for k, (name, values) in enumerate(zip(curves, y)):
         look = {"color": f"C{k}", "linestyle": ("-", "--", ":")[k // 10 % 3]} if name else {"color": FALL}
-        line(ax, x, values, plain(name) if k < NAMES else "", linewidth=1.2, marker="o" if len(x) == 1 else "", **look)
+        line(ax, x, values, as_text(name) if k < NAMES else "", linewidth=1.2, marker="o" if len(x) == 1 else "", **look)
     rescale(ax, np.tile(x, len(y)), y.ravel())
     if key in ("lr", "factor") and ax.get_yscale() == "linear":
         ax.set_ylim(bottom=0)
-    words(ax, f"{history.steps} steps of training", "step", meaning, outside=True)
+    words(ax, f"{counted(history.steps, 'step')} of training", "step", meaning, outside=True)
 
 
 def decades(logs: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ A weight used in many steps is drawn once; the steps that use it get small alias
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy as np
 from ..autodiff.node import Edge, Node, Unrecorded, history, latest_change
 from ..autodiff.sweep import start, sweep
 from ..chain.factors import norm
-from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, edge_arrow, node_box
-from .folding import Fold, arranged, check_mode, folded, loop_gain
+from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, counted, edge_arrow, node_box
+from .folding import Fold, arranged, automatic, check_mode, folded, loop_gain
 from .merged import folded_arrow, folded_box, rolled_arrow, rolled_box, with_loop_gain
 from .steps import rows, shared, steps
 
@@ -40,13 +41,17 @@ class Sketch:
 
     def __init__(self, order: list[Node], limit: int, fold: str | None, window: tuple[int, int] | None):
         self.order, self.limit, self.step = order, limit, steps(order)
-        self.weights, self.hubs = shared(order, self.step)
+        self.weights, self.aliases = shared(order, self.step)
+        if fold == "auto":
+            fold = None if window is not None else automatic(order, self.step, self.weights, len(self.aliases))
         self.fold: Fold = folded(order, self.step, self.weights, fold, window)
+        self.cells = {node: t for node, t in self.step.items() if node not in self.weights}
+        self.first = min((self.step[node] for node in self.fold.key), default=0)  # step that is folded
         self.units = arranged(order, self.fold.key)
         self.check_limit(len(self.units))
         self.row = rows(order, self.step)
         self.stale = stale(order)
-        self.gradients = {} if self.fold.key else gradients(order, self.stale)
+        self.gradients = gradients(order, self.stale)
         self.leaving = leaving(order, self.fold.key)
         self.sizes = {node: norm(node.grad) for node in self.fold.key if node.grad is not None}
         self.exits: dict[int, list[Node]] = {}  # of each folded box
@@ -93,10 +98,7 @@ class Sketch:
 
     def far(self, parent: Node, child: Node) -> bool:
         """Whether a long arrow would be needed: from a shared weight, or from an inner node to one of many steps."""
-        if parent in self.fold.key:
-            return False
-        near = self.step.get(child) in (self.step.get(parent), self.step.get(parent, 0) + 1)
-        return parent in self.weights or parent in self.hubs and not near
+        return parent not in self.fold.key and (parent, self.step.get(child)) in self.aliases
 
     def draw_folded(self, unit: list[Node]) -> None:
         """Several steps, or one, as one box; the arrows inside it and those from shared weights are counted."""
@@ -114,7 +116,7 @@ class Sketch:
                     slots.append((parent, edges[i]))
         key = self.fold.key[unit[0]]
         box = folded_box(self.fold.label[key], unit, exits, list(used), inside)
-        head = self.add(box, ("folded", key))
+        head = self.add(box._replace(uses=tuple(self.number[parent] for parent in used)), ("folded", key))
         self.exits[head] = exits
         self.number |= dict.fromkeys(unit, head)
         self.slots += [Slot(parent, head, edge) for parent, edge in slots]
@@ -139,7 +141,7 @@ class Sketch:
             role = (edge.index,) if edge and self.fold.how == "rolled" else ()
             merged.setdefault((self.number[tail] if isinstance(tail, Node) else tail, head, *way, *role), []).append(edge)
         made = [self.arrow(tail, head, edges) for (tail, head, *_), edges in merged.items()]
-        return made if self.fold.how != "rolled" else with_loop_gain(made, loop_gain(self.order, self.step))
+        return with_loop_gain(made, loop_gain(self.order, self.cells)) if self.fold.how == "rolled" and not self.stale else made
 
     def arrow(self, tail: int, head: int, edges: list[Edge | None]) -> Arrow:
         known = [edge for edge in edges if edge]
@@ -156,7 +158,7 @@ class Sketch:
         return "t" if self.weights else "k"
 
     def group_of(self, node: Node) -> Any:
-        if self.fold.how == "rolled" and (node in self.weights or node in self.fold.key):
+        if self.fold.how == "rolled" and (node in self.weights or self.step.get(node, -math.inf) >= self.first):
             return ROLLED
         return SHARED if node in self.weights else self.step.get(node)
 
@@ -164,16 +166,18 @@ class Sketch:
         """Shared weights first, then what belongs to one step or layer, in their order; a folded box needs no frame."""
         word = "t =" if self.weights else "layer"
         first, last = min(self.step.values(), default=0), max(self.step.values(), default=0)
+        start: dict[Any, int] = {}  # of each folded box, its first step
+        for node, key in self.fold.key.items():
+            start[key] = min(start.get(key, last), self.step[node])
         placed: list[tuple[float, Group]] = []
         for key, boxes in self.members.items():
             if key == SHARED:
                 placed.append((first - 2, Group(SHARED, boxes)))
             elif key == ROLLED:
-                low = min(self.step[node] for node in self.fold.key)
+                low = min(start.values())
                 placed.append((low + 0.5, Group(f"{word} {low} … {last}, drawn as one", boxes)))
             elif isinstance(key, tuple):
-                nodes = [self.step[node] for node in self.fold.key if self.fold.key[node] == key[1]]
-                placed.append((min(nodes), Group("", boxes)))
+                placed.append((start[key[1]], Group("", boxes)))
             elif key is not None:
                 placed.append((key, Group(f"{word} {key}", boxes)))
         return [group for _, group in sorted(placed, key=lambda pair: pair[0])]
@@ -182,8 +186,7 @@ class Sketch:
         """What was folded, and how to see it unfolded."""
         if not self.fold.key:
             return ""
-        boxes = len(set(self.fold.key.values()))
-        many = f"{len(self.fold.key):,} nodes are folded into {boxes} box{'es' * (boxes != 1)}"
+        many = f"{counted(len(self.fold.key), 'node')} are folded into {counted(len(set(self.fold.key.values())), 'box')}"
         return f"{many}; draw(output, fold=None) draws each, steps=(first, last) some of the steps"
 
     def check_limit(self, boxes: int) -> None:

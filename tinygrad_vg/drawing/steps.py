@@ -70,15 +70,20 @@ def join_parents(order: list[Node], step: Steps) -> None:
                 step[node] = reached[node]
 
 
-def shared(order: list[Node], step: Steps) -> tuple[set[Node], set[Node]]:
-    """Leaves used in several steps (weights) and other nodes used in many (hubs): the steps that use them get small alias boxes."""
-    uses: dict[Node, set] = {}
+def shared(order: list[Node], step: Steps) -> tuple[set[Node], set[tuple[Node, int | None]]]:
+    """Leaves used in several steps (weights); and what is drawn as a small alias box in which step, in place of a long arrow.
+
+    These are the weights, and other nodes used in many steps (hubs) wherever their step is neither this one nor the one before.
+    """
+    uses: dict[Node, dict[int | None, None]] = {}
     for child in order if step else ():
         for parent in child.variables:
-            uses.setdefault(parent, set()).add(step.get(child))
+            uses.setdefault(parent, {})[step.get(child)] = None
     states = indexed(order)
     weights = {node for node, used in uses.items() if len(used) > 1 and node.rule is None and node not in states}
-    return weights, {node for node, used in uses.items() if len(used) > HUB} - weights
+    hubs = {node for node, used in uses.items() if len(used) > HUB} - weights
+    aliases = {(weight, t) for weight in weights for t in uses[weight]}
+    return weights, aliases | {(hub, t) for hub in hubs for t in uses[hub] if t not in (step.get(hub), step.get(hub, 0) + 1)}
 
 
 def rows(order: list[Node], step: Steps) -> dict[Node, int]:

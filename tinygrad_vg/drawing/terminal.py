@@ -48,7 +48,7 @@ def spark(values: Any, *, log: bool = True, width: int = WIDTH, plain: bool | No
         heights = np.log10(np.abs(y)) if log else y
     heights = np.array([part.max() for part in np.array_split(heights, min(len(heights), max(width, 1)))])
     shares = places(heights, 7)
-    return "".join(signs.levels[round(s)] if math.isfinite(s) else special(h, signs) for s, h in zip(shares, heights))
+    return "".join(signs.levels[round(s)] if math.isfinite(s) else sign_of(h, signs) for s, h in zip(shares, heights))
 
 
 def terminal_plot(
@@ -60,7 +60,8 @@ def terminal_plot(
     y, x    (n,) numbers; without x, 0, 1, 2, …      log    logarithmic y axis; None: if sizes differ more than a thousandfold
     plain   ASCII only; None: if stdout takes nothing else
 
-    ValueError if empty, if x and y differ in length, for an x that is not finite, or below 30 columns or 3 rows.
+    ValueError if empty, if x and y differ in length, for an x that is not finite, for negative numbers with log=True, or below
+    30 columns or 3 rows.
 
     >>> print(terminal_plot([1, 0.5, 0.25, 0.125], width=40, height=4, title="gain", xlabel="links back"))
     gain
@@ -77,6 +78,8 @@ def terminal_plot(
         raise ValueError(f"x needs as many numbers as y, all of them finite; got {len(x)} for {len(y)}")
     if width < 30 or height < 3:
         raise ValueError(f"a plot takes 30 columns and 3 rows, or more; got {width} and {height}")
+    if log and np.any(y < 0):
+        raise ValueError(f"a logarithmic axis has no place for negative numbers, such as {float(np.nanmin(y))}; use log=False")
     log = is_wide(y) and not np.any(y < 0) if log is None else log
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = np.log10(y) if log else y
@@ -97,7 +100,7 @@ def canvas(x: np.ndarray, heights: np.ndarray, columns: int, height: int, signs:
             grid[-1 - round(left + (right - left) * (c - a) / (b - a))][c] = signs.between
     for c, place, h in zip(across, up, heights):
         row = round(place) if math.isfinite(place) else height - 1 if h == math.inf else 0
-        grid[-1 - row][c] = signs.point if math.isfinite(place) else special(h, signs)
+        grid[-1 - row][c] = signs.point if math.isfinite(place) else sign_of(h, signs)
     return ["".join(row) for row in grid]
 
 
@@ -114,7 +117,7 @@ def scale_labels(heights: np.ndarray, height: int, log: bool) -> list[str]:
     finite, labels = heights[np.isfinite(heights)], [""] * height
     if finite.size:
         low, high = float(finite.min()), float(finite.max())
-        row = round((height - 1) / 2)
+        row = height // 2
         middle = high + row / (height - 1) * (low - high)
         told = {row: middle} if constant(finite) else {0: high, row: middle, height - 1: low}
         labels = [figure(10.0 ** told[k] if log else told[k]) if k in told else "" for k in range(height)]
@@ -141,7 +144,7 @@ def is_wide(values: np.ndarray) -> bool:
     return bool(sizes.size and np.max(sizes) / WIDE > np.quantile(sizes, 0.05, method="lower"))
 
 
-def special(height: float, signs: Signs) -> str:
+def sign_of(height: float, signs: Signs) -> str:
     return "?" if height != height else signs.infinite if height > 0 else "0"
 
 

@@ -14,7 +14,8 @@ from .models import NAMES
 MAIN = """\
 A character RNN runs over the last characters of a text, predicts the one that follows, and is differentiated once. Printed: the loss,
 the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture and of a page that
-steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, draw, learn, claims."""
+steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, draw, learn,
+claims, exercise, factorial, laboratory, headlines, phase."""
 QUESTIONS = {
     "chain": "the chain-rule product of a model, who is to blame for its size, and how far back it reaches",
     "uses": "who contributed to the gradient of a model's weight, by time step and by distance to the loss",
@@ -109,6 +110,32 @@ def claims_parser() -> argparse.ArgumentParser:
     p.add_argument("--slow", action="store_true", help="run the slow ones, too (some minutes each)")
     p.add_argument("--json", action="store_true", help="print one JSON document")
     p.add_argument("--html", metavar="FILE", help="write one page with pictures")
+    return p
+
+
+STUDIES = {
+    "factorial": "Activation × weight tying × scale: who makes the gradient small, attributed (ten seconds).",
+    "laboratory": "Every remedy on one task: reach of the gradient, spectrum, training, cost (half a minute; --full some minutes).",
+}
+
+
+def study_parser(name: str) -> argparse.ArgumentParser:
+    """The options of `factorial` and `laboratory`."""
+    p = argparse.ArgumentParser(prog=f"python -m tinygrad_vg {name}", description=STUDIES[name])
+    p.set_defaults(study=name)
+    p.add_argument("--full", action="store_true", help="at full size (factorial always is)")
+    p.add_argument("--picture", metavar="FILE", help="write the picture as .png, .svg or .pdf")
+    p.add_argument("--json", action="store_true", help="print one JSON document")
+    return p
+
+
+def headlines_parser() -> argparse.ArgumentParser:
+    """The options of `headlines`."""
+    p = argparse.ArgumentParser(prog="python -m tinygrad_vg headlines", description="The field's headline results at small size.")
+    p.add_argument("names", nargs="*", metavar="NAME", help="which; all, if none is named")
+    p.add_argument("--full", action="store_true", help="the whole experiment, minutes for a slow one; else a part of it, seconds")
+    p.add_argument("--list", action="store_true", help="name them without running any")
+    p.add_argument("--json", action="store_true", help="print one JSON document")
     return p
 
 

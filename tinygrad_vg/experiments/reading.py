@@ -70,6 +70,8 @@ def sentence(result: dict[str, Any]) -> str:
         k = max(k for k, log in enumerate(chain.log_product) if not math.isfinite(log))
         if chain.log_product[k] != -math.inf:
             return f"{way} is no longer finite at {chain.names[k]}: values or gradients have overflowed there."
+        if k == len(chain.links) - 1:
+            return f"The gradient is exactly 0 from the start, at h[{options.steps}]: the loss is 0, the guess is certain and right."
         dead = f"every slope of {options.activation} on its way is 0"
         return f"{way} became exactly 0 at {chain.names[k]}: {dead if nats['slopes'] == -math.inf else 'the weights carry nothing on'}."
     what = f"kept its size ({nats['all']:+.1f} nats)"

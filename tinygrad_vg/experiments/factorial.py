@@ -1,0 +1,150 @@
+"""Is it the sigmoid, or is it multiplying by the same weights?  Change one thing at a time, and split the difference.
+
+    h[t] = φ(W_t h[t−1]),  W_t ~ N(0, s²/N)      tied: W_t = W_1 at every step      untied: a draw of its own for every step
+
+A cell is (activation, tying, scale s). Measured is its slope, the change of ln |gradient| per step back, in nats, on a gradient that is
+brought to length 1 at every edge, so that nothing underflows.
+
+    W  weights (N, N)      T  steps      N  width      s  scale      sd  standard deviation over the draws of W, the seeds
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import permutations, product
+from typing import Any
+
+import numpy as np
+
+from .counterexamples import Row, counter_examples
+from .recurrences import KINDS, Cell, draws, log_gains, moments, states
+
+FACTORS, TYING = ("activation", "tying", "scale"), ("untied", "tied")
+SCALES = dict.fromkeys(("linear", "tanh", "relu", "sigmoid"), (0.7, 1.0, 1.4, 4.0))
+BASE: Cell = ("linear", "untied", 1.0)
+TARGETS: tuple[Cell, ...] = (
+    ("sigmoid", "tied", 1.0), ("sigmoid", "tied", 4.0), ("tanh", "tied", 0.7), ("tanh", "tied", 1.4), ("relu", "tied", 1.0),
+    ("relu", "tied", 1.4),
+)  # fmt: skip
+EDGE = {"linear": 1.0, "tanh": 1.4, "relu": math.sqrt(2)}  # scales near which the gradient keeps its size
+
+
+def shapley(value: Callable[[Any], Any], base: Sequence, target: Sequence) -> list[Any]:
+    """value(target) − value(base), split among the places where the two differ: what changing one adds, the mean over all orders.
+
+    The parts sum to the difference, do not depend on any order, and a place where base and target agree gets 0 (Shapley 1953).
+
+    >>> shapley(lambda c: c[0] * c[1], base=(1, 1), target=(3, 5))
+    [6.0, 8.0]
+    """
+    orders = list(permutations(range(len(base))))
+    parts: list[Any] = [0.0] * len(base)
+    for order in orders:
+        cell = list(base)
+        for k in order:
+            before, cell[k] = value(tuple(cell)), target[k]
+            parts[k] = parts[k] + (value(tuple(cell)) - before) / len(orders)
+    return parts
+
+
+def growth(N: int = 32, lengths: Sequence[int] = (25, 50, 100, 200), seeds: int = 80, rng: Any = 1, scales: Any = None) -> list[Row]:
+    """How the log gain over T steps spreads over draws: mean and sd at each T, and the exponent p of sd ~ T^p (least squares in logs).
+
+    scales  {activation: s}, the edge of chaos if left out.  Independent factors average out, p = ½; one draw repeated does not, p = 1.
+    """
+    cells: list[Cell] = [(a, tying, s) for a, s in (EDGE if scales is None else scales).items() for tying in TYING]
+    logs: dict[Cell, list[np.ndarray]] = {cell: [] for cell in cells}
+    for W, h, g in draws(N, max(lengths), seeds, rng):
+        for cell in cells:
+            chain = states(cell, W, h)
+            logs[cell].append(np.stack([log_gains(chain[T], g).sum(axis=(0, 2)) for T in lengths]))
+    return [spread(cell, lengths, np.concatenate(parts, axis=1)) for cell, parts in logs.items()]
+
+
+def spread(cell: Cell, lengths: Sequence[int], logs: np.ndarray) -> Row:
+    """A row of `growth`; logs (lengths, seeds). Seeds whose gradient died are left out, and counted."""
+    alive = np.isfinite(logs).all(axis=0)
+    mean, sd = zip(*(moments(row[alive]) for row in logs))
+    line = np.polyfit(np.log(lengths), np.log(sd), 1) if len(lengths) > 1 and min(sd) > 0 else [math.nan]
+    named = {"activation": cell[0], "tying": cell[1], "scale": cell[2], "T": list(lengths), "mean": list(mean), "sd": list(sd)}
+    return {**named, "exponent": float(line[0]), "dead": int(np.sum(~alive))}
+
+
+class Factorial:
+    """What `run` found.
+
+    .parts     {cell: (seeds, 3)} nats per step, by KINDS; their sum is the slope      .slopes(cell)  that sum, (seeds,)
+    .growth    the rows of `growth`      .examples  the rows of `counter_examples`
+    .attribution(target, base)  the slope's difference, split among FACTORS
+    """
+
+    def __init__(self, N: int, T: int, parts: dict[Cell, np.ndarray], growth: list[Row], examples: list[Row]):
+        self.N, self.T, self.parts, self.growth, self.examples = N, T, parts, growth, examples
+
+    def slopes(self, cell: Cell) -> np.ndarray:
+        """Nats per step, one for each seed, nan where its gradient became zero; KeyError for a cell that was not run."""
+        if cell not in self.parts:
+            raise KeyError(f"the cell {cell} was not run; those that were: {', '.join('|'.join(map(str, each)) for each in self.parts)}")
+        total = self.parts[cell].sum(axis=1)
+        return np.where(np.isfinite(total), total, np.nan)
+
+    def attribution(self, target: Cell, base: Cell = BASE) -> dict[str, np.ndarray]:
+        """{factor: (seeds,) nats per step}: the Shapley parts of slope(target) − slope(base), seed by seed."""
+        zero = np.zeros(len(self.slopes(base)))
+        return {factor: zero + part for factor, part in zip(FACTORS, shapley(self.slopes, base, target))}
+
+    def targets(self) -> list[Cell]:
+        """The cells of TARGETS whose attribution from BASE can be computed from what was run."""
+        return [target for target in TARGETS if all(cell in self.parts for cell in product(*zip(BASE, target)))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and text: cells as 'sigmoid|tied|1.0', means and sds over the seeds that live."""
+        slopes = {"|".join(map(str, cell)): [*moments(self.slopes(cell)), self.dead(cell)] for cell in self.parts}
+        shares = {"|".join(map(str, cell)): dict(zip(KINDS, self.means(cell))) for cell in self.parts}
+        shown = {"|".join(map(str, target)): {k: moments(x)[0] for k, x in self.attribution(target).items()} for target in self.targets()}
+        found = {"slopes": slopes, "parts": shares, "attribution": shown, "growth": self.growth, "examples": self.examples}
+        return {"N": self.N, "T": self.T, "seeds": len(next(iter(self.parts.values()))), **found}
+
+    def living(self, cell: Cell) -> np.ndarray:
+        """parts[cell] of the seeds whose gradient did not become zero."""
+        return self.parts[cell][np.isfinite(self.parts[cell]).all(axis=1)]
+
+    def means(self, cell: Cell) -> list[float]:
+        """The mean of each of KINDS, over the living."""
+        return [moments(column)[0] for column in self.living(cell).T]
+
+    def dead(self, cell: Cell) -> int:
+        return len(self.parts[cell]) - len(self.living(cell))
+
+    def plot(self, ax: Any = None) -> Any:
+        """Slopes against scale, a line per activation, untied dashed; needs matplotlib. Returns the Figure."""
+        from .factorial_shown import picture
+
+        return picture(self, ax)
+
+    def __str__(self) -> str:
+        from .factorial_shown import page
+
+        return page(self)
+
+
+def run(
+    N: int = 64, T: int = 50, seeds: int = 40, *, scales: dict[str, Sequence[float]] | None = None,
+    lengths: Sequence[int] = (25, 50, 100, 200), rng: Any = 0,
+) -> Factorial:  # fmt: skip
+    """Activation × tying × scale, the growth of the spread (width 32, twice the seeds), and the counter-examples.
+
+    N, T, seeds  width, steps, draws      scales  {activation: scales}, SCALES if left out      lengths  T's of the growth; () for none
+    About ten seconds as it stands. ValueError for fewer than two seeds, which have no spread, or less than one step.
+    """
+    if seeds < 2 or T < 1:
+        raise ValueError(f"a spread needs two seeds or more, and a slope one step; got seeds={seeds}, T={T}")
+    cells: list[Cell] = [(a, tying, s) for a, each in (SCALES if scales is None else scales).items() for s in each for tying in TYING]
+    parts: dict[Cell, list[np.ndarray]] = {cell: [] for cell in cells}
+    for W, h, g in draws(N, T, seeds, rng):
+        for cell in cells:
+            parts[cell].append(log_gains(states(cell, W, h)[-1], g).mean(axis=0))
+    grown = growth(32, lengths, 2 * seeds, rng) if lengths else []
+    examples = counter_examples(N, seeds=seeds, rng=rng)
+    return Factorial(N, T, {cell: np.concatenate(blocks) for cell, blocks in parts.items()}, grown, examples)

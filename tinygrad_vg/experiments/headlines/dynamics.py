@@ -1,0 +1,118 @@
+"""How long does learning take, and when it stops, is it done or stuck?  Deep linear nets, orthogonal starts, plateaus.
+
+    W  weights, W[L] … W[1] x      M = U S Vᵀ  what the product is to become      L  number of layers      s  singular value
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.tensor import Tensor
+from ...chain.chain import Chain
+from ...nn.init import normal, orthogonal
+from ...nn.losses import mse
+from ...nn.mlp import MLP
+from ...training.learning import Row
+from ...training.optimisers import SGD
+from .deep import SETTING, SYNTHETIC, layer, learned
+from .headline import Checks, headline
+
+
+@headline(
+    "saxe-linear-nets", "Saxe, McClelland & Ganguli 2014",
+    "From orthogonal weights a linear net learns in a time that hardly depends on its depth; from Gaussian ones it does.",
+    "8 × 8, L = 2 … 80, lr .05/L, until the loss is 1 % of ½|M|²; singular values of M from 1.5 to 2.5; 3 seeds, 4,000 steps at most.",
+    "The orthogonal weights are aligned with M, W[L] … W[1] = U Vᵀ: with others runs can stall, where a determinant has the wrong sign.",
+    slow=True,
+)  # fmt: skip
+def saxe(full: bool) -> tuple[list[Row], Checks]:
+    found = {L: linear_steps(L, "orthogonal") for L in (2, 5, 10, 20, 40, 80)}
+    gaussian = {L: linear_steps(L, "gaussian") for L in ((2, 5, 10, 20, 40, 80) if full else (2, 10))}
+    starts = {"orthogonal": found, "Gaussian": gaussian}
+    return [{"start": start, "L": L, "steps": steps} for start, runs in starts.items() for L, steps in runs.items()], {
+        "Orthogonal: 80 layers take no more steps than 2": max(known(found[80])) <= max(known(found[2])),
+        "Orthogonal: 10 layers and 80 differ by less than 10 %": abs(np.mean(known(found[80])) / np.mean(known(found[10])) - 1) < 0.1,
+        "Gaussian, 2 layers: learns, in at least twice the steps": min(known(gaussian[2])) > 2 * max(known(found[2])),
+        "Gaussian, 10 layers and more: never": not any(known(steps) for L, steps in gaussian.items() if L >= 10),
+    }
+
+
+def known(steps: list[int | None]) -> list[int]:
+    return [n for n in steps if n is not None]
+
+
+def linear_steps(L: int, start: str, *, n: int = 8, seeds: int = 3, most: int = 4000) -> list[int | None]:
+    """Steps of gradient descent, lr .05/L, until ½|W[L] … W[1] − M|² < 1 % of ½|M|²; None for a seed that takes more than `most`."""
+    rng = np.random.default_rng(L)
+    Q = [orthogonal((seeds, n, n), rng) for _ in range(L + 1)]
+    M = Q[L] * np.linspace(1.5, 2.5, n) @ Q[0].swapaxes(-1, -2)
+    Ws = [Tensor(Q[k + 1] @ Q[k].swapaxes(-1, -2) if start == "orthogonal" else normal((seeds, n, n), rng)) for k in range(L)]
+    enough, steps = 0.01 * np.sum(M**2, axis=(1, 2)), np.full(seeds, -1)
+    optimiser = SGD({f"W{k}": W for k, W in enumerate(Ws)}, 0.05 / L)
+    for step in range(most + 1):
+        product: Any = Ws[0]
+        for W in Ws[1:]:
+            product = W @ product
+        missing = product - M
+        steps[(steps < 0) & (np.sum(missing.data**2, axis=(1, 2)) < enough)] = step
+        if np.all(steps >= 0):
+            break
+        optimiser.zero_grad()
+        (0.5 * (missing * missing).sum()).backward(keep=False)
+        optimiser.step()
+    return [int(k) if k >= 0 else None for k in steps]
+
+
+@headline(
+    "orthogonal-tanh", "Saxe, McClelland & Ganguli 2014", "Orthogonal starts keep very deep nets trainable.",
+    f"{SETTING}, lr .01; tanh, L = 10, 30, 60.", SYNTHETIC, slow=True,
+)  # fmt: skip
+def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
+    rows = [learned(L, "tanh", "orthogonal") for L in ((10, 30, 60) if full else (10, 30))]
+    return rows, {f"{row['L']} layers learn: above .7": row["accuracy"] > 0.7 for row in rows}
+
+
+@headline(
+    "converged-or-vanished", "a question of the text this project answers",
+    "Gradients are small at a minimum, too: how is that told from vanishing?",
+    "16 random points, targets 0 and 1, width 32, 6,000 full-batch steps, lr .05, momentum .9: tanh with 5 layers, sigmoid with 10.",
+    "Not a published experiment. The sigmoid net's output bias learns the mean, then all gradients are small: only the gain tells.",
+)  # fmt: skip
+def converged_or_vanished(full: bool) -> tuple[list[Row], Checks]:
+    rows = [row for L, activation in ((5, "tanh"), (10, "sigmoid")) for row in start_and_end(L, activation, 6000)]
+    (_, minimum), (start, plateau) = rows[:2], rows[2:]
+    return rows, {
+        "tanh ends at a minimum: loss below 1e-20": minimum["loss"] < 1e-20,
+        "sigmoid ends on a plateau: loss within 1 % of the targets' variance": abs(plateau["loss"] / 0.25 - 1) < 0.01,
+        "In both the first layer's gradient is then below 1e-6": max(minimum["|g| first"], plateau["|g| first"]) < 1e-6,
+        "The ratio first/last tells the sigmoid net at its start: below e^-10": start["ln ratio"] < -10,
+        "At its end the ratio does not tell any more: within e^±1": abs(plateau["ln ratio"]) < 1,
+        "The gain tells: above e^-3 at the minimum, below e^-10 on the plateau": minimum["ln gain"] > -3 and plateau["ln gain"] < -10,
+    }
+
+
+def start_and_end(L: int, activation: str, steps: int, rng: Any = 0) -> list[Row]:
+    """Before the first step and after the last: loss, |g| of the first and the last hidden layer and ln of their ratio, ln gain.
+
+    The gain is that of a gradient of ones at the output on its way to h[1]: it does not know the loss.
+    """
+    points, targets, rows = np.random.default_rng(rng).normal(size=(16, 4)), np.arange(16.0)[:, None] % 2, []
+    net = MLP([4, *[32] * L, 1], activation, rng=rng)
+    optimiser = SGD(net, 0.05, 0.9)
+    for step in range(steps + 1):
+        output = net(points)
+        loss = mse(output, targets)
+        if last_or_first := step in (0, steps):
+            gain = float(Chain(output, layer(output, 1), seed=np.ones((16, 1))).log_product[0])
+        optimiser.zero_grad()
+        loss.backward(keep=False)
+        if last_or_first:
+            first, last = (float(np.linalg.norm(net.layer(k).W.grad)) for k in (1, L))
+            row = {"net": f"{activation}, L = {L}", "step": step, "loss": float(loss.item())}
+            row |= {"|g| first": first, "|g| last": last, "ln ratio": math.log(first / last)}
+            rows.append({**row, "ln gain": gain})
+        optimiser.step()
+    return rows

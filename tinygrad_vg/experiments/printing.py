@@ -1,0 +1,31 @@
+"""How does a text reach the reader?  On standard output, whatever it can show."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+
+def show(text: str, is_json: bool) -> None:
+    """Print, in plain ASCII where the terminal knows no more. A reader that closes early is no error; a full disk is."""
+    if not sys.stdout:
+        raise ValueError("standard output is closed; there is nowhere to print")
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=1) if is_json else plain_signs(text).encode(encoding, "replace").decode(encoding)
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit stays quiet
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def plain_signs(text: str) -> str:
+    """The signs of the page that ASCII has another way for."""
+    for sign, plain in {"→": "->", "ᵀ": "'", "·": "*", "█": "#", "▒": "+", "…": "...", "Σ": "sum", "∞": "inf"}.items():
+        text = text.replace(sign, plain)
+    return text
