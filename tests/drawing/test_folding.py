@@ -216,3 +216,24 @@ def test_a_fold_gives_the_same_text_in_every_process():
     )
     outputs = {subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}).stdout for seed in "01"}
     assert len(outputs) == 1
+
+
+def test_the_loop_leaves_out_the_shared_weights_and_counts_steps_not_indices():
+    w, h = Scalar(0.9, name="w"), Scalar(0.5, name="x")
+    states = [h]
+    for t in (1, 2, 5, 6, 10**30):
+        states.append((w * states[-1]).tanh().named("h", t))
+    states[-1].backward()
+    loop = next(arrow for arrow in draw(states[-1], "rolled").picture.arrows if arrow.loop)
+    assert loop.lines[0] == "× 4 steps:"  # x has no index, so the first state is h[1]
+    assert loop.lines[2] == f"{grad(states[-1], states[1]):.2g} in all"
+    assert "<svg" in draw(states[-1], "rolled").html
+
+
+def test_the_loop_does_not_underflow_beside_a_weights_gradient():
+    cell = nn.RNNCell(3, 4, rng=0)
+    cell.W_hh.data = 0.01 * np.eye(4)
+    loss, states = recurrent(cell, T=200)
+    loop = next(arrow for arrow in draw(loss, "rolled").picture.arrows if arrow.loop)
+    log10 = Chain(states[-1], states[0], seed=states[-1].grad).log_product[0] / math.log(10)
+    assert loop.lines[2] == f"{10 ** (log10 - math.floor(log10)):.1f}e{math.floor(log10)} in all"

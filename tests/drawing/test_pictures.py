@@ -390,3 +390,17 @@ def test_one_is_one_and_a_name_of_any_width_keeps_its_place():
     assert repr(draw(Scalar(1.0, "x"))) == "Drawing(1 box, 0 arrows)" and repr(draw(Scalar(1.0, "x").sin())) == "Drawing(2 boxes, 1 arrow)"
     assert titles(draw(Scalar(1.0, "\u8a9e" * 300)))[0] == "\u8a9e" * 99 + "…"
     assert len(titles(draw(Scalar(1.0, "e" + "\u0301" * 20_000)))[0]) <= 800
+
+
+def test_a_graph_so_tangled_that_graphviz_would_take_minutes_is_given_places():
+    x = Scalar(2.0, "x")
+    fan = sum([x * i for i in range(100)], 0.0)
+    assert "layout=nop" in draw(fan).dot
+    assert "layout=nop" not in draw(rnn()).dot
+    assert "layout=nop" not in draw(random_graph(0)).dot
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.5, None, "many", math.nan])
+def test_a_limit_that_is_no_number_of_boxes_is_refused(limit):
+    with pytest.raises(ValueError, match="limit is the most boxes to draw, a whole number"):
+        draw(Scalar(1.0), limit=limit)

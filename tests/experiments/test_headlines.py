@@ -12,8 +12,9 @@ from functools import cache
 import numpy as np
 import pytest
 
+from tinygrad_vg.__main__ import main
 from tinygrad_vg.experiments import headlines
-from tinygrad_vg.experiments.headlines import HEADLINES, Result, __main__, deep, dynamics, headline, over_time
+from tinygrad_vg.experiments.headlines import HEADLINES, Result, deep, dynamics, headline, over_time
 
 REFERENCE = json.loads((pathlib.Path(__file__).parents[1] / "data" / "reference_headlines.json").read_text())
 
@@ -32,7 +33,7 @@ def entries(prefix):
         if name.startswith(prefix) and not name.startswith(TOO_LONG):
             marks = [] if name.startswith(FAST) else [pytest.mark.slow]
             if name in MOVED:
-                marks.append(pytest.mark.xfail(reason=MOVED[name], raises=AssertionError))
+                continue
             found.append(pytest.param(entry["params"], entry["value"], entry["tol"], marks=marks, id=name))
     return found
 
@@ -84,15 +85,15 @@ def test_an_unknown_headline_is_answered_with_those_there_are():
 
 
 def test_the_command_lists_runs_and_prints_json(capsys):
-    __main__.main(["--list"])
+    main(["headlines", "--list"])
     assert set(HEADLINES) == {line.split()[0] for line in capsys.readouterr().out.splitlines()}
-    __main__.main(["glorot-slopes", "--json"])
+    main(["headlines", "glorot-slopes", "--json"])
     (result,) = json.loads(capsys.readouterr().out)
     assert result["outcome"] == "shown" and len(result["rows"]) == 2
 
 
 def test_runs_repeat_themselves():
-    for run in (lambda: deep.learned.__wrapped__(3, "tanh", "xavier", steps=3), lambda: over_time.latch_run.__wrapped__(4, updates=3, trials=5)):
+    for run in (lambda: deep.trained.__wrapped__(3, "tanh", "xavier", True, True, 0.1, 3, 2), lambda: over_time.latch_run.__wrapped__(4, updates=3, trials=5)):
         assert run() == run()
 
 
@@ -132,6 +133,14 @@ METHODS = {how: name for name, how in over_time.METHODS.items()}
 def test_sums_are_learned_by_as_many_seeds(params, value, tol):
     row = over_time.sums({"smart": "tanh", "orth": "orthogonal", "irnn": "IRNN", "lstm": "LSTM"}[params["kind"]], params["T"])
     assert row["solved"] == pytest.approx(value["success"], abs=tol["success_count_abs"])
+
+
+@pytest.mark.slow
+def test_an_irnn_does_better_here_than_in_the_reference():
+    (entry,) = [entry for entry in REFERENCE if entry["id"] in MOVED]
+    row = over_time.sums("IRNN", entry["params"]["T"])
+    assert row["solved"] == 4  # the reference has 2 ± 1: not reproduced, and said so in docs/headlines.md
+    assert row["solved"] > entry["value"]["success"] + entry["tol"]["success_count_abs"]
 
 
 @cache

@@ -47,7 +47,7 @@ def cliff(loss_of: Callable[[float], Any], weights: Any, path: Any = None, *, ax
 
 
 def losses(loss_of: Callable[[float], Any], weights: np.ndarray) -> np.ndarray:
-    """loss_of each weight; inf where Python's floats overflow."""
+    """loss_of each weight; inf where Python's floats overflow, nan where it is not defined."""
     found = []
     with np.errstate(all="ignore"):
         for w in weights.tolist():
@@ -56,6 +56,8 @@ def losses(loss_of: Callable[[float], Any], weights: np.ndarray) -> np.ndarray:
                 found.append(float(loss.item() if isinstance(loss, Node) else loss))
             except (OverflowError, FloatingPointError):
                 found.append(math.inf)
+            except (ValueError, ZeroDivisionError):
+                found.append(math.nan)
     return np.array(found)
 
 

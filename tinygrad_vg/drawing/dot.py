@@ -23,6 +23,7 @@ PAGE = dict(rankdir="LR", bgcolor="transparent", nodesep="0.22", ranksep="0.28",
 PAGE |= dict(fontname=FONT, fontsize="10", fontcolor=GREY, labelloc="b", labeljust="l")
 CLUSTER = dict(labelloc="t", style="rounded", color=GREY, fontcolor=GREY, penwidth="0.7", margin="9")
 LONGEST = 2  # columns an arrow between steps may span before boxes are given places
+TANGLED = 8  # columns crossed per box, from which boxes are given places
 CURVED = 150  # boxes up to which arrows are led around boxes: above, that takes longer than anybody waits
 STYLE = {"constant": "filled", "leaf": "filled", "alias": "filled,dashed,rounded"}  # the others are rounded
 
@@ -32,8 +33,9 @@ def dot_text(picture: Picture) -> str:
     from graphviz import Digraph
 
     lengths, span = lengths_of(picture), span_of(box.heat for box in picture.boxes)
-    places = layout(picture) if not picture.note and max(lengths, default=0) > LONGEST else []
-    graph = Digraph(graph_attr=graph_look(picture, placed=bool(places)), node_attr=BOX, edge_attr=ARROW)
+    placed = tangled(picture) or not picture.note and max(lengths, default=0) > LONGEST
+    places = layout(picture) if placed else []
+    graph = Digraph(graph_attr=graph_look(picture, placed), node_attr=BOX, edge_attr=ARROW)
     statements = [dict(name=f"n{i}", id=f"n{i}", **box_look(box, span)) for i, box in enumerate(picture.boxes)]
     for statement, place in zip(statements, places):
         statement["pos"] = f"{place.x:.0f},{-place.y:.0f}"
@@ -82,6 +84,13 @@ def arrow_look(arrow: Arrow) -> dict[str, str]:
     hint, style = tip(arrow.tooltip), "dotted" if arrow.heat == -math.inf else "solid"
     words = dict(label=label(arrow.lines), tooltip=hint, labeltooltip=hint)
     return words | dict(color=colour(arrow.heat, ARROW_SPAN, GREY), penwidth=f"{thickness(arrow.heat):.2g}", style=style)
+
+
+def tangled(picture: Picture) -> bool:
+    """Whether arrows cross so many columns that Graphviz would take minutes: attention, or one number used everywhere."""
+    column = {i: number for number, members in enumerate(columns(picture)) for i in members}
+    crossed = sum(max(0, column[head] - column[tail] - 1) for tail, head, *_ in picture.arrows)
+    return crossed > TANGLED * (len(picture.boxes) + 50)
 
 
 def lengths_of(picture: Picture) -> list[int]:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..autodiff.node import Node, describe, history
 from ..chain import Chain
 from ..nn.saving import checked_path, save_whole
@@ -43,6 +45,8 @@ def draw(
     TypeError if output is not a Scalar or Tensor or chain not a Chain; ValueError above the limit, for a fold or steps that do not
     exist, for names that speak of no steps where it is to be folded, and for the chain of another graph.
     """
+    if not isinstance(limit, (int, np.integer)) or limit < 1:
+        raise ValueError(f"limit is the most boxes to draw, a whole number from 1 on, got {limit!r}")
     if not 0 < time_limit < 1e6:
         raise ValueError(f"time_limit is a number of seconds above 0, got {time_limit}")
     if chain is not None and not isinstance(chain, Chain):

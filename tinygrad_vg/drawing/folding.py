@@ -192,8 +192,8 @@ def frontiers(order: list[Node], step: Steps) -> list[tuple[Node, ...]]:
     for node in sorted(last_use, key=lambda node: node.birth):
         for k in range(rank[step[node]], last_use[node]):
             found.setdefault(k, []).append(node)
-    kinds = {family(node) for node in last_use if node.name}
-    ends = [node for node in order if step.get(node) == max(rank) and node.name and family(node) in kinds]
+    kinds, last = {family(node) for node in last_use if node.name}, max(rank, default=0)
+    ends = [node for node in order if step.get(node) == last and node.name and family(node) in kinds]
     first = min((rank[t] for node, t in step.items() if node.rule is not None), default=0) - 1
     return [tuple(found[k]) for k in sorted(found) if k >= first] + ([tuple(ends)] if ends else [])
 

@@ -192,11 +192,10 @@ class Sketch:
     def check_limit(self, boxes: int) -> None:
         """ValueError above the limit: nobody could read the picture, and laying it out would take minutes."""
         if boxes > self.limit:
-            foldable = "fold it, draw(output, fold='rolled' or 'layer'), draw " if self.step and not self.fold.key else "draw "
-            raise ValueError(
-                f"the graph has more than {self.limit:,} boxes; {foldable}a smaller part, or lift the limit: "
-                f"draw(output, fold=None, limit={2 * boxes})"
-            )
+            ways = [f"fold={how!r}" for how in ("rolled", "layer") if self.step and how != self.fold.how]
+            fold = f"fold it ({' or '.join(ways)}), " if ways else ""
+            lift = f"draw a smaller part, or lift the limit (limit={2 * boxes})"
+            raise ValueError(f"the graph has more than {self.limit:,} boxes; {fold}{lift}")
 
 
 def stale(order: list[Node]) -> set[Node]:
