@@ -220,7 +220,7 @@ def kept(store: str | os.PathLike[str] | None, cell: Any, grid: Grid) -> Iterato
         take(whole[1:], grid)
 
         def keep(point: Point, result: dict[str, float]) -> None:
-            file.write(as_text({"point": [plain(x) for x in point.values()], "result": jsonables(result)}) + "\n")
+            file.write(json.dumps({"point": [plain(x) for x in point.values()], "result": jsonables(result)}) + "\n")
             file.flush()
 
         if not whole:
