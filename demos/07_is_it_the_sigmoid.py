@@ -1,6 +1,6 @@
 """07  Is it the sigmoid, or the same weight again and again?  Neither is needed, and neither is enough.
 
-Four counter-examples, each one line of an RNN of one unit; then the factors of the most surprising one.
+Five networks of one unit, a line for each; then the factors of the most surprising one.
 """
 
 import math

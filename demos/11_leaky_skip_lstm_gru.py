@@ -1,4 +1,6 @@
-"""11  Leaky units, skips, LSTM, GRU: five cells read the same forty steps, and one table compares their chains.
+"""11  Leaky units, skips, LSTM, GRU: six cells read the same forty steps; how far back do their gradients reach?
+
+For each what the chain keeps, and which factors took it; at the end the links of one of them.
 
 Each remedy adds a way back that does not go through W and φ′: a share of the old state, a shortcut over d steps, a gate near 1.
 """

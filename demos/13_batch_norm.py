@@ -1,7 +1,7 @@
 """13  Batch norm, both faces: it saves a deep sigmoid net, and makes a deep ReLU net explode.
 
 Between a layer and its activation the units are brought to mean 0 and variance 1 over the batch. Dividing by a small deviation makes
-gradients larger: for a sigmoid just what was missing, for ReLU too much, π/(π − 1) per layer (Yang et al. 2019).
+gradients larger: for a sigmoid just what was missing, for ReLU too much, √(π/(π − 1)) per layer (Yang et al. 2019).
 """
 
 import math

@@ -15,7 +15,7 @@ def main(fast: bool = False) -> int:
     rng = np.random.default_rng(0)
     x = Tensor(rng.normal(size=(8, 8)), name="x")
 
-    # %% a linear net next to its target
+    # %% a tanh net next to its target
     net = nn.MLP([8, 8, 2], "tanh", "orthogonal", rng=0)
     reached = nn.mse(net(x), net(x).data + 1e-7).named("loss")
 

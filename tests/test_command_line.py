@@ -298,8 +298,17 @@ def test_several_models_stand_side_by_side(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["chain", "lstm", "--radius", "2"], "--radius and --activation do not fit it"),
-        (["chain", "rnn", "--norm", "batch"], "--norm belongs to mlp and residual"),
+        (["chain", "lstm", "--radius", "2"], "--radius belongs to rnn, linear-rnn, leaky, skip, esn; lstm takes --init, --forget-bias, --text"),
+        (["chain", "rnn", "--norm", "batch"], "--norm belongs to mlp, residual; rnn takes"),
+        (["chain", "rnn", "--tau", "3"], "--tau belongs to leaky, esn; rnn takes"),
+        (["uses", "rnn", "--delay", "3"], "--delay belongs to skip; rnn takes"),
+        (["verdict", "rnn", "--forget-bias", "3"], "--forget-bias belongs to lstm; rnn takes"),
+        (["chain", "esn", "--init", "he"], "--init belongs to"),
+        (["draw", "linear-rnn", "--activation", "tanh"], "--activation belongs to"),
+        (["chain", "mlp", "--radius", "2"], "--radius belongs to"),
+        (["chain", "skip", "--delay", "21"], "--delay 21 reaches further back than --steps 20"),
+        (["chain", "leaky", "--tau", "0.5"], "tau is a time constant"),
+        (["learn", "order", "--text", "no/such/file"], "--text belongs to letters; order reads no text"),
         (["uses", "rnn", "--vs", "lstm"], "uses is about one model"),
         (["verdict", "rnn", "--text", "no/such/file"], "no/such/file"),
     ],
@@ -310,6 +319,48 @@ def test_questions_that_make_no_sense_are_one_line(capsys, arguments, message):
     assert message in printed.err
     assert printed.out == ""
     assert printed.err.count("\n") == 1
+
+
+GIVEN = {
+    "activation": "relu", "init": "orthogonal", "radius": 0.7, "norm": "layer", "tau": 3.0, "delay": 2, "forget_bias": 2.0, "text": "abcabd",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("option", GIVEN)
+def test_an_option_changes_the_gradient_of_the_models_that_take_it_and_is_refused_by_the_others(model, option):
+    from tinygrad_vg.experiments.models import OPTIONS, build
+
+    asked = {option: GIVEN[option]}
+    if option in OPTIONS[model].split():
+        changed, usual = (build(model, steps=5, width=6, **given).chain().log_product[0] for given in (asked, {option: None}))
+        assert changed != usual
+    else:
+        with pytest.raises(ValueError, match=f"--{option.replace('_', '-')} belongs to"):
+            build(model, steps=5, width=6, **asked)
+
+
+@pytest.mark.parametrize("bias", ["nan", "inf", "much"])
+def test_a_forget_bias_is_a_number(bias, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["chain", "lstm", "--forget-bias", bias])
+    assert f"needs a number, got '{bias}'" in capsys.readouterr().err
+
+
+def test_only_the_laboratory_has_a_full_size(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["factorial", "--full"])
+    assert "unrecognized arguments: --full" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        main(["laboratory", "--help"])
+    assert "--full" in capsys.readouterr().out
+
+
+def test_an_unknown_claim_is_answered_with_the_claims_in_their_order(capsys):
+    assert main(["claims", "--list", "--slow"]) == 0
+    order = [line.split()[0] for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert main(["claims", "Z9"]) == 1
+    assert capsys.readouterr().err == f"tinygrad_vg: there is no claim Z9; the claims are {', '.join(order)}\n"
 
 
 def test_what_the_readme_shows_is_what_is_printed(run):

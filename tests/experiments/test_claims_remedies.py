@@ -162,3 +162,16 @@ def test_a_formula_is_carried_out_by_its_letters_and_a_wrong_one_gives_another_a
 
 def test_an_exercise_refuses_an_answer_that_is_wrong_by_a_sign():
     assert ways_past.passes(1, "return 1 - y * y") and not ways_past.passes(1, "return y * y - 1")
+
+
+def test_a_clipping_that_bends_the_gradient_moves_P19_and_one_that_only_shortens_it_does_not(monkeypatch):
+    def bending(leaves, threshold):
+        clipped = clip_norm(leaves, threshold)
+        for leaf in leaves.values():
+            leaf.grad = np.sign(leaf.grad) * np.linalg.norm(leaf.grad) / math.sqrt(leaf.grad.size)
+        return clipped
+
+    monkeypatch.setattr(remedies, "clip_norm", bending)
+    assert "clipped gradient − sum of its parts" in "".join(CLAIMS["P19"].run().moved)
+    monkeypatch.setattr(remedies, "clip_norm", lambda leaves, threshold: clip_norm(leaves, threshold / 2))
+    assert not [line for line in CLAIMS["P19"].run().moved if "parts" in line or "share" in line]

@@ -45,6 +45,7 @@ def test_the_engines_derivatives_are_those_of_small_differences(number):
     ("return undefined", "NameError"),
     ("pass", "returns nothing"),
     ("return 'text'", "ValueError"),
+    ("raise SystemExit(0)", "SystemExit: 0"),
     ("g += 1; return np.outer(g - 1, h)", "right"),  # changing an argument in place is the answer's own business
 ])  # fmt: skip
 def test_a_wrong_answer_is_told_what_is_wrong(tmp_path, body, words, capsys):
@@ -61,6 +62,14 @@ def test_a_file_without_the_function_is_told_its_name(tmp_path, capsys):
     assert "there is no function gain(w, h0, T) yet" in capsys.readouterr().out
     assert main(["exercise", "3", str(tmp_path / "none.py")]) == 1
     assert "none.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", ["0", "1", "'enough'"])
+def test_a_file_that_ends_python_is_no_answer(code, tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(f"import sys\nsys.exit({code})\n")
+    assert main(["exercise", "3", str(file)]) == 1
+    assert f"mine.py does not run: SystemExit: {code.strip(chr(39))}" in capsys.readouterr().out
 
 
 def test_exercises_are_printed_in_eighty_columns(capsys):

@@ -1,5 +1,6 @@
 """A grid of runs: the same numbers however it is run, nothing lost when a cell fails or the run is killed."""
 
+import functools
 import json
 import math
 import os
@@ -160,10 +161,63 @@ def test_a_million_cells_are_never_all_waiting(monkeypatch):
     assert grid.run(product, {"a": range(500), "b": [1, 2]}, executor=Lazy(), batch=3).array("sum").shape == (500, 2)
 
 
-@pytest.mark.parametrize("axes, batch", [({}, 1), ({"a": [1], "b": [1]}, 0)])
-def test_a_grid_without_axes_or_batches_is_refused(axes, batch):
-    with pytest.raises(ValueError, match="at least one"):
-        grid.run(product, axes, batch=batch)
+def dies(a):
+    if a == 2:
+        os._exit(1)
+    return {"x": a}
+
+
+def test_a_worker_that_dies_does_not_lose_what_is_finished(tmp_path):
+    with grid.processes(1) as executor:
+        found = grid.run(dies, {"a": range(200)}, executor=executor, store=tmp_path / "runs.jsonl")
+    assert found.failed.keys() >= {(a,) for a in range(2, 200)}
+    assert len(found.results) + len(found.failed) == 200
+    assert set(found.failed.values()) == {"not run: a worker died, of this cell or of another one (out of memory?)"}
+    assert grid.run(dies, {"a": [0, 1]}, store=tmp_path / "runs.jsonl").array("x").tolist() == [0, 1]
+
+
+def never(*_, **__):
+    raise AssertionError("nothing is run")
+
+
+@pytest.mark.parametrize("axes, batch, words", [
+    ({}, 1, "at least one axis"),
+    ({"a": [1]}, 0, "at least one"),
+    ({"a": [1]}, 1.5, "a whole number of cells"),
+    ({"a": [1]}, "2", "a whole number of cells"),
+    ({"rng": [1]}, 1, "'rng' cannot be an axis"),
+    ({"a": 3}, 1, "axis 'a' needs a list of values; got 3"),
+    ({"a": "xyz"}, 1, "axis 'a' needs a list of values; got 'xyz'"),
+    ({"a": [1], "sizes": [(1, 2), [3, 4]]}, 1, r"a value of axis 'sizes' is a number, a text, or a tuple of them; got \[3, 4\]"),
+    ({"a": [abs]}, 1, "a value of axis 'a' is a number"),
+])  # fmt: skip
+def test_what_is_no_grid_is_refused_before_anything_is_run(axes, batch, words):
+    with pytest.raises(ValueError, match=words):
+        grid.run(never, axes, batch=batch, progress=never)
+
+
+@pytest.mark.parametrize("cell", [functools.partial(product, b=2), lambda a: {"x": a}])
+def test_a_cell_without_a_name_of_its_own_is_run_but_not_kept(cell, tmp_path):
+    assert len(grid.run(cell, {"a": [1, 2]}).results) == 2
+    with pytest.raises(ValueError, match="needs a name of its own"):
+        grid.run(cell, {"a": [1, 2]}, store=tmp_path / "runs.jsonl")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("line", [b"{", b"3", b'{"point": [1, 4]}', b'{"point": [1, 4], "result": {"x": "y"}}', b'{"point": [1, 4], "result": 5}', b"\xff\xfe"])
+def test_a_line_that_is_no_cell_is_named_and_the_file_left_alone(line, tmp_path):
+    store = tmp_path / "runs.jsonl"
+    grid.run(product, {"a": [1, 2], "b": [4]}, store=store)
+    lines = store.read_bytes().splitlines(keepends=True)
+    store.write_bytes(content := b"".join([*lines[:2], line + b"\n", *lines[2:], b"cut short"]))
+    with pytest.raises(ValueError, match=r"line 3 of '.*runs.jsonl' is no finished cell"):
+        grid.run(product, {"a": [1, 2], "b": [4]}, store=store)
+    assert store.read_bytes() == content
+
+
+def test_an_axis_there_is_none_of_is_not_averaged_over():
+    with pytest.raises(ValueError, match="there is no axis 'c' to average over; the axes are a, b"):
+        grid.run(product, {"a": [1], "b": [1]}).mean("sum", over="c")
 
 
 def test_a_value_no_cell_has_is_named():
@@ -182,6 +236,36 @@ def test_the_command_prints_the_diagram_takes_a_run_up_and_draws_it(tmp_path, ca
     assert max(map(len, first.splitlines())) <= 80
     assert main([*words, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["cells"]) == 4
+
+
+def test_many_variances_are_printed_in_blocks_of_eighty_columns():
+    variances = [0.001234567, *range(1, 15), 1.23456e-7, 1e300]
+    found = grid.Grid({"depth": [7], "variance": variances, "seed": [0]})
+    for k, variance in enumerate(variances):
+        found.results[7, variance, 0] = {"accuracy": k / 100, "slope": -1.0}
+    lines = phase.table(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    heads = [word for line in lines[: len(lines) // 2] if line.startswith("depth") for word in line.split()[1:]]
+    assert heads == ["0.00123", *(f"σ²={k}" for k in range(1, 15)), "1.23e-07", "σ²=1e+300"]
+    assert [word for line in lines[: len(lines) // 2] if line.startswith("7 ") for word in line.split()[1:]] == [f"{k / 100:.3f}" for k in range(17)]
+    assert "nan" not in phase.table(found)
+
+
+def test_a_gradient_that_is_nowhere_finite_is_said_to_be(capsys):
+    assert main(["phase", "--depths", "3", "--variances", "1e300", "1", "--seeds", "1"]) == 0
+    assert "nan: the gradient is exactly 0 or overflows with every seed" in capsys.readouterr().out
+
+
+def test_a_diagram_all_of_whose_cells_failed_is_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(phase, "cell", lambda depth, variance, seed: 1 / 0)
+    assert main(["phase", "--depths", "3", "--variances", "1", "--seeds", "2"]) == 1
+    assert capsys.readouterr() == ("", "tinygrad_vg: 2 cells failed: ZeroDivisionError: division by zero\n")
+
+
+def test_processes_or_a_cluster_but_not_both(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["phase", "--workers", "2", "--cluster", "local"])
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_ctrl_c_takes_back_what_is_waiting(tmp_path):

@@ -20,7 +20,7 @@ def test_theory_imports_no_other_room():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
                 assert node.level <= 1, path.name
-                assert node.level == 1 or node.module in ("__future__", "typing", "collections.abc"), path.name
+                assert node.level == 1 or node.module in ("__future__", "typing", "collections.abc", "functools"), path.name
             if isinstance(node, ast.Import):
                 assert {name.name for name in node.names} <= {"math", "numpy"}, path.name
 
@@ -335,3 +335,51 @@ OUTSIDE = {
 def test_outside_its_range_theory_is_silent(what):
     with pytest.raises(ValueError, match=r"\w+ \w+"):
         OUTSIDE[what]()
+
+
+# ---- at the border: a number, or ValueError with words
+
+
+BEYOND = {
+    "log_gain_sd": lambda: products.log_gain_sd("linear", 10, -1), "slope": lambda: meanfield.slope("tanh", 1.0, width=0),
+    "gelfand": lambda: powers.gelfand(np.eye(2), 0), "log_norms": lambda: powers.log_norms(np.eye(2), -1),
+    "leaky": lambda: powers.leaky(10, -1), "forget": lambda: powers.forget(1.0, -1), "half_life": lambda: powers.half_life(math.inf),
+    "residual": lambda: powers.residual(1.0, -1), "residual, large": lambda: powers.residual(9.0, 400),
+    "delay": lambda: powers.delay(0.0, -5, 5), "delay, large": lambda: powers.delay(10.0, 4000, 1),
+    "forget_gate, open": lambda: rates.forget_gate(800, 0), "forget_gate, shut": lambda: rates.forget_gate(-800, 0),
+    "eigen_mode": lambda: landscape.eigen_mode(1e300, 3, 1.0, 1.0), "eigen_mode, squared": lambda: landscape.eigen_mode(1e100, 3, 1.0, 1.0),
+    "eigen_mode, of an array": lambda: landscape.eigen_mode(np.float64(1e154), 2, 1.0, 1.0),
+    "overshoot": lambda: landscape.overshoot(1e300, 3, 1.0, 1.0, 0.1), "funnel": lambda: landscape.funnel(1e-300, 0.5),
+    "spike": lambda: landscape.spike(0.0, 1e-200), "fractal_slope": lambda: landscape.fractal_slope(0.9, 1000, 200),
+    "sigmoid_chain": lambda: jacobians.sigmoid_chain(1e308, 0.0, 0.5, 2), "sigmoid_chain, back": lambda: jacobians.sigmoid_chain(1.0, 0.0, 0.5, -1),
+    "product_bound": lambda: jacobians.product_bound(1e200, "tanh", 2), "product": lambda: products.product("normal", 1.0, 1000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ask", BEYOND.values(), ids=BEYOND)
+def test_what_no_float_can_hold_and_what_makes_no_sense_is_refused_with_words(ask):
+    with pytest.raises(ValueError, match="; got |beyond the largest number") as refused:
+        ask()
+    assert "math domain" not in str(refused.value)
+
+
+def test_a_step_that_lands_on_the_minimum_has_the_log_of_nothing_left():
+    assert landscape.overshoot(1.0, 2, 1.0, 1.0, 0.1) == (1.0, -math.inf)
+
+
+@pytest.mark.parametrize("b", [-300.0, -40.0, 0.0, 40.0, 700.0])
+def test_a_gate_without_noise_keeps_what_its_bias_says_at_both_ends(b):
+    gate, log_f = rates.forget_gate(b, 0), -max(-b, 0.0) - math.log1p(math.exp(-abs(b)))
+    assert gate["mean"] == pytest.approx(math.exp(log_f), rel=1e-12)
+    assert (gate["typical"], gate["rms"]) == pytest.approx((log_f, log_f), rel=1e-12, abs=1e-15)
+    assert gate["timescale"] == pytest.approx(-1 / log_f, rel=1e-9)
+
+
+@pytest.mark.parametrize("name, sw2", [("linear", 1.0), ("relu", 2.0), ("tanh", 1.0)])
+def test_on_the_edge_the_slope_is_exactly_zero_and_the_depth_scale_infinite(name, sw2):
+    assert meanfield.chi1(name, sw2) == 1 and f"{meanfield.slope(name, sw2):+.4f}" == "+0.0000"
+    assert meanfield.depth_scale(name, sw2) == math.inf
+
+
+def test_a_little_off_the_edge_the_depth_scale_is_finite():
+    assert meanfield.depth_scale("tanh", 1 - 1e-9) == pytest.approx(1e9, rel=1e-6)

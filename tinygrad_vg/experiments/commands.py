@@ -53,14 +53,16 @@ def draw_a_model(options: argparse.Namespace) -> None:
 
 
 def learn(options: argparse.Namespace) -> None:
-    """Run one of the learning experiments, which prints its table."""
+    """Run one of the learning experiments, which prints its table; ValueError for a text where none is read."""
     from ..training import learning
 
     experiment = getattr(learning, EXPERIMENTS[options.name][0])
-    given = {key: value for key, value in vars(options).items() if key not in ("name", "text") and value is not None}
     if options.name == "letters":
-        given["text"] = read(options.text)[0] if options.text else long_text()
-    experiment(**given)
+        experiment(read(options.text)[0] if options.text else long_text())
+    elif options.text is not None:
+        raise ValueError(f"--text belongs to letters; {options.name} reads no text")
+    else:
+        experiment()
 
 
 def judge(options: argparse.Namespace) -> None:
@@ -87,8 +89,10 @@ def study(options: argparse.Namespace) -> None:
     from . import factorial, laboratory
 
     place = options.picture and checked_path(options.picture, PICTURES)
-    size = laboratory.FULL if options.full else laboratory.FAST
-    found: Any = factorial.run() if options.study == "factorial" else laboratory.run(size)
+    if options.study == "factorial":
+        found: Any = factorial.run()
+    else:
+        found = laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
     show(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if options.json else str(found), options.json)
     if place:
         save_figure(found.plot(), place)
@@ -140,9 +144,10 @@ def phase_diagram(options: argparse.Namespace) -> None:
         seen = counter if sys.stderr and sys.stderr.isatty() else None
         given = {"executor": executor, "store": options.store, "progress": seen}
         found = phase.diagram(options.depths, options.variances, options.seeds, **given)
-    if place:
-        save_figure(phase.picture(found), place)
-    show(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if options.json else phase.table(found), options.json)
+    if found.results:
+        if place:
+            save_figure(phase.picture(found), place)
+        show(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if options.json else phase.table(found), options.json)
     if found.failed:
         raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
 

@@ -61,7 +61,7 @@ def grade(number: int, answer: str | Path | Mapping[str, Any]) -> Grade:
         space = answer if isinstance(answer, Mapping) else runpy.run_path(str(answer))
     except OSError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Grade(False, f"{answer} does not run: {type(error).__name__}: {error}")
     function = space.get(exercise.name)
     if not callable(function):
@@ -86,7 +86,7 @@ def why_wrong(function: Any, arguments: tuple, wanted: Any, within: float) -> st
         if answer is None:
             return f"the function returns nothing\n  for ({shown})"
         given = np.asarray(answer, dtype=float)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return f"{type(error).__name__}: {error}\n  for ({shown})"
     wanted = np.asarray(wanted, dtype=float)
     if given.shape != wanted.shape:

@@ -13,21 +13,18 @@ import contextlib
 import hashlib
 import inspect
 import itertools
-import json
 import math
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from pathlib import Path
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 
-from ..chain.factors import jsonable
 from ..chain.text import clean, cut
+from .store import Point, Store, as_text, jsonables, kept, plain
 
-Point = dict[str, Any]
 IN_FLIGHT = 64  # batches handed to an executor and not yet back: a million cells are never all waiting at once
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -64,11 +61,23 @@ class Grid:
         return np.array(flat, dtype=float).reshape([len(values) for values in self.axes.values()])
 
     def mean(self, value: str, over: str) -> np.ndarray:
-        """The array, averaged over one axis; failed cells are left out."""
+        """The array, averaged over one axis, which its shape loses; nan and infinities, as of cells that failed, are left out.
+
+        nan where nothing is left. KeyError if no cell has the value, ValueError if there is no such axis.
+        """
+        if over not in self.axes:
+            raise ValueError(f"there is no axis {over!r} to average over; the axes are {', '.join(self.axes)}")
         x, axis = self.array(value), list(self.axes).index(over)
         known = np.isfinite(x)
         with np.errstate(invalid="ignore"):
             return np.where(known, x, 0.0).sum(axis) / known.sum(axis)
+
+    def note(self, point: Point, result: dict[str, float], error: str) -> None:
+        """Enter what a cell gave, or why it failed."""
+        if error:
+            self.failed[tuple(point.values())] = error
+        else:
+            self.results[tuple(point.values())] = result
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and text."""
@@ -91,7 +100,7 @@ class Grid:
 
 def run(
     cell: Callable[..., Mapping[str, float]], axes: Mapping[str, Iterable[Any]], *, executor: Executor | None = None,
-    store: str | os.PathLike[str] | None = None, batch: int = 1, progress: Callable[[int, int], None] | None = None,
+    store: Store = None, batch: int = 1, progress: Callable[[int, int], None] | None = None,
 ) -> Grid:  # fmt: skip
     """Run the cell at every point of the grid.
 
@@ -100,25 +109,39 @@ def run(
     batch     cells per task: cells much shorter than 50 ms are better sent in batches
     progress  called with (cells done, cells in all) as they come
 
-    A cell that raises is noted in .failed and does not stop the others. ValueError if the file was kept by another cell or grid.
+    A cell that raises is noted in .failed and does not stop the others; if a worker dies, so are all cells that could not be run.
+    ValueError, before anything is run, for axes and batches that make no grid, and a file that was kept by another cell or grid.
     """
-    grid = Grid({name: list(values) for name, values in axes.items()})
-    if not grid.axes or batch < 1:
-        raise ValueError(f"a grid needs at least one axis, and batches of at least one cell; got {list(grid.axes)} and batch={batch}")
+    grid = checked(axes, batch)
     with kept(store, cell, grid) as keep:
         kept_before = set(grid.results)
         todo = (point for point in grid.points if tuple(point.values()) not in kept_before)
         batches = iter(lambda: list(itertools.islice(todo, batch)), [])
         for point, result, error in itertools.chain.from_iterable(outcomes(cell, batches, executor)):
-            key = tuple(point.values())
-            if error:
-                grid.failed[key] = error
-            else:
-                grid.results[key] = result
+            grid.note(point, result, error)
+            if not error:
                 keep(point, result)
             if progress:
                 progress(len(grid.results) + len(grid.failed), len(grid))
     grid.results = {key: grid.results[key] for key in itertools.product(*grid.axes.values()) if key in grid.results}
+    return grid
+
+
+def checked(axes: Mapping[str, Iterable[Any]], batch: int) -> Grid:
+    """The grid, empty; ValueError, in words, for what cannot be run."""
+    if not axes or not isinstance(batch, (int, np.integer)) or batch < 1:
+        raise ValueError(f"a grid needs at least one axis, and batches of a whole number of cells, at least one; got {[*axes]}, {batch=}")
+    if "rng" in axes:
+        raise ValueError("'rng' cannot be an axis: a cell's argument of that name is its own generator; call the axis 'seed'")
+    for name, values in axes.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise ValueError(f"axis {name!r} needs a list of values; got {values!r}")
+    grid = Grid({name: list(values) for name, values in axes.items()})
+    for name, value in ((name, value) for name, values in grid.axes.items() for value in values):
+        try:
+            hash(value), as_text({name: value})
+        except TypeError:
+            raise ValueError(f"a value of axis {name!r} is a number, a text, or a tuple of them; got {value!r}") from None
     return grid
 
 
@@ -131,7 +154,7 @@ def outcomes(cell: Any, batches: Iterator[list[Point]], executor: Executor | Non
     try:
         while True:
             for points in itertools.islice(batches, IN_FLIGHT - len(out)):
-                out[executor.submit(run_batch, cell, points)] = points
+                out[submitted(executor, cell, points)] = points
             if not out:
                 return
             for future in wait(out, return_when=FIRST_COMPLETED).done:
@@ -140,6 +163,16 @@ def outcomes(cell: Any, batches: Iterator[list[Point]], executor: Executor | Non
     finally:
         for future in out:
             future.cancel()
+
+
+def submitted(executor: Executor, cell: Any, points: list[Point]) -> Future:
+    """A future of the batch; one that has failed already if the executor's workers have died."""
+    try:
+        return executor.submit(run_batch, cell, points)
+    except BrokenExecutor as error:
+        failed: Future = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def run_batch(cell: Callable[..., Mapping[str, float]], points: list[Point]) -> list[tuple[Point, dict[str, float], str]]:
@@ -157,6 +190,9 @@ def run_cell(cell: Callable[..., Mapping[str, float]], point: Point) -> tuple[Po
 
 
 def told(error: BaseException) -> str:
+    """An error as one line."""
+    if isinstance(error, BrokenExecutor):
+        return "not run: a worker died, of this cell or of another one (out of memory?)"
     return clean(f"{type(error).__name__}: {error}")[:300]
 
 
@@ -164,19 +200,6 @@ def seed_of(point: Point) -> list[int]:
     """Numbers that depend on the point alone: the same in every process and on every machine."""
     digest = hashlib.sha256(as_text(point).encode()).digest()
     return [int.from_bytes(digest[k : k + 4], "big") for k in range(0, 16, 4)]
-
-
-def as_text(point: Point) -> str:
-    return json.dumps({name: plain(x) for name, x in point.items()}, sort_keys=True)
-
-
-def jsonables(result: Mapping[str, float]) -> dict[str, Any]:
-    """nan and infinities as text."""
-    return {name: jsonable(x) for name, x in result.items()}
-
-
-def plain(x: Any) -> Any:
-    return x.item() if isinstance(x, np.generic) else x
 
 
 @contextlib.contextmanager
@@ -202,50 +225,6 @@ def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
-
-
-@contextlib.contextmanager
-def kept(store: str | os.PathLike[str] | None, cell: Any, grid: Grid) -> Iterator[Callable[[Point, dict[str, float]], None]]:
-    """A function that keeps a finished cell. What the file holds goes into the grid first; a last line cut short is taken off."""
-    if store is None:
-        yield lambda point, result: None
-        return
-    head = {"cell": f"{cell.__module__}.{cell.__qualname__}", "axes": list(grid.axes)}
-    with open(store, "a+", encoding="utf-8", newline="\n") as file:
-        file.seek(0)
-        whole = [line for line in file if line.endswith("\n")]
-        check_head(whole, head, Path(store))
-        file.seek(0)
-        file.truncate(len("".join(whole).encode()))
-        take(whole[1:], grid)
-
-        def keep(point: Point, result: dict[str, float]) -> None:
-            file.write(json.dumps({"point": [plain(x) for x in point.values()], "result": jsonables(result)}) + "\n")
-            file.flush()
-
-        if not whole:
-            file.write(as_text(head) + "\n")
-        yield keep
-
-
-def check_head(whole: list[str], head: dict[str, Any], store: Path) -> None:
-    """ValueError, before anything is changed, if the file is no store of this cell over these axes."""
-    try:
-        found = json.loads(whole[0]) if whole else {} if store.stat().st_size else head
-    except json.JSONDecodeError:
-        found = {}
-    if found != head:
-        what = f"{found['cell']} over {', '.join(found['axes'])}" if isinstance(found, dict) and "cell" in found else "something else"
-        raise ValueError(f"{str(store)!r} holds {what}, not {head['cell']} over {', '.join(head['axes'])}; give another file")
-
-
-def take(lines: list[str], grid: Grid) -> None:
-    """Put the cells of a file into the grid, those of other points left out."""
-    wanted = {as_text({"point": [plain(x) for x in point.values()]}): tuple(point.values()) for point in grid.points}
-    for line in lines:
-        saved = json.loads(line)
-        if (key := wanted.get(as_text({"point": saved["point"]}))) is not None:
-            grid.results[key] = {name: float(x) for name, x in saved["result"].items()}
 
 
 @contextlib.contextmanager

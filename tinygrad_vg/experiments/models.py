@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,24 @@ from ..autodiff.tensor import Tensor
 from ..chain import Chain
 
 CLASSES = 4
-RECURRENT: dict[str, Any] = {
-    "rnn": nn.RNNCell, "linear-rnn": nn.RNNCell, "leaky": nn.LeakyCell, "skip": nn.SkipCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell,
-    "esn": nn.Reservoir,
+NORMAL = {"init": "normal"}
+RECURRENT: dict[str, tuple[Any, dict[str, Any]]] = {  # the cell, and what it is given unless something else is said
+    "rnn": (nn.RNNCell, NORMAL), "linear-rnn": (nn.RNNCell, NORMAL | {"activation": "linear"}),
+    "leaky": (nn.LeakyCell, NORMAL | {"tau": 10.0}), "skip": (nn.SkipCell, NORMAL | {"delay": 5}),
+    "lstm": (nn.LSTMCell, NORMAL), "gru": (nn.GRUCell, NORMAL), "esn": (nn.Reservoir, {"radius": 0.9, "tau": 10.0}),
 }  # fmt: skip
 NAMES = ("mlp", "residual", *RECURRENT)
+OPTIONS = {  # what each takes beside steps, width and seed
+    "mlp": "activation init norm",
+    "residual": "activation init norm",
+    "rnn": "activation init radius text",
+    "linear-rnn": "init radius text",
+    "leaky": "activation init radius tau text",
+    "skip": "activation init radius delay text",
+    "lstm": "init forget_bias text",
+    "gru": "init text",
+    "esn": "activation radius tau text",
+}
 
 
 class Asked(NamedTuple):
@@ -37,64 +51,86 @@ class Asked(NamedTuple):
         return Chain(self.loss, self.source, through=self.through)
 
 
-def build(
-    name: str, *, steps: int = 20, width: int = 32, activation: str | None = None, init: str | None = None, radius: float | None = None,
-    norm: str | None = None, text: str | None = None, tau: float = 10.0, delay: int = 5, forget_bias: float = 1.0, seed: int = 0,
-) -> Asked:  # fmt: skip
-    """The model called `name`, one of NAMES, with inputs of noise, or of the end of a text; ValueError for settings that do not fit.
+def build(name: str, *, steps: int = 20, width: int = 32, seed: int = 0, **options: Any) -> Asked:
+    """The model called `name`, one of NAMES, with inputs of noise, or of the end of a text.
 
     steps  layers of an mlp or residual net, time steps of the others      width  units in each
+    options  those of OPTIONS that the model takes, None as if not given; ValueError for others, and for values that do not fit
     """
     if name not in NAMES:
         raise ValueError(f"there is no model {name!r}; choose from {', '.join(NAMES)}")
+    given = {key: value for key, value in options.items() if value is not None}
+    refuse(name, given)
     rng = np.random.default_rng(seed)
-    if name in RECURRENT:
-        if norm:
-            raise ValueError(f"--norm belongs to mlp and residual; {name} has none")
-        inputs = inputs_of(text, steps, width, rng)
-        settings = {"activation": activation, "init": init, "radius": radius, "tau": tau, "delay": delay, "forget_bias": forget_bias}
-        return recurrent(name, cell_of(name, inputs.shape[-1], width, settings, rng), inputs, rng)
-    if text is not None or radius is not None:
-        raise ValueError(f"--text and --radius belong to the recurrent models; {name} reads one input of noise")
-    return deep(name, steps, width, activation or "tanh", init or "xavier", norm, rng)
+    if name not in RECURRENT:
+        return deep(name, steps, width, rng, **given)
+    if given.get("delay", 1) > steps:
+        raise ValueError(f"--delay {given['delay']} reaches further back than --steps {steps}; give more steps or a shorter delay")
+    inputs = inputs_of(given.pop("text", None), steps, width, rng)
+    return recurrent(name, cell_of(name, inputs.shape[-1], width, given, rng), inputs, rng)
 
 
-def deep(name: str, depth: int, width: int, activation: str, init: str, norm: str | None, rng: Any) -> Asked:
-    """An MLP of `depth` layers, or the same with residual connections, on a batch of 16 points of noise."""
+def refuse(name: str, given: Mapping[str, Any]) -> None:
+    """ValueError for the first option that the model does not take."""
+    for option in given:
+        if option not in OPTIONS[name].split():
+            others = ", ".join(other for other in NAMES if option in OPTIONS[other].split())
+            takes = ", ".join(map(spelt, OPTIONS[name].split()))
+            raise ValueError(f"{spelt(option)} belongs to {others or 'no model'}; {name} takes {takes}")
+
+
+def spelt(option: str) -> str:
+    """As on the command line."""
+    return "--" + option.replace("_", "-")
+
+
+def deep(name: str, depth: int, width: int, rng: Any, activation: str = "tanh", init: str = "xavier", norm: str | None = None) -> Asked:
+    """An MLP of `depth` layers, or the same with residual connections, on a batch of 16 points of noise; its chain goes back to them.
+
+    activation, init, norm  as of nn.MLP, ValueError for none it knows      the weight asked about is that of the first layer
+    """
     net = nn.MLP([width] * depth + [CLASSES], activation, init, norm, residual=name == "residual", rng=rng)
     x = Tensor(rng.normal(size=(16, width)), name="x")
     loss = nn.cross_entropy(net(x), rng.integers(0, CLASSES, 16)).named("loss")
-    layers = [node for node in history(loss) if node.name and node.name.base == "h"]
     title = f"{name}: {depth} layers of {width} {activation} units, {init}{f', {norm} norm' if norm else ''}"
-    return Asked(title, net, loss, x, layers, net.layer(1).W)
+    return Asked(title, net, loss, x, hidden_layers(loss), net.layer(1).W)
 
 
-def cell_of(name: str, n_in: int, n: int, options: dict[str, Any], rng: Any) -> Any:
-    """The cell of a recurrent model; ValueError for an option it does not have."""
-    activation = "linear" if name == "linear-rnn" else options["activation"] or "tanh"
-    if name in ("lstm", "gru"):
-        if options["radius"] is not None or options["activation"]:
-            raise ValueError(f"{name} has gates and several recurrent weights, so --radius and --activation do not fit it")
-        extra = {"forget_bias": options["forget_bias"]} if name == "lstm" else {}
-        return RECURRENT[name](n_in, n, options["init"] or "normal", rng=rng, **extra)
+def hidden_layers(output: Node) -> list[Any]:
+    """The nodes h[1], h[2], … that the output of an MLP was computed from."""
+    return [node for node in history(output) if node.name and node.name.base == "h"]
+
+
+def cell_of(name: str, n_in: int, n: int, given: dict[str, Any], rng: Any) -> Any:
+    """The cell of a recurrent model, with what is given; the esn turns its time constant into a leak."""
+    kind, settings = RECURRENT[name]
+    settings = settings | given
     if name == "esn":
-        return nn.Reservoir(n_in, n, activation, radius=options["radius"] or 0.9, leak=1 / options["tau"], rng=rng)
-    extra = {"leaky": {"tau": options["tau"]}, "skip": {"delay": options["delay"]}}.get(name, {})
-    cell = RECURRENT[name](n_in, n, activation, options["init"] or "normal", rng=rng, **extra)
-    if options["radius"] is not None:
-        cell.W_hh.data = nn.init.with_radius(cell.W_hh.data, options["radius"])
+        return kind(n_in, n, leak=1 / settings.pop("tau"), **settings, rng=rng)
+    radius = settings.pop("radius", None)
+    cell = kind(n_in, n, **settings, rng=rng)
+    if radius is not None:
+        cell.W_hh.data = nn.init.with_radius(cell.W_hh.data, radius)
     return cell
 
 
 def recurrent(name: str, cell: Any, inputs: np.ndarray, rng: Any) -> Asked:
-    """The cell over the inputs, a readout of its last state, and the loss; the chain goes back to the first state."""
+    """The cell over inputs (T, n_in), a readout of its last state, and the loss, cross-entropy with class 0.
+
+    The chain goes back to the first state; the weight asked about is one that multiplies the state, None if none is learned.
+    """
     states = nn.unroll(cell, inputs)
     readout = nn.Linear(cell.n_hidden, CLASSES, rng=rng, name="out")
     loss = nn.cross_entropy(readout(cell.output(states[-1])).named("logits"), 0).named("loss")
-    source = states[0][-1] if name == "lstm" else cell.output(states[0])
-    through = states[cell.delay :] if name == "skip" else states[1:]
+    source, through = back_in_time(cell, states)
     weight = next((leaf for name, leaf in cell.parameters().items() if name in ("W_hh", "W_hf", "W_hr")), None)
     return Asked(f"{name}: {len(inputs)} steps, {cell.n_hidden} units", cell, loss, source, through, weight)
+
+
+def back_in_time(cell: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    """Where a chain through the states ends, h[0] (of an LSTM c[0]), and its stations: all others, from h[d] on with a delay d."""
+    source = states[0][1] if isinstance(cell, nn.LSTMCell) else cell.output(states[0])
+    return source, states[getattr(cell, "delay", 1) :]
 
 
 def inputs_of(text: str | None, steps: int, width: int, rng: Any) -> np.ndarray:

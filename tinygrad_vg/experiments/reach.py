@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.node import history
 from ..autodiff.tensor import Tensor
 from ..chain import Chain
-from ..nn.gated import LSTMCell
 from ..nn.norms import BatchNorm
 from ..nn.recurrent import unroll
 from ..training.datasets import teacher
 from ..training.learning import Recurrent
 from ..training.tasks import temporal_order
+from .models import back_in_time, hidden_layers
 from .remedies import CLASSES, FEATURES
 
 if TYPE_CHECKING:
@@ -54,16 +53,15 @@ def through_time(model: Recurrent, setting: Setting, seed: int) -> tuple[Chain, 
     """h[T] back to h[0] (of an LSTM c[0]) on one sequence of the task."""
     inputs, _ = next(temporal_order(setting.T, 1, rng=[seed, FRESH]))
     states = unroll(model.cell, inputs[:, 0])
-    d = getattr(model.cell, "delay", 1)
-    source = states[0][1] if isinstance(model.cell, LSTMCell) else model.cell.output(states[0])
-    chain = Chain(model.cell.output(states[-1]), source, through=states[d:-1], seed=np.ones(model.cell.n_hidden))
-    return chain, [0, *range(1, setting.T - d + 1), setting.T]
+    source, through = back_in_time(model.cell, states)
+    chain = Chain(model.cell.output(states[-1]), source, through=through[:-1], seed=np.ones(model.cell.n_hidden))
+    return chain, [*range(len(through)), setting.T]
 
 
 def through_layers(model: Any, setting: Setting, seed: int) -> tuple[Chain, list[int]]:
     """The last hidden layer, of one example, back to the first, of the whole batch (which a batch norm couples)."""
     points, _ = next(teacher(FEATURES, CLASSES, 32, rng=[seed, FRESH]))
     output = model(Tensor(points if isinstance(getattr(model, "norm1", None), BatchNorm) else points[:1]))
-    layers: list[Any] = [node for node in history(output) if node.name and node.name.base == "h"]
+    layers = hidden_layers(output)
     last = layers[-1][0]
     return Chain(last, layers[0], through=layers[1:], seed=np.ones(last.shape)), [0, *range(len(layers))]

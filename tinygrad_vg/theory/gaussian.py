@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 Function = Callable[[Any], Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def sigmoid(x: Any) -> Any:
@@ -36,6 +38,21 @@ def require(holds: Any, message: str) -> None:
     """ValueError(message) unless `holds`, everywhere if it is an array."""
     if not np.all(holds):
         raise ValueError(message)
+
+
+def in_floats(f: F) -> F:
+    """f, with ValueError where a power or a quotient is beyond the largest float."""
+
+    @wraps(f)
+    def bounded(*args: Any, **options: Any) -> Any:
+        try:
+            with np.errstate(over="raise", divide="raise"):
+                return f(*args, **options)
+        except ArithmeticError:
+            given = ", ".join(map(str, (*args, *options.values())))
+            raise ValueError(f"{f.__name__}({given}): beyond the largest number of floating point") from None
+
+    return cast(F, bounded)
 
 
 def activation(name: str) -> tuple[Function, Function]:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from .gaussian import activation, mean, require, sigmoid
+from .gaussian import activation, in_floats, mean, require, sigmoid
 
 LARGEST_SLOPE = {"linear": 1.0, "relu": 1.0, "tanh": 1.0, "sigmoid": 0.25}
 
 
+@in_floats
 def product_bound(norm: float, name: str, T: int) -> float:
     """‖Π W_t D_t‖ ≤ (σ_max(W) · max φ′)^T for every input (Pascanu, Mikolov & Bengio 2013, eq. 6–7; norm is σ_max, not the radius).
 
@@ -20,8 +21,13 @@ def product_bound(norm: float, name: str, T: int) -> float:
     return (norm * LARGEST_SLOPE[name]) ** T
 
 
+@in_floats
 def sigmoid_chain(w: float, b: float, x: float, n: int) -> dict[str, float]:
-    """n steps x ← σ(w x + b): the last x, gradient dx_n/dx_0 = slopes · weights, and the two products. Exact for any w, b, x."""
+    """n steps x ← σ(w x + b): the last x, gradient dx_n/dx_0 = slopes · weights, and the two products. Exact for any w, b, x.
+
+    ValueError if w^n is beyond the largest float.
+    """
+    require(n >= 0, f"a number of steps is not negative; got {n}")
     slopes = 1.0
     for _ in range(n):
         x = float(sigmoid(w * x + b))

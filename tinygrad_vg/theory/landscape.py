@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .gaussian import require, sigmoid
+from .gaussian import in_floats, require, sigmoid
 
 
 def cliff(w: Any, b: Any, T: int = 50, x: float = 0.5, y: float = 0.7) -> tuple[Any, Any, Any]:
@@ -31,18 +31,26 @@ def cliff(w: Any, b: Any, T: int = 50, x: float = 0.5, y: float = 0.7) -> tuple[
     return (s - y) ** 2, outer * by_w, outer * by_b
 
 
+@in_floats
 def eigen_mode(eigenvalue: float, T: int, c: float, y: float) -> tuple[float, float, float]:
-    """Loss, slope and curvature in λ of ½ (λ^T c − y)², T ≥ 2: beyond λ = 1 all three explode, the curvature fastest."""
+    """Loss, slope and curvature in λ of ½ (λ^T c − y)², T ≥ 2: beyond λ = 1 all three explode, the curvature fastest.
+
+    ValueError where one of them is beyond the largest float.
+    """
     require(T >= 2, f"T ≥ 2; got {T}")
     error = eigenvalue**T * c - y
     first, second = T * c * eigenvalue ** (T - 1), T * (T - 1) * c * eigenvalue ** (T - 2)
-    return 0.5 * error**2, error * first, first**2 + error * second
+    found = 0.5 * error**2, error * first, first**2 + error * second
+    require(np.isfinite(found), f"loss, slope and curvature within floating point; got {found}")
+    return found
 
 
+@in_floats
 def overshoot(eigenvalue: float, T: int, c: float, y: float, lr: float) -> tuple[float, float]:
-    """λ after one step of gradient descent on that loss, and the loss there as ln, in nats."""
+    """λ after one step of gradient descent on that loss, and the loss there as ln, in nats: −∞ where it is 0."""
     after = eigenvalue - lr * eigen_mode(eigenvalue, T, c, y)[1]
-    return after, math.log(0.5) + 2 * math.log(abs(after**T * c - y))
+    error = abs(after**T * c - y)
+    return after, math.log(0.5) + 2 * math.log(error) if error else -math.inf
 
 
 def first_overflow(L: int, w: float, lr: float, tied: bool, steps: int = 50) -> int | None:
@@ -59,12 +67,14 @@ def first_overflow(L: int, w: float, lr: float, tied: bool, steps: int = 50) -> 
     return None
 
 
+@in_floats
 def funnel(x: float, p: float) -> tuple[float, float]:
     """(|slope|, curvature) of |x|^p at distance x > 0: p x^(p−1), p (p − 1) x^(p−2). Near 0 the slope dies only if p > 1."""
     require(x > 0 and p > 0, f"x > 0 and p > 0; got {x}, {p}")
     return p * x ** (p - 1), p * (p - 1) * x ** (p - 2)
 
 
+@in_floats
 def spike(x: float, e: float) -> tuple[float, float]:
     """(slope, curvature) of √(x² + e²), e > 0: x / √(x² + e²), e² / (x² + e²)^(3/2).
 
@@ -75,6 +85,7 @@ def spike(x: float, e: float) -> tuple[float, float]:
     return x / size, e * e / size**3
 
 
+@in_floats
 def fractal_slope(a: float, b: int, K: int) -> float:
     """rms slope of Σ_0..K a^k cos(b^k π x): π √(½ Σ (ab)^2k), by Parseval; without bound in K if ab ≥ 1 (Weierstrass). b an integer ≥ 2."""
     require(b >= 2 and b == int(b), f"the frequencies must differ and share a period: b an integer ≥ 2; got {b}")

@@ -44,15 +44,18 @@ def length(name: str, sw2: float, sb2: float) -> float:
 
 
 def chi1(name: str, sw2: float, sb2: float = 0.0) -> float:
-    """χ₁ = sw2 E φ′(√q* z)²: below 1 gradients vanish, above they explode."""
-    return sw2 * slope_moment(name, 2, length(name, sw2, sb2))
+    """χ₁ = sw2 E φ′(√q* z)²: below 1 gradients vanish, above they explode. Exactly 1 on the edge (what is within 1e-12 of it)."""
+    chi = sw2 * slope_moment(name, 2, length(name, sw2, sb2))
+    return 1.0 if math.isclose(chi, 1, rel_tol=1e-12) else chi
 
 
 def slope(name: str, sw2: float, sb2: float = 0.0, width: int | None = None) -> float:
     """d ln|gradient| / d layer, backwards, in nats: ½ ln χ₁, less [2 + 3 (μ₄/μ₂² − 1)] / 4N at a finite width.
 
-    The correction, 1/2N linear and 5/4N relu, is to first order in 1/N. Weights tied over time have the same slope as N → ∞.
+    The correction, 1/2N linear and 5/4N relu, is to first order in 1/N, for untied weights only: tied over time they have the same slope as
+    N → ∞, but gain where these lose at a finite N. ValueError for width < 1.
     """
+    require(width is None or width >= 1, f"a width of 1 or more; got {width}")
     rate = 0.5 * math.log(chi1(name, sw2, sb2))
     if width is None:
         return rate

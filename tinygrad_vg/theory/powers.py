@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .gaussian import require, sigmoid
+from .gaussian import in_floats, require, sigmoid
 
 
 def eigen_solution(Q: Any, eigenvalues: Any, t: int, h: Any) -> np.ndarray:
@@ -38,38 +38,43 @@ def step_rate(eigenvalues: Any, c: Any, t: int) -> float:
 
 
 def half_life(w: float) -> float:
-    """Steps until w^t has halved; negative if it doubles. ValueError for w ≤ 0 and w = 1."""
-    require(w > 0 and w != 1, f"half_life needs w > 0 and not 1; got {w}")
+    """Steps until w^t has halved; negative if it doubles. ValueError for w ≤ 0, w = 1 and w = ∞."""
+    require(0 < w < math.inf and w != 1, f"half_life needs a finite w > 0, not 1; got {w}")
     return math.log(0.5) / math.log(w)
 
 
+@in_floats
 def residual(a: float, n: int) -> float:
-    """The gain of n layers x + a x: (1 + a)^n."""
+    """The gain of n ≥ 0 layers x + a x: (1 + a)^n."""
+    require(n >= 0, f"a number of layers is not negative; got {n}")
     return (1 + a) ** n
 
 
 def leaky(tau: float, n: int) -> float:
-    """What a leak alone keeps: (1 − 1/τ)^n ≈ e^(−n/τ), for a time constant τ ≥ 1 (Goodfellow et al. 2016, sec. 10.9.2)."""
-    require(tau >= 1, f"a leak needs tau ≥ 1; got {tau}")
+    """What a leak alone keeps over n ≥ 0 steps: (1 − 1/τ)^n ≈ e^(−n/τ), for a time constant τ ≥ 1 (Goodfellow et al. 2016, sec. 10.9.2)."""
+    require(tau >= 1 and n >= 0, f"a leak needs tau ≥ 1 and n ≥ 0; got {tau}, {n}")
     return (1 - 1 / tau) ** n
 
 
 def forget(b: float, n: int) -> float:
-    """What a constant forget gate keeps: σ(b)^n, the cell path of an LSTM alone (Gers, Schmidhuber & Cummins 2000)."""
+    """What a constant forget gate keeps over n ≥ 0 steps: σ(b)^n, the cell path of an LSTM alone (Gers, Schmidhuber & Cummins 2000)."""
+    require(n >= 0, f"a number of steps is not negative; got {n}")
     return float(sigmoid(b)) ** n
 
 
+@in_floats
 def delay(w: float, T: int, d: int) -> float:
     """The gain of h_t = w h_(t−d) over T steps: w^(T/d) (Lin et al. 1996). ValueError unless d divides T: else it is 0."""
-    require(d >= 1 and T % d == 0, f"T steps must be a multiple of the delay; got T = {T}, d = {d}")
+    require(d >= 1 and T >= 0 and T % d == 0, f"T steps must be a multiple of the delay; got T = {T}, d = {d}")
     return w ** (T // d)
 
 
 def log_norms(W: Any, T: int) -> np.ndarray:
     """(T + 1,) ln ‖W^t‖₂, t = 0 … T, in nats, of any square W; each product is rescaled, so none under- or overflows.
 
-    ValueError if some W^t is exactly 0.
+    ValueError if some W^t is exactly 0, and for T < 0.
     """
+    require(T >= 0, f"a number of steps is not negative; got {T}")
     A = np.asarray(W, dtype=float)
     logs, product = np.zeros(T + 1), np.eye(len(A))
     for t in range(1, T + 1):
@@ -81,7 +86,8 @@ def log_norms(W: Any, T: int) -> np.ndarray:
 
 
 def gelfand(W: Any, t: int) -> float:
-    """‖W^t‖^(1/t): σ_max at t = 1, and the spectral radius in the limit, from above (Gelfand 1941)."""
+    """‖W^t‖^(1/t): σ_max at t = 1, and the spectral radius in the limit, from above (Gelfand 1941). ValueError for t < 1 and W^t = 0."""
+    require(t >= 1, f"a root needs t ≥ 1; got {t}")
     return math.exp(log_norms(W, t)[t] / t)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .gaussian import activation, mean, require
+from .gaussian import activation, in_floats, mean, require
 
 GAUSS = (-0.5 * (np.euler_gamma + math.log(2)), math.pi / math.sqrt(8))
 
@@ -22,8 +22,9 @@ FACTORS = {
 }  # fmt: skip
 
 
+@in_floats
 def product(kind: str, v: float, n: int) -> dict[str, float]:
-    """Of Π w_i, n independent factors of mean 0 and variance v: var vⁿ (Goodfellow et al. 2016, sec. 8.2.5), kurtosis kⁿ,
+    """Of Π w_i, n independent factors of mean 0 and variance v: var vⁿ (Goodfellow et al. 2016, sec. 10.7), kurtosis kⁿ,
     mean_log and sd_log of ln |Π| in nats, typical = e^mean_log.
 
     Exact for the kinds in FACTORS, v > 0. With Gaussian factors typical / √var = e^(−0.635 n): draws too rare to meet carry the variance.
@@ -101,6 +102,7 @@ def log_gain_sd(name: str, N: int, L: int, q: float = 1.0) -> float:
 
     The large-N limit: √(L/2N) linear, √(5L/4N) relu. With tied weights it grows like L, not like √L.
     """
+    require(N >= 1 and L >= 0, f"N ≥ 1 and L ≥ 0; got {N}, {L}")
     _, dphi = activation(name)
     spread = mean(lambda x: dphi(x) ** 4, q) / mean(lambda x: dphi(x) ** 2, q) ** 2 - 1
     return math.sqrt(L * (2 + 3 * spread) / (4 * N))

@@ -39,14 +39,14 @@ def forget_gate(b: float, sd: float) -> dict[str, float]:
     """Of f = σ(b + sd z), fresh at each step: mean E f, rms ½ ln E f² (of the mean square), typical E ln f, var_log Var ln f,
     timescale −1 / E ln f in steps.
 
-    typical < rms: a noisy gate forgets faster than it does on average (Jensen). sd ≥ 0.
+    typical < rms: a noisy gate forgets faster than it does on average (Jensen). sd ≥ 0, and b from −300 to 700: beyond, f is 0 or 1 in
+    floating point.
     """
-    require(sd >= 0, f"sd ≥ 0; got {sd}")
-
+    require(sd >= 0 and -300 <= b <= 700, f"sd ≥ 0 and b from −300 to 700; got {sd}, {b}")
     q, typical = sd * sd, mean(log_sigmoid, sd * sd, b)
-    rms = 0.5 * math.log(mean(lambda x: sigmoid(x) ** 2, q, b))
+    rms = 0.5 * math.log(mean(lambda x: np.exp(2 * log_sigmoid(x)), q, b))
     var_log = mean(lambda x: (log_sigmoid(x) - typical) ** 2, q, b)
-    return dict(mean=mean(sigmoid, q, b), rms=rms, typical=typical, var_log=var_log, timescale=-1 / typical)
+    return dict(mean=mean(lambda x: np.exp(log_sigmoid(x)), q, b), rms=rms, typical=typical, var_log=var_log, timescale=-1 / typical)
 
 
 def log_sigmoid(x: Any) -> Any:

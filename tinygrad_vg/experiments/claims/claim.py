@@ -45,14 +45,17 @@ def near(value: float, within: float = 0.0, *, rel: float = 0.0) -> Range:
 
 
 def above(low: float) -> Range:
+    """low or more, without an upper end."""
     return Range(low, math.inf, f"at least {number(low)}")
 
 
 def below(high: float) -> Range:
+    """high or less, without a lower end."""
     return Range(-math.inf, high, f"at most {number(high)}")
 
 
 def between(low: float, high: float) -> Range:
+    """From low to high, both ends included."""
     return Range(low, high, f"{number(low)} … {number(high)}")
 
 

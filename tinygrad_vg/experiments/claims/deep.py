@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import Chain, Tensor, history, nn
+from ... import Chain, Tensor, nn
+from ..models import hidden_layers
 
 
 def times(scale: float, init: Callable[..., Any] = nn.init.normal) -> Callable[..., Any]:
@@ -31,8 +32,7 @@ def layered(depth: int, width: int, activation: str, init: Any, seed: int, *, ba
     rng = np.random.default_rng(seed)
     net = nn.MLP([width] * (depth + 2), activation, times(init) if isinstance(init, float) else init, rng=rng, **options)
     x = Tensor(rng.normal(size=(width,) if batch is None else (batch, width)), name="x")
-    found = {str(node.name): node for node in history(net(x))}
-    layers = [found[f"h[{k}]"] for k in range(1, depth + 1)]
+    layers = hidden_layers(net(x))
     return Chain(layers[-1], x, layers, rng.normal(size=x.shape))
 
 

@@ -31,9 +31,9 @@ COLOURS = ("#4d8fc4", "#c9553f", "#009e73", "#e69f00", "#8a63a8", "#808080")  # 
 def chosen(ids: Iterable[str] = (), slow: bool = False) -> list[Claim]:
     """The claims of these ids, or all of them (the slow ones only if asked for); ValueError for an id there is none of."""
     wanted = [id.upper() for id in ids]
-    if unknown := [id for id in wanted if id not in names()]:
-        raise ValueError(f"there is no claim {unknown[0]}; the claims are {', '.join(CLAIMS)}")
     claims = sorted(CLAIMS.values(), key=place)
+    if unknown := [id for id in wanted if id not in names()]:
+        raise ValueError(f"there is no claim {unknown[0]}; the claims are {', '.join(claim.id for claim in claims)}")
     return [claim for claim in claims if (claim.id.upper() in wanted if wanted else slow or not claim.slow)]
 
 

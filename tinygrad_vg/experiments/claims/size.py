@@ -39,23 +39,29 @@ def drawn(rng: Any, scale: float = 1.0, n: int = L) -> tuple[list[np.ndarray], n
 
 @claim(
     "P1", "half", "In very deep networks gradients suddenly become quite large or quite small.",
-    "Not suddenly: the logarithm of the gradient against depth is a straight line. Sigmoid layers lose 0.63 decades each, tanh "
-    "layers of scale 1 next to nothing, linear layers of scale 1.4 gain 0.14: what is small or large after fifty was so, in "
-    "proportion, after five.",
+    "Not suddenly: with sigmoid and with linear layers the logarithm of the gradient against depth is a straight line. Sigmoids of "
+    "scale 1 lose 0.63 decades each, linear layers of scale 1.4 gain 0.14: what is small or large after fifty was so, in proportion, "
+    "after five. Tanh layers of scale 1 lose a fiftieth of a decade, in a ragged line. (Means of seeds 0 to 9.)",
     {
-        "sigmoid, decades per layer": near(-0.63, 0.02), "sigmoid, R² of the line": above(0.999),
-        "tanh, decades per layer": near(-0.018, 0.02), "linear at 1.4, decades per layer": near(0.143, 0.02),
+        "sigmoid, decades per layer": near(-0.63, 0.01), "sigmoid, R² of the line, least": above(0.999),
+        "linear at 1.4, decades per layer": near(0.143, 0.01), "linear at 1.4, R² of the line, least": above(0.99),
+        "tanh, decades per layer": between(-0.03, -0.005),
     },
 )  # fmt: skip
 def suddenly() -> Found:
     figures, curves, back = {}, {}, np.arange(L + 1)
     for name, phi, scale in (("sigmoid", sigmoid, 1.0), ("tanh", tanh, 1.0), ("linear at 1.4", nn.ACTIVATIONS["linear"], 1.4)):
-        Ws, x, g = drawn(0, scale)
-        decades = np.array(through(layers(Ws, x, phi), g).log_product[::-1]) / math.log(10)
-        figures[f"{name}, decades per layer"] = np.polyfit(back, decades, 1)[0]
-        figures[f"{name}, R² of the line"] = np.corrcoef(back, decades)[0, 1] ** 2
-        curves[name] = (back, decades)
+        decades = np.array([decades_back(phi, scale, seed) for seed in range(10)])
+        figures[f"{name}, decades per layer"] = float(np.polyfit(back, decades.T, 1)[0].mean())
+        figures[f"{name}, R² of the line, least"] = min(np.corrcoef(back, one)[0, 1] ** 2 for one in decades)
+        curves[name] = (back, decades[0])
     return Found(figures, curves, ("layers back from the output", "log10 |gradient|"))
+
+
+def decades_back(phi: Callable[[Any], Any], scale: float, seed: int) -> np.ndarray:
+    """log10 |gradient| after 0, 1, … L layers back."""
+    Ws, x, g = drawn(seed, scale)
+    return np.array(through(layers(Ws, x, phi), g).log_product[::-1]) / math.log(10)
 
 
 def product_loss(model: dict[str, Any], T: int = 50) -> Scalar:
@@ -91,11 +97,13 @@ def steps_to_nan(w: float) -> int:
 @claim(
     "P2", "true", "If gradients are too large, a step throws the parameters far off, possibly to NaN.",
     "From w = 1.5, 1.75 or 2 over fifty steps, one update takes |w| beyond 10¹⁸. The next forward pass overflows before it is half "
-    "through, and within two steps more w is NaN. The same run with its gradient clipped to 1 stays finite for a hundred steps.",
+    "through, and within two steps more w is NaN. The same run with its gradient clipped to 1 stays finite for a hundred "
+    "steps, but ends badly: it goes back and forth over the cliff, at losses of up to 5020, 55 and 6.",
     {
         "first step that is not finite": near(2), "h[t] that overflows, from w = 1.5: t": near(18),
         "log10 |w| after one step": near(18.132, 0.001), "steps until w is NaN": between(2, 4),
-        "steps that are finite, clipped": near(300), "largest loss of the last ten, clipped": below(1e5),
+        "steps that are finite, clipped": near(300), "largest loss of the last ten, clipped": between(1e3, 1e5),
+        "the same of the best of the three": above(1),
     },
 )  # fmt: skip
 def thrown_off() -> Found:
@@ -110,6 +118,7 @@ def thrown_off() -> Found:
         "steps until w is NaN": max(map(steps_to_nan, (1.5, 1.75, 2.0))),
         "steps that are finite, clipped": sum(int(np.sum(np.isfinite(run.losses))) for run, _, _ in clipped),
         "largest loss of the last ten, clipped": max(max(run.losses[-10:]) for run, _, _ in clipped),
+        "the same of the best of the three": min(max(run.losses[-10:]) for run, _, _ in clipped),
     }
     curves = {f"clipped, from w = {w}": (np.arange(1, 101), run[0].losses) for w, run in zip((1.5, 1.75, 2.0), clipped)}
     return Found(figures, curves, ("step", "loss"), lines="\n".join(textwrap.fill(what, 80) for _, _, what in plain))
@@ -159,11 +168,14 @@ def flat_tails() -> Found:
 
 @claim(
     "P5", "true", "Where a sigmoid is saturated, its derivative is tiny.",
-    "At ±10 it is 4.5e-5. In a net it takes large weights to get there: at scale 1 half of the slopes are above 0.24, at scale 30 "
-    "half of them below a ten-thousandth, in the first layer as in the tenth.",
+    "At ±10 it is 4.5e-5. In a net it takes large weights to get there: at scale 1 half of the slopes are above 0.24 (in the "
+    "first layer, whose inputs are larger, above 0.22), at scale 30 half of them below a ten-thousandth, in the first layer as in the "
+    "tenth. (Seed 0.)",
     {
         "slope at 10": near(math.exp(-10) / (1 + math.exp(-10)) ** 2, rel=1e-12), "slope at −10": near(4.53958077e-5, rel=1e-8),
-        "median slope, scale 1": between(0.23, 0.25), "median slope, scale 30": between(1e-10, 1e-4),
+        "median slope, scale 1": between(0.24, 0.25), "median slope, scale 30": between(1e-10, 1e-4),
+        "the same in layer 1, scale 1": between(0.22, 0.235), "the same in layer 10, scale 1": between(0.235, 0.25),
+        "the same in layer 1, scale 30": below(1e-4), "the same in layer 10, scale 30": below(1e-4),
         "share below 0.01, scale 30": above(0.7),
     },
 )  # fmt: skip
@@ -172,6 +184,7 @@ def saturated() -> Found:
     ends = [Scalar(x, name="x") for x in (10.0, -10.0)]
     figures = {f"slope at {name}": Chain(x.sigmoid(), x).gradients[0].item() for name, x in zip(("10", "−10"), ends)}
     figures |= {f"median slope, scale {scale}": float(np.median(of)) for scale, of in slopes.items()}
+    figures |= {f"the same in layer {k}, scale {scale}": float(np.median(of[k - 1])) for scale, of in slopes.items() for k in (1, 10)}
     figures |= {f"share below 0.01, scale {scale}": float(np.mean(np.array(of) < 0.01)) for scale, of in slopes.items()}
     bins = np.linspace(0, 0.25, 11)
     curves = {

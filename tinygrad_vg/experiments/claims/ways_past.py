@@ -172,8 +172,8 @@ def passes(number: int, body: str) -> bool:
 
 note(
     "P26", "source", "The argument follows lecture notes (p. 105) and section 10.7 of the Deep Learning Book.",
-    "Where to read on in that book (Goodfellow, Bengio & Courville 2016): P9 to P17 and C18 to C22 with 8.2.5 and 10.7; the cliff and "
-    "clipping, P14, P18 and P19, with 8.2.4 and 10.11; P20 with 10.8; P21 and P22 with 10.9; P23 and P24 with 10.10.",
+    "Where to read on in that book (Goodfellow, Bengio & Courville 2016): P9 to P17 and C18 to C22 with 10.7 (and 8.2.5, not read); "
+    "the cliff and clipping, P14, P18 and P19, with 8.2.4 and 10.11; P20 with 10.8; P21 and P22 with 10.9; P23 and P24 with 10.10.",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...autodiff.node import history, no_grad, plain
+from ...autodiff.node import no_grad, plain
 from ...autodiff.structure import reshape
 from ...autodiff.tensor import Tensor
 from ...chain.chain import Chain
@@ -27,6 +27,7 @@ from ...training.learning import Row
 from ...training.loop import fit
 from ...training.optimisers import SGD
 from ...training.tasks import Batch, Batches
+from ..models import hidden_layers
 from .headline import Checks, headline
 
 FEATURES, CLASSES, WIDTH = 32, 5, 48
@@ -47,19 +48,17 @@ def variance(sw2: float) -> Any:
     return lambda shape, rng: normal(shape, rng, math.sqrt(sw2))
 
 
-def learned(
-    L: int, activation: str, init: Any, *, norm: bool = False, residual: bool = False, lr: float = 0.01, steps: int = 300, seeds: int = 5,
-) -> Row:  # fmt: skip
+def learned(L: int, activation: str, init: Any, *, norm: bool = False, residual: bool = False, lr: float = 0.01) -> Row:
     """One network with L hidden layers: accuracy (mean and each seed), the share of the commonest class, ln ratio.
 
     norm      batch norm without scale and shift; in the test, too, over the whole batch
     residual  h[k] = h[k−1] + relu(z[k]) / √L
     """
-    return dict(trained(L, activation, init, norm, residual, lr, steps, seeds))
+    return dict(trained(L, activation, init, norm, residual, lr))
 
 
 @cache
-def trained(L: int, activation: str, init: Any, norm: bool, residual: bool, lr: float, steps: int, seeds: int) -> Row:
+def trained(L: int, activation: str, init: Any, norm: bool, residual: bool, lr: float, steps: int = 300, seeds: int = 5) -> Row:
     """What `learned` gives, once for the same setting: headlines share networks."""
     (x, labels), sizes = five_classes(), [FEATURES, *[WIDTH] * L, CLASSES]
     net = MLP(sizes, activation, init, "batch" if norm else None, 1 / math.sqrt(L) if residual else False, seeds=range(seeds))
@@ -205,7 +204,7 @@ def glorot(full: bool) -> tuple[list[Row], Checks]:
 
 def layer(output: Any, k: int) -> Any:
     """The node h[k] that an MLP's output was computed from."""
-    return next(node for node in history(output) if node.name and node.name[:2] == ("h", (k,)))
+    return hidden_layers(output)[k - 1]
 
 
 def slopes(init: str, nets: int = 20, rng: Any = 3) -> Row:
@@ -215,5 +214,3 @@ def slopes(init: str, nets: int = 20, rng: Any = 3) -> Row:
         net, x = MLP([400] * 7, "tanh", init, rng=rng), Tensor(0.3 * rng.normal(size=400))
         found.append(Chain(layer(net(x), 5), x, seed=rng.normal(size=400)).log_product[0] / 5)
     return {"slope": float(np.mean(found)), "se": float(np.std(found, ddof=1) / math.sqrt(nets))}
-
-

@@ -17,7 +17,7 @@ from ...nn.losses import mse
 from ...nn.mlp import MLP
 from ...training.learning import Row
 from ...training.optimisers import SGD
-from .deep import SETTING, SYNTHETIC, layer, learned
+from .deep import SETTING, SYNTHETIC, layer, learned, variance
 from .headline import Checks, headline
 
 
@@ -68,11 +68,16 @@ def linear_steps(L: int, start: str, *, n: int = 8, seeds: int = 3, most: int = 
 
 @headline(
     "orthogonal-tanh", "Saxe, McClelland & Ganguli 2014", "Orthogonal starts keep very deep nets trainable.",
-    f"{SETTING}, lr .01; tanh, L = 10, 30, 60.", SYNTHETIC, slow=True,
+    f"{SETTING}, lr .01; tanh, L = 10, 30, 60, orthogonal and, beside it, W ~ N(0, 1/n).", SYNTHETIC, slow=True,
 )  # fmt: skip
 def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
-    rows = [learned(L, "tanh", "orthogonal") for L in ((10, 30, 60) if full else (10, 30))]
-    return rows, {f"{row['L']} layers learn: above .7": row["accuracy"] > 0.7 for row in rows}
+    starts: dict[str, Any] = {"orthogonal": "orthogonal", **({"Gaussian": variance(1.0)} if full else {})}
+    depths = (10, 30, 60) if full else (10, 30)
+    rows = {(name, L): learned(L, "tanh", init) for name, init in starts.items() for L in depths}
+    checks = {f"{L} layers learn: above .7": rows["orthogonal", L]["accuracy"] > 0.7 for L in depths}
+    if full:
+        checks["60 layers: above Gaussian's by .1"] = rows["orthogonal", 60]["accuracy"] > rows["Gaussian", 60]["accuracy"] + 0.1
+    return [{"start": name, **row} for (name, _), row in rows.items()], checks
 
 
 @headline(

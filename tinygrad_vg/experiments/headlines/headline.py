@@ -3,7 +3,7 @@
     rows    one dictionary for each run               checks  {a sentence of the result: whether it showed here}
     full    the whole experiment; else a part of it that takes seconds, and only the sentences which that part can decide
 
-A sentence that did not show is printed as one. What a source says is quoted only where its text was read.
+A sentence that did not show is printed as one. Where the text of a source was not read, the page says so: see NOT_READ.
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ from ...training.learning import Row, shown
 WIDTH = 80
 Checks = dict[str, bool]
 Measure = Callable[[bool], tuple[list[Row], Checks]]
+
+
+NOT_READ = {  # these say what was published as we know it; the others had their text, or its abstract, before them
+    "he-depth-30": "at second hand",
+    **dict.fromkeys(("residual-depth", "trainability-map", "glorot-slopes", "saxe-linear-nets", "orthogonal-tanh"), "from memory"),
+    **dict.fromkeys(("narma-10", "mackey-glass"), "from memory"),
+}
 
 
 class Result(NamedTuple):
@@ -54,6 +61,11 @@ class Headline(NamedTuple):
     measure: Measure
     slow: bool
 
+    @property
+    def read(self) -> bool:
+        """Whether the source's text was read for this; if not, `published` is from memory or at second hand."""
+        return self.name not in NOT_READ
+
     def run(self, full: bool = False) -> Result:
         start = time.perf_counter()
         rows, checks = self.measure(full)
@@ -85,7 +97,8 @@ def chosen(names: Iterable[str] = ()) -> list[Headline]:
 def page(result: Result) -> str:
     """One headline in full: what was published, what was done here, the figures, what showed, and how the two differ."""
     one = HEADLINES[result.name]
-    words = {"published": one.published, "here": one.ours, "differs": one.differs}
+    published = one.published if one.read else f"{one.published} ({NOT_READ[one.name].capitalize()}.)"
+    words = {"published": published, "here": one.ours, "differs": one.differs}
     told = [folded(f"{word + ':':11}{text}", 0, 11) for word, text in words.items()]
     return "\n".join([f"{one.name}: {result.outcome} ({result.seconds:.1f} s)", folded(one.source), *told, "", str(result)])
 
