@@ -220,13 +220,17 @@ def history(output: Node) -> list[Node]:
     """Every node that `output` was computed from, itself included, oldest first (parents before children)."""
     if not isinstance(output, Node):
         raise TypeError(f"history needs a node (a Scalar or a Tensor), got {type(output).__name__}")
-    seen, stack = {output}, [output]
+    seen, stack, order = {output}, [output], []
     while stack:
-        for parent in stack.pop()._parents:
+        node = stack.pop()
+        order.append(node)
+        for parent in node._parents:
             if isinstance(parent, Node) and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=operator.attrgetter("birth"))
+    order.reverse()  # nearly sorted, as depth first goes
+    order.sort(key=operator.attrgetter("birth"))
+    return order
 
 
 @contextmanager

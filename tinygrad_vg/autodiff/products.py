@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from .maps import Given, LinearMap, Rule, unbroadcast
-from .node import Node
 from .tensor import Waiting, apply, rows
 
 

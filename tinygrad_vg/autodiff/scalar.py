@@ -69,8 +69,7 @@ class Scalar(Operators):
 
     def hand_on(self, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
         """Add to each parent's gradient this node's times the slope (for a graph, times the row)."""
-        for i, x in enumerate(self._parents):
-            slope = self.slopes[i]
+        for i, (x, slope) in enumerate(zip(self._parents, self.slopes)):
             if slope is not None and (inside is None or x in inside):
                 part = self.rule.pulls[i](g, self, *self._parents) if graph else g * slope
                 before = gradients.get(x)
