@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node, describe, plain, switched, watching
+from .node import Node, describe, plain, switched
 
 
 class Watch:
@@ -25,15 +25,18 @@ class Watch:
             parents = ", ".join(f"{describe(p)} = {brief(p)}" for p in node.parents)
             raise FloatingPointError(f"{node.op} made {brief(node._value)} of {parents}{self.where(node)}")
 
-    def passed(self, child: Node, parent: Node, g: Any, part: Any) -> None:
-        """The gradient g of a child gave its parent this part, backward."""
-        if not np.all(np.isfinite(plain(part))):
-            locals = [(edge.formula, edge.local) for edge in child.edges if edge.parent is parent]
-            factor = ", ".join(f"{text} = {brief(map.d) if hasattr(map, 'd') else map.text}" for text, map in locals)
-            raise FloatingPointError(
-                f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(g)} times "
-                f"local derivative {factor} gave {brief(part)}{self.where(child)}"
-            )
+    def passes(self, child: Node, g: Any, inside: Any) -> None:
+        """The gradient g of a child is about to be handed on, backward."""
+        for edge in child.edges:
+            if inside is None or edge.parent in inside:
+                local, parent = edge.local, edge.parent
+                part = parent.settle(local.pull(plain(g)))
+                if not np.all(np.isfinite(part)):
+                    raise FloatingPointError(
+                        f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(g)} times local "
+                        f"derivative {edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text} gave {brief(part)}"
+                        f"{self.where(child)}"
+                    )
 
     def where(self, node: Node) -> str:
         """The source line that made the node, as the end of a message."""
@@ -46,7 +49,7 @@ def detect_anomaly() -> Any:
     The message names the op, its node and parents with their values, and the line of your source. Per thread and task.
     Costs a check per op, so use it to find a fault, not to train.
     """
-    return switched(watching, Watch())
+    return switched(watch=Watch())
 
 
 def calling_line() -> str:

@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 
 births = count(1)  # shared by births and changes, so that the two can be compared; never printed
 latest_change = [0]
-recording: ContextVar[bool] = ContextVar("recording", default=True)  # False inside no_grad()
-watching: ContextVar[Any] = ContextVar("watching", default=None)  # the Watch of detect_anomaly(), if it is on
 AnyNode = TypeVar("AnyNode", bound="Node")
+
+
+class Mode(NamedTuple):
+    """What is out of the ordinary: recording is False inside no_grad(), watch is the Watch of detect_anomaly()."""
+
+    recording: bool = True
+    watch: Any = None
+
+
+mode: ContextVar[Mode | None] = ContextVar("mode", default=None)  # None: nothing; one look per op
 
 
 class Name(NamedTuple):
@@ -50,7 +58,7 @@ class Node:
 
     # What each kind of node adds:
     #   record(rule, operands)   the node that a rule makes           local(i)         ∂self/∂parent i, a linear map
-    #   contributions(g, …)      what each parent receives of g       settle(g)        g, complete, as it is stored
+    #   hand_on(g, gradients, …) adds to each parent's its part of g  settle(g)        g, complete, as it is stored
     #   like(value, what)        value in this node's shape           owned(g)         g sharing no memory
     #   closed(value)            value, not to be written into        digits()         the value, as it is printed
     if TYPE_CHECKING:
@@ -67,12 +75,17 @@ class Node:
 
     def made_by(self: AnyNode, rule: Any, operands: tuple, value: Any) -> AnyNode:
         """Complete a new node: `rule` made its value of `operands`. Under no_grad() it forgets that at once."""
-        if not recording.get():
-            rule, operands = Unrecorded, ()
-        self._value, self._grad, self._name, self.changed = value, None, None, 0
-        self.rule, self._parents, self.birth = rule, operands, next(births)
-        if watch := watching.get():
-            watch.made(self)
+        self._value = value
+        self._grad = self._name = None
+        self.changed = 0
+        self.rule = rule
+        self._parents = operands
+        self.birth = next(births)
+        if now := mode.get():
+            if not now.recording:
+                self.rule, self._parents = Unrecorded, ()
+            if now.watch:
+                now.watch.made(self)
         return self
 
     @property
@@ -207,19 +220,23 @@ def history(output: Node) -> list[Node]:
     """Every node that `output` was computed from, itself included, oldest first (parents before children)."""
     if not isinstance(output, Node):
         raise TypeError(f"history needs a node (a Scalar or a Tensor), got {type(output).__name__}")
-    seen, stack = {output}, [output]
+    seen, stack, order = {output}, [output], []
     while stack:
-        for parent in stack.pop()._parents:
+        node = stack.pop()
+        order.append(node)
+        for parent in node._parents:
             if isinstance(parent, Node) and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=operator.attrgetter("birth"))
+    order.reverse()  # nearly sorted, as depth first goes
+    order.sort(key=operator.attrgetter("birth"))
+    return order
 
 
 @contextmanager
-def switched(mode: ContextVar, value: Any) -> Iterator[None]:
-    """Inside the with-block the mode has this value. Per thread and task."""
-    token = mode.set(value)
+def switched(**changes: Any) -> Iterator[None]:
+    """Inside the with-block the mode is changed. Per thread and task."""
+    token = mode.set((mode.get() or Mode())._replace(**changes))
     try:
         yield
     finally:
@@ -228,7 +245,7 @@ def switched(mode: ContextVar, value: Any) -> Iterator[None]:
 
 def no_grad() -> Any:
     """Inside `with no_grad():` (or under `@no_grad()`) ops compute values and record nothing. Per thread and task."""
-    return switched(recording, False)
+    return switched(recording=False)
 
 
 class Unrecorded:

@@ -4,14 +4,12 @@
     Y = A B           ∂L/∂A = g Bᵀ     ∂L/∂B = Aᵀ g
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
 from .maps import Given, LinearMap, Rule, unbroadcast
-from .node import Node
-from .tensor import Waiting, apply
+from .tensor import Waiting, apply, rows
 
 
 class Product(Rule):
@@ -66,7 +64,7 @@ class Linear(Product):
     name, letters = "linear", ("x", "W", "b")
 
     def value(self, x: Any, W: Any, b: Any = None) -> Any:
-        checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
+        checked(getattr(x, "shape", ()), getattr(W, "shape", ()), b)
         y = times(x, W.T if W.ndim == 2 else W.swapaxes(1, 2))
         return y if b is None else y + (b if W.ndim == 2 else b[:, None, :])
 
@@ -84,8 +82,7 @@ class Linear(Product):
             return unbroadcast(g, xs[2].shape) if W.ndim == 2 else g.sum(axis=1)
         if W.ndim == 3:
             return g.swapaxes(1, 2) @ x
-        rows = math.prod(x.shape[:-1])
-        return summed(g.reshape(rows, W.shape[0]), x.reshape(rows, W.shape[1]))
+        return summed(g, x)
 
 
 class Einsum(Product):
@@ -150,21 +147,29 @@ def times(A: Any, B: Any) -> Any:
 
 
 def summed(g: Any, x: Any) -> Any:
-    """gᵀ x, one term of a sum over the uses of a weight: left waiting, so that all terms become one product."""
-    return g.T @ x if isinstance(g, Node) or isinstance(x, Node) else Waiting(g, x)
+    """gᵀ x over all axes but the last, one term of a sum over the uses of a weight: left waiting, so that all become one product."""
+    if type(g) is type(x) is np.ndarray:
+        return Waiting(g, x)
+    return rows(g).T @ rows(x)
 
 
-def checked(x: tuple, W: tuple, b: tuple | None) -> None:
+def checked(x: tuple, W: tuple, bias: Any) -> None:
     """ValueError unless x, W and b fit together."""
+    b = None if bias is None else np.shape(bias)
+    if len(W) == 2 and x and x[-1] == W[1] and (b is None or b == W[:1]):
+        return
     if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b is not None and b != W[:-1]:
         raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,); got x {x}, W {W}, b {b}")
     if len(W) == 3 and (len(x) != 3 or x[0] != W[0]):
         raise ValueError(f"W {W} has a leading axis of seeds, so x must be (seeds, batch, in); got {x}")
 
 
+LINEAR, MATMUL = Linear(), Matmul()
+
+
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product a @ b of NumPy: (n,) or (…, n, k) by (k,) or (…, k, m)."""
-    return apply(Matmul(), a, b)
+    return apply(MATMUL, a, b)
 
 
 def linear(x: Any, W: Any, b: Any = None) -> Any:
@@ -172,7 +177,7 @@ def linear(x: Any, W: Any, b: Any = None) -> Any:
 
     With a leading axis of seeds: x (seeds, batch, n), W (seeds, m, n), b (seeds, m). ValueError if the shapes do not fit.
     """
-    return apply(Linear(), x, W) if b is None else apply(Linear(), x, W, b)
+    return apply(LINEAR, x, W) if b is None else apply(LINEAR, x, W, b)
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:

@@ -67,13 +67,13 @@ class Scalar(Operators):
     def local(self, i: int) -> LinearMap:
         return Diagonal(self.slopes[i], (), self.rule.slopes[i])
 
-    def contributions(self, g: Any, inside: Any, graph: bool) -> list[tuple[Node, Any]]:
-        """What each parent receives from this node's gradient: the gradient times the slope (for a graph, times the row)."""
-        return [
-            (x, self.rule.pulls[i](g, self, *self._parents) if graph else g * slope)
-            for i, (x, slope) in enumerate(zip(self._parents, self.slopes))
-            if slope is not None and (inside is None or x in inside)
-        ]
+    def hand_on(self, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
+        """Add to each parent's gradient this node's times the slope (for a graph, times the row)."""
+        for i, (x, slope) in enumerate(zip(self._parents, self.slopes)):
+            if slope is not None and (inside is None or x in inside):
+                part = self.rule.pulls[i](g, self, *self._parents) if graph else g * slope
+                before = gradients.get(x)
+                gradients[x] = part if before is None else before + part
 
     def like(self, value: Any, what: str) -> Any:
         """value as a number; a Scalar as it is (a seed that is itself to be differentiated)."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Container, Iterable
 from typing import Any
 
-from .node import Node, Unrecorded, check_unchanged, describe, history, latest_change, plain, watching
+from .node import Mode, Node, Unrecorded, check_unchanged, describe, history, latest_change, mode, plain
 
 
 def sweep(
@@ -23,16 +23,18 @@ def sweep(
     inside  the nodes that may receive a gradient. None: all
     graph   True: the gradients are nodes themselves, so that they can be differentiated again
     """
-    watch = watching.get()
+    watch = (mode.get() or Mode()).watch
     for node in reversed(order):
-        if node not in gradients:
+        g = gradients.get(node)
+        if g is None:
             continue
-        g = gradients[node] = node.settle(gradients[node])
+        g = gradients[node] = node.settle(g)
+        if node.rule is None:
+            continue
         try:
-            for parent, part in node.contributions(g, inside, graph):
-                if watch:
-                    watch.passed(node, parent, g, parent.settle(part))
-                gradients[parent] = gradients[parent] + part if parent in gradients else part
+            if watch:
+                watch.passes(node, g, inside)
+            node.hand_on(g, gradients, inside, graph)
         except Exception as error:
             if hasattr(error, "add_note"):  # Python 3.11 and later
                 error.add_note(f"while differentiating {node.op} of {', '.join(map(describe, node.variables))}")

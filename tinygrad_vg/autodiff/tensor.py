@@ -7,7 +7,9 @@ Nothing else is new: the sweep is the same, and so are the rows of the table. Nu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -51,9 +53,17 @@ class Tensor(Operators):
     @staticmethod
     def record(rule: Any, operands: tuple) -> Tensor:
         """The Tensor that `rule` makes of `operands` (Tensors and constants); the derivative waits until somebody asks."""
-        operands = tuple([x if isinstance(x, Tensor) else constant(x, rule.name) for x in operands])
+        xs, constants = [], False
+        for x in operands:
+            if isinstance(x, Tensor):
+                xs.append(x._value)
+            else:
+                xs.append(constant(x, rule.name))
+                constants = True
+        if constants:
+            operands = tuple([x if isinstance(x, Tensor) else value for x, value in zip(operands, xs)])
         try:
-            y = rule.value(*values(operands))
+            y = rule.value(*xs)
         except (ValueError, IndexError) as error:
             kind = ValueError if isinstance(error, ValueError) else IndexError
             given = ", ".join(f"{describe(x)} {np.shape(x)}" for x in operands)
@@ -63,16 +73,18 @@ class Tensor(Operators):
     def local(self, i: int) -> LinearMap:
         return self.rule.local(i, self._value, values(self._parents))
 
-    def contributions(self, g: Any, inside: Any, graph: bool) -> Iterator[tuple[Node, Any]]:
-        """What each parent receives from this node's gradient: the local derivative's pull (for a graph, made of nodes)."""
+    def hand_on(self, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
+        """Add to each parent's gradient the pull of this node's (for a graph, made of nodes)."""
         y, xs = (self, self._parents) if graph else (self._value, values(self._parents))
+        back = self.rule.back
         for i, parent in enumerate(self._parents):
             if isinstance(parent, Tensor) and (inside is None or parent in inside):
-                part = self.rule.back(i, g, y, xs)
-                if getattr(part, "shape", None) != parent.shape:
+                part = back(i, g, y, xs)
+                if getattr(part, "shape", None) != parent._value.shape:
                     given = getattr(part, "shape", type(part).__name__)
                     raise ValueError(f"the derivative of {self.op} gave {given} for {describe(parent)}, which has shape {parent.shape}")
-                yield parent, part
+                before = gradients.get(parent)
+                gradients[parent] = part if before is None else before + part
 
     def settle(self, g: Any) -> Any:
         """A gradient that is complete: the waiting products carried out, in this node's dtype."""
@@ -127,31 +139,42 @@ class Waiting:
     """
 
     CHUNK = 1 << 18
-    __slots__ = ("g", "x", "shape", "bytes", "done")
-    done: Any
+    __slots__ = ("pairs", "shape", "done")
     __array_ufunc__ = None
+    done: Any
 
     def __init__(self, g: np.ndarray, x: np.ndarray):
-        self.g, self.x, self.shape, self.bytes, self.done = [g], [x], (g.shape[1], x.shape[1]), g.nbytes + x.nbytes, None
+        self.pairs, self.done = [(g, x)], None
+        self.shape = (g.shape[-1], x.shape[-1])
 
     def __add__(self, other: Any) -> Waiting:
-        if isinstance(other, Waiting):
-            self.g, self.x, self.bytes = self.g + other.g, self.x + other.x, self.bytes + other.bytes
+        if type(other) is Waiting:
+            self.pairs += other.pairs
             other = other.done
         if other is not None:
             self.done = other if self.done is None else self.done + other
-        if self.bytes > self.CHUNK:
-            self.done, self.g, self.x, self.bytes = self.total(), [], [], 0
+        if self.pairs and len(self.pairs) * sum(map(attrgetter("nbytes"), self.pairs[-1])) > self.CHUNK:
+            self.done, self.pairs = self.total(), []
         return self
 
     __radd__ = __add__
 
     def total(self) -> np.ndarray:
         """Gᵀ X, plus what was carried out before."""
-        if not self.g:
+        if not self.pairs:
             return self.done
-        G, X = (parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in (self.g, self.x))
+        G, X = map(below, zip(*self.pairs))
         return G.T.dot(X) if self.done is None else self.done + G.T.dot(X)
+
+
+def below(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays (n,), (batch, n), … laid below each other: (rows, n)."""
+    return rows(parts[0]) if len(parts) == 1 else np.concatenate([part if part.ndim == 2 else rows(part) for part in parts])
+
+
+def rows(x: Any) -> Any:
+    """x as a matrix, its last axis as it is."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def leaf_array(data: Any) -> np.ndarray:
@@ -164,12 +187,17 @@ def leaf_array(data: Any) -> np.ndarray:
 
 def constant(x: Any, what: str) -> Any:
     """x as a constant of the graph: numbers as they are, arrays copied unless they are read-only already."""
-    if isinstance(x, (float, int, np.number, np.bool_)) and not isinstance(x, np.complexfloating):
-        return np.float64(x) if isinstance(x, (np.longdouble, np.float16)) else x
-    array = real_array(x, "fiub", what)
-    if array.dtype.kind == "f":
-        array = array.astype(kept_dtype(array.dtype), copy=False)
-    return array if is_locked(array) else locked(array.copy())
+    if type(x) is not np.ndarray or x.dtype is not DOUBLE:
+        if isinstance(x, (float, int, np.number, np.bool_)) and not isinstance(x, np.complexfloating):
+            return np.float64(x) if isinstance(x, (np.longdouble, np.float16)) else x
+        x = real_array(x, "fiub", what)
+        if x.dtype.kind == "f":
+            x = x.astype(kept_dtype(x.dtype), copy=False)
+    if is_locked(x):
+        return x
+    x = x.copy()
+    x.setflags(write=False)
+    return x.view()
 
 
 def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
@@ -193,6 +221,7 @@ def kept_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64)
 
 
+DOUBLE = np.dtype(np.float64)
 HINTS = {
     "b": "a condition belongs in where(), a mask of numbers is array.astype(float)",
     "c": "take .real and .imag as two arrays",
@@ -204,20 +233,19 @@ def locked(array: np.ndarray) -> np.ndarray:
     """A read-only view whose memory is read-only too, so that it cannot be unlocked; the array itself if it is one already."""
     if is_locked(array):
         return array
-    for owner in owners(array):
+    owner: Any = array
+    while isinstance(owner, np.ndarray):  # the array, the array it is a view of, and so on
         owner.setflags(write=False)
+        owner = owner.base
     return array.view()
 
 
-def is_locked(array: np.ndarray) -> bool:
-    return not any(owner.flags.writeable for owner in owners(array))
-
-
-def owners(array: Any) -> Iterator[np.ndarray]:
-    """The array, the array it is a view of, and so on."""
+def is_locked(array: Any) -> bool:
     while isinstance(array, np.ndarray):
-        yield array
+        if array.flags.writeable:
+            return False
         array = array.base
+    return True
 
 
 def values(xs: Any) -> list:
