@@ -1,4 +1,4 @@
-"""Claims C1 to C11: nothing has moved, and the laws behind the rows hold on paths that share no code with them."""
+"""Claims C1 to C11: the laws behind the rows hold on paths that share no code with them."""
 
 import math
 
@@ -9,24 +9,7 @@ from hypothesis import strategies as st
 
 from tinygrad_vg import Tensor, grad, gradcheck, nn, square, theory
 from tinygrad_vg.experiments.claims import comments, deep, minima
-from tinygrad_vg.experiments.claims.claim import CLAIMS
-from tinygrad_vg.experiments.claims.ledger import full, picture
 from tinygrad_vg.training import SGD
-
-IDS = [f"C{k}" for k in range(1, 12)]
-
-
-@pytest.fixture(scope="module")
-def outcomes():
-    return {id: CLAIMS[id].run() for id in IDS}
-
-
-@pytest.mark.parametrize("id", IDS)
-def test_nothing_has_moved_there_is_something_to_see_and_it_fits_80_columns(outcomes, id):
-    assert outcomes[id].moved == []
-    assert picture(outcomes[id].found) is not None
-    assert max(map(len, full(outcomes[id]).splitlines())) <= 80
-
 
 # C1: index notation
 
@@ -92,7 +75,7 @@ def test_the_log_gain_through_one_matrix_is_that_of_its_power():
     g = rng.normal(size=(3, 1, 16))[:, 0]
     pulled = [np.linalg.matrix_power(one.T, 20) @ v for one, v in zip(W, g)]
     wanted = np.log(np.linalg.norm(pulled, axis=1) / np.linalg.norm(g, axis=1))
-    np.testing.assert_allclose(comments.log_gains(1, draws=3, T=20)[20], wanted, rtol=1e-9)
+    np.testing.assert_allclose(comments.in_turn(1, draws=3, T=20)[20], wanted, rtol=1e-9)
 
 
 # C7: decay

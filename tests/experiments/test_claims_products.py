@@ -1,4 +1,4 @@
-"""Claims C12 to C22: nothing has moved, and the laws behind the rows hold on paths that share no code with them."""
+"""Claims C12 to C22: the laws behind the rows hold on paths that share no code with them."""
 
 import itertools
 import json
@@ -12,33 +12,13 @@ from hypothesis import strategies as st
 
 from tinygrad_vg import Chain, Scalar, Tensor, grad, nn, paths, scalars, uses
 from tinygrad_vg.experiments.claims import products, quotes
-from tinygrad_vg.experiments.claims.claim import CLAIMS
 
-IDS = [f"C{k}" for k in range(14, 23)]
 ENTRIES = json.loads((pathlib.Path(__file__).parent.parent / "data" / "reference_products.json").read_text(encoding="utf-8"))
 
 
 def entries(kind):
     found = [entry for entry in ENTRIES if entry["kind"] == kind]
     return pytest.mark.parametrize("entry", found, ids=[entry["id"] for entry in found])
-
-
-@pytest.fixture(scope="module")
-def outcomes():
-    with np.errstate(all="ignore"):
-        return {id: CLAIMS[id].run() for id in IDS}
-
-
-@pytest.mark.parametrize("id", IDS)
-def test_nothing_has_moved_and_there_is_something_to_see(outcomes, id):
-    one = outcomes[id]
-    assert one.moved == []
-    assert one.found.curves and all(one.found.axes)
-    assert all(len(x) == len(y) > 2 for x, y in one.found.curves.values())
-
-
-def test_the_notes_on_sources_measure_nothing():
-    assert all(CLAIMS[id].verdict == "source" and CLAIMS[id].measure is None for id in ("C12", "C13"))
 
 
 # C14: which slopes are gone
@@ -191,15 +171,15 @@ def test_mean_and_spread_of_the_log_gain_per_layer_are_sums_of_digammas(entry):
     for kind, activation, start in (("lin", "linear", nn.init.normal), ("relu", "relu", nn.init.he)):
         if activation == "relu" and N < 50:
             continue  # some layers of narrow nets die
-        steps = 2 * np.diff(products.log_gains(N, L, runs, activation, start, rng=N), axis=0)
+        steps = 2 * np.diff(products.untied(N, L, runs, activation, start, rng=N), axis=0)
         assert steps.mean() == pytest.approx(value[f"{kind}_mean"], abs=4 * math.sqrt(value[f"{kind}_var"] / steps.size))
         assert steps.var() == pytest.approx(value[f"{kind}_var"], rel=1.0 if steps.size < 100 else 0.3)
 
 
 @pytest.mark.parametrize("activation, base", [("linear", nn.init.normal), ("relu", nn.init.he)])
 def test_the_random_walk_scale_shifts_every_net_by_the_same_and_leaves_the_spread(activation, base):
-    plain = products.log_gains(16, 30, 5, activation, base, rng=3)
-    scaled = products.log_gains(16, 30, 5, activation, lambda shape, rng: nn.init.random_walk(shape, rng, activation), rng=3)
+    plain = products.untied(16, 30, 5, activation, base, rng=3)
+    scaled = products.untied(16, 30, 5, activation, lambda shape, rng: nn.init.random_walk(shape, rng, activation), rng=3)
     per_layer = {"linear": 1 / 32, "relu": 1.2 / 13.6}[activation]
     np.testing.assert_allclose(scaled - plain, per_layer * np.arange(31)[:, None] * np.ones(5), atol=1e-9)
 
@@ -216,7 +196,7 @@ def test_log_gains_are_those_of_a_backward_pass_by_hand():
     for W, gate in reversed(kept):
         g = np.einsum("soi,sbo->sbi", W, g * gate)
     by_hand = np.log(np.linalg.norm(g[:, 0], axis=1) / np.linalg.norm(seed[:, 0], axis=1))
-    np.testing.assert_allclose(products.log_gains(6, 8, 3, "relu", nn.init.he, rng=5)[8], by_hand, rtol=1e-10)
+    np.testing.assert_allclose(products.untied(6, 8, 3, "relu", nn.init.he, rng=5)[8], by_hand, rtol=1e-10)
 
 
 # C22: what the proof assumes

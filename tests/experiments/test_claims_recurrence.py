@@ -1,4 +1,4 @@
-"""Claims P9 to P17: nothing has moved, and the laws behind the rows hold on paths that share no code with them."""
+"""Claims P9 to P17: the laws behind the rows hold on paths that share no code with them."""
 
 import math
 
@@ -8,24 +8,7 @@ import pytest
 from tinygrad_vg import Chain, Scalar, Tensor, grad, linear, nn
 from tinygrad_vg.experiments.claims import recurrence, sharing, walls
 from tinygrad_vg.experiments.claims.claim import CLAIMS
-from tinygrad_vg.experiments.claims.ledger import full, picture
-
-IDS = [*(f"P{k}" for k in range(9, 17)), "P13b"]
-
-
-@pytest.fixture(scope="module")
-def outcomes():
-    with np.errstate(all="ignore"):
-        return {id: CLAIMS[id].run() for id in IDS}
-
-
-@pytest.mark.parametrize("id", IDS)
-def test_nothing_has_moved_and_there_is_something_to_see(outcomes, id):
-    one = outcomes[id]
-    assert one.moved == []
-    assert picture(one.found) is not None
-    assert max(map(len, full(one).splitlines())) <= 80
-    assert all(len(x) == len(y) > 2 for x, y in one.found.curves.values())
+from tinygrad_vg.experiments.claims.ledger import picture
 
 
 @pytest.mark.slow
@@ -125,8 +108,7 @@ def test_a_jordan_block_has_the_powers_of_its_closed_form():
 
 def test_descent_on_both_weights_meets_the_wall_where_it_is_known_to():
     """From w = 4.5, b = −2.3 with lr 0.05: 1.0e-5 at step 15, then a gradient of 66, a jump of 3.3, and 0.0893 for good."""
-    run = walls.descent(60, 4.5, 0.05, train_b=True)
-    losses, sizes = ([row[key] for row in run] for key in ("loss", "gradient"))
+    losses, _, sizes = walls.descent(60, 0.05, w=4.5, b=-2.3)
     jump = int(np.argmax(sizes))
     assert losses[15] == pytest.approx(1.0133e-5, rel=1e-3) and int(np.argmin(losses)) == 15
     assert sizes[jump] == pytest.approx(66.4, abs=0.1)
@@ -134,7 +116,7 @@ def test_descent_on_both_weights_meets_the_wall_where_it_is_known_to():
 
 
 def test_until_the_wall_every_step_makes_the_loss_smaller_and_after_it_none_does():
-    losses = np.array([row["loss"] for row in walls.descent(60)])
+    losses, *_ = walls.descent(60, 0.3, w=5.0)
     assert np.all(np.diff(losses[:22]) < 0)
     assert np.all(losses[25:] > 2 * losses[0])
 

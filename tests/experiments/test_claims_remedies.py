@@ -1,4 +1,4 @@
-"""Claims P18 to P26: nothing has moved, and the laws behind the rows hold on paths that share no code with them."""
+"""Claims P18 to P26: the laws behind the rows hold on paths that share no code with them."""
 
 import math
 
@@ -8,36 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_vg import Chain, Tensor, nn, theory, uses
-from tinygrad_vg.experiments.claims import deep, index, remedies, ways_past
+from tinygrad_vg.experiments.claims import deep, index, remedies, walls, ways_past
 from tinygrad_vg.experiments.claims.claim import CLAIMS
-from tinygrad_vg.experiments.claims.ledger import full, picture
 from tinygrad_vg.training import clip_norm, clip_value
-
-IDS = [f"P{k}" for k in range(18, 26)]
-
-
-@pytest.fixture(scope="module")
-def outcomes():
-    return {id: CLAIMS[id].run() for id in IDS}
-
-
-@pytest.mark.parametrize("id", IDS)
-def test_nothing_has_moved_there_is_something_to_see_and_it_fits_80_columns(outcomes, id):
-    assert outcomes[id].moved == []
-    assert picture(outcomes[id].found) is not None
-    assert max(map(len, full(outcomes[id]).splitlines())) <= 80
-
-
-def test_the_note_on_the_sources_measures_nothing():
-    assert CLAIMS["P26"].verdict == "source" and CLAIMS["P26"].measure is None
-
 
 # P18: the cliff
 
 
 def test_the_descents_are_those_of_a_recurrence_for_the_loss_and_its_slopes():
     for clip, rule in {None: lambda g: g, clip_norm: lambda g: g * min(1, 0.1 / np.linalg.norm(g)), clip_value: lambda g: np.clip(g, -0.1, 0.1)}.items():
-        losses, places = remedies.descended(clip)
+        losses, places, _ = walls.descent(16, 0.05, clip, w=4.5, b=-2.3)
         at = np.array([4.5, -2.3])
         for step in range(16):
             loss, *g = theory.landscape.cliff(*at)

@@ -13,8 +13,8 @@ import numpy as np
 from ... import Chain, Tensor, einsum, explain, linear, nn, square
 from ...training import SGD, l2_penalty
 from .claim import Found, above, below, between, claim, near
-from .deep import curve, layered, times
-from .index import largest_difference, worst
+from .deep import curve, layered, sizes_back, split, times
+from .index import all_carried_out, largest_difference
 
 
 @claim(
@@ -43,7 +43,7 @@ def index_notation() -> Found:
     for step in x:
         same = np.tanh(einsum("ij,nj->ni", W, same) + einsum("ik,nk->ni", V, step) + b)
     square(same - target).sum().backward()
-    count, error = worst(loss)
+    count, error = all_carried_out(loss)
     figures = {
         "by hand − engine": largest_difference(by_hand(h, x, cell.W_hh.data, 2 * (h[-1] - target)), engine),
         "in einsum − engine": largest_difference([leaf.grad for leaf in (W, V, b, first)], engine),
@@ -82,8 +82,7 @@ def repeated_sigmoids() -> Found:
     for activation, scale in (("sigmoid", 1.0), ("sigmoid", 4.0), ("tanh", 1.0), ("relu", 1.0), ("linear", 0.5)):
         name = activation + (f" × {scale:g}" if scale != 1 else "")
         chains = [layered(20, 64, activation, scale, seed) for seed in range(5)]
-        parts = [chain.blame().parts for chain in chains]
-        slopes, weights = (float(np.mean([p[f"{k} size"] + p[f"{k} alignment"] for p in parts])) for k in ("activation", "weight"))
+        slopes, weights = np.mean([split(chain) for chain in chains], axis=0).tolist()
         both = slopes + weights
         figures |= {f"nats of slopes, {name}": slopes, f"nats of weights, {name}": weights, f"nats in all, {name}": both}
         figures[f"share of slopes, {name}"] = slopes / both
@@ -145,21 +144,20 @@ def tails() -> Found:
 )  # fmt: skip
 def tied() -> Found:
     lags = np.array([8, 16, 32, 64, 128])
-    spread = {name: log_gains(steps).std(axis=1)[lags] for name, steps in {"shared W": 1, "a W for each step": 128}.items()}
+    spread = {name: in_turn(steps).std(axis=1)[lags] for name, steps in {"shared W": 1, "a W for each step": 128}.items()}
     figures = {f"exponent, {name}": float(np.polyfit(np.log(lags[1:]), np.log(sd[1:]), 1)[0]) for name, sd in spread.items()}
     figures["sd shared ÷ sd of its own, T = 128"] = spread["shared W"][-1] / spread["a W for each step"][-1]
     return Found(figures, {name: (lags, sd) for name, sd in spread.items()}, ("steps back", "sd of the ln gain over 80 draws, nats"))
 
 
-def log_gains(different: int, draws: int = 80, n: int = 16, T: int = 128) -> np.ndarray:
-    """ln |∂L/∂h[T − k]| / |∂L/∂h[T]|, (T + 1, draws), in linear networks that use so many `different` matrices in turn."""
-    rng = np.random.default_rng(0)
+def in_turn(different: int, draws: int = 80, T: int = 128) -> np.ndarray:
+    """ln |∂L/∂h[T − k]| / |∂L/∂h[T]|, (T + 1, draws), in linear networks of 16 units that use so many `different` matrices in turn."""
+    n, rng = 16, np.random.default_rng(0)
     W = nn.init.normal((different * draws, n, n), rng).reshape(different, draws, n, n)
     states = [Tensor(rng.normal(size=(draws, 1, n))).named("h", 0)]
     for t in range(T):
         states.append(linear(states[-1], W[t % different]))
-    (states[-1] * rng.normal(size=(draws, 1, n))).sum().backward()
-    sizes = np.array([np.linalg.norm(h.grad[:, 0], axis=1) for h in states[::-1]])
+    sizes = sizes_back(states, rng.normal(size=(draws, 1, n)))
     return np.log(sizes / sizes[0])
 
 

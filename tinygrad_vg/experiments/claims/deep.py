@@ -1,6 +1,6 @@
-"""What do the rows about networks share?  How weights start, and the chain through the layers of a deep one.
+"""What do the rows about networks share?  How weights start, the chain through a deep one, and what its gradient comes to.
 
-    W  weight      n  units      ρ  spectral radius      h  hidden layer      x  input
+    W  weight      n, N  units      ρ  spectral radius      h  hidden layer      x  input
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import Chain, Tensor, nn
+from ... import Chain, Tensor, grad, nn
 from ..models import hidden_layers
 
 
@@ -39,3 +39,15 @@ def layered(depth: int, width: int, activation: str, init: Any, seed: int, *, ba
 def curve(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     """Layers passed, and the size of the gradient there, 1 at the output."""
     return np.arange(len(chain.stations)), np.exp(chain.log_product[::-1])
+
+
+def split(chain: Chain) -> tuple[float, float]:
+    """Nats that the slopes cost, and that the weights do."""
+    parts = chain.blame().parts
+    slopes, weights = (parts[f"{kind} size"] + parts[f"{kind} alignment"] for kind in ("activation", "weight"))
+    return slopes, weights
+
+
+def sizes_back(states: list[Any], seed: np.ndarray) -> np.ndarray:
+    """|gradient| at the last state, the one before, …, pulled by `seed`, each run by itself: (states, runs); a state is (runs, 1, N)."""
+    return np.linalg.norm(grad(states[-1], states[::-1], seed), axis=(2, 3))

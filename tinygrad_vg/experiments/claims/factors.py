@@ -13,6 +13,7 @@ import numpy as np
 
 from ... import Chain, Scalar, Tensor, nn, sigmoid, square, tanh, verdict
 from .claim import Found, above, below, between, claim, near
+from .deep import split
 from .size import L, N, drawn, layers, through
 
 
@@ -95,13 +96,6 @@ def deep_nets(seed: int) -> tuple[Chain, Chain, Chain]:
     return through(layers(Ws, h, tanh), g), through(centred, g), through(layers(Ws, sigmoid(x), sigmoid), g)
 
 
-def shares(chain: Chain) -> tuple[float, float]:
-    """Nats that the slopes cost, and that the weights do."""
-    parts = chain.blame().parts
-    slopes, weights = (parts[f"{kind} size"] + parts[f"{kind} alignment"] for kind in ("activation", "weight"))
-    return slopes, weights
-
-
 @claim(
     "P8", "half", "Vanishing is not linked to sigmoids.",
     "Not only to them: W = 0.9 Q without any activation keeps 0.9^T exactly. And sigmoids need not vanish: fifty layers, centred "
@@ -117,8 +111,8 @@ def shares(chain: Chain) -> tuple[float, float]:
 )  # fmt: skip
 def not_linked_to_sigmoids() -> Found:
     nets = [deep_nets(seed) for seed in range(10)]
-    slopes, weights = np.mean([shares(centred) for _, centred, _ in nets], axis=0)
-    plain = shares(nets[0][2])
+    slopes, weights = np.mean([split(centred) for _, centred, _ in nets], axis=0)
+    plain = split(nets[0][2])
     rotated = through(layers([0.9 * nn.init.orthogonal((N, N), 0)] * L, drawn(0)[1], nn.ACTIVATIONS["linear"]), drawn(0)[2])
     figures = {
         "centred: slopes, nats": slopes, "centred: weights, nats": weights, "centred: kept, geometric mean": math.exp(slopes + weights),

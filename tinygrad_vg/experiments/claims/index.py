@@ -38,7 +38,7 @@ def factor(text: str, values: dict[str, Any]) -> tuple[str, Any]:
     return labels, eval(text, {"__builtins__": {}}, {"values": values})  # the text is a row of our own table
 
 
-def worst(loss: Node) -> tuple[int, float]:
+def all_carried_out(loss: Node) -> tuple[int, float]:
     """(how many, the largest error): the formula of every edge of the graph below the loss, beside what the sweep multiplies by."""
     nodes = [node for node in history(loss) if node.rule is not None]
     gradients, errors = grad(loss, nodes), []

@@ -19,6 +19,7 @@ from ...autodiff.tensor import Tensor
 from ...chain import Chain
 from ...nn.layers import activation_of
 from .claim import Found, above, below, claim, near
+from .deep import sizes_back
 
 
 def gradients(factors: list[Any], x: Any, seed: Any = None) -> np.ndarray:
@@ -65,7 +66,7 @@ def averages() -> Found:
      "∂h/∂x at w = 1.1, t = 100": near(1.1**100, rel=1e-12), "∂h/∂x at w = -1.1, t = 99": near(-(1.1**99), rel=1e-12),
      "∂h/∂w at w = 0.9, t = 100": near(100 * 0.9**99, rel=1e-12)},
 )  # fmt: skip
-def powers() -> Found:
+def one_weight() -> Found:
     figures, curves = {}, {}
     for value, t in [(0.9, 100), (1.0, 100), (1.1, 100), (-1.1, 99)]:
         w, x = Scalar(value, name="w"), Scalar(1.0, name="x")
@@ -77,15 +78,14 @@ def powers() -> Found:
     return Found(figures, curves, ("steps t", "|gradient|"))
 
 
-def log_gains(N: int, L: int, runs: int, activation: str = "linear", start: Any = nn.init.normal, rng: Any = 0) -> np.ndarray:
+def untied(N: int, L: int, runs: int, activation: str = "linear", start: Any = nn.init.normal, rng: Any = 0) -> np.ndarray:
     """ln |gradient k layers back|, k from 0 to L, of nets h ← φ(W h) of N units, each with its own weights: (L + 1, runs)."""
     rng, φ = np.random.default_rng(rng), activation_of(activation)
     layers = [Tensor(rng.normal(size=(runs, 1, N)))]
     for _ in range(L):
         layers.append(φ(linear(layers[-1], start((runs, N, N), rng))))
-    seed = rng.normal(size=(runs, 1, N))
-    g = grad(layers[-1], layers[::-1], seed)
-    return np.log(np.linalg.norm(g, axis=(2, 3)) / np.linalg.norm(seed, axis=(1, 2)))
+    sizes = sizes_back(layers, rng.normal(size=(runs, 1, N)))
+    return np.log(sizes / sizes[0])
 
 
 def products(factors: Any) -> np.ndarray:
@@ -107,7 +107,7 @@ def products(factors: Any) -> np.ndarray:
      "mean of ln gain, 50 layers of N = 64": near(-50 / 128, 0.1)},
 )  # fmt: skip
 def variance() -> Found:
-    rng, wide = np.random.default_rng(0), np.concatenate([log_gains(64, 50, 40, rng=seed) for seed in range(8)], axis=1)
+    rng, wide = np.random.default_rng(0), np.concatenate([untied(64, 50, 40, rng=seed) for seed in range(8)], axis=1)
     p, four = products(rng.normal(size=(50, 50_000))), products(rng.normal(0, 0.5 ** (1 / 8), (4, 50_000)))
     figures = {
         "mean of ln |product|, n = 50, v = 1": float(np.mean(np.log(np.abs(p[50])))),
@@ -132,10 +132,10 @@ def variance() -> Found:
      "ReLU, N = 64, L = 50, He: mean over 40": near(-1.0, 0.5), "ReLU, scaled: mean": near(0.0, 0.5)},
 )  # fmt: skip
 def random_walk() -> Found:
-    narrow, narrow_g = log_gains(8, 100, 200), log_gains(8, 100, 200, start=nn.init.random_walk, rng=1)
-    wide, wide_g = log_gains(64, 100, 40, rng=2), log_gains(64, 100, 40, start=nn.init.random_walk, rng=3)
-    he = log_gains(64, 50, 40, "relu", nn.init.he, rng=4)
-    mended = log_gains(64, 50, 40, "relu", lambda shape, rng: nn.init.random_walk(shape, rng, "relu"), rng=5)
+    narrow, narrow_g = untied(8, 100, 200), untied(8, 100, 200, start=nn.init.random_walk, rng=1)
+    wide, wide_g = untied(64, 100, 40, rng=2), untied(64, 100, 40, start=nn.init.random_walk, rng=3)
+    he = untied(64, 50, 40, "relu", nn.init.he, rng=4)
+    mended = untied(64, 50, 40, "relu", lambda shape, rng: nn.init.random_walk(shape, rng, "relu"), rng=5)
     figures = {
         "N = 8, L = 100: mean over 200 nets": narrow[100].mean(),
         "N = 8: sd": narrow[100].std(),

@@ -21,6 +21,7 @@ from ...training.datasets import two_moons
 from ...training.loop import fit
 from ...training.optimisers import SGD
 from .claim import Found, above, below, between, claim, near, note
+from .deep import times
 
 note(
     "C12", "source", "Sections 8.2.5 and 10.7 of the Deep Learning Book, on vanishing gradients, never mention sigmoids.",
@@ -34,14 +35,9 @@ note(
 )  # fmt: skip
 
 
-def of_scale(s: float, start: Any = nn.init.normal) -> Any:
-    """An initialisation whose weights are s times those of another."""
-    return lambda shape, rng: s * start(shape, rng)
-
-
 def slopes(activation: str, s: float) -> np.ndarray:
     """φ′ at every unit of a net of six hidden layers, 64 units each, W_ij ~ N(0, s²/64), read off the edges; seed 0."""
-    net = nn.MLP([64] * 8, activation, of_scale(s))
+    net = nn.MLP([64] * 8, activation, times(s))
     out = net(Tensor(np.random.default_rng(1).normal(size=64)))
     return np.array([node.edges[0].local.pull(np.ones(64)) for node in history(out) if node.op == activation])
 
@@ -79,7 +75,7 @@ def sine_net(sizes: list[int]) -> tuple[Any, Any]:
 
 def he_gain(L: int, s: float) -> float:
     """ln |gradient at the input| of a ReLU net of L layers of 32 units, He's weights times s, no bias; seed 0."""
-    net, x = nn.MLP([32] * (L + 1), "relu", of_scale(s, nn.init.he)), Tensor(np.ones(32))
+    net, x = nn.MLP([32] * (L + 1), "relu", times(s, nn.init.he)), Tensor(np.ones(32))
     return Chain(net(x), x, seed=np.ones(32)).log_product[0]
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ... import Chain, Scalar, Tensor, history, nn, sigmoid, square, uses
+from ... import Chain, Tensor, history, nn, square, uses
 from ...training import SGD, clip_norm, clip_value
 from .claim import Found, above, below, between, claim, near
 from .deep import of_radius
 from .recurrence import miss
+from .walls import BIAS, descent
 
 STEPS = 300  # of descent
 
@@ -35,7 +36,7 @@ STEPS = 300  # of descent
 )  # fmt: skip
 def over_the_cliff() -> Found:
     methods: dict[str, Any] = {"plain": None, "norm": clip_norm, "value": clip_value}
-    losses, walks = zip(*(descended(clip) for clip in methods.values()))
+    losses, walks, _ = zip(*(descent(STEPS, 0.05, clip, w=4.5, b=BIAS) for clip in methods.values()))
     figures = {f"last ÷ best loss, {name}": run[-1] / run.min() for name, run in zip(methods, losses)}
     figures |= {f"last loss, {name}": run[-1] for name, run in zip(methods, losses)}
     figures |= {f"longest step, {name}": float(np.max(np.hypot(*np.diff(walk, axis=0).T))) for name, walk in zip(methods, walks)}
@@ -43,30 +44,6 @@ def over_the_cliff() -> Found:
     figures |= {"cosine, by norm": cosine_after(clip_norm), "cosine, by value": cosine_after(clip_value)}
     shown = zip(("plain", "clipped by norm", "clipped by value"), losses)
     return Found(figures, {name: (np.arange(STEPS), run) for name, run in shown}, ("step", "loss"))
-
-
-def cliff_loss(w: Any, b: Any) -> Any:
-    """(σ(x) − 0.7)² after fifty times x ← w σ(x) + b: the cliff of Pascanu, Mikolov & Bengio 2013, figure 6."""
-    x: Any = 0.5
-    for _ in range(50):
-        x = w * sigmoid(x) + b
-    return square(sigmoid(x) - 0.7)
-
-
-def descended(clip: Callable[..., Any] | None) -> tuple[np.ndarray, np.ndarray]:
-    """The losses, and the places (w, b), of gradient descent on the cliff from w = 4.5, b = −2.3."""
-    leaves = {"w": Scalar(4.5, name="w"), "b": Scalar(-2.3, name="b")}
-    optimiser, losses, places = SGD(leaves, 0.05), [], []
-    for _ in range(STEPS):
-        loss = cliff_loss(**leaves)
-        losses.append(loss.data)
-        places.append([leaf.data for leaf in leaves.values()])
-        optimiser.zero_grad()
-        loss.backward()
-        if clip:
-            clip(leaves, 0.1)
-        optimiser.step()
-    return np.array(losses), np.array(places)
 
 
 def cosine_after(clip: Callable[..., Any]) -> float:

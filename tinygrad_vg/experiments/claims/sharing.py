@@ -6,30 +6,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ... import Tensor, grad, linear, nn, no_grad, training
+from ... import Tensor, linear, nn, no_grad, training
 from ...training.learning import Recurrent, for_seeds
 from .claim import Found, above, below, between, claim, near
+from .deep import of_radius, sizes_back
 
 N, T, SEEDS = 32, 100, 100
+scaled = partial(nn.init.normal, scale=0.95)
 
 
 def log_gains(states: list[Any], seeds: int, rng: Any) -> np.ndarray:
     """ln |∂/∂h[t]| of a random unit seed at the last state, after 0, 1, …, T steps back: (T + 1, seeds), each seed by itself."""
     g = np.random.default_rng(rng).normal(size=(seeds, 1, N))
     g /= np.linalg.norm(g, axis=-1, keepdims=True)
-    found = grad(states[-1], states[::-1], seed=g)
     with np.errstate(divide="ignore"):
-        return np.log([np.linalg.norm(x, axis=(1, 2)) for x in found])
-
-
-def scaled(shape: tuple[int, ...], rng: Any) -> np.ndarray:
-    return nn.init.normal(shape, rng, 0.95)
+        return np.log(sizes_back(states, g))
 
 
 def shared() -> np.ndarray:
@@ -77,10 +73,6 @@ def not_shared() -> Found:
     return Found(figures, curves, ("steps back", "sd of ln |gradient| over the draws"))
 
 
-def with_radius(rho: float) -> Callable[[tuple[int, ...], Any], np.ndarray]:
-    return lambda shape, rng: nn.init.with_radius(nn.init.normal(shape, rng), rho)
-
-
 def reach(make: Any, noise: float = 1.0, seeds: int = 60) -> np.ndarray:
     """Share of the draws in range after 0, 1, …, T steps back; inputs are N(0, noise²)."""
     cell = make(3, N, seeds=range(seeds))
@@ -109,7 +101,7 @@ def tanh_cell(init: Any) -> Any:
 )  # fmt: skip
 def almost_unavoidable() -> Found:
     radii = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0)
-    shares = np.array([reach(tanh_cell(with_radius(rho))) for rho in radii])
+    shares = np.array([reach(tanh_cell(of_radius(rho))) for rho in radii])
     figures = {f"tanh, ρ = {rho:g}: in range": share for rho, share in zip(radii, shares[:, T])}
     figures |= {
         "tanh, orthogonal, quiet inputs: in range": reach(tanh_cell("orthogonal"), 0.1)[T],

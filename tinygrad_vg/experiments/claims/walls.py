@@ -6,36 +6,42 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ... import Scalar, grad, nn, no_grad, square
+from ...training import SGD
 from .claim import Found, above, below, claim, near
 from .recurrence import recurrence
 
 BIAS = -2.3
 
 
-def loss_of(w: Any, b: Any = BIAS, T: int = 50) -> Scalar:
-    """(σ(x[T]) − 0.7)² after x[t] = w σ(x[t−1]) + b, from x[0] = 0.5 (Pascanu, Mikolov & Bengio 2013, figure 6)."""
+def loss_of(w: Any, b: Any = BIAS) -> Scalar:
+    """(σ(x[50]) − 0.7)² after x[t] = w σ(x[t−1]) + b, from x[0] = 0.5 (Pascanu, Mikolov & Bengio 2013, figure 6)."""
     x = Scalar(0.5)
-    for _ in range(T):
+    for _ in range(50):
         x = w * x.sigmoid() + b
     return square(x.sigmoid() - 0.7)
 
 
-def descent(steps: int, w: float = 5.0, lr: float = 0.3, train_b: bool = False) -> list[dict[str, float]]:
-    """Gradient descent on w, or on w and b: w, loss and |gradient| before each step."""
-    b, run = BIAS, []
+def descent(steps: int, lr: float, clip: Callable[..., Any] | None = None, **start: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """SGD on w, or on w and b, from `start`: the loss, the place and |gradient| before each step; `clip` is to 0.1."""
+    leaves = {name: Scalar(x, name=name) for name, x in start.items()}
+    optimiser, losses, places, sizes = SGD(leaves, lr), [], [], []
     for _ in range(steps):
-        leaves = Scalar(w, name="w"), Scalar(b, name="b")
-        loss = loss_of(*leaves)
-        dw, db = grad(loss, list(leaves))
-        db *= train_b
-        run.append({"w": w, "loss": loss.data, "gradient": math.hypot(dw, db)})
-        w, b = w - lr * dw, b - lr * db
-    return run
+        optimiser.zero_grad()
+        loss = loss_of(**leaves)
+        loss.backward()
+        losses.append(loss.data)
+        places.append([leaf.data for leaf in leaves.values()])
+        sizes.append(math.hypot(*(leaf.grad for leaf in leaves.values())))
+        if clip:
+            clip(leaves, 0.1)
+        optimiser.step()
+    return np.array(losses), np.array(places), np.array(sizes)
 
 
 def one_step(direction: int, lr: float = 1e-3) -> dict[str, float]:
@@ -73,8 +79,8 @@ def one_step(direction: int, lr: float = 1e-3) -> dict[str, float]:
 def overshoot() -> Found:
     from ...drawing import cliff
 
-    run = descent(30)
-    w, losses, sizes = (np.array([row[key] for row in run]) for key in ("w", "loss", "gradient"))
+    losses, places, sizes = descent(30, 0.3, w=5.0)
+    w = places[:, 0]
     jump, best = int(np.argmax(sizes)), int(np.argmin(losses))
     explodes, vanishes = one_step(0), one_step(1)
     figures = {

@@ -231,8 +231,9 @@ def mackey_run(horizons: tuple[int, ...], seeds: int = 4) -> list[Row]:
     return [{"h": h, "NRMSE": float(np.mean(found)), "worst": max(found)} for h, found in errors.items()]
 
 
-def mackey_glass(steps: int, rng: Any = 0, *, washout: int = 300, per: int = 10) -> np.ndarray:
-    """ẋ = .2 x(t−17) / (1 + x(t−17)¹⁰) − .1 x, once per unit of time, by Runge–Kutta with `per` steps a unit (Mackey & Glass 1977)."""
+def mackey_glass(steps: int, rng: Any) -> np.ndarray:
+    """ẋ = .2 x(t−17) / (1 + x(t−17)¹⁰) − .1 x, once per unit of time, from time 300 on (Mackey & Glass 1977), by Runge–Kutta."""
+    per, washout = 10, 300
     dt, lag = 1 / per, 17 * per
     x = list(np.random.default_rng(rng).uniform(0.8, 1.4, lag + 1))
     gains = [0.2 * y / (1 + y**10) for y in x]
