@@ -93,7 +93,7 @@ def study(options: argparse.Namespace) -> None:
         found: Any = factorial.run()
     else:
         found = laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
-    show(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if options.json else str(found), options.json)
+    show(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) if options.json else str(found), options.json)
     if place:
         save_figure(found.plot(), place)
 
@@ -106,7 +106,7 @@ def field(options: argparse.Namespace) -> None:
         return show(headlines.listed(), False)
     results = [one.run(options.full) for one in headlines.chosen(options.names)]
     if options.json:
-        return show(json.dumps([result.to_dict() for result in results], ensure_ascii=False, indent=1), True)
+        return show(json.dumps([result.to_dict() for result in results], ensure_ascii=False, allow_nan=False, indent=1), True)
     show("\n\n".join([*map(headlines.page, results), *([headlines.table(results)] if len(results) > 1 else [])]), False)
 
 
@@ -147,7 +147,7 @@ def phase_diagram(options: argparse.Namespace) -> None:
     if found.results:
         if place:
             save_figure(phase.picture(found), place)
-        show(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if options.json else phase.table(found), options.json)
+        show(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) if options.json else phase.table(found), options.json)
     if found.failed:
         raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
 
