@@ -29,7 +29,7 @@ def answer(options: argparse.Namespace) -> None:
 
     with np.errstate(all="ignore"):
         text, figures = ask(options.question, options.model, options.vs, settings(options))
-    show(json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1) if options.json else text, options.json)
+    show(as_json(figures) if options.json else text, options.json)
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def judge(options: argparse.Namespace) -> None:
     place = options.html and checked_path(options.html, (".html",))
     outcomes = list(claims.run(wanted, progress=bool(sys.stderr and sys.stderr.isatty())))
     if options.json:
-        show(json.dumps([one.to_dict() for one in outcomes], ensure_ascii=False, allow_nan=False, indent=1), True)
+        show(as_json([one.to_dict() for one in outcomes]), True)
     else:
         show("\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes), False)
     if place:
@@ -93,7 +93,7 @@ def study(options: argparse.Namespace) -> None:
         found: Any = factorial.run()
     else:
         found = laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
-    show(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) if options.json else str(found), options.json)
+    show(as_json(found.to_dict()) if options.json else str(found), options.json)
     if place:
         save_figure(found.plot(), place)
 
@@ -106,8 +106,13 @@ def field(options: argparse.Namespace) -> None:
         return show(headlines.listed(), False)
     results = [one.run(options.full) for one in headlines.chosen(options.names)]
     if options.json:
-        return show(json.dumps([result.to_dict() for result in results], ensure_ascii=False, allow_nan=False, indent=1), True)
+        return show(as_json([result.to_dict() for result in results]), True)
     show("\n\n".join([*map(headlines.page, results), *([headlines.table(results)] if len(results) > 1 else [])]), False)
+
+
+def as_json(figures: Any) -> str:
+    """One JSON document, every digit kept; ValueError if a nan or inf was not turned into text."""
+    return json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1)
 
 
 def save_figure(figure: Any, place: Path) -> None:
@@ -147,7 +152,7 @@ def phase_diagram(options: argparse.Namespace) -> None:
     if found.results:
         if place:
             save_figure(phase.picture(found), place)
-        show(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) if options.json else phase.table(found), options.json)
+        show(as_json(found.to_dict()) if options.json else phase.table(found), options.json)
     if found.failed:
         raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
 
