@@ -3,7 +3,6 @@
 import importlib.util
 import math
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -536,15 +535,13 @@ def test_a_folded_picture_can_be_walked_and_selected(visit, fold):
     assert "folded" in page.locator(".note").inner_text()
 
 
-def test_a_thousand_boxes_are_ready_within_a_second(visit):
+def test_a_thousand_boxes_can_be_stepped_through_selected_and_asked_what_if(visit):
     loss, _ = rnn(140, 8)
     picture = draw(loss, None, limit=5_000).picture
     assert len(picture.boxes) >= 1_000
-    start = time.perf_counter()
     page = visit(loss, picture=picture)
-    ready = page.evaluate("performance.now()")
-    step = page.evaluate("(() => { const t = performance.now(); for (let k = last; k > last - 20; k--) step(k); return (performance.now() - t) / 20; })()")
-    chosen = page.evaluate("(() => { const t = performance.now(); select(400); return performance.now() - t; })()")
-    swept = page.evaluate("(() => { const t = performance.now(); replace(arrows.findIndex((a) => a.map && a.map.kind === 'diagonal'), { to: 'one' }); return performance.now() - t; })()")
-    print(f"{len(picture.boxes)} boxes: ready {ready:.0f} ms, step {step:.1f} ms, select {chosen:.0f} ms, what-if {swept:.0f} ms, in all {time.perf_counter() - start:.1f} s")
-    assert ready < 3_000 and step < 100 and chosen < 500 and swept < 1_500  # about a fifth of each on an idle machine
+    page.evaluate("(() => { for (let k = last; k > last - 20; k--) step(k); })()")
+    page.evaluate("select(400)")
+    assert page.locator("#panel").inner_text()
+    page.evaluate("replace(arrows.findIndex((a) => a.map && a.map.kind === 'diagonal'), { to: 'one' })")
+    assert "What if" in page.locator("body").inner_text()  # how long each takes: benchmarks/pictures.py
