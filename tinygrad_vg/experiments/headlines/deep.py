@@ -168,9 +168,8 @@ def residual_depth(full: bool) -> tuple[list[Row], Checks]:
 )  # fmt: skip
 def trainability(full: bool) -> tuple[list[Row], Checks]:
     cells = [(L, sw2) for L in (10, 30) for sw2 in (0.5, 1.0, 1.5, 4.0, 9.0)] if full else [(30, sw2) for sw2 in (0.5, 1.5, 4.0)]
-    reach = {sw2: 6 * depth_scale("tanh", sw2) for _, sw2 in cells}
-    signs = {sw2: x if math.isfinite(x) else "∞" for sw2, x in reach.items()}
-    rows = [{"sw2": sw2, "6 ξ": signs[sw2], **learned(L, "tanh", variance(sw2))} for L, sw2 in cells]
+    reach = {sw2: x if math.isfinite(x) else "∞" for _, sw2 in cells for x in [6 * depth_scale("tanh", sw2)]}
+    rows = [{"sw2": sw2, "6 ξ": reach[sw2], **learned(L, "tanh", variance(sw2))} for L, sw2 in cells]
     at = {cell: row["accuracy"] for cell, row in zip(cells, rows)}
     checks = {
         "Ordered, 30 layers, sw2 = .5: dead, as 6 ξ = 8.7 says": stuck(rows[cells.index((30, 0.5))]),
