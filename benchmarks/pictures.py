@@ -34,8 +34,8 @@ def rnn(T: int, n: int) -> Any:
 
 
 def scalar_mlp() -> Any:
-    """About 4,600 nodes, one for each number."""
-    y = nn.MLP([17] * 6 + [1], leaf=scalars, rng=0)(scalars(np.ones(17), name="x")).item()
+    """More than 5,000 nodes, one for each number."""
+    y = nn.MLP([18] * 6 + [1], leaf=scalars, rng=0)(scalars(np.ones(18), name="x")).item()
     loss = (y * y).named("loss")
     loss.backward()
     return loss
@@ -69,7 +69,7 @@ def main() -> int:
         timed("RNN of 400 steps, unrolled, svg", lambda: rnn(400, 32), ".svg", folder, fold=None)
         timed("RNN of 10,000 steps, rolled, svg", lambda: rnn(10_000, 32), ".svg", folder, fold="rolled")
         timed("RNN of 25,000 steps, auto, svg", lambda: rnn(25_000, 4), ".svg", folder)
-        timed("MLP of Scalars, unfolded, svg", scalar_mlp, ".svg", folder, fold=None)
+        timed("MLP of Scalars, unfolded, svg", scalar_mlp, ".svg", folder, fold=None, limit=6_000)
         page = timed("RNN of 125 steps, unfolded, page", lambda: rnn(125, 8), ".html", folder, fold=None)
         try:
             in_the_browser(page)
