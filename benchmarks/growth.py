@@ -60,6 +60,7 @@ class WithBackward:
         loss.backward()
 
 
+PARTS = ["recurrence", "scalars", "start", "chain", "draw"]
 WAYS: dict[str, Any] = {
     "grad()": type("Grad", (WithGrad, Ours), {}),
     "backward()": type("Backward", (WithBackward, Ours), {}),
@@ -174,12 +175,17 @@ def shown(part: str, lengths: list[int]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--parts", default="recurrence,scalars,start,chain,draw", help="of %(default)s")
+    options.add_argument("--parts", default=",".join(PARTS), help="of %(default)s")
     options.add_argument("--lengths", default="100,1000,10000", help="three fit 80 columns")
     chosen = options.parse_args(arguments)
+    parts, lengths = chosen.parts.split(","), chosen.lengths.split(",")
+    if unknown := set(parts) - set(PARTS):
+        options.error(f"there is no part {', '.join(unknown)}; parts: {', '.join(PARTS)}")
+    if not all(T.isdecimal() and int(T) for T in lengths):
+        options.error(f"lengths are whole numbers from 1 on, got {chosen.lengths}")
     began = time.perf_counter()
-    for part in chosen.parts.split(","):
-        print(shown(part, [int(T) for T in chosen.lengths.split(",")]), end="\n\n", flush=True)
+    for part in parts:
+        print(shown(part, [int(T) for T in lengths]), end="\n\n", flush=True)
     print(f"{time.perf_counter() - began:.0f} s in all")
     return 0
 

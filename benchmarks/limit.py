@@ -19,7 +19,10 @@ IN_CACHE = 30_000  # numbers: up to here slopes are taken for all steps at once,
 
 
 class Recurrent:
-    """What the RNN and the LSTM share: buffers, all inputs in one product, the readout, the weights' gradients."""
+    """What the RNN and the LSTM share: buffers, all inputs in one product, the readout, the weights' gradients.
+
+    Each adds forward(), the states from the inputs, and backward(), the d of every step from the last g.
+    """
 
     def __init__(self, workload: Workload) -> None:
         self.p, c = workload.parameters, workload.constants
@@ -48,12 +51,6 @@ class Recurrent:
         dot(self.x.T, d, out=G["Wx"])
         add.reduce(d, 0, out=G["b"])
         return 0.5 * float(np.vdot(error, error)), G
-
-    def forward(self) -> None:
-        raise NotImplementedError
-
-    def backward(self) -> None:
-        raise NotImplementedError
 
 
 class RNN(Recurrent):

@@ -130,6 +130,13 @@ def test_growth_is_measured_and_fitted(growth, capsys):
     assert growth.exponent([3.0, 12.0, 48.0], [1, 2, 4]) == pytest.approx(2)
 
 
+@pytest.mark.parametrize("arguments", [["--parts", "charts"], ["--lengths", "100,x"], ["--lengths", "0"]], ids=" ".join)
+def test_growth_refuses_what_does_not_exist_before_it_measures(growth, arguments, capsys):
+    with pytest.raises(SystemExit):
+        growth.main(arguments)
+    assert arguments[1] in capsys.readouterr().err
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_growth_asks_each_way(growth):
     for way in growth.WAYS:

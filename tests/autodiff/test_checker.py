@@ -59,6 +59,18 @@ def applied(rule: LinearOperation, x: Any) -> Any:
 # ---------------------------------------------------------------- what is right passes
 
 
+@pytest.mark.parametrize("slope", ["1 - x - x * x", "1 - x + -2 * x - x * x + 2 * x", "-1 * x + 1 - x * x", "-x + 1 - x * x", "(1) - x * (1 + x)"])
+def test_a_row_means_what_it_says_however_it_begins(slope):
+    with row("checker_row(x)", "x - x * x / 2 - x * x * x / 3", slope) as f:
+        assert vg.gradcheck(f, X, order=2) and vg.gradcheck(f, 0.3, order=2)
+
+
+def test_a_gradient_that_is_infinite_is_infinite_times_the_slope():
+    x = vg.Tensor([0.3, -0.3])
+    vg.tanh(x).backward(np.array([np.inf, -np.inf]))
+    assert np.array_equal(x.grad, [np.inf, -np.inf])
+
+
 RIGHT = {
     "one input": (lambda x: vg.tanh(x) * x, X),
     "two inputs, broadcast": (lambda x, b: vg.sigmoid(x * b), X, X[0]),

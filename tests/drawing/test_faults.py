@@ -44,20 +44,6 @@ def drawing():
     return made
 
 
-@pytest.fixture
-def no_engine(monkeypatch, tmp_path):
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setattr(render, "find_spec", lambda name: None)
-    monkeypatch.setenv("PATH", str(folder))
-    return folder
-
-
-def fake_dot(folder, script):
-    (folder / "dot").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "dot").chmod(0o755)
-
-
 def complete(content, kind):
     return content.rstrip().endswith(ENDS[kind].rstrip())
 
@@ -94,8 +80,8 @@ MISBEHAVING = {  # what it does: (its script, the error for a PNG, its words)
 
 @posix
 @pytest.mark.parametrize("script, error, words", MISBEHAVING.values(), ids=MISBEHAVING)
-def test_an_engine_that_misbehaves_is_named_in_time_and_the_file_stays_as_it_was(no_engine, tmp_path, script, error, words):
-    fake_dot(no_engine, script)
+def test_an_engine_that_misbehaves_is_named_in_time_and_the_file_stays_as_it_was(fake_dot, tmp_path, script, error, words):
+    fake_dot(script)
     path, picture = tmp_path / "a.png", draw(recurrent(), time_limit=0.3 if error is TimeoutError else 20)
     path.write_bytes(b"old")
     began = time.monotonic()
@@ -104,32 +90,32 @@ def test_an_engine_that_misbehaves_is_named_in_time_and_the_file_stays_as_it_was
     with pytest.warns(RuntimeWarning, match=f"(?s)plain columns instead: .*{words}"):
         assert ET.fromstring(picture.svg).tag.endswith("svg") and "h[4] = tanh" in picture.svg
     assert time.monotonic() - began < 8
-    assert path.read_bytes() == b"old" and sorted(os.listdir(tmp_path)) == ["a.png", "bin"]
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.png"]
     assert complete(picture.save(tmp_path / "a.html").read_bytes(), "html")
 
 
 @posix
 @pytest.mark.parametrize("script", ["echo 'hello</svg>'", "echo '<svg><g></svg>'", "printf '<svg>\\377</svg>'", "echo '<svg><svg></svg>'"], ids=["no svg", "a tag left open", "not UTF-8", "one of two closed"])
-def test_what_only_looks_like_an_svg_is_not_taken_for_one(no_engine, script):
-    fake_dot(no_engine, script)
+def test_what_only_looks_like_an_svg_is_not_taken_for_one(fake_dot, script):
+    fake_dot(script)
     picture = draw(recurrent())
     with pytest.warns(RuntimeWarning, match="plain columns instead: Graphviz"):
         assert "h[4] = tanh" in picture.svg and ET.fromstring(picture.svg).tag.endswith("svg")
 
 
 @posix
-def test_a_file_that_grew_too_large_for_the_engine_is_not_a_picture_too_large_for_png(no_engine):
-    fake_dot(no_engine, "echo 'OSError: [Errno 27] File too large' >&2; exit 1")
+def test_a_file_that_grew_too_large_for_the_engine_is_not_a_picture_too_large_for_png(fake_dot):
+    fake_dot("echo 'OSError: [Errno 27] File too large' >&2; exit 1")
     with pytest.raises(RuntimeError, match=r"exit code 1.*File too large"):
         draw(recurrent()).rendered("png")
-    fake_dot(no_engine, "echo 'dot: graph is too large for cairo-renderer bitmaps. Scaling by 0.5 to fit' >&2; exit 0")
+    fake_dot("echo 'dot: graph is too large for cairo-renderer bitmaps. Scaling by 0.5 to fit' >&2; exit 0")
     with pytest.raises(RuntimeError, match=r"too large for PNG.*\.svg or \.pdf"):
         draw(recurrent()).rendered("png")
 
 
 @posix
-def test_a_graph_larger_than_a_pipe_is_no_trouble_for_an_engine_that_does_not_read(no_engine):
-    fake_dot(no_engine, "exec 0<&-; echo 'Error: I do not read' >&2; exit 1")
+def test_a_graph_larger_than_a_pipe_is_no_trouble_for_an_engine_that_does_not_read(fake_dot):
+    fake_dot("exec 0<&-; echo 'Error: I do not read' >&2; exit 1")
     picture = draw(recurrent(T=200), fold=None)
     assert len(picture.dot) > 2**17
     with pytest.raises(RuntimeError, match="I do not read"):
@@ -145,15 +131,15 @@ def test_a_dot_that_is_no_program_is_named(no_engine, tmp_path, content):
         draw(recurrent()).save(tmp_path / "a.png")
     with pytest.warns(RuntimeWarning, match="plain columns"):
         assert "h[4] = tanh" in draw(recurrent()).svg
-    assert os.listdir(tmp_path) == ["bin"]
+    assert os.listdir(tmp_path) == []
 
 
 @posix
 @pytest.mark.parametrize("path", ["", "/no/such/folder", "."], ids=["empty", "missing", "here"])
-def test_a_path_that_leads_nowhere_means_no_engine(no_engine, monkeypatch, path):
+def test_a_path_that_leads_nowhere_means_no_engine(no_engine, fake_dot, monkeypatch, path):
     monkeypatch.setenv("PATH", path)
     (no_engine / "here").mkdir()
-    fake_dot(no_engine / "here", "echo 'the wrong one' >&2; exit 1")
+    fake_dot("echo 'the wrong one' >&2; exit 1", no_engine / "here")
     monkeypatch.chdir(no_engine / "here")
     assert render.engine("png") is None and "h[4] = tanh" in draw(recurrent()).svg
 
@@ -164,8 +150,8 @@ def test_a_folder_called_dot_is_no_engine(no_engine):
 
 
 @posix
-def test_an_engine_leaves_no_zombie(no_engine):
-    fake_dot(no_engine, "exec /bin/sleep 60")
+def test_an_engine_leaves_no_zombie(fake_dot):
+    fake_dot("exec /bin/sleep 60")
     for _ in range(2):
         with pytest.raises(TimeoutError):
             draw(recurrent(), time_limit=0.1).rendered("png")

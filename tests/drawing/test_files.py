@@ -23,21 +23,6 @@ def graph():
     return y
 
 
-@pytest.fixture
-def no_pygraphviz(monkeypatch, tmp_path):
-    """No engine at all: pygraphviz is hidden and PATH holds one empty folder, which is returned."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setattr(render, "find_spec", lambda name: None)
-    monkeypatch.setenv("PATH", str(folder))
-    return folder
-
-
-def fake_dot(folder, script, mode=0o755):
-    (folder / "dot").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "dot").chmod(mode)
-
-
 @needs_engine
 @pytest.mark.parametrize("suffix, start", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<svg"), ("dot", b"digraph")])
 def test_every_format_is_saved_and_the_path_returned(graph, tmp_path, suffix, start):
@@ -46,14 +31,14 @@ def test_every_format_is_saved_and_the_path_returned(graph, tmp_path, suffix, st
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_without_an_engine_svg_and_dot_still_come_out(graph, no_pygraphviz, tmp_path):
+def test_without_an_engine_svg_and_dot_still_come_out(graph, no_engine, tmp_path):
     drawing = draw(graph)
     assert ET.fromstring(drawing.svg).tag.endswith("svg") and "y = tanh" in drawing.svg
     assert drawing.save(tmp_path / "a.svg").read_text() == drawing.svg and drawing.save(tmp_path / "a.dot").read_text() == drawing.dot
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf"])
-def test_without_an_engine_png_and_pdf_say_both_remedies(graph, no_pygraphviz, tmp_path, suffix):
+def test_without_an_engine_png_and_pdf_say_both_remedies(graph, no_engine, tmp_path, suffix):
     with pytest.raises(RuntimeError, match=r'pip install "tinygrad_vg\[draw\]", or install Graphviz'):
         draw(graph).save(tmp_path / f"a.{suffix}")
     assert not (tmp_path / f"a.{suffix}").exists()
@@ -71,8 +56,8 @@ def test_without_an_engine_png_and_pdf_say_both_remedies(graph, no_pygraphviz, t
         ("echo '<svg><g>'", RuntimeError, "not complete"),
     ],
 )
-def test_an_engine_that_hangs_or_fails_is_named_and_svg_comes_out_in_columns(graph, no_pygraphviz, tmp_path, script, error, words):
-    fake_dot(no_pygraphviz, script)
+def test_an_engine_that_hangs_or_fails_is_named_and_svg_comes_out_in_columns(graph, fake_dot, tmp_path, script, error, words):
+    fake_dot(script)
     began = time.monotonic()
     with pytest.raises(error, match=words):
         draw(graph, time_limit=0.3).save(tmp_path / "a.png")
@@ -82,17 +67,17 @@ def test_an_engine_that_hangs_or_fails_is_named_and_svg_comes_out_in_columns(gra
 
 
 @posix
-def test_fontconfigs_grumbling_is_no_error(graph, no_pygraphviz, recwarn):
-    fake_dot(no_pygraphviz, "echo 'Fontconfig error: no fonts' >&2; echo '<svg>ours</svg>'")
+def test_fontconfigs_grumbling_is_no_error(graph, fake_dot, recwarn):
+    fake_dot("echo 'Fontconfig error: no fonts' >&2; echo '<svg>ours</svg>'")
     assert draw(graph).svg == "<svg>ours</svg>\n" and not recwarn
 
 
 @posix
-def test_a_dot_in_the_current_folder_or_without_permission_is_not_run(graph, no_pygraphviz, monkeypatch):
-    fake_dot(no_pygraphviz, "exit 0", mode=0o644)
+def test_a_dot_in_the_current_folder_or_without_permission_is_not_run(graph, no_engine, fake_dot, monkeypatch):
+    fake_dot("exit 0", mode=0o644)
     assert render.engine("svg") is None
-    fake_dot(no_pygraphviz, "exit 0")
-    monkeypatch.chdir(no_pygraphviz)
+    fake_dot("exit 0")
+    monkeypatch.chdir(no_engine)
     monkeypatch.setenv("PATH", ".")
     assert render.engine("svg") is None
 
@@ -116,12 +101,12 @@ def test_a_file_is_complete_or_untouched(graph, tmp_path, monkeypatch, existing,
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == ([("a.dot", "old")] if existing else [])
 
 
-def test_nothing_is_touched_when_the_picture_itself_fails(graph, no_pygraphviz, tmp_path):
+def test_nothing_is_touched_when_the_picture_itself_fails(graph, no_engine, tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
     with pytest.raises(RuntimeError):
         draw(graph).save(path)
-    assert path.read_bytes() == b"old" and len(os.listdir(tmp_path)) == 2  # and the empty bin
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.png"]
 
 
 @posix

@@ -341,15 +341,15 @@ def test_files_03_every_odd_target_is_refused_in_words_or_written(tmp_path):
 
 
 @posix
-def test_files_04_an_old_file_is_replaced_by_nothing_but_a_finished_picture(tmp_path, no_pygraphviz):
+def test_files_04_an_old_file_is_replaced_by_nothing_but_a_finished_picture(tmp_path, fake_dot):
     path = tmp_path / "out.png"
     path.write_bytes(b"precious")
     for script, error, limit in (("exit 1", RuntimeError, 20), ("echo half", RuntimeError, 20), ("exec /bin/sleep 9", TimeoutError, 0.2)):
-        fake_dot(no_pygraphviz, script)
+        fake_dot(script)
         with pytest.raises(error):
             draw(graph("x"), time_limit=limit).save(path)
         assert path.read_bytes() == b"precious"
-    fake_dot(no_pygraphviz, "printf '\\211PNG IEND\\256B`\\202'")
+    fake_dot("printf '\\211PNG IEND\\256B`\\202'")
     assert draw(graph("x")).save(path).read_bytes() == b"\x89PNG IEND\xaeB`\x82"
 
 
@@ -377,20 +377,7 @@ for _ in range(30):
     assert os.listdir(tmp_path) == ["out.dot"]
 
 
-@pytest.fixture
-def no_pygraphviz(monkeypatch, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bin")
-    monkeypatch.setattr(render, "find_spec", lambda name: None)
-    monkeypatch.setenv("PATH", str(folder))
-    return folder
-
-
-def fake_dot(folder, script):
-    (folder / "dot").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "dot").chmod(0o755)
-
-
-def test_files_06_without_graphviz_dot_svg_and_page_are_made_and_png_says_what_to_install(no_pygraphviz, tmp_path):
+def test_files_06_without_graphviz_dot_svg_and_page_are_made_and_png_says_what_to_install(no_engine, tmp_path):
     drawing = draw(graph("x"))
     for kind in ("dot", "svg", "html"):
         assert "y = multiply" in drawing.save(tmp_path / f"a.{kind}").read_text(encoding="utf-8")
@@ -405,8 +392,8 @@ def test_files_06_without_graphviz_dot_svg_and_page_are_made_and_png_says_what_t
     [("kill -SEGV $$", "exit code -11"), ("exec /bin/sleep 9", "did not finish within 0.2 s"), ("echo rubbish", "not complete"), ("echo 'dot: option -T unknown' >&2; exit 1", "-T unknown"),
      ("echo 'Format: \"png\" not recognized. No formats found.' >&2; exit 1", "not recognized")],
 )  # fmt: skip
-def test_files_07_a_dot_that_misbehaves_is_stopped_quoted_and_done_without(no_pygraphviz, tmp_path, script, words):
-    fake_dot(no_pygraphviz, script)
+def test_files_07_a_dot_that_misbehaves_is_stopped_quoted_and_done_without(fake_dot, tmp_path, script, words):
+    fake_dot(script)
     limit = 0.2 if "sleep" in script else 20
     with pytest.raises((RuntimeError, TimeoutError), match=words):
         draw(graph("x"), time_limit=limit).save(tmp_path / "a.png")
@@ -419,10 +406,10 @@ def test_files_07_a_dot_that_misbehaves_is_stopped_quoted_and_done_without(no_py
 
 @posix
 @pytest.mark.parametrize("path", [".", "", ":", "./bin", "bin"])
-def test_files_08_a_dot_in_the_current_folder_is_not_run(no_pygraphviz, monkeypatch, tmp_path, path):
+def test_files_08_a_dot_in_the_current_folder_is_not_run(fake_dot, monkeypatch, tmp_path, path):
     (tmp_path / "bin").mkdir()
     for folder in (tmp_path, tmp_path / "bin"):
-        fake_dot(folder, f"echo ran > {tmp_path}/ran; exit 1")
+        fake_dot(f"echo ran > {tmp_path}/ran; exit 1", folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", path)
     assert "y = multiply" in draw(graph("x")).svg and not (tmp_path / "ran").exists()

@@ -55,6 +55,18 @@ def test_a_short_gradient_is_left_alone():
     assert clip_norm({"w": Tensor([1.0])}, 1.0) == (0.0, 0.0, 1.0)
 
 
+def test_an_infinite_threshold_only_measures():
+    for entries_of_g, before in (([3.0, 4.0], 5.0), ([0.0, 0.0], 0.0)):
+        w = with_gradient(entries_of_g)
+        assert clip_norm({"w": w}, np.inf) == (before, before, 1.0)
+        assert np.array_equal(w.grad, entries_of_g)
+    assert np.array_equal(clip_norm({"w": with_gradient([[3.0, 4.0], [0.0, 0.0]])}, np.inf, per_seed=True).factor, [1.0, 1.0])
+
+
+def test_a_gradient_far_below_the_threshold_stays():
+    assert clip_norm({"w": with_gradient([5e-324])}, 1e10).factor == 1.0
+
+
 def test_lengths_neither_over_nor_underflow():
     assert clip_norm({"w": with_gradient([3e200, 4e200])}, 1.0).before == pytest.approx(5e200)
     assert clip_norm({"w": with_gradient([3e-200, 4e-200])}, 1.0).before == pytest.approx(5e-200)

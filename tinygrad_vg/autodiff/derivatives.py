@@ -32,7 +32,7 @@ class Elementwise(Rule):
         arguments = ", ".join(operands)
         self.value = compiled(f"lambda {arguments}: {value}", ON_ARRAYS)  # type: ignore[method-assign]
         self.diagonals: list[Any] = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in slopes]
-        products = [row and product(row) for row in slopes]
+        products = [row and {"1": "g", "-1": "-g"}.get(row, f"g * ({row})") for row in slopes]
         self.pulls: list[Any] = [product and compiled(f"lambda g, y, {arguments}: {product}", ON_NODES) for product in products]
         self.forward: dict[tuple[type, ...], Any] = {}  # for Scalars, by the operands' types
 
@@ -109,11 +109,6 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
     ON_ARRAYS.setdefault(name, rule.value)
     ON_NUMBERS.setdefault(name, compiled(f"lambda {', '.join(operands)}: {value}", ON_NUMBERS))
     return function
-
-
-def product(row: str) -> str:
-    """g times a row, as text: g * (1 - y * y) is g - g * (y * y), which is quicker on arrays."""
-    return {"1": "g", "-1": "-g"}.get(row, f"g - g * ({row[4:]})" if row.startswith("1 - ") else f"g * ({row})")
 
 
 def compiled(text: str, names: dict[str, Any]) -> Any:

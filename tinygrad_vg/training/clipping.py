@@ -31,12 +31,14 @@ class ClippedValues(NamedTuple):
 def clip_norm(parameters: Any, threshold: float, *, per_seed: bool = False) -> ClippedNorm:
     """If the gradient, all parameters laid end to end, is longer than threshold: g ← g · threshold / |g|. The direction stays.
 
-    parameters  {name: leaf}, or a model      per_seed  the first axis counts seeds, each clipped by itself (arrays are returned)
+    parameters  {name: leaf}, or a model      threshold  inf: the gradient is only measured
+    per_seed    the first axis counts seeds, each clipped by itself (arrays are returned)
     Pascanu, Mikolov & Bengio 2013, algorithm 1. FloatingPointError for a gradient that is not finite, naming its parameter.
     """
     leaves, gradients = parameters_of(parameters), checked(parameters, threshold)
     before = length(gradients.values(), per_seed)
-    factor = threshold / np.maximum(before, threshold)
+    most = min(threshold, np.finfo(float).max)
+    factor = most / np.maximum(before, most)
     if np.any(factor < 1):
         for name, g in gradients.items():
             assign_gradient(leaves[name], g * (factor.reshape(-1, *[1] * (np.ndim(g) - 1)) if per_seed else float(factor)))
