@@ -193,11 +193,7 @@ def constant(x: Any, what: str) -> Any:
         x = real_array(x, "fiub", what)
         if x.dtype.kind == "f":
             x = x.astype(kept_dtype(x.dtype), copy=False)
-    if is_locked(x):
-        return x
-    x = x.copy()
-    x.setflags(write=False)
-    return x.view()
+    return x if is_locked(x) else locked(x.copy())
 
 
 def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
