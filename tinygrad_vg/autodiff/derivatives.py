@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .maps import Diagonal, LinearMap, Rule, Spread, unbroadcast
-from .node import Node
+from .node import Node, new
 
 OPS: dict[str, Any] = {}  # every op by name: the registry
 ON_NODES: dict[str, Any] = {"inf": math.inf, "K": 2 * math.sqrt(2 / math.pi), "M": 2 * math.sqrt(2 / math.pi) * 0.044715}
@@ -28,52 +28,52 @@ class Elementwise(Rule):
     """A row of the table, compiled: the rule of a node whose entries each depend on the matching entries of its parents."""
 
     def __init__(self, name: str, operands: list[str], value: str, slopes: tuple[str | None, ...]):
-        self.name, self.operands, self.text, self.slopes = name, operands, value, slopes
+        self.name, self.operands, self.slopes = name, operands, slopes
+        self.text, *self.rows = [row and in_floats(row) for row in (value, *slopes)]
         arguments = ", ".join(operands)
-        self.value = compiled(f"lambda {arguments}: {value}", ON_ARRAYS)  # type: ignore[method-assign]
-        self.diagonals: list[Any] = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in slopes]
-        products = [row and {"1": "g", "-1": "-g"}.get(row, f"g * ({row})") for row in slopes]
-        self.pulls: list[Any] = [product and compiled(f"lambda g, y, {arguments}: {product}", ON_NODES) for product in products]
-        self.forward: dict[tuple[type, ...], Any] = {}  # for Scalars, by the operands' types
+        self.value = compiled(f"lambda {arguments}: {self.text}", ON_ARRAYS)  # type: ignore[method-assign]
+        self.diagonals: list[Any] = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in self.rows]
+        products = [{"1.0": "g", "-1.0": "-g"}.get(str(row), f"g * ({row})") for row in self.rows]
+        cases = "".join(f"{product} if i == {i} else " for i, product in enumerate(products))
+        cases = renamed(cases, {name: f"xs[{i}]" for i, name in enumerate(operands)})
+        self.back = compiled(f"lambda i, g, y, xs: {cases}None", ON_NODES)  # type: ignore[method-assign]
+        self.makers = Makers(self)
 
-    def on_numbers(self, operands: tuple) -> Any:
-        """For Scalars and floats: y and the slopes, in one go. A constant's slope is None and is never computed."""
-        types = tuple(map(type, operands))
-        if types not in self.forward:
-            slopes = [str(row) if isinstance(x, Node) else "None" for row, x in zip(self.slopes, operands)]
-            text = f"((y := {self.text}), ({', '.join(slopes)},))"
-            for name, x in zip(self.operands, operands):
-                text = re.sub(rf"\b{name}\b", f"{name}._value", text) if isinstance(x, Node) else text
-            self.forward[types] = compiled(f"lambda {', '.join(self.operands)}: {text}", ON_NUMBERS)
-        return self.forward[types]
+    def maker(self, kinds: tuple[type, ...]) -> Any:
+        """The function that applies this row to operands of these kinds: on nodes it makes a node."""
+        for name, slope, kind in zip(self.operands, self.slopes, kinds):
+            if slope is None and issubclass(kind, Node):
+                raise TypeError(f"{self.name}: {name} must be a constant, got a {kind.__name__}; pass its .data, or compare it: x > 0")
+        node = next((kind for kind in kinds if issubclass(kind, Node)), None)
+        return node.maker(self, kinds) if node else lambda *xs: self.each(*xs) if any_objects(xs) else self.value(*xs)
+
+    def written(self, text: str, kinds: tuple[type, ...], names: dict[str, Any]) -> Any:
+        """A maker, compiled from its text: the row pasted in, with the values of nodes in place of its letters."""
+        operands = ["_a", "_b", "_c"][: len(kinds)]
+        values = [f"{x}._value" if issubclass(kind, Node) else x for x, kind in zip(operands, kinds)]
+        letters = dict(zip(self.operands, values))
+        slopes = [renamed(str(row), letters) if issubclass(kind, Node) else "None" for row, kind in zip(self.rows, kinds)]
+        lists = {"operands": operands, "values": values, "slopes": slopes}
+        padded = {f"three_{what}": ", ".join([*these, "None", "None"][:3]) for what, these in lists.items()}
+        lists = {what: ", ".join(these) + "," for what, these in lists.items()}
+        names = {**names, "_rule": self, "_new": new}
+        exec(text.format(value=renamed(self.text, letters), **lists, **padded), names)
+        return names["make"]
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
         diagonal = Diagonal(self.diagonals[i](y, *xs), np.shape(y), str(self.slopes[i]))
         return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Spread(shape=np.shape(y)).local(0, y, [xs[i]])
 
-    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        part = self.pulls[i](g, y, *xs)
-        return part if part.shape == xs[i].shape else unbroadcast(part, xs[i].shape)
+    def fitted(self, part: Any, shape: tuple[int, ...]) -> Any:
+        return unbroadcast(part, shape)
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The row's text, with names in place of letters where there are any."""
-        letters = {"y": y} | {letter: name or letter for letter, name in zip(self.operands, names)}
-        return re.sub(r"[a-zA-Z_]\w*", lambda word: letters.get(word[0], word[0]), self.slopes[i] or "")
+        return renamed(self.slopes[i] or "", {"y": y} | {letter: name or letter for letter, name in zip(self.operands, names)})
 
     def __call__(self, *operands: Any) -> Any:
-        if None in self.slopes:
-            self.check_constants(operands)
-        for x in operands:
-            if isinstance(x, Node):
-                return x.record(self, operands)
-        return self.each(*operands) if any_objects(operands) else self.value(*operands)
-
-    def check_constants(self, operands: tuple) -> None:
-        """TypeError for a node where only a constant makes sense."""
-        for x, name, slope in zip(operands, self.operands, self.slopes):
-            if slope is None and isinstance(x, Node):
-                raise TypeError(f"{self.name}: {name} must be a constant, got a {type(x).__name__}; pass its .data, or compare it: x > 0")
+        return self.makers[tuple(map(type, operands))](*operands)
 
     def each(self, *operands: Any) -> np.ndarray:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
@@ -81,6 +81,17 @@ class Elementwise(Rule):
         result = np.empty(entries.shape, dtype=object)
         result.reshape(-1)[:] = [self(*numbers) for numbers in entries]
         return result if result.shape else result.item()
+
+
+class Makers(dict):
+    """The makers of a row by the kinds of its operands, as in makers[Tensor, float]; each compiled when it is first met."""
+
+    def __init__(self, rule: Elementwise):
+        self.rule = rule
+
+    def __missing__(self, kinds: tuple[type, ...]) -> Any:
+        self[kinds] = make = self.rule.maker(kinds)
+        return make
 
 
 def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
@@ -99,7 +110,8 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
     if name in OPS:
         raise ValueError(f"there is an op {name} already; choose another name")
     rule = Elementwise(name, operands, value, slopes)
-    function = compiled(f"lambda {arguments}: rule({', '.join(operands)})", {**ON_NODES, "rule": rule})
+    kinds = ", ".join(f"type({x})" for x in operands)
+    function = compiled(f"lambda {arguments}: makers[{kinds},]({', '.join(operands)})", {**ON_NODES, "makers": rule.makers})
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{name}, entry by entry: y = {value}\n\n" + "".join(
         f"    ∂y/∂{x} = {row or 'none, a constant'}\n" for x, row in zip(operands, slopes)
@@ -109,6 +121,16 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
     ON_ARRAYS.setdefault(name, rule.value)
     ON_NUMBERS.setdefault(name, compiled(f"lambda {', '.join(operands)}: {value}", ON_NUMBERS))
     return function
+
+
+def renamed(text: str, letters: dict[str, str]) -> str:
+    """A row with other words for its letters."""
+    return re.sub(r"[a-zA-Z_]\w*", lambda word: letters.get(word[0], word[0]), text)
+
+
+def in_floats(text: str) -> str:
+    """A row with 1.0 in place of 1: to NumPy, a float times an array is a third less work than a whole number."""
+    return re.sub(r"(?<![\w.])\d+(?![\w.])", r"\g<0>.0", text)
 
 
 def compiled(text: str, names: dict[str, Any]) -> Any:
@@ -136,7 +158,7 @@ ON_ARRAYS |= {name: getattr(np, name) for name in "exp log log1p expm1 sqrt sin 
 ON_ARRAYS |= {"exp_or_inf": exp_or_inf}
 ON_NUMBERS |= {name: getattr(math, name) for name in "exp log log1p expm1 sqrt sin cos tanh".split()}
 ON_NUMBERS |= {
-    "exp_or_inf": lambda a: math.exp(a) if a < 709 else math.inf if a == a else a,
+    "exp_or_inf": math.exp,  # where it overflows, the whole op is done again as NumPy does it
     "maximum": lambda a, b: a if a >= b or a != a else b,
     "minimum": lambda a, b: a if a <= b or a != a else b,
     "where": lambda condition, a, b: a if condition else b,

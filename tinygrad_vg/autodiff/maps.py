@@ -44,8 +44,8 @@ class LinearMap:
     def pull(self, g: Any) -> Any:
         """Jᵀ g: g of shape_out gives an array of shape_in (vector–Jacobian product, reverse mode)."""
         part = self._pull(shaped(g, self.shape_out, "pull"))
-        if getattr(part, "shape", None) != self.shape_in:
-            given = getattr(part, "shape", type(part).__name__)
+        given = getattr(part, "shape", type(part).__name__)
+        if given != self.shape_in:
             raise ValueError(f"the pull of {self.text} must give an array of shape {self.shape_in}, got {given}")
         return part
 
@@ -111,6 +111,10 @@ class Rule:
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         """What x_i receives of the gradient g: local(i, y, xs).pull(g). Rules of the engine may write it out, for speed."""
         return self.local(i, y, xs).pull(g)
+
+    def fitted(self, part: Any, shape: tuple[int, ...]) -> Any:
+        """What to do with a part of a gradient that is not of its parent's shape: ValueError."""
+        raise ValueError(f"the derivative of {self.name} gave {getattr(part, 'shape', type(part).__name__)} for a parent of shape {shape}")
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """∂y/∂x_i as text, in the letters of the rule or, where they are given, in the names of the operands and of y."""
@@ -204,8 +208,10 @@ class LinearOperation(LinearMap, Rule):
         return g.record(self.T, (g,)) if isinstance(g, Node) else self.adjoint(g)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        if self.ready and (self.shape_in, self.shape_out) == (xs[0].shape, y.shape):
+            return self
         map = copy(self) if self.ready else self  # one rule may serve several nodes
-        map.shape_in, map.shape_out, map.ready = np.shape(xs[0]), np.shape(y), True
+        map.shape_in, map.shape_out, map.ready = xs[0].shape, y.shape, True
         return map
 
     @property
@@ -245,9 +251,9 @@ def unit_arrays(shape: tuple[int, ...]) -> Any:
 
 def shaped(x: Any, shape: tuple[int, ...], verb: str) -> Any:
     """x as a node or a read-only array, if it has the shape; else ValueError."""
-    x = x if isinstance(x, Node) else np.asarray(x).view()
+    if not isinstance(x, Node):
+        x = (x if type(x) is np.ndarray else np.asarray(x)).view()
+        x.flags.writeable = False  # others hold the same gradient
     if x.shape != shape:
         raise ValueError(f"{verb} needs shape {shape}, got {x.shape}")
-    if isinstance(x, np.ndarray):
-        x.flags.writeable = False  # others hold the same gradient
     return x

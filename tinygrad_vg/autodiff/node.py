@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from .maps import LinearMap
 
+new = object.__new__
 births = count(1)  # shared by births and changes, so that the two can be compared; never printed
 latest_change = [0]
 AnyNode = TypeVar("AnyNode", bound="Node")
@@ -54,13 +55,14 @@ class Node:
     backward(seed=None, keep=True) fills .grad of its whole history; leaves accumulate over calls.
     """
 
-    __slots__ = ("_value", "_grad", "_name", "_parents", "rule", "birth", "changed", "__weakref__")
+    __slots__ = ("_value", "_grad", "_name", "rule", "birth", "changed", "__weakref__")
 
     # What each kind of node adds:
     #   record(rule, operands)   the node that a rule makes           local(i)         ∂self/∂parent i, a linear map
     #   hand_on(g, gradients, …) adds to each parent's its part of g  settle(g)        g, complete, as it is stored
     #   like(value, what)        value in this node's shape           owned(g)         g sharing no memory
     #   closed(value)            value, not to be written into        digits()         the value, as it is printed
+    #   _parents                 what it was made from                forget()         the node without its parents
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -68,22 +70,21 @@ class Node:
     def __init__(self, value: Any, name: Any):
         """A leaf: no rule made it, and it has no parents."""
         self._value, self._grad = value, None
-        self._parents: tuple = ()
         self._name = name if name is None or isinstance(name, Name) else Name(str(name))
         self.rule: Any = None
         self.birth, self.changed = next(births), 0  # changed: when a leaf was last given new data; 0: never
 
-    def made_by(self: AnyNode, rule: Any, operands: tuple, value: Any) -> AnyNode:
-        """Complete a new node: `rule` made its value of `operands`. Under no_grad() it forgets that at once."""
+    def made_by(self: AnyNode, rule: Any, value: Any) -> AnyNode:
+        """Complete a new node that has its parents: `rule` made its value of theirs. Under no_grad() it forgets that at once."""
         self._value = value
         self._grad = self._name = None
         self.changed = 0
         self.rule = rule
-        self._parents = operands
         self.birth = next(births)
         if now := mode.get():
             if not now.recording:
-                self.rule, self._parents = Unrecorded, ()
+                self.rule = Unrecorded
+                self.forget()
             if now.watch:
                 now.watch.made(self)
         return self

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .maps import Given, LinearMap, Rule, unbroadcast
+from .node import Node
 from .tensor import Waiting, apply, rows
 
 
@@ -64,25 +65,29 @@ class Linear(Product):
     name, letters = "linear", ("x", "W", "b")
 
     def value(self, x: Any, W: Any, b: Any = None) -> Any:
-        checked(getattr(x, "shape", ()), getattr(W, "shape", ()), b)
-        y = times(x, W.T if W.ndim == 2 else W.swapaxes(1, 2))
-        return y if b is None else y + (b if W.ndim == 2 else b[:, None, :])
+        try:
+            fits = W.ndim == 2 and x.shape[-1:] == W.shape[1:] and (b is None or b.shape == W.shape[:1])
+        except AttributeError:  # a number
+            fits = False
+        if not fits:
+            checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
+            y = x @ W.swapaxes(1, 2)
+            return y if b is None else y + b[:, None, :]
+        return x.dot(W.T) if b is None else x.dot(W.T) + b
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         x, W = xs[:2]
         if i == 2:
             return np.broadcast_to(t if W.ndim == 2 else t[:, None, :], (*x.shape[:-1], t.shape[-1]))
+        if isinstance(t, Node):
+            return linear(t, W) if i == 0 else linear(x, t)
         return self.value(t, W) if i == 0 else self.value(x, t)
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        x, W = xs[:2]
-        if i == 0:
-            return times(g, W)
-        if i == 2:
-            return unbroadcast(g, xs[2].shape) if W.ndim == 2 else g.sum(axis=1)
+        W = xs[1]
         if W.ndim == 3:
-            return g.swapaxes(1, 2) @ x
-        return summed(g, x)
+            return (g @ W, g.swapaxes(1, 2) @ xs[0], g.sum(axis=1))[i]
+        return times(g, W) if i == 0 else summed(g, xs[0]) if i == 1 else unbroadcast(g, xs[2].shape)
 
 
 class Einsum(Product):
@@ -142,25 +147,20 @@ def explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
 
 
 def times(A: Any, B: Any) -> Any:
-    """A B; where both are plain arrays and B is a matrix, .dot is the quick way."""
-    return A.dot(B) if type(A) is type(B) is np.ndarray and B.ndim == 2 else A @ B
+    """A B; where B is a plain matrix, .dot is the quick way."""
+    return A.dot(B) if type(B) is np.ndarray and B.ndim == 2 else A @ B
 
 
 def summed(g: Any, x: Any) -> Any:
     """gᵀ x over all axes but the last, one term of a sum over the uses of a weight: left waiting, so that all become one product."""
-    if type(g) is type(x) is np.ndarray:
-        return Waiting(g, x)
-    return rows(g).T @ rows(x)
+    return Waiting(g, x) if type(g) is type(x) is np.ndarray else rows(g).T @ rows(x)
 
 
-def checked(x: tuple, W: tuple, bias: Any) -> None:
-    """ValueError unless x, W and b fit together."""
-    b = None if bias is None else np.shape(bias)
-    if len(W) == 2 and x and x[-1] == W[1] and (b is None or b == W[:1]):
-        return
-    if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b is not None and b != W[:-1]:
+def checked(x: tuple, W: tuple, b: tuple | None) -> None:
+    """ValueError unless the shapes are those of stacks, one for each seed."""
+    if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b not in (None, W[:-1]):
         raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,); got x {x}, W {W}, b {b}")
-    if len(W) == 3 and (len(x) != 3 or x[0] != W[0]):
+    if len(x) != 3 or x[0] != W[0]:
         raise ValueError(f"W {W} has a leading axis of seeds, so x must be (seeds, batch, in); got {x}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .derivatives import Elementwise, any_objects, as_object
+from .derivatives import ON_NUMBERS, Elementwise, any_objects, as_object
 from .maps import Diagonal, LinearMap
 from .node import Name, Node, describe
 from .operators import Operators
@@ -32,48 +32,68 @@ class Scalar(Operators):
     8.0
     """
 
-    __slots__ = ("slopes",)
-    slopes: tuple
+    __slots__ = ("_a", "_b", "_c", "_da", "_db", "_dc")  # no tuples: the garbage collector would look at each of them
     shape: tuple[int, ...] = ()
     ndim, size = 0, 1
     backward = backward
 
     def __init__(self, data: Any, name: Any = None):
         super().__init__(number(data, "Scalar"), name)
-        self.slopes = ()
+        self.forget()
+
+    def forget(self) -> None:
+        """A Scalar without parents."""
+        self._a = self._b = self._c = self._da = self._db = self._dc = None
+
+    @property
+    def _parents(self) -> tuple:
+        if self._b is None:
+            return () if self._a is None else (self._a,)
+        return (self._a, self._b) if self._c is None else (self._a, self._b, self._c)
+
+    @property
+    def slopes(self) -> tuple:
+        """∂self/∂parent for each parent; None for a constant."""
+        return (self._da, self._db, self._dc)[: len(self._parents)]
 
     @staticmethod
     def record(rule: Any, operands: tuple) -> Any:
-        """The Scalar that `rule` makes of `operands`: its value and, in the same go, its slopes."""
-        if not isinstance(rule, Elementwise):  # to an op on arrays a Scalar is an object array of shape ()
-            result = rule.value(*map(as_object, operands))
-            return result.item() if np.shape(result) == () and isinstance(result, np.ndarray) else result
-        forward = rule.forward.get(tuple(map(type, operands)))
-        if forward is None:  # types not met before: numbers that are not floats become floats
-            if any_objects(operands):
-                return rule.each(*operands)
-            operands = tuple([x if isinstance(x, Scalar) else number(x, rule.name) for x in operands])
-            forward = rule.on_numbers(operands)
-        try:
-            y, slopes = forward(*operands)
-        except (ArithmeticError, ValueError):
-            y = None
-        if type(y) is not float:
-            y, slopes = as_numpy(rule, operands)
-        node = Scalar.__new__(Scalar)
-        node.slopes = slopes
-        return node.made_by(rule, operands, y)
+        """The Scalar that `rule` makes of `operands`."""
+        if isinstance(rule, Elementwise):
+            return rule(*operands)
+        result = rule.value(*map(as_object, operands))  # to an op on arrays a Scalar is an object array of shape ()
+        return result.item() if np.shape(result) == () and isinstance(result, np.ndarray) else result
+
+    @staticmethod
+    def maker(rule: Elementwise, kinds: tuple[type, ...]) -> Any:
+        """The function that makes the Scalar of a row: its value and, in the same go, its slopes."""
+        if {Scalar, float}.issuperset(kinds):
+            return rule.written(MAKE, kinds, {**ON_NUMBERS, "Scalar": Scalar, "_as_numpy": as_numpy})
+        if any(issubclass(kind, np.ndarray) for kind in kinds):
+            return lambda *xs: rule.each(*xs) if any_objects(xs) else rule(*numbers(xs, rule.name))
+        return lambda *xs: rule(*numbers(xs, rule.name))  # numbers that are not floats become floats
 
     def local(self, i: int) -> LinearMap:
         return Diagonal(self.slopes[i], (), self.rule.slopes[i])
 
+    def slopes_as_nodes(self, inside: Any) -> list:
+        """The slopes of those parents that are to receive a gradient, made of nodes by the row."""
+        xs, rule = self._parents, self.rule
+        slopes = [
+            rule.diagonals[i](self, *xs) if isinstance(x, Scalar) and (inside is None or x in inside) else None for i, x in enumerate(xs)
+        ]
+        return [*slopes, None, None][:3]
+
     def hand_on(self, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
         """Add to each parent's gradient this node's times the slope (for a graph, times the row)."""
-        for i, (x, slope) in enumerate(zip(self._parents, self.slopes)):
-            if slope is not None and (inside is None or x in inside):
-                part = self.rule.pulls[i](g, self, *self._parents) if graph else g * slope
-                before = gradients.get(x)
-                gradients[x] = part if before is None else before + part
+        a, b, c = self._a, self._b, self._c
+        da, db, dc = self.slopes_as_nodes(inside) if graph else (self._da, self._db, self._dc)
+        if da is not None and (inside is None or a in inside):
+            gradients[a] = gradients[a] + g * da if a in gradients else g * da
+        if db is not None and (inside is None or b in inside):
+            gradients[b] = gradients[b] + g * db if b in gradients else g * db
+        if dc is not None and (inside is None or c in inside):
+            gradients[c] = gradients[c] + g * dc if c in gradients else g * dc
 
     def like(self, value: Any, what: str) -> Any:
         """value as a number; a Scalar as it is (a seed that is itself to be differentiated)."""
@@ -103,12 +123,33 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
     return result
 
 
-def as_numpy(rule: Elementwise, operands: tuple) -> tuple[float, tuple]:
-    """Value and slopes as NumPy computes them, for where Python's floats raise or leave the reals: 1 / 0., (-8.) ** (1 / 3)."""
+MAKE = """
+def make({operands}):
+    self = _new(Scalar)
+    try:
+        y = {value}
+        self._da, self._db, self._dc = {three_slopes}
+    except (ArithmeticError, ValueError):
+        y = None
+    if type(y) is not float:
+        y, self._da, self._db, self._dc = _as_numpy(_rule, ({operands}))
+    self._a, self._b, self._c = {three_operands}
+    return self.made_by(_rule, y)
+"""
+
+
+def numbers(xs: tuple, what: str) -> list:
+    """Scalars as they are, everything else as a float."""
+    return [x if isinstance(x, Scalar) else number(x, what) for x in xs]
+
+
+def as_numpy(rule: Elementwise, operands: tuple) -> tuple:
+    """y and three slopes as NumPy computes them, for where Python's floats raise or leave the reals: 1 / 0., (-8.) ** (1 / 3)."""
     with np.errstate(all="ignore"):
         xs = [np.float64(x._value if isinstance(x, Scalar) else x) for x in operands]
         y = rule.value(*xs)
-        return float(y), tuple([float(rule.diagonals[i](y, *xs)) if isinstance(x, Scalar) else None for i, x in enumerate(operands)])
+        slopes = [float(rule.diagonals[i](y, *xs)) if isinstance(x, Scalar) else None for i, x in enumerate(operands)]
+    return float(y), *[*slopes, None, None][:3]
 
 
 def number(x: Any, what: str) -> float:

@@ -47,12 +47,16 @@ class Select(LinearOperation):
 
     name = "getitem"
 
+    def __init__(self, index: tuple):
+        self.index = index
+        self.once = {int, slice, type(None), type(Ellipsis)}.issuperset(map(type, index))  # no entry is selected twice
+
     def value(self, x: Any) -> Any:
         return x[self.index]
 
     def adjoint(self, g: Any) -> Any:
         x = np.zeros(self.shape_in, g.dtype)
-        if all(part is None or part is Ellipsis or type(part) in (int, slice) for part in self.index):
+        if self.once:
             x[self.index] = g
         else:
             np.add.at(x, self.index, g)
@@ -87,7 +91,7 @@ class Join(Rule):
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         part = i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1])
-        return Select(index=(slice(None),) * (self.axis % y.ndim) + (part,)).local(0, xs[i], [y]).T
+        return Select((slice(None),) * (self.axis % y.ndim) + (part,)).local(0, xs[i], [y]).T
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return f"part {i} of {self.name}"
@@ -147,7 +151,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def getitem(x: Any, index: Any) -> Any:
     """x[index]: whole numbers, slices, None, ..., integer arrays, a mask; in any mixture NumPy takes."""
-    return apply(Select(index=tuple([index_part(part) for part in (index if isinstance(index, tuple) else (index,))])), x)
+    return apply(Select(tuple([index_part(part) for part in (index if isinstance(index, tuple) else (index,))])), x)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:

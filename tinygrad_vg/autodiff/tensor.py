@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from .derivatives import ON_ARRAYS, Elementwise
 from .maps import LinearMap
-from .node import Node, describe, plain
+from .node import Node, describe, new, plain
 from .operators import Operators
 from .sweep import backward
 
@@ -38,12 +38,17 @@ class Tensor(Operators):
            [14., 14.]])
     """
 
-    __slots__ = ()
+    __slots__ = ("_parents", "_xs")  # the parents, and their values
     __getitem__: Any
     backward = backward
 
     def __init__(self, data: Any, name: Any = None):
         super().__init__(leaf_array(data), name)
+        self.forget()
+
+    def forget(self) -> None:
+        """A Tensor without parents."""
+        self._parents, self._xs = (), ()
 
     shape = property(lambda self: self._value.shape)
     ndim = property(lambda self: self._value.ndim)
@@ -53,36 +58,43 @@ class Tensor(Operators):
     @staticmethod
     def record(rule: Any, operands: tuple) -> Tensor:
         """The Tensor that `rule` makes of `operands` (Tensors and constants); the derivative waits until somebody asks."""
-        xs, constants = [], False
+        xs = []
         for x in operands:
             if isinstance(x, Tensor):
                 xs.append(x._value)
             else:
                 xs.append(constant(x, rule.name))
-                constants = True
-        if constants:
-            operands = tuple([x if isinstance(x, Tensor) else value for x, value in zip(operands, xs)])
+                if xs[-1] is not x:
+                    operands = (*operands[: len(xs) - 1], xs[-1], *operands[len(xs) :])
         try:
             y = rule.value(*xs)
         except (ValueError, IndexError) as error:
             kind = ValueError if isinstance(error, ValueError) else IndexError
             given = ", ".join(f"{describe(x)} {np.shape(x)}" for x in operands)
             raise kind(f"{rule.name}: {error} (given {given}){getattr(rule, 'advice', '')}") from None
-        return Tensor.__new__(Tensor).made_by(rule, operands, y)
+        node = new(Tensor)
+        node._parents, node._xs = operands, xs
+        return node.made_by(rule, y)
+
+    @staticmethod
+    def maker(rule: Elementwise, kinds: tuple[type, ...]) -> Any:
+        """The function that makes the Tensor of a row."""
+        if {Tensor, float, int}.issuperset(kinds):
+            return rule.written(MAKE, kinds, {**ON_ARRAYS, "Tensor": Tensor})
+        return lambda *operands: Tensor.record(rule, operands)
 
     def local(self, i: int) -> LinearMap:
-        return self.rule.local(i, self._value, values(self._parents))
+        return self.rule.local(i, self._value, self._xs)
 
     def hand_on(self, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
         """Add to each parent's gradient the pull of this node's (for a graph, made of nodes)."""
-        y, xs = (self, self._parents) if graph else (self._value, values(self._parents))
-        back = self.rule.back
-        for i, parent in enumerate(self._parents):
+        rule, parents = self.rule, self._parents
+        y, xs = (self, parents) if graph else (self._value, self._xs)
+        for i, parent in enumerate(parents):
             if isinstance(parent, Tensor) and (inside is None or parent in inside):
-                part = back(i, g, y, xs)
-                if getattr(part, "shape", None) != parent._value.shape:
-                    given = getattr(part, "shape", type(part).__name__)
-                    raise ValueError(f"the derivative of {self.op} gave {given} for {describe(parent)}, which has shape {parent.shape}")
+                part = rule.back(i, g, y, xs)
+                if getattr(part, "shape", None) != xs[i].shape:
+                    part = rule.fitted(part, xs[i].shape)
                 before = gradients.get(parent)
                 gradients[parent] = part if before is None else before + part
 
@@ -104,7 +116,7 @@ class Tensor(Operators):
 
     def owned(self, g: Any) -> np.ndarray:
         """g as an array that shares memory with no other gradient."""
-        return np.array(g)
+        return g.copy() if type(g) is np.ndarray else np.array(g)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError(f"{describe(self)} would lose its gradient as a plain array; take its value with .data, or use an op of ours")
@@ -131,6 +143,19 @@ class Tensor(Operators):
         return text if self.dtype == np.float64 else f"{text}, dtype={self.dtype}"
 
 
+MAKE = """
+def make({operands}):
+    try:
+        y = {value}
+    except ValueError:
+        return Tensor.record(_rule, ({operands}))  # it says what does not fit
+    self = _new(Tensor)
+    self._parents = {operands}
+    self._xs = {values}
+    return self.made_by(_rule, y)
+"""
+
+
 class Waiting:
     """Contributions gᵀ x to the gradient of a weight, kept as pairs and carried out together as one matrix product.
 
@@ -139,32 +164,32 @@ class Waiting:
     """
 
     CHUNK = 1 << 18
-    __slots__ = ("pairs", "shape", "done")
+    __slots__ = ("factors", "shape", "done")
     __array_ufunc__ = None
     done: Any
 
     def __init__(self, g: np.ndarray, x: np.ndarray):
-        self.pairs, self.done = [(g, x)], None
+        self.factors, self.done = [g, x], None
         self.shape = (g.shape[-1], x.shape[-1])
 
     def __add__(self, other: Any) -> Waiting:
         if type(other) is Waiting:
-            self.pairs += other.pairs
+            self.factors += other.factors
             other = other.done
         if other is not None:
             self.done = other if self.done is None else self.done + other
-        if self.pairs and len(self.pairs) * sum(map(attrgetter("nbytes"), self.pairs[-1])) > self.CHUNK:
-            self.done, self.pairs = self.total(), []
+        if self.factors and len(self.factors) * self.factors[-1].nbytes > self.CHUNK:
+            self.done, self.factors = self.total(), []
         return self
 
     __radd__ = __add__
 
     def total(self) -> np.ndarray:
         """Gᵀ X, plus what was carried out before."""
-        if not self.pairs:
+        if not self.factors:
             return self.done
-        G, X = map(below, zip(*self.pairs))
-        return G.T.dot(X) if self.done is None else self.done + G.T.dot(X)
+        product = below(self.factors[0::2]).T.dot(below(self.factors[1::2]))
+        return product if self.done is None else self.done + product
 
 
 def below(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -182,7 +207,7 @@ def leaf_array(data: Any) -> np.ndarray:
     if isinstance(data, Node):
         raise TypeError(f"{describe(data)} is a node already; Tensor(x.data) starts a new graph from its value")
     array = real_array(data, "fiu", "a Tensor")
-    return locked(np.array(array, dtype=kept_dtype(array.dtype), order="C"))
+    return locked_copy(array.astype(kept_dtype(array.dtype), order="C", copy=False))
 
 
 def constant(x: Any, what: str) -> Any:
@@ -193,7 +218,7 @@ def constant(x: Any, what: str) -> Any:
         x = real_array(x, "fiub", what)
         if x.dtype.kind == "f":
             x = x.astype(kept_dtype(x.dtype), copy=False)
-    return x if is_locked(x) else locked(x.copy())
+    return x if is_locked(x) else locked_copy(x)
 
 
 def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
@@ -234,6 +259,12 @@ def locked(array: np.ndarray) -> np.ndarray:
         owner.setflags(write=False)
         owner = owner.base
     return array.view()
+
+
+def locked_copy(array: np.ndarray) -> np.ndarray:
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy.view()
 
 
 def is_locked(array: Any) -> bool:
