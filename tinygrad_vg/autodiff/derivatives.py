@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .maps import Diagonal, LinearMap, Rule, Spread, unbroadcast
-from .node import Node, new
+from .maps import Diagonal, LinearMap, Spread, unbroadcast
+from .node import Node
+from .written import RESERVED, Written, compiled, in_floats, renamed
 
 OPS: dict[str, Any] = {}  # every op by name: the registry
 ON_NODES: dict[str, Any] = {"inf": math.inf, "K": 2 * math.sqrt(2 / math.pi), "M": 2 * math.sqrt(2 / math.pi) * 0.044715}
@@ -24,41 +25,15 @@ ON_ARRAYS: dict[str, Any] = dict(ON_NODES)  # what a row's functions mean when i
 ON_NUMBERS: dict[str, Any] = dict(ON_NODES)  # … and Python numbers; on nodes they are the ops themselves
 
 
-class Elementwise(Rule):
-    """A row of the table, compiled: the rule of a node whose entries each depend on the matching entries of its parents."""
+class Elementwise(Written):
+    """A row of the table: the rule of a node whose entries each depend on the matching entries of its parents."""
 
     def __init__(self, name: str, operands: list[str], value: str, slopes: tuple[str | None, ...]):
-        self.name, self.operands, self.slopes = name, operands, slopes
-        self.text, *self.rows = [row and in_floats(row) for row in (value, *slopes)]
-        arguments = ", ".join(operands)
-        self.value = compiled(f"lambda {arguments}: {self.text}", ON_ARRAYS)  # type: ignore[method-assign]
-        self.diagonals: list[Any] = [row and compiled(f"lambda y, {arguments}: {row}", ON_NODES) for row in self.rows]
-        products = [{"1.0": "g", "-1.0": "-g"}.get(str(row), f"g * ({row})") for row in self.rows]
-        cases = "".join(f"{product} if i == {i} else " for i, product in enumerate(products))
-        cases = renamed(cases, {name: f"xs[{i}]" for i, name in enumerate(operands)})
-        self.back = compiled(f"lambda i, g, y, xs: {cases}None", ON_NODES)  # type: ignore[method-assign]
-        self.makers = Makers(self)
-
-    def maker(self, kinds: tuple[type, ...]) -> Any:
-        """The function that applies this row to operands of these kinds: on nodes it makes a node."""
-        for name, slope, kind in zip(self.operands, self.slopes, kinds):
-            if slope is None and issubclass(kind, Node):
-                raise TypeError(f"{self.name}: {name} must be a constant, got a {kind.__name__}; pass its .data, or compare it: x > 0")
-        node = next((kind for kind in kinds if issubclass(kind, Node)), None)
-        return node.maker(self, kinds) if node else lambda *xs: self.each(*xs) if any_objects(xs) else self.value(*xs)
-
-    def written(self, text: str, kinds: tuple[type, ...], names: dict[str, Any]) -> Any:
-        """A maker, compiled from its text: the row pasted in, with the values of nodes in place of its letters."""
-        operands = ["_a", "_b", "_c"][: len(kinds)]
-        values = [f"{x}._value" if issubclass(kind, Node) else x for x, kind in zip(operands, kinds)]
-        letters = dict(zip(self.operands, values))
-        slopes = [renamed(str(row), letters) if issubclass(kind, Node) else "None" for row, kind in zip(self.rows, kinds)]
-        lists = {"operands": operands, "values": values, "slopes": slopes}
-        padded = {f"three_{what}": ", ".join([*these, "None", "None"][:3]) for what, these in lists.items()}
-        lists = {what: ", ".join(these) + "," for what, these in lists.items()}
-        names = {**names, "_rule": self, "_new": new}
-        exec(text.format(value=renamed(self.text, letters), **lists, **padded), names)
-        return names["make"]
+        text, *self.rows = [row and in_floats(row) for row in (value, *slopes)]
+        pulls = [row and {"1.0": "g", "-1.0": "-g"}.get(row, f"g * ({row})") for row in self.rows]
+        super().__init__(name, operands, str(text), pulls, ON_ARRAYS, ON_NODES)
+        self.slopes = slopes
+        self.diagonals: list[Any] = [row and compiled(f"lambda y, {', '.join(operands)}: {row}", ON_NODES) for row in self.rows]
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
@@ -72,8 +47,8 @@ class Elementwise(Rule):
         """The row's text, with names in place of letters where there are any."""
         return renamed(self.slopes[i] or "", {"y": y} | {letter: name or letter for letter, name in zip(self.operands, names)})
 
-    def __call__(self, *operands: Any) -> Any:
-        return self.makers[tuple(map(type, operands))](*operands)
+    def on_constants(self, *xs: Any) -> Any:
+        return self.each(*xs) if any_objects(xs) else self.value(*xs)
 
     def each(self, *operands: Any) -> np.ndarray:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
@@ -81,17 +56,6 @@ class Elementwise(Rule):
         result = np.empty(entries.shape, dtype=object)
         result.reshape(-1)[:] = [self(*numbers) for numbers in entries]
         return result if result.shape else result.item()
-
-
-class Makers(dict):
-    """The makers of a row by the kinds of its operands, as in makers[Tensor, float]; each compiled when it is first met."""
-
-    def __init__(self, rule: Elementwise):
-        self.rule = rule
-
-    def __missing__(self, kinds: tuple[type, ...]) -> Any:
-        self[kinds] = make = self.rule.maker(kinds)
-        return make
 
 
 def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
@@ -105,9 +69,9 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
     """
     name, _, arguments = signature.strip().removesuffix(")").partition("(")
     operands = re.findall(r"(\w+)(?:=[^,]+)?", arguments)
-    if len(slopes) != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or {"g", "y", *ON_NODES} & set(operands):
+    if len(slopes) != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or {*RESERVED, *ON_NODES} & set(operands):
         raise ValueError(f"{signature} needs one to three operands, not named g, y or as an op, and a derivative (or None) for each")
-    if name in OPS:
+    if name in OPS or name in RESERVED:
         raise ValueError(f"there is an op {name} already; choose another name")
     rule = Elementwise(name, operands, value, slopes)
     kinds = ", ".join(f"type({x})" for x in operands)
@@ -121,20 +85,6 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
     ON_ARRAYS.setdefault(name, rule.value)
     ON_NUMBERS.setdefault(name, compiled(f"lambda {', '.join(operands)}: {value}", ON_NUMBERS))
     return function
-
-
-def renamed(text: str, letters: dict[str, str]) -> str:
-    """A row with other words for its letters."""
-    return re.sub(r"[a-zA-Z_]\w*", lambda word: letters.get(word[0], word[0]), text)
-
-
-def in_floats(text: str) -> str:
-    """A row with 1.0 in place of 1: to NumPy, a float times an array is a third less work than a whole number."""
-    return re.sub(r"(?<![\w.])\d+(?![\w.])", r"\g<0>.0", text)
-
-
-def compiled(text: str, names: dict[str, Any]) -> Any:
-    return eval(text, names)
 
 
 def any_objects(xs: Any) -> bool:

@@ -253,7 +253,7 @@ def shaped(x: Any, shape: tuple[int, ...], verb: str) -> Any:
     """x as a node or a read-only array, if it has the shape; else ValueError."""
     if not isinstance(x, Node):
         x = (x if type(x) is np.ndarray else np.asarray(x)).view()
-        x.flags.writeable = False  # others hold the same gradient
+        x.setflags(False)  # not to be written into: others hold the same gradient
     if x.shape != shape:
         raise ValueError(f"{verb} needs shape {shape}, got {x.shape}")
     return x

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from .maps import Given, LinearMap, Rule, unbroadcast
-from .node import Node
 from .tensor import Waiting, apply, rows
+from .written import Written
 
 
 class Product(Rule):
     """A product is linear in each of its operands: the push is the product itself with t in the place of x_i, the pull is `back`."""
 
-    letters: tuple[str, ...]
+    operands: list[str]
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The other operand, which is what this one is multiplied by: `W` on the edge from linear to x."""
-        named = [name or letter for name, letter in zip(names or self.letters, self.letters)]
+        named = [name or letter for name, letter in zip(names or self.operands, self.operands)]
         return "1" if i == 2 else named[1 - i]
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
@@ -35,59 +35,72 @@ class Product(Rule):
         return Given(lambda t: self.forth(i, t, xs), pull, np.shape(xs[i]), np.shape(y), self.formula(i))
 
 
-class Matmul(Product):
-    """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
-
-    name, letters = "matmul", ("A", "B")
+class Matmul(Product, Written):
     advice = "; if the inner sizes should match, transpose one of them with .T"
 
-    def value(self, a: Any, b: Any) -> Any:
-        if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
-            raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(a)} and {np.shape(b)}; a number takes *")
-        return times(a, b) if a.ndim == 2 else a @ b
 
-    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        a, b = xs
-        if a.ndim == b.ndim == 2:
-            return times(g, b.T) if i == 0 else summed(a, g)
-        if (xs[i].ndim, g.ndim) == (2, 1):  # a matrix times a vector, to the matrix: an outer product
-            return summed(g.reshape(1, -1), b.reshape(1, -1)) if i == 0 else summed(a.reshape(1, -1), g.reshape(1, -1))
-        A, B = (a.reshape(1, -1) if a.ndim == 1 else a), (b.reshape(-1, 1) if b.ndim == 1 else b)  # a row; a column
-        stacks = g.shape[: g.ndim - (a.ndim > 1) - (b.ndim > 1)]
-        G = g.reshape((*stacks, A.shape[-2], B.shape[-1]))
-        part = G @ B.swapaxes(-1, -2) if i == 0 else A.swapaxes(-1, -2) @ G
-        return unbroadcast(part, (A, B)[i].shape).reshape(xs[i].shape)
-
-
-class Linear(Product):
-    """y = x Wᵀ + b on the last axis of x, as one node. W (out, in); with a leading axis of seeds, W (seeds, out, in)."""
-
-    name, letters = "linear", ("x", "W", "b")
-
-    def value(self, x: Any, W: Any, b: Any = None) -> Any:
-        try:
-            fits = W.ndim == 2 and x.shape[-1:] == W.shape[1:] and (b is None or b.shape == W.shape[:1])
-        except AttributeError:  # a number
-            fits = False
-        if not fits:
-            checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
-            y = x @ W.swapaxes(1, 2)
-            return y if b is None else y + b[:, None, :]
-        return x.dot(W.T) if b is None else x.dot(W.T) + b
-
+class Linear(Product, Written):
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         x, W = xs[:2]
         if i == 2:
             return np.broadcast_to(t if W.ndim == 2 else t[:, None, :], (*x.shape[:-1], t.shape[-1]))
-        if isinstance(t, Node):
-            return linear(t, W) if i == 0 else linear(x, t)
-        return self.value(t, W) if i == 0 else self.value(x, t)
+        return linear(t, W) if i == 0 else linear(x, t)
 
-    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        W = xs[1]
-        if W.ndim == 3:
-            return (g @ W, g.swapaxes(1, 2) @ xs[0], g.sum(axis=1))[i]
-        return times(g, W) if i == 0 else summed(g, xs[0]) if i == 1 else unbroadcast(g, xs[2].shape)
+
+def product(a: Any, b: Any) -> Any:
+    """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
+    if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
+        raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(a)} and {np.shape(b)}; a number takes *")
+    return times(a, b) if a.ndim == 2 else a @ b
+
+
+def to_left(g: Any, a: Any, b: Any) -> Any:
+    """∂L/∂A = g Bᵀ; a vector b is a column, and of a matrix times a vector the part is an outer product."""
+    if a.ndim == b.ndim == 2:
+        return times(g, b.T)
+    if a.ndim == 2 and b.ndim == 1:
+        return summed(g.reshape(1, -1), b.reshape(1, -1))
+    return stacked(0, g, a, b)
+
+
+def to_right(g: Any, a: Any, b: Any) -> Any:
+    """∂L/∂B = Aᵀ g; a vector a is a row."""
+    if a.ndim == b.ndim == 2:
+        return summed(a, g)
+    if a.ndim == 1 and b.ndim == 2:
+        return summed(a.reshape(1, -1), g.reshape(1, -1))
+    return stacked(1, g, a, b)
+
+
+def stacked(i: int, g: Any, a: Any, b: Any) -> Any:
+    """The part of operand i where there are stacks of matrices, or vectors."""
+    A, B = (a.reshape(1, -1) if a.ndim == 1 else a), (b.reshape(-1, 1) if b.ndim == 1 else b)  # a row; a column
+    stacks = g.shape[: g.ndim - (a.ndim > 1) - (b.ndim > 1)]
+    G = g.reshape((*stacks, A.shape[-2], B.shape[-1]))
+    part = G @ B.swapaxes(-1, -2) if i == 0 else A.swapaxes(-1, -2) @ G
+    return unbroadcast(part, (A, B)[i].shape).reshape((a, b)[i].shape)
+
+
+def affine(x: Any, W: Any, b: Any = None) -> Any:
+    """y = x Wᵀ + b on the last axis of x. W (out, in); with a leading axis of seeds, W (seeds, out, in)."""
+    try:
+        if W.ndim == 2 and x.ndim and (b is None or b.shape == W.shape[:1]):
+            return x.dot(W.T) if b is None else x.dot(W.T) + b
+    except (AttributeError, ValueError):  # a number; shapes that do not fit
+        pass
+    checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
+    y = x @ W.swapaxes(1, 2)
+    return y if b is None else y + b[:, None, :]
+
+
+def to_weight(g: Any, x: Any, W: Any) -> Any:
+    """∂L/∂W = gᵀ x."""
+    return summed(g, x) if W.ndim == 2 else g.swapaxes(1, 2) @ x
+
+
+def to_bias(g: Any, b: Any) -> Any:
+    """∂L/∂b = Σ g over the batch."""
+    return unbroadcast(g, b.shape) if b.ndim == 1 else g.sum(axis=1)
 
 
 class Einsum(Product):
@@ -164,12 +177,21 @@ def checked(x: tuple, W: tuple, b: tuple | None) -> None:
         raise ValueError(f"W {W} has a leading axis of seeds, so x must be (seeds, batch, in); got {x}")
 
 
-LINEAR, MATMUL = Linear(), Matmul()
+def written(kind: type, name: str, operands: str, value: str, *pulls: str) -> Any:
+    return kind(name, operands.split(), value, list(pulls), globals(), globals())
+
+
+# fmt: off
+#                rule           operands   value              ∂L/∂ the first    ∂L/∂ the second          ∂L/∂ the third
+MATMUL = written(Matmul, "matmul", "A B",   "product(A, B)",   "to_left(g, A, B)", "to_right(g, A, B)")
+LINEAR = written(Linear, "linear", "x W",   "affine(x, W)",    "times(g, W)",      "to_weight(g, x, W)")
+AFFINE = written(Linear, "linear", "x W b", "affine(x, W, b)", "times(g, W)",      "to_weight(g, x, W)",     "to_bias(g, b)")
+# fmt: on
 
 
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product a @ b of NumPy: (n,) or (…, n, k) by (k,) or (…, k, m)."""
-    return apply(MATMUL, a, b)
+    return MATMUL.makers[type(a), type(b)](a, b)
 
 
 def linear(x: Any, W: Any, b: Any = None) -> Any:
@@ -177,7 +199,9 @@ def linear(x: Any, W: Any, b: Any = None) -> Any:
 
     With a leading axis of seeds: x (seeds, batch, n), W (seeds, m, n), b (seeds, m). ValueError if the shapes do not fit.
     """
-    return apply(LINEAR, x, W) if b is None else apply(LINEAR, x, W, b)
+    if b is None:
+        return LINEAR.makers[type(x), type(W)](x, W)
+    return AFFINE.makers[type(x), type(W), type(b)](x, W, b)
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:

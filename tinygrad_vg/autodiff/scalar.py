@@ -5,6 +5,8 @@ The slopes ∂y/∂a, ∂y/∂b, ∂y/∂c are computed in the forward pass, by 
     y  value      a, b, c  operands      da, db, dc  slopes (None for a constant)      g  gradient
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -12,9 +14,10 @@ import numpy as np
 
 from .derivatives import ON_NUMBERS, Elementwise, any_objects, as_object
 from .maps import Diagonal, LinearMap
-from .node import Name, Node, describe
+from .node import Name, Node, describe, new
 from .operators import Operators
 from .sweep import backward
+from .written import Written, defined, renamed
 
 
 class Scalar(Operators):
@@ -58,20 +61,26 @@ class Scalar(Operators):
 
     @staticmethod
     def record(rule: Any, operands: tuple) -> Any:
-        """The Scalar that `rule` makes of `operands`."""
+        """The Scalar that `rule` makes of `operands`. To an op on arrays a Scalar is an object array of shape ()."""
         if isinstance(rule, Elementwise):
             return rule(*operands)
-        result = rule.value(*map(as_object, operands))  # to an op on arrays a Scalar is an object array of shape ()
+        result = rule.value(*map(as_object, operands))
         return result.item() if np.shape(result) == () and isinstance(result, np.ndarray) else result
 
     @staticmethod
-    def maker(rule: Elementwise, kinds: tuple[type, ...]) -> Any:
-        """The function that makes the Scalar of a row: its value and, in the same go, its slopes."""
-        if {Scalar, float}.issuperset(kinds):
-            return rule.written(MAKE, kinds, {**ON_NUMBERS, "Scalar": Scalar, "_as_numpy": as_numpy})
-        if any(issubclass(kind, np.ndarray) for kind in kinds):
-            return lambda *xs: rule.each(*xs) if any_objects(xs) else rule(*numbers(xs, rule.name))
-        return lambda *xs: rule(*numbers(xs, rule.name))  # numbers that are not floats become floats
+    def maker(rule: Written, kinds: tuple[type, ...]) -> Any:
+        """The function that makes a Scalar of operands of these kinds: its value and, in the same go, its slopes."""
+        if not isinstance(rule, Elementwise):
+            return lambda *xs: Scalar.record(rule, xs)
+        if not {Scalar, float}.issuperset(kinds):
+            return lambda *xs: rule.each(*xs) if any_objects(xs) else rule(*[x if isinstance(x, Scalar) else number(x, rule.name) for x in xs])
+        letters, nodes = rule.letters(kinds), ["_a", "_b", "_c"][: len(kinds)]
+        slopes = [renamed(str(row), letters) if kind is Scalar else "None" for row, kind in zip(rule.rows, kinds)]
+        text = MAKE.format(
+            operands=", ".join(nodes), three=", ".join([*nodes, "None", "None"][:3]),
+            value=renamed(rule.text, letters), slopes=", ".join([*slopes, "None", "None"][:3]),
+        )  # fmt: skip
+        return defined(text, {**ON_NUMBERS, "_rule": rule, "_new": new, "_Scalar": Scalar, "_as_numpy": as_numpy})
 
     def local(self, i: int) -> LinearMap:
         return Diagonal(self.slopes[i], (), self.rule.slopes[i])
@@ -84,7 +93,8 @@ class Scalar(Operators):
         ]
         return [*slopes, None, None][:3]
 
-    def hand_on(self, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
+    @staticmethod
+    def hand_on(self: Scalar, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
         """Add to each parent's gradient this node's times the slope (for a graph, times the row)."""
         a, b, c = self._a, self._b, self._c
         da, db, dc = self.slopes_as_nodes(inside) if graph else (self._da, self._db, self._dc)
@@ -125,22 +135,17 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
 
 MAKE = """
 def make({operands}):
-    self = _new(Scalar)
+    self = _new(_Scalar)
     try:
         y = {value}
-        self._da, self._db, self._dc = {three_slopes}
+        self._da, self._db, self._dc = {slopes}
     except (ArithmeticError, ValueError):
         y = None
     if type(y) is not float:
-        y, self._da, self._db, self._dc = _as_numpy(_rule, ({operands}))
-    self._a, self._b, self._c = {three_operands}
+        y, self._da, self._db, self._dc = _as_numpy(_rule, ({operands},))
+    self._a, self._b, self._c = {three}
     return self.made_by(_rule, y)
 """
-
-
-def numbers(xs: tuple, what: str) -> list:
-    """Scalars as they are, everything else as a float."""
-    return [x if isinstance(x, Scalar) else number(x, what) for x in xs]
 
 
 def as_numpy(rule: Elementwise, operands: tuple) -> tuple:

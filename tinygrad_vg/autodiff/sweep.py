@@ -34,7 +34,7 @@ def sweep(
         try:
             if watch:
                 watch.passes(node, g, inside)
-            node.hand_on(g, gradients, inside, graph)
+            node.hand_on(node, g, gradients, inside, graph)
         except Exception as error:
             if hasattr(error, "add_note"):  # Python 3.11 and later
                 error.add_note(f"while differentiating {node.op} of {', '.join(map(describe, node.variables))}")

@@ -1,0 +1,84 @@
+"""How does text become an engine?  A rule is written down once, as text, and compiled into what runs.
+
+    value    y in terms of the operands, as in `a * b`
+    pulls    what each operand receives of a gradient g with respect to y, as in `g * (b)`; None: it takes constants only
+
+Both are pasted into a template: a function that makes the node of operands of certain kinds, and one that hands its
+gradient on to them. Templates are where a kind of node says how it is built, in scalar.py and tensor.py.
+
+    a, b, c  operands (the rule's own letters)      _a, _b, _c  the same as nodes      y  value      g  gradient
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from .maps import Rule
+from .node import Node
+
+RESERVED = {"g", "y", "self", "part", "gradients", "inside", "graph", "make", "hand_on"}  # the words of the templates
+
+
+class Written(Rule):
+    """A rule whose value and pulls are text. `values` and `names` say what the words of the one and of the others mean."""
+
+    def __init__(self, name: str, operands: list[str], text: str, pulls: list[str | None], values: dict, names: dict):
+        self.name, self.operands, self.text, self.pulls, self.values, self.names = name, operands, text, pulls, values, names
+        self.value = compiled(f"lambda {', '.join(operands)}: {text}", values)  # type: ignore[method-assign]
+        cases = "".join(f"{pull} if i == {i} else " for i, pull in enumerate(pulls))
+        cases = renamed(cases, {letter: f"xs[{i}]" for i, letter in enumerate(operands)})
+        self.back = compiled(f"lambda i, g, y, xs: {cases}None", names)  # type: ignore[method-assign]
+        self.makers = Makers(self)
+
+    def __call__(self, *operands: Any) -> Any:
+        return self.makers[tuple(map(type, operands))](*operands)
+
+    def maker(self, kinds: tuple[type, ...]) -> Any:
+        """The function that applies the rule to operands of these kinds: to nodes by making a node."""
+        for letter, pull, kind in zip(self.operands, self.pulls, kinds):
+            if pull is None and issubclass(kind, Node):
+                raise TypeError(f"{self.name}: {letter} must be a constant, got a {kind.__name__}; pass its .data, or compare it: x > 0")
+        node = next((kind for kind in kinds if issubclass(kind, Node)), None)
+        return node.maker(self, kinds) if node else self.on_constants
+
+    def on_constants(self, *xs: Any) -> Any:
+        return self.value(*map(np.asarray, xs))
+
+    def letters(self, kinds: tuple[type, ...]) -> dict[str, str]:
+        """What to put in place of each letter to get at the value: _a._value of a node, _a of a constant."""
+        return {
+            letter: f"{node}._value" if issubclass(kind, Node) else node
+            for letter, node, kind in zip(self.operands, ("_a", "_b", "_c"), kinds)
+        }
+
+
+class Makers(dict):
+    """The makers of a rule by the kinds of its operands, as in makers[Tensor, float]; each compiled when it is first met."""
+
+    def __init__(self, rule: Written):
+        self.rule = rule
+
+    def __missing__(self, kinds: tuple[type, ...]) -> Any:
+        self[kinds] = make = self.rule.maker(kinds)
+        return make
+
+
+def renamed(text: str, letters: dict[str, str]) -> str:
+    """A text with other words for its letters."""
+    return re.sub(r"[a-zA-Z_]\w*", lambda word: letters.get(word[0], word[0]), text)
+
+
+def in_floats(text: str) -> str:
+    """A text with 1.0 in place of 1: to NumPy, a float times an array is a third less work than a whole number."""
+    return re.sub(r"(?<![\w.])\d+(?![\w.])", r"\g<0>.0", text)
+
+
+def compiled(text: str, names: dict[str, Any]) -> Any:
+    return eval(text, names)
+
+
+def defined(text: str, names: dict[str, Any]) -> Any:
+    """The function that the text, a def, defines."""
+    exec(text, names := dict(names))
+    return next(reversed(names.values()))
