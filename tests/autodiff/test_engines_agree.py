@@ -162,7 +162,7 @@ def test_a_row_is_the_same_for_a_scalar_and_for_a_tensor_to_the_second_order(op)
 @pytest.mark.parametrize("chunk", [1, 500, 1 << 18])
 def test_a_weight_used_many_times_collects_every_use(chunk, monkeypatch):
     """60 steps of h = tanh(W h + x), in a batch and alone, and W once more by itself: mixed uses, carried out in any portions."""
-    from tinygrad_vg.autodiff.tensor import Waiting
+    from tinygrad_vg.autodiff.waiting import Waiting
 
     monkeypatch.setattr(Waiting, "CHUNK", chunk)
     rng = np.random.default_rng(5)

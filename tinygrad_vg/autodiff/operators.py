@@ -10,7 +10,6 @@ from typing import Any
 from . import derivatives as d
 from .node import Node, plain
 
-
 add, subtract, multiply, divide, power = (op.rule.makers for op in (d.add, d.subtract, d.multiply, d.divide, d.power))
 negative, absolute = d.negative.rule.makers, d.absolute.rule.makers
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .maps import Given, LinearMap, Rule, unbroadcast
-from .tensor import Waiting, apply, rows
+from .tensor import apply
+from .waiting import Waiting, rows
 from .written import Written
 
 

@@ -7,17 +7,18 @@ Nothing else is new: the sweep is the same, and so are the rows of the table. Nu
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from .arrays import constant, leaf_array, locked
 from .maps import LinearMap
 from .node import Node, describe, new, plain
 from .operators import Operators
 from .sweep import backward
-from .written import Written, defined, renamed
+from .waiting import Waiting
+from .written import NODES, Written, defined, renamed
 
 
 class Tensor(Operators):
@@ -39,6 +40,9 @@ class Tensor(Operators):
     """
 
     __slots__ = ("_parents", "_xs", "hand_on")  # the parents, their values, and how a gradient goes on to them
+    _parents: tuple
+    _xs: tuple | list
+    hand_on: Any
     __getitem__: Any
     backward = backward
 
@@ -71,16 +75,14 @@ class Tensor(Operators):
     @staticmethod
     def maker(rule: Written, kinds: tuple[type, ...]) -> Any:
         """The function that makes the Tensor of operands of these kinds: what record() does, for a rule that is text."""
-        letters, nodes = rule.letters(kinds), ["_a", "_b", "_c"][: len(kinds)]
+        letters = rule.letters(kinds)
+        nodes = NODES[: len(kinds)]
         copies = [f"{x} = _constant({x}, {rule.name!r})" for x, kind in zip(nodes, kinds) if not issubclass(kind, (Tensor, float, int))]
-        arms = [
-            ARM.format(node=node, letter=letter, pull=pull)
-            for node, letter, pull, kind in zip(nodes, rule.operands, rule.pulls, kinds)
-            if issubclass(kind, Tensor)
-        ]
+        operands = zip(nodes, rule.operands, rule.pulls, kinds)
+        arms = [ARM.format(node=node, letter=a, pull=pull) for node, a, pull, kind in operands if issubclass(kind, Tensor)]
         words = {"nodes": ", ".join(nodes), "letters": ", ".join(rule.operands), "values": ", ".join(letters.values())}
-        going = defined(HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule})
-        names = {"_rule": rule, "_hand_on": going, "_new": new, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit}
+        names = {"_rule": rule, "_new": new, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit}
+        names["_hand_on"] = defined(HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule})
         return defined(MAKE.format(copies="; ".join(copies), value=renamed(rule.text, letters), **words), {**rule.values, **names})
 
     def local(self, i: int) -> LinearMap:
@@ -134,7 +136,8 @@ class Tensor(Operators):
 def hand_on(self: Tensor, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
     """Add to each parent's gradient the pull of this node's (for a graph, made of nodes)."""
     rule, parents = self.rule, self._parents
-    y, xs = (self, parents) if graph else (self._value, self._xs)
+    y: Any = self if graph else self._value
+    xs = parents if graph else self._xs
     for i, x in enumerate(parents):
         if isinstance(x, Tensor) and (inside is None or x in inside):
             part = rule.back(i, g, y, xs)
@@ -175,125 +178,6 @@ def unfit(rule: Any, operands: tuple, error: Exception) -> Exception:
     given = ", ".join(f"{describe(x)} {np.shape(x)}" for x in operands)
     kind = ValueError if isinstance(error, ValueError) else IndexError
     return kind(f"{rule.name}: {error} (given {given}){getattr(rule, 'advice', '')}")
-
-
-class Waiting:
-    """Contributions gᵀ x to the gradient of a weight, kept as pairs and carried out together as one matrix product.
-
-    A weight of an RNN receives one such product at each time step. G and X, the g's and x's of all steps laid below each
-    other, give their sum in one go: Gᵀ X. Every `CHUNK` bytes the pairs so far are carried out, so memory stays small.
-    """
-
-    CHUNK = 1 << 18
-    __slots__ = ("factors", "shape", "done")
-    __array_ufunc__ = None
-    done: Any
-
-    def __init__(self, g: np.ndarray, x: np.ndarray):
-        self.factors, self.done = [g, x], None
-        self.shape = (g.shape[-1], x.shape[-1])
-
-    def __add__(self, other: Any) -> Waiting:
-        if type(other) is Waiting:
-            self.factors += other.factors
-            other = other.done
-        if other is not None:
-            self.done = other if self.done is None else self.done + other
-        if self.factors and len(self.factors) * self.factors[-1].nbytes > self.CHUNK:
-            self.done, self.factors = self.total(), []
-        return self
-
-    __radd__ = __add__
-
-    def total(self) -> np.ndarray:
-        """Gᵀ X, plus what was carried out before."""
-        if not self.factors:
-            return self.done
-        product = below(self.factors[0::2]).T.dot(below(self.factors[1::2]))
-        return product if self.done is None else self.done + product
-
-
-def below(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays (n,), (batch, n), … laid below each other: (rows, n)."""
-    return rows(parts[0]) if len(parts) == 1 else np.concatenate([part if part.ndim == 2 else rows(part) for part in parts])
-
-
-def rows(x: Any) -> Any:
-    """x as a matrix, its last axis as it is."""
-    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-
-
-def leaf_array(data: Any) -> np.ndarray:
-    """A locked copy of `data` in float32 or float64; TypeError for what cannot be differentiated with respect to."""
-    if isinstance(data, Node):
-        raise TypeError(f"{describe(data)} is a node already; Tensor(x.data) starts a new graph from its value")
-    array = real_array(data, "fiu", "a Tensor")
-    return locked_copy(array.astype(kept_dtype(array.dtype), order="C", copy=False))
-
-
-def constant(x: Any, what: str) -> Any:
-    """x as a constant of the graph: numbers as they are, arrays copied unless they are read-only already."""
-    if type(x) is not np.ndarray or x.dtype is not DOUBLE:
-        if isinstance(x, (float, int, np.number, np.bool_)) and not isinstance(x, np.complexfloating):
-            return np.float64(x) if isinstance(x, (np.longdouble, np.float16)) else x
-        x = real_array(x, "fiub", what)
-        if x.dtype.kind == "f":
-            x = x.astype(kept_dtype(x.dtype), copy=False)
-    return x if is_locked(x) else locked_copy(x)
-
-
-def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
-    """x as an array of the kinds of real numbers allowed (f float, i u integer, b bool); else an error that says what to do."""
-    if isinstance(x, (np.ma.MaskedArray, np.matrix)):
-        raise TypeError(f"a {type(x).__name__} would lose its special meaning; pass np.asarray(…) of it, and mask with where()")
-    if isinstance(x, Node):
-        raise TypeError(f"{what} needs Tensors or plain numbers, got {describe(x)}; a Scalar and a Tensor do not mix: pass its .data")
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"{what} needs a regular array of numbers: {error}") from None
-    if array.dtype.kind not in kinds:
-        hint = HINTS.get(array.dtype.kind, "convert it to numbers first")
-        given = f"{array.dtype}; {hint}" if isinstance(x, (np.ndarray, list, tuple)) else type(x).__name__
-        raise TypeError(f"{what} needs real numbers (float64 or float32) or arrays of them, not {given}")
-    return array
-
-
-def kept_dtype(dtype: np.dtype) -> np.dtype:
-    return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64)
-
-
-DOUBLE = np.dtype(np.float64)
-HINTS = {
-    "b": "a condition belongs in where(), a mask of numbers is array.astype(float)",
-    "c": "take .real and .imag as two arrays",
-    "O": "Scalars go through NumPy's operators on the object array itself, without a Tensor",
-}
-
-
-def locked(array: np.ndarray) -> np.ndarray:
-    """A read-only view whose memory is read-only too, so that it cannot be unlocked; the array itself if it is one already."""
-    if is_locked(array):
-        return array
-    owner: Any = array
-    while isinstance(owner, np.ndarray):  # the array, the array it is a view of, and so on
-        owner.setflags(write=False)
-        owner = owner.base
-    return array.view()
-
-
-def locked_copy(array: np.ndarray) -> np.ndarray:
-    copy = array.copy()
-    copy.setflags(False)  # by place: by name it takes three times as long
-    return copy.view()
-
-
-def is_locked(array: Any) -> bool:
-    while isinstance(array, np.ndarray):
-        if array.flags.writeable:
-            return False
-        array = array.base
-    return True
 
 
 def apply(rule: Any, *operands: Any) -> Any:

@@ -3,8 +3,8 @@
     value    y in terms of the operands, as in `a * b`
     pulls    what each operand receives of a gradient g with respect to y, as in `g * (b)`; None: it takes constants only
 
-Both are pasted into a template: a function that makes the node of operands of certain kinds, and one that hands its
-gradient on to them. Templates are where a kind of node says how it is built, in scalar.py and tensor.py.
+Both are pasted into a template, of a function that makes a node from operands of certain kinds, or of one that hands its
+gradient on to them. The templates say how a node is built, so they are in scalar.py and tensor.py.
 
     a, b, c  operands (the rule's own letters)      _a, _b, _c  the same as nodes      y  value      g  gradient
 """
@@ -17,6 +17,7 @@ import numpy as np
 from .maps import Rule
 from .node import Node
 
+NODES = ("_a", "_b", "_c")
 RESERVED = {"g", "y", "self", "part", "gradients", "inside", "graph", "make", "hand_on"}  # the words of the templates
 
 
@@ -39,7 +40,7 @@ class Written(Rule):
         for letter, pull, kind in zip(self.operands, self.pulls, kinds):
             if pull is None and issubclass(kind, Node):
                 raise TypeError(f"{self.name}: {letter} must be a constant, got a {kind.__name__}; pass its .data, or compare it: x > 0")
-        node = next((kind for kind in kinds if issubclass(kind, Node)), None)
+        node: Any = next((kind for kind in kinds if issubclass(kind, Node)), None)
         return node.maker(self, kinds) if node else self.on_constants
 
     def on_constants(self, *xs: Any) -> Any:
@@ -49,7 +50,7 @@ class Written(Rule):
         """What to put in place of each letter to get at the value: _a._value of a node, _a of a constant."""
         return {
             letter: f"{node}._value" if issubclass(kind, Node) else node
-            for letter, node, kind in zip(self.operands, ("_a", "_b", "_c"), kinds)
+            for letter, node, kind in zip(self.operands, NODES, kinds)
         }
 
 

@@ -1,0 +1,83 @@
+"""Which arrays may enter a graph, and as what?  Real numbers, in float64 or float32, locked so that nobody changes them.
+
+A leaf is a copy. A constant is a copy, too, unless it is read-only already. What has no derivative is refused, with a hint.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .node import Node, describe
+
+
+def leaf_array(data: Any) -> np.ndarray:
+    """A locked copy of `data` in float32 or float64; TypeError for what cannot be differentiated with respect to."""
+    if isinstance(data, Node):
+        raise TypeError(f"{describe(data)} is a node already; Tensor(x.data) starts a new graph from its value")
+    array = real_array(data, "fiu", "a Tensor")
+    return locked_copy(array.astype(kept_dtype(array.dtype), order="C", copy=False))
+
+
+def constant(x: Any, what: str) -> Any:
+    """x as a constant of the graph: numbers as they are, arrays copied unless they are read-only already."""
+    if type(x) is not np.ndarray or x.dtype is not DOUBLE:
+        if isinstance(x, (float, int, np.number, np.bool_)) and not isinstance(x, np.complexfloating):
+            return np.float64(x) if isinstance(x, (np.longdouble, np.float16)) else x
+        x = real_array(x, "fiub", what)
+        if x.dtype.kind == "f":
+            x = x.astype(kept_dtype(x.dtype), copy=False)
+    return x if is_locked(x) else locked_copy(x)
+
+
+def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
+    """x as an array of the kinds of real numbers allowed (f float, i u integer, b bool); else an error that says what to do."""
+    if isinstance(x, (np.ma.MaskedArray, np.matrix)):
+        raise TypeError(f"a {type(x).__name__} would lose its special meaning; pass np.asarray(…) of it, and mask with where()")
+    if isinstance(x, Node):
+        raise TypeError(f"{what} needs Tensors or plain numbers, got {describe(x)}; a Scalar and a Tensor do not mix: pass its .data")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{what} needs a regular array of numbers: {error}") from None
+    if array.dtype.kind not in kinds:
+        hint = HINTS.get(array.dtype.kind, "convert it to numbers first")
+        given = f"{array.dtype}; {hint}" if isinstance(x, (np.ndarray, list, tuple)) else type(x).__name__
+        raise TypeError(f"{what} needs real numbers (float64 or float32) or arrays of them, not {given}")
+    return array
+
+
+def kept_dtype(dtype: np.dtype) -> np.dtype:
+    return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64)
+
+
+DOUBLE = np.dtype(np.float64)
+HINTS = {
+    "b": "a condition belongs in where(), a mask of numbers is array.astype(float)",
+    "c": "take .real and .imag as two arrays",
+    "O": "Scalars go through NumPy's operators on the object array itself, without a Tensor",
+}
+
+
+def locked(array: np.ndarray) -> np.ndarray:
+    """A read-only view whose memory is read-only too, so that it cannot be unlocked; the array itself if it is one already."""
+    if is_locked(array):
+        return array
+    owner: Any = array
+    while isinstance(owner, np.ndarray):  # the array, the array it is a view of, and so on
+        owner.setflags(write=False)
+        owner = owner.base
+    return array.view()
+
+
+def locked_copy(array: np.ndarray) -> np.ndarray:
+    copy = array.copy()
+    copy.setflags(False)  # by place: by name it takes three times as long
+    return copy.view()
+
+
+def is_locked(array: Any) -> bool:
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        array = array.base
+    return True
