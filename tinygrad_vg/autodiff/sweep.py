@@ -25,10 +25,12 @@ def sweep(
     """
     watch = (mode.get() or Mode()).watch
     for node in reversed(order):
-        g = gradients.get(node)
+        g = gradients.pop(node, None)
         if g is None:
             continue
-        g = gradients[node] = node.settle(g)
+        g = node.settle(g)
+        if keep is None or node in keep:
+            gradients[node] = g
         if node.rule is None:
             continue
         try:
@@ -39,8 +41,6 @@ def sweep(
             if hasattr(error, "add_note"):  # Python 3.11 and later
                 error.add_note(f"while differentiating {node.op} of {', '.join(map(describe, node.variables))}")
             raise
-        if keep is not None and node not in keep:
-            del gradients[node]
 
 
 def backward(output: Node, seed: Any = None, keep: bool = True) -> None:

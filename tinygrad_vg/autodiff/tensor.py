@@ -90,7 +90,7 @@ class Tensor(Operators):
 
     def settle(self, g: Any) -> Any:
         """A gradient that is complete: the waiting products carried out, in this node's dtype."""
-        g = g.total() if isinstance(g, Waiting) else g
+        g = g.total() if type(g) is Waiting else g
         return g if g.dtype is self._value.dtype else g.astype(self._value.dtype)
 
     def like(self, value: Any, what: str) -> Any:
