@@ -28,6 +28,8 @@ ON_NUMBERS: dict[str, Any] = dict(ON_NODES)  # … and Python numbers; on nodes 
 class Elementwise(Written):
     """A row of the table: the rule of a node whose entries each depend on the matching entries of its parents."""
 
+    broadcasts = True
+
     def __init__(self, name: str, operands: list[str], value: str, slopes: tuple[str | None, ...]):
         text, *self.rows = [row and in_floats(row) for row in (value, *slopes)]
         pulls = [row and {"1.0": "g", "-1.0": "-g"}.get(row, f"g * ({row})") for row in self.rows]

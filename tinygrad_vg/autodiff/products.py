@@ -86,7 +86,8 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
     """y = x Wᵀ + b on the last axis of x. W (out, in); with a leading axis of seeds, W (seeds, out, in)."""
     try:
         if W.ndim == 2 and x.ndim and (b is None or b.shape == W.shape[:1]):
-            return x.dot(W.T) if b is None else x.dot(W.T) + b
+            y = x.dot(W.T)
+            return y if b is None else y + (b.reshape(y.shape) if y.size == b.size else b)  # to add like to like is quicker
     except (AttributeError, ValueError):  # a number; shapes that do not fit
         pass
     checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
@@ -101,7 +102,7 @@ def to_weight(g: Any, x: Any, W: Any) -> Any:
 
 def to_bias(g: Any, b: Any) -> Any:
     """∂L/∂b = Σ g over the batch."""
-    return unbroadcast(g, b.shape) if b.ndim == 1 else g.sum(axis=1)
+    return g.reshape(b.shape) if g.size == b.size else g.sum(axis=1) if b.ndim == 2 else rows(g).sum(axis=0)
 
 
 class Einsum(Product):
@@ -167,7 +168,7 @@ def times(A: Any, B: Any) -> Any:
 
 def summed(g: Any, x: Any) -> Any:
     """gᵀ x over all axes but the last, one term of a sum over the uses of a weight: left waiting, so that all become one product."""
-    return Waiting(g, x) if type(g) is type(x) is np.ndarray else rows(g).T @ rows(x)
+    return Waiting((g, x)) if type(g) is type(x) is np.ndarray else rows(g).T @ rows(x)
 
 
 def checked(x: tuple, W: tuple, b: tuple | None) -> None:

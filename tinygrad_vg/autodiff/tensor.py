@@ -39,9 +39,8 @@ class Tensor(Operators):
            [14., 14.]])
     """
 
-    __slots__ = ("_parents", "_xs", "hand_on")  # the parents, their values, and how a gradient goes on to them
+    __slots__ = ("_parents", "hand_on")  # what it was made from, and how a gradient is handed on to them
     _parents: tuple
-    _xs: tuple | list
     hand_on: Any
     __getitem__: Any
     backward = backward
@@ -52,7 +51,7 @@ class Tensor(Operators):
 
     def forget(self) -> None:
         """A Tensor without parents."""
-        self._parents, self._xs, self.hand_on = (), (), hand_on
+        self._parents, self.hand_on = (), hand_on
 
     shape = property(lambda self: self._value.shape)
     ndim = property(lambda self: self._value.ndim)
@@ -63,13 +62,12 @@ class Tensor(Operators):
     def record(rule: Any, operands: tuple) -> Tensor:
         """The Tensor that `rule` makes of `operands` (Tensors and constants); the derivative waits until somebody asks."""
         operands = tuple([x if isinstance(x, Tensor) else constant(x, rule.name) for x in operands])
-        xs = [x._value if isinstance(x, Tensor) else x for x in operands]
         try:
-            y = rule.value(*xs)
+            y = rule.value(*values(operands))
         except (ValueError, IndexError) as error:
             raise unfit(rule, operands, error) from None
         node = new(Tensor)
-        node._parents, node._xs, node.hand_on = operands, xs, hand_on
+        node._parents, node.hand_on = operands, hand_on
         return node.made_by(rule, y)
 
     @staticmethod
@@ -79,14 +77,18 @@ class Tensor(Operators):
         nodes = NODES[: len(kinds)]
         copies = [f"{x} = _constant({x}, {rule.name!r})" for x, kind in zip(nodes, kinds) if not issubclass(kind, (Tensor, float, int))]
         operands = zip(nodes, rule.operands, rule.pulls, kinds)
-        arms = [ARM.format(node=node, letter=a, pull=pull) for node, a, pull, kind in operands if issubclass(kind, Tensor)]
+        arms = [
+            ARM.format(node=node, letter=letter, pull=pull, broadcasts=rule.broadcasts)
+            for node, letter, pull, kind in operands
+            if issubclass(kind, Tensor)
+        ]
         words = {"nodes": ", ".join(nodes), "letters": ", ".join(rule.operands), "values": ", ".join(letters.values())}
         names = {"_rule": rule, "_new": new, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit}
         names["_hand_on"] = defined(HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule})
         return defined(MAKE.format(copies="; ".join(copies), value=renamed(rule.text, letters), **words), {**rule.values, **names})
 
     def local(self, i: int) -> LinearMap:
-        return self.rule.local(i, self._value, self._xs)
+        return self.rule.local(i, self._value, values(self._parents))
 
     def settle(self, g: Any) -> Any:
         """A gradient that is complete: the waiting products carried out, in this node's dtype."""
@@ -137,7 +139,7 @@ def hand_on(self: Tensor, g: Any, gradients: dict[Node, Any], inside: Any, graph
     """Add to each parent's gradient the pull of this node's (for a graph, made of nodes)."""
     rule, parents = self.rule, self._parents
     y: Any = self if graph else self._value
-    xs = parents if graph else self._xs
+    xs = parents if graph else values(parents)
     for i, x in enumerate(parents):
         if isinstance(x, Tensor) and (inside is None or x in inside):
             part = rule.back(i, g, y, xs)
@@ -155,22 +157,27 @@ def make({nodes}):
     except (ValueError, IndexError) as error:
         raise _unfit(_rule, ({nodes},), error) from None
     self = _new(_Tensor)
-    self._parents, self._xs, self.hand_on = ({nodes},), ({values},), _hand_on
+    self._parents, self.hand_on = ({nodes},), _hand_on
     return self.made_by(_rule, y)
 """
 HAND_ON = """
 def hand_on(self, g, gradients, inside, graph):
-    y, ({letters},) = (self, self._parents) if graph else (self._value, self._xs)
     {nodes}, = self._parents
+    y, {letters} = (self, {nodes}) if graph else (self._value, {values})
     {arms}
 """
 ARM = """
     if inside is None or {node} in inside:
         part = {pull}
-        if part.shape != {letter}.shape:
+        if {broadcasts} and part.shape != {letter}.shape:
             part = _rule.fitted(part, {letter}.shape)
         gradients[{node}] = gradients[{node}] + part if {node} in gradients else part
 """
+
+
+def values(xs: Any) -> list:
+    """The values of Tensors, constants as they are."""
+    return [x._value if isinstance(x, Tensor) else x for x in xs]
 
 
 def unfit(rule: Any, operands: tuple, error: Exception) -> Exception:

@@ -24,6 +24,8 @@ RESERVED = {"g", "y", "self", "part", "gradients", "inside", "graph", "make", "h
 class Written(Rule):
     """A rule whose value and pulls are text. `values` and `names` say what the words of the one and of the others mean."""
 
+    broadcasts = False  # whether a pull may give more than the operand, copies that are still to be added up
+
     def __init__(self, name: str, operands: list[str], text: str, pulls: list[str | None], values: dict, names: dict):
         self.name, self.operands, self.text, self.pulls, self.values, self.names = name, operands, text, pulls, values, names
         self.value = compiled(f"lambda {', '.join(operands)}: {text}", values)  # type: ignore[method-assign]
