@@ -101,6 +101,8 @@ def as_object(x: Any) -> Any:
 
 def exp_or_inf(a: Any) -> Any:
     """exp that quietly becomes inf where it overflows, for formulas in which that is the right limit."""
+    if type(a) is np.ndarray and a.dtype.kind == "f" and a.size and a.item(a.argmax()) < 88:
+        return np.exp(a)  # nothing overflows, not even in float32; errstate takes longer than a small exp
     with np.errstate(over="ignore"):
         return np.exp(a)
 

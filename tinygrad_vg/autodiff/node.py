@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from .maps import LinearMap
 
-new = object.__new__
 births = count(1)  # shared by births and changes, so that the two can be compared; never printed
 latest_change = [0]
 AnyNode = TypeVar("AnyNode", bound="Node")
@@ -74,19 +73,13 @@ class Node:
         self.rule: Any = None
         self.birth, self.changed = next(births), 0  # changed: when a leaf was last given new data; 0: never
 
-    def made_by(self: AnyNode, rule: Any, value: Any) -> AnyNode:
-        """Complete a new node that has its parents: `rule` made its value of theirs. Under no_grad() it forgets that at once."""
-        self._value = value
-        self._grad = self._name = None
-        self.changed = 0
-        self.rule = rule
-        self.birth = next(births)
-        if now := mode.get():
-            if not now.recording:
-                self.rule = Unrecorded
-                self.forget()
-            if now.watch:
-                now.watch.made(self)
+    def noticed(self: AnyNode, now: Mode) -> AnyNode:
+        """A new node where something is out of the ordinary: under no_grad() it forgets where it came from."""
+        if not now.recording:
+            self.rule = Unrecorded
+            self.forget()
+        if now.watch:
+            now.watch.made(self)
         return self
 
     @property
@@ -182,6 +175,17 @@ class Node:
         if self.rule is not None:
             raise TypeError(f"{describe(self)} is part of a graph, which is neither copied nor pickled; take its value with .data")
         return type(self), (plain(self), None if self._name is None else self._name)
+
+
+# How the life of every new node begins, once it has its parents. As text: it is pasted into the functions that make nodes.
+BIRTH = """
+    self._value, self.rule = y, _rule
+    self._grad = self._name = None
+    self.changed = 0
+    self.birth = _next(_births)
+    return self if _mode() is None else self.noticed(_mode())
+"""
+BIRTH_NAMES = {"_new": object.__new__, "_next": next, "_births": births, "_mode": mode.get}
 
 
 class Edge:

@@ -42,6 +42,9 @@ class Cast(LinearOperation):
 # fmt: on
 
 
+BASIC = {int, slice, type(None), type(Ellipsis)}
+
+
 class Select(LinearOperation):
     """x[index]. Its transpose puts g back into zeros; an entry selected twice gets both."""
 
@@ -49,7 +52,7 @@ class Select(LinearOperation):
 
     def __init__(self, index: tuple):
         self.index = index
-        self.once = {int, slice, type(None), type(Ellipsis)}.issuperset(map(type, index))  # no entry is selected twice
+        self.once = BASIC.issuperset(map(type, index))  # no entry is selected twice
 
     def value(self, x: Any) -> Any:
         return x[self.index]
@@ -61,6 +64,9 @@ class Select(LinearOperation):
         else:
             np.add.at(x, self.index, g)
         return x
+
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        return self.local(i, y, xs)._pull(g)  # without the checks of pull: an LSTM selects its gates all the time
 
 
 class Sum(LinearOperation):
@@ -151,7 +157,8 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def getitem(x: Any, index: Any) -> Any:
     """x[index]: whole numbers, slices, None, ..., integer arrays, a mask; in any mixture NumPy takes."""
-    return apply(Select(tuple([index_part(part) for part in (index if isinstance(index, tuple) else (index,))])), x)
+    index = index if isinstance(index, tuple) else (index,)
+    return apply(Select(index if BASIC.issuperset(map(type, index)) else tuple(map(index_part, index))), x)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .arrays import constant, leaf_array, locked
 from .maps import LinearMap
-from .node import Node, describe, new, plain
+from .node import BIRTH, BIRTH_NAMES, Node, describe, plain
 from .operators import Operators
 from .sweep import backward
 from .waiting import Waiting
@@ -66,9 +66,7 @@ class Tensor(Operators):
             y = rule.value(*values(operands))
         except (ValueError, IndexError) as error:
             raise unfit(rule, operands, error) from None
-        node = new(Tensor)
-        node._parents, node.hand_on = operands, hand_on
-        return node.made_by(rule, y)
+        return born(rule, operands, y)
 
     @staticmethod
     def maker(rule: Written, kinds: tuple[type, ...]) -> Any:
@@ -83,7 +81,7 @@ class Tensor(Operators):
             if issubclass(kind, Tensor)
         ]
         words = {"nodes": ", ".join(nodes), "letters": ", ".join(rule.operands), "values": ", ".join(letters.values())}
-        names = {"_rule": rule, "_new": new, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit}
+        names = {**BIRTH_NAMES, "_rule": rule, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit}
         names["_hand_on"] = defined(HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule})
         return defined(MAKE.format(copies="; ".join(copies), value=renamed(rule.text, letters), **words), {**rule.values, **names})
 
@@ -148,6 +146,13 @@ def hand_on(self: Tensor, g: Any, gradients: dict[Node, Any], inside: Any, graph
             gradients[x] = gradients[x] + part if x in gradients else part
 
 
+BORN = """
+def born(_rule, operands, y):
+    self = _new(_Tensor)
+    self._parents, self.hand_on = operands, _hand_on
+""" + BIRTH
+born = defined(BORN, {**BIRTH_NAMES, "_Tensor": Tensor, "_hand_on": hand_on})
+
 # The same two, record and hand_on, for a rule that is text: the text pasted in, and no loop.
 MAKE = """
 def make({nodes}):
@@ -158,8 +163,7 @@ def make({nodes}):
         raise _unfit(_rule, ({nodes},), error) from None
     self = _new(_Tensor)
     self._parents, self.hand_on = ({nodes},), _hand_on
-    return self.made_by(_rule, y)
-"""
+""" + BIRTH
 HAND_ON = """
 def hand_on(self, g, gradients, inside, graph):
     {nodes}, = self._parents
