@@ -27,11 +27,13 @@ from statistics import median
 from typing import Any
 
 ENVIRONMENT = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"], "1")
+ENVIRONMENT |= {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
 ENVIRONMENT |= {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "33554432"}  # glibc: keep what is freed
 os.environ.update(ENVIRONMENT)  # before NumPy is imported, and for the processes
 
 import numpy as np  # noqa: E402
-from systems import PACKAGES, SYSTEMS, Engine  # noqa: E402
+from engine import Engine  # noqa: E402
+from systems import PACKAGES, SYSTEMS  # noqa: E402
 from workloads import WORKLOADS, make  # noqa: E402
 
 BURST, TOLERANCE = 0.1, 1e-8  # seconds that a round gives each system; how far gradients may differ, of the largest
@@ -145,7 +147,7 @@ def compare(name: str, processes: list[Process], rounds: int, small: bool = Fals
 def table(results: dict[str, dict[str, dict]], systems: list[str]) -> str:
     """Two tables in 80 columns: × limit, and the quiet times."""
     shown = [s for s in systems if any(s in figures for figures in results.values())]
-    widths = {s: max(7, len(s) + 2) for s in shown}
+    widths = {s: max(6, len(s) + 1) for s in shown}
     head = f"{'':4}" + "".join(f"{s:>{widths[s]}}" for s in shown)
     lines = ["times the limit, median of the rounds (of the limit itself: ms)", head]
     for name, figures in results.items():
@@ -167,7 +169,7 @@ def picture(results: dict[str, dict[str, dict]], path: str) -> None:
     from tinygrad_vg.drawing.axes import new_axes
     from tinygrad_vg.drawing.colours import GREY
 
-    shades = dict(zip(list(SYSTEMS)[1:], ["#b2182b", "#e08214", "#b2182b", "#2166ac", "#6baed6", "#1b7837", "#7f63b8", GREY]))
+    shades = dict(zip(list(SYSTEMS)[1:], ["#b2182b", "#e08214", "#b2182b", "#2166ac", "#6baed6", "#1b7837", "#7f63b8", GREY, "#8c6d31"]))
     [ax] = new_axes()
     for place, figures in enumerate(results.values()):
         others = [s for s in figures if s != "limit"]
