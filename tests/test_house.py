@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import guard
 import pytest
 
 import tinygrad_vg
@@ -77,3 +78,27 @@ def test_every_public_name_is_there_and_explains_itself(name):
     public = getattr(tinygrad_vg, name)
     assert public.__doc__
     assert len(public.__doc__) > 20
+
+
+def test_a_test_that_is_hidden_or_not_collected_fails_the_run(tmp_path):
+    hidden = "def test_a():\n    pass\n\n\ndef test_a():\n    pass\n\n\nclass TestB:\n    def test_c(self):\n        pass\n"
+    (tmp_path / "test_x.py").write_text(hidden, encoding="utf-8")
+    wrong = guard.missing(tmp_path / "test_x.py", {"test_a"})
+    assert wrong == ["test_x.py: test_a is there twice; the later hides the earlier", "test_x.py: test_c was not collected"]
+
+
+def test_a_skip_without_a_reason_fails_the_run(tmp_path):
+    (tmp_path / "test_y.py").write_text(
+        "import pytest\n\n\n@pytest.mark.skip\ndef test_y():\n    pass\n\n\ndef test_z():\n    pytest.skip('why')\n", encoding="utf-8"
+    )
+    for file in ("conftest.py", "guard.py", "tally.py"):
+        (tmp_path / file).write_text((ROOT / "tests" / file).read_text(encoding="utf-8"), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "."], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stdout
+    assert "test_y was skipped without a reason" in done.stdout
+    assert "test_z was skipped without" not in done.stdout
+
+
+def test_every_file_with_tests_has_a_name_under_which_it_is_collected():
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert path.name.startswith("test_") or not guard.written(ast.parse(path.read_text(encoding="utf-8"))), path

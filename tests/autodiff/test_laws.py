@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from samples import CENTRAL, LAYOUTS, SAMPLES, STRIDES, Case, cases
+from tally import count
 
 import tinygrad_vg as vg
 from tinygrad_vg.autodiff.derivatives import Elementwise
@@ -24,6 +25,10 @@ from tinygrad_vg.autodiff.written import Written
 OPS = sorted(vg.OPS)
 DTYPES = [np.float64, np.float32]
 EXACT = {np.float64: 1e-12, np.float32: 1e-5}  # allowed error in units of max(1, |what is right|)
+CHECKS = {
+    "a": "gradients against the complex step", "b": "maps pushed and pulled", "c": "edges against the sweep", "d": "second derivatives",
+    "e": "spoiled derivatives", "f": "gradients in other layouts",
+}  # fmt: skip
 MADE: Counter = Counter()  # checks made: (law, op, dtype, layout)
 
 
@@ -31,6 +36,7 @@ def every_case(op: str, law: str, dtype: Any, chosen: Any = None) -> Any:
     """The cases of an op, each counted and with what a failure is called."""
     for case in all_cases(op) if chosen is None else chosen:
         MADE[law, op, np.dtype(dtype).name, case.layout] += 1
+        count(CHECKS[law])
         yield case, f"law {law}: {case}, {np.dtype(dtype).name}"
 
 
@@ -367,5 +373,4 @@ def test_z_no_combination_of_op_dtype_and_layout_was_left_out(request):
             (op, dtype, layout) for op in OPS for dtype in ("float64", "float32") for layout in layouts if not MADE[law, op, dtype, layout]
         ]
         assert not missing, f"law {law} never saw {missing}"
-        print(f"law {law}: {sum(n for key, n in MADE.items() if key[0] == law)} checks")
     assert sum(n for key, n in MADE.items() if key[0] == "a") >= 15_000

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from tally import count
+
 CASES = {
     "reuse": "01 02 03 04 05 07 09",
     "aliasing": "01 03 05 06 07",
@@ -39,6 +41,7 @@ def names_of_tests():
 def test_every_nasty_case_has_a_test_that_carries_its_id():
     ids = [f"{area}-{number}" for area, numbers in CASES.items() for number in numbers.split()]
     assert len(ids) == len(set(ids)) == 190
+    count("nasty cases", len(ids))
     names = list(names_of_tests())
     assert [id for id in ids if not any(name.startswith(f"test_{id.replace('-', '_')}_") for name in names)] == []
 
