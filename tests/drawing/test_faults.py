@@ -5,13 +5,13 @@ next save works. Faults are injected at the k-th call that could fail, for every
 """
 
 import errno
-import io
 import os
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
 
+import faults
 import numpy as np
 import pytest
 
@@ -162,88 +162,15 @@ def test_an_engine_leaves_no_zombie(fake_dot):
 # --- disks -----------------------------------------------------------------------------------------------------------
 
 
-class Faults:
-    """Counts the calls that can fail while a file is written, and at the k-th raises the error, before or after doing the work."""
-
-    def __init__(self, monkeypatch, k, error, after=False):
-        self.k, self.error, self.after, self.calls = k, error, after, []
-        for module, name in ((os, "chmod"), (os, "fsync"), (os, "replace")):
-            monkeypatch.setattr(module, name, self.failing(name, getattr(module, name)))
-        monkeypatch.setattr(saving, "open", self.failing("open", self.open), raising=False)
-
-    def failing(self, name, work):
-        def call(*arguments, **named):
-            self.calls.append(name)
-            due = len(self.calls) == self.k
-            if due and not self.after:
-                raise self.raised(arguments)
-            result = work(*arguments, **named)
-            if due:
-                raise self.raised(arguments)
-            return result
-
-        return call
-
-    def raised(self, arguments):
-        if not isinstance(self.error, int):
-            return self.error
-        named = [str(a) for a in arguments if isinstance(a, os.PathLike)]
-        return OSError(self.error, os.strerror(self.error), *named[:1])
-
-    def open(self, path, mode):
-        file = open(path, mode, buffering=0)  # so that every write is one
-        return Slow(self, file)
-
-
-class Slow(io.RawIOBase):
-    """A file whose write, flush and close can fail; a write that fails has written half."""
-
-    def __init__(self, faults, file):
-        self.file = file
-        self.fileno = file.fileno
-        self.half = lambda content: file.write(content[: len(content) // 2])
-        whole = faults.failing("write", lambda content: file.write(content[len(content) // 2 :]))
-        self.write = lambda content: (self.half(content), whole(content))[1]
-        self.flush = faults.failing("flush", file.flush)
-        self.shut = faults.failing("close", file.close)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        try:
-            self.shut()
-        finally:
-            self.file.close()
-
-    def close(self):
-        self.file.close()
-
-
 def sweep(kind, drawing, path, old, error, after=False):
-    """Save with the fault at every point in turn; gives the names of the calls of the save that went through."""
-    for k in range(1, 50):
-        if old is not None:
-            path.write_bytes(old)
-        with pytest.MonkeyPatch.context() as patch:
-            faults = Faults(patch, k, error, after)
-            try:
-                drawing.save(path)
-            except (OSError, KeyboardInterrupt, MemoryError) as raised:
-                yield faults.calls[k - 1], raised
-            else:
-                assert len(faults.calls) < k, "a fault was swallowed"
-                assert path.read_bytes() == drawing.rendered(kind)
-                yield "", None
-                return
-    raise AssertionError("no end of calls")
-
-
-ERRORS = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.ENAMETOOLONG]
+    """The sweep of faults over a save of the drawing, which is whole at its end."""
+    for call, raised in faults.sweep(drawing.save, path, old, error, after):
+        assert raised or path.read_bytes() == drawing.rendered(kind)
+        yield call, raised
 
 
 @pytest.mark.parametrize("existing", [True, False], ids=["over an old file", "a new file"])
-@pytest.mark.parametrize("code", ERRORS, ids=[errno.errorcode[code] for code in ERRORS])
+@pytest.mark.parametrize("code", faults.ERRORS, ids=[errno.errorcode[code] for code in faults.ERRORS])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_disk_that_fails_at_any_call_leaves_the_old_file_alone_and_is_named(drawing, tmp_path, kind, code, existing):
     path, old = tmp_path / f"picture.{kind}", b"the old file" if existing else None
@@ -502,7 +429,7 @@ print(path.read_bytes() in (first.rendered("dot"), second.rendered("dot")), os.l
 
 def test_a_disk_that_fails_once_does_not_spoil_the_next_save(drawing, tmp_path, monkeypatch):
     with pytest.MonkeyPatch.context() as patch:
-        Faults(patch, 2, errno.ENOSPC)
+        faults.Faults(patch, 2, errno.ENOSPC)
         with pytest.raises(OSError):
             drawing.save(tmp_path / "a.dot")
     assert drawing.save(tmp_path / "a.dot").read_bytes() == drawing.rendered("dot")
