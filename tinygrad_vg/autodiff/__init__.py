@@ -1,6 +1,6 @@
 """What is a gradient made of?
 
 Read in this order: node (a value and its parents), maps (a derivative on an edge), written and derivatives (the table: one
-row per op), operators and anomaly (in passing), sweep and scalar (the chain rule), and only then arrays, tensor, structure,
-products, waiting, reductions, protocols (the same with arrays), calculus and check (what follows, and whether it is right).
+row per op), operators and anomaly (in passing), sweep and scalar (the chain rule), and only then arrays, waiting, tensor,
+structure, products, reductions, protocols (the same with arrays), calculus and check (what follows, and whether it is right).
 """

@@ -67,17 +67,21 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
     value      the formula: operators, the ops of this table, where, maximum, minimum
     slopes     for each operand ∂y/∂operand, which may use y; None: that operand takes constants only
 
-    Returns the op as a function of numbers, arrays, Scalars, Tensors or object arrays of Scalars.
+    Numbers in the text are floats, 2 means 2.0. Names that begin with _ are the engine's. Returns the op as a function of numbers, arrays, Scalars, Tensors or object arrays of Scalars.
     """
     name, _, arguments = signature.strip().removesuffix(")").partition("(")
     operands = re.findall(r"(\w+)(?:=[^,]+)?", arguments)
-    if len(slopes) != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or {*RESERVED, *ON_NODES} & set(operands):
-        raise ValueError(f"{signature} needs one to three operands, not named g, y or as an op, and a derivative (or None) for each")
-    if name in OPS or name in RESERVED:
-        raise ValueError(f"there is an op {name} already; choose another name")
+    taken = {x for x in operands if x in RESERVED or x in ON_NODES or x.startswith("_")}
+    if len(slopes) != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or taken:
+        raise ValueError(
+            f"{signature} needs one to three operands, each with a derivative (or None), and none with the name of an op, a name that "
+            f"begins with _, or one of {', '.join(sorted(RESERVED))}"
+        )
+    if name in OPS or name in RESERVED or name.startswith("_") or not name.isidentifier():
+        raise ValueError(f"there is an op {name} already; choose another name" if name in OPS else f"{name!r} cannot be the name of an op")
     rule = Elementwise(name, operands, value, slopes)
-    kinds = ", ".join(f"type({x})" for x in operands)
-    function = compiled(f"lambda {arguments}: makers[{kinds},]({', '.join(operands)})", {**ON_NODES, "makers": rule.makers})
+    kinds = ", ".join(f"_type({x})" for x in operands)
+    function = compiled(f"lambda {arguments}: _makers[{kinds},]({', '.join(operands)})", {**ON_NODES, "_makers": rule.makers, "_type": type})
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{name}, entry by entry: y = {value}\n\n" + "".join(
         f"    ∂y/∂{x} = {row or 'none, a constant'}\n" for x, row in zip(operands, slopes)

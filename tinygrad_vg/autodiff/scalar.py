@@ -79,11 +79,11 @@ class Scalar(Operators):
         if not isinstance(rule, Elementwise):
             return lambda *xs: Scalar.record(rule, xs)
         if not all(issubclass(kind, Scalar) or kind is float for kind in kinds):
-            return lambda *xs: rule.each(*xs) if any_objects(xs) else rule(*in_floats(xs, rule.name))
+            return lambda *xs: rule.each(*xs) if any_objects(xs) else rule(*as_floats(xs, rule.name))
         letters = rule.letters(kinds)
         slopes = [renamed(str(row), letters) if issubclass(kind, Scalar) else "None" for row, kind in zip(rule.rows, kinds)]
         text = MAKE.format(value=renamed(rule.text, letters), slopes=", ".join([*slopes, "None", "None"][:3]))
-        return defined(text, {**ON_NUMBERS, **BIRTH_NAMES, "_rule": rule, "_Scalar": Scalar, "_as_numpy": as_numpy})
+        return defined("make", text, {**ON_NUMBERS, **BIRTH_NAMES, "_rule": rule, "_Scalar": Scalar, "_as_numpy": as_numpy})
 
     def local(self, i: int) -> LinearMap:
         return Diagonal(self.slopes[i], (), self.rule.slopes[i])
@@ -136,6 +136,7 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
     return result
 
 
+# How a Scalar is made. A y that is not a float: Python raised, or left the reals, and NumPy does it again.
 MAKE = """
 def make(_a, _b=None, _c=None):
     self = _new(_Scalar)
@@ -150,7 +151,7 @@ def make(_a, _b=None, _c=None):
 """ + BIRTH
 
 
-def in_floats(xs: tuple, what: str) -> list:
+def as_floats(xs: tuple, what: str) -> list:
     """Scalars as they are, other numbers as floats."""
     return [x if isinstance(x, Scalar) else number(x, what) for x in xs]
 

@@ -51,7 +51,7 @@ class Tensor(Operators):
 
     def forget(self) -> None:
         """A Tensor without parents."""
-        self._parents, self.hand_on = (), hand_on
+        self._parents, self.hand_on = (), hand_on_by_rule
 
     shape = property(lambda self: self._value.shape)
     ndim = property(lambda self: self._value.ndim)
@@ -74,6 +74,7 @@ class Tensor(Operators):
         letters = rule.letters(kinds)
         nodes = NODES[: len(kinds)]
         copies = [f"{x} = _constant({x}, {rule.name!r})" for x, kind in zip(nodes, kinds) if not issubclass(kind, (Tensor, float, int))]
+        zeros = [f"{x} = {x} or y.dtype.type({x})" for x, kind in zip(nodes, kinds) if issubclass(kind, (float, int)) and kind is not bool]
         operands = zip(nodes, rule.operands, rule.pulls, kinds)
         arms = [
             ARM.format(node=node, letter=letter, pull=pull, broadcasts=rule.broadcasts)
@@ -81,9 +82,10 @@ class Tensor(Operators):
             if issubclass(kind, Tensor)
         ]
         words = {"nodes": ", ".join(nodes), "letters": ", ".join(rule.operands), "values": ", ".join(letters.values())}
-        names = {**BIRTH_NAMES, "_rule": rule, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit}
-        names["_hand_on"] = defined(HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule})
-        return defined(MAKE.format(copies="; ".join(copies), value=renamed(rule.text, letters), **words), {**rule.values, **names})
+        handing = defined("hand_on", HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule})
+        names = {"_rule": rule, "_hand_on": handing, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit, **BIRTH_NAMES}
+        words |= {"value": renamed(rule.text, letters), "copies": "; ".join(copies), "zeros": "; ".join(zeros)}
+        return defined("make", MAKE.format(**words), {**rule.values, **names})
 
     def local(self, i: int) -> LinearMap:
         return self.rule.local(i, self._value, values(self._parents))
@@ -133,7 +135,7 @@ class Tensor(Operators):
         return text if self.dtype == np.float64 else f"{text}, dtype={self.dtype}"
 
 
-def hand_on(self: Tensor, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
+def hand_on_by_rule(self: Tensor, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
     """Add to each parent's gradient the pull of this node's (for a graph, made of nodes)."""
     rule, parents = self.rule, self._parents
     y: Any = self if graph else self._value
@@ -141,19 +143,21 @@ def hand_on(self: Tensor, g: Any, gradients: dict[Node, Any], inside: Any, graph
     for i, x in enumerate(parents):
         if isinstance(x, Tensor) and (inside is None or x in inside):
             part = rule.back(i, g, y, xs)
+            part = part.total() if type(part) is Waiting else part
             if getattr(part, "shape", None) != x.shape:
                 part = rule.fitted(part, x.shape)
             gradients[x] = gradients[x] + part if x in gradients else part
 
 
+# How record() makes a node …
 BORN = """
 def born(_rule, operands, y):
     self = _new(_Tensor)
     self._parents, self.hand_on = operands, _hand_on
 """ + BIRTH
-born = defined(BORN, {**BIRTH_NAMES, "_Tensor": Tensor, "_hand_on": hand_on})
+born = defined("born", BORN, {**BIRTH_NAMES, "_Tensor": Tensor, "_hand_on": hand_on_by_rule})
 
-# The same two, record and hand_on, for a rule that is text: the text pasted in, and no loop.
+# … and record() and hand_on_by_rule() once more, for a rule that is text: the text pasted in, and no loop.
 MAKE = """
 def make({nodes}):
     {copies}
@@ -161,6 +165,7 @@ def make({nodes}):
         y = {value}
     except (ValueError, IndexError) as error:
         raise _unfit(_rule, ({nodes},), error) from None
+    {zeros}
     self = _new(_Tensor)
     self._parents, self.hand_on = ({nodes},), _hand_on
 """ + BIRTH

@@ -24,12 +24,13 @@ class Waiting(list):
     done: Any = None  # the sum of what was carried out
 
     def __add__(self, other: Any) -> Waiting:
+        """self, with the other's contributions (or an array) added to it: nobody else holds what is waiting."""
         if type(other) is Waiting:
             self.extend(other)
             other = other.done
         if other is not None:
             self.done = other if self.done is None else self.done + other
-        if self and len(self) * self[-1].nbytes > self.CHUNK:
+        if self and len(self) // 2 * (self[-2].nbytes + self[-1].nbytes) > self.CHUNK:
             self.done = self.total()
             self.clear()
         return self

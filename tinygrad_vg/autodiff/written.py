@@ -3,8 +3,8 @@
     value    y in terms of the operands, as in `a * b`
     pulls    what each operand receives of a gradient g with respect to y, as in `g * (b)`; None: it takes constants only
 
-Both are pasted into a template, of a function that makes a node from operands of certain kinds, or of one that hands its
-gradient on to them. The templates say how a node is built, so they are in scalar.py and tensor.py.
+The value is pasted into a function that makes a node from operands of certain kinds, the pulls into one that hands its
+gradient on to them. The templates of both say how a node is built, so they are in scalar.py and tensor.py.
 
     a, b, c  operands (the rule's own letters)      _a, _b, _c  the same as nodes      y  value      g  gradient
 """
@@ -18,19 +18,19 @@ from .maps import Rule
 from .node import Node
 
 NODES = ("_a", "_b", "_c")
-RESERVED = {"g", "y", "self", "part", "gradients", "inside", "graph", "make", "hand_on"}  # the words of the templates
+RESERVED = {"g", "y", "self", "part", "gradients", "inside", "graph", "operands", "error", "make", "hand_on"}  # words of the templates
 
 
 class Written(Rule):
-    """A rule whose value and pulls are text. `values` and `names` say what the words of the one and of the others mean."""
+    """A rule whose value and pulls are text. values: what the names in the value mean; names: those in the pulls."""
 
     broadcasts = False  # whether a pull may give more than the operand, copies that are still to be added up
 
     def __init__(self, name: str, operands: list[str], text: str, pulls: list[str | None], values: dict, names: dict):
         self.name, self.operands, self.text, self.pulls, self.values, self.names = name, operands, text, pulls, values, names
         self.value = compiled(f"lambda {', '.join(operands)}: {text}", values)  # type: ignore[method-assign]
-        cases = "".join(f"{pull} if i == {i} else " for i, pull in enumerate(pulls))
-        cases = renamed(cases, {letter: f"xs[{i}]" for i, letter in enumerate(operands)})
+        letters = {letter: f"xs[{i}]" for i, letter in enumerate(operands)}
+        cases = "".join(f"{renamed(str(pull), letters)} if i == {i} else " for i, pull in enumerate(pulls))
         self.back = compiled(f"lambda i, g, y, xs: {cases}None", names)  # type: ignore[method-assign]
         self.makers = Makers(self)
 
@@ -68,20 +68,20 @@ class Makers(dict):
 
 
 def renamed(text: str, letters: dict[str, str]) -> str:
-    """A text with other words for its letters."""
-    return re.sub(r"[a-zA-Z_]\w*", lambda word: letters.get(word[0], word[0]), text)
+    """A text with other words for its letters; a keyword, as in f(a, slope=0.1), is no letter."""
+    return re.sub(r"(?<![\w.])[^\W\d]\w*(?!\w|\s*=(?!=))", lambda word: letters.get(word[0], word[0]), text)
 
 
 def in_floats(text: str) -> str:
     """A text with 1.0 in place of 1: to NumPy, a float times an array is a third less work than a whole number."""
-    return re.sub(r"(?<![\w.])\d+(?![\w.])", r"\g<0>.0", text)
+    return re.sub(r"(?<![\w.])(?<![\d.][eE][+-])\d+(?![\w.])", r"\g<0>.0", text)
 
 
 def compiled(text: str, names: dict[str, Any]) -> Any:
     return eval(text, names)
 
 
-def defined(text: str, names: dict[str, Any]) -> Any:
-    """The function that the text, a def, defines."""
+def defined(name: str, text: str, names: dict[str, Any]) -> Any:
+    """The function of that name that the text, a def, defines."""
     exec(text, names := dict(names))
-    return next(reversed(names.values()))
+    return names[name]

@@ -1,0 +1,117 @@
+"""A rule is text: what may stand in it, and what was once misread."""
+
+import tracemalloc
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import tinygrad_vg as vg
+from tinygrad_vg import Scalar, Tensor
+from tinygrad_vg.autodiff import derivatives
+
+
+@contextmanager
+def row(signature, value, *slopes):
+    """An op for the length of a test."""
+    tables = [derivatives.OPS, derivatives.ON_NODES, derivatives.ON_ARRAYS, derivatives.ON_NUMBERS]
+    before = [dict(table) for table in tables]
+    try:
+        yield vg.elementwise(signature, value, *slopes)
+    finally:
+        for table, content in zip(tables, before):
+            table.clear()
+            table.update(content)
+
+
+@pytest.mark.parametrize("number", ["1e-5", "1e+2", "2.5e-3", "1e5", "3", "0.5", ".5", "2."])
+def test_any_number_may_stand_in_a_row(number):
+    with row("written_scaled(e)", f"e * {number} + e", f"{number} + 1") as f:
+        for x in (Scalar(2.0), Tensor(2.0)):
+            y = f(x)
+            y.backward()
+            assert float(y.data) == 2 * float(number) + 2 and float(x.grad) == float(number) + 1
+
+
+@pytest.mark.parametrize("letters", ["i j", "x xs", "part2 node", "e E", "a b"])
+def test_operands_may_have_any_name_that_the_engine_does_not_use(letters):
+    a, b = letters.split()
+    with row(f"written_product({a}, {b})", f"{a} * {b}", b, a) as f:
+        for u, v in ((Tensor([0.0, 1.0, 0.7]), Tensor([3.0, 3.0, 3.0])), (Scalar(0.0), Scalar(3.0))):
+            for y in (f(u, v), f.rule(u, v), vg.apply(f.rule, u, v)):
+                du, dv = vg.grad(y, [u, v], seed=np.ones(np.shape(y.data)))
+                assert np.array_equal(du, v.data) and np.array_equal(dv, u.data)
+
+
+@pytest.mark.parametrize("name", ["self", "part", "graph", "g", "y", "_a", "exp", "hand_on"])
+def test_a_name_that_the_engine_uses_is_refused_as_an_operand(name):
+    with pytest.raises(ValueError, match="none with the name of an op, a name that begins with _, or one of"):
+        vg.elementwise(f"written_f({name})", f"{name} * 2", "2")
+    assert "written_f" not in vg.OPS
+
+
+@pytest.mark.parametrize("name", ["make", "_mine", "self"])
+def test_a_name_that_the_engine_uses_is_refused_as_an_op(name):
+    with pytest.raises(ValueError, match=f"'{name}' cannot be the name of an op"):
+        vg.elementwise(f"{name}(a)", "a * 2", "2")
+
+
+def test_an_op_called_type_harms_no_other():
+    with row("type(a)", "a * 2", "2") as doubled, row("written_after(a)", "type(a) + 1", "2") as after:
+        assert doubled(Tensor([1.0])).data == 2.0 and after(Tensor([1.0])).data == 3.0
+
+
+def test_an_op_with_a_keyword_in_its_row_takes_scalars_and_tensors():
+    with row("written_leaky(a, slope)", "leaky_relu(a, slope=slope)", "where(a > 0, 1.0, slope)", None) as f:
+        for x in (Scalar(-2.0), Tensor(-2.0)):
+            y = f(x, 0.25)
+            y.backward()
+            assert float(y.data) == -0.5 and float(x.grad) == 0.25
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("zero", [0, 0.0, -0.0])
+def test_a_number_that_is_zero_divides_as_numpy_says(zero, dtype):
+    x = Tensor(np.array([1.0, -2.0], dtype))
+    with np.errstate(divide="ignore"):
+        y = x / zero
+        y.backward(np.ones(2))
+        want = np.array([1.0, -2.0], dtype) / zero
+    assert np.array_equal(y.data, want) and y.dtype == dtype
+    assert np.isinf(x.grad).all() and x.grad.dtype == dtype
+
+
+def test_the_rule_of_a_product_can_be_applied_again():
+    A, B, W = Tensor(np.ones((4, 2))), Tensor(np.ones((2, 3))), Tensor(np.full((2, 3), 2.0))
+    once = vg.apply(vg.matmul(A, B).rule, A, W)
+    for y in (once, A.record(once.rule, (A, W))):
+        W.zero_grad()
+        y.sum().backward()
+        assert W.grad.tolist() == [[4.0] * 3] * 2
+
+
+def test_products_that_wait_take_little_memory_whichever_factor_is_the_large_one():
+    W = Tensor(np.ones((500, 1)))
+    x = np.ones((4, 1))
+    loss = sum((vg.linear(x, W) * np.ones((4, 500))).sum() for _ in range(400))
+    tracemalloc.start()
+    loss.backward(keep=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert W.grad[0, 0] == 1600
+    assert peak < 4 * 2**20
+
+
+class Mine(Scalar):
+    """A kind of Scalar of one's own."""
+
+
+class Floating(Tensor):
+    """A kind of Tensor of one's own."""
+
+
+def test_a_subclass_of_a_node_is_a_node():
+    for x in (Mine(2.0), Floating(2.0)):
+        y = x * x + 3 * x - x / 2
+        y.backward()
+        assert float(y.data) == 9.0 and float(x.grad) == 6.5
