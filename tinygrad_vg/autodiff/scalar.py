@@ -136,7 +136,9 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
     return result
 
 
-# How a Scalar is made. A y that is not a float: Python raised, or left the reals, and NumPy does it again.
+# How a Scalar is made. Of a * b the two lines in the middle are:  y = _a._value * _b._value
+#                                                                   self._da, … = _b._value, _a._value, None
+# A y that is not a float: Python raised, or left the reals, and NumPy does it again.
 MAKE = """
 def make(_a, _b=None, _c=None):
     self = _new(_Scalar)

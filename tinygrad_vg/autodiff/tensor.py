@@ -157,7 +157,8 @@ def born(_rule, operands, y):
 """ + BIRTH
 born = defined("born", BORN, {**BIRTH_NAMES, "_Tensor": Tensor, "_hand_on": hand_on_by_rule})
 
-# … and record() and hand_on_by_rule() once more, for a rule that is text: the text pasted in, and no loop.
+# … and record() and hand_on_by_rule() once more, for a rule that is text: the text pasted in, and no loop. Of tanh the
+# lines that matter are `y = tanh(_a._value)` and, on the way back, `part = g * (1.0 - y * y)`.
 MAKE = """
 def make({nodes}):
     {copies}
