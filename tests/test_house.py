@@ -80,6 +80,10 @@ def test_every_public_name_is_there_and_explains_itself(name):
     assert len(public.__doc__) > 20
 
 
+def test_every_op_is_a_public_name():
+    assert [name for name in tinygrad_vg.OPS if not callable(getattr(tinygrad_vg, name, None))] == []
+
+
 def test_a_test_that_is_hidden_or_not_collected_fails_the_run(tmp_path):
     hidden = "def test_a():\n    pass\n\n\ndef test_a():\n    pass\n\n\nclass TestB:\n    def test_c(self):\n        pass\n"
     (tmp_path / "test_x.py").write_text(hidden, encoding="utf-8")

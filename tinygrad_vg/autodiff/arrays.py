@@ -71,7 +71,7 @@ def locked(array: np.ndarray) -> np.ndarray:
 
 def locked_copy(array: np.ndarray) -> np.ndarray:
     copy = array.copy()
-    copy.setflags(False)  # by place: by name it takes three times as long
+    copy.setflags(False)  # type: ignore[call-arg,unused-ignore]  # by place: by name it takes three times as long
     return copy.view()
 
 

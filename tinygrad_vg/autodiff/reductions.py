@@ -123,7 +123,7 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
     if not isinstance(x, Node):
-        return np.prod(x, axis=axis, keepdims=keepdims)
+        return np.prod(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload,unused-ignore]
     shape = x.shape
     x = x if x.ndim else reshape(x, 1)
     axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)

@@ -34,7 +34,7 @@ def saxe(full: bool) -> tuple[list[Row], Checks]:
     starts = {"orthogonal": found, "Gaussian": gaussian}
     return [{"start": start, "L": L, "steps": steps} for start, runs in starts.items() for L, steps in runs.items()], {
         "Orthogonal: 80 layers take no more steps than 2": max(known(found[80])) <= max(known(found[2])),
-        "Orthogonal: 10 layers and 80 differ by less than 10 %": abs(np.mean(known(found[80])) / np.mean(known(found[10])) - 1) < 0.1,
+        "Orthogonal: 10 layers and 80 differ by less than 10 %": bool(abs(np.mean(known(found[80])) / np.mean(known(found[10])) - 1) < 0.1),
         "Gaussian, 2 layers: learns, in at least twice the steps": min(known(gaussian[2])) > 2 * max(known(found[2])),
         "Gaussian, 10 layers and more: never": not any(known(steps) for L, steps in gaussian.items() if L >= 10),
     }
