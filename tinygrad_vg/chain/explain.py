@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..autodiff.node import Edge, Node, describe, history
-from ..autodiff.products import Linear
-from .formulas import Form, form, names, operand
+from ..autodiff.products import Linear, Matmul
+from ..autodiff.structure import Transpose
+from .formulas import Form, form, names, operand, rank
 from .text import clean, wrapped
 
 
@@ -127,14 +129,13 @@ def of_uses(leaf: Node, uses: list[Edge], output: Node) -> Explanation:
     """The gradient of a leaf used several times: the sum over its uses, as one Σ_t where they are steps of one recurrence."""
     name = called(leaf)
     title = f"{name} {leaf.shape} is used {len(uses)} times; its gradient is the sum over its uses, each with the g of its own node"
-    forms = [form(edge) for edge in uses]
-    left = sides(uses[0], forms[0])[1]
-    if step := over_time(uses, forms, output):
-        f, span = step
-        row = {"to": name, "words": span, "formula": uses[-1].formula, "index": f"{f.plain(left)} = {f.plain(f.entry)}"}
+    if step := over_time(uses, output):
+        f, span, edge = step
+        left = f"∂L/∂⟨{operand(uses[0], uses[0].index)}|{f.indices[2]}⟩"
+        row = {"to": name, "words": span, "formula": edge.formula, "index": f"{f.plain(left)} = {f.plain(f.entry)}"}
         return Explanation(title, [row], [f"{f.tex(left)} &= {f.tex(f.entry)}"])
     rows, tex = [], []
-    for k, (edge, f) in enumerate(zip(uses, forms)):
+    for k, (edge, f) in enumerate((edge, form(edge)) for edge in uses):
         words = f"{f.words}, g = ∂L/∂{edge.child.name or f'({edge.child.op})'}"
         own = sides(edge, f)[1]
         index = f"{f.plain(own)} {'+' if k else ''}= {f.plain(f.entry)}"
@@ -143,30 +144,71 @@ def of_uses(leaf: Node, uses: list[Edge], output: Node) -> Explanation:
     return Explanation(title, rows, tex)
 
 
-def over_time(uses: list[Edge], forms: list[Form], output: Node) -> tuple[Form, str] | None:
-    """The form Σ_t δ_t,i h_t−1,j and the meaning of t and δ, if all uses are one `linear`, once a step; else None."""
-    first, inputs = uses[0], [edge.child.parents[0] for edge in uses]
-    kinds = {(type(edge.child.rule), edge.index, f.indices) for edge, f in zip(uses, forms)}
-    if len(kinds) > 1 or not isinstance(first.child.rule, Linear) or first.index == 0:
+def over_time(uses: list[Edge], output: Node) -> tuple[Form, str, Edge] | None:
+    """The form Σ_t δ_t,i h_t−1,j and the meaning of t and δ, if all uses are the same sum or product, once a step; else None."""
+    turned: dict[Node, list[Edge]] = {edge.child: [] for edge in uses if isinstance(edge.child.rule, Transpose)}
+    for edge in (edge for child in history(output) if turned for edge in child.edges if edge.parent in turned):
+        turned[edge.parent].append(edge)
+    products = [found for edge in uses for found in product_of(edge, turned)]
+    steps = [one_step(*found) for found in products]
+    if len({edge.child for edge, _ in products}) < len(uses) or len({text for text, _ in steps}) > 1:
         return None
-    labels = [getattr(x, "name", None) for x in inputs]
-    bases = {label and label.base for label in labels}
-    steps = [label.index[0] + 1 for label in labels if label and len(label.index) == 1]
-    recurrent = len(bases) == 1 and len(steps) == len(uses) and steps == list(range(steps[0], steps[0] + len(uses)))
-    if len(bases) > 1 or not recurrent and bases != {None}:
+    (text, _), first = steps[0], products[0][0]
+    base, start = base_of([other for _, other in steps])
+    if base == "":
         return None
-    x, shift = (bases.pop(), "t−1,") if recurrent else ("x", "t,")
-    ix, lead = forms[0].indices[0], forms[0].indices[0][:-1]
-    total = "Σ_t " + (f"Σ_{lead} " if lead else "")
-    text = f"{total}⟨δ|t,{ix}⟩" + (f" ⟨{x}|{shift}{lead}j⟩" if first.index == 1 else "")
-    start = steps[0] if recurrent else 1
-    span = f"the same {called(first.parent)} at every step t = {start} … {start + len(uses) - 1}, δ_t = ∂L/∂{made_of(first.child, output)}"
-    return forms[0]._replace(entry=text), span
+    f = form(first)
+    own = f.indices[2] if isinstance(first.child.rule, Linear) else "ij"[: rank(uses[0].parent)]
+    f = f._replace(entry="Σ_t " + text.replace("⟨X|", f"⟨{base}|{'t−1,' if start is not None else 't,'}"), indices=(*f.indices[:2], own))
+    begin = 1 if start is None else start + 1
+    what = f", {base}_t what multiplies it" if start is None and any(isinstance(other, Node) for _, other in steps) else ""
+    span = f"the same {called(uses[0].parent)} at every step t = {begin} … {begin + len(uses) - 1}"
+    return f, f"{span}, δ_t = ∂L/∂{made_of(first.child, output)}{what}", first
+
+
+def product_of(edge: Edge, turned: dict[Node, list[Edge]]) -> list[tuple[Edge, bool]]:
+    """The edge of the sum or product that the use is part of, and whether by way of W.T; [] if it is anything else."""
+    by_transpose = edge.child in turned
+    if by_transpose and (edge.parent.ndim != 2 or len(turned[edge.child]) != 1):
+        return []
+    edge = turned[edge.child][0] if by_transpose else edge
+    rule = edge.child.rule
+    straight = rule.name == "add" or isinstance(rule, Linear) and edge.index > 0
+    return [(edge, by_transpose)] if isinstance(rule, Matmul) and edge.parent.ndim == 2 or straight and not by_transpose else []
+
+
+def one_step(edge: Edge, turned: bool) -> tuple[str, Any]:
+    """What one use adds to the gradient, ⟨δ|t,i⟩ ⟨X|j⟩, in the letters of the leaf; and the other operand X, None in a sum."""
+    f, rule = form(edge), edge.child.rule
+    own = f.indices[2][::-1] if turned else f.indices[2]
+    factors = re.findall(r"⟨([^|⟩]*)\|([^⟩]*)⟩", f.entry)
+    over = found[1] if (found := re.match(r"Σ_(\w+) ", f.entry)) else ""
+    names = {} if isinstance(rule, Linear) else dict(zip(own + over, "ij"[: len(own)] + "nmpqr"))
+    renamed = [(name, "".join(names.get(c, c) for c in index)) for name, index in factors]
+    total = f"Σ_{''.join(names.get(c, c) for c in over)} " if over else ""
+    delta = next(f"⟨δ|t,{index}⟩" for name, index in renamed if name == "g")
+    others = [f" ⟨X|{index}⟩" for name, index in renamed if name != "g"]
+    return total + delta + "".join(others), edge.child.parents[1 - edge.index] if others else None
+
+
+def base_of(others: list[Any]) -> tuple[str, int | None]:
+    """(h, 0) if the other operands are h[0], h[1], …, the first perhaps under another name; (x, None) without names; else ('', None)."""
+    labels = [getattr(other, "name", None) for other in others]
+    skipped = not (labels[0] and labels[0].index)
+    bases = {label.base if label and len(label.index) == 1 else None for label in labels[skipped:]}
+    steps = [label.index[0] for label in labels[skipped:] if label and len(label.index) == 1]
+    if steps and len(bases) == 1 and steps == list(range(steps[0], steps[0] + len(labels) - skipped)):
+        return str(bases.pop()), steps[0] - skipped
+    return ("x", None) if not any(labels[1:]) else ("", None)
 
 
 def made_of(node: Node, output: Node) -> str:
-    """z[t]: the name of the pre-activation that a `linear` of one step is part of."""
-    if node.name:
+    """z[t]: the name of the pre-activation that a product of one step is part of."""
+    if node.name and node.name.index:
         return f"{node.name.base}[t]"
-    sums = [child for child in history(output) if child.op == "add" and node in set(child.variables)]
-    return made_of(sums[0], output) if sums and len(sums) == 1 else "(the linear at t)"
+    children = [child for child in history(output) if node in set(child.variables)]
+    if len(children) == 1 and children[0].op == "add":
+        return made_of(children[0], output)
+    if len(children) == 1 and children[0].name and children[0].name.index:
+        return f"(what {children[0].name.base}[t] is the {children[0].op} of)"
+    return f"(the {node.op} at t)"

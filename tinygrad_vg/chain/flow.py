@@ -21,14 +21,16 @@ from ..autodiff.derivatives import Elementwise
 from ..autodiff.node import Edge, Node, describe, history
 from ..autodiff.products import Product
 from ..autodiff.sweep import check_all_unchanged, dependents, start
-from .chain import norm
+from .factors import norm
+from .zeros import CANCELLED, RECTIFIERS, Zero, why_zero
 
 BEST = {"sigmoid": 0.25, "tanh": 1.0, "softplus": 1.0, "elu": 1.0, "gelu": 1.13, "gelu_gate": 0.48, "clip": 1.0}  # largest slopes
-RECTIFIERS = {"relu", "where", "maximum", "minimum", "abs", "sign"}
 LINEAR = {"add", "subtract", "negative", "multiply", "divide"}  # elementwise, and yet no activations
 FLAT = 0.1  # a slope below a tenth of the best its op has is flat: a sigmoid above 0.974, a tanh above 0.949
 OFF = 0.9  # rectifiers that stop nine tenths of the gradient are dead; to stop half of it is their normal work
-SLOPES, WEIGHTS, MERGES, DEAD, SATURATED, COUNT = range(6)  # the columns of an account: nats, and the number of factors
+SLOPES, WEIGHTS, MERGES, DEAD, SATURATED, COUNT = range(6)  # the columns of an account: nats, and the number of factors;
+OPS = [*BEST, *sorted(RECTIFIERS), "leaky_relu"]  # and of the slopes, how many nats are those of each of these
+WIDTH = COUNT + 1 + len(OPS)
 
 # How the loss is told from the model: at most one penalty, then the error; what is neutral belongs to the loss above either.
 PENALTIES = {"square": "square", "abs": "square", "power": "square", "log": "log", "log1p": "log", "logsumexp": "end", "softplus": "end"}
@@ -44,12 +46,18 @@ class Part(NamedTuple):
     c: np.ndarray
     e: int
     account: np.ndarray
-    zero: str = ""
+    zero: Zero | None = None
 
     @property
     def log(self) -> float:
         size = norm(self.c)
         return math.log(size) + self.e * math.log(2) if 0 < size < math.inf else -math.inf if size == 0 else size
+
+    @property
+    def op(self) -> str:
+        """The activation whose slopes cost most, or were 0; '' if that is none of OPS."""
+        slopes = self.account[COUNT + 1 :]
+        return self.zero.op if self.zero else OPS[int(np.argmin(slopes))] if np.any(slopes < 0) else ""
 
 
 class Flow:
@@ -58,19 +66,22 @@ class Flow:
     connected    whether any path leads there (if not, nothing else is set)
     predictions  what the loss was computed from       log_signal  ln of the gradient's length there
     arrived      the Part that reaches the sources     infinite    what first made an inf or nan, or ''
+    at(nodes)    the Part that reaches some of the sources
+
+    through  the sources follow one another, as the uses of a weight do: each is handed on, too
     """
 
-    def __init__(self, output: Node, sources: list[Node], seed: Any = None):
+    def __init__(self, output: Node, sources: list[Node], seed: Any = None, through: bool = False):
         order = history(output)
         reached = dependents(order, sources)
-        self.path, self.sources = [node for node in order if node in reached], set(sources)
+        self.path, self.sources, self.through = [node for node in order if node in reached], set(sources), through
         self.on_path, self.connected, self.met = set(self.path), output in reached, np.zeros(3)
         if self.connected:
             check_all_unchanged(order)
             self.infinite = next((f"{describe(x)} is inf or nan" for x in self.path if not np.all(np.isfinite(x.data))), "")
             loss = loss_part(output, self.path) - self.sources if seed is None and output.size == 1 else set()
             with np.errstate(all="ignore"):
-                self.follow({output: [Part(*scaled(np.asarray(start(output, seed), float), 0), np.zeros(6))]}, loss)
+                self.follow({output: [Part(*scaled(np.asarray(start(output, seed), float), 0), np.zeros(WIDTH))]}, loss)
 
     def follow(self, parts: dict[Node, list[Part]], loss: set[Node]) -> None:
         """The sweep: first through the loss; the account starts afresh at the prediction and ends at the sources."""
@@ -81,10 +92,20 @@ class Flow:
         self.log_signal = log_length(part.log for part in direct.values())
         parts = {node: [part._replace(account=share(part.log - self.log_signal))] for node, part in direct.items()}
         self.met[:] = 0
+        self.reached: dict[Node, Part] = {}
         for node in reversed(self.path):
-            if node in parts and node not in self.sources:
-                self.hand_on(node, merged(parts.pop(node)), parts)
-        self.arrived = laid_together([merged(parts[node]) for node in self.path if node in self.sources and node in parts])
+            if node in parts:
+                part = merged(parts.pop(node))
+                if node in self.sources:
+                    self.reached[node] = part
+                if node not in self.sources or self.through:
+                    self.hand_on(node, part, parts)
+        self.arrived = self.at(self.path)
+
+    def at(self, nodes: Iterable[Node]) -> Part:
+        """What reaches those of the nodes that are sources, as one vector."""
+        found = [self.reached[node] for node in nodes if node in self.reached]
+        return laid_together(found) if found else Part(np.zeros(1), 0, np.zeros(WIDTH), CANCELLED)
 
     def hand_on(self, node: Node, part: Part, parts: dict[Node, list[Part]]) -> None:
         """To each parent on the path its contribution, the edge's gain added to the account."""
@@ -97,12 +118,12 @@ class Flow:
                 new = Part(c, e, part.account, part.zero)
                 d = slope(edge, local)
                 entry = share(0.0) if part.zero else self.entry_of(edge, d, part, new.log - part.log)
-                zero = part.zero or ("" if np.any(c) else why_zero(edge, d is not None))
+                zero = part.zero or (None if np.any(c) else why_zero(edge, d is not None))
                 parts.setdefault(edge.parent, []).append(new._replace(account=part.account + entry, zero=zero))
 
     def entry_of(self, edge: Edge, d: np.ndarray | None, part: Part, gain: float) -> np.ndarray:
         """What the edge adds to the account; its slopes are counted, each weighted by the squared gradient that it meets."""
-        entry = np.zeros(6)
+        entry = np.zeros(WIDTH)
         rule = edge.child.rule
         entry[COUNT] = d is not None or isinstance(rule, Product) or rule.name in ("multiply", "divide")
         entry[WEIGHTS if d is None else SLOPES] = gain
@@ -113,6 +134,8 @@ class Flow:
             self.met += [np.mean(off), np.mean(flat), 1.0]
             entry[DEAD] = gain * (rule.name not in BEST and np.sum(g * off) > OFF)
             entry[SATURATED] = gain * bool(np.sum(g * flat) > 0.5)
+            if rule.name in OPS:
+                entry[COUNT + 1 + OPS.index(rule.name)] = gain
         return entry
 
 
@@ -122,8 +145,8 @@ def merged(parts: list[Part]) -> Part:
         return parts[0]
     e = max(part.e for part in parts if not part.zero) if not all(part.zero for part in parts) else 0
     c = np.sum([np.ldexp(part.c, part.e - e) for part in parts], axis=0)
-    zero = "" if np.any(c) else next((part.zero for part in parts if part.zero), "") if all(part.zero for part in parts) else "cancelled"
-    whole = Part(*scaled(c, e), np.zeros(6), zero)
+    zero = None if np.any(c) else reason(parts) or CANCELLED
+    whole = Part(*scaled(c, e), np.zeros(WIDTH), zero)
     return whole._replace(account=mean_account(parts, whole.log))
 
 
@@ -133,15 +156,20 @@ def laid_together(parts: list[Part]) -> Part:
         return parts[0]
     e = max(part.e for part in parts)
     c = np.concatenate([np.ldexp(part.c, part.e - e).ravel() for part in parts])
-    zero = next(part.zero for part in parts) if all(part.zero for part in parts) else ""
-    return Part(c, e, mean_account(parts, log_length(part.log for part in parts)), zero)
+    return Part(c, e, mean_account(parts, log_length(part.log for part in parts)), reason(parts))
+
+
+def reason(parts: list[Part]) -> Zero | None:
+    """Why all of the parts are 0; None if they are not. That a state is 0 is a reason only where there is no other."""
+    zeros = [part.zero for part in parts if part.zero]
+    return min(zeros, key=lambda zero: zero.kind == "zero state") if len(zeros) == len(parts) else None
 
 
 def mean_account(parts: list[Part], log: float) -> np.ndarray:
     """The accounts of contributions, each by its share of Σ |c_i|²; the rest of the log goes to the merge."""
     live = [part for part in parts if not part.zero and math.isfinite(part.log)]
     if not live or not math.isfinite(log):
-        return np.zeros(6)
+        return np.zeros(WIDTH)
     logs = np.array([part.log for part in live])
     shares = np.exp(2 * (logs - log_length(logs)))
     account = np.sum([p * part.account for p, part in zip(shares, live)], axis=0)
@@ -150,7 +178,9 @@ def mean_account(parts: list[Part], log: float) -> np.ndarray:
 
 def share(nats: float) -> np.ndarray:
     """An account with an entry for a merge (or for the parts of a prediction)."""
-    return np.array([0.0, 0.0, nats if math.isfinite(nats) else 0.0, 0.0, 0.0, 0.0])
+    account = np.zeros(WIDTH)
+    account[MERGES] = nats if math.isfinite(nats) else 0.0
+    return account
 
 
 def scaled(c: np.ndarray, e: int) -> tuple[np.ndarray, int]:
@@ -173,17 +203,6 @@ def slope(edge: Edge, local: Any) -> np.ndarray | None:
     if not isinstance(rule, Elementwise) or rule.name in LINEAR:
         return None
     return np.asarray(getattr(local, "outer", local).d, float)
-
-
-def why_zero(edge: Edge, activation: bool) -> str:
-    """Why a contribution is exactly 0 though the gradient that met the edge is not."""
-    rule = edge.child.rule
-    if activation:
-        return "saturated" if rule.name in BEST or rule.name == "exp" else "dead" if rule.name in RECTIFIERS else "shallow slopes"
-    others = [x for k, x in enumerate(edge.child.parents[:2]) if k != edge.index]
-    if isinstance(rule, Product) and any(np.any(x.data if isinstance(x, Node) else x) for x in others):
-        return "cancelled"
-    return "dead" if any(isinstance(x, Node) and x.rule for x in others) else "contracting weights"
 
 
 def loss_part(output: Node, path: list[Node]) -> set[Node]:

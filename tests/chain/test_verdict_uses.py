@@ -1,0 +1,210 @@
+"""A weight that is used step after step: judged by its farthest and its nearest use, in the same words however it is written."""
+
+import numpy as np
+import pytest
+
+import tinygrad_vg as vg
+from tinygrad_vg import Scalar, Tensor, grad, linear, nn, relu, scalars, sigmoid, square, tanh, verdict
+from tinygrad_vg.chain.explain import explain
+
+
+def wrong_by_one(y):
+    """A squared error, every entry of it 1."""
+    return vg.sum(square(y - (y.data - 1.0)))
+
+
+def recurrent(steps, cell):
+    return nn.unroll(cell, 0.3 * np.random.default_rng(7).normal(size=(steps, cell.n_in)))
+
+
+def by_hand(product, T=60, factor=0.9, size=6):
+    """h = tanh(U x + W h + b) from zeros: (loss, {W, U, b}); `product` writes the three terms."""
+    rng = np.random.default_rng(7)
+    W, b = Tensor(factor * np.eye(size), name="W"), Tensor(np.zeros(size), name="b")
+    U, h = Tensor(0.1 * rng.normal(size=(size, 3)), name="U"), Tensor(np.zeros(size), name="h0")
+    for t, x in enumerate(0.3 * rng.normal(size=(T, 3)), start=1):
+        h = tanh(product(x, h, W, U, b)).named("h", t)
+    return wrong_by_one(h), {"W": W, "U": U, "b": b}
+
+
+WRITTEN = {
+    "h @ W.T": lambda x, h, W, U, b: x @ U.T + h @ W.T + b,
+    "W @ h": lambda x, h, W, U, b: U @ x + W @ h + b,
+    "linear": lambda x, h, W, U, b: linear(x, U) + linear(h, W, b),
+    "einsum": lambda x, h, W, U, b: b + vg.einsum("ij,j->i", U, x) + vg.einsum("ij,j->i", W, h),
+}
+
+
+def same(a, b):
+    return a.kind == b.kind and a.numbers == pytest.approx(b.numbers) and a.helps == b.helps
+
+
+# a state that is 0 ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("T", [5, 20, 60])
+@pytest.mark.parametrize(("cell", "weight", "at"), [(nn.GRUCell, "W_xr", "r[2]"), (nn.LSTMCell, "W_xf", "f[2]")])
+def test_a_use_that_only_meets_the_zero_initial_state_does_not_decide(cell, weight, at, T):
+    model = cell(3, 8, rng=1)
+    loss = wrong_by_one(model.output(recurrent(T, model)[-1]))
+    v = verdict(loss, model)
+    part = next(part for part in v.parts if part.source == weight)
+    assert all(np.isfinite(p.numbers["log_gain"]) for p in v.parts)
+    assert f"the farthest use of {weight}, in {at} (2 of {T})" in part.why and "Use 1 meets a state of exactly 0." in part.why
+    assert "dead" not in str(v) and "rectifier" not in str(v)
+
+
+def test_the_cells_of_scalars_are_judged_likewise():
+    cell = nn.GRUCell(2, 3, leaf=scalars)
+    states = nn.unroll(cell, [np.full(2, 0.3)] * 4)
+    v = verdict(np.sum(square(states[-1] - 1.0)), cell)
+    assert all(np.isfinite(part.numbers["log_gain"]) for part in v.parts)
+
+
+@pytest.mark.parametrize(
+    ("cell", "weight", "reason"),
+    [
+        (nn.GRUCell, "W_xr", "r[1] is multiplied by the Tensor made by linear, which is 0 because h[0] is."),
+        (nn.LSTMCell, "W_xf", "f[1] is multiplied by c[0], which is 0."),
+    ],
+)
+def test_where_the_state_is_all_that_is_0_it_is_named(cell, weight, reason):
+    model = cell(3, 8, rng=1)
+    loss = wrong_by_one(model.output(recurrent(1, model)[-1]))
+    for v in (verdict(loss, {weight: getattr(model, weight)}), verdict(loss, getattr(model, weight))):
+        assert v.kind == "zero state" and reason in v.why and "slopes" not in v.why
+
+
+def test_no_factor_is_called_a_rectifier_that_is_none():
+    x, c = Tensor(np.full(3, -900.0), name="x"), Tensor(np.ones(3), name="c")
+    v = verdict(wrong_by_one(sigmoid(x) * c), c)
+    assert v.kind == "contracting weights" and "c is multiplied by the Tensor made by sigmoid, which is 0." in v.why
+    v = verdict(wrong_by_one(relu(x) * c), c)
+    assert v.kind == "dead" and "its relu is off" in v.why
+
+
+def test_a_dead_rectifier_on_the_way_to_the_first_use_is_not_passed_over():
+    cell = nn.RNNCell(3, 4, "relu")
+    states = recurrent(6, cell)
+    dead = relu(states[3] - 1000.0)
+    h = cell(np.ones(3), dead)
+    v = verdict(wrong_by_one(h), cell)
+    assert v.kind == "dead" and v.op == "relu"
+
+
+def test_a_scale_that_begins_at_0_is_a_weight_and_a_gate_of_1_minus_z_meets_a_state():
+    x, scale, state = Tensor([0.5, 1.0], name="x"), Tensor(np.zeros(2), name="scale"), Tensor(np.zeros(2), name="h0")
+    assert verdict(wrong_by_one((x - x.mean()) * scale), x).kind == "contracting weights"
+    v = verdict(wrong_by_one((1 - x) * state), x)
+    assert v.kind == "zero state" and "multiplied by h0, which is 0" in v.why
+
+
+# however it is written -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("written", WRITTEN)
+def test_the_same_model_gets_the_same_verdict_however_its_product_is_written(written):
+    (loss, leaves), (reference, others) = by_hand(WRITTEN[written]), by_hand(WRITTEN["linear"])
+    for name in leaves:
+        a, b = verdict(loss, leaves[name]), verdict(reference, others[name])
+        assert a.kind == b.kind == "contracting weights"
+        assert a.numbers["log_gain"] == pytest.approx(b.numbers["log_gain"])
+        assert f"the farthest use of {name}, in h[1] (1 of 60)" in a.why
+    assert np.linalg.norm(grad(loss, leaves["W"])) > 0.5
+
+
+def test_a_weight_is_seen_through_every_rearrangement_of_it():
+    v = {}
+    for name, W in {"plain": lambda W: W, "turned": lambda W: W.T.T, "cut": lambda W: W[0:6], "shaped": lambda W: W.reshape(36).reshape(6, 6)}.items():
+        loss, leaves = by_hand(lambda x, h, w, U, b, W=W: W(w) @ h + U @ x)
+        v[name] = verdict(loss, {"W": leaves["W"]})
+    assert all(same(v["plain"].parts[0], one.parts[0]) for one in v.values())
+
+
+# the farthest and the nearest use --------------------------------------------------------------------------------------
+def test_a_vanished_rnn_is_not_healthy_however_one_asks():
+    loss, leaves = by_hand(WRITTEN["W @ h"], factor=0.5)
+    W = leaves["W"]
+    alone, of_list, of_dict = verdict(loss, W), verdict(loss, list(leaves.values())), verdict(loss, leaves)
+    assert alone.kind == of_list.kind == of_dict.kind == "contracting weights"
+    assert same(of_list, of_dict) and [p.source for p in of_list.parts] == ["W", "U", "b"]
+    assert same(alone, of_dict.parts[0])
+    assert alone.numbers["log_gain"] == alone.numbers["farthest_log_gain"] < -39 and alone.numbers["uses"] == 60
+    assert abs(alone.numbers["nearest_log_gain"]) < 1
+    assert "The nearest, in h[60], arrives with" in alone.why and "healthy. See uses()." in alone.why
+
+
+def test_the_gain_of_a_use_is_that_of_the_gradient_there():
+    loss, leaves = by_hand(WRITTEN["linear"], T=10)
+    v = verdict(loss, leaves["W"])
+    products = [node for node in vg.history(loss) if node.op == "linear" and leaves["W"] in set(node.variables)]
+    for key, node in (("farthest_log_gain", products[0]), ("nearest_log_gain", products[-1])):
+        assert v.numbers["signal"] * np.exp(v.numbers[key]) == pytest.approx(np.linalg.norm(grad(loss, node)))
+
+
+def test_where_the_farthest_use_is_sound_the_nearest_decides():
+    """A state that is carried past a readout which shrinks only what came last."""
+    w, h, sum_ = Scalar(1.0, name="w"), Scalar(1.0, name="h0"), 0.0
+    for _ in range(5):
+        h = (w * h).tanh() * 1.0
+        sum_ = sum_ + h
+    last = 1e-6 * (w * h)
+    v = verdict(square(sum_ + last - 9.0), w)
+    assert v.kind == "contracting weights" and v.numbers["log_gain"] == v.numbers["nearest_log_gain"] == pytest.approx(np.log(1e-6))
+    assert "The farthest" in v.why
+
+
+def test_uses_that_cancel_to_exactly_0_are_judged_as_a_whole():
+    w, x = Scalar(1.0, name="w"), Scalar(2.0, name="x")
+    a = w * x
+    b = w * a
+    c = w * b
+    v = verdict(square(3.0 * a - c + 5.0), w)  # ∂/∂w (3 w x − w³ x) = 3 x (1 − w²) = 0
+    assert grad(square(3.0 * a - c + 5.0), w) == 0 and v.kind == "cancelled"
+
+
+def test_what_is_used_twice_in_one_step_is_no_recurrence():
+    """The initial state of a GRU, or the input of a residual block, is judged by the whole of its gradient."""
+    cell = nn.GRUCell(3, 8)
+    states = recurrent(3, cell)
+    loss = wrong_by_one(states[-1])
+    x = Tensor(np.ones(3), name="x")
+    for output, source in ((loss, states[0]), (wrong_by_one(x + tanh(x - 50.0)), x)):
+        v = verdict(output, source)
+        assert v.kind == "healthy" and "uses" not in v.numbers
+        assert v.numbers["signal"] * np.exp(v.numbers["log_gain"]) == pytest.approx(np.linalg.norm(grad(output, source)))
+
+
+def test_a_list_is_a_model_a_tuple_or_an_array_of_scalars_one_vector():
+    a, b = Tensor([1.0], name="a"), Tensor([2.0], name="a")
+    v = verdict(vg.sum(square(a * b)), [a, b])
+    assert [part.source for part in v.parts] == ["a (1)", "a (2)"]
+    assert not verdict(vg.sum(square(a * b)), (a, b)).parts
+    x = scalars([1.0, 2.0], "x")
+    assert not verdict(np.sum(square(x)), list(x)).parts
+
+
+# the activation's name -------------------------------------------------------------------------------------------------
+def test_the_verdict_names_the_activation_and_does_not_advise_what_is_there_already():
+    h = x = Scalar(0.8, name="x")
+    for _ in range(30):
+        h = tanh(1.5 * h)
+    v = verdict(square(h - 2.0), x)
+    assert v.kind == "shallow slopes" and v.op == "tanh" and "(tanh)" in v.why
+    assert "tanh" not in v.helps and "ReLU" in v.helps
+    z = Tensor([1.0, 2.0], name="z")
+    v = verdict(wrong_by_one(vg.where(np.array([False, False]), z, 3.0)), z)
+    assert v.op == "where" and "ReLU" not in v.helps
+
+
+# one line for sixty uses -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("written", ["h @ W.T", "W @ h", "linear"])
+def test_the_uses_of_a_weight_fold_into_one_sum_over_time_however_they_are_written(written):
+    loss, leaves = by_hand(WRITTEN[written])
+    e = {name: explain(loss, of=leaf).text for name, leaf in leaves.items()}
+    assert all(len(text.splitlines()) == 3 for text in e.values())
+    assert "∂L/∂W_ij = Σ_t δ_t,i h_t−1,j" in e["W"] and "t = 1 … 60, δ_t = ∂L/∂(what h[t] is the tanh of)" in e["W"]
+    assert "∂L/∂U_ij = Σ_t δ_t,i x_t,j" in e["U"] and "∂L/∂b_i = Σ_t δ_t,i" in e["b"]
+
+
+def test_with_a_batch_the_folded_sum_runs_over_it_too():
+    W, H = Tensor(0.5 * np.eye(3), name="W"), Tensor(np.ones((4, 3)))
+    for t in range(1, 5):
+        H = tanh(H @ W.T).named("h", t)
+    assert "∂L/∂W_ij = Σ_t Σ_n δ_t,ni h_t−1,nj" in explain(vg.sum(square(H)), of=W).text

@@ -1,0 +1,65 @@
+"""Where is a leaf used?  The nodes it makes with something else, oldest first: its sites, whichever way it was written.
+
+W.T, W[0], W.astype(…) are no uses yet: h @ W.T is one, as linear(h, W) and W @ h are. A leaf that is used in two roles
+(in a layer and in a penalty) is followed in the one that it has most often.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from ..autodiff.node import Node
+from .zeros import linear_of
+
+SUMS = {"add", "subtract"}
+Sites = dict[Node, list[Node]]
+
+
+def sites_of(order: list[Node], leaves: Iterable[Node]) -> Sites:
+    """For each leaf the nodes it makes, oldest first, in its commonest role: the op, and which operand it is."""
+    found: dict[Node, list[tuple[tuple[str, int], Node]]] = {leaf: [] for leaf in leaves}
+    same: dict[Node, Node] = {leaf: leaf for leaf in found if leaf.rule is None}  # W.T: W
+    for node in order:
+        if linear_of(node) and node.variables and node.variables[0] in same:
+            same[node] = same[node.variables[0]]
+            continue
+        for i, parent in enumerate(node.parents):
+            if isinstance(parent, Node) and parent in same:
+                found[same[parent]].append(((node.op, i), node))
+    return {leaf: commonest(uses) for leaf, uses in found.items()}
+
+
+def commonest(uses: list[tuple[tuple[str, int], Node]]) -> list[Node]:
+    """The nodes of the role that occurs most often; of several the first."""
+    if not uses:
+        return []
+    role = Counter(role for role, _ in uses).most_common(1)[0][0]
+    return [node for own, node in uses if own == role]
+
+
+def at_use(sites: list[list[Node]], k: int) -> list[Node]:
+    """The k-th use of each of several leaves, the last where there are fewer; k = −1 is the last of all."""
+    return list(dict.fromkeys(own[min(k, len(own) - 1)] for own in sites))
+
+
+def recurs(order: list[Node], sites: list[Node]) -> bool:
+    """Whether the uses follow one another, as the steps of a recurrence do: at least two build on the one before.
+
+    Use k + 1 builds on use k if its operands depend on it, or if what its product is added to does.
+    """
+    number = {site: k for k, site in enumerate(sites)}
+    latest: dict[Node, int] = {}  # the last use that a node depends on
+    alone: dict[Node, int] = {}  # a product, or a sum with it, that has not met the use before
+    count = 0
+    for node in order:
+        before = {latest[parent] for parent in node.variables if parent in latest}
+        carries = node.op in SUMS or linear_of(node)
+        for k in [number[node]] if node in number else [alone[x] for x in node.variables if carries and x in alone]:
+            if k - 1 in before:
+                count += 1
+            else:
+                alone[node] = k
+        if node in number or before:
+            latest[node] = number.get(node, max(before, default=0))
+    return count >= 2
