@@ -46,11 +46,20 @@ def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
     return array
 
 
+def numbers_or_scalars(x: Any, what: str) -> np.ndarray:
+    """x, which is no node, as an array of numbers, or of Scalars; TypeError for None, text and the like."""
+    array = x if type(x) is np.ndarray else np.asarray(x)
+    if array.dtype.kind in "fiubc" or array.dtype == object and all(isinstance(v, NUMBERS) for v in array.flat):
+        return array
+    raise TypeError(f"{what} needs numbers, arrays of them, Tensors or Scalars, got {type(x).__name__}")
+
+
 def kept_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64)
 
 
 DOUBLE = np.dtype(np.float64)
+NUMBERS = (Node, int, float, np.number, np.bool_)
 HINTS = {
     "b": "a condition belongs in where(), a mask of numbers is array.astype(float)",
     "c": "take .real and .imag as two arrays",

@@ -15,6 +15,7 @@ def jacobian(output: Node, input: Node) -> np.ndarray:
 
     One reverse sweep for each number of the output, or one forward sweep for each of the input, whichever are fewer.
     """
+    check_nodes("jacobian", output, input)
     if math.prod(output.shape) <= math.prod(input.shape):
         rows = [grad(output, input, seed=e) for e in unit_arrays(output.shape)]
         return np.array(rows, dtype=float).reshape(output.shape + input.shape)
@@ -24,6 +25,7 @@ def jacobian(output: Node, input: Node) -> np.ndarray:
 
 def hessian(output: Node, input: Node) -> np.ndarray:
     """∂²output/∂input² as an array of shape input.shape * 2; the output must be one number."""
+    check_nodes("hessian", output, input)
     return jacobian(grad(output, input, create_graph=True), input)
 
 
@@ -32,5 +34,13 @@ def hvp(output: Node, input: Node, vector: Any) -> Any:
 
     Reverse over reverse: the gradient of ⟨gradient, vector⟩. A float for a Scalar, an array for a Tensor.
     """
+    check_nodes("hvp", output, input)
     g = grad(output, input, create_graph=True)
     return grad(g, input, seed=input.like(vector, "the vector"))
+
+
+def check_nodes(what: str, output: Any, input: Any) -> None:
+    """TypeError unless both are nodes."""
+    for x in (output, input):
+        if not isinstance(x, Node):
+            raise TypeError(f"{what} needs two nodes, an output and one of the inputs it was computed from; got {type(x).__name__}")

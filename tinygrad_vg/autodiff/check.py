@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import numbers_or_scalars
 from .calculus import jacobian
 from .maps import unit_arrays
 from .node import Node, plain
@@ -33,7 +34,9 @@ def gradcheck(function: Callable[..., Any], *inputs: Any, order: int = 1, rtol: 
 
     AssertionError names the worst entry. ValueError says "not differentiable here" where the slopes from the two sides differ.
     """
-    leaves = [Scalar(x.data) if isinstance(x, Scalar) else Tensor(np.asarray(plain(x), dtype=float)) for x in inputs]
+    if order not in (1, 2, 3, 4):
+        raise ValueError(f"gradcheck checks derivatives of order 1 to 4, got order={order!r}")
+    leaves = [Scalar(x.data) if isinstance(x, Scalar) else Tensor(numbers_or_scalars(plain(x), "gradcheck").astype(float)) for x in inputs]
     output = function(*leaves)
     if not isinstance(output, Node):
         raise TypeError(f"gradcheck needs a function that returns one Scalar or Tensor, got {type(output).__name__}")

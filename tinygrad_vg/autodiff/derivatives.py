@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import numbers_or_scalars
 from .maps import Diagonal, LinearMap, Spread, unbroadcast
 from .node import Node
 from .written import RESERVED, Written, compiled, in_floats, renamed
@@ -50,7 +51,8 @@ class Elementwise(Written):
         return renamed(self.slopes[i] or "", {"y": y} | {letter: name or letter for letter, name in zip(self.operands, names)})
 
     def on_constants(self, *xs: Any) -> Any:
-        return self.each(*xs) if any_objects(xs) else self.value(*xs)
+        given = [x if isinstance(x, (np.ndarray, float, int)) else numbers_or_scalars(x, self.name) for x in xs]
+        return self.each(*given) if any_objects(given) else self.value(*given)
 
     def each(self, *operands: Any) -> np.ndarray:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""

@@ -117,6 +117,8 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """The variance along `axis`: Σ (x - mean)² / (n - ddof)."""
     centre = mean(x, axis, keepdims=True)
     count = math.prod(n for n, m in zip(np.shape(x), np.shape(centre)) if n != m)
+    if not isinstance(ddof, (int, np.integer)) or ddof < 0 or ddof >= count and ddof:
+        raise ValueError(f"var: ddof must be a whole number, at least 0 and below {count}, the count of entries; got {ddof!r}")
     return sum(square(x - centre), axis, keepdims) / (count - ddof)
 
 

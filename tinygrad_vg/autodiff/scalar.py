@@ -70,6 +70,9 @@ class Scalar(Operators):
         """The Scalar that `rule` makes of `operands`. To an op on arrays a Scalar is an object array of shape ()."""
         if isinstance(rule, Elementwise):
             return rule(*operands)
+        for x in operands:
+            if isinstance(x, Node) and not isinstance(x, Scalar):
+                raise TypeError(f"{rule.name}: a Scalar and a Tensor do not mix; pass the .data of {describe(x)}")
         result = rule.value(*map(as_object, operands))
         return result.item() if np.shape(result) == () and isinstance(result, np.ndarray) else result
 

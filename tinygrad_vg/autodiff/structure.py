@@ -90,6 +90,8 @@ class Join(Rule):
 
     def __init__(self, name: str, axis: int, shapes: list[tuple[int, ...]]):
         self.name, self.axis = name, axis
+        if shapes and name == "concatenate":
+            normalize_axis_index(axis, max(map(len, shapes)))
         self.ends = np.cumsum([0] + [shape[axis] if name == "concatenate" and shape else 1 for shape in shapes])
 
     def value(self, *xs: Any) -> Any:
@@ -126,6 +128,7 @@ def transpose(x: Any, *axes: Any) -> Any:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """x with two axes exchanged."""
     order = list(range(np.ndim(x)))
+    axis1, axis2 = (normalize_axis_index(axis, np.ndim(x)) for axis in (axis1, axis2))
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return transpose(x, tuple(order))
 
@@ -192,7 +195,9 @@ def along(x: Any, axis: int, part: Any) -> tuple:
 
 def split(x: Any, sections: Any, axis: int = 0) -> list:
     """x cut along `axis` into equal parts (a number) or at the given places (a list), as np.split does."""
-    places = np.split(np.arange(np.shape(x)[axis]), sections)
+    if isinstance(sections, Node) or isinstance(sections, int) and sections < 1:
+        raise ValueError(f"split needs a number of equal parts, 1 or more, or a list of places; got {sections!r}")
+    places = np.split(np.arange(np.shape(x)[normalize_axis_index(axis, np.ndim(x))]), sections)
     return [getitem(x, along(x, axis, slice(p[0], p[-1] + 1) if len(p) else slice(0, 0))) for p in places]
 
 

@@ -86,7 +86,9 @@ def jvp(output: Node, inputs: Any, tangents: Any) -> Any:
     inputs, tangents  one node and one array of its shape, or two lists of equal length
     Returns a float or an array of the output's shape: J t, with the same local derivatives as the reverse sweep.
     """
-    wanted, given = nodes(inputs), list(tangents) if isinstance(inputs, (list, tuple)) else [tangents]
+    wanted, given = nodes(inputs), tangents if isinstance(inputs, (list, tuple)) else [tangents]
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"jvp with a list of inputs needs a list of tangents, one for each; got {type(given).__name__}")
     if len(wanted) != len(given):
         raise ValueError(f"jvp needs one tangent for each input; got {len(wanted)} inputs and {len(given)} tangents")
     order = differentiable(output)

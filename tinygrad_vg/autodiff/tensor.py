@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import constant, leaf_array, locked
+from .arrays import constant, leaf_array, locked, numbers_or_scalars
 from .maps import LinearMap
 from .node import BIRTH, BIRTH_NAMES, Node, describe, plain
 from .operators import Operators
@@ -202,4 +202,4 @@ def apply(rule: Any, *operands: Any) -> Any:
     for x in operands:
         if isinstance(x, Node):
             return x.record(rule, operands)
-    return rule.value(*map(np.asarray, operands))
+    return rule.value(*[numbers_or_scalars(x, rule.name) for x in operands])

@@ -12,8 +12,7 @@ gradient on to them. The templates of both say how a node is built, so they are 
 import re
 from typing import Any
 
-import numpy as np
-
+from .arrays import numbers_or_scalars
 from .maps import Rule
 from .node import Node
 
@@ -46,7 +45,7 @@ class Written(Rule):
         return node.maker(self, kinds) if node else self.on_constants
 
     def on_constants(self, *xs: Any) -> Any:
-        return self.value(*map(np.asarray, xs))
+        return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
 
     def letters(self, kinds: tuple[type, ...]) -> dict[str, str]:
         """What to put in place of each letter to get at the value: _a._value of a node, _a of a constant."""
