@@ -144,6 +144,36 @@ def test_a_notebook_gets_text_and_svg_and_may_choose(graph):
     assert drawing._repr_mimebundle_()["text/plain"] == "Drawing(3 boxes, 3 arrows)"
 
 
+def test_in_a_notebook_a_picture_is_no_wider_than_its_cell_and_a_saved_one_keeps_its_size(graph, monkeypatch, tmp_path):
+    for engine in ("as it is", "none"):
+        if engine == "none":
+            monkeypatch.setattr("tinygrad_vg.drawing.drawing.engine", lambda format: None)
+        drawing = draw(graph)
+        shown = ET.fromstring(drawing._repr_mimebundle_()["image/svg+xml"])
+        saved = ET.fromstring(drawing.save(tmp_path / f"{engine}.svg").read_text(encoding="utf-8"))
+        assert shown.get("style") == "max-width:100%;height:auto" and shown.get("viewBox") and "style" not in saved.attrib
+        assert {**saved.attrib, "style": shown.get("style")} == shown.attrib
+
+
+@needs_engine
+def test_a_png_of_few_boxes_has_192_dots_per_inch_and_one_of_many_96(graph, tmp_path, monkeypatch):
+    def width(drawing):
+        return int.from_bytes(drawing.save(tmp_path / "a.png").read_bytes()[16:20], "big")
+
+    crisp = width(draw(graph))
+    monkeypatch.setattr("tinygrad_vg.drawing.drawing.CRISP", 1)
+    assert crisp == pytest.approx(2 * width(draw(graph)), abs=3)
+
+
+@needs_engine
+def test_a_png_too_large_at_192_dots_per_inch_is_saved_at_96(tmp_path):
+    x = Scalar(0.5, "x" * 200)
+    for k in range(8):
+        x = x.sin().named(f"{k}" + "W" * 199)
+    width = int.from_bytes(draw(x).save(tmp_path / "a.png").read_bytes()[16:20], "big")
+    assert 32767 / 2 < width < 32767
+
+
 def test_a_notebook_is_never_shown_an_exception(graph, monkeypatch):
     drawing = draw(graph)
     drawing.picture = None

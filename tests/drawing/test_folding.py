@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from tinygrad_vg import Chain, Scalar, Tensor, draw, grad, history, nn, scalars, square, tanh
+from tinygrad_vg import Chain, Scalar, Tensor, draw, grad, history, linear, nn, scalars, square, tanh
 from tinygrad_vg.chain.factors import norm
+from tinygrad_vg.drawing.columns import columns_svg
 from tinygrad_vg.drawing.merged import averaged, mean
 
 CELLS = {
@@ -43,7 +44,7 @@ def deep(depth=9, **settings):
 GRAPHS = {name: lambda cell=cell: recurrent(cell())[0] for name, cell in CELLS.items()}
 GRAPHS |= {f"{name}, a loss at every step": lambda cell=cell: recurrent(cell(), every=True)[0] for name, cell in CELLS.items()}
 GRAPHS |= {"mlp": deep, "residual": lambda: deep(residual=True), "batch norm": lambda: deep(norm="batch"), "layer norm": lambda: deep(norm="layer")}
-FOLDS = {"rolled": {"fold": "rolled"}, "layer": {"fold": "layer"}, "window": {"steps": (3, 5)}, "window by layer": {"fold": "layer", "steps": (3, 5)}, "none": {"fold": None}}
+FOLDS = {"rolled": {"fold": "rolled"}, "layer": {"fold": "layer"}, "states": {"fold": "states"}, "window": {"steps": (3, 5)}, "window by layer": {"fold": "layer", "steps": (3, 5)}, "none": {"fold": None}}
 
 
 @pytest.mark.parametrize("fold", FOLDS)
@@ -147,12 +148,45 @@ def test_a_graph_whose_names_speak_of_no_steps_is_never_folded():
 
 @pytest.mark.parametrize(
     "settings, words",
-    [({"fold": "rolling"}, "'auto', None, 'layer' or 'rolled'"), ({"steps": 3}, "pair"), ({"steps": (5, 3)}, "pair"), ({"steps": (1.5, 2)}, "pair"),
+    [({"fold": "rolling"}, "'auto', None, 'layer', 'states' or 'rolled'"), ({"steps": 3}, "pair"), ({"steps": (5, 3)}, "pair"), ({"steps": (1.5, 2)}, "pair"),
      ({"steps": (1, 2, 3)}, "pair"), ({"fold": "rolled", "steps": (1, 2)}, "no room"), ({"steps": (50, 60)}, "they run from 0 to 9")],
 )
 def test_what_cannot_be_folded_that_way_is_refused_in_words(settings, words):
     with pytest.raises(ValueError, match=words):
         draw(recurrent(nn.RNNCell(3, 4, rng=0))[0], **settings)
+
+
+def test_for_a_slide_there_is_a_box_for_each_state_and_one_for_all_that_comes_after():
+    states = nn.unroll(nn.RNNCell(3, 4, rng=0), np.random.default_rng(0).normal(size=(3, 3)))
+    loss = nn.mse(states[-1], np.ones(4)).named("loss")
+    loss.backward()
+    picture = draw(loss, fold="states").picture
+    folded = [box for box in picture.boxes if box.kind == "folded"]
+    assert [box.lines[0] for box in folded] == ["h[1]", "h[2]", "h[3]", "loss"]
+    assert [box.lines[1] for box in folded] == [f"|grad| {norm(node.grad):.4g}" for node in (*states[1:], loss)]
+    assert all("uses W_hh, b_h, W_xh" in box.tooltip for box in folded[:3])
+    wanted = [link.gain for link in Chain(loss, states[0], through=states).links]
+    assert [float(arrow.tooltip.split("gain ")[1]) for arrow in picture.arrows] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_the_slide_of_many_weights_has_one_box_for_them_and_an_output_without_a_name_is_called_by_its_op():
+    loss, _ = recurrent(nn.LSTMCell(3, 4, rng=0), T=3)
+    picture = draw(loss, fold="states").picture
+    assert [box.lines[0] for box in picture.boxes] == ["W_xi, W_hi, b_i and 9 more", "h[0], c[0]", "c[1], h[1]", "c[2], h[2]", "h[3]", "add"]
+    assert [group.label for group in picture.groups][0] == "shared weights" and picture.boxes[2].uses == (0,)
+    assert "<svg" in draw(loss, fold="states").html
+
+
+def test_fifty_boxes_of_steps_without_names_are_drawn_with_the_word_how_to_fold_them():
+    cell, h = nn.RNNCell(3, 4, rng=0), Tensor(np.zeros(4))
+    for x in np.ones((60, 3)):
+        h = tanh(linear(h, cell.W_hh, cell.b_h) + linear(x, cell.W_xh))
+    drawing = draw(h.sum())
+    assert len(drawing.picture.boxes) > 300 and 'h.named("h", t), and draw folds them' in drawing.picture.note
+    assert all("and draw folds them" in text for text in (drawing.dot, columns_svg(drawing.picture), drawing.html))
+    assert not draw(h.sum(), fold=None).picture.note, "who asks for everything needs no advice"
+    with pytest.raises(ValueError, match=r"more than 300 boxes; name the states .* so that it folds, draw a smaller part"):
+        draw(h.sum(), limit=300)
 
 
 def test_without_a_backward_pass_a_fold_shows_no_gradients():

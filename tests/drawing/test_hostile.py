@@ -97,7 +97,7 @@ def recurrent(name):
     return loss
 
 
-FOLDS = [dict(fold=None), dict(fold="layer"), dict(fold="rolled"), dict(steps=(2, 3)), dict(fold="layer", steps=(2, 3))]
+FOLDS = [dict(fold=None), dict(fold="layer"), dict(fold="rolled"), dict(fold="states"), dict(steps=(2, 3)), dict(fold="layer", steps=(2, 3))]
 
 
 @cache

@@ -306,7 +306,7 @@ def test_after_two_passes_the_box_and_its_tooltip_show_one_and_the_sum_has_its_n
     assert draw(y).picture.boxes[0].lines[2] == "grad 8" and "accumulated" not in draw(y).picture.boxes[0].tooltip
 
 
-@pytest.mark.parametrize("fold", [{"fold": "rolled"}, {"fold": "layer"}, {"steps": (3, 4)}])
+@pytest.mark.parametrize("fold", [{"fold": "rolled"}, {"fold": "layer"}, {"fold": "states"}, {"steps": (3, 4)}])
 def test_the_boxes_that_are_not_folded_have_their_gradients_on_a_page_too(fold):
     loss, _ = rnn(6)
     whole = {box.title: box.gradient for box in draw(loss, None).picture.boxes if box.kind not in ("constant", "alias")}

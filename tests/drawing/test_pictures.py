@@ -177,9 +177,18 @@ def test_a_transposed_weight_used_at_every_step_is_not_a_hub():
 
 def test_gradients_are_shown_if_there_and_never_computed():
     loss = rnn(backward=False)
-    assert "grad" not in draw(loss).dot and loss.grad is None
+    assert "|grad|" not in draw(loss).dot and loss.grad is None
     loss.backward()
     assert "|grad|" in draw(loss).dot
+
+
+def test_a_picture_without_gradients_says_how_to_get_them_and_the_page_which_has_some_does_not():
+    loss, missing = rnn(backward=False), "no gradients: call backward() on the output before draw()"
+    assert missing in draw(loss).dot and missing in columns_svg(draw(loss).picture) and missing not in draw(loss).html
+    assert missing in draw(loss, fold="layer").dot and "folded into" in draw(loss, fold="layer").dot
+    assert not draw(Scalar(1.0, "x")).picture.captions, "one box alone has nothing to hand back"
+    loss.backward()
+    assert missing not in draw(loss).dot
 
 
 def test_the_gains_along_the_row_multiply_to_the_gradient():
@@ -215,12 +224,66 @@ def test_blue_has_shrunk_and_red_has_grown():
     assert colours.colour(-3.0, 3.0) == colours.BLUE and colours.colour(0.0, 3.0) == colours.WHITE
 
 
+@pytest.mark.parametrize(
+    "heats, ends",
+    [([-0.44, 0.34], ("≤ 0.2", "≥ 5")), ([-0.1, 0.0], ("≤ 0.5", "≥ 2")), ([0.9], ("≤ 0.1", "≥ 10")), ([-1.0], ("≤ 0.1", "≥ 10")), ([3.2], ("≤ 0.0001", "≥ 1e+04")),
+     ([0.0, 0.0], ("≤ 0.5", "≥ 2")), ([-math.inf], ("≤ 0.5", "≥ 2")), ([math.inf, math.nan, None], ("≤ 0.5", "≥ 2")), ([-300.0], ("≤ 1e-16", "≥ 1e+16")),
+     ([-17.0, -1.3, 0.0], ("≤ 0.01", "≥ 100")), ([-13.0, 0.0], ("≤ 1e-13", "≥ 1e+13"))],
+)  # fmt: skip
+def test_the_scale_of_the_boxes_ends_where_the_gradients_of_the_picture_do(heats, ends):
+    (title, fields), *others = colours.legend(heats, [])
+    assert (title, others, fields[0].text, fields[4].text) == ("box: |gradient|", [], *ends)
+    assert fields[2] == (colours.WHITE, "1") and fields[0].colour == colours.BLUE and fields[4].colour == colours.RED
+    assert {field.text for field in fields[5:]} == {colours.special(heat) for heat in heats if heat is not None and not math.isfinite(heat)}
+
+
+def test_equal_gradients_have_equal_colours_in_one_picture_and_small_differences_are_seen():
+    x = Scalar(0.3, "x")
+    y = ((x * 2.0).named("a") + (x * 2.0).named("b")) * 0.5
+    y.backward()
+    picture = draw(y).picture
+    span = colours.span_of(box.heat for box in picture.boxes)
+    fills = {box.name: colours.fill_of(box.kind, box.heat, span) for box in picture.boxes if box.kind != "constant"}
+    assert fills["a"] == fills["b"] != fills["x"] == colours.mix(colours.WHITE, colours.RED, 1.0)
+    assert f'fillcolor="{fills["a"]}"' in draw(y).dot and fills["a"] in columns_svg(picture)
+
+
+@pytest.mark.parametrize("w", [0.0, 5e-324, 1e308, math.inf, math.nan])
+def test_pictures_of_zeros_and_infinities_have_a_scale_too(w):
+    with np.errstate(all="ignore"):
+        x = Scalar(1.0, "x")
+        y = x * w * w
+        y.backward()
+        drawing = draw(y)
+    assert 'bgcolor="#2166ac"' in drawing.dot and "<svg" in columns_svg(drawing.picture) and "<svg" in drawing.html
+
+
+def luminance(c):
+    parts = [int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    return sum(k * (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4) for k, v in zip((0.2126, 0.7152, 0.0722), parts))
+
+
+@pytest.mark.parametrize("shade", {*colours.SHADES, colours.FALL, colours.RISE, *(colours.colour(x, 1.0, colours.GREY) for x in (-0.5, 0.0, 0.5))})
+def test_lines_are_readable_on_white_and_on_black(shade):
+    assert 1.05 / (luminance(shade) + 0.05) >= 3.0 and (luminance(shade) + 0.05) / 0.05 >= 4.0
+
+
+def test_the_legend_shows_an_exact_zero_of_an_arrow_as_a_dotted_line_on_no_ground():
+    (_, fields) = colours.legend([], [-math.inf, 0.0])[0]
+    assert fields[-1] == ("", "···· zero") and colours.ink("") == colours.GREY
+    drawing = draw(relu_of_a_negative_number())
+    assert '<td width="34"><font color="#808080">···· zero</font></td>' in drawing.dot
+    assert 'fill="none"' in columns_svg(drawing.picture)
+
+
+def relu_of_a_negative_number():
+    y = Scalar(-1.0, "x").relu()
+    y.backward()
+    return y
+
+
 @pytest.mark.parametrize("heat", [*np.linspace(-3, 3, 25), -math.inf, math.nan, math.inf])
 def test_text_is_readable_on_every_fill(heat):
-    def luminance(c):
-        parts = [int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        return sum(k * (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4) for k, v in zip((0.2126, 0.7152, 0.0722), parts))
-
     fill = colours.colour(heat, 3.0)
     low, high = sorted((luminance(fill), luminance(colours.ink(fill))))
     assert (high + 0.05) / (low + 0.05) >= 4.0

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Chain, Scalar, Tensor, nn, relu, square, tanh, training, uses
+from tinygrad_vg.chain import Spectrum, Uses
 from tinygrad_vg.chain.factors import KINDS
 from tinygrad_vg.drawing import axes
 from tinygrad_vg.drawing.cliff import cliff
-from tinygrad_vg.drawing.colours import BLAME
+from tinygrad_vg.drawing.colours import BLAME, SHADES
+from tinygrad_vg.drawing.comparison import COMPARED
 from tinygrad_vg.drawing.plots import PLOTS, plot
 from tinygrad_vg.drawing.terminal import spark, terminal_plot
+from tinygrad_vg.training.history import History
 
 matplotlib = pytest.importorskip("matplotlib", reason='plots need matplotlib: pip install "tinygrad_vg[plot]"')
 from matplotlib.figure import Figure  # noqa: E402
@@ -218,7 +221,7 @@ def test_a_history_without_records_says_what_there_is():
 
 @pytest.mark.parametrize("thing", [None, 3.0, [1.0], Scalar(1.0, name="x"), "chain"])
 def test_another_thing_is_refused_with_the_names_of_what_can_be_plotted(thing):
-    with pytest.raises(TypeError, match=f"a Chain, Blame, Spectrum, Uses, History; got {type(thing).__name__}"):
+    with pytest.raises(TypeError, match=f"a Chain, Blame, Spectrum, Uses, History, or a dict of several of one kind; got {type(thing).__name__}"):
         plot(thing)
 
 
@@ -264,6 +267,101 @@ def test_losses_that_are_not_finite_are_marked_and_a_zero_on_a_logarithmic_axis(
     png(figure)
 
 
+COMPARED_KINDS = [(cls, kind) for cls, kinds in COMPARED.items() for kind in kinds]
+
+
+def several(cls):
+    if cls is History:
+        return {"one": run(), "other": run()}
+    made = {}
+    for name in ("rnn", "lstm"):
+        cell, _, loss, chain = model(name)
+        weight = cell.W_hh if name == "rnn" else cell.W_hf
+        made[name] = {Chain: chain, Spectrum: chain.spectrum() if cls is Spectrum else None, Uses: uses(loss, weight)}[cls]
+    return made
+
+
+@pytest.mark.parametrize("cls, kind", COMPARED_KINDS, ids=[f"{cls.__name__}-{kind}" for cls, kind in COMPARED_KINDS])
+def test_several_of_one_kind_are_compared_in_colours_of_their_own_named_once(cls, kind):
+    things = several(cls)
+    ax = plot(things, kind).axes[0]
+    curves = [curve for curve in ax.lines if curve.get_label().partition(",")[0] in things]
+    assert [curve.get_label().partition(",")[0] for curve in curves] == list(things)
+    assert [curve.get_color() for curve in curves] == list(SHADES[:2])
+    assert len({curve.get_marker() for curve in curves}) == 2
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert len(texts) == len(set(texts)) >= 2
+    assert ax.get_xlabel() and ax.get_ylabel() and ax.get_title(loc="left")
+    assert png(ax.figure).startswith(b"\x89PNG")
+
+
+def test_compared_chains_are_their_log_products_over_the_time_steps():
+    chains = {"tanh": model("rnn", 6)[3], "LSTM": model("lstm", 9)[3]}
+    ax = plot(chains).axes[0]
+    for name, chain in chains.items():
+        assert np.array_equal(line(ax, name).get_ydata(), np.array(chain.log_product) / math.log(10))
+        assert list(line(ax, name).get_xdata()) == list(range(len(chain.stations)))
+        assert line(ax, name).get_label() == f"{name}, {chain.log_product[0] / len(chain.links):+.3g} nats per link"
+    assert ax.get_xlabel() == "time step or layer"
+
+
+def test_where_the_names_tell_no_time_stations_are_numbered():
+    x = Scalar(0.3, name="x")
+    chains = {"named": model()[3], "not": Chain(x.tanh().sin(), x)}
+    ax = plot(chains).axes[0]
+    assert ax.get_xlabel() == "station" and list(line(ax, "not").get_xdata()) == [0, 1, 2]
+
+
+def test_compared_runs_have_the_panels_that_all_of_them_have_and_one_legend():
+    runs = {"one": run(), "two": training.History()}
+    runs["two"].losses = [1.0, 0.5]
+    assert [ax.get_ylabel() for ax in plot(runs).axes] == ["loss"]
+    with pytest.raises(ValueError, match="the History 'two' has no 'norm'"):
+        plot(runs, "norm")
+    axes = plot({"one": run(), "two": run()}).axes
+    assert [ax.get_legend() is not None for ax in axes] == [True, False, False, False]
+    assert np.array_equal(axes[0].lines[1].get_ydata(), run().losses)
+
+
+def test_what_no_axis_can_hold_is_marked_in_the_colour_of_its_curve_and_named_once():
+    ax = plot({"dead": dead(), "dead, too": dead(), "alive": model()[3]}).axes[0]
+    marks = [curve for curve in ax.lines if curve.get_label() == "exact zero"]
+    assert [mark.get_color() for mark in marks] == list(SHADES[:2])
+    assert [text.get_text() for text in ax.get_legend().get_texts()].count("exact zero") == 1
+
+
+def test_more_curves_than_colours_differ_by_their_dashes():
+    curves = plot({k: model()[3] for k in range(12)}).axes[0].lines
+    assert len({(curve.get_color(), curve.get_linestyle()) for curve in curves}) == 12
+
+
+@pytest.mark.parametrize(
+    "things, error, words",
+    [({}, ValueError, "nothing to compare"), ({"a": 1.0}, TypeError, "all of one kind; got float"), ({"a": model()[3], "b": training.History()}, TypeError, "got Chain, History"),
+     ({"a": model()[3].blame()}, TypeError, "got Blame")],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused_in_words(things, error, words):
+    with pytest.raises(error, match=words):
+        plot(things)
+
+
+def test_kinds_and_theory_that_belong_to_one_are_refused_of_several():
+    with pytest.raises(ValueError, match="no plot 'heatmap' of several; to compare there is gradient"):
+        plot({"a": model()[3]}, "heatmap")
+    with pytest.raises(ValueError, match="theory goes with one"):
+        plot({"a": model()[3]}, theory=-1.0)
+
+
+def test_axes_given_hold_a_comparison_and_a_legend_says_everything_once():
+    ax = Figure().subplots()
+    assert plot(several(Chain), ax=ax) is ax.figure
+    two = Figure().subplots()
+    for chain in several(Chain).values():
+        plot(chain, ax=two)
+    texts = [text.get_text() for text in two.get_legend().get_texts()]
+    assert len(texts) == len(set(texts))
+
+
 HOSTILE = ["$x$", r"$\frac{1}{$", r"\$a\$", "a\nb", "a\x1b[31m\0", "<b>&amp;", "_x", "{a|b}", "x" * 20_000, "%s %d", "$" * 7]
 
 
@@ -271,7 +369,7 @@ HOSTILE = ["$x$", r"$\frac{1}{$", r"\$a\$", "a\nb", "a\x1b[31m\0", "<b>&amp;", "
 def test_a_name_is_text_and_nothing_else(name):
     w, x = Scalar(0.5, name="w"), Scalar(0.3, name=name)
     chain = Chain((w * x).tanh().named(name), x)
-    for figure in [*(plot(chain, kind) for kind in PLOTS[Chain]), plot(chain.spectrum()), plot(uses(w * x, x)), cliff(abs, [1.0, 2.0], name=name)]:
+    for figure in [*(plot(chain, kind) for kind in PLOTS[Chain]), plot(chain.spectrum()), plot({name: chain}), plot(uses(w * x, x)), cliff(abs, [1.0, 2.0], name=name)]:
         with matplotlib.rc_context({"svg.fonttype": "none"}):
             figure.savefig(file := io.StringIO(), format="svg")
         assert "\x1b" not in file.getvalue()

@@ -5,7 +5,7 @@ on every arrow. The same as a page that steps through both passes; and plots of 
 
 Reading order: steps (what belongs together) · elements (boxes and arrows) · folding and merged (one box for many nodes) · sketch (from
 history to picture) · colours · dot · render (Graphviz) · columns (without it) · page · drawing (draw and Drawing); then terminal ·
-axes · plots · cliff.
+axes · comparison · plots · cliff.
 """
 
 from .cliff import cliff

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..chain.text import clean, cut, width
-from .colours import BLUE, GREY, PALE, RED, SPECIAL, WHITE, ZERO, mix, span_of
+from .colours import BLUE, GREY, PALE, RED, SPECIAL, WHITE, ZERO, span_of
 from .terminal import is_wide
 
 MISSING = 'plots need matplotlib: pip install "tinygrad_vg[plot]"'
 CHARACTER, HUGE = 0.09, 1e250  # inches, of a tick's label; beyond it matplotlib's own arithmetic overflows
-FALL, RISE = mix(BLUE, PALE, 0.25), mix(RED, PALE, 0.25)  # for curves: lighter, to be seen on a dark page, too
 BELOW, HALFWAY, ABOVE = (0.02, "v"), (0.5, "X"), (0.98, "^")  # where at the edge, and the marker
 
 
@@ -38,6 +37,14 @@ def new_axes(rows: int = 1) -> list[Any]:
         for label in (ax.xaxis.label, ax.yaxis.label):
             label.set_color(GREY)
     return list(all_axes)
+
+
+def stacked(panels: list[Any]) -> Any:
+    """Their figure; of axes one below the other only the first keeps its title, and only the last says what is to the right."""
+    for above, below in zip(panels, panels[1:]):
+        above.set_xlabel("")
+        below.set_title("", loc="left")
+    return panels[0].figure
 
 
 def png(figure: Any) -> bytes:
@@ -142,14 +149,23 @@ def whole_numbers(axis: Any, most: int = 10) -> None:
 
 
 def words(ax: Any, title: str, x: str, y: str, outside: bool = False) -> None:
-    """Title and labels, and a legend if there is anything to tell apart: where it hides least, or to the right."""
+    """Title and labels, and a legend if there is anything to tell apart, each once: where it hides least, or to the right."""
     text = ax.xaxis.label.get_color()
     ax.set_title(title, loc="left", fontsize=11, color=text)
     ax.set_xlabel(x)
     ax.set_ylabel(y)
-    if ax.get_legend_handles_labels()[1]:
+    handles, labels = ax.get_legend_handles_labels()
+    once: dict[str, Any] = {}
+    for label, handle in zip(labels, handles):
+        once.setdefault(label, handle)
+    if once:
         where = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if outside and ax.figure.get_layout_engine() else {"loc": "best"}
-        ax.legend(frameon=False, labelcolor=text, fontsize=9, **where)
+        ax.legend(list(once.values()), list(once), frameon=False, labelcolor=text, fontsize=9, **where)
+
+
+def decades(logs: Any) -> np.ndarray:
+    """Nats as powers of ten."""
+    return np.asarray(logs, dtype=float) / math.log(10)
 
 
 def as_text(name: str, longest: int = 40) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.node import Node
-from .axes import FALL, HUGE, RISE, as_text, line, new_axes, outline, rescale, words
-from .colours import DARK, PALE
+from .axes import HUGE, as_text, line, new_axes, outline, rescale, words
+from .colours import DARK, FALL, PALE, RISE
 from .elements import counted
 from .terminal import sequence
 

@@ -1,7 +1,7 @@
 """What does a colour say?  How large, on a logarithmic scale: blue has shrunk, red has grown, white is as large as it was.
 
-Colour-blind safe (ColorBrewer's RdBu). An exact zero, nan and inf have looks of their own. The scale of the boxes is at
-least 1e-3 … 1e3, so a pass in which nothing shrinks looks calm.
+Colour-blind safe (ColorBrewer's RdBu). An exact zero, nan and inf have looks of their own. The scale of the boxes ends at the
+first of 2, 5, 10, 100, … (and 1/2, 1/5, …) that holds every |gradient| of the picture: equal sizes have equal colours in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 BLUE, WHITE, RED = "#2166ac", "#f7f7f7", "#b2182b"
-GREY = "#808080"  # readable on a white page and on a dark one
+GREY = "#808080"  # readable on a white page and on a dark one, and so are blue and red for lines:
+FALL, RISE = "#2f7fd4", "#d8434e"
+SHADES = (FALL, "#d55e00", "#009e73", "#cc79a7", GREY)  # to tell curves apart, colour-blind safe (after Okabe & Ito)
 DARK, PALE = "#1a1a1a", "#ffffff"
 ZERO = "zero"
 SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
@@ -19,7 +21,9 @@ BLAME = {  # the kinds of factors, in plots and on the page: size dark, alignmen
     "activation size": "#e69f00", "activation alignment": "#f5d48c", "weight size": "#009e73", "weight alignment": "#8fd3be",
     "gate": "#cc79a7", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY,
 }  # fmt: skip
-ARROW_SPAN, BOX_SPAN, WIDEST_SPAN = math.log10(4), 3.0, 16.0  # powers of ten from the middle of the scale to its end
+ARROW_SPAN, WIDEST_SPAN = math.log10(4), 16  # powers of ten from the middle of the scale to its end
+ROUNDING = 14  # powers of ten below the largest size, from which a size may be nothing but rounding
+SPANS = (math.log10(2), math.log10(5), *map(float, range(1, WIDEST_SPAN + 1)))
 
 
 class Entry(NamedTuple):
@@ -36,7 +40,8 @@ def colour(heat: float | None, span: float, middle: str = WHITE) -> str:
     if not math.isfinite(heat):
         return SPECIAL[special(heat)]
     share = max(-1.0, min(1.0, heat / span))
-    return mix(middle, RED if share > 0 else BLUE, abs(share))
+    less, more = (FALL, RISE) if middle == GREY else (BLUE, RED)
+    return mix(middle, more if share > 0 else less, abs(share))
 
 
 def thickness(heat: float | None) -> float:
@@ -59,7 +64,9 @@ def mix(start: str, end: str, share: float) -> str:
 
 
 def ink(fill: str) -> str:
-    """Dark or white, whichever has more contrast on `fill` (relative luminance, WCAG 2)."""
+    """Dark or white, whichever has more contrast on `fill` (relative luminance, WCAG 2); on no fill grey, for any page."""
+    if not fill:
+        return GREY
     parts = [int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -67,9 +74,14 @@ def ink(fill: str) -> str:
 
 
 def span_of(heats: Iterable[float | None]) -> float:
-    """Where the scale of the boxes ends: at the largest |heat|, but not below 3 nor above 16 powers of ten."""
-    largest = max((abs(heat) for heat in heats if heat is not None and math.isfinite(heat)), default=0.0)
-    return float(math.ceil(min(max(largest, BOX_SPAN), WIDEST_SPAN)))
+    """Where the scale of the boxes ends: the first of SPANS that is not below the largest |heat|; the last, if none is.
+
+    What is ROUNDING powers of ten below the largest size does not count: the gradient of a bias before a batch norm, say.
+    """
+    finite = [heat for heat in heats if heat is not None and math.isfinite(heat)]
+    top = max(finite, default=0.0)
+    largest = max((abs(heat) for heat in finite if heat > top - ROUNDING), default=0.0)
+    return next((span for span in SPANS if largest <= span + 1e-9), SPANS[-1])
 
 
 def legend(boxes: list[float | None], arrows: list[float | None]) -> list[tuple[str, list[Entry]]]:
@@ -82,5 +94,5 @@ def fields(heats: list[float | None], span: float, middle: str) -> list[Entry]:
     ends = [f"≤ {10.0**-span:.4g}", "", "1", "", f"≥ {10.0**span:.4g}"]
     scale = [Entry(colour(share * span, span, middle), text) for share, text in zip((-1, -0.5, 0, 0.5, 1), ends)]
     found = {special(heat) for heat in heats if heat is not None and not math.isfinite(heat)}
-    looks = SPECIAL | ({ZERO: GREY} if middle == GREY else {})
-    return scale + [Entry(looks[name], name + ", dotted" * (looks[name] == GREY)) for name in looks if name in found]
+    dotted = [Entry("", "···· zero")] if middle == GREY and ZERO in found else []  # a dotted line, on no ground
+    return scale + dotted + [Entry(SPECIAL[name], name) for name in SPECIAL if name in found and not (dotted and name == ZERO)]

@@ -38,8 +38,9 @@ def columns_svg(picture: Picture) -> str:
     places = layout(picture)
     parts, wide, high = graph_svg(picture, places, routes(picture, places))
     key = legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows])
-    wide = max(wide, 500.0 if key or picture.note else 0)
-    for k, line in enumerate(wrap(picture.note, max(60, int((wide - 2 * MARGIN) / 5.5)))):
+    wide = max(wide, 500.0 if key or picture.captions else 0)
+    room = max(60, int((wide - 2 * MARGIN) / 5.5))
+    for k, line in enumerate(line for caption in picture.captions for line in wrap(caption, room)):
         parts.append(f'<text x="{MARGIN:.1f}" y="{high + 16 * k:.1f}" fill="{GREY}" font-size="11" {FONT[:-7]}start">{escape(line)}</text>')
         high += 16 * (k > 0) + 20 * (k == 0)
     parts += [legend_svg(title, entries, high + 22 * i + 8) for i, (title, entries) in enumerate(key)]
@@ -264,6 +265,6 @@ def legend_svg(title: str, entries: list, y: float) -> str:
     parts, x = [text((title,), MARGIN + 45, y, GREY, 10)], MARGIN + 110
     for fill, name in entries:
         wide = max(SWATCH, 10 + 5.6 * len(name))
-        parts += [rectangle(x, y - 9, wide, 18, f'fill="{fill}"'), text((name,), x + wide / 2, y, ink(fill), 10)]
+        parts += [rectangle(x, y - 9, wide, 18, f'fill="{fill or "none"}"'), text((name,), x + wide / 2, y, ink(fill), 10)]
         x += wide
     return '<g class="legend">' + "".join(parts) + "</g>"

@@ -33,7 +33,7 @@ def dot_text(picture: Picture) -> str:
     from graphviz import Digraph
 
     lengths, span = lengths_of(picture), span_of(box.heat for box in picture.boxes)
-    placed = tangled(picture) or not picture.note and max(lengths, default=0) > LONGEST
+    placed = tangled(picture) or not picture.folded and max(lengths, default=0) > LONGEST
     places = layout(picture) if placed else []
     graph = Digraph(graph_attr=graph_look(picture, placed), node_attr=BOX, edge_attr=ARROW)
     statements = [dict(name=f"n{i}", id=f"n{i}", **box_look(box, span)) for i, box in enumerate(picture.boxes)]
@@ -122,11 +122,12 @@ def tip(text: str) -> str:
 
 
 def legend_label(picture: Picture) -> str:
-    """What was folded, and the legend, as a small table; its words are ours, none come from the graph."""
-    cells = f'<tr><td align="left" colspan="8">{html.escape(picture.note)}</td></tr>' if picture.note else ""
+    """The captions and the legend, as a small table; its words are ours, none come from the graph."""
+    cells = "".join(f'<tr><td align="left" colspan="8">{html.escape(line)}</td></tr>' for line in picture.captions)
     for title, entries in legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows]):
-        cells += f'<tr><td align="left">{html.escape(title)}</td>'
+        cells += f'<tr><td align="left" width="105">{html.escape(title)}</td>'  # wider than any browser's font makes it
         for fill, text in entries:
-            cells += f'<td bgcolor="{fill}" width="34"><font color="{ink(fill)}">{html.escape(text) or " "}</font></td>'
+            ground = f' bgcolor="{fill}"' if fill else ""
+            cells += f'<td{ground} width="34"><font color="{ink(fill)}">{html.escape(text) or " "}</font></td>'
         cells += "</tr>"
     return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="3">{cells}</table>>' if cells else ""

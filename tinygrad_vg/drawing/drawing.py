@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Container
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .render import engine, render
 from .sketch import picture
 
 LIMIT, TIME_LIMIT = 5_000, 20.0
+CRISP = 60  # boxes up to which a PNG has 192 dots per inch, for a slide; above 96, as Graphviz does
 FORMATS = (".dot", ".svg", ".png", ".pdf", ".html")
 
 
@@ -31,7 +33,8 @@ def draw(
 ) -> Drawing:  # fmt: skip
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
 
-    fold        None: every node its own box; "layer": one box for each step or layer; "rolled": all steps drawn as one, with a loop;
+    fold        None: every node its own box; "layer": one box for each step or layer; "states": the same with names and gradients only,
+                and one box for all that comes after, for a slide; "rolled": all steps drawn as one, with a loop;
                 "auto": None up to 300 boxes, above that rolled where steps share weights, else by layer
     steps       (first, last): these steps in full, and a box for what comes before and for what comes after
     chain       a Chain of this graph, to show beside it on the page (.html)
@@ -106,13 +109,16 @@ class Drawing:
         """The content of a file of that format."""
         if format in ("dot", "svg", "html"):
             return getattr(self, format).encode()
+        if format == "png" and len(self.picture.boxes) <= CRISP:
+            with suppress(RuntimeError):  # too large that way
+                return render(self.dot.replace("{", "{\n\tgraph [dpi=192]", 1), format, self.time_limit)
         return render(self.dot, format, self.time_limit)
 
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None) -> dict[str, Any]:
         """What a notebook shows; never raises."""
         bundle = {"text/plain": repr(self)}
         try:
-            bundle["image/svg+xml"] = self.svg
+            bundle["image/svg+xml"] = self.svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)  # no wider than the cell
         except Exception as error:
             bundle["text/plain"] += f", not shown: {error}"
         return {kind: shown for kind, shown in bundle.items() if (include is None or kind in include) and kind not in (exclude or ())}

@@ -71,7 +71,17 @@ class Picture(NamedTuple):
     boxes: list[Box]
     arrows: list[Arrow]
     groups: list[Group]  # from first to last; boxes in no group come after them
-    note: str = ""  # what was folded, if anything was
+    note: str = ""  # what was folded, if anything was, or how it could be
+
+    @property
+    def folded(self) -> bool:
+        return any(box.kind == "folded" for box in self.boxes)
+
+    @property
+    def captions(self) -> list[str]:
+        """What stands above the legend, line by line: the note, and why there are no gradients if there are none."""
+        bare = bool(self.arrows) and all(box.heat is None for box in self.boxes)
+        return [self.note] * bool(self.note) + ["no gradients: call backward() on the output before draw()"] * bare
 
 
 def node_box(node: Node, kind: str, row: int | None, gradient: Any, stale: bool) -> Box:

@@ -1,6 +1,7 @@
 """Which nodes share a box?  A picture of fifty steps is read more easily as one step with a loop.
 
     fold None      every node its own box             "layer"   one box for each step or layer
+    fold "states"  the same in few words, and one box for what comes after the last step: for a slide
     fold "rolled"  all steps drawn as one: nodes that play the same role in each step share a box, and the way to the next step is a loop
     steps (a, b)   these steps in full; before and after them one box each (with fold "layer", one for each step)
 
@@ -21,16 +22,19 @@ from ..autodiff.node import Node
 from ..autodiff.sweep import dependents
 from ..chain.factors import norm
 from ..chain.links import Link
+from .elements import label_of
 from .steps import Steps, family, indexed
 
+END, WEIGHTS = "end", "weights"  # the keys of what comes after the last step, and of more than FEW shared weights, in fold "states"
+FEW = 4
 ABOVE = 300  # boxes, aliases included: "auto" folds
-MODES = ("auto", None, "layer", "rolled")
+MODES = ("auto", None, "layer", "states", "rolled")
 
 
 class Fold(NamedTuple):
     """How a history is folded: key of each node that shares its box, and in which way."""
 
-    how: str | None  # None, "layer" or "rolled"
+    how: str | None  # None, "layer", "states" or "rolled"
     key: dict[Node, Hashable]
     label: dict[Hashable, str]
 
@@ -38,7 +42,7 @@ class Fold(NamedTuple):
 def check_mode(fold: Any, window: Any) -> None:
     """ValueError unless fold is one of the modes and steps is a pair (first, last), or both are left out."""
     if fold not in MODES:
-        raise ValueError(f"fold is 'auto', None, 'layer' or 'rolled', got {fold!r}")
+        raise ValueError(f"fold is 'auto', None, 'layer', 'states' or 'rolled', got {fold!r}")
     pair = tuple(window) if isinstance(window, (tuple, list)) else ()
     if window is not None and not (len(pair) == 2 and all(isinstance(x, (int, np.integer)) for x in pair) and pair[0] <= pair[1]):
         raise ValueError(f"steps is a pair (first, last) of whole numbers, first not above last, got {window!r}")
@@ -62,10 +66,15 @@ def folded(order: list[Node], step: Steps, weights: set[Node], fold: str | None,
     if window is not None and fold is None:
         before, after = (f"{word} {a} … {b}" for a, b in ((min(step.values()), window[0] - 1), (window[1] + 1, max(step.values()))))
         return single(Fold("layer", outside(step, weights, window), {-1: before, 1: after}), step)
-    if fold == "layer":
+    if fold in ("layer", "states"):
         low, high = window or (math.inf, -math.inf)
         key: dict[Node, Hashable] = {node: t for node, t in step.items() if node not in weights and not low <= t <= high}
-        return single(Fold("layer", key, {t: f"{word} {t}" for t in step.values()}), step)
+        if fold == "states":
+            key |= {node: END for node in order if node not in step and node not in weights}
+            key |= {node: WEIGHTS for node in order if node in weights and len(weights) > FEW}
+        names: dict[Hashable, str] = {t: f"{word} {t}" for t in step.values()}
+        names |= {END: label_of(order[-1]), WEIGHTS: "shared weights"}
+        return single(Fold(fold, key, names), step)
     return Fold(None, {}, {})
 
 

@@ -34,6 +34,13 @@ def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[No
     return Box(labels(lines), "\n".join(words), "folded", heat(size), row, label, nodes=len(unit), inside=inside)
 
 
+def state_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int) -> Box:
+    """The same in few words: the names of the states that leave it, and their gradient; the rest is in the tooltip."""
+    box, names = folded_box(label, unit, exits, weights, inside), [label_of(node) for node in exits if node.name]
+    lines = [listed(names) or label, *(line.partition(" of ")[0] for line in box.lines[2:] if line.startswith("|grad|"))]
+    return box._replace(lines=labels(lines))
+
+
 def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> Arrow:
     """The edges into a stretch of the graph from one box: |what they hand to it| / |gradient of what leaves the stretch|."""
     many, size, parts = counted(len(edges), "arrow"), joint(node.grad for node in exits), dict[Node, Any]()

@@ -49,7 +49,7 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
     data["chain"] = chain_data(chain, picture) if chain is not None else None
     script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css")
     fields = {
-        "title": escape(one_line(title) or name_of(picture)), "note": escape(picture.note),
+        "title": escape(one_line(title) or name_of(picture)), "note": escape("; ".join(picture.captions)),
         "script": script, "style": style,
         "script_hash": digest(script), "style_hash": digest(style),
         "graph": whole_svg(*graph_svg(picture, places, ways)), "legend": key_svg(picture),

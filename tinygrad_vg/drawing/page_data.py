@@ -17,6 +17,7 @@ from .columns import Place, Points
 from .elements import Arrow, Box, Picture, norm, number, value
 from .page_maps import Store, array_data, js_number, map_data
 
+LOOKS = ("BLUE", "WHITE", "RED", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN")
 BUDGET = 300_000  # numbers in maps, and as many again in values and gradients
 WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?:\[[\d,]+\])?(?![\w(])")  # a letter or a name in a formula, but no function
 
@@ -24,7 +25,7 @@ WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?:\[[\d,]+\])?(?![\w(])")  # a letter o
 def page_data(picture: Picture, places: list[Place], ways: list[Points], budget: int = BUDGET) -> dict[str, Any]:
     """The picture for the page; the same picture gives the same data."""
     store = Store(budget)
-    looks = {name: getattr(colours, name) for name in ("BLUE", "WHITE", "RED", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN")}
+    looks = {name: getattr(colours, name) for name in LOOKS}
     return {
         "boxes": [box_data(box, place, store) for box, place in zip(picture.boxes, places)],
         "arrows": arrows_data(picture, ways, store),

@@ -182,7 +182,8 @@ const channels = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2
 function colour(heat, span, middle = looks.WHITE) {
   if (heat === null || (heat === -Infinity && middle === looks.GREY)) return middle;
   if (!Number.isFinite(heat)) return looks.SPECIAL[Number.isNaN(heat) ? "nan" : heat > 0 ? "inf" : "zero"];
-  const share = Math.max(-1, Math.min(1, heat / span)), a = channels(middle), b = channels(share > 0 ? looks.RED : looks.BLUE);
+  const [less, more] = middle === looks.GREY ? [looks.FALL, looks.RISE] : [looks.BLUE, looks.RED];
+  const share = Math.max(-1, Math.min(1, heat / span)), a = channels(middle), b = channels(share > 0 ? more : less);
   return "#" + a.map((x, k) => Math.round(x + Math.abs(share) * (b[k] - x)).toString(16).padStart(2, "0")).join("");
 }
 function ink(fill) {

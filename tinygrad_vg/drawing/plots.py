@@ -20,19 +20,22 @@ from ..chain import Blame, Chain, Spectrum, Uses
 from ..chain.blame_table import ROUNDING
 from ..chain.factors import KINDS
 from ..training.history import History
-from .axes import FALL, RISE, as_text, cells, line, mark, new_axes, outline, rescale, shown, ticks, whole_numbers, words
-from .colours import ARROW_SPAN, BLAME, BLUE, DARK, GREY, RED, colour
+from .axes import as_text, cells, decades, line, mark, new_axes, outline, rescale, shown, stacked, ticks, whole_numbers, words
+from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
+from .comparison import PANELS, compare, recorded
 from .elements import counted
 
 GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
 BARS = 300  # the most that are drawn one by one
-PANELS = {"loss": "loss", "norm": "|gradient|", "lr": "learning rate", "factor": "clipping factor"}
 NAMED = {"gradients": "|gradient| of each parameter", "ratios": "|Δw| / |w|", "radii": "spectral radius"}
 
 
 def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = None) -> Any:
     """Draw what was measured, and return the matplotlib Figure: plot(chain).savefig("chain.png"). In a notebook it shows itself.
+
+    Several of one type are compared, a curve each: plot({"tanh": chain, "LSTM": other}), of a Chain's "gradient", a Spectrum's largest
+    singular value, Uses, or a History's loss, norm, lr and factor.
 
     thing   kind: what is drawn (the first is the one without `kind`)
     Chain     "gradient": log10 |gradient| at each station, relative to the seed     "heatmap": log10 |gradient| by station and unit
@@ -47,11 +50,17 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     theory  a dashed line beside a chain's gradient or a running spectrum: predicted nats per link; or a function of the number of
             links back from the output, giving the log gain in nats; or an array of that, one for each station, source first
 
-    ImportError without matplotlib; TypeError for another thing; ValueError for a kind it does not have, or nothing to draw.
+    ImportError without matplotlib; TypeError for another thing, or several types; ValueError for a kind
+    it does not have, or nothing to draw.
     """
+    if isinstance(thing, dict):
+        if theory is not None:
+            raise ValueError("theory goes with one Chain or Spectrum, not with several")
+        return compare(thing, kind, ax)
     kinds = next((kinds for known, kinds in PLOTS.items() if isinstance(thing, known)), None)
     if kinds is None:
-        raise TypeError(f"plot draws a {', '.join(k.__name__ for k in PLOTS)}; got {type(thing).__name__}")
+        known = ", ".join(cls.__name__ for cls in PLOTS)
+        raise TypeError(f"plot draws a {known}, or a dict of several of one kind; got {type(thing).__name__}")
     name = next(iter(kinds)) if kind is None else kind
     if name not in kinds:
         raise ValueError(f"there is no plot {kind!r} of a {type(thing).__name__}; there is {', '.join(kinds)}")
@@ -61,10 +70,7 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     panels = [ax] if ax is not None else new_axes(max(len(several), 1))
     for panel, key in zip(panels, several or [name]):
         kinds[key](panel, thing, **({} if theory is None else {"theory": theory}))
-    for above, below in zip(panels, panels[1:]):
-        above.set_xlabel("")
-        below.set_title("", loc="left")
-    return panels[0].figure
+    return stacked(panels)
 
 
 def gradient(ax: Any, chain: Chain, theory: Any = None) -> None:
@@ -74,7 +80,7 @@ def gradient(ax: Any, chain: Chain, theory: Any = None) -> None:
         gains = [*np.log10([link.gain for link in chain.links]).tolist(), None]
     each = f", {chain.log_product[0] / n:+.3g} nats per link" if n and math.isfinite(chain.log_product[0]) else ""
     line(ax, np.arange(n + 1), logs, "measured" + each, color=GREY)
-    for shade, did, sign in ((BLUE, "shrunk", -1), (RED, "grown", 1)):
+    for shade, did, sign in ((FALL, "shrunk", -1), (RISE, "grown", 1)):
         if any(gain is not None and sign * gain > 0 for gain in gains):
             ax.plot([], [], "o", color=shade, label=f"{did} by the link to its right")
     dots = [colour(gain, ARROW_SPAN, GREY) for gain in gains]
@@ -183,10 +189,6 @@ def by_use(ax: Any, uses: Uses, key: str) -> None:
     words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.heading}", at, meaning)
 
 
-def recorded(history: History, key: str) -> bool:
-    return bool(history.losses) if key == "loss" else any(key in record for record in history.records)
-
-
 def over_steps(ax: Any, history: History, key: str) -> None:
     """One quantity over the steps; a line for each name if there are several, of states a heatmap."""
     if not recorded(history, key):
@@ -212,11 +214,6 @@ def over_steps(ax: Any, history: History, key: str) -> None:
     if key in ("lr", "factor") and ax.get_yscale() == "linear":
         ax.set_ylim(bottom=0)
     words(ax, f"{counted(history.steps, 'step')} of training", "step", meaning, outside=True)
-
-
-def decades(logs: Any) -> np.ndarray:
-    """Nats as powers of ten."""
-    return np.asarray(logs, dtype=float) / math.log(10)
 
 
 def predict(ax: Any, theory: Any, n: int) -> None:

@@ -14,11 +14,12 @@ from ..autodiff.node import Edge, Node, Unrecorded, history, latest_change
 from ..autodiff.sweep import start, sweep
 from ..chain.factors import norm
 from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, counted, edge_arrow, node_box
-from .folding import Fold, arranged, automatic, check_mode, folded, loop_gain
-from .merged import folded_arrow, folded_box, rolled_arrow, rolled_box, with_loop_gain
+from .folding import ABOVE, WEIGHTS, Fold, arranged, automatic, check_mode, folded, loop_gain
+from .merged import folded_arrow, folded_box, rolled_arrow, rolled_box, state_box, with_loop_gain
 from .steps import rows, shared, steps
 
 SHARED, ROLLED = "shared weights", "rolled"
+NAME_STEPS = 'name the states of your steps or layers, h.named("h", t)'
 
 
 class Slot(NamedTuple):
@@ -42,11 +43,12 @@ class Sketch:
     def __init__(self, order: list[Node], limit: int, fold: str | None, window: tuple[int, int] | None):
         self.order, self.limit, self.step = order, limit, steps(order)
         self.weights, self.aliases = shared(order, self.step)
+        self.asked = fold
         if fold == "auto":
             fold = None if window is not None else automatic(order, self.step, self.weights, len(self.aliases))
         self.fold: Fold = folded(order, self.step, self.weights, fold, window)
         self.cells = {node: t for node, t in self.step.items() if node not in self.weights}
-        self.first = min((self.step[node] for node in self.fold.key), default=0)  # step that is folded
+        self.first = min((self.step[node] for node in self.fold.key if node in self.step), default=0)  # step that is folded
         self.units = arranged(order, self.fold.key)
         self.check_limit(len(self.units))
         self.row = rows(order, self.step)
@@ -98,7 +100,7 @@ class Sketch:
 
     def far(self, parent: Node, child: Node) -> bool:
         """Whether a long arrow would be needed: from a shared weight, or from an inner node to one of many steps."""
-        return parent not in self.fold.key and (parent, self.step.get(child)) in self.aliases
+        return (parent not in self.fold.key or parent in self.weights) and (parent, self.step.get(child)) in self.aliases
 
     def draw_folded(self, unit: list[Node]) -> None:
         """Several steps, or one, as one box; the arrows inside it and those from shared weights are counted."""
@@ -115,8 +117,10 @@ class Sketch:
                 else:
                     slots.append((parent, edges[i]))
         key = self.fold.key[unit[0]]
-        box = folded_box(self.fold.label[key], unit, exits, list(used), inside)
-        head = self.add(box._replace(uses=tuple(self.number[parent] for parent in used)), ("folded", key))
+        make = state_box if self.fold.how == "states" else folded_box
+        box = make(self.fold.label[key], unit, exits, list(used), inside)
+        uses = tuple(dict.fromkeys(self.number[parent] for parent in used))
+        head = self.add(box._replace(uses=uses), SHARED if key == WEIGHTS else ("folded", key))
         self.exits[head] = exits
         self.number |= dict.fromkeys(unit, head)
         self.slots += [Slot(parent, head, edge) for parent, edge in slots]
@@ -168,7 +172,7 @@ class Sketch:
         first, last = min(self.step.values(), default=0), max(self.step.values(), default=0)
         start: dict[Any, int] = {}  # of each folded box, its first step
         for node, key in self.fold.key.items():
-            start[key] = min(start.get(key, last), self.step[node])
+            start[key] = min(start.get(key, last + 1), self.step.get(node, last + 1))
         placed: list[tuple[float, Group]] = []
         for key, boxes in self.members.items():
             if key == SHARED:
@@ -183,9 +187,10 @@ class Sketch:
         return [group for _, group in sorted(placed, key=lambda pair: pair[0])]
 
     def note(self) -> str:
-        """What was folded, and how to see it unfolded."""
+        """What was folded, and how to see it unfolded; or how it could be."""
         if not self.fold.key:
-            return ""
+            unread = self.asked == "auto" and len(self.boxes) > ABOVE and not self.step
+            return f"{counted(len(self.boxes), 'box')}: {NAME_STEPS}, and draw folds them" if unread else ""
         many = f"{counted(len(self.fold.key), 'node')} are folded into {counted(len(set(self.fold.key.values())), 'box')}"
         return f"{many}; draw(output, fold=None) draws each, steps=(first, last) some of the steps"
 
@@ -193,7 +198,7 @@ class Sketch:
         """ValueError above the limit: nobody could read the picture, and laying it out would take minutes."""
         if boxes > self.limit:
             ways = [f"fold={how!r}" for how in ("rolled", "layer") if self.step and how != self.fold.how]
-            fold = f"fold it ({' or '.join(ways)}), " if ways else ""
+            fold = f"fold it ({' or '.join(ways)}), " if ways else "" if self.step else f"{NAME_STEPS}, so that it folds, "
             lift = f"draw a smaller part, or lift the limit (limit={2 * boxes})"
             raise ValueError(f"the graph has more than {self.limit:,} boxes; {fold}{lift}")
 

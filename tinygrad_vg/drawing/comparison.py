@@ -1,0 +1,147 @@
+"""How do several compare?  Chains, spectra, uses or runs of one kind as curves in one figure, each in its colour, by name.
+
+The colours are colour-blind safe and readable on white and on black; markers and, from the sixth curve on, dashes tell them apart, too.
+
+    things  name → Chain, Spectrum, Uses or History      x  time step or layer where the names of the stations tell it, else the number
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..chain import Chain, Spectrum, Uses
+from ..training.history import History
+from .axes import ABOVE, BELOW, HALFWAY, as_text, at_edge, decades, line, new_axes, rescale, stacked, whole_numbers, words
+from .colours import GREY, SHADES
+
+PANELS = {"loss": "loss", "norm": "|gradient|", "lr": "learning rate", "factor": "clipping factor"}
+MARKERS, MARKED, DASHES = "os^DX", 60, ("-", "--", ":", "-.")  # signs on curves of at most that many points
+
+
+def compare(things: dict[Any, Any], kind: str | None, ax: Any = None) -> Any:
+    """One curve for each of the things, which are all of one type; the Figure. Errors as those of plot()."""
+    kinds = kinds_of(things)
+    if kind is not None and kind not in kinds:
+        raise ValueError(f"there is no plot {kind!r} of several; to compare there is {', '.join(kinds)}")
+    keys = [next(iter(kinds))] if kind is None else [kind]
+    if kind is None and ax is None and kinds is COMPARED[History]:
+        keys = [key for key in PANELS if all(recorded(run, key) for run in things.values())] or keys
+    panels = [ax] if ax is not None else new_axes(len(keys))
+    for panel, key in zip(panels, keys):
+        kinds[key](panel, things, **({"named": False} if panel is not panels[0] else {}))
+    return stacked(panels)
+
+
+def kinds_of(things: dict[Any, Any]) -> dict[str, Callable[..., None]]:
+    """What can be compared of them; TypeError if they are of several types, ValueError if there is none."""
+    if not things:
+        raise ValueError("nothing to compare: the dict is empty; it holds a name and a Chain, Spectrum, Uses or History each")
+    kinds = [next((cls for cls in COMPARED if isinstance(thing, cls)), None) for thing in things.values()]
+    if kinds[0] is None or len(set(kinds)) > 1:
+        got = ", ".join(dict.fromkeys(type(thing).__name__ for thing in things.values()))
+        known = ", ".join(cls.__name__ for cls in COMPARED)
+        raise TypeError(f"to compare, plot takes a dict of several {known}, all of one kind; got {got}")
+    return COMPARED[kinds[0]]
+
+
+def curve(ax: Any, k: int, x: np.ndarray, y: np.ndarray, label: str) -> str:
+    """The k-th curve, in the colour returned."""
+    shade = SHADES[k % len(SHADES)]
+    look = {"marker": MARKERS[k % len(MARKERS)] if len(x) <= MARKED else "", "linestyle": DASHES[k // len(SHADES) % len(DASHES)]}
+    line(ax, x, y, label, color=shade, markersize=4, linewidth=1.6, **look)
+    return shade
+
+
+def marked(ax: Any, k: int, x: np.ndarray, y: np.ndarray, label: str) -> None:
+    """A curve of logarithms; what has none stands at the edge, in the colour of the curve."""
+    shade = curve(ax, k, x, y, label)
+    for where, edge, meaning in ((np.isneginf(y), BELOW, "exact zero"), (np.isnan(y), HALFWAY, "nan"), (np.isposinf(y), ABOVE, "overflow")):
+        at_edge(ax, x[where], edge, shade, meaning)
+
+
+def gradients(ax: Any, chains: dict[Any, Chain]) -> None:
+    """log10 |gradient| at each station, and what a link takes or gives on average."""
+    told = [times(chain) for chain in chains.values()]
+    for k, ((name, chain), x) in enumerate(zip(chains.items(), told)):
+        whole, n = chain.log_product[0], len(chain.links)
+        each = f", {whole / n:+.3g} nats per link" if n and math.isfinite(whole) else ""
+        marked(ax, k, np.arange(n + 1) if None in told else np.array(x, dtype=float), decades(chain.log_product), as_text(str(name)) + each)
+    whole_numbers(ax.xaxis)
+    words(ax, "The gradient on its way back", "station" if None in told else "time step or layer", "log10 (|gradient| / |seed|)")
+
+
+def times(chain: Chain) -> list[int] | None:
+    """The first index in the name of each station, if it grows from each to the next; source and output without one stand beside."""
+    names = [group[0].name for group in chain.stations]
+    found: list[Any] = [name.index[0] if name and name.index else None for name in names]
+    if len(found) > 1:
+        found[0] = found[1] - 1 if found[0] is None and found[1] is not None else found[0]
+        found[-1] = found[-2] + 1 if found[-1] is None and found[-2] is not None else found[-1]
+    return found if None not in found and all(a < b for a, b in pairwise(found)) else None
+
+
+def largest(ax: Any, spectra: dict[Any, Spectrum], running: bool) -> None:
+    """The largest singular value of each link; or of the product so far, in powers of ten."""
+    for k, (name, spectrum) in enumerate(spectra.items()):
+        y = np.array([row[0] for row in (spectrum.running if running else spectrum.singular_values)])
+        (marked if running else curve)(ax, k, np.arange(len(y)), decades(y) if running else y, as_text(str(name)))
+    ax.axhline(0 if running else 1, color=GREY, linewidth=0.8)
+    whole_numbers(ax.xaxis)
+    if running:
+        words(ax, "What each product can do", "station", "log10 of the largest singular value of the product")
+    else:
+        words(ax, "What each link can do to any gradient", "link", "largest singular value")
+
+
+def by_use(ax: Any, several: dict[Any, Uses], key: str) -> None:
+    """What each use of a shared weight contributes."""
+    curves = []
+    for name, uses in several.items():
+        index = [use.index for use in uses]
+        x = np.array(index if len(set(index)) == len(index) else range(1, len(index) + 1))
+        curves.append((x, np.array([getattr(use, key) for use in uses]), name))
+    together(ax, curves, scaled=key == "norm")
+    if key == "share":
+        ax.axhline(0, color=GREY, linewidth=0.8)
+    whole_numbers(ax.xaxis)
+    heading = next(iter(several.values())).heading
+    meaning = "share of the gradient" if key == "share" else "|gradient| of the use"
+    words(ax, f"The gradient of a shared weight, by {heading}", "lag: steps before the last" if heading == "lag" else "time step", meaning)
+
+
+def runs(ax: Any, histories: dict[Any, History], key: str, named: bool = True) -> None:
+    """One quantity over the steps of training."""
+    curves = []
+    for name, run in histories.items():
+        if not recorded(run, key):
+            raise ValueError(f"the History {name!r} has no {key!r}")
+        x = range(1, run.steps + 1) if key == "loss" else [record["step"] for record in run.records if key in record]
+        curves.append((np.array(x), np.array(run.losses if key == "loss" else run.column(key), dtype=float), name if named else ""))
+    together(ax, curves)
+    words(ax, "Training", "step", PANELS[key], outside=True)
+
+
+def together(ax: Any, curves: list[tuple[np.ndarray, np.ndarray, Any]], scaled: bool = True) -> None:
+    """Curves on one axis, logarithmic if sizes differ more than a thousandfold."""
+    for k, (x, y, name) in enumerate(curves):
+        curve(ax, k, x, y, as_text(str(name)))
+    if scaled:
+        rescale(ax, *(np.concatenate(parts) for parts in list(zip(*curves))[:2]))
+
+
+def recorded(history: History, key: str) -> bool:
+    return bool(history.losses) if key == "loss" else any(key in record for record in history.records)
+
+
+COMPARED: dict[type, dict[str, Callable[..., None]]] = {
+    Chain: {"gradient": gradients},
+    Spectrum: {"links": partial(largest, running=False), "running": partial(largest, running=True)},
+    Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
+    History: {key: partial(runs, key=key) for key in PANELS},
+}
