@@ -115,3 +115,8 @@ def test_a_subclass_of_a_node_is_a_node():
         y = x * x + 3 * x - x / 2
         y.backward()
         assert float(y.data) == 9.0 and float(x.grad) == 6.5
+
+
+@pytest.mark.parametrize("op", [vg.logsumexp, vg.softmax, vg.log_softmax])
+def test_whole_numbers_are_numbers_too(op):
+    assert np.array_equal(op(np.array([1, 2, 3])), op(np.array([1.0, 2.0, 3.0])))

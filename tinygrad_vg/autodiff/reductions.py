@@ -110,7 +110,8 @@ def largest(x: Any, axis: Any) -> np.ndarray:
 def numbers_of(x: Any) -> np.ndarray:
     """The plain numbers of an array, also of one of Scalars."""
     x = np.asarray(x)
-    return np.array([plain(v) for v in x.flat], dtype=float).reshape(x.shape) if x.dtype == object else x
+    x = np.array([plain(v) for v in x.flat], dtype=float).reshape(x.shape) if x.dtype == object else x
+    return x.astype(float) if x.dtype.kind in "biu" else x
 
 
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:

@@ -19,12 +19,13 @@ from ..autodiff.node import describe
 from .blame_table import blame_table, told
 from .factors import KINDS, jsonable, norm, scaled, unfit
 from .stretches import stretches
+from .text import Printed
 
 if TYPE_CHECKING:
     from .chain import Chain
 
 
-class Blame:
+class Blame(Printed):
     """A chain's log gain in nats, split among activation, weight, gate, norm, merge, scale (constant factors), other.
 
     .total    ln(|gradient at the source| / |seed|); -inf where it is exactly zero

@@ -17,12 +17,13 @@ import numpy as np
 from ..autodiff.maps import DENSE_LIMIT
 from ..autodiff.node import plain
 from .table import figure, signed
+from .text import Printed
 from .uses import aligned, folded, numbers
 
 Row = dict[str, Any]
 
 
-class EigenView:
+class EigenView(Printed):
     """A linear recurrence in the coordinates of its eigenvectors, largest |λ| first; made by eigen_view(). Logarithms in nats.
 
     .kind          symmetric, normal, non-normal or defective       .radius     max |λ|

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT
 from .factors import log, norm
+from .text import Printed
 
 if TYPE_CHECKING:
     from .chain import Chain
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 NAMES = ("actual", "typical", "worst")
 
 
-class Horizon:
+class Horizon(Printed):
     """How many links back from the output the gain falls below the tolerance, and stays the chain's to tell: None, it never does.
 
     .actual   for the chain's own gradient        .typical  for a random one, |J|_F / √n        .worst  for the luckiest, σ_max(J)

@@ -18,7 +18,7 @@ from ..autodiff.node import Node, describe
 from ..autodiff.scalar import Scalar
 from ..autodiff.sweep import dependents, differentiable
 from .table import figure
-from .text import clean, cut
+from .text import Printed, clean, cut
 from .uses import folded, numbers, percent
 
 LINEAR = {"add", "subtract", "multiply", "divide", "negative"}
@@ -48,7 +48,7 @@ class Path(NamedTuple):
         return " → ".join(clean(str(node.name or (node.op if node.rule else describe(node)))) for node in shown)
 
 
-class Paths:
+class Paths(Printed):
     """Every path from `source` to `output`, two Scalars, as numbers; made by paths().
 
     .count         how many, exactly (a Python int)           .total     the sum of their products: the gradient

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT
 from .table import figure, signed
-from .text import clean
+from .text import Printed, clean
 from .uses import aligned, folded, numbers
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ RANGE = 600.0  # nats that fit into the exponent of a float, with room to multip
 TURN = 9.0  # nats: four of sixteen digits
 
 
-class Spectrum:
+class Spectrum(Printed):
     """The singular values of a chain's links and of its running product. Logarithms in nats.
 
     .singular_values   per link, largest first               .radius     spectral radius per link; None where it is not square

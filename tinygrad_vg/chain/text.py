@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 import unicodedata
 
 # what cannot be seen, or would turn the direction of writing: control characters, surrogates, bidirectional marks
 SPANS = ((0, 32), (127, 160), (0xD800, 0xE000), (0x202A, 0x202F), (0x2066, 0x206A), (0xFFFE, 0x10000))
 UNSEEN = {character: "\ufffd" for span in SPANS for character in range(*span)}
+
+
+class Printed:
+    """A result that shows itself in a notebook as it prints, in type of one width."""
+
+    def _repr_html_(self) -> str:
+        return f'<pre style="line-height: 1.2; white-space: pre">{html.escape(str(self))}</pre>'
 
 
 def clean(text: str) -> str:

@@ -21,7 +21,7 @@ from ..autodiff.node import Name, Node, describe
 from ..autodiff.sweep import dependents, differentiable, start, sweep
 from .factors import jsonable, norm
 from .table import figure
-from .text import clean, cut, padded
+from .text import Printed, clean, cut, padded
 from .text import width as columns
 
 MOST, ENDS = 40, 10
@@ -44,7 +44,7 @@ class Use:
     cumulative: float
 
 
-class Uses(Sequence):
+class Uses(Printed, Sequence):
     """The uses of a weight, a sequence of Use; .rows, .total (the sum of all, the weight's gradient), by_lag()."""
 
     def __init__(self, weight: str, parts: Iterable[tuple[int, str, Any]], heading: str = "use"):

@@ -23,7 +23,7 @@ from .flow import Flow
 from .judging import SOUND, Uses, judged, of_uses
 from .sites import recurs, sites_of
 from .stations import members
-from .text import clean, cut, wrapped
+from .text import Printed, clean, cut, wrapped
 from .uses import next_names
 
 # fmt: off
@@ -51,7 +51,7 @@ ADVICE = {  # where it depends on the activation
 }
 # fmt: on
 
-class Verdict:
+class Verdict(Printed):
     """Why a gradient is small or large.
 
     .kind     a key of KINDS             .why  one sentence with the numbers            .helps  what usually does

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.node import Node
+from ..chain.text import Printed
 from .leaves import gradient, length, parameters_of, value
 
 COLUMNS, MOST, NAME = 6, 16, 20  # of a table: steps shown, rows shown of each kind, width of a name
 
 
-class History:
+class History(Printed):
     """One run of fit.
 
     steps    how many steps were taken         losses   the loss at each of them

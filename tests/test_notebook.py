@@ -1,0 +1,58 @@
+"""Does everything show itself in a notebook?  A real one, run without a screen."""
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="needs nbclient and ipykernel: the extra `notebook`")
+nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel: the extra `notebook`")
+pytest.importorskip("ipykernel", reason="needs nbclient and ipykernel: the extra `notebook`")
+
+SETUP = """
+import numpy as np
+from tinygrad_vg import Chain, Scalar, draw, drawing, explain, nn, paths, uses, verdict
+cell, readout = nn.RNNCell(3, 4, "sigmoid", rng=0), nn.Linear(4, 3, rng=1, name="out")
+states = nn.unroll(cell, np.eye(3))
+loss = nn.cross_entropy(readout(states[-1]), 2).named("loss")
+chain = Chain(loss, states[0], through=states)
+loss.backward()
+w, x = Scalar(0.9, name="w"), Scalar(0.5, name="x")
+h = (w * x).sigmoid().named("h")
+"""
+CELLS = {  # what a cell ends with: (a kind of output it must have, words in it)
+    "draw(loss)": ("image/svg+xml", "loss"),
+    "chain": ("text/html", "multiplied by"),
+    "chain.blame()": ("text/html", "slopes"),
+    "chain.spectrum()": ("text/html", "h[0] → h[1]"),
+    "verdict(loss, states[0])": ("text/html", "gradient"),
+    "uses(loss, cell.W_hh)": ("text/html", "share"),
+    "paths(h, w)": ("text/html", "path"),
+    "explain(loss)": ("text/latex", "partial"),
+    "loss": ("text/plain", "Tensor("),
+    "h": ("text/plain", "Scalar("),
+    "drawing.plot(chain)": ("image/png", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """{cell: {kind of output: content}}; ipykernel and its friends warn of things of their own."""
+    cells = [nbformat.v4.new_code_cell(SETUP), *map(nbformat.v4.new_code_cell, CELLS)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    folder = tmp_path_factory.mktemp("notebook")
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    results = [[out for out in cell.outputs if out.output_type == "execute_result"] for cell in notebook.cells[1:]]
+    return {cell: found[0]["data"] for cell, found in zip(CELLS, results)}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_a_cell_ends_with_shows_itself(outputs, cell):
+    kind, words = CELLS[cell]
+    assert kind in outputs[cell], f"{cell} shows itself as {', '.join(outputs[cell])}"
+    assert words in outputs[cell][kind]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_notebook_is_given_runs_no_script_and_asks_for_nothing(outputs):
+    for data in outputs.values():
+        for content in (data.get("text/html", ""), data.get("image/svg+xml", "")):
+            assert "<script" not in content and "onload" not in content and "http-equiv" not in content
