@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import tinygrad_vg as vg
 from tinygrad_vg import Chain, Scalar, Tensor, square
 from tinygrad_vg.chain.blame_table import told
 from tinygrad_vg.chain.eigen import eigen_view
@@ -163,3 +164,22 @@ def test_what_cannot_be_seen_or_turns_the_direction_of_writing_is_replaced_and_n
         if c != "\n":
             assert clean(f"a{c}b") == ("a\ufffdb" if unseen else f"a{c}b"), hex(ord(c))
     assert clean("a\nb") == "a b"
+
+
+def test_branches_that_cancel_by_more_than_a_float_can_tell_are_one_term_without_shares():
+    x = Scalar(1.0, name="x")
+    small = x * 1e-200
+    blame = Chain(small + x * -1e200 + x * 1e200, x).blame()
+    assert blame.total == pytest.approx(np.log(1e-200))
+    assert blame.parts["other"] == pytest.approx(blame.total) and sum(map(abs, blame.parts.values())) == pytest.approx(-blame.total)
+    assert blame.merges == []
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_verdict_counts_the_slopes_and_the_weights_and_not_the_sums(n):
+    x = h = Scalar(0.5, name="x")
+    for _ in range(n):
+        h = vg.sigmoid(h * 3.0 + 1.0 - 0.5)
+    numbers = verdict(square(h - 1.0), x).numbers
+    assert numbers["factors"] == 2 * n
+    assert numbers["per_factor"] == pytest.approx(numbers["log_gain"] / (2 * n))

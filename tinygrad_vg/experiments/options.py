@@ -72,7 +72,7 @@ def draw_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m tinygrad_vg draw", description="Draw a model after one forward and one backward pass.")
     model_options(p)
     how = "auto, none, layer (a box for each step or layer), states (only the states: for a slide) or rolled (all steps drawn as one)"
-    p.add_argument("--fold", default="auto", choices=["auto", "none", "layer", "rolled"], help=how)
+    p.add_argument("--fold", default="auto", choices=["auto", "none", "layer", "states", "rolled"], help=how)
     p.add_argument("--window", type=int, nargs=2, metavar=("FIRST", "LAST"), help="draw these steps in full, the others folded")
     p.add_argument("--out", metavar="FILE", help="a .html (a page to step through), .svg, .png, .pdf or .dot (MODEL.html)")
     p.add_argument("--open", action="store_true", help="open it in the browser")
