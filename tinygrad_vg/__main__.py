@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from .autodiff.hints import meant
 from .chain.table import figure
 from .chain.text import clean
 from .drawing import draw
@@ -45,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. The exit code is 0; 1 with one line on stderr if something is unusable; 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     named = bool(arguments) and arguments[0] in COMMANDS
+    if arguments and not named and not arguments[0].startswith("-"):
+        listed = ", ".join(filter(None, COMMANDS))
+        near = meant(arguments[0], COMMANDS)
+        main_parser().error(f"{arguments[0]!r} is no command; there are {listed} (and a text is read with --text FILE){near}")
     its_parser, run_it = COMMANDS[arguments[0] if named else ""]
     options = its_parser().parse_args(arguments[named:])
     try:

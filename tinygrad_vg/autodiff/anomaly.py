@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .hints import Switch
 from .node import Node, describe, plain, switched
 
 
@@ -43,6 +44,7 @@ class Watch:
         return f"; {self.lines.get(node.birth, 'the op ran outside detect_anomaly(), so its source line is not known')}"
 
 
+@Switch
 def detect_anomaly() -> Any:
     """Inside `with detect_anomaly():` the first nan or inf, forward or backward, raises FloatingPointError.
 

@@ -35,6 +35,10 @@ def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
         raise TypeError(f"a {type(x).__name__} would lose its special meaning; pass np.asarray(…) of it, and mask with where()")
     if isinstance(x, Node):
         raise TypeError(f"{what} needs Tensors or plain numbers, got {describe(x)}; a Scalar and a Tensor do not mix: pass its .data")
+    if isinstance(x, (list, tuple)) and (inside := [part for part in x if isinstance(part, Node) and hasattr(part, "dtype")]):
+        way = "join them with stack([…])" if isinstance(x, list) else "of a cell's state take h: cell.output(state)"
+        given = f"{what} was given a {type(x).__name__} that holds {', '.join(map(describe, inside))}; {way}"
+        raise TypeError(f"{describe(inside[0])} {LOST}; {given}")
     try:
         array = np.asarray(x)
     except ValueError as error:
@@ -59,6 +63,7 @@ def kept_dtype(dtype: np.dtype) -> np.dtype:
 
 
 DOUBLE = np.dtype(np.float64)
+LOST = "would lose its gradient as a plain array; take its value with .data, or use an op of ours"
 NUMBERS = (Node, int, float, np.number, np.bool_)
 HINTS = {
     "b": "a condition belongs in where(), a mask of numbers is array.astype(float)",

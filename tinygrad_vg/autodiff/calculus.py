@@ -14,6 +14,7 @@ def jacobian(output: Node, input: Node) -> np.ndarray:
     """∂output/∂input as an array of shape output.shape + input.shape.
 
     One reverse sweep for each number of the output, or one forward sweep for each of the input, whichever are fewer.
+    TypeError for a function: call it first.
     """
     check_nodes("jacobian", output, input)
     if math.prod(output.shape) <= math.prod(input.shape):
@@ -43,4 +44,5 @@ def check_nodes(what: str, output: Any, input: Any) -> None:
     """TypeError unless both are nodes."""
     for x in (output, input):
         if not isinstance(x, Node):
-            raise TypeError(f"{what} needs two nodes, an output and one of the inputs it was computed from; got {type(x).__name__}")
+            way = f"; call it first, y = f(x), then {what}(y, x)" if callable(x) else ""
+            raise TypeError(f"{what} needs two nodes, an output and one of the inputs it was computed from; got {type(x).__name__}{way}")

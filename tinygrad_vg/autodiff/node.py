@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+
+from .hints import AbsentFromNodes, Switch
 
 if TYPE_CHECKING:
     from .maps import LinearMap
@@ -44,7 +46,7 @@ class Name(NamedTuple):
         return f"{self.base}[{','.join(map(str, self.index))}]" if self.index else self.base
 
 
-class Node:
+class Node(AbsentFromNodes):
     """One value in a graph of computations.
 
     data     the value                                        rule     what made it (None: a leaf)
@@ -164,6 +166,12 @@ class Node:
             raise ValueError(f"the truth of {describe(self)}, shape {self.shape}, is ambiguous; use (x.data > 0).any() or .all()")
         return bool(self.item())
 
+    def __float__(self) -> NoReturn:
+        way = "take its value with .item(); in place of math.tanh(x) write x.tanh(), or tanh(x) from tinygrad_vg"
+        raise TypeError(f"{describe(self)} would lose its gradient as a plain number; {way}")
+
+    __int__ = __float__
+
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
 
@@ -224,9 +232,8 @@ class Edge:
 
 def history(output: Node) -> list[Node]:
     """Every node that `output` was computed from, itself included, oldest first (parents before children)."""
-    if not isinstance(output, Node):
-        raise TypeError(f"history needs a node (a Scalar or a Tensor), got {type(output).__name__}")
-    seen, stack, order = {output}, [output], []
+    stack, order = [as_node(output, "history")], []
+    seen = set(stack)
     while stack:
         node = stack.pop()
         order.append(node)
@@ -239,6 +246,14 @@ def history(output: Node) -> list[Node]:
     return order
 
 
+def as_node(x: Any, what: str) -> Node:
+    """x itself, if it is a node; else TypeError, which says how a gradient is asked for."""
+    if isinstance(x, Node):
+        return x
+    way = "call it first, y = f(x), then grad(y, x)" if callable(x) else "plain values have no history: leave out .data and .item()"
+    raise TypeError(f"{what} needs a node (a Scalar or a Tensor), got {type(x).__name__}; {way}")
+
+
 @contextmanager
 def switched(**changes: Any) -> Iterator[None]:
     """Inside the with-block the mode is changed. Per thread and task."""
@@ -249,6 +264,7 @@ def switched(**changes: Any) -> Iterator[None]:
         mode.reset(token)
 
 
+@Switch
 def no_grad() -> Any:
     """Inside `with no_grad():` (or under `@no_grad()`) ops compute values and record nothing. Per thread and task."""
     return switched(recording=False)

@@ -20,6 +20,7 @@ class Operators(Node):
     __slots__ = ()
 
     # fmt: off
+
     def __add__(self, other: Any) -> Any:      return add[type(self), type(other)](self, other)
     def __radd__(self, other: Any) -> Any:     return add[type(other), type(self)](other, self)
     def __sub__(self, other: Any) -> Any:      return subtract[type(self), type(other)](self, other)

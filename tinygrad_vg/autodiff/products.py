@@ -192,7 +192,13 @@ AFFINE = written(Linear, "linear", "x W b", "affine(x, W, b)", "times(g, W)",   
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """The matrix product a @ b of NumPy: (n,) or (…, n, k) by (k,) or (…, k, m)."""
+    """The matrix product a @ b of NumPy.
+
+    a (…, n, k), b (…, k, m)  →  (…, n, m), the leading axes broadcast; a vector a (k,) counts as a row, b (k,) as a column,
+    and the axis of size 1 is left out of the result.
+
+    ValueError if the inner sizes differ, with names and shapes; TypeError for a single number, which takes *.
+    """
     return MATMUL.makers[type(a), type(b)](a, b)
 
 
@@ -207,7 +213,14 @@ def linear(x: Any, W: Any, b: Any = None) -> Any:
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:
-    """NumPy's einsum with subscripts as text: repeated labels, '...', any number of operands."""
+    """Einstein summation, as NumPy has it: einsum("ij,jk->ik", A, B) is A @ B.
+
+    subscripts  text: a letter for each axis of each operand, then after -> those of the result; a letter that the result has
+                not is summed over. A letter repeated within an operand ('ii'), '...' and leaving out -> mean what they do in NumPy
+    operands    as many arrays or Tensors as there are terms
+
+    TypeError if subscripts is no text, ValueError if they do not fit the operands.
+    """
     if not isinstance(subscripts, str):
         raise TypeError("einsum takes its subscripts as text, as in einsum('ij,jk->ik', A, B)")
     return apply(Einsum(subscripts, [np.shape(x) for x in operands]), *operands)

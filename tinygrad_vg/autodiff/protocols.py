@@ -10,6 +10,7 @@ import numpy as np
 
 from . import products, reductions, structure
 from .derivatives import OPS, any_objects, as_object
+from .hints import NUMPY as HINTS
 from .node import plain
 from .scalar import Scalar
 from .tensor import Tensor
@@ -89,7 +90,9 @@ def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: di
     if function in LOOK:
         return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
     if function not in NUMPY:
-        raise TypeError(f"np.{function.__name__} does not record on a Tensor; write it in other ops, or use .data for plain values")
+        name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
+        way = f"; try {HINTS[name]}" if name in HINTS else ""
+        raise TypeError(f"np.{name} does not record on a Tensor; write it in other ops, or use .data for plain values{way}")
     given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key == "axis"}
     try:
         return NUMPY[function](*args, **given)
@@ -103,12 +106,17 @@ def deeply_plain(x: Any) -> Any:
     return type(x)(map(deeply_plain, x)) if isinstance(x, (list, tuple)) else plain(x)
 
 
+def matmul_from_right(b: Any, a: Any) -> Any:
+    """a @ b for a Tensor b and a plain array a: see matmul."""
+    return products.matmul(a, b)
+
+
 # The methods of Tensors and Scalars that come from the ops above.
 _methods = "reshape transpose swapaxes squeeze sum mean take diagonal astype max min var prod logsumexp softmax log_softmax".split()
 for _kind, _name, _method in (
     *((Tensor, name, OPS[name]) for name in _methods),
     (Tensor, "__getitem__", structure.getitem), (Tensor, "dot", dot), (Tensor, "T", property(structure.transpose)),
-    (Tensor, "__matmul__", products.matmul), (Tensor, "__rmatmul__", lambda b, a: products.matmul(a, b)),
+    (Tensor, "__matmul__", products.matmul), (Tensor, "__rmatmul__", matmul_from_right),
     (Tensor, "__array_ufunc__", array_ufunc), (Tensor, "__array_function__", array_function),
     (Scalar, "__array_ufunc__", array_ufunc), (Scalar, "__array_function__", array_function),
 ):  # fmt: skip

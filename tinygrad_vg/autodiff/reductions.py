@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .derivatives import exp, log, square, where
+from .hints import numpys_words
 from .maps import Diagonal, LinearMap, Rule
 from .node import Node, plain
 from .structure import Sum, concatenate, getitem, mean, reshape, sum, transpose
@@ -74,27 +75,32 @@ class LogSumExp(Weighted):
         return softmax(x, self.axis)
 
 
+@numpys_words
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The largest entry along `axis`; entries that tie share the gradient equally. ValueError on an empty axis."""
     return apply(Extreme("max", axis, keepdims), x)
 
 
+@numpys_words
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The smallest entry along `axis`; entries that tie share the gradient equally. ValueError on an empty axis."""
     return apply(Extreme("min", axis, keepdims), x)
 
 
+@numpys_words
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log Σ exp(x) along `axis`, without overflow; its gradient is softmax(x). -inf on an empty axis."""
     return apply(LogSumExp("logsumexp", axis, keepdims), x)
 
 
+@numpys_words
 def softmax(x: Any, axis: Any = -1) -> Any:
     """exp(x) / Σ exp(x) along `axis`, without overflow: the largest entry, as a constant, is taken off first."""
     e = exp(x - largest(x, axis))
     return e / sum(e, axis, keepdims=True)
 
 
+@numpys_words
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """x - logsumexp(x) along `axis`: the log of softmax, exact where softmax underflows."""
     return x - logsumexp(x, axis, keepdims=True)
@@ -114,6 +120,7 @@ def numbers_of(x: Any) -> np.ndarray:
     return x.astype(float) if x.dtype.kind in "biu" else x
 
 
+@numpys_words
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """The variance along `axis`: Σ (x - mean)² / (n - ddof)."""
     centre = mean(x, axis, keepdims=True)
@@ -123,6 +130,7 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     return sum(square(x - centre), axis, keepdims) / (count - ddof)
 
 
+@numpys_words
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
     if not isinstance(x, Node):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .derivatives import ON_NUMBERS, Elementwise, any_objects, as_object
+from .hints import refuse
 from .maps import Diagonal, LinearMap
 from .node import BIRTH, BIRTH_NAMES, Name, Node, describe
 from .operators import Operators
@@ -46,7 +47,10 @@ class Scalar(Operators):
     ndim, size = 0, 1
     backward = backward
 
-    def __init__(self, data: Any, name: Any = None):
+    def __init__(self, data: Any, name: Any = None, **unknown: Any):
+        """A leaf with this number; TypeError for what is not one real number."""
+        if unknown:
+            refuse(self, unknown)
         super().__init__(number(data, "Scalar"), name)
         self.forget()
 
@@ -116,6 +120,7 @@ class Scalar(Operators):
         return value if isinstance(value, Scalar) else number(value, what)
 
     # fmt: off
+
     def settle(self, g: Any) -> Any:         return g
     def owned(self, g: Any) -> float:        return float(g)
     def closed(self, value: float) -> float: return value

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from .hints import numpys_words
 from .maps import LinearMap, LinearOperation, Rule, Spread
 from .node import Node
 from .tensor import apply
@@ -133,33 +134,52 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose(x, tuple(order))
 
 
+@numpys_words
 def expand_dims(x: Any, axis: Any) -> Any:
     """x with axes of size 1 put in at `axis`."""
     return reshape(x, np.expand_dims(np.empty(np.shape(x), bool), axis).shape)
 
 
+@numpys_words
 def squeeze(x: Any, axis: Any = None) -> Any:
     """x without its axes of size 1 (those in `axis`, or all)."""
     return reshape(x, np.squeeze(np.empty(np.shape(x), bool), axis).shape)
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
-    """x repeated to `shape` by NumPy's rules."""
+    """x repeated to `shape`, a tuple: new axes come first, an axis of size 1 is stretched; ValueError where another size differs.
+
+    The gradient of an entry is the sum over its copies.
+    """
     return apply(Spread(shape=shape), x)
 
 
+@numpys_words
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The sum along `axis` (an int, a tuple, or None for all)."""
+    """The sum along `axis`: an int, a tuple of them, or None for all. keepdims: the axis stays, with size 1.
+
+    ValueError if x has no such axis. Every entry summed gets the gradient of the sum.
+    """
     return apply(Sum(axis=axis, keepdims=keepdims), x)
 
 
+@numpys_words
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The mean along `axis`."""
+    """The mean along `axis`: an int, a tuple of them, or None for all. keepdims: the axis stays, with size 1.
+
+    ValueError if x has no such axis. Of n entries each gets 1/n of the gradient of their mean.
+    """
     return apply(Sum(axis=axis, keepdims=keepdims, name="mean"), x)
 
 
 def getitem(x: Any, index: Any) -> Any:
-    """x[index]: whole numbers, slices, None, ..., integer arrays, a mask; in any mixture NumPy takes."""
+    """x[index], as NumPy has it.
+
+    index  a whole number, a slice, None, ..., an integer array, a mask; or a tuple of them, one for each axis
+
+    The gradient goes back to the entries chosen, zeros to the others; an entry chosen twice gets both. IndexError for a
+    place that is not there, TypeError for an index that is a node or no whole number.
+    """
     index = index if isinstance(index, tuple) else (index,)
     return apply(Select(index if BASIC.issuperset(map(type, index)) else tuple(map(index_part, index))), x)
 
@@ -176,16 +196,35 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return take(x, np.diagonal(places, offset, axis1, axis2))
 
 
+@numpys_words
 def concatenate(xs: Any, axis: int | None = 0) -> Any:
-    """The arrays of the list joined along an axis they have; flattened first if axis is None."""
-    xs, axis = (list(xs), axis) if axis is not None else ([reshape(x, -1) for x in xs], 0)
+    """The arrays (or Tensors) of the list `xs` joined along an axis they have: concatenate([a, b]) of (2, n) and (3, n) is (5, n).
+
+    axis  which one; None: each is flattened first
+
+    ValueError if their shapes differ elsewhere, or if there are none.
+    """
+    xs, axis = (listed(xs, axis), axis) if axis is not None else ([reshape(x, -1) for x in xs], 0)
     return apply(Join("concatenate", axis, [np.shape(x) for x in xs]), *xs)
 
 
+@numpys_words
 def stack(xs: Any, axis: int = 0) -> Any:
-    """The arrays of the list, all of one shape, joined along a new axis."""
-    xs = list(xs)
+    """The arrays (or Tensors) of the list `xs` joined along a new axis: stack([a, b]) of two (n,) is (2, n).
+
+    axis  where the new axis goes in the result, the first if not given
+
+    ValueError if they are not all of one shape, or if there are none; concatenate joins along an axis they have.
+    """
+    xs = listed(xs, axis)
     return apply(Join("stack", axis, [np.shape(x) for x in xs]), *xs)
+
+
+def listed(xs: Any, axis: Any) -> list:
+    """The arrays to be joined; TypeError where the second stands in the place of the axis."""
+    if isinstance(axis, (Node, np.ndarray)):
+        raise TypeError("arrays are joined as one list, stack([a, b]) or concatenate([a, b]); the second argument is the axis")
+    return list(xs)
 
 
 def along(x: Any, axis: int, part: Any) -> tuple:

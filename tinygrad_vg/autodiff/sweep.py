@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Container, Iterable
 from typing import Any
 
-from .node import Mode, Node, Unrecorded, check_unchanged, describe, history, latest_change, mode, plain
+from .hints import numpys_words
+from .node import Mode, Node, Unrecorded, as_node, check_unchanged, describe, history, latest_change, mode, plain
 
 
 def sweep(
@@ -43,6 +44,7 @@ def sweep(
             raise
 
 
+@numpys_words
 def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
     """Fill .grad of every node `output` was computed from: the gradient of `output` (or of seed · output).
 
@@ -120,7 +122,7 @@ def start(output: Node, seed: Any, graph: bool = False) -> Any:
 
 def differentiable(output: Any) -> list[Node]:
     """The history of an output that has one, every leaf as it was when used; else an error that says why not."""
-    order = history(output)
+    order = history(as_node(output, "a gradient's history"))
     if output.rule is Unrecorded:
         raise RuntimeError(f"{describe(output)}: computed under no_grad(), so there is no history to differentiate; compute it outside")
     check_all_unchanged(order)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import constant, leaf_array, locked, numbers_or_scalars
+from .arrays import LOST, constant, leaf_array, locked, numbers_or_scalars
+from .hints import refuse
 from .maps import LinearMap
 from .node import BIRTH, BIRTH_NAMES, Node, describe, plain
 from .operators import Operators
@@ -45,7 +46,10 @@ class Tensor(Operators):
     __getitem__: Any
     backward = backward
 
-    def __init__(self, data: Any, name: Any = None):
+    def __init__(self, data: Any, name: Any = None, **unknown: Any):
+        """A leaf with a copy of these numbers; TypeError for what has no derivative (see the class)."""
+        if unknown:
+            refuse(self, unknown)
         super().__init__(leaf_array(data), name)
         self.forget()
 
@@ -53,10 +57,12 @@ class Tensor(Operators):
         """A Tensor without parents."""
         self._parents, self.hand_on = (), hand_on_by_rule
 
-    shape = property(lambda self: self._value.shape)
-    ndim = property(lambda self: self._value.ndim)
-    size = property(lambda self: self._value.size)
-    dtype = property(lambda self: self._value.dtype)
+    # fmt: off
+    shape = property(lambda self: self._value.shape, doc="The length of every axis, a tuple; () of a single number.")
+    ndim  = property(lambda self: self._value.ndim,  doc="How many axes there are.")
+    size  = property(lambda self: self._value.size,  doc="How many entries there are.")
+    dtype = property(lambda self: self._value.dtype, doc="float64 or float32, of the value and of the gradient.")
+    # fmt: on
 
     @staticmethod
     def record(rule: Any, operands: tuple) -> Tensor:
@@ -111,7 +117,7 @@ class Tensor(Operators):
         return g.copy() if type(g) is np.ndarray else np.array(g)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise TypeError(f"{describe(self)} would lose its gradient as a plain array; take its value with .data, or use an op of ours")
+        raise TypeError(f"{describe(self)} {LOST}; several Tensors become one with stack([…])")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -198,7 +204,14 @@ def unfit(rule: Any, operands: tuple, error: Exception) -> Exception:
 
 
 def apply(rule: Any, *operands: Any) -> Any:
-    """A rule on its operands: recorded as a node if any of them is a node, else just computed on arrays."""
+    """A rule on its operands: recorded as a node if any of them is a node, else just computed on arrays.
+
+    rule      a Rule: an object with name, value(*xs) and local(i, y, xs), as in docs/your_own_op.md
+    operands  Tensors (or Scalars), and constants: arrays and numbers
+
+    ValueError or IndexError, with the names and shapes of the operands, where value() finds that they do not fit;
+    TypeError for an operand that is neither a node nor real numbers.
+    """
     for x in operands:
         if isinstance(x, Node):
             return x.record(rule, operands)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.derivatives import elu, gelu, leaky_relu, relu, sigmoid, softplus, tanh
+from ..autodiff.hints import AbsentFromModules, refuse
 from ..autodiff.node import Node, plain
 from ..autodiff.products import linear
 from ..autodiff.reductions import numbers_of
@@ -31,7 +32,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
-class Module:
+class Module(AbsentFromModules):
     """Something with parameters: attributes that are leaves, and modules inside it, also in lists and dicts.
 
     Attributes that are arrays of plain numbers are buffers: kept with the weights, never given a gradient.
@@ -46,6 +47,18 @@ class Module:
     """
 
     training = True
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} has no formula; give it as a method __call__ (in PyTorch it is called forward)")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; TypeError where something computed would take the place of a leaf, so that parameters() lost it."""
+        if isinstance(value, (Node, np.ndarray)) and is_leaf(vars(self).get(name)) and not (is_leaf(value) or is_buffer(value)):
+            raise TypeError(
+                f"{name} is a leaf; a computed node in its place would be no parameter. Assign its values: net.{name}.data = "
+                f"net.{name}.data - 0.1 * net.{name}.grad (and hand a state on as an argument, as in h = cell(x, h))"
+            )
+        object.__setattr__(self, name, value)
 
     def parameters(self) -> dict[str, Any]:
         """{name: leaf}, of a module inside 'module.name'. A leaf used in two places appears once, by its first name."""
@@ -109,7 +122,11 @@ class Linear(Module):
     name is put before the parameters' names, as in `hidden.W`.  seeds: see `generators`; then x is (seeds, batch, n_in).
     """
 
-    def __init__(self, n_in: int, n_out: int, init: Any = "xavier", *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
+    def __init__(
+        self, n_in: int, n_out: int, init: Any = "xavier",
+        *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "", **unknown: Any,
+    ):  # fmt: skip
+        refuse(self, unknown)
         rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
         self.W = leaf(each(rng, lambda rng: initial.drawn(start, (n_out, n_in), rng)), name=prefix + "W")
         self.b = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "b")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.hints import refuse
 from ..autodiff.tensor import Tensor
 from .layers import Dropout, Linear, Module, activation_of, generators, named
 from .norms import BatchNorm, LayerNorm
@@ -43,8 +44,12 @@ class MLP(Module):
 
     def __init__(
         self, sizes: Sequence[int], activation: Any = "tanh", init: Any = "xavier", norm: str | None = None, residual: Any = False,
-        *, dropout: float = 0.0, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None,
+        *, dropout: float = 0.0, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, **unknown: Any,
     ):  # fmt: skip
+        refuse(self, unknown)
+        if isinstance(sizes, int):
+            given = [n for n in (sizes, activation, init, norm, residual) if type(n) is int]
+            raise TypeError(f"sizes is one list, as in MLP({given if len(given) > 1 else [sizes, '…']}); got the number {sizes}")
         if len(sizes) < 2 or norm not in (None, *NORMS):
             raise ValueError(f"an MLP needs sizes [n_in, …, n_out] and norm None, 'batch' or 'layer'; got {list(sizes)} and {norm!r}")
         rng = generators(rng, seeds)

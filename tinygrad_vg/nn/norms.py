@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.derivatives import sqrt, square
+from ..autodiff.hints import refuse
 from ..autodiff.node import plain
 from ..autodiff.reductions import numbers_of
 from ..autodiff.structure import expand_dims, mean
@@ -27,7 +28,8 @@ class LayerNorm(Module):
         (∂x̂/∂x)_ij = (δ_ij − 1/n − x̂_i x̂_j / n) / √(v + eps)
     """
 
-    def __init__(self, n: int, eps: float = 1e-5, *, leaf: Any = Tensor, seeds: int | None = None, name: str = ""):
+    def __init__(self, n: int, eps: float = 1e-5, *, leaf: Any = Tensor, seeds: int | None = None, name: str = "", **unknown: Any):
+        refuse(self, unknown)
         self.n, self.eps, prefix = n, eps, name and name + "."
         shape = (n,) if seeds is None else (seeds, n)
         self.gamma = leaf(np.ones(shape), name=prefix + "gamma")

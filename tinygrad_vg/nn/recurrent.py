@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.hints import refuse
 from ..autodiff.node import Node
 from ..autodiff.products import linear
 from ..autodiff.tensor import Tensor
@@ -29,8 +30,10 @@ class Cell(Module):
     """
 
     def __init__(
-        self, n_in: int, n_hidden: int, init: Any = "xavier", *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""
-    ):
+        self, n_in: int, n_hidden: int, init: Any = "xavier",
+        *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "", **unknown: Any,
+    ):  # fmt: skip
+        refuse(self, unknown)
         self.n_in, self.n_hidden, self.leaf, self.name = n_in, n_hidden, leaf, name
         self.inits = [initial.of_name(start) for start in (init if isinstance(init, tuple) else (init, init))]
         self.rng = generators(rng, seeds)
@@ -180,7 +183,8 @@ class Stacked(Module):
 def unroll(cell: Any, inputs: Any, state: Any = None, truncate: int | None = None) -> list:
     """The states of the cell over a sequence: [h[0], h[1], …, h[T]], one more than there are inputs.
 
-    inputs    a sequence of T inputs, or an array (T, n_in), (T, batch, n_in) or (T, seeds, batch, n_in)
+    inputs    a sequence of T inputs, or an array (T, n_in), (T, batch, n_in) or (T, seeds, batch, n_in): time comes first.
+              One with the batch first, (batch, T, n_in), is turned round by np.swapaxes(inputs, 0, 1)
     state     the first state; if left out, the cell's initial_state. states[-1] of an earlier call goes on from there
     truncate  k: no gradient goes further back than to the last multiple of k steps (counted from `state`). After every k
               steps the cell goes on from cut(state), so a loss at states[k] reaches back to states[0], a later one does not
@@ -218,6 +222,8 @@ def members(state: Any, n: int) -> tuple:
 
 def time_of(state: Any) -> int | None:
     """The time of the step after `state`, from the name h[t] of its (newest) h; None if it has no such name."""
+    if state is None:
+        raise TypeError("a cell needs the state before: cell(x, cell.initial_state()); nn.unroll(cell, inputs) begins there by itself")
     h = state[0] if isinstance(state, (tuple, list)) else state
     node = h.flat[0] if isinstance(h, np.ndarray) and h.dtype == object and h.size else h
     name = node.name if isinstance(node, Node) else None

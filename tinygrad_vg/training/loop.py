@@ -45,7 +45,7 @@ def fit(
 
     model       anything with parameters(), or {name: leaf}
     loss_fn     (model, batch) → the loss, one number; or (loss, states), to record |∂loss/∂state| too
-    batches     an iterable of batches, such as a task of this room
+    batches     an iterable of batches, one for each step, such as a task of this room; one batch for all: [batch] * steps
     clip        a threshold for clip_norm, or a function of the parameters such as lambda p: clip_value(p, 0.1)
     record      1: norms and ratios of every step; 10: of steps 1, 11, 21 …      radius  True, or names: their spectral radii
     after       called with the history after each step; the run ends early when it returns True
@@ -66,6 +66,7 @@ def fit(
     >>> history.losses, model["w"].data
     ([4.0, 1.0, 0.25, 0.0625], array([2.875]))
     """
+    check_batches(batches, steps)
     run = Run(model, loss_fn, optimiser, clip, record, radius, rngs_of(rng, batches, model))
     if checkpoint is None and (resume or every):
         raise ValueError("resume and every need a checkpoint, the path of the file")
@@ -155,6 +156,15 @@ class Run:
         except FloatingPointError as error:
             return f": {error}"
         return ""
+
+
+def check_batches(batches: Any, steps: int) -> None:
+    """TypeError for one batch in place of an iterable of them, ValueError for a list of one that should do for several steps."""
+    if isinstance(batches, tuple) and batches and all(isinstance(part, (np.ndarray, Node)) for part in batches):
+        shapes = ", ".join(str(part.shape) for part in batches)
+        raise TypeError(f"batches must be an iterable of batches; got a tuple of arrays {shapes}, one batch: pass [batch] * {steps}")
+    if isinstance(batches, (list, tuple)) and len(batches) == 1 < steps:
+        raise ValueError(f"batches holds one batch, which is one step, not {steps}; for the same batch each time pass [batch] * {steps}")
 
 
 def first_not_finite(arrays: dict[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .leaves import assign, assign_gradient, gradient, parameters_of, value
+from .leaves import assign, assign_gradient, gradients_of, parameters_of, value
 from .schedules import Schedule
 
 
@@ -49,12 +49,13 @@ class Optimiser:
         return float(self.lr(self.t) if callable(self.lr) else self.lr)
 
     def step(self) -> None:
-        """Update every parameter that has a gradient."""
-        lr = self.rate
-        for name, leaf in self.parameters.items():
-            if (g := gradient(leaf)) is not None:
-                self.memory[name].t += 1
-                assign(leaf, self.update(value(leaf), g, self.memory[name], lr))
+        """Update every parameter that has a gradient; RuntimeError if none of them has one."""
+        lr, gradients = self.rate, gradients_of(self.parameters)
+        if self.parameters and not gradients:
+            raise RuntimeError(f"no gradient to follow: {', '.join(self.parameters)} have none; call loss.backward() before step()")
+        for name, g in gradients.items():
+            self.memory[name].t += 1
+            assign(leaf := self.parameters[name], self.update(value(leaf), g, self.memory[name], lr))
         self.t += 1
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:

@@ -1,0 +1,228 @@
+"""What did they mean who wrote it as in PyTorch, or misspelt it?  Habits of other libraries, and what to write here.
+
+Only what fails comes here; what works is not slowed down (a `__getattr__` would make every method of a node slower).
+In the hints x is a node, net a model, n a number of entries; functions are those of the package.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def words(table: dict[str, str]) -> dict[str, str]:
+    """A row with several words as one row for each."""
+    return {word: hint for several, hint in table.items() for word in several.split()}
+
+
+# fmt: off
+NODES = words({  # attributes of a tensor
+    "numpy":                               "x.data is the plain array",
+    "tolist":                              "write x.data.tolist()",
+    "requires_grad requires_grad_":        "every Tensor and Scalar is differentiable; what is not to be is a plain array",
+    "grad_fn is_leaf":                     "x.op says what made x ('leaf' if nothing did), x.parents what it was made from",
+    "retain_grad":                         "every node keeps its .grad, unless you say x.backward(keep=False)",
+    "clone copy":                          "a node is never changed in place and needs no copy; Tensor(x.data) starts a new graph",
+    "zero_ fill_ copy_ add_ sub_ mul_ div_ clamp_ detach_":
+                                           "nothing is changed in place: x.data = … gives a leaf new values, x.zero_grad() drops its .grad",
+    "view flatten ravel":                  "write x.reshape(2, 3) or x.reshape(-1)",
+    "t mT permute":                        "write x.T or x.transpose(1, 0)",
+    "unsqueeze":                           "write expand_dims(x, axis)",
+    "expand expand_as repeat tile":        "write broadcast_to(x, shape)",
+    "clamp":                               "write x.clip(lo, hi)",
+    "norm":                                "write sqrt(square(x).sum())",
+    "std":                                 "write sqrt(x.var(axis))",
+    "mm bmm mv matmul":                    "write a @ b",
+    "add sub mul div pow":                 "write a + b, a - b, a * b, a / b, a ** b",
+    "masked_fill":                         "write where(mask, value, x)",
+    "gather index_select":                 "write x[indices] or take(x, indices, axis)",
+    "cpu cuda to device":                  "there is nothing to move, all is NumPy; x.astype(np.float32) changes the dtype",
+    "float double half":                   "write x.astype(np.float32) or x.astype(np.float64)",
+    "dim numel":                           "write x.ndim or x.size",
+    "argmax argmin argsort any all":       "there is no gradient in it: x.data has this method",
+    "round floor ceil":                    "its derivative is 0 everywhere: x.data has plain values",
+})
+PACKAGE = NODES | words({  # names of the package
+    "tensor as_tensor from_numpy array":   "write Tensor(array)",
+    "zeros ones empty full eye arange linspace rand randn":
+                                           "arrays come from NumPy, as in Tensor(np.zeros(3))",
+    "cat vstack hstack":                   "write concatenate([a, b], axis)",
+    "dot":                                 "write a @ b",
+    "optim":                               "the optimisers are training.SGD, training.Adam …",
+    "functional F":                        "functions such as relu(x) are here, losses are nn.mse and nn.cross_entropy",
+    "autograd":                            "write grad(output, inputs), or output.backward()",
+    "set_grad_enabled inference_mode":     "write `with no_grad():`",
+    "manual_seed random":                  "whatever is random takes rng=, a seed or a Generator",
+    "save load":                           "write nn.save_weights(net, path) and nn.load_weights(net, path)",
+})
+NN = words({  # names of nn
+    "RNN":                                 "write nn.unroll(nn.RNNCell(n_in, n_hidden), inputs), with time as the first axis",
+    "LSTM":                                "write nn.unroll(nn.LSTMCell(n_in, n_hidden), inputs), with time as the first axis",
+    "GRU":                                 "write nn.unroll(nn.GRUCell(n_in, n_hidden), inputs), with time as the first axis",
+    "Parameter":                           "a leaf is a parameter wherever it is an attribute: self.W = Tensor(array, name='W')",
+    "Sequential ModuleList ModuleDict":    "write nn.MLP(sizes), or a subclass of nn.Module: it finds the layers in lists and dicts",
+    "ReLU LeakyReLU Tanh Sigmoid ELU GELU Softplus Softmax LogSoftmax":
+                                           "a function does it, as relu(x); in a cell or an MLP it is activation='relu'",
+    "CrossEntropyLoss NLLLoss":            "write nn.cross_entropy(logits, labels)",
+    "MSELoss":                             "write nn.mse(output, target)",
+    "BatchNorm1d BatchNorm2d":             "write nn.BatchNorm(n)",
+    "Embedding":                           "write W[indices], W a leaf with one row for each word",
+    "functional":                          "functions such as relu(x) are in the package itself, losses are nn.mse and nn.cross_entropy",
+    "utils":                               "write training.clip_norm(net, threshold)",
+})
+MODULES = words({  # attributes of a model
+    "forward":                             "a model's formula is its __call__: write net(x)",
+    "zero_grad":                           "write optimiser.zero_grad(), or zero_grad() of each of net.parameters().values()",
+    "load_state_dict":                     "write nn.load_weights(net, state)",
+    "named_parameters":                    "net.parameters() is {name: leaf}",
+    "named_buffers":                       "net.buffers() is {name: array}",
+    "children named_children named_modules":
+                                           "net.modules() gives each (path, module)",
+    "register_parameter register_buffer add_module register_module":
+                                           "assign it: a leaf is a parameter, a plain array a buffer, a Module a part",
+    "requires_grad_":                      "the optimiser moves what it is given: training.SGD({'W': net.W}, lr)",
+    "weight":                              "a layer's is net.W, (out, in)",
+    "bias":                                "a layer's is net.b",
+    "weight_ih weight_ih_l0":              "a cell's are net.W_xh, or by gate net.W_xi …",
+    "weight_hh weight_hh_l0":              "a cell's are net.W_hh, or by gate net.W_hi …",
+    "bias_ih bias_ih_l0 bias_hh bias_hh_l0":
+                                           "a cell has one bias, net.b_h, or one for each gate, net.b_i …",
+    "to cpu cuda float double half":       "there is nothing to move, all is NumPy in float64",
+    "apply":                               "go through net.parameters().values()",
+})
+KEYWORDS = words({  # arguments by name
+    "dim dims":                            "NumPy's word is axis=",
+    "keepdim":                             "NumPy's word is keepdims=",
+    "unbiased correction":                 "NumPy's word is ddof=",
+    "retain_graph":                        "a graph is kept until its output is dropped: leave it out",
+    "requires_grad":                       "every Tensor and Scalar is differentiable; what is not to be is a plain array",
+    "dtype":                               "a Tensor has that of its array: Tensor(np.asarray(x, np.float32)), or x.astype(np.float32)",
+    "device":                              "all is NumPy: leave it out",
+    "nonlinearity":                        "the word is activation=",
+    "batch_first":                         "time is the first axis: inputs are (T, batch, n_in)",
+    "num_layers":                          "put cells on top of each other with nn.Stacked",
+    "bias":                                "there always is one, and it starts at 0",
+    "input_size in_features":              "the word is n_in=",
+    "hidden_size":                         "the word is n_hidden=",
+    "out_features":                        "the word is n_out=",
+})
+NUMPY = words({  # NumPy's functions that do not record
+    "linalg.norm":                         "sqrt(square(x).sum())",
+    "linalg.inv linalg.solve linalg.det linalg.eigvals linalg.svd":
+                                           "a rule of your own with apply()",
+    "std":                                 "sqrt(var(x, axis))",
+    "cumsum":                              "np.tri(n) @ x",
+    "average":                             "mean(weights * x) / np.mean(weights)",
+    "tensordot inner kron":                "einsum()",
+    "tile repeat":                         "broadcast_to(x, shape) or take(x, indices)",
+    "flip flipud":                         "x[::-1]",
+    "roll":                                "take(x, np.arange(-k, n - k) % n)",
+    "sort":                                "take(x, np.argsort(x))",
+    "pad append insert":                   "concatenate([a, b])",
+    "column_stack dstack":                 "stack([a, b], axis=-1)",
+    "tril":                                "x * np.tri(n)",
+    "moveaxis rollaxis":                   "transpose(x, axes)",
+})
+# fmt: on
+
+
+class NotHere:
+    """An attribute that is not there: asking for it raises AttributeError, as for any other, and says what to write."""
+
+    def __init__(self, name: str, hint: str):
+        self.name, self.hint, self.__doc__ = name, hint, f"Not here; {hint}."
+
+    def __get__(self, x: Any, kind: Any) -> NoReturn:
+        raise AttributeError(f"a {kind.__name__} has no .{self.name}; {self.hint}")
+
+
+class Habits:
+    """Something that has attributes of other libraries as NotHere; dir() leaves them out."""
+
+    __slots__ = ()
+
+    def __dir__(self) -> list[str]:
+        absent = {name for kind in type(self).__mro__ for name, x in vars(kind).items() if isinstance(x, NotHere)}
+        return [name for name in super().__dir__() if name not in absent]
+
+
+class AbsentFromNodes(Habits):
+    """What tensors of PyTorch and NumPy have, and a node has not."""
+
+    __slots__ = ()
+
+
+class AbsentFromModules(Habits):
+    """What modules of PyTorch have, and ours have not."""
+
+
+for _kind, _table in ((AbsentFromNodes, NODES), (AbsentFromModules, MODULES)):
+    for _name, _hint in _table.items():
+        setattr(_kind, _name, NotHere(_name, _hint))
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """'; did you mean tanh?', if one of the known names is near."""
+    import difflib  # seldom needed
+
+    spelled = {word.lower(): word for word in known}
+    near = difflib.get_close_matches(name.lower(), spelled, n=1)
+    return f"; did you mean {spelled[near[0]]}?" if near else ""
+
+
+def missing(module: str, name: str, table: Mapping[str, str], known: Iterable[str]) -> AttributeError:
+    """The error for a name that a module does not have."""
+    why = "" if name.startswith("_") else f"; {table[name]}" if name in table else meant(name, known)
+    return AttributeError(f"module {module!r} has no attribute {name!r}{why}")
+
+
+def refuse(owner: Any, options: Iterable[str]) -> None:
+    """TypeError for arguments by a name that the class of `owner` does not know; nothing if there are none."""
+    for name in options:
+        import inspect  # seldom needed
+
+        known: list[str] = []
+        for kind in type(owner).__mro__:
+            if "__init__" in vars(kind) and "unknown" not in known:  # up to the class that takes no more options
+                known += inspect.signature(vars(kind)["__init__"]).parameters
+        known = [word for word in known if word not in ("self", "options", "unknown")]
+        why = f"; {KEYWORDS[name]}" if name in KEYWORDS else meant(name, known) or f"; it takes {', '.join(known)}"
+        raise TypeError(f"{type(owner).__name__}() got an unexpected keyword argument {name!r}{why}")
+
+
+def numpys_words(op: Function) -> Function:
+    """The op itself, but an argument by PyTorch's name for it raises TypeError with NumPy's."""
+
+    @functools.wraps(op)
+    def called(*args: Any, **options: Any) -> Any:
+        if options and not KEYWORDS.keys().isdisjoint(options):
+            name = next(name for name in options if name in KEYWORDS)
+            raise TypeError(f"{op.__name__}() got an unexpected keyword argument {name!r}; {KEYWORDS[name]}")
+        return op(*args, **options)
+
+    return called  # type: ignore[return-value]
+
+
+class Switch:
+    """A function whose result is entered, `with no_grad():`; without the parentheses TypeError says so."""
+
+    def __init__(self, function: Callable[[], Any]):
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    def __call__(self, *forgotten: Any) -> Any:
+        if forgotten:
+            raise TypeError(f"{self} needs its parentheses: `@{self}()`")
+        return self.function()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"{self} needs its parentheses: `with {self}():`")
+
+    def __exit__(self, *error: Any) -> None:
+        """Never reached."""
+
+    def __repr__(self) -> str:
+        return self.function.__name__
