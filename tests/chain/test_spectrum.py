@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Chain, Tensor, linear, nn, relu, tanh
-from tinygrad_vg.chain.eigen import eigen_view
+from tinygrad_vg.chain.eigen import eigen_view, grown
+from tinygrad_vg.chain.factors import from_log
 from tinygrad_vg.chain.spectrum import LogProduct, Spectrum, blocks
 from tinygrad_vg.nn import init
 
@@ -372,3 +373,29 @@ def test_eigen_view_says_what_it_needs_and_takes_a_nilpotent_matrix():
     view = eigen_view([[0.0, 1.0], [0.0, 0.0]], g=[1.0, 0.0], T=3)
     assert view.log_norms.tolist() == [0.0, 0.0, -math.inf, -math.inf]
     assert json.dumps(view.to_dict()) and str(view)
+
+
+@pytest.mark.parametrize("t", [1.0, 1e-30, 1e-100, 0.0])
+@pytest.mark.parametrize("s", [0.5, 0.1, 1e-3])
+def test_a_direction_that_is_zero_or_far_behind_does_not_spoil_the_others(s, t):
+    """[[s, 1], [0, 1]]^k has the singular values of its closed form, whatever stands beside it; once the second was lost."""
+    block = np.array([[s, 1.0], [0.0, 1.0]])
+    J, product = np.zeros((3, 3)), LogProduct(np.eye(3))
+    J[:2, :2], J[2, 2] = block.T, t
+    for k in range(1, 41):
+        product.pull(J)
+        largest = math.log(np.linalg.norm(np.linalg.matrix_power(block, k), 2))
+        want = sorted([largest, k * math.log(s) - largest, k * math.log(t) if t else -math.inf], reverse=True)
+        assert product.log_singular_values() == pytest.approx(want, rel=1e-9, abs=1e-9)
+
+
+def test_a_power_of_ten_in_few_digits_has_one_digit_before_the_point():
+    for nats in np.linspace(-30, 30, 4001) * math.log(10) / 3:
+        mantissa = from_log(nats).partition("e")[0]
+        assert "e" not in from_log(nats) or 1 <= float(mantissa) < 10
+    assert from_log(-5.0001 * math.log(10)) == "1.0e-05"
+
+
+def test_what_grew_in_an_eigen_coordinate_prints_whatever_its_size():
+    printed = [grown(-math.inf, 2.0), grown(800.0, 0.0), grown(5000.0, 2.0), grown(-5000.0, 2.0), grown(0.0, 0.5)]
+    assert printed == ["0", "0", "10^+2171.8", "10^-2171.2", "0.5"]

@@ -82,7 +82,7 @@ class EigenView(Printed):
         rows = [("|λ|", "λ", "ln |λ|^T", "|coordinate|", "|λ|^T |coordinate|")]
         for i, (z, log) in enumerate(zip(self.eigenvalues, self.log_factors)):
             c = None if self.coordinates is None else abs(self.coordinates[i])
-            after = "-" if c is None else figure(exp(log) * c) if exp(log) * c or not c else f"10^{(log + math.log(c)) / math.log(10):+.1f}"
+            after = "-" if c is None else grown(float(log), float(c))
             rows.append((figure(abs(z)), eigenvalue(z), signed(float(log)), "-" if c is None else figure(c), after))
         n, (t, peak) = len(self.A), self.peak
         head = f"{self.what} through T = {self.T} steps of W, {n}×{n}, {self.kind}, spectral radius {figure(self.radius)}"
@@ -94,6 +94,12 @@ class EigenView(Printed):
         return "\n".join(line.rstrip() for line in lines)
 
     __repr__ = __str__
+
+
+def grown(log: float, c: float) -> str:
+    """exp(log) · c as text, also where a float would under- or overflow."""
+    x = exp(log) * c if c and log > -math.inf else 0.0
+    return figure(x) if 0 < x < math.inf or not c or log == -math.inf else f"10^{(log + math.log(c)) / math.log(10):+.1f}"
 
 
 def eigen_view(W: Any, g: Any = None, *, h0: Any = None, T: int = 50) -> EigenView:

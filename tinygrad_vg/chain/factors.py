@@ -104,7 +104,10 @@ def from_log(nats: float, digits: int = 2) -> str:
         return "0" if nats < 0 else f"{nats}"
     decades = nats / math.log(10)
     exponent = math.floor(decades)
-    return f"{math.exp(nats):.{digits}g}" if -3 <= exponent < 3 else f"{10 ** (decades - exponent):.{digits - 1}f}e{exponent:+03d}"
+    if -3 <= exponent < 3:
+        return f"{math.exp(nats):.{digits}g}"
+    exponent += float(f"{10 ** (decades - exponent):.{digits - 1}f}") == 10  # 9.996 is 1.0e+01 in two digits, not 10.0
+    return f"{10 ** (decades - exponent):.{digits - 1}f}e{exponent:+03d}"
 
 
 def log(x: float) -> float:

@@ -135,18 +135,25 @@ class LogProduct:
     def reorder(self) -> None:
         """Take the directions in another order, the fastest first: M = (Q Q') · R' · (V P)ᵀ with Q' R' = diag(exp d) U P, P a permutation.
 
+        Q' turns those that are within RANGE nats of the fastest; beside it the others are 0.
+
         If a slow one comes before a fast one and R has it grow by the other's share alone, rows of U become alike, and the
         slow one is lost in rounding. So d, the size of the rows, may run ahead of the diagonal of R by TURN nats before this.
         """
         order = np.argsort(-self.d, kind="stable")
         self.Q, self.d, self.U, self.stretched = self.Q[:, order], self.d[order], self.U[order], self.stretched[order]
-        if self.d[0] - self.d[-1] <= RANGE:
+        fast = self.d >= self.d[0] - RANGE  # the others, and those that are exactly 0, stay as they are
+        m = int(np.sum(fast)) if math.isfinite(self.d[0]) else 0
+        if m:
             matrix, top = self.scaled()
             columns = np.argsort(-np.linalg.norm(matrix, axis=0), kind="stable")
-            turn, R = np.linalg.qr(matrix[:, columns])
+            turn, R = np.linalg.qr(matrix[:m, columns])
+            peak = np.max(np.abs(R), axis=1, keepdims=True)
+            R = R / np.where(peak > 0, peak, 1.0)  # its rows may be so small that their squares are 0
             size = np.linalg.norm(R, axis=1)
-            self.Q, self.V, self.U = self.Q @ turn, self.V[:, columns], R / np.where(size > 0, size, 1.0)[:, None]
-            self.d, self.stretched = top + np.log(size), top + np.log(np.abs(np.diagonal(R)))
+            self.Q, self.V, self.U = np.hstack([self.Q[:, :m] @ turn, self.Q[:, m:]]), self.V[:, columns], self.U[:, columns]
+            self.U[:m] = R / np.where(size > 0, size, 1.0)[:, None]
+            self.d[:m], self.stretched[:m] = (top + np.log(peak[:, 0]) + np.log(x) for x in (size, np.abs(np.diagonal(R))))
         ahead = self.d - self.stretched
         self.allowed = np.where(np.isfinite(ahead), ahead + TURN, np.inf)
 
