@@ -48,4 +48,4 @@ def __getattr__(name: str) -> object:
 ROOMS = {"experiments", "theory", "training"}
 
 # what `from tinygrad_vg import *` brings: all of the above but the names that Python itself has
-__all__ = [name for name in dir() if not name.startswith("_") and name not in {"abs", "importlib", "max", "min", "sum"}]
+__all__ = [name for name in dir() if not name.startswith("_") and name not in {"ROOMS", "abs", "importlib", "max", "min", "sum"}]

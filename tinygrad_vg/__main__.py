@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         return complain(str(error), 1)
     except MemoryError:
-        return complain("there is not enough memory for a model of this size; use smaller --hidden and --steps", 1)
+        return complain("there is not enough memory for a model of this size; use fewer steps or units", 1)
     except KeyboardInterrupt:
         return complain("interrupted", 130)
     return 0

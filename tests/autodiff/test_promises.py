@@ -62,7 +62,6 @@ def scalar_loss():
 def test_ctrl_c_at_any_of_a_hundred_points_of_backward_leaves_all_gradients_as_before_or_all_complete(model, keep):
     right = gradients(*model(), keep)
     loss, leaves = model()
-    loss, leaves = model()
     loss.backward(keep=keep)
     lines = lines_of(lambda: loss.backward(keep=keep))
     for stop in np.random.default_rng(2).permutation(lines)[:25] + 1:

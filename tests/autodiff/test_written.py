@@ -120,3 +120,21 @@ def test_a_subclass_of_a_node_is_a_node():
 @pytest.mark.parametrize("op", [vg.logsumexp, vg.softmax, vg.log_softmax])
 def test_whole_numbers_are_numbers_too(op):
     assert np.array_equal(op(np.array([1, 2, 3])), op(np.array([1.0, 2.0, 3.0])))
+
+
+def test_numpys_own_names_of_arguments_are_understood():
+    t, x = Tensor(np.arange(6.0).reshape(2, 3)), np.arange(6.0).reshape(2, 3)
+    pairs = [
+        (np.ravel(a=t), np.ravel(x)), (np.clip(a=t, a_min=0, a_max=1), np.clip(x, 0, 1)), (np.trace(t[:, :2]), np.trace(x[:, :2])),
+        (np.outer(a=t, b=t), np.outer(x, x)), (np.dot(a=t, b=t.T), x @ x.T), (np.reshape(t, shape=(3, 2)), x.reshape(3, 2)),
+        (np.transpose(t, axes=(1, 0)), x.T), (np.transpose(t, np.array([1, 0])), x.T), (np.transpose(t), x.T),
+        *zip(np.split(t, indices_or_sections=3, axis=1), np.split(x, 3, axis=1), strict=True),
+    ]  # fmt: skip
+    for got, want in pairs:
+        assert np.array_equal(got.data, want)
+
+
+def test_an_empty_mask_selects_nothing():
+    x, mask = Tensor(np.zeros((0, 3))), np.zeros((0, 3), bool)
+    assert x[mask].shape == x.data[mask].shape == (0,)
+    assert x[[]].shape == x.data[[]].shape

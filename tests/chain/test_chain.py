@@ -407,3 +407,19 @@ def test_a_large_station_has_only_an_actual_horizon():
     horizon = Chain((x * 0.1).sum(), x).horizon(1e-9)
     assert (horizon.typical, horizon.gains["worst"]) == (None, [])
     assert "not computed" in str(horizon)
+
+
+def test_the_detail_of_a_replaced_chain_is_that_of_the_replaced_one():
+    x, W = Tensor([0.1, 0.2, 0.3], "x"), Tensor(np.ones((2, 3)), "W")
+    z = linear(np.tanh(x), W).named("z")
+    chain = Chain((z * z).sum(), x, through=[z])
+    replaced = chain.replace("x → z", np.zeros((2, 3)))
+    assert replaced.log_product[0] == replaced.detailed().log_product[0] == -math.inf
+    assert chain.log_product[0] == pytest.approx(chain.detailed().log_product[0], abs=1e-12)
+    with pytest.raises(ValueError, match=r"x → z takes shape \(3,\) to \(2,\); the map given takes \(3,\) to \(3,\)"):
+        chain.replace("x → z", without="W")
+
+
+def test_a_chain_without_links_reaches_itself():
+    s = Scalar(1.0, name="s")
+    assert Chain(s, s).horizon().actual is None

@@ -105,7 +105,7 @@ def test_the_radius_of_every_recurrent_weight_or_of_those_named():
     parameters = {"cell.W_hf": Tensor(W), "cell.W_xh": Tensor(W), "W_hh": Tensor(V), "W_h1": scalars(np.stack([W, 3 * W]))}
     assert radii(parameters, True) == {"cell.W_hf": 2.0, "W_h1": 6.0}
     assert radii(parameters, ["cell.W_xh"]) == {"cell.W_xh": 2.0}
-    with pytest.raises(ValueError, match="no parameter is called W; there are cell.W_hf, "):
+    with pytest.raises(ValueError, match="no square parameter is called W; there are cell.W_hf, "):
         radii(parameters, ["W"])
 
 

@@ -58,7 +58,7 @@ def test_a_leaf_with_two_names_is_stepped_once():
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
-    [({"record": 0}, ValueError, "1 or more"), ({"radius": "W_hh"}, ValueError, "no parameter is called W_hh")],
+    [({"record": 0}, ValueError, "1 or more"), ({"radius": "W_hh"}, ValueError, "no square parameter is called W_hh")],
 )
 def test_settings_are_checked_before_the_first_step(options, error, message):
     model = one_weight()

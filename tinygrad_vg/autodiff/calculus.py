@@ -25,7 +25,7 @@ def jacobian(output: Node, input: Node) -> np.ndarray:
 
 
 def hessian(output: Node, input: Node) -> np.ndarray:
-    """∂²output/∂input² as an array of shape input.shape * 2; the output must be one number."""
+    """∂²output/∂input² as an array of shape input.shape * 2; ValueError unless the output is one number."""
     check_nodes("hessian", output, input)
     return jacobian(grad(output, input, create_graph=True), input)
 

@@ -22,8 +22,8 @@ from .written import RESERVED, Written, compiled, in_floats, renamed
 
 OPS: dict[str, Any] = {}  # every op by name: the registry
 ON_NODES: dict[str, Any] = {"inf": math.inf, "K": 2 * math.sqrt(2 / math.pi), "M": 2 * math.sqrt(2 / math.pi) * 0.044715}
-ON_ARRAYS: dict[str, Any] = dict(ON_NODES)  # what a row's functions mean when it is fed arrays …
-ON_NUMBERS: dict[str, Any] = dict(ON_NODES)  # … and Python numbers; on nodes they are the ops themselves
+ON_ARRAYS: dict[str, Any] = dict(ON_NODES)  # what the functions in a value mean on arrays …
+ON_NUMBERS: dict[str, Any] = dict(ON_NODES)  # … and in a value or slope on Python numbers; in other slopes (ON_NODES) they are the ops themselves
 
 
 class Elementwise(Written):
@@ -113,7 +113,7 @@ def exp_or_inf(a: Any) -> Any:
         return np.exp(a)
 
 
-# What the functions in a row mean on arrays and on numbers. Rows that follow may use the ops of rows before them.
+# The same, filled in. Rows that follow may use the ops of rows before them.
 ON_ARRAYS |= {name: getattr(np, name) for name in "exp log log1p expm1 sqrt sin cos tanh maximum minimum where sign".split()}
 ON_ARRAYS |= {"exp_or_inf": exp_or_inf}
 ON_NUMBERS |= {name: getattr(math, name) for name in "exp log log1p expm1 sqrt sin cos tanh".split()}

@@ -104,7 +104,7 @@ KEYWORDS = words({  # arguments by name
     "nonlinearity":                        "the word is activation=",
     "batch_first":                         "time is the first axis: inputs are (T, batch, n_in)",
     "num_layers":                          "put cells on top of each other with nn.Stacked",
-    "bias":                                "there always is one, and it starts at 0",
+    "bias":                                "there always is one; it starts at 0 (an LSTM's b_f at forget_bias)",
     "input_size in_features":              "the word is n_in=",
     "hidden_size":                         "the word is n_hidden=",
     "out_features":                        "the word is n_out=",

@@ -38,11 +38,11 @@ class LinearMap:
         raise TypeError(f"{type(self).__name__} has no pull; give it a method _pull(g) that returns Jᵀ g")
 
     def push(self, t: Any) -> Any:
-        """J t: t of shape_in gives an array of shape_out (Jacobian–vector product, forward mode)."""
+        """J t: t of shape_in gives an array of shape_out (Jacobian–vector product, forward mode). ValueError for another shape."""
         return self._push(shaped(t, self.shape_in, "push"))
 
     def pull(self, g: Any) -> Any:
-        """Jᵀ g: g of shape_out gives an array of shape_in (vector–Jacobian product, reverse mode)."""
+        """Jᵀ g: g of shape_out gives an array of shape_in (vector–Jacobian product, reverse mode). ValueError for another shape."""
         part = self._pull(shaped(g, self.shape_out, "pull"))
         given = getattr(part, "shape", type(part).__name__)
         if given != self.shape_in:

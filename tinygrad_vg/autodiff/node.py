@@ -183,7 +183,7 @@ class Node(AbsentFromNodes):
         """A leaf copies and pickles as its value and name; a graph does neither."""
         if self.rule is not None:
             raise TypeError(f"{describe(self)} is part of a graph, which is neither copied nor pickled; take its value with .data")
-        return type(self), (plain(self), None if self._name is None else self._name)
+        return type(self), (plain(self), self._name)
 
 
 # How the life of every new node begins, once it has its parents. As text: it is pasted into the functions that make nodes.

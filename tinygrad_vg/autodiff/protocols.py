@@ -29,11 +29,11 @@ def by_axis(reduction: Any) -> Any:
     return lambda x, axis=None, **named: reduction(x, axis, **named)
 
 
-def dot(a: Any, b: Any) -> Any:
+def dot(x: Any, b: Any) -> Any:
     """np.dot: a product with a number, or matmul, which it equals unless b is a stack of matrices."""
     if np.ndim(b) > 2:
         raise TypeError("np.dot of a stack of matrices pairs every stack with every other; say what you mean with matmul or einsum")
-    return OPS["matmul"](a, b) if np.ndim(a) and np.ndim(b) else OPS["multiply"](a, b)
+    return OPS["matmul"](x, b) if np.ndim(x) and np.ndim(b) else OPS["multiply"](x, b)
 
 
 # NumPy's function → ours: all ops that NumPy has, too, by the same name; then those whose arguments or names differ
@@ -42,16 +42,18 @@ NUMPY: dict[Any, Any] = {
     **{getattr(np, name): by_axis(OPS[name]) for name in "sum mean var max min prod".split()},
     np.amax: by_axis(OPS["max"]), np.amin: by_axis(OPS["min"]), np.dot: dot,
     np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
-    np.clip: lambda a, a_min=None, a_max=None: OPS["clip"](a, a_min, a_max),
+    np.clip: lambda x, a_min=None, a_max=None: OPS["clip"](x, a_min, a_max),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
-    np.outer: lambda a, b: structure.reshape(a, (-1, 1)) * structure.reshape(b, (1, -1)),
-    np.ravel: lambda a: structure.reshape(a, -1),
-    np.trace: lambda a, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(a, offset, axis1, axis2), -1),
+    np.outer: lambda x, b: structure.reshape(x, (-1, 1)) * structure.reshape(b, (1, -1)),
+    np.ravel: lambda x: structure.reshape(x, -1),
+    np.reshape: lambda x, shape: structure.reshape(x, shape), np.transpose: lambda x, axes=None: structure.transpose(x, axes),
+    np.trace: lambda x, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(x, offset, axis1, axis2), -1),
 }  # fmt: skip
 
 # How NumPy calls an argument → how we do
-NAMES = {"a": "x", "arrays": "xs", "min": "a_min", "max": "a_max", "newshape": "shape", "ary": "x", "array": "x"}
+NAMES = {"a": "x", "arrays": "xs", "ary": "x", "array": "x", "min": "a_min", "max": "a_max", "newshape": "shape",
+         "indices_or_sections": "sections"}  # fmt: skip
 
 # Functions that look at values or shapes only: there is no gradient to lose
 LOOK = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isnan, np.isinf, np.signbit,
@@ -99,7 +101,7 @@ def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: di
     except TypeError as error:
         if "argument" not in str(error):
             raise
-        raise TypeError(f"np.{function.__name__} on a Tensor: {error}") from None
+        raise TypeError(f"np.{function.__name__} on a Tensor: {str(error).replace('<lambda>', function.__name__)}") from None
 
 
 def deeply_plain(x: Any) -> Any:

@@ -122,7 +122,7 @@ def numbers_of(x: Any) -> np.ndarray:
 
 @numpys_words
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """The variance along `axis`: Σ (x - mean)² / (n - ddof)."""
+    """The variance along `axis`: Σ (x - mean)² / (n - ddof). ValueError unless ddof is a whole number from 0 to n - 1."""
     centre = mean(x, axis, keepdims=True)
     count = math.prod(n for n, m in zip(np.shape(x), np.shape(centre)) if n != m)
     if not isinstance(ddof, (int, np.integer)) or ddof < 0 or ddof >= count and ddof:

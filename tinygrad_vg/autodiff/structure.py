@@ -111,7 +111,7 @@ def index_part(part: Any) -> Any:
     if isinstance(part, Node):
         raise TypeError("an index must be whole numbers, a mask or slices; a node is neither: use x[indices.data.astype(int)]")
     if isinstance(part, (np.ndarray, list)):
-        return np.array(part, dtype=None if np.size(part) else int)
+        return np.array(part, dtype=int if isinstance(part, list) and not np.size(part) else None)
     return int(part) if isinstance(part, np.integer) else part
 
 
@@ -123,7 +123,7 @@ def reshape(x: Any, *shape: Any) -> Any:
 def transpose(x: Any, *axes: Any) -> Any:
     """The axes of x in another order; all reversed if none are given. transpose(x, (1, 0)) or x.transpose(1, 0)."""
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-    return apply(Transpose(axes=tuple(order or range(np.ndim(x))[::-1])), x)
+    return apply(Transpose(axes=tuple(range(np.ndim(x))[::-1] if order is None or not len(order) else order)), x)
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:

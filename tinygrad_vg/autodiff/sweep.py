@@ -49,11 +49,13 @@ def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
     """Fill .grad of every node `output` was computed from: the gradient of `output` (or of seed · output).
 
     seed  the gradient to start from, of the output's shape; may be left out if the output is one number
-    keep  False: fill the leaves only, and drop each interior gradient as soon as it has been handed on
+    keep  False: fill the leaves only, and drop each interior gradient as soon as it has been handed on; an interior .grad of
+          an earlier call stays as it was
 
     The gradients of leaves accumulate over calls (zero_grad() forgets them), those of interior nodes do not.
     Nothing is filled until all is computed: an exception or Ctrl-C leaves every .grad as it was.
-    Raises ValueError for a seed that is missing or of another shape, RuntimeError if a leaf changed since the forward pass.
+    Raises ValueError for a seed that is missing or of another shape, RuntimeError if a leaf changed since the
+    forward pass or the output was computed under no_grad().
     """
     order = differentiable(output)
     leaves = {node for node in order if node.rule is None}

@@ -111,7 +111,12 @@ class Chain:
 
     def detailed(self) -> Chain:
         """The same chain, cut also at every station within its links: a row for each op where the path does not branch."""
-        return Chain(self.output, self.source, [station for link in self.links for station in link.stations[1:]], self.seed)
+        fine, k = Chain(self.output, self.source, [station for link in self.links for station in link.stations[1:]], self.seed), 0
+        for link in self.links:
+            if isinstance(link, Replaced):
+                fine = fine.replace(k, link.local)
+            k += len(link.stations) - 1
+        return fine
 
     def spectrum(self) -> Any:
         """Singular values of each link and of the running product, Lyapunov exponents: a Spectrum."""
@@ -136,7 +141,7 @@ class Chain:
         other = copy(self)
         other.links = [copy(one) for one in self.links]
         old = other.links[i]
-        other.links[i] = Replaced(old, as_map(map, old) if without is None else left_out(old, without))
+        other.links[i] = Replaced(old, as_map(map if without is None else left_out(old, without), old))
         with np.errstate(all="ignore"):
             other.gradients, other.log_product = other.pull_through(start(self.output, self.seed))
         return other

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT
 from ..autodiff.node import plain
+from .factors import exp
 from .table import figure, signed
 from .text import Printed
 from .uses import aligned, folded, numbers
@@ -150,7 +151,3 @@ def eigenvalue(z: Any) -> str:
 
 def parts(z: np.ndarray) -> list:
     return numbers(np.stack([z.real, z.imag], axis=-1))
-
-
-def exp(log: float) -> float:
-    return math.exp(log) if log < 709 else math.inf

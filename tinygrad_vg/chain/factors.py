@@ -20,7 +20,8 @@ from .stations import Group
 KINDS = (
     "activation size", "activation alignment", "weight size", "weight alignment", "gate", "norm", "merge", "scale", "other",
 )  # fmt: skip
-ARITHMETIC = set("add subtract negative multiply divide power square sqrt exp expm1 log log1p".split())
+LINEAR = {"add", "subtract", "negative", "multiply", "divide"}  # elementwise, and yet no activations
+ARITHMETIC = LINEAR | set("power square sqrt exp expm1 log log1p".split())
 
 
 def family(edge: Edge) -> str:
@@ -108,6 +109,10 @@ def from_log(nats: float, digits: int = 2) -> str:
         return f"{math.exp(nats):.{digits}g}"
     exponent += float(f"{10 ** (decades - exponent):.{digits - 1}f}") == 10  # 9.996 is 1.0e+01 in two digits, not 10.0
     return f"{10 ** (decades - exponent):.{digits - 1}f}e{exponent:+03d}"
+
+
+def exp(log: float) -> float:
+    return math.exp(log) if log < 709 else math.inf
 
 
 def log(x: float) -> float:

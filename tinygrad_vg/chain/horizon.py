@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff.maps import DENSE_LIMIT
-from .factors import log, norm
+from ..autodiff.maps import DENSE_LIMIT, unit_arrays
+from .factors import jsonable, log, norm
 from .text import Printed
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NAMES = ("actual", "typical", "worst")
 
 
 class Horizon(Printed):
-    """How many links back from the output the gain falls below the tolerance, and stays the chain's to tell: None, it never does.
+    """How many links back from the output the gain first falls below the tolerance; None: it never does.
 
     .actual   for the chain's own gradient        .typical  for a random one, |J|_F / √n        .worst  for the luckiest, σ_max(J)
     .gains    {name: [ln gain at each station, from the output back]}; typical and worst end where both are decided
@@ -34,14 +34,14 @@ class Horizon(Printed):
             raise ValueError(f"the tolerance is a gain above 0, as 1e-3; got {tolerance}")
         self.tolerance, self.links = tolerance, len(chain.links)
         self.gains: dict[str, list[float]] = {"actual": chain.log_product[::-1], "typical": [], "worst": []}
-        if max(math.prod(shape) for shape in [chain.links[-1].shape_out, *(link.shape_in for link in chain.links)]) <= DENSE_LIMIT:
+        if max(math.prod(shape) for shape in [chain.output.shape, *(link.shape_in for link in chain.links)]) <= DENSE_LIMIT:
             with np.errstate(all="ignore"):
                 self.follow(chain)
         self.actual, self.typical, self.worst = (self.first_below(self.gains[name]) for name in NAMES)
 
     def follow(self, chain: Chain) -> None:
         """Pull every row of J back, link by link, its size kept apart as a logarithm."""
-        rows = [e.reshape(chain.links[-1].shape_out) for e in np.eye(math.prod(chain.links[-1].shape_out))]
+        rows = list(unit_arrays(chain.output.shape))
         n, exponent = len(rows), 0
         for link in [None, *reversed(chain.links)]:
             J = np.array([link.pull(row) for row in rows] if link else rows, dtype=float)
@@ -60,7 +60,7 @@ class Horizon(Printed):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists; nan and infinities as text."""
-        gains = {name: [gain if math.isfinite(gain) else str(gain) for gain in self.gains[name]] for name in NAMES}
+        gains = {name: [jsonable(gain) for gain in self.gains[name]] for name in NAMES}
         return {"tolerance": self.tolerance, "links": self.links, **{name: getattr(self, name) for name in NAMES}, "gains": gains}
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..autodiff.node import Node, describe
 from ..autodiff.sweep import grad
+from .factors import exp
 from .flow import COUNT, DEAD, MERGES, SATURATED, SLOPES, WEIGHTS, Flow, Part
 from .sites import at_use, recurs
 
@@ -33,7 +34,7 @@ class Judgement(NamedTuple):
     op: str = ""
 
 
-class Uses(NamedTuple):
+class Parameter(NamedTuple):
     """A parameter, one leaf or an array of Scalars, and for each of its leaves the nodes that it makes."""
 
     output: Node
@@ -55,7 +56,7 @@ def judged(flow: Flow, output: Node, sources: list[Node], seed: Any, name: str, 
     return Judgement(kind, sentence(flow, part, kind, numbers, name), numbers, name, part.op if kind in OF_SLOPES else "")
 
 
-def of_uses(uses: Uses, seed: Any) -> Judgement:
+def of_uses(uses: Parameter, seed: Any) -> Judgement:
     """The verdict on a parameter at its first use that does not only meet a state of 0; if its uses are steps, at its last, too."""
     output, sites, last = uses.output, uses.sites, max(map(len, uses.sites)) - 1
     steps = recurs(uses.order, max(sites, key=len))
@@ -76,7 +77,7 @@ def of_uses(uses: Uses, seed: Any) -> Judgement:
     return decides._replace(why=f"{decides.why}{skipped}\n{also}", numbers=decides.numbers | {"uses": last + 1.0} | gains)
 
 
-def use_judged(uses: Uses, flow: Flow, k: int, word: str, seed: Any) -> Judgement:
+def use_judged(uses: Parameter, flow: Flow, k: int, word: str, seed: Any) -> Judgement:
     """The verdict on the k-th use; its source says where that is."""
     nodes = at_use(uses.sites, k)
     where = str(uses.names[nodes[0]] or describe(nodes[0]))
@@ -142,10 +143,6 @@ def sentence(flow: Flow, part: Part, kind: str, n: dict[str, float], name: str) 
         f"{n['per_factor']:+.2f} for each of {n['factors']:.0f} factor{'s' * (n['factors'] != 1)}:\n"
         f"slopes {n['slopes']:+.2f}{op}, weights {n['weights']:+.2f}, merges {n['merges']:+.2f}. So |gradient| = {power(part.log)}."
     )
-
-
-def exp(log: float) -> float:
-    return math.exp(log) if log < 709 else math.inf
 
 
 def power(log: float) -> str:

@@ -16,8 +16,6 @@ from ..autodiff.maps import Diagonal, Given, LinearMap
 from ..autodiff.node import Edge, Node
 from ..autodiff.sweep import check_all_unchanged, sweep
 from .factors import direct, factor
-from .factors import jsonable as jsonable
-from .factors import norm as norm
 from .stations import Group, automatic, named, packed, shape_of, unpacked
 from .text import cut
 

@@ -17,11 +17,11 @@ from ..autodiff.derivatives import Elementwise
 from ..autodiff.node import Node, describe
 from ..autodiff.scalar import Scalar
 from ..autodiff.sweep import dependents, differentiable
+from .factors import LINEAR
 from .table import figure
 from .text import Printed, clean, cut
 from .uses import folded, numbers, percent
 
-LINEAR = {"add", "subtract", "multiply", "divide", "negative"}
 Step = tuple[Node, float]  # a parent, and the slope on the edge from it
 Sums = tuple[int, int, float, float]
 

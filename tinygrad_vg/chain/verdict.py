@@ -20,7 +20,7 @@ from ..autodiff.node import Node, describe, history
 from ..autodiff.sweep import grad
 from .factors import jsonable
 from .flow import Flow
-from .judging import SOUND, Uses, judged, of_uses
+from .judging import SOUND, Parameter, judged, of_uses
 from .sites import recurs, sites_of
 from .stations import members
 from .text import Printed, clean, cut, wrapped
@@ -138,7 +138,7 @@ def of_leaf(output: Node, group: list[Node], seed: Any, name: str) -> Verdict:
     order = history(output)
     sites = [own for own in sites_of(order, group).values() if own] if all(node.rule is None for node in group) else []
     if sites and recurs(order, max(sites, key=len)) and not nothing_in(gradients(output, group, seed)):
-        return Verdict(*of_uses(Uses(output, order, next_names(order), name, sites), seed)._replace(source=name))
+        return Verdict(*of_uses(Parameter(output, order, next_names(order), name, sites), seed)._replace(source=name))
     return Verdict(*judged(Flow(output, group, seed), output, group, seed, name))
 
 
@@ -157,7 +157,7 @@ def of_model(output: Node, parameters: dict[str, list[Node]], seed: Any) -> Verd
             continue
         same = tuple(node for nodes in own for node in nodes)
         if same not in parts:
-            parts[same] = of_uses(Uses(output, order, names, name, own), seed)
+            parts[same] = of_uses(Parameter(output, order, names, name, own), seed)
         verdicts.append(Verdict(*parts[same]._replace(source=name)))
     worst = min(verdicts, key=lambda v: (list(KINDS).index(v.kind), -abs(v.numbers.get("log_gain", 0.0))))
     return Verdict(worst.kind, worst.why, worst.numbers, worst.source, worst.op, verdicts)

@@ -45,8 +45,9 @@ def draw(
     has left, and none where there was none. The page shows those of a pass from the output: draw runs one for it, which touches no
     .grad. The Drawing is of this moment: what is computed or assigned later does not change it.
 
-    TypeError if output is not a Scalar or Tensor or chain not a Chain; ValueError above the limit, for a fold or steps that do not
-    exist, for names that speak of no steps where it is to be folded, and for the chain of another graph.
+    TypeError if output is not a Scalar or Tensor or chain not a Chain; ValueError above the limit, for a limit or time_limit that is
+    not positive, for a fold or steps that do not exist, for names that speak of no steps where it is to be folded, and for the chain
+    of another graph.
     """
     if not isinstance(limit, (int, np.integer)) or limit < 1:
         raise ValueError(f"limit is the most boxes to draw, a whole number from 1 on, got {limit!r}")

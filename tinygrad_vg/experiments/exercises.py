@@ -28,7 +28,8 @@ WITHIN, CASES = 1e-9, 20
 class Exercise(NamedTuple):
     """A function to write.
 
-    name  its name      asks  what it should return      hint  where to start      cases(rng)  arguments and right answers, without end
+    name, arguments  its name and what it takes, as text      asks  what it should return      hint  where to start
+    cases(rng)  arguments and right answers, without end
     solution  the body of a right answer      within  how near the answer must be, relative to its size
     """
 
@@ -55,7 +56,8 @@ class Grade(NamedTuple):
 
 
 def grade(number: int, answer: str | Path | Mapping[str, Any]) -> Grade:
-    """Grade an answer, a Python file (which is run) or a namespace that holds the function. ValueError for no such exercise."""
+    """Grade an answer, a Python file (which is run) or a namespace that holds the function. ValueError for no such exercise,
+    OSError for a file that cannot be read."""
     exercise = numbered(number)
     try:
         space = answer if isinstance(answer, Mapping) else runpy.run_path(str(answer))

@@ -81,7 +81,7 @@ def examples(found: Factorial) -> str:
 
 
 def verdict(found: Factorial) -> str:
-    """The author's question, answered by the figures above."""
+    """Is it the sigmoid, or tying?  Answered by the figures above."""
     if ("sigmoid", "tied", 1.0) not in found.targets():
         return ""
     parts = {k: moments(x)[0] for k, x in found.attribution(("sigmoid", "tied", 1.0)).items()}

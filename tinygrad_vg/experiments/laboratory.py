@@ -26,6 +26,7 @@ from ..nn.recurrent import unroll
 from ..training.clipping import clip_norm, clip_value
 from ..training.datasets import teacher
 from ..training.learning import Recurrent, for_seeds
+from ..training.leaves import length
 from ..training.loop import Diverged, fit
 from ..training.optimisers import Adam
 from ..training.penalties import l2_penalty
@@ -160,7 +161,7 @@ def clipping(setting: Setting) -> Row:
         cross_entropy(net(points), labels).backward()
         every = [leaf.grad for leaf in net.parameters().values()]
         if how == "by norm":
-            clip_norm(net, float(np.sqrt(sum(np.sum(g * g) for g in every))) / 2)
+            clip_norm(net, length(every) / 2)
         elif how == "by value":
             clip_value(net, max(float(np.max(np.abs(g))) for g in every) / 2)
         found[how] = [float(np.linalg.norm(net.layer(k).W.grad)) for k in (1, net.depth)]

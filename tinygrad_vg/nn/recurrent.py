@@ -35,7 +35,7 @@ class Cell(Module):
     ):  # fmt: skip
         refuse(self, unknown)
         self.n_in, self.n_hidden, self.leaf, self.name = n_in, n_hidden, leaf, name
-        self.inits = [initial.of_name(start) for start in (init if isinstance(init, tuple) else (init, init))]
+        self.inits = [initial.of_name(start) for start in (init if isinstance(init, (tuple, list)) else (init, init))]
         self.rng = generators(rng, seeds)
         self.lead = () if seeds is None else (len(self.rng),)
 

@@ -30,7 +30,7 @@ def batch_norm(name: str, B: int | None = None) -> float:
 def residual(a: float) -> float:
     """½ ln(1 + a²) per block x + a f(x) if f keeps lengths on average, as W₂ relu(W₁ x), W₁ ~ N(0, 2/N), W₂ ~ N(0, 1/N). N → ∞.
 
-    a = 1/√L keeps the total at ½, whatever L. Bounded f (tanh) gains less: exp(O(√L)) in all (Yang & Schoenholz 2017).
+    a = 1/√L keeps the total below ½, whatever L. Bounded f (tanh) gains less: exp(O(√L)) in all (Yang & Schoenholz 2017).
     """
     return 0.5 * math.log1p(a * a)
 

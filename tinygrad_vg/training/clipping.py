@@ -33,7 +33,8 @@ def clip_norm(parameters: Any, threshold: float, *, per_seed: bool = False) -> C
 
     parameters  {name: leaf}, or a model      threshold  inf: the gradient is only measured
     per_seed    the first axis counts seeds, each clipped by itself (arrays are returned)
-    Pascanu, Mikolov & Bengio 2013, algorithm 1. FloatingPointError for a gradient that is not finite, naming its parameter.
+    Pascanu, Mikolov & Bengio 2013, algorithm 1. ValueError for a threshold that is not above 0,
+    FloatingPointError for a gradient that is not finite, naming its parameter.
     """
     leaves, gradients = parameters_of(parameters), checked(parameters, threshold)
     before = length(gradients.values(), per_seed)
@@ -49,7 +50,8 @@ def clip_norm(parameters: Any, threshold: float, *, per_seed: bool = False) -> C
 def clip_value(parameters: Any, threshold: float) -> ClippedValues:
     """Every entry of the gradient cut to the range from −threshold to threshold. The direction changes (Mikolov 2012).
 
-    parameters  {name: leaf}, or a model.   FloatingPointError for a gradient that is not finite, naming its parameter.
+    parameters  {name: leaf}, or a model.   ValueError for a threshold that is not above 0,
+    FloatingPointError for a gradient that is not finite, naming its parameter.
     """
     leaves, gradients = parameters_of(parameters), checked(parameters, threshold)
     clipped = {name: np.clip(g, -threshold, threshold) for name, g in gradients.items()}

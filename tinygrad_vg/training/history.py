@@ -41,7 +41,10 @@ class History(Printed):
         return len(self.losses)
 
     def column(self, quantity: str, name: str | None = None) -> np.ndarray:
-        """One quantity over the recorded steps: column("loss"), column("gradients", "W_hh"), column("states") (steps, T + 1)."""
+        """One quantity over the recorded steps: column("loss"), column("gradients", "W_hh"), column("states") (steps, T + 1).
+
+        KeyError for a quantity that was not recorded; nan where a name has none.
+        """
         return np.array([record[quantity] if name is None else record[quantity].get(name, math.nan) for record in self.records])
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,13 +142,14 @@ def leaves_of(state: Any) -> list[Any]:
 def radii(parameters: dict[str, Any], names: Any) -> dict[str, float]:
     """Spectral radius, the largest |eigenvalue| (of several seeds, the largest), of the named parameters.
 
-    names  True: every square parameter called W_h…, W_hh of an RNN or W_hi, W_hf, … of an LSTM. ValueError for an unknown name.
+    names  True: every square parameter called W_h…, W_hh of an RNN or W_hi, W_hf, … of an LSTM. ValueError for a name that no
+           square parameter has.
     """
     if names is True:
         names = [name for name, leaf in parameters.items() if name.rpartition(".")[2].startswith("W_h") and is_square(value(leaf))]
-    unknown = [name for name in names if name not in parameters]
+    unknown = [name for name in names if name not in parameters or not is_square(value(parameters[name]))]
     if unknown:
-        raise ValueError(f"radius: no parameter is called {', '.join(unknown)}; there are {', '.join(parameters)}")
+        raise ValueError(f"radius: no square parameter is called {', '.join(unknown)}; there are {', '.join(parameters)}")
     return {name: float(np.max(np.abs(np.linalg.eigvals(value(parameters[name]))))) for name in names}
 
 

@@ -58,7 +58,9 @@ def fit(
 
     Batches that run out end the run early; history.steps tells.
 
-    Raises Diverged, which names the step and the first node or parameter, when a value stops being finite.
+    Raises Diverged, which names the step and the first node or parameter, when a value stops being finite; TypeError for a loss that
+    is not one node, one batch in place of several, or another optimiser; ValueError for options that do not fit together; resuming,
+    FileNotFoundError without the file and ValueError for one that does not fit (load_run).
 
     >>> from tinygrad_vg import Tensor, training
     >>> model = {"w": Tensor([1.0], name="w")}

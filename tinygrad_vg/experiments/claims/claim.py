@@ -21,7 +21,7 @@ VERDICTS = {
     "true": "as it says",
     "half": "true under a condition, or in part",
     "false": "not as written",
-    "open": "the author's question, answered",
+    "open": "an open question, answered",
     "remedy": "a system or remedy, built and measured",
     "source": "a note on a source, nothing to run",
 }
