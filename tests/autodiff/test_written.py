@@ -138,3 +138,10 @@ def test_an_empty_mask_selects_nothing():
     x, mask = Tensor(np.zeros((0, 3))), np.zeros((0, 3), bool)
     assert x[mask].shape == x.data[mask].shape == (0,)
     assert x[[]].shape == x.data[[]].shape
+
+
+def test_where_on_an_object_array_of_plain_numbers_gives_plain_numbers():
+    numbers = np.array([1, 2.0], dtype=object)
+    chosen = vg.where(np.array([True, False]), numbers, numbers)
+    assert [type(x) for x in chosen] == [int, float]
+    assert vg.log_softmax(chosen).shape == vg.stack([chosen, chosen])[0].shape == (2,)

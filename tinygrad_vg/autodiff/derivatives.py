@@ -58,7 +58,8 @@ class Elementwise(Written):
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
         entries = np.broadcast(*(as_object(x) for x in operands))
         result = np.empty(entries.shape, dtype=object)
-        result.reshape(-1)[:] = [self(*numbers) for numbers in entries]
+        made = [self(*numbers) for numbers in entries]
+        result.reshape(-1)[:] = [y.item() if isinstance(y, np.ndarray) else y for y in made]  # where() makes 0-d arrays of numbers
         return result if result.shape else result.item()
 
 
