@@ -98,7 +98,7 @@ class Node(AbsentFromNodes):
         new = type(self)(value)  # type: ignore[call-arg]
         if new.shape != self.shape:
             raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {new.shape} cannot replace its value")
-        self._value = self.settle(new._value)
+        self._value = self.closed(self.settle(new._value))
         self.changed = latest_change[0] = next(births)
 
     @property

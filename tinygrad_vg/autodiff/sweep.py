@@ -62,7 +62,7 @@ def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
     gradients = {output: start(output, seed)}
     sweep(order, gradients, keep=None if keep else leaves)
     for leaf in leaves & gradients.keys():
-        gradients[leaf] = leaf.owned(gradients[leaf] if leaf._grad is None else leaf._grad + gradients[leaf])
+        gradients[leaf] = gradients[leaf] if leaf._grad is None else leaf.owned(leaf._grad + gradients[leaf])
     deque(map(Node.__dict__["_grad"].__set__, gradients.keys(), gradients.values()), maxlen=0)  # one C call: Ctrl-C cannot fall inside
 
 

@@ -97,8 +97,11 @@ class Tensor(Operators):
         return self.rule.local(i, self._value, values(self._parents))
 
     def settle(self, g: Any) -> Any:
-        """A gradient that is complete: the waiting products carried out, in this node's dtype."""
-        g = g.total() if type(g) is Waiting else g
+        """A gradient that is complete: the waiting products carried out, in this node's dtype; a leaf's shares memory with no other."""
+        if type(g) is Waiting:
+            g = g.total()
+        elif self.rule is None and not isinstance(g, Node):
+            g = self.owned(g)
         return g if g.dtype is self._value.dtype else g.astype(self._value.dtype)
 
     def like(self, value: Any, what: str) -> Any:
