@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -155,7 +156,7 @@ def test_backward_protocol_13_an_exception_in_an_op_of_ones_own_comes_through_wi
         y.backward()
     assert x.grad is None
     notes = " ".join(getattr(error.value, "__notes__", []))
-    assert "double" in notes and "x" in notes
+    assert ("double" in notes and "x" in notes) or sys.version_info < (3, 11)  # which has no notes
 
 
 @pytest.mark.parametrize("wrong", [np.ones(3), np.ones((2, 2)), np.ones(()), None, (1, 2, 3)], ids=["(3,)", "(2, 2)", "()", "None", "tuple"])

@@ -24,7 +24,7 @@ def constant(x: Any, what: str) -> Any:
         if isinstance(x, (float, int, np.number, np.bool_)) and not isinstance(x, np.complexfloating):
             return np.float64(x) if isinstance(x, (np.longdouble, np.float16)) else x
         x = real_array(x, "fiub", what)
-        if x.dtype.kind == "f":
+        if x.dtype.kind == "f" or x.dtype.kind == "b" and what == "power":  # a bool array squared is one of int8 to NumPy before 2.3
             x = x.astype(kept_dtype(x.dtype), copy=False)
     return x if is_locked(x) else locked_copy(x)
 
