@@ -38,6 +38,8 @@ class EigenView(Printed):
         self.A, self.v, self.T, self.what = A, v, T, what
         symmetric = bool(np.array_equal(A, A.T))
         values, vectors = np.linalg.eigh(A) if symmetric else np.linalg.eig(A)
+        if not np.any(np.imag(values)):  # NumPy from 2.5 on gives complex numbers always
+            values, vectors = np.real(values), np.real(vectors)
         order = np.argsort(-np.abs(values), kind="stable")
         self.eigenvalues, self.vectors = values[order], vectors[:, order]
         self.condition = 1.0 if symmetric else float(np.linalg.cond(self.vectors))

@@ -19,6 +19,8 @@ def checked_path(path: str | os.PathLike[str], suffixes: Collection[str]) -> Pat
         target = place.resolve()
     except RuntimeError:  # Python below 3.13, where a loop of links is one
         raise OSError(f"{str(place)!r} is a link that leads back to itself") from None
+    if target.is_symlink():  # later Pythons leave it unresolved
+        raise OSError(f"{str(place)!r} is a link that leads back to itself")
     if place.suffix.lower() not in suffixes:
         raise ValueError(f"the suffix says what to save: {', '.join(suffixes)}; got {place.name!r}")
     if place.is_dir():
