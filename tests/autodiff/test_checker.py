@@ -6,31 +6,16 @@ The two documented ways to an op of one's own: a row, elementwise("swish(a)", va
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from rows import row
 
 import tinygrad_vg as vg
-from tinygrad_vg.autodiff import derivatives
 from tinygrad_vg.autodiff.maps import LinearOperation
 
 X = np.array([[0.3, -0.7, 1.1], [0.9, 0.2, -1.3]])
-
-
-@contextmanager
-def row(signature: str, value: str, *slopes: str | None) -> Iterator[Any]:
-    """An op of the user's, in the registry for the time of the test."""
-    tables = [derivatives.OPS, derivatives.ON_NODES, derivatives.ON_ARRAYS, derivatives.ON_NUMBERS]
-    before = [dict(table) for table in tables]
-    try:
-        yield vg.elementwise(signature, value, *slopes)
-    finally:
-        for table, content in zip(tables, before):
-            for name in table.keys() - content.keys():
-                del table[name]
 
 
 class CumulativeSum(LinearOperation):

@@ -1,27 +1,13 @@
 """A rule is text: what may stand in it, and what was once misread."""
 
 import tracemalloc
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from rows import row
 
 import tinygrad_vg as vg
 from tinygrad_vg import Scalar, Tensor
-from tinygrad_vg.autodiff import derivatives
-
-
-@contextmanager
-def row(signature, value, *slopes):
-    """An op for the length of a test."""
-    tables = [derivatives.OPS, derivatives.ON_NODES, derivatives.ON_ARRAYS, derivatives.ON_NUMBERS]
-    before = [dict(table) for table in tables]
-    try:
-        yield vg.elementwise(signature, value, *slopes)
-    finally:
-        for table, content in zip(tables, before):
-            table.clear()
-            table.update(content)
 
 
 @pytest.mark.parametrize("number", ["1e-5", "1e+2", "2.5e-3", "1e5", "3", "0.5", ".5", "2."])

@@ -59,6 +59,7 @@ def numbers_or_scalars(x: Any, what: str) -> np.ndarray:
 
 
 def kept_dtype(dtype: np.dtype) -> np.dtype:
+    """float32 stays, everything else becomes float64."""
     return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64)
 
 
@@ -84,12 +85,14 @@ def locked(array: np.ndarray) -> np.ndarray:
 
 
 def locked_copy(array: np.ndarray) -> np.ndarray:
+    """A copy that nobody can unlock: a view of it, and the view's owner is read-only."""
     copy = array.copy()
     copy.setflags(False)  # type: ignore[call-arg,unused-ignore]  # by place: by name it takes three times as long
     return copy.view()
 
 
 def is_locked(array: Any) -> bool:
+    """Whether neither the array nor the memory it is a view of can be written."""
     while isinstance(array, np.ndarray):
         if array.flags.writeable:
             return False

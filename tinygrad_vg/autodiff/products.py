@@ -37,10 +37,14 @@ class Product(Rule):
 
 
 class Matmul(Product, Written):
+    """A B, as NumPy multiplies: vectors, matrices, stacks."""
+
     advice = "; if the inner sizes should match, transpose one of them with .T"
 
 
 class Linear(Product, Written):
+    """y = x Wᵀ + b, with or without b."""
+
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         x, W = xs[:2]
         if i == 2:
@@ -180,6 +184,7 @@ def checked(x: tuple, W: tuple, b: tuple | None) -> None:
 
 
 def written(kind: type, name: str, operands: str, value: str, *pulls: str) -> Any:
+    """A rule of this kind, its text in words of this module."""
     return kind(name, operands.split(), value, list(pulls), globals(), globals())
 
 

@@ -74,7 +74,7 @@ def operand(edge: Edge, k: int) -> str:
         return str(x.name)
     if isinstance(x, (int, float)) or isinstance(x, np.generic) and np.ndim(x) == 0:
         return f"{x:.4g}"
-    letters = getattr(rule, "operands", None) or getattr(rule, "letters", None) or (["x"] if len(edge.child.parents) == 1 else [])
+    letters = getattr(rule, "operands", None) or (["x"] if len(edge.child.parents) == 1 else [])
     return letters[k] if k < len(letters) else f"x{k + 1}"
 
 
