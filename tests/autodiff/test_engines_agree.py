@@ -162,9 +162,9 @@ def test_a_row_is_the_same_for_a_scalar_and_for_a_tensor_to_the_second_order(op)
 @pytest.mark.parametrize("chunk", [1, 500, 1 << 18])
 def test_a_weight_used_many_times_collects_every_use(chunk, monkeypatch):
     """60 steps of h = tanh(W h + x), in a batch and alone, and W once more by itself: mixed uses, carried out in any portions."""
-    from tinygrad_vg.autodiff.waiting import Waiting
+    from tinygrad_vg.autodiff.waiting import WaitingProducts
 
-    monkeypatch.setattr(Waiting, "CHUNK", chunk)
+    monkeypatch.setattr(WaitingProducts, "CHUNK", chunk)
     rng = np.random.default_rng(5)
     W, H0, h0 = rng.normal(size=(3, 3)) / 2, rng.normal(size=(2, 3)), rng.normal(size=3)
 
@@ -181,6 +181,31 @@ def test_a_weight_used_many_times_collects_every_use(chunk, monkeypatch):
     assert agree(leaf.grad, by_complex_step(lambda xs: loss(xs[0]), [W])[0], 1e-12)
     assert agree(np.vectorize(lambda s: s.grad)(objects), leaf.grad, 1e-12)
     assert agree(vg.grad(loss(leaf), leaf, create_graph=True).data, leaf.grad, 1e-12)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_use_whose_gradient_is_constant_meets_one_whose_gradient_is_a_node(turn):
+    """Under create_graph the part of W in a plain sum is an array, that of W * W a node: they are added in either order."""
+    W, x = vg.Tensor([[1.0, 2.0], [3.0, 4.0]]), np.ones((3, 2))
+    for plain in (lambda: vg.linear(x, W).sum(), lambda: (x @ W).sum(), lambda: W[[0, 1, 1]].sum(), lambda: W[1].sum()):
+        first, second = [plain, lambda: (W * W).sum()][::turn]
+        y = first() + second()
+        assert agree(vg.grad(y, W, create_graph=True).data, vg.grad(y, W))
+
+
+def test_parts_of_an_array_are_put_back_together_whatever_they_overlap():
+    """Rows, slices, single entries, entries chosen twice, and uses as a whole, in both orders of the sum."""
+    rng = np.random.default_rng(8)
+    A, x = rng.normal(size=(5, 3)), rng.normal(size=(2, 3))
+
+    def terms(A: Any) -> list:
+        rows = [vg.sum(A[t] ** 2) * (t + 1) for t in range(5)]
+        return [*rows, vg.sum(A[1:4] ** 3), A[2, 1] ** 2, vg.sum(A[[0, 0, 3]] ** 2), vg.sum(vg.linear(x, A) ** 2), vg.sum(A**2), vg.sum(A[:, 1:] ** 2)]
+
+    for order in ([*range(11)], [*range(11)][::-1], [8, 2, 9, 7, 1, 5, 6, 3, 10, 0, 4]):
+        leaf = vg.Tensor(A)
+        sum(terms(leaf)[k] for k in order).backward()
+        assert agree(leaf.grad, by_complex_step(lambda xs: sum(terms(xs[0])[k] for k in order), [A])[0], 1e-12)
 
 
 # ---------------------------------------------------------------- five orders of exp(x) sin(x)

@@ -7,7 +7,7 @@ from samples import SAMPLES
 import tinygrad_vg as vg
 from tinygrad_vg.autodiff import derivatives
 from tinygrad_vg.autodiff.maps import Given, LinearOperation
-from tinygrad_vg.autodiff.waiting import Waiting
+from tinygrad_vg.autodiff.waiting import WaitingProducts
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ def test_a_map_is_written_out_up_to_2000_numbers_on_either_side_and_no_further(s
 def test_products_that_wait_hold_no_more_than_a_chunk_and_are_their_sum():
     rng = np.random.default_rng(0)
     pairs = [(rng.normal(size=(16, 64)), rng.normal(size=(16, 64))) for _ in range(200)]
-    waiting = Waiting(pairs[0])
+    waiting = WaitingProducts(pairs[0])
     for pair in pairs[1:]:
-        waiting = waiting + Waiting(pair)
-        assert sum(array.nbytes for array in waiting) <= Waiting.CHUNK
+        waiting = waiting + WaitingProducts(pair)
+        assert sum(array.nbytes for array in waiting) <= WaitingProducts.CHUNK
     assert np.allclose(waiting.total(), sum(g.T @ x for g, x in pairs), rtol=1e-12, atol=1e-10)
 
 

@@ -28,10 +28,11 @@ class Watch:
 
     def passes(self, child: Node, g: Any, inside: Any) -> None:
         """The gradient g of a child is about to be handed on, backward."""
+        g = plain(child.settle(g))
         for edge in child.edges:
             if inside is None or edge.parent in inside:
                 local, parent = edge.local, edge.parent
-                part = parent.settle(local.pull(plain(g)))
+                part = parent.settle(local.pull(g))
                 if not np.all(np.isfinite(part)):
                     raise FloatingPointError(
                         f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(g)} times local "

@@ -43,8 +43,7 @@ class Elementwise(Written):
         diagonal = Diagonal(self.diagonals[i](y, *xs), np.shape(y), str(self.slopes[i]))
         return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Spread(shape=np.shape(y)).local(0, y, [xs[i]])
 
-    def fitted(self, part: Any, shape: tuple[int, ...]) -> Any:
-        return unbroadcast(part, shape)
+    fitted = staticmethod(unbroadcast)  # type: ignore[assignment]
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The row's text, with names in place of letters where there are any."""
@@ -83,8 +82,8 @@ def elementwise(signature: str, value: str, *slopes: str | None) -> Any:
     if name in OPS or name in RESERVED or name.startswith("_") or not name.isidentifier():
         raise ValueError(f"there is an op {name} already; choose another name" if name in OPS else f"{name!r} cannot be the name of an op")
     rule = Elementwise(name, operands, value, slopes)
-    kinds = ", ".join(f"_type({x})" for x in operands)
-    function = compiled(f"lambda {arguments}: _makers[{kinds},]({', '.join(operands)})", {**ON_NODES, "_makers": rule.makers, "_type": type})
+    kinds = "".join(f"[_type({x})]" for x in operands)
+    function = compiled(f"lambda {arguments}: _makers{kinds}({', '.join(operands)})", {**ON_NODES, "_makers": rule.makers, "_type": type})
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{name}, entry by entry: y = {value}\n\n" + "".join(
         f"    ∂y/∂{x} = {row or 'none, a constant'}\n" for x, row in zip(operands, slopes)

@@ -105,7 +105,7 @@ class Node(AbsentFromNodes):
     def grad(self) -> Any:
         """d output / d self after output.backward(); None before. A leaf's is its own, an interior node's is read-only."""
         if self.rule is not None and self._grad is not None:
-            self._grad = self.closed(self._grad)
+            self._grad = self.closed(self.settle(self._grad))
         return self._grad
 
     @grad.setter
@@ -232,18 +232,14 @@ class Edge:
 
 def history(output: Node) -> list[Node]:
     """Every node that `output` was computed from, itself included, oldest first (parents before children)."""
-    stack, order = [as_node(output, "history")], []
+    stack = [as_node(output, "history")]
     seen = set(stack)
     while stack:
-        node = stack.pop()
-        order.append(node)
-        for parent in node._parents:
+        for parent in stack.pop()._parents:
             if isinstance(parent, Node) and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    order.reverse()  # nearly sorted, as depth first goes
-    order.sort(key=operator.attrgetter("birth"))
-    return order
+    return sorted(seen, key=operator.attrgetter("birth"))
 
 
 def as_node(x: Any, what: str) -> Node:

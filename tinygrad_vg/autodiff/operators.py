@@ -21,18 +21,18 @@ class Operators(Node):
 
     # fmt: off
 
-    def __add__(self, other: Any) -> Any:      return add[type(self), type(other)](self, other)
-    def __radd__(self, other: Any) -> Any:     return add[type(other), type(self)](other, self)
-    def __sub__(self, other: Any) -> Any:      return subtract[type(self), type(other)](self, other)
-    def __rsub__(self, other: Any) -> Any:     return subtract[type(other), type(self)](other, self)
-    def __mul__(self, other: Any) -> Any:      return multiply[type(self), type(other)](self, other)
-    def __rmul__(self, other: Any) -> Any:     return multiply[type(other), type(self)](other, self)
-    def __truediv__(self, other: Any) -> Any:  return divide[type(self), type(other)](self, other)
-    def __rtruediv__(self, other: Any) -> Any: return divide[type(other), type(self)](other, self)
-    def __pow__(self, other: Any) -> Any:      return power[type(self), type(other)](self, other)
-    def __rpow__(self, other: Any) -> Any:     return power[type(other), type(self)](other, self)
-    def __neg__(self) -> Any:                  return negative[type(self),](self)
-    def __abs__(self) -> Any:                  return absolute[type(self),](self)
+    def __add__(self, other: Any) -> Any:      return add[type(self)][type(other)](self, other)
+    def __radd__(self, other: Any) -> Any:     return add[type(other)][type(self)](other, self)
+    def __sub__(self, other: Any) -> Any:      return subtract[type(self)][type(other)](self, other)
+    def __rsub__(self, other: Any) -> Any:     return subtract[type(other)][type(self)](other, self)
+    def __mul__(self, other: Any) -> Any:      return multiply[type(self)][type(other)](self, other)
+    def __rmul__(self, other: Any) -> Any:     return multiply[type(other)][type(self)](other, self)
+    def __truediv__(self, other: Any) -> Any:  return divide[type(self)][type(other)](self, other)
+    def __rtruediv__(self, other: Any) -> Any: return divide[type(other)][type(self)](other, self)
+    def __pow__(self, other: Any) -> Any:      return power[type(self)][type(other)](self, other)
+    def __rpow__(self, other: Any) -> Any:     return power[type(other)][type(self)](other, self)
+    def __neg__(self) -> Any:                  return negative[type(self)](self)
+    def __abs__(self) -> Any:                  return absolute[type(self)](self)
     def __pos__(self) -> Any:                  return self
 
     def __eq__(self, other: object) -> Any:    return False if other is None else self._value == plain(other)

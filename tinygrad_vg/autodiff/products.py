@@ -7,10 +7,11 @@
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .maps import Given, LinearMap, Rule, unbroadcast
 from .tensor import apply
-from .waiting import Waiting, rows
+from .waiting import Waiting, WaitingProducts, rows
 from .written import Written
 
 
@@ -54,9 +55,11 @@ class Linear(Product, Written):
 
 def product(a: Any, b: Any) -> Any:
     """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
-    if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
+    if type(a) is type(b) is ndarray and a.ndim == b.ndim == 2:
+        return a.dot(b)
+    if not np.ndim(a) or not np.ndim(b):
         raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(a)} and {np.shape(b)}; a number takes *")
-    return times(a, b) if a.ndim == 2 else a @ b
+    return a @ b
 
 
 def to_left(g: Any, a: Any, b: Any) -> Any:
@@ -91,7 +94,7 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
     try:
         if W.ndim == 2 and x.ndim and (b is None or b.shape == W.shape[:1]):
             y = x.dot(W.T)
-            return y if b is None else y + (b.reshape(y.shape) if y.size == b.size else b)  # to add like to like is quicker
+            return y if b is None else y + b[None] if x.ndim == 2 else y + b  # to add like to like is quicker
     except (AttributeError, ValueError):  # a number; shapes that do not fit
         pass
     checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
@@ -101,7 +104,9 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
 
 def to_weight(g: Any, x: Any, W: Any) -> Any:
     """∂L/∂W = gᵀ x."""
-    return summed(g, x) if W.ndim == 2 else g.swapaxes(1, 2) @ x
+    if W.ndim == 3:
+        return g.swapaxes(1, 2) @ x
+    return WaitingProducts((g, x)) if type(g) is type(x) is ndarray else rows(g).T @ rows(x)
 
 
 def to_bias(g: Any, b: Any) -> Any:
@@ -167,12 +172,12 @@ def explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
 
 def times(A: Any, B: Any) -> Any:
     """A B; where B is a plain matrix, .dot is the quick way."""
-    return A.dot(B) if type(B) is np.ndarray and B.ndim == 2 else A @ B
+    return A.dot(B) if type(B) is ndarray and B.ndim == 2 else A @ B
 
 
 def summed(g: Any, x: Any) -> Any:
     """gᵀ x over all axes but the last, one term of a sum over the uses of a weight: left waiting, so that all become one product."""
-    return Waiting((g, x)) if type(g) is type(x) is np.ndarray else rows(g).T @ rows(x)
+    return WaitingProducts((g, x)) if type(g) is type(x) is ndarray else rows(g).T @ rows(x)
 
 
 def checked(x: tuple, W: tuple, b: tuple | None) -> None:
@@ -204,7 +209,7 @@ def matmul(a: Any, b: Any) -> Any:
 
     ValueError if the inner sizes differ, with names and shapes; TypeError for a single number, which takes *.
     """
-    return MATMUL.makers[type(a), type(b)](a, b)
+    return MATMUL.makers[type(a)][type(b)](a, b)
 
 
 def linear(x: Any, W: Any, b: Any = None) -> Any:
@@ -213,8 +218,8 @@ def linear(x: Any, W: Any, b: Any = None) -> Any:
     With a leading axis of seeds: x (seeds, batch, n), W (seeds, m, n), b (seeds, m). ValueError if the shapes do not fit.
     """
     if b is None:
-        return LINEAR.makers[type(x), type(W)](x, W)
-    return AFFINE.makers[type(x), type(W), type(b)](x, W, b)
+        return LINEAR.makers[type(x)][type(W)](x, W)
+    return AFFINE.makers[type(x)][type(W)][type(b)](x, W, b)
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:

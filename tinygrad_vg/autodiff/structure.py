@@ -6,6 +6,7 @@ Each is its own local derivative, so a class says two things only: what it does,
     sum ᵀ      spread               broadcast ᵀ  add up               concatenate ᵀ  cut apart
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .hints import numpys_words
 from .maps import LinearMap, LinearOperation, Rule, Spread
 from .node import Node
 from .tensor import apply
+from .waiting import Waiting
 
 
 # fmt: off
@@ -51,23 +53,46 @@ class Select(LinearOperation):
 
     name = "getitem"
 
-    def __init__(self, index: tuple):
-        self.index = index
-        self.once = BASIC.issuperset(map(type, index))  # no entry is selected twice
+    def __init__(self, index: tuple, once: bool):
+        self.index, self.once = index, once  # once: no entry can be selected twice
 
     def value(self, x: Any) -> Any:
         return x[self.index]
 
     def adjoint(self, g: Any) -> Any:
-        x = np.zeros(self.shape_in, g.dtype)
-        if self.once:
-            x[self.index] = g
-        else:
-            np.add.at(x, self.index, g)
-        return x
+        return WaitingParts((self, g)).total()
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        return self.local(i, y, xs)._pull(g)  # without the checks of pull: an LSTM selects its gates all the time
+        map = self.local(i, y, xs)
+        return map._pull(g) if isinstance(g, Node) else WaitingParts((map, g))
+
+    def add(self, x: np.ndarray, g: Any) -> None:
+        """Add g to the entries of x that are selected."""
+        if not self.once:
+            np.add.at(x, self.index, g)
+        elif np.ndim(part := x[self.index]):
+            part += g  # a view
+        else:
+            x[self.index] += g
+
+
+class WaitingParts(Waiting):
+    """[selection, g, selection, g, …]: parts of one array, put back together; the gates of an LSTM, the steps of a sequence.
+
+    They are put into zeros when they are as many bytes as the whole.
+    """
+
+    def room(self):
+        return math.prod(self[-2].shape_in) * self[-1].itemsize
+
+    def nbytes_of_one(self):
+        return self[-1].nbytes
+
+    def carried_out(self) -> np.ndarray:
+        x = np.zeros(self[0].shape_in, self[1].dtype)
+        for selection, g in zip(self[0::2], self[1::2]):
+            selection.add(x, g)
+        return x
 
 
 class Sum(LinearOperation):
@@ -100,7 +125,7 @@ class Join(Rule):
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         part = i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1])
-        return Select((slice(None),) * (self.axis % y.ndim) + (part,)).local(0, xs[i], [y]).T
+        return Select((slice(None),) * (self.axis % y.ndim) + (part,), True).local(0, xs[i], [y]).T
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return f"part {i} of {self.name}"
@@ -181,7 +206,11 @@ def getitem(x: Any, index: Any) -> Any:
     place that is not there, TypeError for an index that is a node or no whole number.
     """
     index = index if isinstance(index, tuple) else (index,)
-    return apply(Select(index if BASIC.issuperset(map(type, index)) else tuple(map(index_part, index))), x)
+    once = BASIC.issuperset(map(type, index))
+    if not once:
+        index = tuple(map(index_part, index))
+        once = BASIC.issuperset(map(type, index))
+    return apply(Select(index, once), x)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:

@@ -20,20 +20,21 @@ def sweep(
 ) -> None:
     """Pull the given gradients back through `order` (a history, oldest first), adding to the dictionary as it goes.
 
-    keep    the nodes whose gradients are wanted; the others are dropped once handed on. None: all
+    keep    the nodes whose gradients are wanted; other ops' are dropped once handed on. None: all. A leaf keeps what it receives,
+            and whoever reads a gradient first lets the node settle it
     inside  the nodes that may receive a gradient. None: all
     graph   True: the gradients are nodes themselves, so that they can be differentiated again
     """
     watch = (mode.get() or Mode()).watch
+    take = gradients.get if keep is None else gradients.pop
     for node in reversed(order):
-        g = gradients.pop(node, None)
-        if g is None:
-            continue
-        g = node.settle(g)
-        if keep is None or node in keep:
-            gradients[node] = g
         if node.rule is None:
             continue
+        g = take(node, None)
+        if g is None:
+            continue
+        if keep and node in keep:
+            gradients[node] = g
         try:
             if watch:
                 watch.passes(node, g, inside)
@@ -60,9 +61,10 @@ def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
     order = differentiable(output)
     leaves = {node for node in order if node.rule is None}
     gradients = {output: start(output, seed)}
-    sweep(order, gradients, keep=None if keep else leaves)
+    sweep(order, gradients, keep=None if keep else ())
     for leaf in leaves & gradients.keys():
-        gradients[leaf] = gradients[leaf] if leaf._grad is None else leaf.owned(leaf._grad + gradients[leaf])
+        g = leaf.settle(gradients[leaf])
+        gradients[leaf] = g if leaf._grad is None else leaf.owned(leaf._grad + g)
     deque(map(Node.__dict__["_grad"].__set__, gradients.keys(), gradients.values()), maxlen=0)  # one C call: Ctrl-C cannot fall inside
 
 
@@ -79,7 +81,7 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     sweep(order, gradients, keep=set(wanted), inside=dependents(order, wanted), graph=create_graph)
     results = []
     for x in wanted:
-        g = gradients[x] if x in gradients else x.like(0.0, "zero")
+        g = x.settle(gradients[x]) if x in gradients else x.like(0.0, "zero")
         results.append(x.owned(g) if not create_graph else g if isinstance(g, Node) else type(x)(g))  # type: ignore[call-arg]
     return results if isinstance(inputs, (list, tuple)) else results[0]
 

@@ -82,13 +82,14 @@ class Tensor(Operators):
         copies = [f"{x} = _constant({x}, {rule.name!r})" for x, kind in zip(nodes, kinds) if not issubclass(kind, (Tensor, float, int))]
         zeros = [f"{x} = {x} or y.dtype.type({x})" for x, kind in zip(nodes, kinds) if issubclass(kind, (float, int)) and kind is not bool]
         operands = zip(nodes, rule.operands, rule.pulls, kinds)
+        alone = sum(not issubclass(kind, (float, int)) for kind in kinds) == 1  # then nothing can have been broadcast
         arms = [
-            ARM.format(node=node, letter=letter, pull=pull, broadcasts=rule.broadcasts)
+            ARM.format(node=node, letter=letter, pull=pull, broadcasts=rule.broadcasts and not alone)
             for node, letter, pull, kind in operands
             if issubclass(kind, Tensor)
         ]
         words = {"nodes": ", ".join(nodes), "letters": ", ".join(rule.operands), "values": ", ".join(letters.values())}
-        handing = defined("hand_on", HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule})
+        handing = defined("hand_on", HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule, "_by_rule": hand_on_by_rule})
         names = {"_rule": rule, "_hand_on": handing, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit, **BIRTH_NAMES}
         words |= {"value": renamed(rule.text, letters), "copies": "; ".join(copies), "zeros": "; ".join(zeros)}
         return defined("make", MAKE.format(**words), {**rule.values, **names})
@@ -98,7 +99,7 @@ class Tensor(Operators):
 
     def settle(self, g: Any) -> Any:
         """A gradient that is complete: the waiting products carried out, in this node's dtype; a leaf's shares memory with no other."""
-        if type(g) is Waiting:
+        if isinstance(g, Waiting):
             g = g.total()
         elif self.rule is None and not isinstance(g, Node):
             g = self.owned(g)
@@ -148,12 +149,15 @@ def hand_on_by_rule(self: Tensor, g: Any, gradients: dict[Node, Any], inside: An
     """Add to each parent's gradient the pull of this node's (for a graph, made of nodes)."""
     rule, parents = self.rule, self._parents
     y: Any = self if graph else self._value
+    if g.dtype is not y.dtype:  # it is, or it is Waiting
+        g = self.settle(g)
     xs = parents if graph else values(parents)
     for i, x in enumerate(parents):
         if isinstance(x, Tensor) and (inside is None or x in inside):
             part = rule.back(i, g, y, xs)
-            part = part.total() if type(part) is Waiting else part
-            if getattr(part, "shape", None) != x.shape:
+            if graph and isinstance(part, Waiting):
+                part = part.total()  # a node may be added to it
+            if not isinstance(part, Waiting) and getattr(part, "shape", None) != x.shape:
                 part = rule.fitted(part, x.shape)
             gradients[x] = gradients[x] + part if x in gradients else part
 
@@ -181,8 +185,12 @@ def make({nodes}):
 """ + BIRTH
 HAND_ON = """
 def hand_on(self, g, gradients, inside, graph):
+    if graph:
+        return _by_rule(self, g, gradients, inside, graph)
     {nodes}, = self._parents
-    y, {letters} = (self, {nodes}) if graph else (self._value, {values})
+    y, {letters} = self._value, {values}
+    if g.dtype is not y.dtype:
+        g = self.settle(g)
     {arms}
 """
 ARM = """

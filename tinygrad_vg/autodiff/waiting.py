@@ -1,6 +1,6 @@
-"""What of a weight that is used a thousand times?  Its contributions wait, and are summed as one product.
+"""What of a weight that is used a thousand times?  Its contributions wait, and are summed in one go.
 
-    g  gradient (…, out)      x  input (…, in)      gᵀ x  what one use contributes (out, in)
+    g  gradient (…, out)      x  input (…, in)      gᵀ x  what one use of a weight contributes (out, in)
 """
 
 from __future__ import annotations
@@ -13,37 +13,74 @@ import numpy as np
 
 
 class Waiting(list):
-    """Contributions gᵀ x to the gradient of a weight, [g, x, g, x, …], to be carried out together as one matrix product.
+    """Contributions to one gradient, two entries of the list for each, to be carried out together.
 
-    A weight of an RNN receives one such product at each time step. G and X, the g's and x's of all steps laid below each
-    other, give their sum in one go: Gᵀ X. Every `CHUNK` bytes the pairs so far are carried out, so memory stays small.
+    Subclasses say what is carried out, and how many bytes may wait for it, so that memory stays small.
     """
 
-    CHUNK = 1 << 18
     __array_ufunc__ = None  # array + waiting is left to __radd__
+    dtype = None  # not known before it is carried out
     done: Any = None  # the sum of what was carried out
+    most = 0  # how long the list may become before somebody looks
 
     def __add__(self, other: Any) -> Waiting:
         """self, with the other's contributions (or an array) added to it: nobody else holds what is waiting."""
-        if type(other) is Waiting:
+        if type(other) is type(self):
             self.extend(other)
             other = other.done
+        elif isinstance(other, Waiting):
+            other = other.total()
         if other is not None:
             self.done = other if self.done is None else self.done + other
-        if self and len(self) // 2 * (self[-2].nbytes + self[-1].nbytes) > self.CHUNK:
-            self.done = self.total()
-            self.clear()
+        if len(self) > self.most:
+            self.look()
         return self
 
     __radd__ = __add__
 
+    def look(self) -> None:
+        """Carry out what waits if that is more than there is room for; if not, look again when twice as much waits."""
+        room = self.room() // (self.nbytes_of_one() or 1)
+        if len(self) > 2 * room:
+            self.done = self.total()
+            self.clear()
+        self.most = 2 * min(len(self) or 1, room)
+
     def total(self) -> np.ndarray:
-        """Gᵀ X, plus what was carried out before."""
+        """What waits, carried out, plus what was carried out before."""
         if not self:
             return self.done
+        total = self.carried_out()
+        return total if self.done is None else self.done + total
+
+    def carried_out(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def room(self) -> int:
+        raise NotImplementedError
+
+    def nbytes_of_one(self) -> int:
+        raise NotImplementedError
+
+
+class WaitingProducts(Waiting):
+    """[g, x, g, x, …]: the sum of the products gᵀ x.
+
+    A weight of an RNN receives one such product at each time step. G and X, the g's and x's of all steps laid below each
+    other, give their sum in one go: Gᵀ X. Every `CHUNK` bytes the pairs so far are carried out.
+    """
+
+    CHUNK = 1 << 18
+
+    def room(self):
+        return self.CHUNK
+
+    def nbytes_of_one(self):
+        return self[-2].nbytes + self[-1].nbytes
+
+    def carried_out(self) -> np.ndarray:
         G, X = map(rows, self) if len(self) == 2 else map(below, (self[0::2], self[1::2]))
-        product = G.T.dot(X)
-        return product if self.done is None else self.done + product
+        return G.T.dot(X)
 
 
 def below(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -34,7 +34,10 @@ class Written(Rule):
         self.makers = Makers(self)
 
     def __call__(self, *operands: Any) -> Any:
-        return self.makers[tuple(map(type, operands))](*operands)
+        make: Any = self.makers
+        for x in operands:
+            make = make[type(x)]
+        return make(*operands)
 
     def maker(self, kinds: tuple[type, ...]) -> Any:
         """The function that applies the rule to operands of these kinds: to nodes by making a node."""
@@ -56,14 +59,15 @@ class Written(Rule):
 
 
 class Makers(dict):
-    """The makers of a rule by the kinds of its operands, as in makers[Tensor, float]; each compiled when it is first met."""
+    """The makers of a rule by the kinds of its operands, as in makers[Tensor][float]; each compiled when it is first met."""
 
-    def __init__(self, rule: Written):
-        self.rule = rule
+    def __init__(self, rule: Written, *kinds: type):
+        self.rule, self.kinds = rule, kinds
 
-    def __missing__(self, kinds: tuple[type, ...]) -> Any:
-        self[kinds] = make = self.rule.maker(kinds)
-        return make
+    def __missing__(self, kind: type) -> Any:
+        kinds = (*self.kinds, kind)
+        self[kind] = next = self.rule.maker(kinds) if len(kinds) == len(self.rule.operands) else Makers(self.rule, *kinds)
+        return next
 
 
 def renamed(text: str, letters: dict[str, str]) -> str:

@@ -226,4 +226,4 @@ def gradients(order: list[Node], stale: set[Node]) -> dict[Node, Any]:
         return {}
     found = {output: start(output, output.grad)}
     sweep(order, found)
-    return found
+    return {node: node.settle(g) for node, g in found.items()}
