@@ -72,6 +72,10 @@ HINTS = {
     "O": "Scalars go through NumPy's operators on the object array itself, without a Tensor",
 }
 
+# When a graph is freed, glibc hands its memory back to the system, and for the next graph fetches it again, page by page. Once it
+# has seen a block of 16 MB come and go it keeps up to twice as much (mallopt(3), M_MMAP_THRESHOLD). No page of the block is touched.
+np.empty(1 << 24, np.uint8)
+
 
 def locked(array: np.ndarray) -> np.ndarray:
     """A read-only view whose memory is read-only too, so that it cannot be unlocked; the array itself if it is one already."""

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from .maps import Given, LinearMap, Rule, unbroadcast
 from .tensor import apply
-from .waiting import Waiting, WaitingProducts, rows
+from .waiting import Waiting, WaitingProducts, rows, times
 from .written import Written
 
 
@@ -67,16 +67,16 @@ def to_left(g: Any, a: Any, b: Any) -> Any:
     if a.ndim == b.ndim == 2:
         return times(g, b.T)
     if a.ndim == 2 and b.ndim == 1:
-        return summed(g.reshape(1, -1), b.reshape(1, -1))
+        return WaitingProducts((g.reshape(1, -1), b.reshape(1, -1)))
     return stacked(0, g, a, b)
 
 
 def to_right(g: Any, a: Any, b: Any) -> Any:
     """∂L/∂B = Aᵀ g; a vector a is a row."""
     if a.ndim == b.ndim == 2:
-        return summed(a, g)
+        return WaitingProducts((a, g))
     if a.ndim == 1 and b.ndim == 2:
-        return summed(a.reshape(1, -1), g.reshape(1, -1))
+        return WaitingProducts((a.reshape(1, -1), g.reshape(1, -1)))
     return stacked(1, g, a, b)
 
 
@@ -92,9 +92,11 @@ def stacked(i: int, g: Any, a: Any, b: Any) -> Any:
 def affine(x: Any, W: Any, b: Any = None) -> Any:
     """y = x Wᵀ + b on the last axis of x. W (out, in); with a leading axis of seeds, W (seeds, out, in)."""
     try:
-        if W.ndim == 2 and x.ndim and (b is None or b.shape == W.shape[:1]):
-            y = x.dot(W.T)
-            return y if b is None else y + b[None] if x.ndim == 2 else y + b  # to add like to like is quicker
+        if W.ndim == 2 and x.ndim:
+            if b is None:
+                return x.dot(W.T)
+            if b.shape == W.shape[:1]:
+                return x.dot(W.T) + (b[None] if x.ndim == 2 else b)  # to add like to like is quicker
     except (AttributeError, ValueError):  # a number; shapes that do not fit
         pass
     checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
@@ -104,9 +106,7 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
 
 def to_weight(g: Any, x: Any, W: Any) -> Any:
     """∂L/∂W = gᵀ x."""
-    if W.ndim == 3:
-        return g.swapaxes(1, 2) @ x
-    return WaitingProducts((g, x)) if type(g) is type(x) is ndarray else rows(g).T @ rows(x)
+    return WaitingProducts((g, x)) if W.ndim == 2 else g.swapaxes(1, 2) @ x
 
 
 def to_bias(g: Any, b: Any) -> Any:
@@ -168,16 +168,6 @@ def explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
         every = "".join(terms).replace("...", "")
         out = "..." * ("..." in left) + "".join(sorted(c for c in set(every) if every.count(c) == 1))
     return labels, out.replace("...", dots)
-
-
-def times(A: Any, B: Any) -> Any:
-    """A B; where B is a plain matrix, .dot is the quick way."""
-    return A.dot(B) if type(B) is ndarray and B.ndim == 2 else A @ B
-
-
-def summed(g: Any, x: Any) -> Any:
-    """gᵀ x over all axes but the last, one term of a sum over the uses of a weight: left waiting, so that all become one product."""
-    return WaitingProducts((g, x)) if type(g) is type(x) is ndarray else rows(g).T @ rows(x)
 
 
 def checked(x: tuple, W: tuple, b: tuple | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 
 class Waiting(list):
@@ -80,7 +81,12 @@ class WaitingProducts(Waiting):
 
     def carried_out(self) -> np.ndarray:
         G, X = map(rows, self) if len(self) == 2 else map(below, (self[0::2], self[1::2]))
-        return G.T.dot(X)
+        return times(G.T, X)
+
+
+def times(A: Any, B: Any) -> Any:
+    """A B; where B is a plain matrix, .dot is the quick way."""
+    return A.dot(B) if type(B) is ndarray and B.ndim == 2 else A @ B
 
 
 def below(parts: Sequence[np.ndarray]) -> np.ndarray:
