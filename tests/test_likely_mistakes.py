@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 import tinygrad_vg as tg
-from tinygrad_vg import Scalar, Tensor, nn, no_grad, scalars, square, training
+from tinygrad_vg import Scalar, Tensor, hints, nn, no_grad, scalars, square, training
 from tinygrad_vg.__main__ import COMMANDS, main
-from tinygrad_vg.autodiff import hints
 
 
 def fresh():

@@ -40,7 +40,7 @@ def __getattr__(name: str) -> object:
     """The rooms that are entered seldom wait until somebody names them."""
     if name in ROOMS:
         return importlib.import_module(f".{name}", __name__)
-    from .autodiff.hints import PACKAGE, missing
+    from .hints import PACKAGE, missing
 
     raise missing(__name__, name, PACKAGE, [*__all__, *ROOMS])
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from .autodiff.hints import meant
+from .hints import meant
 from .chain.table import figure
 from .chain.text import clean
 from .drawing import draw

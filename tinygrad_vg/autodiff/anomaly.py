@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .hints import Switch
+from ..hints import Switch
 from .node import Node, describe, plain, switched
 
 

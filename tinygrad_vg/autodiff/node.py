@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
-from .hints import AbsentFromNodes, Switch
+from ..hints import AbsentFromNodes, Switch
 
 if TYPE_CHECKING:
     from .maps import LinearMap

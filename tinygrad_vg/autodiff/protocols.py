@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..hints import NUMPY as HINTS
 from . import products, reductions, structure
 from .derivatives import OPS, any_objects, as_object
-from .hints import NUMPY as HINTS
 from .node import plain
 from .scalar import Scalar
 from .tensor import Tensor

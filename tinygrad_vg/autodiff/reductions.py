@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ..hints import numpys_words
 from .derivatives import exp, log, square, where
-from .hints import numpys_words
 from .maps import Diagonal, LinearMap, Rule
 from .node import Node, plain
 from .structure import Sum, concatenate, getitem, mean, reshape, sum, transpose

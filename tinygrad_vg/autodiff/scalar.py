@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..hints import refuse
 from .derivatives import ON_NUMBERS, Elementwise, any_objects, as_object
-from .hints import refuse
 from .maps import Diagonal, LinearMap
 from .node import BIRTH, BIRTH_NAMES, Name, Node, describe
 from .operators import Operators

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from .hints import numpys_words
+from ..hints import numpys_words
 from .maps import LinearMap, LinearOperation, Rule, Spread
 from .node import Node
 from .tensor import apply
@@ -79,20 +79,17 @@ class Select(LinearOperation):
 class WaitingParts(Waiting):
     """[selection, g, selection, g, …]: parts of one array, put back together; the gates of an LSTM, the steps of a sequence.
 
-    They are put into zeros when they are as many bytes as the whole.
+    As many may wait as make up the whole, so that the whole is not made for each of them.
     """
-
-    def room(self):
-        return math.prod(self[-2].shape_in) * self[-1].itemsize
-
-    def nbytes_of_one(self):
-        return self[-1].nbytes
 
     def carried_out(self) -> np.ndarray:
         x = np.zeros(self[0].shape_in, self[1].dtype)
         for selection, g in zip(self[0::2], self[1::2]):
             selection.add(x, g)
         return x
+
+    def fit(self) -> int:
+        return math.prod(self[-2].shape_in) // (self[-1].size or 1)
 
 
 class Sum(LinearOperation):

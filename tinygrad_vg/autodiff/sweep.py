@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Container, Iterable
 from typing import Any
 
-from .hints import numpys_words
+from ..hints import numpys_words
 from .node import Mode, Node, Unrecorded, as_node, check_unchanged, describe, history, latest_change, mode, plain
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..hints import refuse
 from .arrays import LOST, constant, leaf_array, locked, numbers_or_scalars
-from .hints import refuse
 from .maps import LinearMap
 from .node import BIRTH, BIRTH_NAMES, Node, describe, plain
 from .operators import Operators
@@ -77,22 +77,12 @@ class Tensor(Operators):
     @staticmethod
     def maker(rule: Written, kinds: tuple[type, ...]) -> Any:
         """The function that makes the Tensor of operands of these kinds: what record() does, for a rule that is text."""
-        letters = rule.letters(kinds)
-        nodes = NODES[: len(kinds)]
+        letters, nodes = rule.letters(kinds), NODES[: len(kinds)]
         copies = [f"{x} = _constant({x}, {rule.name!r})" for x, kind in zip(nodes, kinds) if not issubclass(kind, (Tensor, float, int))]
         zeros = [f"{x} = {x} or y.dtype.type({x})" for x, kind in zip(nodes, kinds) if issubclass(kind, (float, int)) and kind is not bool]
-        operands = zip(nodes, rule.operands, rule.pulls, kinds)
-        alone = sum(not issubclass(kind, (float, int)) for kind in kinds) == 1  # then nothing can have been broadcast
-        arms = [
-            ARM.format(node=node, letter=letter, pull=pull, broadcasts=rule.broadcasts and not alone)
-            for node, letter, pull, kind in operands
-            if issubclass(kind, Tensor)
-        ]
-        words = {"nodes": ", ".join(nodes), "letters": ", ".join(rule.operands), "values": ", ".join(letters.values())}
-        handing = defined("hand_on", HAND_ON.format(arms="".join(arms), **words), {**rule.names, "_rule": rule, "_by_rule": hand_on_by_rule})
-        names = {"_rule": rule, "_hand_on": handing, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit, **BIRTH_NAMES}
-        words |= {"value": renamed(rule.text, letters), "copies": "; ".join(copies), "zeros": "; ".join(zeros)}
-        return defined("make", MAKE.format(**words), {**rule.values, **names})
+        text = MAKE.format(nodes=", ".join(nodes), copies="; ".join(copies), value=renamed(rule.text, letters), zeros="; ".join(zeros))
+        names = {"_Tensor": Tensor, "_constant": constant, "_unfit": unfit, "_rule": rule, "_hand_on": handing(rule, kinds)}
+        return defined("make", text, {**rule.values, **BIRTH_NAMES, **names})
 
     def local(self, i: int) -> LinearMap:
         return self.rule.local(i, self._value, values(self._parents))
@@ -145,11 +135,24 @@ class Tensor(Operators):
         return text if self.dtype == np.float64 else f"{text}, dtype={self.dtype}"
 
 
+def handing(rule: Written, kinds: tuple[type, ...]) -> Any:
+    """The hand_on of Tensors made of operands of these kinds: what hand_on_by_rule() does, for a rule that is text."""
+    letters, nodes = rule.letters(kinds), NODES[: len(kinds)]
+    several = sum(not issubclass(kind, (float, int)) for kind in kinds) > 1  # only then can one be broadcast to the other
+    arms = [
+        ARM.format(node=node, letter=letter, pull=pull, broadcasts=rule.broadcasts and several)
+        for node, letter, pull, kind in zip(nodes, rule.operands, rule.pulls, kinds)
+        if issubclass(kind, Tensor)
+    ]
+    text = HAND_ON.format(nodes=", ".join(nodes), letters=", ".join(letters), values=", ".join(letters.values()), arms="".join(arms))
+    return defined("hand_on", text, {**rule.names, "_rule": rule, "_by_rule": hand_on_by_rule})
+
+
 def hand_on_by_rule(self: Tensor, g: Any, gradients: dict[Node, Any], inside: Any, graph: bool) -> None:
     """Add to each parent's gradient the pull of this node's (for a graph, made of nodes)."""
     rule, parents = self.rule, self._parents
     y: Any = self if graph else self._value
-    if g.dtype is not y.dtype:  # it is, or it is Waiting
+    if g.dtype is not y.dtype:  # of another one, or Waiting
         g = self.settle(g)
     xs = parents if graph else values(parents)
     for i, x in enumerate(parents):

@@ -1,6 +1,6 @@
 """What of a weight that is used a thousand times?  Its contributions wait, and are summed in one go.
 
-    g  gradient (…, out)      x  input (…, in)      gᵀ x  what one use of a weight contributes (out, in)
+    g  gradient (…, out)      x  input (…, in)      gᵀ x  what one use of the weight contributes (out, in)
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from numpy import ndarray
 class Waiting(list):
     """Contributions to one gradient, two entries of the list for each, to be carried out together.
 
-    Subclasses say what is carried out, and how many bytes may wait for it, so that memory stays small.
+    Each kind of it says what their sum is, carried_out(), and how many may wait for that, fit(), so that memory stays small.
     """
 
     __array_ufunc__ = None  # array + waiting is left to __radd__
     dtype = None  # not known before it is carried out
     done: Any = None  # the sum of what was carried out
     most = 0  # how long the list may become before somebody looks
+    carried_out: Any
+    fit: Any
 
     def __add__(self, other: Any) -> Waiting:
         """self, with the other's contributions (or an array) added to it: nobody else holds what is waiting."""
@@ -40,48 +42,35 @@ class Waiting(list):
     __radd__ = __add__
 
     def look(self) -> None:
-        """Carry out what waits if that is more than there is room for; if not, look again when twice as much waits."""
-        room = self.room() // (self.nbytes_of_one() or 1)
-        if len(self) > 2 * room:
+        """Carry out what waits if it is more than may; if not, look again when twice as many wait."""
+        fit = self.fit()
+        if len(self) > 2 * fit:
             self.done = self.total()
             self.clear()
-        self.most = 2 * min(len(self) or 1, room)
+        self.most = 2 * min(len(self), fit)
 
-    def total(self) -> np.ndarray:
-        """What waits, carried out, plus what was carried out before."""
+    def total(self) -> Any:
+        """The sum of what waits and of what was carried out before."""
         if not self:
             return self.done
-        total = self.carried_out()
-        return total if self.done is None else self.done + total
-
-    def carried_out(self) -> np.ndarray:
-        raise NotImplementedError
-
-    def room(self) -> int:
-        raise NotImplementedError
-
-    def nbytes_of_one(self) -> int:
-        raise NotImplementedError
+        return self.carried_out() if self.done is None else self.done + self.carried_out()
 
 
 class WaitingProducts(Waiting):
-    """[g, x, g, x, …]: the sum of the products gᵀ x.
+    """[g, x, g, x, …]: products gᵀ x.
 
-    A weight of an RNN receives one such product at each time step. G and X, the g's and x's of all steps laid below each
-    other, give their sum in one go: Gᵀ X. Every `CHUNK` bytes the pairs so far are carried out.
+    A weight of an RNN receives one of them at each time step. G and X, the g's and x's of all steps laid below each other,
+    give their sum in one go: Gᵀ X. `CHUNK` bytes of them may wait.
     """
 
     CHUNK = 1 << 18
 
-    def room(self):
-        return self.CHUNK
-
-    def nbytes_of_one(self):
-        return self[-2].nbytes + self[-1].nbytes
-
-    def carried_out(self) -> np.ndarray:
+    def carried_out(self) -> Any:
         G, X = map(rows, self) if len(self) == 2 else map(below, (self[0::2], self[1::2]))
         return times(G.T, X)
+
+    def fit(self) -> int:
+        return self.CHUNK // (self[-2].nbytes + self[-1].nbytes or 1)
 
 
 def times(A: Any, B: Any) -> Any:

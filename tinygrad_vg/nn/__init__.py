@@ -7,7 +7,7 @@ Tensors and object arrays of Scalars, so every model runs three ways: no graph, 
 Read init (what the weights start from), layers, norms, mlp, then recurrent, gated and reservoir, and losses.
 """
 
-from ..autodiff.hints import NN, missing
+from ..hints import NN, missing
 from . import init
 from .gated import GRUCell, LSTMCell
 from .layers import ACTIVATIONS, Dropout, Linear, Module, Residual

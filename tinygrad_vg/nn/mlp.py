@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.hints import refuse
 from ..autodiff.tensor import Tensor
+from ..hints import refuse
 from .layers import Dropout, Linear, Module, activation_of, generators, named
 from .norms import BatchNorm, LayerNorm
 

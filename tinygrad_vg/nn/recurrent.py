@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.hints import refuse
 from ..autodiff.node import Node
 from ..autodiff.products import linear
 from ..autodiff.tensor import Tensor
+from ..hints import refuse
 from . import init as initial
 from .layers import Module, activation_of, each, generators, named
 
