@@ -180,7 +180,7 @@ def torch_table(torch: Any) -> dict[str, Callable]:
         return x
 
     def linear(x: Any, W: Any, b: Any = None) -> Any:
-        return x @ W.mT if b is None else x @ W.mT + (b if W.ndim == 2 else b[:, None, :])
+        return x @ W.mT if b is None else x @ W.mT + (b if W.ndim == 2 or b.ndim == 3 else b[:, None, :])
 
     def elu(a: Any, alpha: Any = 1.0) -> Any:
         return torch.where(a > 0, a, alpha * torch.expm1(torch.where(a > 0, 0.0, a)))

@@ -219,14 +219,14 @@ def product(p, op, i, j, d):
 
 
 def affine(p, op, i, j, d):
-    """x Wᵀ + b, plain or with a leading axis of seeds in all three."""
+    """x Wᵀ + b, plain or with a leading axis of seeds in all three; b a bias, or of the shape of x Wᵀ."""
     n = p.pick(i, lambda v: v.ndim)
     if n is None:
         return None
     x = p.values[n].shape
     m = p.pick(j, lambda W: W.shape[-1:] == x[-1:] and (W.ndim == 2 or W.ndim == len(x) == 3 and W.shape[0] == x[0]))
     W: Any = m if m and d.below(4) else {"const": encoded(weights((1 + d.below(3), x[-1])))}
-    b = p.pick(i + j, lambda b: b.shape == p.value(W).shape[:-1])
+    b = p.pick(i + j, lambda b: b.shape in (p.value(W).shape[:-1], (*x[:-1], p.value(W).shape[-2])))
     return p.push(op, n, W, b) if b and d.below(3) else p.push(op, n, W)
 
 

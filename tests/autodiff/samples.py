@@ -142,7 +142,7 @@ def plain_var(x, axis=None, ddof=0, keepdims=False):
     return np.sum((x - centre) ** 2, axis=axis, keepdims=keepdims) / (n or 1)
 def plain_linear(x, W, b=None):
     y = np.einsum("...i,oi->...o", x, W) if np.ndim(W) == 2 else np.einsum("sbi,soi->sbo", x, W)
-    return y if b is None else y + (b if np.ndim(W) == 2 else np.expand_dims(b, 1))
+    return y if b is None else y + (b if np.ndim(W) == 2 or np.ndim(b) == 3 else np.expand_dims(b, 1))
 
 PLAIN: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in (
     "add subtract multiply divide power negative square sqrt exp expm1 log log1p sin cos tanh where matmul einsum sum mean reshape transpose "
@@ -330,9 +330,11 @@ def product_samples(collect: Collector) -> None:
 
     add = partial(collect.structural, "linear")
     for shapes in [((3,), (2, 3)), ((2, 3), (4, 3)), ((2, 2, 3), (2, 3)), ((3,), (2, 3), (2,)), ((2, 3), (4, 3), (4,)), ((2, 2, 3), (2, 3), (2,)),
-                   ((2, 2, 3), (2, 2, 3)), ((2, 2, 3), (2, 2, 3), (2, 2))]:  # fmt: skip
+                   ((2, 2, 3), (2, 2, 3)), ((2, 2, 3), (2, 2, 3), (2, 2)),
+                   ((2, 3), (4, 3), (2, 4)), ((2, 2, 3), (4, 3), (2, 2, 4)), ((2, 2, 3), (2, 4, 3), (2, 2, 4)), ((3, 2), (3, 2), (3, 3))]:  # fmt: skip
         add(apply, *shapes)
     add(lambda f, x, W: f(f(x, W), W), (2, 3), (3, 3), label="W used twice")
+    add(lambda f, x, V, h, W, b: f(h, W, f(x, V, b)), (2, 3), (4, 3), (2, 4), (4, 4), (4,), label="one added to another")
     add(
         lambda f, x, W, b: f(np.reshape(x, (1,)), np.reshape(W, (1, 1)), np.reshape(b, (1,))),
         (),
@@ -341,9 +343,9 @@ def product_samples(collect: Collector) -> None:
         label="three numbers",
         layouts=("0-d",),
     )
-    for shapes in [((1,), (1, 1), (1,)), ((1, 3), (1, 3), (1,)), ((1, 2, 3), (1, 2, 3), (1, 2)), ((2, 1), (3, 1))]:
+    for shapes in [((1,), (1, 1), (1,)), ((1, 3), (1, 3), (1,)), ((1, 2, 3), (1, 2, 3), (1, 2)), ((2, 1), (3, 1)), ((1, 3), (1, 3), (1, 1))]:
         add(apply, *shapes, layouts=("size 1",))
-    for shapes in [((0, 3), (2, 3), (2,)), ((2, 0), (3, 0), (3,)), ((2, 3), (0, 3), (0,)), ((0,), (2, 0)), ((2, 0, 3), (2, 2, 3), (2, 2))]:
+    for shapes in [((0, 3), (2, 3), (2,)), ((2, 0), (3, 0), (3,)), ((2, 3), (0, 3), (0,)), ((0,), (2, 0)), ((2, 0, 3), (2, 2, 3), (2, 2)), ((0, 3), (2, 3), (0, 2))]:
         add(apply, *shapes, layouts=("size 0",))
 
     add = partial(collect.structural, "einsum")

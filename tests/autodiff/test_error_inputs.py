@@ -45,7 +45,7 @@ TWO_NODES = "needs two nodes, an output and one of the inputs it was computed fr
 SEEDLESS = "has shape (2, 3), so it has no single gradient; pass a seed of that shape or reduce it with .sum()"
 UNRECORDED = "computed under no_grad(), so there is no history to differentiate; compute it outside"
 AGAIN = "no longer fits the value; run the forward pass again"
-AFFINE = "linear: y = x Wᵀ + b needs x (…, in), W (out, in), b (out,); got"
+AFFINE = "linear: y = x Wᵀ + b needs x (…, in), W (out, in), b (out,) or of the shape of y; got"
 NOT_IN = "; write it in other ops, or use .data for plain values"
 
 # What belongs in no message: words of the machinery, which say nothing of the call

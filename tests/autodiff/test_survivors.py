@@ -64,7 +64,7 @@ def test_a_layer_with_a_leading_axis_of_seeds_is_the_layer_of_each_seed(out):
         assert vg.gradcheck(vg.linear, *given)
 
 
-@pytest.mark.parametrize("b", [0.5, [0.5], [0.5, 0.5], np.ones((2, 3)), np.ones((1, 3))])
+@pytest.mark.parametrize("b", [0.5, [0.5], [0.5, 0.5], np.ones((3, 2)), np.ones((1, 3)), np.ones((2, 1)), np.ones((1, 2, 3))])
 def test_a_bias_that_would_only_broadcast_is_refused(b):
     x, W = np.ones((2, 4)), np.ones((3, 4))
     for made in (np.asarray, vg.Tensor):

@@ -8,7 +8,7 @@ import pytest
 from samples import SAMPLES
 
 import tinygrad_vg as vg
-from tinygrad_vg import OPS, Scalar, Tensor, grad, history, linear, nn, square
+from tinygrad_vg import OPS, Chain, Scalar, Tensor, grad, history, linear, nn, square
 from tinygrad_vg.autodiff.products import Einsum, Linear, Matmul
 from tinygrad_vg.chain.explain import explain
 from tinygrad_vg.chain.formulas import form
@@ -116,3 +116,14 @@ def test_what_cannot_be_explained_says_why():
 def test_names_are_only_text_in_tex():
     e = explain(linear(Tensor([1.0], name=r"a}\input{x"), Tensor([[1.0]], name="50%_$&")))
     assert balanced(e.tex) and r"\input" not in e.tex
+
+
+def test_one_linear_added_to_another_hands_its_gradient_on_as_it_is():
+    x, h, W, V, b = (Tensor(np.ones(shape), name=name) for name, shape in zip("xhWVb", ((2, 3), (2, 4), (4, 4), (4, 3), (4,))))
+    z = linear(h, W, linear(x, V, b).named("v")).named("z")
+    text = str(explain(z))
+    assert "to v: linear: z = h Wᵀ + v" in text
+    assert "∂L/∂v = g" in text and "∂L/∂v_ni = g_ni" in text
+    chain = Chain(z, x, seed=np.ones((2, 4)))
+    assert [link.factor for link in chain.links] == ["Vᵀ", "1"]
+    assert np.allclose(chain.gradients[0], np.ones((2, 4)) @ V.data)

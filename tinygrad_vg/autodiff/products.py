@@ -49,7 +49,7 @@ class Linear(Product, Written):
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         x, W = xs[:2]
         if i == 2:
-            return np.broadcast_to(t if W.ndim == 2 else t[:, None, :], (*x.shape[:-1], t.shape[-1]))
+            return np.broadcast_to(t[:, None, :] if t.ndim < W.ndim == 3 else t, (*x.shape[:-1], t.shape[-1]))
         return linear(t, W) if i == 0 else linear(x, t)
 
 
@@ -93,15 +93,16 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
     """y = x Wᵀ + b on the last axis of x. W (out, in); with a leading axis of seeds, W (seeds, out, in)."""
     try:
         if W.ndim == 2 and x.ndim:
-            if b is None:
-                return x.dot(W.T)
+            y = x.dot(W.T)
+            if b is None or b.shape == y.shape:
+                return y if b is None else y + b
             if b.shape == W.shape[:1]:
-                return x.dot(W.T) + (b[None] if x.ndim == 2 else b)  # to add like to like is quicker
+                return y + (b[None] if y.ndim == 2 else b)  # to add like to like is quicker
     except (AttributeError, ValueError):  # a number; shapes that do not fit
         pass
     checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
-    y = x @ W.swapaxes(1, 2)
-    return y if b is None else y + b[:, None, :]
+    y = x.dot(W.T) if W.ndim == 2 else x @ W.swapaxes(1, 2)
+    return y if b is None else y + (b[:, None, :] if b.ndim < y.ndim else b)
 
 
 def to_weight(g: Any, x: Any, W: Any) -> Any:
@@ -171,10 +172,10 @@ def explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
 
 
 def checked(x: tuple, W: tuple, b: tuple | None) -> None:
-    """ValueError unless the shapes are those of stacks, one for each seed."""
-    if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b not in (None, W[:-1]):
-        raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,); got x {x}, W {W}, b {b}")
-    if len(x) != 3 or x[0] != W[0]:
+    """ValueError unless the shapes fit: W (out, in), or stacks, one for each seed."""
+    if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b not in (None, W[:-1], (*x[:-1], W[-2])):
+        raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,) or of the shape of y; got x {x}, W {W}, b {b}")
+    if len(W) == 3 and (len(x) != 3 or x[0] != W[0]):
         raise ValueError(f"W {W} has a leading axis of seeds, so x must be (seeds, batch, in); got {x}")
 
 
@@ -205,6 +206,7 @@ def matmul(a: Any, b: Any) -> Any:
 def linear(x: Any, W: Any, b: Any = None) -> Any:
     """y = x Wᵀ + b, for x (n,), (batch, n) or (…, n), W (m, n), b (m,) or None.
 
+    b may also have the shape of y: linear(h, W, linear(x, V, b)) is h Wᵀ + x Vᵀ + b in two nodes.
     With a leading axis of seeds: x (seeds, batch, n), W (seeds, m, n), b (seeds, m). ValueError if the shapes do not fit.
     """
     if b is None:

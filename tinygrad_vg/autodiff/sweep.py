@@ -77,8 +77,9 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     Zeros where the output does not depend on the input. Errors as in backward(), and TypeError for an input that is not a node.
     """
     order, wanted = differentiable(output), nodes(inputs)
-    gradients = {output: start(output, seed, create_graph)}
-    sweep(order, gradients, keep=set(wanted), inside=dependents(order, wanted), graph=create_graph)
+    keep, gradients = set(wanted), {output: start(output, seed, create_graph)}
+    every_leaf = keep.issuperset(node for node in order if node.rule is None)  # then no node can be passed over
+    sweep(order, gradients, keep, inside=None if every_leaf else dependents(order, wanted), graph=create_graph)
     results = []
     for x in wanted:
         g = x.settle(gradients[x]) if x in gradients else x.like(0.0, "zero")

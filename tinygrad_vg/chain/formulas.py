@@ -141,6 +141,8 @@ def linear(edge: Edge) -> Form:
     if edge.index == 1:
         matrix = f"⟨g|⟩ᵀ ⟨{x}|⟩" if lead else f"⟨g|⟩ ⟨{x}|⟩ᵀ"
         return Form(words, matrix, (lead + "i", s + "kj", s + "ij"), f"δ_ik ⟨{x}|{lead}j⟩", f"{total}⟨g|{lead}i⟩ ⟨{x}|{lead}j⟩")
+    if rank(edge.parent) == rank(edge.child):
+        return Form(words, "⟨g|⟩", (lead + "i", lead + "j", lead + "i"), "δ_ij", f"⟨g|{lead}i⟩")
     return Form(words, f"{total}⟨g|{batch}⟩", (lead + "i", s + "j", s + "i"), "δ_ij", f"{total}⟨g|{lead}i⟩")
 
 
