@@ -26,7 +26,7 @@ def constant(x: Any, what: str) -> Any:
         x = real_array(x, "fiub", what)
         if x.dtype.kind == "f" or x.dtype.kind == "b" and what == "power":  # a bool array squared is one of int8 to NumPy before 2.3
             x = x.astype(kept_dtype(x.dtype), copy=False)
-    return x if is_locked(x) else locked_copy(x)
+    return locked_copy(x) if x.flags.writeable or not is_locked(x) else x
 
 
 def real_array(x: Any, kinds: str, what: str) -> np.ndarray:

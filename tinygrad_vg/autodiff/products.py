@@ -107,7 +107,9 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
 
 def to_weight(g: Any, x: Any, W: Any) -> Any:
     """∂L/∂W = gᵀ x."""
-    return WaitingProducts((g, x)) if W.ndim == 2 else g.swapaxes(1, 2) @ x
+    if W.ndim == 3:
+        return g.swapaxes(1, 2) @ x
+    return WaitingProducts((g, x) if x.ndim == 2 else (rows(g), rows(x)))
 
 
 def to_bias(g: Any, b: Any) -> Any:

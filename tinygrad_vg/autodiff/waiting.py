@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +56,7 @@ class Waiting(list):
 
 
 class WaitingProducts(Waiting):
-    """[g, x, g, x, …]: products gᵀ x.
+    """[g, x, g, x, …]: products gᵀ x of matrices.
 
     A weight of an RNN receives one of them at each time step. G and X, the g's and x's of all steps laid below each other,
     give their sum in one go: Gᵀ X. `CHUNK` bytes of them may wait.
@@ -66,7 +65,7 @@ class WaitingProducts(Waiting):
     CHUNK = 1 << 18
 
     def carried_out(self) -> Any:
-        G, X = map(rows, self) if len(self) == 2 else map(below, (self[0::2], self[1::2]))
+        G, X = self if len(self) == 2 else map(np.concatenate, (self[0::2], self[1::2]))
         return times(G.T, X)
 
     def fit(self) -> int:
@@ -76,11 +75,6 @@ class WaitingProducts(Waiting):
 def times(A: Any, B: Any) -> Any:
     """A B; where B is a plain matrix, .dot is the quick way."""
     return A.dot(B) if type(B) is ndarray and B.ndim == 2 else A @ B
-
-
-def below(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays (n,), (batch, n), … laid below each other: (rows, n)."""
-    return np.concatenate([part if part.ndim == 2 else rows(part) for part in parts])
 
 
 def rows(x: Any) -> Any:
