@@ -208,6 +208,19 @@ def test_parts_of_an_array_are_put_back_together_whatever_they_overlap():
         assert agree(leaf.grad, by_complex_step(lambda xs: sum(terms(xs[0])[k] for k in order), [A])[0], 1e-12)
 
 
+@pytest.mark.parametrize("uses", [1, 5])
+def test_the_whole_is_made_once_for_as_many_parts_as_make_it_up(uses, monkeypatch):
+    """A sequence cut into its steps: zeros of the whole once for each time it is used in full, not once for each step."""
+    from tinygrad_vg.autodiff.structure import WaitingParts
+
+    made, carried_out = [], WaitingParts.carried_out
+    monkeypatch.setattr(WaitingParts, "carried_out", lambda self: made.append(len(self)) or carried_out(self))
+    X = vg.Tensor(np.arange(600.0).reshape(200, 3))
+    sum(vg.sum(X[t] * (k + 1)) for k in range(uses) for t in range(200)).backward()
+    assert np.array_equal(X.grad, np.full((200, 3), sum(range(1, uses + 1))))
+    assert len(made) <= uses + 1 and max(made) <= 2 * 201, made
+
+
 # ---------------------------------------------------------------- five orders of exp(x) sin(x)
 
 
