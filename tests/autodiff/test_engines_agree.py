@@ -221,6 +221,40 @@ def test_the_whole_is_made_once_for_as_many_parts_as_make_it_up(uses, monkeypatc
     assert len(made) <= uses + 1 and max(made) <= 2 * 201, made
 
 
+@pytest.mark.parametrize("kind", ["products", "parts"])
+def test_what_waits_stays_small_whatever_sizes_come_in_turn(kind):
+    """Large and small by turns, many small after one large: never more than a chunk of products, or the whole array in parts."""
+    from tinygrad_vg.autodiff.structure import Select, WaitingParts
+    from tinygrad_vg.autodiff.waiting import WaitingProducts
+
+    whole = np.zeros((500, 4))
+    for counts in ([500, 1] * 40, [500, *[1] * 900], [1, 2, 3, 500] * 30, [*[1] * 700, 500, 500], [400, 7] * 60):
+        waiting: Any = None
+        for n in counts:
+            if kind == "products":
+                part = WaitingProducts((np.ones((20 * n, 3)), np.ones((20 * n, 4))))
+            else:
+                selection = Select((slice(0, n),), True).local(0, whole[:n], [whole])
+                part = WaitingParts((selection, np.ones((n, 4))))
+            waiting = part if waiting is None else waiting + part
+            held = sum(x.nbytes for x in waiting if isinstance(x, np.ndarray))
+            assert waiting is part or held <= (WaitingProducts.CHUNK if kind == "products" else whole.nbytes)
+        if kind == "products":
+            assert np.array_equal(waiting.total(), np.full((3, 4), 20.0 * sum(counts)))
+        else:
+            assert np.array_equal(waiting.total(), sum(np.arange(500) < n for n in counts)[:, None] * np.ones(4))
+
+
+@pytest.mark.parametrize("index", [(), ..., None, True], ids=["()", "...", "None", "True"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_gradient_of_a_leaf_without_axes_is_an_array_also_where_parts_waited(index, dtype):
+    x = vg.Tensor(dtype(2.0))
+    (x[index] * 3 + x).sum().backward()
+    assert type(x.grad) is np.ndarray and x.grad.shape == () and x.grad.dtype == dtype
+    x.grad[...] = 0
+    assert x.grad == 0
+
+
 # ---------------------------------------------------------------- five orders of exp(x) sin(x)
 
 

@@ -94,15 +94,17 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
     try:
         if W.ndim == 2 and x.ndim:
             y = x.dot(W.T)
-            if b is None or b.shape == y.shape:
-                return y if b is None else y + b
+            if b is None:
+                return y
+            if b.shape == y.shape:
+                return y + b
             if b.shape == W.shape[:1]:
                 return y + (b[None] if y.ndim == 2 else b)  # to add like to like is quicker
     except (AttributeError, ValueError):  # a number; shapes that do not fit
         pass
     checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
-    y = x.dot(W.T) if W.ndim == 2 else x @ W.swapaxes(1, 2)
-    return y if b is None else y + (b[:, None, :] if b.ndim < y.ndim else b)
+    y = x @ W.swapaxes(1, 2)
+    return y if b is None else y + (b[:, None, :] if b.ndim == 2 else b)
 
 
 def to_weight(g: Any, x: Any, W: Any) -> Any:

@@ -79,7 +79,7 @@ class Select(LinearOperation):
 class WaitingParts(Waiting):
     """[selection, g, selection, g, …]: parts of one array, put back together; the gates of an LSTM, the steps of a sequence.
 
-    As many may wait as make up the whole, so that the whole is not made for each of them.
+    As much may wait as makes up the whole, so that the whole is not made for each of them.
     """
 
     def carried_out(self) -> np.ndarray:
@@ -88,8 +88,8 @@ class WaitingParts(Waiting):
             selection.add(x, g)
         return x
 
-    def fit(self) -> int:
-        return math.prod(self[-2].shape_in) // (self[-1].size or 1)
+    def enough(self) -> int:
+        return math.prod(self[0].shape_in) * self[1].itemsize
 
 
 class Sum(LinearOperation):

@@ -90,7 +90,7 @@ class Tensor(Operators):
     def settle(self, g: Any) -> Any:
         """A gradient that is complete: the waiting products carried out, in this node's dtype; a leaf's shares memory with no other."""
         if isinstance(g, Waiting):
-            g = g.total()
+            g = np.asarray(g.total())  # of a single number NumPy makes no array
         elif self.rule is None and not isinstance(g, Node):
             g = self.owned(g)
         return g if g.dtype is self._value.dtype else g.astype(self._value.dtype)

@@ -13,6 +13,7 @@ from ..autodiff.products import Linear, Matmul
 from ..autodiff.structure import Transpose
 from .formulas import Form, form, names, operand, rank
 from .text import clean, wrapped
+from .zeros import adds
 
 
 class Explanation:
@@ -206,9 +207,11 @@ def made_of(node: Node, output: Node) -> str:
     """z[t]: the name of the pre-activation that a product of one step is part of."""
     if node.name and node.name.index:
         return f"{node.name.base}[t]"
-    children = [child for child in history(output) if node in set(child.variables)]
-    if len(children) == 1 and children[0].op == "add":
-        return made_of(children[0], output)
-    if len(children) == 1 and children[0].name and children[0].name.index:
-        return f"(what {children[0].name.base}[t] is the {children[0].op} of)"
+    children = {child: edge for child in history(output) for edge in child.edges if edge.parent is node}
+    if len(children) == 1:
+        ((child, edge),) = children.items()
+        if adds(edge):
+            return made_of(child, output)
+        if child.name and child.name.index:
+            return f"(what {child.name.base}[t] is the {child.op} of)"
     return f"(the {node.op} at t)"

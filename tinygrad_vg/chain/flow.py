@@ -22,7 +22,7 @@ from ..autodiff.node import Edge, Node, describe, history
 from ..autodiff.products import Product
 from ..autodiff.sweep import check_all_unchanged, dependents, start
 from .factors import LINEAR, norm
-from .zeros import CANCELLED, RECTIFIERS, Zero, why_zero
+from .zeros import adds, CANCELLED, RECTIFIERS, Zero, why_zero
 
 BEST = {"sigmoid": 0.25, "tanh": 1.0, "softplus": 1.0, "elu": 1.0, "gelu": 1.13, "gelu_gate": 0.40, "clip": 1.0}  # largest slopes
 FLAT = 0.1  # a slope below a tenth of the best its op has is flat: a sigmoid above 0.974, a tanh above 0.949
@@ -124,7 +124,7 @@ class Flow:
         """What the edge adds to the account; its slopes are counted, each weighted by the squared gradient that it meets."""
         entry = np.zeros(WIDTH)
         rule = edge.child.rule
-        entry[COUNT] = d is not None or isinstance(rule, Product) or rule.name in ("multiply", "divide")
+        entry[COUNT] = d is not None or isinstance(rule, Product) and not adds(edge) or rule.name in ("multiply", "divide")
         entry[WEIGHTS if d is None else SLOPES] = gain
         if d is not None:
             d = np.broadcast_to(np.abs(d), part.c.shape)

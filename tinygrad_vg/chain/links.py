@@ -17,6 +17,7 @@ from ..autodiff.node import Edge, Node
 from ..autodiff.sweep import check_all_unchanged, sweep
 from .factors import direct, factor
 from .stations import Group, automatic, named, packed, shape_of, unpacked
+from .zeros import adds
 from .text import cut
 
 
@@ -80,7 +81,7 @@ class Link(LinearMap):
         for (a,), (b,) in zip(self.stations, self.stations[1:]):
             edges = self.edges_of(b)
             whole = len(edges) == 1 and edges[0].parent is a
-            way = direct((a,), (b,), between(self.ops, a, b)) if not whole and b.op == "add" else None
+            way = direct((a,), (b,), between(self.ops, a, b)) if not whole and any(map(adds, edges)) else None
             factors.append(factor(edges[0]) if whole else f"({way} + branch)" if way else f"({len(edges)} branches)")
         factors = [f for f in factors if f != "1"]
         simple = [f if len(factors) == 1 or re.fullmatch(r"[\w.,\[\]ᵀ]+|diag\(.*\)|\(.*\)ᵀ?", f) else f"({f})" for f in factors]

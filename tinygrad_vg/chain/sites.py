@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..autodiff.node import Node
-from .zeros import linear_of
+from .zeros import adds, linear_of
 
-SUMS = {"add", "subtract"}
 Sites = dict[Node, list[Node]]
 
 
@@ -54,8 +53,9 @@ def recurs(order: list[Node], sites: list[Node]) -> bool:
     count = 0
     for node in order:
         before = {latest[parent] for parent in node.variables if parent in latest}
-        carries = node.op in SUMS or linear_of(node)
-        for k in [number[node]] if node in number else [alone[x] for x in node.variables if carries and x in alone]:
+        carries = node.op == "subtract" or linear_of(node)
+        carried = [edge.parent for edge in node.edges if carries or adds(edge)]
+        for k in [number[node]] if node in number else [alone[x] for x in carried if x in alone]:
             if k - 1 in before:
                 count += 1
             else:

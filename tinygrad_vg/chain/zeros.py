@@ -88,6 +88,12 @@ def linear_of(node: Node) -> bool:
     return isinstance(node.rule, LinearOperation) and node.op not in ("sum", "mean")
 
 
+def adds(edge: Edge) -> bool:
+    """Whether the parent is a summand of the child: of a + b, or what linear adds to its product, of the shape of the sum."""
+    added = isinstance(edge.child.rule, Linear) and edge.index == 2 and edge.parent.shape == edge.child.shape
+    return added or edge.child.op == "add"
+
+
 def rearranged(x: Any) -> Any:
     """The node that x is a rearrangement of: W for W.T and W[0]."""
     while isinstance(x, Node) and linear_of(x):
