@@ -17,8 +17,8 @@ from ..autodiff.node import Edge, Node
 from ..autodiff.sweep import check_all_unchanged, sweep
 from .factors import direct, factor
 from .stations import Group, automatic, named, packed, shape_of, unpacked
-from .zeros import adds
 from .text import cut
+from .zeros import adds
 
 
 class Link(LinearMap):
