@@ -39,6 +39,14 @@ def test_verdict_uses_and_blame_are_those_of_the_sum(form, leaf):
         assert [f for link in chain.links if (f := link.factor) != "1"] == [f for link in sums.links if (f := link.factor) != "1"]
 
 
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (4, 3)])
+def test_a_bias_counts_no_factor_of_its_own_with_and_without_a_batch(shape):
+    W, b, V, c = (Tensor(np.full(shape, 0.3), name=name) for name, shape in (("W", (3, 3)), ("b", 3), ("V", (3, 3)), ("c", 3)))
+    loss = linear(tanh(linear(np.ones(shape), W, b)), V, c).sum()
+    assert [round(verdict(loss, x).numbers["factors"]) for x in (W, b, V, c)] == [3, 2, 1, 0]
+    assert "for each of 0 factors" in str(verdict(loss, c))
+
+
 def test_a_residual_step_is_one_plus_a_branch_however_it_is_written():
     W = Tensor(np.eye(3) / 3, name="W")
     for step in (lambda x: x + linear(x, W), lambda x: linear(x, W, x)):

@@ -26,7 +26,7 @@ def constant(x: Any, what: str) -> Any:
         x = real_array(x, "fiub", what)
         if x.dtype.kind == "f" or x.dtype.kind == "b" and what == "power":  # a bool array squared is one of int8 to NumPy before 2.3
             x = x.astype(kept_dtype(x.dtype), copy=False)
-    return locked_copy(x) if x.flags.writeable or not is_locked(x) else x
+    return x if is_locked(x) else locked_copy(x)
 
 
 def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
@@ -72,10 +72,6 @@ HINTS = {
     "O": "Scalars go through NumPy's operators on the object array itself, without a Tensor",
 }
 
-# When a graph is freed, glibc hands its memory back to the system, and for the next graph fetches it again, page by page. Once it
-# has seen a block of 16 MB come and go it keeps up to twice as much (mallopt(3), M_MMAP_THRESHOLD). No page of the block is touched.
-np.empty(1 << 24, np.uint8)
-
 
 def locked(array: np.ndarray) -> np.ndarray:
     """A read-only view whose memory is read-only too, so that it cannot be unlocked; the array itself if it is one already."""
@@ -102,3 +98,9 @@ def is_locked(array: Any) -> bool:
             return False
         array = array.base
     return True
+
+
+# When a graph is freed, glibc hands its memory back to the system, and for the next graph fetches it again, page by page. Once a
+# block of 16 MB has come and gone, it keeps up to twice as much, for the whole process (mallopt(3), M_MMAP_THRESHOLD), unless
+# MALLOC_… variables say otherwise. The block itself costs an entry in a table, not its bytes.
+np.empty(1 << 24, np.uint8)

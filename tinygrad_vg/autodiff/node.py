@@ -61,7 +61,7 @@ class Node(AbsentFromNodes):
     # What each kind of node adds:
     #   record(rule, operands)   the node that a rule makes           maker(rule, kinds)  the same for a rule that is text, compiled
     #   local(i)                 ∂self/∂parent i, a linear map        _parents            what it was made from
-    #   hand_on(self, g, …)      adds to each parent's its part of g  settle(g)           g, complete, as it is stored
+    #   hand_on(self, g, …)      adds to each parent's its part of g  settle(g)           g, complete, as it is read
     #   like(value, what)        value in this node's shape           owned(g)            g sharing no memory
     #   closed(value)            value, not to be written into        digits()            the value, as it is printed
     #   forget()                 the node without its parents

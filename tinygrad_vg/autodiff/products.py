@@ -4,14 +4,14 @@
     Y = A B           ∂L/∂A = g Bᵀ     ∂L/∂B = Aᵀ g
 """
 
+import math
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
 from .maps import Given, LinearMap, Rule, unbroadcast
 from .tensor import apply
-from .waiting import Waiting, WaitingProducts, rows, times
+from .waiting import Waiting, WaitingProducts, times
 from .written import Written
 
 
@@ -44,18 +44,18 @@ class Matmul(Product, Written):
 
 
 class Linear(Product, Written):
-    """y = x Wᵀ + b, with or without b."""
+    """y = x Wᵀ + b, with or without b, which may have the shape of y."""
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         x, W = xs[:2]
         if i == 2:
-            return np.broadcast_to(t[:, None, :] if t.ndim < W.ndim == 3 else t, (*x.shape[:-1], t.shape[-1]))
+            return np.broadcast_to(t[:, None, :] if t.ndim == 2 and W.ndim == 3 else t, (*x.shape[:-1], t.shape[-1]))
         return linear(t, W) if i == 0 else linear(x, t)
 
 
 def product(a: Any, b: Any) -> Any:
     """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
-    if type(a) is type(b) is ndarray and a.ndim == b.ndim == 2:
+    if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2:
         return a.dot(b)
     if not np.ndim(a) or not np.ndim(b):
         raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(a)} and {np.shape(b)}; a number takes *")
@@ -90,7 +90,7 @@ def stacked(i: int, g: Any, a: Any, b: Any) -> Any:
 
 
 def affine(x: Any, W: Any, b: Any = None) -> Any:
-    """y = x Wᵀ + b on the last axis of x. W (out, in); with a leading axis of seeds, W (seeds, out, in)."""
+    """y = x Wᵀ + b on the last axis of x. W (out, in), b (out,) or of the shape of y; with a leading axis of seeds, W (seeds, out, in)."""
     try:
         if W.ndim == 2 and x.ndim:
             y = x.dot(W.T)
@@ -99,7 +99,7 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
             if b.shape == y.shape:
                 return y + b
             if b.shape == W.shape[:1]:
-                return y + (b[None] if y.ndim == 2 else b)  # to add like to like is quicker
+                return y + (b[None] if len(y) == 1 else b)  # like to like is quicker
     except (AttributeError, ValueError):  # a number; shapes that do not fit
         pass
     checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
@@ -115,8 +115,15 @@ def to_weight(g: Any, x: Any, W: Any) -> Any:
 
 
 def to_bias(g: Any, b: Any) -> Any:
-    """∂L/∂b = Σ g over the batch."""
-    return g.reshape(b.shape) if g.size == b.size else g.sum(axis=1) if b.ndim == 2 else rows(g).sum(axis=0)
+    """∂L/∂b = Σ g over the batch, or g where b has the shape of y."""
+    if g.size == b.size:
+        return g.reshape(b.shape)
+    return rows(g).sum(axis=0) if b.ndim == 1 else g.sum(axis=1)  # with seeds, b (seeds, out)
+
+
+def rows(x: Any) -> Any:
+    """x as a matrix, its last axis as it is."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 class Einsum(Product):

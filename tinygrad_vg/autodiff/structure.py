@@ -6,7 +6,6 @@ Each is its own local derivative, so a class says two things only: what it does,
     sum ᵀ      spread               broadcast ᵀ  add up               concatenate ᵀ  cut apart
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..hints import numpys_words
 from .maps import LinearMap, LinearOperation, Rule, Spread
 from .node import Node
 from .tensor import apply
-from .waiting import Waiting
+from .waiting import WaitingParts
 
 
 # fmt: off
@@ -53,8 +52,9 @@ class Select(LinearOperation):
 
     name = "getitem"
 
-    def __init__(self, index: tuple, once: bool):
-        self.index, self.once = index, once  # once: no entry can be selected twice
+    def __init__(self, index: tuple):
+        self.index = index
+        self.once = BASIC.issuperset(map(type, index))  # no entry can be selected twice
 
     def value(self, x: Any) -> Any:
         return x[self.index]
@@ -71,25 +71,9 @@ class Select(LinearOperation):
         if not self.once:
             np.add.at(x, self.index, g)
         elif np.ndim(part := x[self.index]):
-            part += g  # a view
+            part += g  # it is a view; x[index] += g would write the sum once more
         else:
             x[self.index] += g
-
-
-class WaitingParts(Waiting):
-    """[selection, g, selection, g, …]: parts of one array, put back together; the gates of an LSTM, the steps of a sequence.
-
-    As much may wait as makes up the whole, so that the whole is not made for each of them.
-    """
-
-    def carried_out(self) -> np.ndarray:
-        x = np.zeros(self[0].shape_in, self[1].dtype)
-        for selection, g in zip(self[0::2], self[1::2]):
-            selection.add(x, g)
-        return x
-
-    def enough(self) -> int:
-        return math.prod(self[0].shape_in) * self[1].itemsize
 
 
 class Sum(LinearOperation):
@@ -122,7 +106,7 @@ class Join(Rule):
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         part = i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1])
-        return Select((slice(None),) * (self.axis % y.ndim) + (part,), True).local(0, xs[i], [y]).T
+        return Select((slice(None),) * (self.axis % y.ndim) + (part,)).local(0, xs[i], [y]).T
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         return f"part {i} of {self.name}"
@@ -203,11 +187,9 @@ def getitem(x: Any, index: Any) -> Any:
     place that is not there, TypeError for an index that is a node or no whole number.
     """
     index = index if isinstance(index, tuple) else (index,)
-    once = BASIC.issuperset(map(type, index))
-    if not once:
+    if not BASIC.issuperset(map(type, index)):
         index = tuple(map(index_part, index))
-        once = BASIC.issuperset(map(type, index))
-    return apply(Select(index, once), x)
+    return apply(Select(index), x)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:

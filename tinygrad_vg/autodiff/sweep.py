@@ -20,21 +20,18 @@ def sweep(
 ) -> None:
     """Pull the given gradients back through `order` (a history, oldest first), adding to the dictionary as it goes.
 
-    keep    the nodes whose gradients are wanted; other ops' are dropped once handed on. None: all. A leaf keeps what it receives,
-            and whoever reads a gradient first lets the node settle it
+    keep    the nodes whose gradients are wanted; those of other nodes are dropped once handed on. None: all. A leaf's stays in
+            any case. Before it is read: node.settle(g), since it may still be waiting
     inside  the nodes that may receive a gradient. None: all
     graph   True: the gradients are nodes themselves, so that they can be differentiated again
     """
     watch = (mode.get() or Mode()).watch
     take = gradients.get if keep is None else gradients.pop
     for node in reversed(order):
-        if node.rule is None:
-            continue
-        g = take(node, None)
-        if g is None:
+        if node.rule is None or (g := take(node, None)) is None:  # a leaf; or nothing reached it
             continue
         if keep and node in keep:
-            gradients[node] = g
+            gradients[node] = g = node.settle(g)
         try:
             if watch:
                 watch.passes(node, g, inside)
@@ -61,7 +58,7 @@ def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
     order = differentiable(output)
     leaves = {node for node in order if node.rule is None}
     gradients = {output: start(output, seed)}
-    sweep(order, gradients, keep=None if keep else ())
+    sweep(order, gradients, keep=None if keep else ())  # (): the leaves' stay
     for leaf in leaves & gradients.keys():
         g = leaf.settle(gradients[leaf])
         gradients[leaf] = g if leaf._grad is None else leaf.owned(leaf._grad + g)
@@ -78,8 +75,8 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     """
     order, wanted = differentiable(output), nodes(inputs)
     keep, gradients = set(wanted), {output: start(output, seed, create_graph)}
-    every_leaf = keep.issuperset(node for node in order if node.rule is None)  # then no node can be passed over
-    sweep(order, gradients, keep, inside=None if every_leaf else dependents(order, wanted), graph=create_graph)
+    every = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
+    sweep(order, gradients, keep, inside=None if every else dependents(order, wanted), graph=create_graph)
     results = []
     for x in wanted:
         g = x.settle(gradients[x]) if x in gradients else x.like(0.0, "zero")

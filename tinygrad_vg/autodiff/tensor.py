@@ -88,7 +88,7 @@ class Tensor(Operators):
         return self.rule.local(i, self._value, values(self._parents))
 
     def settle(self, g: Any) -> Any:
-        """A gradient that is complete: the waiting products carried out, in this node's dtype; a leaf's shares memory with no other."""
+        """A gradient that is complete: what waits summed, in this node's dtype; a leaf's shares memory with no other."""
         if isinstance(g, Waiting):
             g = np.asarray(g.total())  # of a single number NumPy makes no array
         elif self.rule is None and not isinstance(g, Node):
@@ -152,7 +152,7 @@ def hand_on_by_rule(self: Tensor, g: Any, gradients: dict[Node, Any], inside: An
     """Add to each parent's gradient the pull of this node's (for a graph, made of nodes)."""
     rule, parents = self.rule, self._parents
     y: Any = self if graph else self._value
-    if g.dtype is not y.dtype:  # of another one, or Waiting
+    if g.dtype is not y.dtype:  # another dtype; or it waits, and has none
         g = self.settle(g)
     xs = parents if graph else values(parents)
     for i, x in enumerate(parents):

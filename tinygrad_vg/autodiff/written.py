@@ -59,15 +59,18 @@ class Written(Rule):
 
 
 class Makers(dict):
-    """The makers of a rule by the kinds of its operands, as in makers[Tensor][float]; each compiled when it is first met."""
+    """The makers of a rule by the kinds of its operands, as in makers[Tensor][float]; each compiled when it is first met.
+
+    kinds  of the operands so far; by that of the next there is a maker, or, while more are to come, Makers again
+    """
 
     def __init__(self, rule: Written, *kinds: type):
         self.rule, self.kinds = rule, kinds
 
     def __missing__(self, kind: type) -> Any:
         kinds = (*self.kinds, kind)
-        self[kind] = next = self.rule.maker(kinds) if len(kinds) == len(self.rule.operands) else Makers(self.rule, *kinds)
-        return next
+        self[kind] = self.rule.maker(kinds) if len(kinds) == len(self.rule.operands) else Makers(self.rule, *kinds)
+        return self[kind]
 
 
 def renamed(text: str, letters: dict[str, str]) -> str:

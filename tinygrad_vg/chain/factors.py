@@ -71,7 +71,7 @@ def factor(edge: Edge) -> str:
     text = edge.formula_here
     if isinstance(edge.child.rule, Elementwise):
         return text if text in ("1", "-1") or not edge.child.shape else f"diag({text})"
-    if text == "1" and edge.parent.shape == edge.child.shape:  # what linear adds, of the shape of y
+    if text == "1" and edge.parent.shape == edge.child.shape:  # what linear adds, as it is
         return text
     return f"{text}ᵀ" if re.fullmatch(r"[\w.,\[\]]+", text) else f"({text})ᵀ"
 

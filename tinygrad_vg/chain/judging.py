@@ -140,7 +140,7 @@ def sentence(flow: Flow, part: Part, kind: str, n: dict[str, float], name: str) 
     op = f" ({part.op})" if kind in OF_SLOPES and part.op else ""
     return (
         f"signal {n['signal']:.3g} at {where}; log gain {n['log_gain']:+.2f} nats from there to {name}, "
-        f"{n['per_factor']:+.2f} for each of {n['factors']:.{0 if n['factors'] >= 1 else 2}f} factor{'s' * (n['factors'] != 1)}:\n"
+        f"{n['per_factor']:+.2f} for each of {n['factors']:.{2 if 0 < n['factors'] < 1 else 0}f} factor{'s' * (n['factors'] != 1)}:\n"
         f"slopes {n['slopes']:+.2f}{op}, weights {n['weights']:+.2f}, merges {n['merges']:+.2f}. So |gradient| = {power(part.log)}."
     )
 

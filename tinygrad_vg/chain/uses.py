@@ -142,7 +142,7 @@ def contributions(order: list[Node], weights: dict[Node, tuple], seed: Any) -> l
     gradients = {order[-1]: seed}
     sweep(order, gradients, keep=set(users), inside=inner)
     with np.errstate(all="ignore"):
-        pulled = [(u, edge.parent, edge.local.pull(u.settle(gradients[u]))) for u in users for edge in u.edges if edge.parent in weights]
+        pulled = [(u, edge.parent, edge.local.pull(gradients[u])) for u in users for edge in u.edges if edge.parent in weights]
     names, counts = next_names(order), dict.fromkeys(weights, 0)
     timed = all(names[user] and names[user].index for user in users)
     parts = []

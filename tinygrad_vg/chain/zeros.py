@@ -89,9 +89,8 @@ def linear_of(node: Node) -> bool:
 
 
 def adds(edge: Edge) -> bool:
-    """Whether the parent is a summand of the child: of a + b, or what linear adds to its product, of the shape of the sum."""
-    added = isinstance(edge.child.rule, Linear) and edge.index == 2 and edge.parent.shape == edge.child.shape
-    return added or edge.child.op == "add"
+    """Whether the parent is a summand of the child: of a + b, or what linear adds to its product."""
+    return edge.child.op == "add" or isinstance(edge.child.rule, Linear) and edge.index == 2
 
 
 def rearranged(x: Any) -> Any:
