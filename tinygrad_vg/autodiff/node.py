@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 births = count(1)  # shared by births and changes, so that the two can be compared; never printed
 latest_change = [0]
-new = object.__new__  # makes a node of its class, still without anything; born() follows
 AnyNode = TypeVar("AnyNode", bound="Node")
 
 
@@ -76,14 +75,6 @@ class Node(AbsentFromNodes):
         self._name = name if name is None or isinstance(name, Name) else Name(str(name))
         self.rule: Any = None
         self.birth, self.changed = next(births), 0  # changed: when a leaf was last given new data; 0: never
-
-    def born(self: AnyNode, rule: Any, y: Any) -> AnyNode:
-        """The node itself, which has its parents, with the rule that made it and its value."""
-        self._value, self.rule = y, rule
-        self._grad = self._name = None
-        self.birth, self.changed = next(births), 0
-        now = mode.get()
-        return self if now is None else self.noticed(now)
 
     def noticed(self: AnyNode, now: Mode) -> AnyNode:
         """A new node where something is out of the ordinary: under no_grad() it forgets where it came from."""
@@ -193,6 +184,17 @@ class Node(AbsentFromNodes):
         if self.rule is not None:
             raise TypeError(f"{describe(self)} is part of a graph, which is neither copied nor pickled; take its value with .data")
         return type(self), (plain(self), self._name)
+
+
+# How the life of every new node begins, once it has its parents. As text: it is pasted into the functions that make nodes.
+BIRTH = """
+    self._value, self.rule = y, _rule
+    self._grad = self._name = None
+    self.changed = 0
+    self.birth = _next(_births)
+    return self if _mode() is None else self.noticed(_mode())
+"""
+BIRTH_NAMES = {"_new": object.__new__, "_next": next, "_births": births, "_mode": mode.get}
 
 
 class Edge:

@@ -15,7 +15,7 @@ import numpy as np
 from ..hints import refuse
 from .derivatives import ON_NUMBERS, Elementwise, any_objects, as_object
 from .maps import Diagonal, LinearMap
-from .node import Name, Node, describe, new
+from .node import BIRTH, BIRTH_NAMES, Name, Node, describe
 from .operators import Operators
 from .sweep import backward
 from .written import Written, defined, renamed
@@ -90,7 +90,7 @@ class Scalar(Operators):
         letters = rule.letters(kinds)
         slopes = [renamed(str(row), letters) if issubclass(kind, Scalar) else "None" for row, kind in zip(rule.rows, kinds)]
         text = MAKE.format(value=renamed(rule.text, letters), slopes=", ".join([*slopes, "None", "None"][:3]))
-        return defined("make", text, {**ON_NUMBERS, "_new": new, "_rule": rule, "_Scalar": Scalar, "_as_numpy": as_numpy})
+        return defined("make", text, {**ON_NUMBERS, **BIRTH_NAMES, "_rule": rule, "_Scalar": Scalar, "_as_numpy": as_numpy})
 
     def local(self, i: int) -> LinearMap:
         return Diagonal(self.slopes[i], (), self.rule.slopes[i])
@@ -158,8 +158,7 @@ def make(_a, _b=None, _c=None):
     if type(y) is not float:
         y, self._da, self._db, self._dc = _as_numpy(_rule, _a, _b, _c)
     self._a, self._b, self._c = _a, _b, _c
-    return self.born(_rule, y)
-"""
+""" + BIRTH
 
 
 def as_floats(xs: tuple, what: str) -> list:

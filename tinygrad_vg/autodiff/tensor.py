@@ -15,7 +15,7 @@ import numpy as np
 from ..hints import refuse
 from .arrays import LOST, constant, leaf_array, locked, numbers_or_scalars
 from .maps import LinearMap
-from .node import Node, describe, new, plain
+from .node import BIRTH, BIRTH_NAMES, Node, describe, plain
 from .operators import Operators
 from .sweep import backward
 from .waiting import Waiting
@@ -72,9 +72,7 @@ class Tensor(Operators):
             y = rule.value(*values(operands))
         except (ValueError, IndexError) as error:
             raise unfit(rule, operands, error) from None
-        self = new(Tensor)
-        self._parents, self.hand_on = operands, hand_on_by_rule
-        return self.born(rule, y)
+        return born(rule, operands, y)
 
     @staticmethod
     def maker(rule: Written, kinds: tuple[type, ...]) -> Any:
@@ -83,8 +81,8 @@ class Tensor(Operators):
         copies = [f"{x} = _constant({x}, {rule.name!r})" for x, kind in zip(nodes, kinds) if not issubclass(kind, (Tensor, float, int))]
         zeros = [f"{x} = {x} or y.dtype.type({x})" for x, kind in zip(nodes, kinds) if issubclass(kind, (float, int)) and kind is not bool]
         text = MAKE.format(nodes=", ".join(nodes), copies="; ".join(copies), value=renamed(rule.text, letters), zeros="; ".join(zeros))
-        names = {"_new": new, "_Tensor": Tensor, "_constant": constant, "_unfit": unfit, "_rule": rule, "_hand_on": handing(rule, kinds)}
-        return defined("make", text, {**rule.values, **names})
+        names = {"_Tensor": Tensor, "_constant": constant, "_unfit": unfit, "_rule": rule, "_hand_on": handing(rule, kinds)}
+        return defined("make", text, {**rule.values, **BIRTH_NAMES, **names})
 
     def local(self, i: int) -> LinearMap:
         return self.rule.local(i, self._value, values(self._parents))
@@ -167,8 +165,16 @@ def hand_on_by_rule(self: Tensor, g: Any, gradients: dict[Node, Any], inside: An
             gradients[x] = gradients[x] + part if x in gradients else part
 
 
-# record() and hand_on_by_rule() once more, for a rule that is text: the text pasted in, and no loop. Of tanh the lines that
-# matter are `y = tanh(_a._value)` and, on the way back, `part = g * (1.0 - y * y)`.
+# How record() makes a node …
+BORN = """
+def born(_rule, operands, y):
+    self = _new(_Tensor)
+    self._parents, self.hand_on = operands, _hand_on
+""" + BIRTH
+born = defined("born", BORN, {**BIRTH_NAMES, "_Tensor": Tensor, "_hand_on": hand_on_by_rule})
+
+# … and record() and hand_on_by_rule() once more, for a rule that is text: the text pasted in, and no loop. Of tanh the
+# lines that matter are `y = tanh(_a._value)` and, on the way back, `part = g * (1.0 - y * y)`.
 MAKE = """
 def make({nodes}):
     {copies}
@@ -179,8 +185,7 @@ def make({nodes}):
     {zeros}
     self = _new(_Tensor)
     self._parents, self.hand_on = ({nodes},), _hand_on
-    return self.born(_rule, y)
-"""
+""" + BIRTH
 HAND_ON = """
 def hand_on(self, g, gradients, inside, graph):
     if graph:
