@@ -5,13 +5,14 @@
 """
 
 import math
+import re
 from typing import Any
 
 import numpy as np
 
 from .maps import Given, LinearMap, Rule, unbroadcast
 from .tensor import apply
-from .waiting import Waiting, WaitingProducts, times
+from .waiting import Waiting, WaitingProducts, dot  # noqa: F401  # dot is a word of the rules
 from .written import Written
 
 
@@ -24,6 +25,10 @@ class Product(Rule):
         """The other operand, which is what this one is multiplied by: `W` on the edge from linear to x."""
         named = [name or letter for name, letter in zip(names or self.operands, self.operands)]
         return "1" if i == 2 else named[1 - i]
+
+    def for_arrays(self, text: str) -> str:
+        """A.dot(B) in place of dot(A, B)."""
+        return re.sub(r"\bdot\(([\w.]+), ([\w.]+)\)", r"\1.dot(\2)", text)
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         """∂y/∂x_i t."""
@@ -55,29 +60,19 @@ class Linear(Product, Written):
 
 def product(a: Any, b: Any) -> Any:
     """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
-    if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2:
-        return a.dot(b)
     if not np.ndim(a) or not np.ndim(b):
         raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(a)} and {np.shape(b)}; a number takes *")
     return a @ b
 
 
 def to_left(g: Any, a: Any, b: Any) -> Any:
-    """∂L/∂A = g Bᵀ; a vector b is a column, and of a matrix times a vector the part is an outer product."""
-    if a.ndim == b.ndim == 2:
-        return times(g, b.T)
-    if a.ndim == 2 and b.ndim == 1:
-        return WaitingProducts((g.reshape(1, -1), b.reshape(1, -1)))
-    return stacked(0, g, a, b)
+    """∂L/∂A where one is no matrix; a vector b is a column, and of a matrix times a vector the part is an outer product."""
+    return WaitingProducts((g.reshape(1, -1), b.reshape(1, -1))) if a.ndim == 2 and b.ndim == 1 else stacked(0, g, a, b)
 
 
 def to_right(g: Any, a: Any, b: Any) -> Any:
-    """∂L/∂B = Aᵀ g; a vector a is a row."""
-    if a.ndim == b.ndim == 2:
-        return WaitingProducts((a, g))
-    if a.ndim == 1 and b.ndim == 2:
-        return WaitingProducts((a.reshape(1, -1), g.reshape(1, -1)))
-    return stacked(1, g, a, b)
+    """∂L/∂B where one is no matrix; a vector a is a row."""
+    return WaitingProducts((a.reshape(1, -1), g.reshape(1, -1))) if a.ndim == 1 and b.ndim == 2 else stacked(1, g, a, b)
 
 
 def stacked(i: int, g: Any, a: Any, b: Any) -> Any:
@@ -100,7 +95,7 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
                 return y + b
             if b.shape == W.shape[:1]:
                 return y + (b[None] if len(y) == 1 else b)  # like to like is quicker
-    except (AttributeError, ValueError):  # a number; shapes that do not fit
+    except ValueError:  # shapes that do not fit
         pass
     checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
     y = x @ W.swapaxes(1, 2)
@@ -108,10 +103,8 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
 
 
 def to_weight(g: Any, x: Any, W: Any) -> Any:
-    """∂L/∂W = gᵀ x."""
-    if W.ndim == 3:
-        return g.swapaxes(1, 2) @ x
-    return WaitingProducts((g, x) if x.ndim == 2 else (rows(g), rows(x)))
+    """∂L/∂W = gᵀ x where one is no matrix."""
+    return WaitingProducts((rows(g), rows(x))) if W.ndim == 2 else g.swapaxes(1, 2) @ x
 
 
 def to_bias(g: Any, b: Any) -> Any:
@@ -195,12 +188,15 @@ def written(kind: type, name: str, operands: str, value: str, *pulls: str) -> An
     return kind(name, operands.split(), value, list(pulls), globals(), globals())
 
 
-# fmt: off
-#                rule           operands   value              ∂L/∂ the first    ∂L/∂ the second          ∂L/∂ the third
-MATMUL = written(Matmul, "matmul", "A B",   "product(A, B)",   "to_left(g, A, B)", "to_right(g, A, B)")
-LINEAR = written(Linear, "linear", "x W",   "affine(x, W)",    "times(g, W)",      "to_weight(g, x, W)")
-AFFINE = written(Linear, "linear", "x W b", "affine(x, W, b)", "times(g, W)",      "to_weight(g, x, W)",     "to_bias(g, b)")
-# fmt: on
+# What each operand receives. Matrices come first: what is said of them is pasted in, and no function is called.
+TO_A = "dot(g, B.T) if A.ndim == B.ndim == 2 else to_left(g, A, B)"
+TO_B = "WaitingProducts((A, g)) if A.ndim == B.ndim == 2 else to_right(g, A, B)"
+TO_X = "dot(g, W) if W.ndim == 2 else g @ W"
+TO_W = "WaitingProducts((g, x)) if x.ndim == W.ndim == 2 else to_weight(g, x, W)"
+
+MATMUL = written(Matmul, "matmul", "A B", "dot(A, B) if A.ndim == B.ndim == 2 else product(A, B)", TO_A, TO_B)
+LINEAR = written(Linear, "linear", "x W", "affine(x, W)", TO_X, TO_W)
+AFFINE = written(Linear, "linear", "x W b", "affine(x, W, b)", TO_X, TO_W, "to_bias(g, b)")
 
 
 def matmul(a: Any, b: Any) -> Any:

@@ -78,11 +78,15 @@ class Tensor(Operators):
     def maker(rule: Written, kinds: tuple[type, ...]) -> Any:
         """The function that makes the Tensor of operands of these kinds: what record() does, for a rule that is text."""
         letters, nodes = rule.letters(kinds), NODES[: len(kinds)]
+        numbers = {x: kind for x, kind in zip(nodes, kinds) if issubclass(kind, (float, int))}
         copies = [f"{x} = _constant({x}, {rule.name!r})" for x, kind in zip(nodes, kinds) if not issubclass(kind, (Tensor, float, int))]
-        zeros = [f"{x} = {x} or y.dtype.type({x})" for x, kind in zip(nodes, kinds) if issubclass(kind, (float, int)) and kind is not bool]
-        text = MAKE.format(nodes=", ".join(nodes), copies="; ".join(copies), value=renamed(rule.text, letters), zeros="; ".join(zeros))
-        names = {"_Tensor": Tensor, "_constant": constant, "_unfit": unfit, "_rule": rule, "_hand_on": handing(rule, kinds)}
-        return defined("make", text, {**rule.values, **BIRTH_NAMES, **names})
+        zeros = [f"{x} = {x} or y.dtype.type({x})" for x, kind in numbers.items() if kind is not bool]  # 1 / 0 is inf to NumPy's 0
+        if not rule.broadcasts:  # a product: the text speaks of arrays
+            copies, zeros = [*copies, *(f"{x} = _array({x})" for x in numbers)], []
+        value = rule.for_arrays(renamed(rule.text, letters))
+        text = MAKE.format(nodes=", ".join(nodes), copies="; ".join(copies), value=value, zeros="; ".join(zeros))
+        names = {"_Tensor": Tensor, "_constant": constant, "_array": np.asarray, "_unfit": unfit, "_rule": rule, **BIRTH_NAMES}
+        return defined("make", text, {**rule.values, **names, "_hand_on": handing(rule, kinds)})
 
     def local(self, i: int) -> LinearMap:
         return self.rule.local(i, self._value, values(self._parents))
@@ -140,7 +144,7 @@ def handing(rule: Written, kinds: tuple[type, ...]) -> Any:
     letters, nodes = rule.letters(kinds), NODES[: len(kinds)]
     several = sum(not issubclass(kind, (float, int)) for kind in kinds) > 1  # only then can one be broadcast to the other
     arms = [
-        ARM.format(node=node, letter=letter, pull=pull, broadcasts=rule.broadcasts and several)
+        ARM.format(node=node, letter=letter, pull=rule.for_arrays(str(pull)), broadcasts=rule.broadcasts and several)
         for node, letter, pull, kind in zip(nodes, rule.operands, rule.pulls, kinds)
         if issubclass(kind, Tensor)
     ]

@@ -60,7 +60,7 @@ class WaitingProducts(Waiting):
 
     def summed(self) -> Any:
         G, X = self if len(self) == 2 else map(np.concatenate, (self[0::2], self[1::2]))
-        return times(G.T, X)
+        return dot(G.T, X)
 
     def fit(self) -> int:
         return self.CHUNK // (self[-2].nbytes + self[-1].nbytes or 1)
@@ -82,6 +82,6 @@ class WaitingParts(Waiting):
         return math.prod(self[-2].shape_in) // (self[-1].size or 1)
 
 
-def times(A: Any, B: Any) -> Any:
-    """A B; where B is a plain matrix, .dot is the quick way."""
-    return A.dot(B) if type(B) is np.ndarray and B.ndim == 2 else A @ B
+def dot(A: Any, B: Any) -> Any:
+    """A B of two matrices: for arrays .dot is the quick way, but with a node it does not record."""
+    return A.dot(B) if type(A) is type(B) is np.ndarray else A @ B

@@ -29,7 +29,7 @@ class Written(Rule):
         self.name, self.operands, self.text, self.pulls, self.values, self.names = name, operands, text, pulls, values, names
         self.value = compiled(f"lambda {', '.join(operands)}: {text}", values)  # type: ignore[method-assign]
         letters = {letter: f"xs[{i}]" for i, letter in enumerate(operands)}
-        cases = "".join(f"{renamed(str(pull), letters)} if i == {i} else " for i, pull in enumerate(pulls))
+        cases = "".join(f"({renamed(str(pull), letters)}) if i == {i} else " for i, pull in enumerate(pulls))
         self.back = compiled(f"lambda i, g, y, xs: {cases}None", names)  # type: ignore[method-assign]
         self.makers = Makers(self)
 
@@ -46,6 +46,10 @@ class Written(Rule):
                 raise TypeError(f"{self.name}: {letter} must be a constant, got a {kind.__name__}; pass its .data, or compare it: x > 0")
         node: Any = next((kind for kind in kinds if issubclass(kind, Node)), None)
         return node.maker(self, kinds) if node else self.on_constants
+
+    def for_arrays(self, text: str) -> str:
+        """The text as it is pasted in where its letters mean arrays."""
+        return text
 
     def on_constants(self, *xs: Any) -> Any:
         return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
