@@ -56,12 +56,12 @@ def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
     forward pass or the output was computed under no_grad().
     """
     order = differentiable(output)
-    leaves = {node for node in order if node.rule is None}
     gradients = {output: start(output, seed)}
     sweep(order, gradients, keep=None if keep else ())  # (): the leaves' stay
-    for leaf in leaves & gradients.keys():
-        g = leaf.settle(gradients[leaf])
-        gradients[leaf] = g if leaf._grad is None else leaf.owned(leaf._grad + g)
+    for node, g in gradients.items():
+        if node.rule is None:
+            g = node.settle(g)
+            gradients[node] = g if node._grad is None else node.owned(node._grad + g)
     deque(map(Node.__dict__["_grad"].__set__, gradients.keys(), gradients.values()), maxlen=0)  # one C call: Ctrl-C cannot fall inside
 
 
