@@ -8,8 +8,8 @@ forward, backward and freeing, in float64, with one thread for BLAS. Freed memor
 the system, to be fetched again page by page, hangs on what ran before, and can cost more than the engine.
 
 × limit is taken within each round, then its median over the rounds; quiet is the least time of all. The limit is hand-written NumPy
-(limit.py, limit_scalars.py) and always runs. A system that is not installed, or whose gradients are not the limit's, is named and
-left out.
+(limit.py, limit_scalars.py) and always runs; "hand" is the same as one would write it first (by_hand.py). A system that is not
+installed, or whose gradients are not the limit's, is named and left out.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def compare(name: str, processes: list[Process], rounds: int, small: bool = Fals
 def table(results: dict[str, dict[str, dict]], systems: list[str]) -> str:
     """Two tables in 80 columns: × limit, and the quiet times."""
     shown = [s for s in systems if any(s in figures for figures in results.values())]
-    widths = {s: max(6, len(s) + 1) for s in shown}
+    widths = {s: max(5, len(s) + 1) for s in shown}
     head = f"{'':4}" + "".join(f"{s:>{widths[s]}}" for s in shown)
     lines = ["times the limit, median of the rounds (of the limit itself: ms)", head]
     for name, figures in results.items():
@@ -169,7 +169,8 @@ def picture(results: dict[str, dict[str, dict]], path: str) -> None:
     from tinygrad_vg.drawing.axes import new_axes
     from tinygrad_vg.drawing.colours import GREY
 
-    shades = dict(zip(list(SYSTEMS)[1:], ["#b2182b", "#e08214", "#b2182b", "#2166ac", "#6baed6", "#1b7837", "#7f63b8", GREY, "#8c6d31"]))
+    reds, blues, others = ["#b2182b", "#e08214", "#b2182b"], ["#2166ac", "#6baed6"], ["#1b7837", "#7f63b8", GREY, "#8c6d31"]
+    shades = dict(zip(list(SYSTEMS)[1:], ["#c2a5cf", *reds, *blues, *others]))
     [ax] = new_axes()
     for place, figures in enumerate(results.values()):
         others = [s for s in figures if s != "limit"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import by_hand
 import limit
 import limit_scalars as scalars
 import numpy as np
@@ -25,6 +26,16 @@ class Limit:
     def program(self, workload: Workload) -> Any:
         if workload.form == "quadratic":
             return (scalars.Quadratic if workload.parameters["x"].ndim else scalars.SingleQuadratic)(workload)
+        return self.programs[workload.form](workload)
+
+
+class ByHand:
+    """Not an engine either: the same gradients as one would write them, without an eye on the clock."""
+
+    kinds = ("products",)
+    programs = {"rnn": by_hand.RNN, "lstm": by_hand.LSTM, "mlp": by_hand.MLP}
+
+    def program(self, workload: Workload) -> Any:
         return self.programs[workload.form](workload)
 
 
@@ -89,7 +100,7 @@ class Scalars(Ours):
 
 
 SYSTEMS = {
-    "limit": Limit, "ours": Ours, "linear": Linear, "scalars": Scalars, "torch": Torch, "addmm": Addmm,
+    "limit": Limit, "hand": ByHand, "ours": Ours, "linear": Linear, "scalars": Scalars, "torch": Torch, "addmm": Addmm,
     "autograd": Autograd, "mygrad": MyGrad, "micrograd": Micrograd, "jax": Jax,
 }  # fmt: skip
 PACKAGES = {"torch": "torch", "addmm": "torch", "autograd": "autograd", "mygrad": "mygrad", "micrograd": "micrograd", "jax": "jax"}
