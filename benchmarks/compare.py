@@ -21,6 +21,7 @@ import multiprocessing
 import os
 import platform
 import sys
+import textwrap
 import time
 from importlib.metadata import version
 from statistics import median
@@ -229,7 +230,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps({"versions": versions(), "results": results, "left out": left_out}, indent=1))
     else:
-        print(", ".join(f"{package} {number}" for package, number in versions().items()), table(results, systems), sep="\n\n")
+        ran = ", ".join(f"{package} {number}" for package, number in versions().items())
+        print(textwrap.fill(ran, 80), table(results, systems), sep="\n\n")
         for system, why in left_out.items():
             print("\n".join(f"left out: {system}{name and ' on '}{name}: {reason}"[:80] for name, reason in why.items()))
     if options.picture:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,11 @@ class Waiting(list):
     __array_ufunc__ = None  # array + waiting is left to __radd__
     dtype = None  # no node's, so that hand_on notices
     done: Any = None  # the sum of those that wait no longer
+
+    # What each kind adds:  summed()  the sum of those that wait      fit()  how many like the last may wait: memory stays small
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __add__(self, other: Any) -> Waiting:
         """self, with the other's contributions (or an array) added to it: nobody else holds what is waiting."""
@@ -39,14 +44,6 @@ class Waiting(list):
         if not self:
             return self.done
         return self.summed() if self.done is None else self.done + self.summed()
-
-    def summed(self) -> Any:
-        """The sum of those that wait."""
-        raise NotImplementedError
-
-    def fit(self) -> int:
-        """How many like the last may wait, so that memory stays small."""
-        raise NotImplementedError
 
 
 class WaitingProducts(Waiting):

@@ -11,9 +11,9 @@ from typing import Any
 from ..autodiff.node import Edge, Node, describe, history
 from ..autodiff.products import Linear, Matmul
 from ..autodiff.structure import Transpose
+from .factors import adds
 from .formulas import Form, form, names, operand, rank
 from .text import clean, wrapped
-from .zeros import adds
 
 
 class Explanation:

@@ -14,7 +14,7 @@ import numpy as np
 from ..autodiff.derivatives import Elementwise
 from ..autodiff.maps import Composed, LinearMap, LinearOperation
 from ..autodiff.node import Edge, Node, plain
-from ..autodiff.products import Einsum, Product
+from ..autodiff.products import Einsum, Linear, Product
 from .stations import Group
 
 KINDS = (
@@ -40,6 +40,11 @@ def family(edge: Edge) -> str:
     if isinstance(other, Node) and other.rule is not None:  # it was computed: of a product with a leaf, the leaf's own input
         return "other" if isinstance(rule, Product) and origin(edge.parent).rule is None else "gate"
     return "weight" if isinstance(other, Node) or isinstance(rule, Product) else "scale"
+
+
+def adds(edge: Edge) -> bool:
+    """Whether the parent is a summand of the child: of a + b, or what linear adds to its product."""
+    return edge.child.op == "add" or isinstance(edge.child.rule, Linear) and edge.index == 2
 
 
 def origin(x: Any) -> Any:
@@ -71,8 +76,8 @@ def factor(edge: Edge) -> str:
     text = edge.formula_here
     if isinstance(edge.child.rule, Elementwise):
         return text if text in ("1", "-1") or not edge.child.shape else f"diag({text})"
-    if text == "1" and edge.parent.shape == edge.child.shape:  # what linear adds, as it is
-        return text
+    if adds(edge) and edge.parent.shape == edge.child.shape:
+        return "1"
     return f"{text}ᵀ" if re.fullmatch(r"[\w.,\[\]]+", text) else f"({text})ᵀ"
 
 

@@ -21,8 +21,8 @@ from ..autodiff.derivatives import Elementwise
 from ..autodiff.node import Edge, Node, describe, history
 from ..autodiff.products import Product
 from ..autodiff.sweep import check_all_unchanged, dependents, start
-from .factors import LINEAR, norm
-from .zeros import CANCELLED, RECTIFIERS, Zero, adds, why_zero
+from .factors import LINEAR, adds, norm
+from .zeros import CANCELLED, RECTIFIERS, Zero, why_zero
 
 BEST = {"sigmoid": 0.25, "tanh": 1.0, "softplus": 1.0, "elu": 1.0, "gelu": 1.13, "gelu_gate": 0.40, "clip": 1.0}  # largest slopes
 FLAT = 0.1  # a slope below a tenth of the best its op has is flat: a sigmoid above 0.974, a tanh above 0.949

@@ -15,10 +15,9 @@ import numpy as np
 from ..autodiff.maps import Diagonal, Given, LinearMap
 from ..autodiff.node import Edge, Node
 from ..autodiff.sweep import check_all_unchanged, sweep
-from .factors import direct, factor
+from .factors import adds, direct, factor
 from .stations import Group, automatic, named, packed, shape_of, unpacked
 from .text import cut
-from .zeros import adds
 
 
 class Link(LinearMap):

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..autodiff.node import Node
-from .zeros import adds, linear_of
+from .factors import adds
+from .zeros import linear_of
 
 Sites = dict[Node, list[Node]]
 

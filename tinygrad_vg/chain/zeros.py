@@ -88,11 +88,6 @@ def linear_of(node: Node) -> bool:
     return isinstance(node.rule, LinearOperation) and node.op not in ("sum", "mean")
 
 
-def adds(edge: Edge) -> bool:
-    """Whether the parent is a summand of the child: of a + b, or what linear adds to its product."""
-    return edge.child.op == "add" or isinstance(edge.child.rule, Linear) and edge.index == 2
-
-
 def rearranged(x: Any) -> Any:
     """The node that x is a rearrangement of: W for W.T and W[0]."""
     while isinstance(x, Node) and linear_of(x):
