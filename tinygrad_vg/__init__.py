@@ -1,11 +1,16 @@
 """tinygrad_vg: reverse-mode automatic differentiation, small enough to read, that shows where the gradient went.
 
->>> from tinygrad_vg import Scalar
+>>> from tinygrad_vg import Scalar, history
 >>> x = Scalar(0.5, name="x")
->>> y = (x * 2).tanh()
+>>> y = (2 * x).named("z").tanh().named("y")
 >>> y.backward()
->>> print(f"dy/dx = {x.grad:.4f} = " + " × ".join(f"({edge.formula})" for node in (y, x * 2) for edge in node.edges))
-dy/dx = 0.8399 = (1 - y * y) × (b)
+>>> print(f"dy/dx = {x.grad:.4f}")
+dy/dx = 0.8399
+>>> for node in reversed(history(y)):
+...     for edge in node.edges:
+...         print(f"d{node.name}/d{edge.parent.name} = {edge.formula_here} = {float(edge.local):.4f}")
+dy/dz = 1 - y * y = 0.4200
+dz/dx = 2 = 2.0000
 """
 
 import importlib
@@ -47,5 +52,13 @@ def __getattr__(name: str) -> object:
 
 ROOMS = {"experiments", "theory", "training"}
 
-# what `from tinygrad_vg import *` brings: all of the above but the names that Python itself has
-__all__ = [name for name in dir() if not name.startswith("_") and name not in {"ROOMS", "abs", "importlib", "max", "min", "sum"}]
+# what `from tinygrad_vg import *` brings; of abs, max, min and sum Python has its own
+__all__ = [
+    "Chain", "Edge", "LinearMap", "LinearOperation", "Node", "OPS", "Rule", "Scalar", "Tensor", "add", "apply", "astype",
+    "broadcast_to", "clip", "concatenate", "cos", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum",
+    "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "gelu", "gelu_gate", "getitem", "grad", "gradcheck", "hessian",
+    "history", "hvp", "jacobian", "jvp", "leaky_relu", "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "maximum",
+    "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "relu", "reshape", "scalars", "sigmoid",
+    "sign", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes", "take", "tanh",
+    "theory", "training", "transpose", "uses", "var", "verdict", "where",
+]  # fmt: skip

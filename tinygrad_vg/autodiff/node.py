@@ -66,7 +66,6 @@ class Node(AbsentFromNodes):
     #   closed(value)            value, not to be written into        digits()            the value, as it is printed
     #   forget()                 the node without its parents
     if TYPE_CHECKING:
-
         def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, value: Any, name: Any):
@@ -230,6 +229,13 @@ class Edge:
         return f"Edge({describe(self.child)} -> {describe(self.parent)}: {self.formula})"
 
 
+class History(list):
+    """Nodes, oldest first. `x in history` asks for this very node, not for one of the same value."""
+
+    def __contains__(self, x: object) -> bool:
+        return any(x is node for node in self)
+
+
 def history(output: Node) -> list[Node]:
     """Every node that `output` was computed from, itself included, oldest first (parents before children)."""
     stack = [as_node(output, "history")]
@@ -239,7 +245,7 @@ def history(output: Node) -> list[Node]:
             if isinstance(parent, Node) and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=operator.attrgetter("birth"))
+    return History(sorted(seen, key=operator.attrgetter("birth")))
 
 
 def as_node(x: Any, what: str) -> Node:

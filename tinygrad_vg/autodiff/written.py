@@ -9,6 +9,7 @@ gradient on to them. The templates of both say how a node is built, so they are 
     a, b, c  operands (the rule's own letters)      _a, _b, _c  the same as nodes      y  value      g  gradient
 """
 
+import linecache
 import re
 from typing import Any
 
@@ -88,10 +89,18 @@ def in_floats(text: str) -> str:
 
 
 def compiled(text: str, names: dict[str, Any]) -> Any:
-    return eval(text, names)
+    """The value of the text, an expression."""
+    return eval(compile(text, with_source(text), "eval"), names)
 
 
 def defined(name: str, text: str, names: dict[str, Any]) -> Any:
     """The function of that name that the text, a def, defines."""
-    exec(text, names := dict(names))
+    exec(compile(text, with_source(text), "exec"), names := dict(names))
     return names[name]
+
+
+def with_source(text: str) -> str:
+    """A file name for the text, under which debuggers, tracebacks and inspect find its lines."""
+    name = f"<rule {len(linecache.cache)}: {text.strip().splitlines()[0]}>"
+    linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
+    return name
