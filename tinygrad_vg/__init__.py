@@ -16,26 +16,26 @@ dz/dx = 2 = 2.0000
 import importlib
 
 from . import drawing, nn
-from .autodiff.anomaly import detect_anomaly
-from .autodiff.calculus import hessian, hvp, jacobian
+from .autodiff.calculus import grad, hessian, hvp, jacobian, jvp
 from .autodiff.check import gradcheck
-from .autodiff.derivatives import absolute as abs
-from .autodiff.derivatives import (
-    add, clip, cos, divide, elementwise, elu, exp, expm1, gelu, gelu_gate, leaky_relu, log, log1p, maximum, minimum, multiply,
-    negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where,
-)  # fmt: skip
-from .autodiff.maps import LinearMap, LinearOperation, Rule
-from .autodiff.node import Edge, Node, history, no_grad
+from .autodiff.core import Edge, Node, history
+from .autodiff.guards import detect_anomaly, no_grad
+from .autodiff.maps import LinearMap, LinearOperation, Rule, apply
 from .autodiff.products import einsum, linear, matmul
 from .autodiff.protocols import OPS
 from .autodiff.reductions import log_softmax, logsumexp, max, min, prod, softmax, var
+from .autodiff.rows import elementwise
 from .autodiff.scalar import Scalar, scalars
+from .autodiff.table import absolute as abs
+from .autodiff.tensor import Tensor
+from .autodiff.table import (
+    add, clip, cos, divide, elu, exp, expm1, gelu, leaky_relu, log, log1p, maximum, minimum, multiply,
+    negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where,
+)  # fmt: skip
 from .autodiff.structure import (
     astype, broadcast_to, concatenate, diagonal, expand_dims, getitem, mean, reshape, split, squeeze, stack, sum, swapaxes,
     take, transpose,
 )  # fmt: skip
-from .autodiff.sweep import grad, jvp
-from .autodiff.tensor import Tensor, apply
 from .chain import Chain, explain, paths, uses, verdict
 from .drawing import draw
 
@@ -56,7 +56,7 @@ ROOMS = {"experiments", "theory", "training"}
 __all__ = [
     "Chain", "Edge", "LinearMap", "LinearOperation", "Node", "OPS", "Rule", "Scalar", "Tensor", "add", "apply", "astype",
     "broadcast_to", "clip", "concatenate", "cos", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum",
-    "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "gelu", "gelu_gate", "getitem", "grad", "gradcheck", "hessian",
+    "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "gelu", "getitem", "grad", "gradcheck", "hessian",
     "history", "hvp", "jacobian", "jvp", "leaky_relu", "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "maximum",
     "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "relu", "reshape", "scalars", "sigmoid",
     "sign", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes", "take", "tanh",

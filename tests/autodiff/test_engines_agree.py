@@ -162,7 +162,8 @@ def test_a_row_is_the_same_for_a_scalar_and_for_a_tensor_to_the_second_order(op)
 @pytest.mark.parametrize("chunk", [1, 500, 1 << 18])
 def test_a_weight_used_many_times_collects_every_use(chunk, monkeypatch):
     """60 steps of h = tanh(W h + x), in a batch and alone, and W once more by itself: mixed uses, carried out in any portions."""
-    from tinygrad_vg.autodiff.waiting import WaitingProducts
+    from tinygrad_vg.autodiff.structure import Select
+    from tinygrad_vg.autodiff.waiting import WaitingParts, WaitingParts, WaitingProducts, WaitingProducts
 
     monkeypatch.setattr(WaitingProducts, "CHUNK", chunk)
     rng = np.random.default_rng(5)
@@ -211,7 +212,6 @@ def test_parts_of_an_array_are_put_back_together_whatever_they_overlap():
 @pytest.mark.parametrize("uses", [1, 5])
 def test_the_whole_is_made_once_for_as_many_parts_as_make_it_up(uses, monkeypatch):
     """A sequence cut into its steps: zeros of the whole once for each time it is used in full, not once for each step."""
-    from tinygrad_vg.autodiff.waiting import WaitingParts
 
     made, summed = [], WaitingParts.summed
     monkeypatch.setattr(WaitingParts, "summed", lambda self: made.append(len(self)) or summed(self))
@@ -224,8 +224,6 @@ def test_the_whole_is_made_once_for_as_many_parts_as_make_it_up(uses, monkeypatc
 @pytest.mark.parametrize("kind", ["products", "parts"])
 def test_what_waits_stays_small_whatever_sizes_come_in_turn(kind):
     """Large and small by turns, many small after one large: never more than a chunk of products, or the whole array, and one more."""
-    from tinygrad_vg.autodiff.structure import Select
-    from tinygrad_vg.autodiff.waiting import WaitingParts, WaitingProducts
 
     whole = np.zeros((500, 4))
     for counts in ([500, 1] * 40, [500, *[1] * 900], [1, 2, 3, 500] * 30, [*[1] * 700, 500, 500], [400, 7] * 60):

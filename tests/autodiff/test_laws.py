@@ -19,7 +19,7 @@ from samples import CENTRAL, LAYOUTS, SAMPLES, STRIDES, Case, cases
 from tally import count
 
 import tinygrad_vg as vg
-from tinygrad_vg.autodiff.derivatives import Elementwise
+from tinygrad_vg.autodiff.rows import Elementwise
 from tinygrad_vg.autodiff.written import Written
 
 OPS = sorted(vg.OPS)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Scalar, Tensor, detect_anomaly, grad, log, no_grad, tanh
-from tinygrad_vg.autodiff.derivatives import Elementwise
 from tinygrad_vg.autodiff.maps import LinearOperation
 from tinygrad_vg.autodiff.products import Product
+from tinygrad_vg.autodiff.rows import Elementwise
 
 BOTH = pytest.mark.parametrize("leaf", [Scalar, Tensor])
 

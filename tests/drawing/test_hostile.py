@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_vg import Chain, Scalar, Tensor, draw, linear, square, tanh
-from tinygrad_vg.autodiff.derivatives import elementwise
+from tinygrad_vg.autodiff.rows import elementwise
 from tinygrad_vg.drawing import render
 from tinygrad_vg.drawing.columns import columns_svg
 

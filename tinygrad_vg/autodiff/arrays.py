@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node, describe
+from .core import Node, describe
 
 
 def leaf_array(data: Any) -> np.ndarray:

@@ -1,13 +1,79 @@
 """What follows from the gradient?  Jacobians, Hessians, and the Hessian times a vector, all from the same sweep."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from .core import History, Node, describe, history, plain, sweep
+from .guards import Unrecorded
 from .maps import unit_arrays
-from .node import Node
-from .sweep import grad, jvp
+
+
+def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False) -> Any:
+    """The gradient of `output` with respect to each of `inputs` (one node, or a list of nodes); touches no .grad.
+
+    seed          as in backward(); with create_graph it may be a node
+    create_graph  False: floats for Scalars, arrays for Tensors. True: nodes, to be differentiated again
+
+    Zeros where the output does not depend on the input. Errors as in backward(), and TypeError for an input that is not a node.
+    """
+    order, wanted = differentiable(output), nodes(inputs)
+    keep, g = set(wanted), output.start(seed, create_graph)
+    gradients = {output: type(output)(g) if create_graph and not isinstance(g, Node) else g}
+    every = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
+    sweep(order, gradients, keep=keep, inside=None if every else dependents(order, wanted), graph=create_graph)
+    results = []
+    for x in wanted:
+        g = x.finalise(gradients[x]) if x in gradients else x.as_gradient(0.0, "zero")
+        results.append(x.own_copy(g) if not create_graph else g if isinstance(g, Node) else type(x)(g))  # type: ignore[call-arg]
+    return results if isinstance(inputs, (list, tuple)) else results[0]
+
+
+def jvp(output: Node, inputs: Any, tangents: Any) -> Any:
+    """Forward mode on the recorded graph: how `output` moves when each of `inputs` moves along its tangent.
+
+    inputs, tangents  one node and one array of its shape, or two lists of equal length
+    Returns a float or an array of the output's shape: J t, with the same local derivatives as the reverse sweep.
+    """
+    wanted, given = nodes(inputs), tangents if isinstance(inputs, (list, tuple)) else [tangents]
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"jvp with a list of inputs needs a list of tangents, one for each; got {type(given).__name__}")
+    if len(wanted) != len(given):
+        raise ValueError(f"jvp needs one tangent for each input; got {len(wanted)} inputs and {len(given)} tangents")
+    order = differentiable(output)
+    moved = {x: x.as_gradient(plain(t), f"the tangent of {describe(x)}") for x, t in zip(wanted, given)}
+    for node in order:
+        parts = [edge.local.push(moved[edge.parent]) for edge in node.edges if edge.parent in moved] if node not in moved else []
+        if parts:
+            moved[node] = node.finalise(sum(parts[1:], parts[0]))
+    return output.own_copy(moved[output] if output in moved else output.as_gradient(0.0, "zero"))
+
+
+def dependents(order: list[Node], sources: Iterable[Node]) -> set[Node]:
+    """The nodes of `order` that are computed from any of `sources`, these included."""
+    marked = set(sources)
+    for node in order:
+        if any(parent in marked for parent in node.variables):
+            marked.add(node)
+    return marked
+
+
+def nodes(inputs: Any) -> list[Node]:
+    """The inputs as a list of nodes; else TypeError."""
+    listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    for x in listed:
+        if not isinstance(x, Node):
+            raise TypeError(f"the inputs must be nodes (Scalars or Tensors), got {type(x).__name__}; a plain array is a constant")
+    return listed
+
+
+def differentiable(output: Any) -> History:
+    """The history of an output that has one, every leaf as it was when used; else an error that says why not."""
+    order = history(output)
+    output.check(order)
+    return order
 
 
 def jacobian(output: Node, input: Node) -> np.ndarray:
@@ -37,7 +103,7 @@ def hvp(output: Node, input: Node, vector: Any) -> Any:
     """
     check_nodes("hvp", output, input)
     g = grad(output, input, create_graph=True)
-    return grad(g, input, seed=input.like(vector, "the vector"))
+    return grad(g, input, seed=input.as_gradient(vector, "the vector"))
 
 
 def check_nodes(what: str, output: Any, input: Any) -> None:

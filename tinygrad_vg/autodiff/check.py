@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from .arrays import numbers_or_scalars
-from .calculus import jacobian
+from .calculus import grad, jacobian
+from .core import Node, plain
 from .maps import unit_arrays
-from .node import Node, plain
 from .scalar import Scalar
-from .sweep import grad
 from .tensor import Tensor
 
 COMPLEX_STEP = 1e-30

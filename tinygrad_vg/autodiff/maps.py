@@ -11,12 +11,13 @@ without building a map for each edge; that it gives edge.local.pull(g), to the l
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .node import Node
+from .core import Node, plain
 
 DENSE_LIMIT = 2_000
 
@@ -101,6 +102,7 @@ class Rule:
     """
 
     name = "op"
+    takes_constants = False  # whether some operands may not be nodes
 
     def value(self, *xs: Any) -> Any:
         raise TypeError(f"{type(self).__name__} needs a method value(*xs) that returns an array")
@@ -110,19 +112,46 @@ class Rule:
         raise TypeError(f"{type(self).__name__} needs a method local(i, y, xs) that returns the linear map ∂y/∂x_i")
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        """What x_i receives of the gradient g: local(i, y, xs).pull(g). Rules of the engine may write it out, for speed."""
+        """What x_i receives of g. Rules of the engine may write it out, for speed."""
         return self.local(i, y, xs).pull(g)
 
-    def fitted(self, part: Any, shape: tuple[int, ...]) -> Any:
-        """What to do with a part of a gradient that is not of its parent's shape: ValueError."""
-        raise ValueError(f"the derivative of {self.name} gave {getattr(part, 'shape', type(part).__name__)} for a parent of shape {shape}")
+    def parts(self, node: Any, g: Any, inside: Container | None = None) -> Any:
+        """What each parent receives of g; None for a constant, and for a node outside."""
+        return self.parts_from(node, g, inside, node._value, [x._value if isinstance(x, Node) else x for x in node.parents])
+
+    def parts_of_nodes(self, node: Any, g: Any, inside: Container | None = None) -> Any:
+        """The same made of nodes: a graph of the derivative."""
+        return self.parts_from(node, g, inside, node, node.parents)
+
+    def parts_from(self, node: Any, g: Any, inside: Container | None, y: Any, xs: Any) -> list:
+        wanted = [isinstance(x, Node) and (inside is None or x in inside) for x in node.parents]
+        return [self.back(i, g, y, xs) if asked else None for i, asked in enumerate(wanted)]
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """∂y/∂x_i as text, in the letters of the rule or, where they are given, in the names of the operands and of y."""
         return self.name
 
+    def of_constants(self, *xs: Any) -> Any:
+        """The value where no operand is a node."""
+        return self.value(*xs)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def apply(rule: Any, *operands: Any) -> Any:
+    """A rule on its operands: recorded as a node if any of them is a node, else just computed on arrays.
+
+    rule      a Rule: an object with name, value(*xs) and local(i, y, xs), as in docs/your_own_op.md
+    operands  Tensors (or Scalars), and constants: arrays and numbers
+
+    ValueError or IndexError, with the names and shapes of the operands, where value() finds that they do not fit;
+    TypeError for an operand that is neither a node nor real numbers.
+    """
+    for x in operands:
+        if isinstance(x, Node):
+            return x.record(rule, operands)
+    return rule.of_constants(*operands)
 
 
 class Transposed(LinearMap, Rule):
@@ -158,14 +187,18 @@ class Composed(LinearMap):
 
 
 class Diagonal(LinearMap):
-    """Each entry by its own factor: y_i depends on x_i only, ∂y_i/∂x_j = d_i δ_ij. A Scalar's edge is one of shape ()."""
+    """Each entry by its own factor: y_i depends on x_i only, ∂y_i/∂x_j = d_i δ_ij. A Scalar's edge is one of shape ().
 
-    def __init__(self, d: Any, shape: tuple[int, ...], text: str = "d"):
+    selects  where d is 0 the entry is cut off: 0, whatever comes, even an infinite g
+    """
+
+    def __init__(self, d: Any, shape: tuple[int, ...], text: str = "d", selects: bool = False):
         self.d, self.shape_in, self.shape_out, self.text = d, shape, shape, f"diag({text})" if shape else text
+        self.selects = selects
 
     # fmt: off
-    def _push(self, t: Any) -> Any: return t * self.d
-    def _pull(self, g: Any) -> Any: return g * self.d
+    def _push(self, t: Any) -> Any: return selected(t, self.d) if self.selects else t * self.d
+    def _pull(self, g: Any) -> Any: return selected(g, self.d) if self.selects else g * self.d
     # fmt: on
 
     def dense(self) -> np.ndarray:
@@ -174,7 +207,14 @@ class Diagonal(LinearMap):
         return np.where(np.eye(len(matrix), dtype=bool), matrix, 0.0)  # off the diagonal 0, also where an entry is inf
 
 
-class Given(LinearMap):
+def selected(g: Any, slope: Any) -> Any:
+    """g * slope, but exactly 0 where the slope is 0: what was cut off receives nothing, not even of an infinite g."""
+    if getattr(slope, "dtype", None) == bool:
+        return np.where(slope, g, 0.0)
+    return np.where(plain(slope) != 0, g, 0.0) * slope
+
+
+class FunctionMap(LinearMap):
     """A map given as two functions, push and pull."""
 
     def __init__(self, push: Any, pull: Any, shape_in: tuple[int, ...], shape_out: tuple[int, ...], text: str):
@@ -220,7 +260,7 @@ class LinearOperation(LinearMap, Rule):
         return self.name
 
 
-class Spread(LinearOperation):
+class Broadcast(LinearOperation):
     """Repeat along new and stretched axes, as broadcasting does; the transpose adds up what was repeated."""
 
     name = "broadcast_to"

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..hints import NUMPY as HINTS
 from . import products, reductions, structure
-from .derivatives import OPS, any_objects, as_object
-from .node import plain
+from .core import plain
+from .rows import BUILT_IN, OPS, any_objects, as_object
 from .scalar import Scalar
 from .tensor import Tensor
 
@@ -22,6 +21,10 @@ for _module, _names in (
     (reductions, "max min var prod logsumexp softmax log_softmax"),
 ):
     OPS |= {name: getattr(_module, name) for name in _names.split()}
+
+
+BUILT_IN |= OPS.keys()
+ADVICE: dict[str, str] = {}  # what to write in place of a NumPy function that does not record; filled by hints.py
 
 
 def by_axis(reduction: Any) -> Any:
@@ -69,7 +72,7 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
     """
     if isinstance(self, Scalar) and any_objects(inputs) and method == "__call__" and not kwargs:
         rule = getattr(NUMPY.get(ufunc), "rule", None)
-        return rule.each(*inputs) if rule else ufunc(*map(as_object, inputs))
+        return rule.map_entries(*inputs) if rule else ufunc(*map(as_object, inputs))
     refuse_special_calls(ufunc, method, kwargs, type(self).__name__)
     return ufunc(*map(plain, inputs)) if ufunc in LOOK else NUMPY[ufunc](*inputs)
 
@@ -93,7 +96,7 @@ def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: di
         return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
     if function not in NUMPY:
         name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
-        way = f"; try {HINTS[name]}" if name in HINTS else ""
+        way = f"; try {ADVICE[name]}" if name in ADVICE else ""
         raise TypeError(f"np.{name} does not record on a Tensor; write it in other ops, or use .data for plain values{way}")
     given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key == "axis"}
     try:
@@ -108,18 +111,12 @@ def deeply_plain(x: Any) -> Any:
     return type(x)(map(deeply_plain, x)) if isinstance(x, (list, tuple)) else plain(x)
 
 
-def matmul_from_right(b: Any, a: Any) -> Any:
-    """a @ b for a Tensor b and a plain array a: see matmul."""
-    return products.matmul(a, b)
-
-
 # The methods of Tensors and Scalars that come from the ops above.
 _methods = "reshape transpose swapaxes squeeze sum mean take diagonal astype max min var prod logsumexp softmax log_softmax".split()
 for _kind, _name, _method in (
     *((Tensor, name, OPS[name]) for name in _methods),
     (Tensor, "__getitem__", structure.getitem), (Tensor, "dot", dot), (Tensor, "T", property(structure.transpose)),
-    (Tensor, "__matmul__", products.matmul), (Tensor, "__rmatmul__", matmul_from_right),
-    (Tensor, "__array_ufunc__", array_ufunc), (Tensor, "__array_function__", array_function),
+        (Tensor, "__array_ufunc__", array_ufunc), (Tensor, "__array_function__", array_function),
     (Scalar, "__array_ufunc__", array_ufunc), (Scalar, "__array_function__", array_function),
 ):  # fmt: skip
     setattr(_kind, _name, _method)

@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..hints import numpys_words
-from .derivatives import exp, log, square, where
-from .maps import Diagonal, LinearMap, Rule
-from .node import Node, plain
+from .core import Node, plain
+from .maps import Diagonal, LinearMap, Rule, apply, selected
 from .structure import Sum, concatenate, getitem, mean, reshape, sum, transpose
-from .tensor import apply
+from .table import exp, log, square, where
 
 
 class Weighted(Rule):
     """The rule of a reduction along axes whose derivative is a weight for each entry: ∂y/∂x_i = w_i."""
 
     text: str
+    selects = False  # where the weight is 0, an entry receives exactly 0
     weights: Any  # weights(y, x) = w
 
     def __init__(self, name: str, axis: Any, keepdims: bool):
@@ -31,12 +30,13 @@ class Weighted(Rule):
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         (x,) = xs
-        return self.spread(g, x) * self.weights(self.spread(y, x), x)
+        g, w = self.spread(g, x), self.weights(self.spread(y, x), x)
+        return selected(g, w) if self.selects else g * w
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         (x,) = xs
         w = self.weights(self.spread(y, x), x)
-        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(w, x.shape, "w")
+        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(w, x.shape, "w", self.selects)
 
     def spread(self, g: Any, x: Any) -> Any:
         """g, or y, with its reduced axes back as axes of size 1."""
@@ -50,6 +50,7 @@ class Extreme(Weighted):
     """max or min. The weights are constants: the second derivative is zero."""
 
     text = "1 at the entry that is chosen, 1/k where k tie"
+    selects = True
 
     def value(self, x: Any) -> Any:
         if x.dtype != object:
@@ -75,32 +76,27 @@ class LogSumExp(Weighted):
         return softmax(x, self.axis)
 
 
-@numpys_words
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The largest entry along `axis`; entries that tie share the gradient equally. ValueError on an empty axis."""
     return apply(Extreme("max", axis, keepdims), x)
 
 
-@numpys_words
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The smallest entry along `axis`; entries that tie share the gradient equally. ValueError on an empty axis."""
     return apply(Extreme("min", axis, keepdims), x)
 
 
-@numpys_words
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log Σ exp(x) along `axis`, without overflow; its gradient is softmax(x). -inf on an empty axis."""
     return apply(LogSumExp("logsumexp", axis, keepdims), x)
 
 
-@numpys_words
 def softmax(x: Any, axis: Any = -1) -> Any:
     """exp(x) / Σ exp(x) along `axis`, without overflow: the largest entry, as a constant, is taken off first."""
     e = exp(x - largest(x, axis))
     return e / sum(e, axis, keepdims=True)
 
 
-@numpys_words
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """x - logsumexp(x) along `axis`: the log of softmax, exact where softmax underflows."""
     return x - logsumexp(x, axis, keepdims=True)
@@ -120,7 +116,6 @@ def numbers_of(x: Any) -> np.ndarray:
     return x.astype(float) if x.dtype.kind in "biu" else x
 
 
-@numpys_words
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """The variance along `axis`: Σ (x - mean)² / (n - ddof). ValueError unless ddof is a whole number from 0 to n - 1."""
     centre = mean(x, axis, keepdims=True)
@@ -130,7 +125,6 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     return sum(square(x - centre), axis, keepdims) / (count - ddof)
 
 
-@numpys_words
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
     if not isinstance(x, Node):

@@ -6,16 +6,15 @@ Each is its own local derivative, so a class says two things only: what it does,
     sum ᵀ      spread               broadcast ᵀ  add up               concatenate ᵀ  cut apart
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..hints import numpys_words
-from .maps import LinearMap, LinearOperation, Rule, Spread
-from .node import Node
-from .tensor import apply
-from .waiting import WaitingParts
+from .core import Node
+from .maps import Broadcast, LinearMap, LinearOperation, Rule, apply
+from .tensor import DeferredSum
 
 
 # fmt: off
@@ -60,11 +59,11 @@ class Select(LinearOperation):
         return x[self.index]
 
     def adjoint(self, g: Any) -> Any:
-        return WaitingParts((self, g)).total()
+        return DeferredSelections([(self, g)]).total()
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         map = self.local(i, y, xs)
-        return map._pull(g) if isinstance(g, Node) else WaitingParts((map, g))
+        return map._pull(g) if isinstance(g, Node) else DeferredSelections([(map, g)])
 
     def add(self, x: np.ndarray, g: Any) -> None:
         """Add g to the entries of x that are selected."""
@@ -74,6 +73,20 @@ class Select(LinearOperation):
             part += g  # it is a view; x[index] += g would write the sum once more
         else:
             x[self.index] += g
+
+
+class DeferredSelections(DeferredSum):
+    """[(selection, g), …]: as many wait as make up the whole array, which is then made once for all of them."""
+
+    def add_up(self) -> np.ndarray:
+        whole = np.zeros(self[0][0].shape_in, self[0][1].dtype)
+        for selection, g in self:
+            selection.add(whole, g)
+        return whole
+
+    def most(self) -> int:
+        selection, g = self[-1]
+        return math.prod(selection.shape_in) // (g.size or 1)
 
 
 class Sum(LinearOperation):
@@ -140,13 +153,11 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose(x, tuple(order))
 
 
-@numpys_words
 def expand_dims(x: Any, axis: Any) -> Any:
     """x with axes of size 1 put in at `axis`."""
     return reshape(x, np.expand_dims(np.empty(np.shape(x), bool), axis).shape)
 
 
-@numpys_words
 def squeeze(x: Any, axis: Any = None) -> Any:
     """x without its axes of size 1 (those in `axis`, or all)."""
     return reshape(x, np.squeeze(np.empty(np.shape(x), bool), axis).shape)
@@ -157,10 +168,9 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
     The gradient of an entry is the sum over its copies.
     """
-    return apply(Spread(shape=shape), x)
+    return apply(Broadcast(shape=shape), x)
 
 
-@numpys_words
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum along `axis`: an int, a tuple of them, or None for all. keepdims: the axis stays, with size 1.
 
@@ -169,7 +179,6 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return apply(Sum(axis=axis, keepdims=keepdims), x)
 
 
-@numpys_words
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The mean along `axis`: an int, a tuple of them, or None for all. keepdims: the axis stays, with size 1.
 
@@ -204,7 +213,6 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return take(x, np.diagonal(places, offset, axis1, axis2))
 
 
-@numpys_words
 def concatenate(xs: Any, axis: int | None = 0) -> Any:
     """The arrays (or Tensors) of the list `xs` joined along an axis they have: concatenate([a, b]) of (2, n) and (3, n) is (5, n).
 
@@ -216,7 +224,6 @@ def concatenate(xs: Any, axis: int | None = 0) -> Any:
     return apply(Join("concatenate", axis, [np.shape(x) for x in xs]), *xs)
 
 
-@numpys_words
 def stack(xs: Any, axis: int = 0) -> Any:
     """The arrays (or Tensors) of the list `xs` joined along a new axis: stack([a, b]) of two (n,) is (2, n).
 

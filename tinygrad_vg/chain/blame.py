@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff.node import describe
+from ..autodiff.core import describe
 from .blame_table import blame_table, told
 from .factors import KINDS, jsonable, norm, scaled, unfit
 from .stretches import stretches

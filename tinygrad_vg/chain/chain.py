@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node, describe
-from ..autodiff.sweep import differentiable, start
+from ..autodiff.calculus import differentiable
+from ..autodiff.core import Node, describe
 from .blame import Blame
 from .factors import jsonable, norm
 from .horizon import Horizon
@@ -69,7 +69,7 @@ class Chain:
             if source in set(link.ops):
                 raise ValueError(why_not(link.start, link.end, path))
         with np.errstate(all="ignore"):
-            self.gradients, self.log_product = self.pull_through(start(output, seed))
+            self.gradients, self.log_product = self.pull_through(output.start(seed))
 
     def pull_through(self, seed: Any) -> tuple[list[np.ndarray], list[float]]:
         """Pull the seed back link by link: the gradient at each station and the log of its size relative to the seed's."""
@@ -143,7 +143,7 @@ class Chain:
         old = other.links[i]
         other.links[i] = Replaced(old, as_map(map if without is None else left_out(old, without), old))
         with np.errstate(all="ignore"):
-            other.gradients, other.log_product = other.pull_through(start(self.output, self.seed))
+            other.gradients, other.log_product = other.pull_through(self.output.start(self.seed))
         return other
 
     def index(self, link: int | str) -> int:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.core import plain
 from ..autodiff.maps import DENSE_LIMIT
-from ..autodiff.node import plain
 from .factors import exp
 from .table import figure, signed
 from .text import Printed

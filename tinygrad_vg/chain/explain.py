@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..autodiff.node import Edge, Node, describe, history
+from ..autodiff.core import Edge, Node, describe, history
 from ..autodiff.products import Linear, Matmul
 from ..autodiff.structure import Transpose
 from .factors import adds

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.derivatives import Elementwise
+from ..autodiff.core import Edge, Node, plain
 from ..autodiff.maps import Composed, LinearMap, LinearOperation
-from ..autodiff.node import Edge, Node, plain
 from ..autodiff.products import Einsum, Linear, Product
+from ..autodiff.rows import Elementwise
 from .stations import Group
 
 KINDS = (

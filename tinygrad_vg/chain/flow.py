@@ -17,19 +17,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.derivatives import Elementwise
-from ..autodiff.node import Edge, Node, describe, history
+from ..autodiff.calculus import dependents
+from ..autodiff.core import Edge, Node, describe, history
+from ..autodiff.guards import check_all_unchanged
 from ..autodiff.products import Product
-from ..autodiff.sweep import check_all_unchanged, dependents, start
+from ..autodiff.rows import Elementwise
 from .factors import LINEAR, adds, norm
-from .zeros import CANCELLED, RECTIFIERS, Zero, why_zero
+from .zeros import CANCELLED, Zero, why_zero
 
-BEST = {"sigmoid": 0.25, "tanh": 1.0, "softplus": 1.0, "elu": 1.0, "gelu": 1.13, "gelu_gate": 0.40, "clip": 1.0}  # largest slopes
 FLAT = 0.1  # a slope below a tenth of the best its op has is flat: a sigmoid above 0.974, a tanh above 0.949
 OFF = 0.9  # rectifiers that stop nine tenths of the gradient are dead; to stop half of it is their normal work
 SLOPES, WEIGHTS, MERGES, DEAD, SATURATED, COUNT = range(6)  # the columns of an account: nats, and the number of factors;
-OPS = [*BEST, *sorted(RECTIFIERS), "leaky_relu"]  # and of the slopes, how many nats are those of each of these
-WIDTH = COUNT + 1 + len(OPS)
+OPS: list[str] = []  # and of the slopes, how many nats are those of each of these, the activations met so far
 
 # How the loss is told from the model: at most one penalty, then the error; what is neutral belongs to the loss above either.
 PENALTIES = {"square": "square", "abs": "square", "power": "square", "log": "log", "log1p": "log", "logsumexp": "end", "softplus": "end"}
@@ -75,12 +74,13 @@ class Flow:
         reached = dependents(order, sources)
         self.path, self.sources, self.through = [node for node in order if node in reached], set(sources), through
         self.on_path, self.connected, self.met = set(self.path), output in reached, np.zeros(3)
+        OPS.extend(sorted({node.op for node in self.path if is_activation(node)} - set(OPS)))
         if self.connected:
             check_all_unchanged(order)
             self.infinite = next((f"{describe(x)} is inf or nan" for x in self.path if not np.all(np.isfinite(x.data))), "")
             loss = loss_part(output, self.path) - self.sources if seed is None and output.size == 1 else set()
             with np.errstate(all="ignore"):
-                self.follow({output: [Part(*scaled(np.asarray(start(output, seed), float), 0), np.zeros(WIDTH))]}, loss)
+                self.follow({output: [Part(*scaled(np.asarray(output.start(seed), float), 0), empty())]}, loss)
 
     def follow(self, parts: dict[Node, list[Part]], loss: set[Node]) -> None:
         """The sweep: first through the loss; the account starts afresh at the prediction and ends at the sources."""
@@ -104,7 +104,7 @@ class Flow:
     def at(self, nodes: Iterable[Node]) -> Part:
         """What reaches those of the nodes that are sources, as one vector."""
         found = [self.reached[node] for node in nodes if node in self.reached]
-        return laid_together(found) if found else Part(np.zeros(1), 0, np.zeros(WIDTH), CANCELLED)
+        return laid_together(found) if found else Part(np.zeros(1), 0, empty(), CANCELLED)
 
     def hand_on(self, node: Node, part: Part, parts: dict[Node, list[Part]]) -> None:
         """To each parent on the path its contribution, the edge's gain added to the account."""
@@ -122,20 +122,29 @@ class Flow:
 
     def entry_of(self, edge: Edge, d: np.ndarray | None, part: Part, gain: float) -> np.ndarray:
         """What the edge adds to the account; its slopes are counted, each weighted by the squared gradient that it meets."""
-        entry = np.zeros(WIDTH)
+        entry = empty()
         rule = edge.child.rule
         entry[COUNT] = d is not None or isinstance(rule, Product) and not adds(edge) or rule.name in ("multiply", "divide")
         entry[WEIGHTS if d is None else SLOPES] = gain
         if d is not None:
             d = np.broadcast_to(np.abs(d), part.c.shape)
             g = part.c**2 / np.sum(part.c**2)
-            off, flat = d == 0, d < FLAT * BEST.get(rule.name, 0.0)
+            off, flat = d == 0, d < FLAT * (rule.largest_slope or 0.0)
             self.met += [np.mean(off), np.mean(flat), 1.0]
-            entry[DEAD] = gain * (rule.name not in BEST and np.sum(g * off) > OFF)
+            entry[DEAD] = gain * (rule.largest_slope is None and np.sum(g * off) > OFF)
             entry[SATURATED] = gain * bool(np.sum(g * flat) > 0.5)
-            if rule.name in OPS:
-                entry[COUNT + 1 + OPS.index(rule.name)] = gain
+            entry[COUNT + 1 + OPS.index(rule.name)] = gain
         return entry
+
+
+def empty() -> np.ndarray:
+    """An account with nothing in it."""
+    return np.zeros(COUNT + 1 + len(OPS))
+
+
+def is_activation(node: Node) -> bool:
+    """Whether the node's op has slopes: elementwise, and not linear."""
+    return isinstance(node.rule, Elementwise) and node.rule.name not in LINEAR
 
 
 def merged(parts: list[Part]) -> Part:
@@ -145,7 +154,7 @@ def merged(parts: list[Part]) -> Part:
     e = max(part.e for part in parts if not part.zero) if not all(part.zero for part in parts) else 0
     c = np.sum([np.ldexp(part.c, part.e - e) for part in parts], axis=0)
     zero = None if np.any(c) else reason(parts) or CANCELLED
-    whole = Part(*scaled(c, e), np.zeros(WIDTH), zero)
+    whole = Part(*scaled(c, e), empty(), zero)
     return whole._replace(account=mean_account(parts, whole.log))
 
 
@@ -168,7 +177,7 @@ def mean_account(parts: list[Part], log: float) -> np.ndarray:
     """The accounts of contributions, each by its share of Σ |c_i|²; the rest of the log goes to the merge."""
     live = [part for part in parts if not part.zero and math.isfinite(part.log)]
     if not live or not math.isfinite(log):
-        return np.zeros(WIDTH)
+        return empty()
     logs = np.array([part.log for part in live])
     shares = np.exp(2 * (logs - log_length(logs)))
     account = np.sum([p * part.account for p, part in zip(shares, live)], axis=0)
@@ -177,7 +186,7 @@ def mean_account(parts: list[Part], log: float) -> np.ndarray:
 
 def share(nats: float) -> np.ndarray:
     """An account with an entry for a merge (or for the parts of a prediction)."""
-    account = np.zeros(WIDTH)
+    account = empty()
     account[MERGES] = nats if math.isfinite(nats) else 0.0
     return account
 
@@ -198,8 +207,7 @@ def log_length(logs: Iterable[float]) -> float:
 
 def slope(edge: Edge, local: Any) -> np.ndarray | None:
     """The slopes on the edge of an activation; None for other edges."""
-    rule = edge.child.rule
-    if not isinstance(rule, Elementwise) or rule.name in LINEAR:
+    if not is_activation(edge.child):
         return None
     return np.asarray(getattr(local, "outer", local).d, float)
 

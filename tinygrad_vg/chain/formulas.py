@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..autodiff.derivatives import Elementwise
-from ..autodiff.maps import Spread
-from ..autodiff.node import Edge, Node
+from ..autodiff.core import Edge, Node
+from ..autodiff.maps import Broadcast
 from ..autodiff.products import Einsum, Linear, Matmul, explicit
 from ..autodiff.reductions import Weighted
+from ..autodiff.rows import Elementwise
 from ..autodiff.structure import Join, Reshape, Select, Sum, Transpose
 from .notation import entry, escaped, tex_entry, tex_formula
 
@@ -268,7 +268,7 @@ FORMS: dict[Any, Callable[[Edge], Form]] = {
         lambda edge, x: f"{edge.child.op}: {x} is the part [{part_of(edge)}] of the result",
         lambda edge: f"⟨g|⟩[{part_of(edge)}]",
         lambda edge: f"‹the entry of› ⟨g|⟩[{part_of(edge)}]"),
-    Spread: moved(
+    Broadcast: moved(
         lambda edge, x: f"broadcast_to: {x} repeated",
         lambda edge: "sum of ⟨g|⟩ over the copies",
         lambda edge: f"Σ ⟨g|{I_of(edge.child)}⟩ ‹over the copies›"),

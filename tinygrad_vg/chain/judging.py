@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.node import Node, describe
-from ..autodiff.sweep import grad
+from ..autodiff.calculus import grad
+from ..autodiff.core import Node, describe
 from .factors import exp
 from .flow import COUNT, DEAD, MERGES, SATURATED, SLOPES, WEIGHTS, Flow, Part
 from .sites import at_use, recurs

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.maps import Diagonal, Given, LinearMap
-from ..autodiff.node import Edge, Node
-from ..autodiff.sweep import check_all_unchanged, sweep
+from ..autodiff.core import Edge, Node, sweep
+from ..autodiff.guards import check_all_unchanged
+from ..autodiff.maps import Diagonal, FunctionMap, LinearMap
 from .factors import adds, direct, factor
 from .stations import Group, automatic, named, packed, shape_of, unpacked
 from .text import cut
@@ -51,7 +51,7 @@ class Link(LinearMap):
         check_all_unchanged(self.ops)
         gradients: dict[Node, Any] = dict(unpacked(self.end, np.asarray(g)))
         sweep(self.ops, gradients, keep=set(self.start), inside=self.inside)
-        return packed(self.start, {node: node.settle(gradients[node]) for node in self.start if node in gradients})
+        return packed(self.start, {node: node.finalise(gradients[node]) for node in self.start if node in gradients})
 
     def _push(self, t: Any) -> np.ndarray:
         tangents: dict[Node, Any] = dict(unpacked(self.start, np.asarray(t)))
@@ -137,7 +137,7 @@ def as_map(given: Any, link: Any) -> LinearMap:
         raise ValueError(f"{ends}; give a linear map, a matrix (out, in), or, if both ends have one shape, a number or a diagonal")
     push = lambda t: (M @ np.ravel(t)).reshape(link.shape_out)  # noqa: E731
     pull = lambda g: (M.T @ np.ravel(g)).reshape(link.shape_in)  # noqa: E731
-    return Given(push, pull, link.shape_in, link.shape_out, "M")
+    return FunctionMap(push, pull, link.shape_in, link.shape_out, "M")
 
 
 def without(link: Link, weight: Any) -> LinearMap:

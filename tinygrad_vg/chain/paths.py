@@ -13,10 +13,10 @@ import math
 from collections import Counter
 from typing import Any, NamedTuple
 
-from ..autodiff.derivatives import Elementwise
-from ..autodiff.node import Node, describe
+from ..autodiff.calculus import dependents, differentiable
+from ..autodiff.core import Node, describe
+from ..autodiff.rows import Elementwise
 from ..autodiff.scalar import Scalar
-from ..autodiff.sweep import dependents, differentiable
 from .factors import LINEAR
 from .table import figure
 from .text import Printed, clean, cut
@@ -131,7 +131,7 @@ def steps_between(source: Node, output: Node) -> dict[Node, list[Step]]:
 
 def slope(edge: Any) -> float:
     """The slope on an edge between two Scalars; ValueError if it is not finite."""
-    value = float(edge.child.slopes[edge.index])
+    value = float(edge.local.d)
     if not math.isfinite(value):
         raise ValueError(f"the slope of {describe(edge.child)} to {describe(edge.parent)} is {value}; paths need finite slopes")
     return value

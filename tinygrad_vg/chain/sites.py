@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ..autodiff.node import Node
+from ..autodiff.core import Node
 from .factors import adds
 from .zeros import linear_of
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node, describe, history
-from ..autodiff.sweep import dependents
+from ..autodiff.calculus import dependents
+from ..autodiff.core import Node, describe, history
 
 Group = tuple[Node, ...]
 

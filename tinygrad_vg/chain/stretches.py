@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.node import Node, describe
+from ..autodiff.core import Node, describe
 from .factors import family, jsonable, log, log_size, norm, scaled, unfit
 from .links import Link, Replaced, normalisations
 from .stations import Group, named, packed, unpacked
@@ -75,7 +75,7 @@ class Stretch:
         """Add up what the node received; False if that is nothing."""
         parts = [part.c for part in self.received[node]]
         if parts:
-            self.gradients[node] = np.asarray(node.settle(sum(parts[1:], parts[0])))
+            self.gradients[node] = np.asarray(node.finalise(sum(parts[1:], parts[0])))
         return bool(parts)
 
     def finite_terms(self, after: float) -> list[tuple[str, float, str]]:

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Name, Node, describe
-from ..autodiff.sweep import dependents, differentiable, start, sweep
+from ..autodiff.calculus import dependents, differentiable
+from ..autodiff.core import Node, describe, sweep
+from ..autodiff.variable import Name
 from .factors import jsonable, norm
 from .table import figure
 from .text import Printed, clean, cut, padded
@@ -125,7 +126,7 @@ def uses(output: Node, weight: Any, seed: Any = None) -> Uses:
         if not isinstance(node, Node):
             raise TypeError(f"uses needs a weight that is a node, or an array of Scalars; got {type(node).__name__}")
         found[node] = place
-    parts = contributions(order, found, start(output, seed))
+    parts = contributions(order, found, output.start(seed))
     name = weight.name if isinstance(weight, Node) else next(iter(found)).name
     called = describe(weight) if isinstance(weight, Node) else name.base if name else "an array of Scalars"
     if not parts:

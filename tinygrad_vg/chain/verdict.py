@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node, describe, history
-from ..autodiff.sweep import grad
+from ..autodiff.calculus import grad
+from ..autodiff.core import Node, describe, history
 from .factors import jsonable
 from .flow import Flow
 from .judging import SOUND, Parameter, judged, of_uses

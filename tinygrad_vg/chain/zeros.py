@@ -7,13 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autodiff.core import Edge, Node, describe, plain
 from ..autodiff.maps import LinearOperation
-from ..autodiff.node import Edge, Node, describe, plain
 from ..autodiff.products import Linear, Product
-
-BOUNDED = {"sigmoid", "tanh", "softplus", "elu", "gelu", "gelu_gate", "clip", "exp"}
-RECTIFIERS = {"relu", "where", "maximum", "minimum", "abs", "sign"}
-
 
 class Zero(NamedTuple):
     """The kind of verdict that an exact 0 leads to, what is 0 in words, and the activation's op if it is one."""
@@ -30,7 +26,7 @@ def why_zero(edge: Edge, activation: bool) -> Zero:
     """Why a contribution is exactly 0 though the gradient that met the edge is not."""
     child, op = edge.child, edge.child.op
     if activation:
-        kind = "saturated" if op in BOUNDED else "dead" if op in RECTIFIERS else "shallow slopes"
+        kind = "saturated" if child.rule.saturates else "dead" if child.rule.rectifies else "shallow slopes"
         return Zero(kind, f"the slope of {op} is 0 wherever the gradient meets it", op)
     k = 1 - edge.index
     if op not in ("multiply", "divide") and not isinstance(child.rule, Product) or k not in range(len(child.parents)):
@@ -39,12 +35,17 @@ def why_zero(edge: Edge, activation: bool) -> Zero:
     if np.any(plain(x)):
         if isinstance(child.rule, Product):
             return Zero("cancelled", f"{describe(x)} sends it to 0")
-        off = x.op if isinstance(x, Node) and x.op in RECTIFIERS else ""
+        off = x.op if rectifies(x) else ""
         return Zero("dead" if off else "contracting weights", f"{describe(x)}, which multiplies it, is 0 wherever it arrives", off)
     kind, first, op = why_factor_zero(child, k)
     because = f" because {describe(first)} is" if isinstance(x, Node) and rearranged(x) is not first and not op else ""
     off = f": its {op} is off" if op else ""
     return Zero(kind, f"{describe(edge.parent)} is multiplied by {describe(x)}, which is 0{because}{off}", op)
+
+
+def rectifies(x: Any) -> bool:
+    """Whether x was made by an op that is flat on one side."""
+    return isinstance(x, Node) and getattr(x.rule, "rectifies", False)
 
 
 def why_factor_zero(child: Node, k: int) -> tuple[str, Any, str]:
@@ -54,7 +55,7 @@ def why_factor_zero(child: Node, k: int) -> tuple[str, Any, str]:
         x = rearranged(child.parents[k])
         if not isinstance(x, Node) or x.rule is None:
             return ("zero state" if is_state(child, k, child is not first) else "contracting weights"), x, ""
-        if x.op in RECTIFIERS and any(np.any(parent.data) for parent in x.variables):
+        if rectifies(x) and any(np.any(parent.data) for parent in x.variables):
             return "dead", x, x.op
         zeros = [i for i, parent in enumerate(x.parents[:2]) if not np.any(plain(parent))]
         if not zeros:

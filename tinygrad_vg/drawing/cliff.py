@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node
+from ..autodiff.core import Node
 from .axes import HUGE, as_text, line, new_axes, outline, rescale, words
 from .colours import DARK, FALL, PALE, RISE
 from .elements import counted

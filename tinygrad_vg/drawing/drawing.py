@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node, describe, history
+from ..autodiff.core import Node, describe, history
 from ..chain import Chain
 from ..nn.saving import checked_path, save_whole
 from .columns import columns_svg

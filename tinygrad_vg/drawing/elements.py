@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.node import Edge, Node
+from ..autodiff.core import Edge, Node
 from ..autodiff.scalar import Scalar
 from ..chain.factors import norm
 from ..chain.text import clean, cut

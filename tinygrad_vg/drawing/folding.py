@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.node import Node
-from ..autodiff.sweep import dependents
+from ..autodiff.calculus import dependents
+from ..autodiff.core import Node
 from ..chain.factors import norm
 from ..chain.links import Link
 from .elements import label_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Edge, Node
+from ..autodiff.core import Edge, Node
 from ..chain.factors import from_log, norm
 from ..chain.text import clean, cut
 from .elements import LONGEST_LABEL, Arrow, Box, changed, counted, gain, heat, label_of, number, one_line, value

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node
+from ..autodiff.core import Node
 from ..chain import Chain
 from ..chain.blame_table import ROUNDING
 from ..chain.table import typical_and_worst

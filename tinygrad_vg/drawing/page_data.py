@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.derivatives import ON_NODES, OPS
+from ..autodiff.rows import OPS
 from . import colours
 from .columns import Place, Points
 from .elements import Arrow, Box, Picture, norm, number, value
@@ -99,7 +99,7 @@ def letters(head: Box, operands: list[Box]) -> dict[str, float]:
     row = row if len(row) == len(operands) else [""] * len(operands)
     pairs = [(called(head, "y"), head.value)] + [(called(box, letter), box.value) for box, letter in zip(operands, row)]
     known = dict(pairs)
-    clear = all(known[word] == value for word, value in pairs) and not set(known) & set(ON_NODES)
+    clear = all(known[word] == value for word, value in pairs) and not set(known) & set(OPS)
     return known if clear else {}
 
 

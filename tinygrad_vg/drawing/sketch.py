@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.node import Edge, Node, Unrecorded, history, latest_change
-from ..autodiff.sweep import start, sweep
+from ..autodiff.core import Edge, Node, history, sweep
+from ..autodiff.guards import Unrecorded, latest_change
 from ..chain.factors import norm
 from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, counted, edge_arrow, node_box
 from .folding import ABOVE, WEIGHTS, Fold, arranged, automatic, check_mode, folded, loop_gain
@@ -224,6 +224,6 @@ def gradients(order: list[Node], stale: set[Node]) -> dict[Node, Any]:
     output = order[-1]
     if stale or output.rule is Unrecorded or output.grad is None and output.size != 1:
         return {}
-    found = {output: start(output, output.grad)}
+    found = {output: output.start(output.grad)}
     sweep(order, found)
-    return {node: node.settle(g) for node, g in found.items()}
+    return {node: node.finalise(g) for node, g in found.items()}

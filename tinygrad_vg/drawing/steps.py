@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 
-from ..autodiff.node import Node
+from ..autodiff.core import Node
 
 Steps = dict[Node, int]
 HUB = 3  # an inner node used in more steps than this is drawn like a shared weight

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.derivatives import relu, sigmoid, tanh
+from ..autodiff.calculus import grad
 from ..autodiff.products import linear
 from ..autodiff.reductions import softmax
 from ..autodiff.scalar import Scalar
-from ..autodiff.sweep import grad
+from ..autodiff.table import relu, sigmoid, tanh
 from ..autodiff.tensor import Tensor
 
 Case = tuple[tuple, Any]  # arguments, and the right answer

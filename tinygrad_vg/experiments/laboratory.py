@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.node import no_grad, plain
+from ..autodiff.core import plain
+from ..autodiff.guards import no_grad
 from ..autodiff.structure import reshape
 from ..nn.losses import cross_entropy
 from ..nn.recurrent import unroll

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import nn
-from ..autodiff.node import Node, history
+from ..autodiff.core import Node, history
 from ..autodiff.tensor import Tensor
 from ..chain import Chain
 

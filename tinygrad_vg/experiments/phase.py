@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
-from ..autodiff.node import no_grad
+from ..autodiff.guards import no_grad
 from ..autodiff.tensor import Tensor
 from ..chain import Chain
 from ..training import SGD, fit

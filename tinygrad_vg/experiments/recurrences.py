@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
-from ..autodiff.node import Node
+from ..autodiff.core import Node
 from ..autodiff.products import linear
 from ..autodiff.tensor import Tensor
 from ..nn.layers import each, generators

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autodiff.derivatives import sigmoid, tanh
 from ..autodiff.products import linear
+from ..autodiff.table import sigmoid, tanh
 from .recurrent import Cell, members, time_of
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.derivatives import elu, gelu, leaky_relu, relu, sigmoid, softplus, tanh
-from ..autodiff.node import Node, plain
+from ..autodiff.core import Node, plain
 from ..autodiff.products import linear
 from ..autodiff.reductions import numbers_of
+from ..autodiff.table import elu, gelu, leaky_relu, relu, sigmoid, softplus, tanh
 from ..autodiff.tensor import Tensor
 from ..hints import AbsentFromModules, refuse
 from . import init as initial

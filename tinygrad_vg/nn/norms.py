@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.derivatives import sqrt, square
-from ..autodiff.node import plain
+from ..autodiff.core import plain
 from ..autodiff.reductions import numbers_of
 from ..autodiff.structure import expand_dims, mean
+from ..autodiff.table import sqrt, square
 from ..autodiff.tensor import Tensor
 from ..hints import refuse
 from .layers import Module, named

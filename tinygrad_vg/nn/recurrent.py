@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node
+from ..autodiff.core import Node
 from ..autodiff.products import linear
 from ..autodiff.tensor import Tensor
 from ..hints import refuse

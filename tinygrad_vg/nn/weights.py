@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import plain
+from ..autodiff.core import plain
 from ..autodiff.reductions import numbers_of
 from ..autodiff.scalar import Scalar
 from .layers import Module, is_buffer, is_leaf

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node
+from ..autodiff.core import Node
 from ..chain.text import Printed
 from .leaves import gradient, length, parameters_of, value
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import no_grad, plain
+from ..autodiff.core import plain
+from ..autodiff.guards import no_grad
 from ..autodiff.structure import concatenate, reshape
 from ..nn.gated import LSTMCell
 from ..nn.init import normal, with_radius

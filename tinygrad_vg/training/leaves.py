@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.node import Node
+from ..autodiff.core import Node
 
 Parameters = Mapping[str, Any]  # {name: leaf}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.anomaly import detect_anomaly
-from ..autodiff.node import Node, describe
+from ..autodiff.core import Node, describe
+from ..autodiff.guards import detect_anomaly
 from ..nn.layers import Module
 from ..nn.saving import checked_path
 from .checkpoint import load_run, save_run

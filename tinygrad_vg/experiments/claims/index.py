@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ... import explain, grad, history
-from ...autodiff.node import Node, plain
+from ...autodiff.core import Node, plain
 from ...chain.formulas import names, operand
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ... import nn
+from ...autodiff.calculus import grad
 from ...autodiff.products import linear
 from ...autodiff.scalar import Scalar
-from ...autodiff.sweep import grad
 from ...autodiff.tensor import Tensor
 from ...chain import Chain
 from ...nn.layers import activation_of

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ... import nn
-from ...autodiff.derivatives import relu
-from ...autodiff.node import history
+from ...autodiff.calculus import grad
+from ...autodiff.core import history
 from ...autodiff.scalar import scalars
-from ...autodiff.sweep import grad
+from ...autodiff.table import relu
 from ...autodiff.tensor import Tensor
 from ...chain import Chain, paths
 from ...training.datasets import two_moons

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ...autodiff.node import no_grad, plain
+from ...autodiff.core import plain
+from ...autodiff.guards import no_grad
 from ...autodiff.structure import reshape
 from ...autodiff.tensor import Tensor
 from ...chain.chain import Chain

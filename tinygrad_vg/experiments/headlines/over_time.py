@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ...autodiff.derivatives import tanh
-from ...autodiff.node import no_grad, plain
+from ...autodiff.core import plain
+from ...autodiff.guards import no_grad
+from ...autodiff.table import tanh
 from ...autodiff.tensor import Tensor
 from ...nn.gated import LSTMCell
 from ...nn.losses import mse

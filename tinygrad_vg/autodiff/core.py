@@ -1,0 +1,203 @@
+"""What is reverse mode?  Remember what was computed from what; then walk back and multiply by local derivatives.
+
+    ∂L/∂parent  =  Σ ∂L/∂child · ∂child/∂parent        the chain rule: a sum over the children of the parent
+
+A node knows its parents and never its children, so there are no reference cycles, and dropping the output frees the graph.
+A node is born after its parents, so *age is a topological order*. Youngest first, every child comes before its parents:
+when the walk arrives at a node, nobody is left to add to its gradient.
+
+    L  the output      g  ∂L/∂node, the gradient of a node      part  what one child gives to the gradient of one parent
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container, Iterator
+from contextvars import ContextVar
+from itertools import count
+from operator import attrgetter
+from typing import Any
+
+new = object.__new__
+births = count(1)  # of nodes, and of changes to leaves, so that the two can be compared; never printed
+guard: ContextVar[Any] = ContextVar("guard", default=None)  # what looks at every new node and every part, see guards.py
+
+
+class Node:
+    """One value in a graph of computations: a Scalar is a number, a Tensor an array.
+
+    rule     what made it, None for a leaf    parents  what it was made from, in order, constants included
+    birth    its age                          changed  when a leaf was last given new data, 0 for never
+    """
+
+    __slots__ = ("_value", "_grad", "_name", "rule", "parents", "birth", "changed", "__weakref__")
+
+    # Each kind of node says how to
+    record: Any  # make a node from a rule and operands      record(rule, operands)
+    local: Any  # write a local derivative as a linear map   local(i)
+    start: Any  # read a seed, read any gradient             start(seed, graph), as_gradient(value, what)
+    finalise: Any  # complete a gradient; copy it            finalise(g), own_copy(g)
+    check: Any  # refuse what would go wrong                 check(order)
+    as_gradient: Any
+    own_copy: Any
+
+    @property
+    def variables(self) -> list:
+        """The parents that are nodes, in order; x * x has x twice."""
+        return [parent for parent in self.parents if isinstance(parent, Node)]
+
+    @property
+    def edges(self) -> list:
+        """One edge for each parent that is a node; each carries the local derivative."""
+        return [Edge(self, i) for i, parent in enumerate(self.parents) if isinstance(parent, Node)]
+
+
+def history(output: Node) -> History:
+    """Every node that `output` was computed from, itself included, oldest first: parents before children."""
+    found, stack = {as_node(output, "history")}, [output]
+    while stack:
+        for parent in stack.pop().parents:
+            if isinstance(parent, Node) and parent not in found:
+                found.add(parent)
+                stack.append(parent)
+    return History(sorted(found, key=attrgetter("birth")))
+
+
+def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, graph: bool = False) -> None:
+    """Carry the given gradients back through `order`, a history, adding to the dictionary as it goes.
+
+    keep    the nodes whose gradients are wanted; any other's is dropped once it has been used. None: all. A leaf's stays
+    inside  the nodes that may receive a gradient. None: all
+    graph   True: gradients are nodes themselves, so that they can be differentiated again
+    """
+    looking_on, take = guard.get(), gradients.get if keep is None else gradients.pop
+    try:
+        for child in reversed(order):
+            if child.rule is None or (g := take(child, None)) is None:  # a leaf; or nothing reached it
+                continue
+            if isinstance(g, list):
+                g = g.total()  # a DeferredSum: see tensor.py
+            parts = child.rule.parts_of_nodes(child, g, inside) if graph else child.rule.parts(child, g, inside)
+            for parent, part in zip(child.parents, parts):
+                if part is not None:  # None: a constant, or a node outside
+                    gradients[parent] = gradients[parent] + part if parent in gradients else part  # the chain rule
+            if keep and child in keep:
+                gradients[child] = g
+            if looking_on is not None:
+                looking_on.passes(child, g, parts)
+    except Exception as error:
+        if hasattr(error, "add_note"):  # Python 3.11 and later
+            error.add_note(f"while differentiating {child.rule.name} of {', '.join(map(describe, child.variables))}")
+        raise
+
+
+def contributions(order: list, gradients: dict, inside: Any = None) -> Iterator[tuple[Any, Any, Any]]:
+    """The same walk part by part: (child, parent, part) for every edge, youngest child first.
+
+    Whoever asks adds the parts up in `gradients`, so that a child's gradient is complete when its turn comes.
+    """
+    for child in reversed(order):
+        if child.rule is not None and child in gradients:
+            g = gradients[child] = child.finalise(gradients[child])
+            for parent, part in zip(child.parents, child.rule.parts(child, g, inside)):
+                if part is not None:
+                    yield child, parent, part
+
+
+def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
+    """Fill .grad of every node `output` was computed from: the gradient of `output` (or of seed · output).
+
+    seed  the gradient to start from, of the output's shape; may be left out if the output is one number
+    keep  False: fill the leaves only, and drop each interior gradient as soon as it has been used; an interior .grad of
+          an earlier call stays as it was
+
+    The gradients of leaves accumulate over calls (zero_grad() forgets them), those of interior nodes do not.
+    Nothing is filled until all is computed: an exception or Ctrl-C leaves every .grad as it was.
+    Raises ValueError for a seed that is missing or of another shape, RuntimeError if a leaf changed since the
+    forward pass or the output was computed under no_grad().
+    """
+    order = history(output)
+    output.check(order)
+    gradients = {output: output.start(seed)}
+    sweep(order, gradients, keep=None if keep else ())
+    for node, g in gradients.items():
+        if node.rule is None:
+            g = node.finalise(g)
+            gradients[node] = g if node._grad is None else node.own_copy(node._grad + g)
+    fill_at_once(gradients)
+
+
+def fill_at_once(gradients: dict) -> None:
+    """node._grad = g for all of them: one call of C, so that Ctrl-C cannot fall inside."""
+    deque(map(Node.__dict__["_grad"].__set__, gradients.keys(), gradients.values()), maxlen=0)
+
+
+class Edge:
+    """From a child to one of its parents, carrying the local derivative ∂child/∂parent."""
+
+    __slots__ = ("child", "index")
+
+    def __init__(self, child: Any, index: int):
+        self.child, self.index = child, index
+
+    @property
+    def parent(self) -> Any:
+        return self.child.parents[self.index]
+
+    @property
+    def local(self) -> Any:
+        """∂child/∂parent as a linear map, the one that the sweep multiplies by. RuntimeError if the parent has changed since."""
+        return self.child.local(self.index)
+
+    @property
+    def formula(self) -> str:
+        """The local derivative as text, in the letters of the op's row: `1 - y * y` on the edge from tanh(a) to a."""
+        return self.child.rule.formula(self.index)
+
+    @property
+    def formula_here(self) -> str:
+        """The same in this graph's names: `1 - h[3] * h[3]`."""
+        names = [f"{p:.4g}" if isinstance(p, (int, float)) else getattr(p, "name", None) for p in self.child.parents]
+        return self.child.rule.formula(self.index, [name and str(name) for name in names], str(self.child.name or "y"))
+
+    def __repr__(self) -> str:
+        return f"Edge({describe(self.child)} -> {describe(self.parent)}: {self.formula})"
+
+
+def new_node(kind: Any, value: Any, rule: Any, parents: tuple) -> Any:
+    """The node of this kind that `rule` made of `parents`."""
+    node = new(kind)
+    node._value, node.rule, node.parents = value, rule, parents
+    node._grad = node._name = None
+    node.birth, node.changed = next(births), 0
+    if (looking_on := guard.get()) is not None:
+        looking_on.made(node)
+    return node
+
+
+class History(list):
+    """Nodes, oldest first. `x in history` asks for this very node, not for one of the same value."""
+
+    def __contains__(self, x: object) -> bool:
+        return any(x is node for node in self)
+
+
+def as_node(x: Any, what: str) -> Any:
+    """x itself, if it is a node; else TypeError, which says how a gradient is asked for."""
+    if isinstance(x, Node):
+        return x
+    way = "call it first, y = f(x), then grad(y, x)" if callable(x) else "plain values have no history: leave out .data and .item()"
+    raise TypeError(f"{what} needs a node (a Scalar or a Tensor), got {type(x).__name__}; {way}")
+
+
+def plain(x: Any) -> Any:
+    """The value behind a node; anything else as it is."""
+    return x.data if isinstance(x, Node) else x
+
+
+def describe(node: Any) -> str:
+    """How messages call a node: its name, else what made it. Never a counter or an address."""
+    if not isinstance(node, Node):
+        return "a constant"
+    kind = type(node).__name__
+    return str(node._name) if node._name else f"an unnamed {kind}" if node.rule is None else f"the {kind} made by {node.rule.name}"

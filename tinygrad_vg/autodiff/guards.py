@@ -1,0 +1,155 @@
+"""What may go wrong without a word?  A leaf changed under its graph, a nan, an op that should not record: three guards.
+
+no_grad() records nothing, detect_anomaly() names the first node that makes a nan or an inf; either holds inside its
+with-block, per thread and task. That no leaf was given new data after it was used is checked before every walk back.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .core import Edge, Node, births, describe, guard, plain
+
+latest_change = [0]
+
+
+class Guard:
+    """Looks at every node that is made and, if it watches, at every part of a gradient."""
+
+    __slots__ = ("recording", "watching", "lines")
+
+    def __init__(self, recording: bool, watching: bool, lines: dict[int, str]):
+        self.recording, self.watching, self.lines = recording, watching, lines  # lines: which source line made a node, by birth
+
+    def made(self, node: Any) -> None:
+        """A node was made. Under no_grad() it forgets where it came from."""
+        if not self.recording:
+            node.rule, node.parents = Unrecorded, ()
+        if self.watching:
+            self.lines[node.birth] = calling_line()
+            if not np.all(np.isfinite(node._value)):
+                parents = ", ".join(f"{describe(p)} = {brief(p)}" for p in node.parents)
+                raise FloatingPointError(f"{node.op} made {brief(node._value)} of {parents}{self.where(node)}")
+
+    def passes(self, child: Any, g: Any, parts: Any) -> None:
+        """What a child's parents receive of its gradient g was computed."""
+        for i, part in enumerate(parts if self.watching else ()):
+            if part is None or np.all(np.isfinite(plain(part := child.parents[i].finalise(part)))):
+                continue
+            edge, parent = Edge(child, i), child.parents[i]
+            local = edge.local
+            raise FloatingPointError(
+                f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(child.finalise(g))} times local "
+                f"derivative {edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text} gave {brief(part)}{self.where(child)}"
+            )
+
+    def where(self, node: Any) -> str:
+        """The source line that made the node, as the end of a message."""
+        return f"; {self.lines.get(node.birth, 'the op ran outside detect_anomaly(), so its source line is not known')}"
+
+
+class Switch:
+    """A function whose result is entered, `with no_grad():`; without the parentheses TypeError says so."""
+
+    def __init__(self, function: Callable[[], Any]):
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    def __call__(self, *forgotten: Any) -> Any:
+        if forgotten:
+            raise TypeError(f"{self} needs its parentheses: `@{self}()`")
+        return self.function()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"{self} needs its parentheses: `with {self}():`")
+
+    def __exit__(self, *error: Any) -> None:
+        """Never reached."""
+
+    def __repr__(self) -> str:
+        return self.function.__name__
+
+
+@contextmanager
+def switched(recording: bool | None = None, watching: bool | None = None) -> Iterator[None]:
+    """Inside the with-block another guard looks on; what is not given stays as it is."""
+    now = guard.get() or Guard(True, False, {})
+    new = Guard(now.recording if recording is None else recording, now.watching if watching is None else watching, now.lines)
+    token = guard.set(new)
+    try:
+        yield
+    finally:
+        guard.reset(token)
+
+
+@Switch
+def no_grad() -> Any:
+    """Inside `with no_grad():` (or under `@no_grad()`) ops compute values and record nothing. Per thread and task."""
+    return switched(recording=False)
+
+
+@Switch
+def detect_anomaly() -> Any:
+    """Inside `with detect_anomaly():` the first nan or inf, forward or backward, raises FloatingPointError.
+
+    The message names the op, its node and parents with their values, and the line of your source. Per thread and task.
+    Costs a check per op, so use it to find a fault, not to train.
+    """
+    return switched(watching=True)
+
+
+class Unrecorded:
+    """The rule of a node computed under no_grad(): it has a value and no past."""
+
+    name = "no_grad"
+
+
+def calling_line() -> str:
+    """The innermost line outside this room and outside NumPy, as 'file.py:12: code'."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "numpy").startswith((__package__, "numpy")):
+        frame = frame.f_back
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{name}:{line}: {linecache.getline(name, line).strip()}"
+
+
+def brief(x: Any) -> str:
+    """A value in at most a line."""
+    return np.array2string(np.asarray(plain(x), dtype=float), threshold=6, edgeitems=2, precision=4).replace("\n", "")
+
+
+def changed_now(leaf: Node) -> None:
+    """Stamp a leaf that is given new data."""
+    leaf.changed = latest_change[0] = next(births)
+
+
+def check_unchanged(child: Node, parent: Node) -> None:
+    """RuntimeError if the parent, a leaf, was given new data after the child was computed from the old."""
+    if parent.changed > child.birth:
+        raise RuntimeError(
+            f"{describe(parent)} was given new data after {child.rule.name} used it, so the derivative at {describe(child)} "
+            "no longer fits the value; run the forward pass again"
+        )
+
+
+def check_all_unchanged(order: list) -> None:
+    """RuntimeError if any leaf was given new data after one of these nodes was computed from it."""
+    first = next((node.birth for node in order if node.rule is not None), 0)
+    if latest_change[0] > first:  # something was assigned since the first of these nodes was made: look closely
+        for child in order:
+            for parent in child.variables:
+                check_unchanged(child, parent)
+
+
+def check_walk(output: Node, order: list) -> None:
+    """RuntimeError if there is nothing to walk back through, or if a leaf changed since."""
+    if output.rule is Unrecorded:
+        raise RuntimeError(f"{describe(output)}: computed under no_grad(), so there is no history to differentiate; compute it outside")
+    check_all_unchanged(order)

@@ -1,0 +1,193 @@
+"""How does a node behave in Python?  Its operators, its value and gradient, its name, how it prints.
+
+`a += b` makes a new node and rebinds the name, as for Python's numbers. A comparison is a plain bool or bool array and
+records nothing. Nodes hash by identity; since `==` may make an array, the package itself compares nodes with `is`, sets
+and dicts only.
+"""
+
+from __future__ import annotations
+
+import operator
+from operator import itemgetter
+from typing import Any, NoReturn, TypeVar
+
+from . import table as d
+from .core import Node, backward, births, describe, plain
+from .guards import changed_now, check_unchanged, check_walk
+
+AnyNode = TypeVar("AnyNode", bound="Variable")
+
+
+class Name(tuple):
+    """A base and an index: Name("h", (3,)) prints as h[3], Name("W_hh") as W_hh."""
+
+    __slots__ = ()
+    base = property(itemgetter(0))
+    index = property(itemgetter(1))  # type: ignore[assignment]
+
+    def __new__(cls, base: str, index: tuple[int, ...] = ()) -> Name:
+        return tuple.__new__(cls, (base, index))
+
+    def __getnewargs__(self) -> tuple:
+        return tuple(self)
+
+    def __str__(self) -> str:
+        return f"{self.base}[{','.join(map(str, self.index))}]" if self.index else self.base
+
+
+class Variable(Node):
+    """What Scalars and Tensors share.
+
+    data     the value                                        rule     what made it (None: a leaf)
+    grad     d output / d self after output.backward()        parents  what it was made from, constants included
+    name     a Name, or None                                  edges    one for each parent that is a node
+
+    backward(seed=None, keep=True) fills .grad of its whole history; leaves accumulate over calls.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, value: Any, name: Any):
+        """A leaf: no rule made it, and it has no parents."""
+        self._value, self.rule, self.parents, self._grad = value, None, (), None
+        self.birth, self.changed = next(births), 0
+        self._name = name if name is None or isinstance(name, Name) else Name(str(name))
+
+    backward = backward
+    check = check_walk
+    shape: tuple[int, ...]
+    size: int
+    read_only: Any  # each kind: the value, not to be written into
+    value_text: Any  # and as it is printed
+
+    @property
+    def data(self) -> Any:
+        """The value: a float, or a read-only array. A leaf's may be assigned; ValueError on other nodes and for another shape."""
+        self._value = self.read_only(self._value)
+        return self._value
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.rule is not None:
+            raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
+        new = type(self)(value)
+        if new.shape != self.shape:
+            raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {new.shape} cannot replace its value")
+        self._value = self.read_only(self.finalise(new._value))
+        changed_now(self)
+
+    @property
+    def grad(self) -> Any:
+        """d output / d self after output.backward(); None before. A leaf's is its own, an interior node's is read-only."""
+        if self.rule is not None and self._grad is not None:
+            self._grad = self.read_only(self.finalise(self._grad))
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if isinstance(value, Node):
+            raise TypeError(f"the gradient of {describe(self)} is a plain value, not a node; assign {describe(value)}.data")
+        self._grad = None if value is None else self.as_gradient(value, f"the gradient of {describe(self)}")
+
+    def start(self, seed: Any, graph: bool = False) -> Any:
+        """The gradient that a walk back from here starts from: the seed, or 1 if this is one number."""
+        if seed is None and self.size != 1:
+            way = "pass a seed of that shape or reduce it with .sum()"
+            raise ValueError(f"{describe(self)} has shape {self.shape}, so it has no single gradient; {way}")
+        return self.as_gradient(1.0 if seed is None else seed if graph else plain(seed), "the seed")
+
+    def local(self, i: int) -> Any:
+        """∂self/∂parent i, a linear map. RuntimeError if the parent has changed since."""
+        check_unchanged(self, self.parents[i])
+        return self.rule.local(i, self._value, [x._value if isinstance(x, Node) else x for x in self.parents])
+
+    def detach(self) -> Any:
+        """The plain value, a float or a read-only array: a constant wherever it is used."""
+        return self.data
+
+    @property
+    def name(self) -> Name | None:
+        """A Name, given at birth or by named(); or None."""
+        return self._name
+
+    def named(self: AnyNode, base: str, *index: int) -> AnyNode:
+        """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
+        name = Name(str(base), tuple(map(operator.index, index)))
+        if self._name and self._name != name:
+            raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
+        self._name = name
+        return self
+
+    @property
+    def op(self) -> str:
+        """The name of the op that made this node; 'leaf' if none did."""
+        return "leaf" if self.rule is None else self.rule.name
+
+    def item(self) -> float:
+        """The value as a Python number; ValueError unless there is exactly one."""
+        if self.size != 1:
+            raise ValueError(f"item() needs exactly one number; {describe(self)} has shape {self.shape}")
+        return float(self._value.item() if self.shape else self._value)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self._grad = None
+
+    # fmt: off
+    def __pos__(self) -> Any:                  return self
+
+    def __eq__(self, other: object) -> Any:  return False if other is None else self._value == plain(other)
+    def __ne__(self, other: object) -> Any:  return True if other is None else self._value != plain(other)
+    def __lt__(self, other: Any) -> Any:     return self._value < plain(other)
+    def __le__(self, other: Any) -> Any:     return self._value <= plain(other)
+    def __gt__(self, other: Any) -> Any:     return self._value > plain(other)
+    def __ge__(self, other: Any) -> Any:     return self._value >= plain(other)
+    # fmt: on
+    __hash__ = Node.__hash__
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(f"the truth of {describe(self)}, shape {self.shape}, is ambiguous; use (x.data > 0).any() or .all()")
+        return bool(self.item())
+
+    def __float__(self) -> NoReturn:
+        way = "take its value with .item(); in place of math.tanh(x) write x.tanh(), or tanh(x) from tinygrad_vg"
+        raise TypeError(f"{describe(self)} would lose its gradient as a plain number; {way}")
+
+    __int__ = __float__
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __repr__(self) -> str:
+        origin = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
+        return f"{type(self).__name__}({self.value_text()}{origin})"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A leaf copies and pickles as its value and name; a graph does neither."""
+        if self.rule is not None:
+            raise TypeError(f"{describe(self)} is part of a graph, which is neither copied nor pickled; take its value with .data")
+        return type(self), (plain(self), self._name)
+
+
+OPERATORS = {"neg": d.negative, "abs": d.absolute, "add": d.add, "sub": d.subtract, "mul": d.multiply, "truediv": d.divide, "pow": d.power}
+METHODS = (
+    d.absolute, d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square, d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign, d.gelu, d.softplus,
+    d.maximum, d.minimum, d.leaky_relu, d.elu, d.clip,
+)  # fmt: skip
+
+
+def give_operators(kind: Any, of_one: Any, of_two: Any) -> None:
+    """The operators and the methods a.tanh() … of a kind of node; of_one(rule), of_two(rule) make an op of it."""
+    for name, op in OPERATORS.items():
+        one = len(op.rule.operands) == 1
+        setattr(kind, f"__{name}__", of_one(op.rule) if one else of_two(op.rule))
+        if not one:
+            setattr(kind, f"__r{name}__", reflected(getattr(kind, f"__{name}__")))
+    for op in METHODS:
+        setattr(kind, op.__name__, op if op is d.clip or len(op.rule.operands) > 1 else of_one(op.rule))
+
+
+def reflected(op: Any) -> Any:
+    """a ∘ b for b's method: 2 * x asks x."""
+    return lambda b, a: op(a, b)
