@@ -15,7 +15,7 @@ dz/dx = 2 = 2.0000
 
 import importlib
 
-from . import drawing, nn
+from . import drawing, hints, nn
 from .autodiff.calculus import grad, hessian, hvp, jacobian, jvp
 from .autodiff.check import gradcheck
 from .autodiff.core import Edge, Node, history
@@ -45,9 +45,7 @@ def __getattr__(name: str) -> object:
     """The rooms that are entered seldom wait until somebody names them."""
     if name in ROOMS:
         return importlib.import_module(f".{name}", __name__)
-    from .hints import PACKAGE, missing
-
-    raise missing(__name__, name, PACKAGE, [*__all__, *ROOMS])
+    raise hints.missing(__name__, name, hints.PACKAGE, [*__all__, *ROOMS])
 
 
 ROOMS = {"experiments", "theory", "training"}
@@ -62,3 +60,5 @@ __all__ = [
     "sign", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes", "take", "tanh",
     "theory", "training", "transpose", "uses", "var", "verdict", "where",
 ]  # fmt: skip
+
+hints.attach(globals())

@@ -1,16 +1,25 @@
-"""What did they mean who wrote it as in PyTorch, or misspelt it?  Habits of other libraries, and what to write here.
+"""What did a reader of PyTorch or NumPy mean by that name?  Habits of other libraries, and what to write here.
 
-Only what fails comes here; what works is not slowed down (a `__getattr__` would make every method of a node slower).
+No other room knows of this one: at the end of the import attach() adds the words from outside. Only what fails comes here;
+what works is not slowed down (a `__getattr__` would make every method of a node slower).
 In the hints x is a node, net a model, n a number of entries; functions are those of the package.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+import numpy as np
+
+from . import nn
+from .autodiff import guards, protocols
+from .autodiff.core import Node
+from .autodiff.scalar import Scalar
+from .autodiff.tensor import Tensor
 
 
 def words(table: dict[str, str]) -> dict[str, str]:
@@ -97,7 +106,6 @@ KEYWORDS = words({  # arguments by name
     "dim dims":                            "NumPy's word is axis=",
     "keepdim":                             "NumPy's word is keepdims=",
     "unbiased correction":                 "NumPy's word is ddof=",
-    "retain_graph":                        "a graph is kept until its output is dropped: leave it out",
     "requires_grad":                       "every Tensor and Scalar is differentiable; what is not to be is a plain array",
     "dtype":                               "a Tensor has that of its array: Tensor(np.asarray(x, np.float32)), or x.astype(np.float32)",
     "device":                              "all is NumPy: leave it out",
@@ -127,6 +135,28 @@ NUMPY = words({  # NumPy's functions that do not record
     "moveaxis rollaxis":                   "transpose(x, axes)",
 })
 # fmt: on
+AXES = "sum mean max min var prod logsumexp softmax log_softmax expand_dims squeeze concatenate stack".split()  # ops with axis=
+ELSEWHERE = {"np": np, "np.linalg": np.linalg, "math": math}  # a name spelt right is no misspelling of ours
+
+
+def attach(package: dict[str, Any]) -> None:
+    """Add the words from outside, once: `package` holds the names a user imports. Inside, the undecorated functions are called."""
+    absent(Node, NODES)
+    absent(nn.Module, MODULES)
+    kind: Any
+    for kind in (Scalar, Tensor):
+        kind.__init__ = worded_leaf(kind.__init__)
+    for kind in vars(nn).values():  # a layer that takes **options hands them on to one that does not
+        if isinstance(kind, type) and "__init__" in vars(kind) and not inspect.getfullargspec(vars(kind)["__init__"]).varkw:
+            kind.__init__ = worded(vars(kind)["__init__"])  # type: ignore[misc]
+    for name in AXES:
+        package[name] = worded(protocols.OPS[name])
+        package[name].__module__ = package["__name__"]  # it is pickled by the name it has there
+        if name in vars(Tensor):
+            setattr(Tensor, name, package[name])
+    vars(nn)["__getattr__"] = missing_from_nn
+    protocols.ADVICE.update(NUMPY)
+    guards.PASSED_OVER.append(__name__)
 
 
 class NotHere:
@@ -139,29 +169,16 @@ class NotHere:
         raise AttributeError(f"a {kind.__name__} has no .{self.name}; {self.hint}")
 
 
-class Habits:
-    """Something that has attributes of other libraries as NotHere; dir() leaves them out."""
+def absent(kind: Any, table: Mapping[str, str]) -> None:
+    """Make NotHere of every name that a class does not have; dir() leaves them out. An attribute of a subclass wins."""
+    for name, hint in table.items():
+        if not hasattr(kind, name):
+            setattr(kind, name, NotHere(name, hint))
 
-    __slots__ = ()
+    def __dir__(self: Any) -> list[str]:
+        return [name for name in object.__dir__(self) if name not in table or hasattr(self, name)]
 
-    def __dir__(self) -> list[str]:
-        absent = {name for kind in type(self).__mro__ for name, x in vars(kind).items() if isinstance(x, NotHere)}
-        return [name for name in super().__dir__() if name not in absent]
-
-
-class AbsentFromNodes(Habits):
-    """What tensors of PyTorch and NumPy have, and a node has not."""
-
-    __slots__ = ()
-
-
-class AbsentFromModules(Habits):
-    """What modules of PyTorch have, and ours have not."""
-
-
-for _kind, _table in ((AbsentFromNodes, NODES), (AbsentFromModules, MODULES)):
-    for _name, _hint in _table.items():
-        setattr(_kind, _name, NotHere(_name, _hint))
+    kind.__dir__ = __dir__
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -175,54 +192,50 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 def missing(module: str, name: str, table: Mapping[str, str], known: Iterable[str]) -> AttributeError:
     """The error for a name that a module does not have."""
-    why = "" if name.startswith("_") else f"; {table[name]}" if name in table else meant(name, known)
+    where = next((place for place, library in ELSEWHERE.items() if name in dir(library)), "")
+    plain = where and f"{where}.{name} is for plain values, as x.data; where a gradient is wanted, write it in other ops"
+    hint = table.get(name, plain)
+    why = "" if name.startswith("_") else f"; {hint}" if hint else meant(name, known)
     return AttributeError(f"module {module!r} has no attribute {name!r}{why}")
 
 
-def refuse(owner: Any, options: Iterable[str]) -> None:
-    """TypeError for arguments by a name that the class of `owner` does not know; nothing if there are none."""
-    for name in options:
-        import inspect  # seldom needed
-
-        known: list[str] = []
-        for kind in type(owner).__mro__:
-            if "__init__" in vars(kind) and "unknown" not in known:  # up to the class that takes no more options
-                known += inspect.signature(vars(kind)["__init__"]).parameters
-        known = [word for word in known if word not in ("self", "options", "unknown")]
-        why = f"; {KEYWORDS[name]}" if name in KEYWORDS else meant(name, known) or f"; it takes {', '.join(known)}"
-        raise TypeError(f"{type(owner).__name__}() got an unexpected keyword argument {name!r}{why}")
+def missing_from_nn(name: str) -> NoReturn:
+    """A name that nn does not have: what to write, or what may have been meant."""
+    raise missing(nn.__name__, name, NN, nn.__all__)
 
 
-def numpys_words(op: Function) -> Function:
-    """The op itself, but an argument by PyTorch's name for it raises TypeError with NumPy's."""
+def worded(function: Callable[..., Any]) -> Any:
+    """The function itself, but where it does not know the name of an argument, TypeError says what to write. One line to step over."""
+    spec = inspect.getfullargspec(function)
+    known = {*spec.args, *spec.kwonlyargs}
 
-    @functools.wraps(op)
+    @functools.wraps(function)
     def called(*args: Any, **options: Any) -> Any:
-        if options and not KEYWORDS.keys().isdisjoint(options):
-            name = next(name for name in options if name in KEYWORDS)
-            raise TypeError(f"{op.__name__}() got an unexpected keyword argument {name!r}; {KEYWORDS[name]}")
-        return op(*args, **options)
+        return function(*args, **options) if known.issuperset(options) else refuse(function, args, options)
 
-    return called  # type: ignore[return-value]
+    return called
 
 
-class Switch:
-    """A function whose result is entered, `with no_grad():`; without the parentheses TypeError says so."""
+def worded_leaf(function: Callable[..., None]) -> Any:
+    """The same for the constructor of a leaf, of which many are made: handing arguments on one by one is faster."""
 
-    def __init__(self, function: Callable[[], Any]):
-        functools.update_wrapper(self, function)
-        self.function = function
+    @functools.wraps(function)
+    def called(self: Any, data: Any, name: Any = None, **unknown: Any) -> None:
+        return refuse(function, (self,), unknown) if unknown else function(self, data, name)
 
-    def __call__(self, *forgotten: Any) -> Any:
-        if forgotten:
-            raise TypeError(f"{self} needs its parentheses: `@{self}()`")
-        return self.function()
+    return called
 
-    def __enter__(self) -> NoReturn:
-        raise TypeError(f"{self} needs its parentheses: `with {self}():`")
 
-    def __exit__(self, *error: Any) -> None:
-        """Never reached."""
-
-    def __repr__(self) -> str:
-        return self.function.__name__
+def refuse(function: Callable[..., Any], args: tuple, options: Iterable[str]) -> NoReturn:
+    """TypeError for an argument by a name that a function does not know; a constructor goes by the name of the class that was called."""
+    called, calls = function, [function]
+    if function.__name__ == "__init__":
+        called = type(args[0])
+        calls = [inspect.unwrap(vars(kind)["__init__"]) for kind in called.__mro__ if "__init__" in vars(kind)]
+    known: list[str] = []
+    for call in calls[: calls.index(function) + 1]:  # each hands its **options on to the next
+        spec = inspect.getfullargspec(call)
+        known += [word for word in spec.args + spec.kwonlyargs if word != "self"]
+    name = next(word for word in options if word not in spec.args + spec.kwonlyargs)
+    why = f"; {KEYWORDS[name]}" if name in KEYWORDS else meant(name, known) or f"; it takes {', '.join(dict.fromkeys(known))}"
+    raise TypeError(f"{called.__name__}() got an unexpected keyword argument {name!r}{why}")

@@ -7,7 +7,6 @@ Tensors and object arrays of Scalars, so every model runs three ways: no graph, 
 Read init (what the weights start from), layers, norms, mlp, then recurrent, gated and reservoir, and losses.
 """
 
-from ..hints import NN, missing
 from . import init
 from .gated import GRUCell, LSTMCell
 from .layers import ACTIVATIONS, Dropout, Linear, Module, Residual
@@ -17,12 +16,6 @@ from .norms import BatchNorm, LayerNorm
 from .recurrent import Cell, LeakyCell, RNNCell, SkipCell, Stacked, cut, unroll
 from .reservoir import Reservoir, memory_capacity
 from .weights import load_weights, read_weights, save_weights
-
-
-def __getattr__(name: str) -> object:
-    """A name that is not here: what to write, or what may have been meant."""
-    raise missing(__name__, name, NN, __all__)
-
 
 __all__ = [
     "ACTIVATIONS", "BatchNorm", "Cell", "Dropout", "GRUCell", "LSTMCell", "LayerNorm", "LeakyCell", "Linear", "MLP", "Module", "RNNCell",

@@ -17,7 +17,6 @@ from ..autodiff.products import linear
 from ..autodiff.reductions import numbers_of
 from ..autodiff.table import elu, gelu, leaky_relu, relu, sigmoid, softplus, tanh
 from ..autodiff.tensor import Tensor
-from ..hints import AbsentFromModules, refuse
 from . import init as initial
 
 
@@ -32,7 +31,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
-class Module(AbsentFromModules):
+class Module:
     """Something with parameters: attributes that are leaves, and modules inside it, also in lists and dicts.
 
     Attributes that are arrays of plain numbers are buffers: kept with the weights, never given a gradient.
@@ -124,9 +123,8 @@ class Linear(Module):
 
     def __init__(
         self, n_in: int, n_out: int, init: Any = "xavier",
-        *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "", **unknown: Any,
+        *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "",
     ):  # fmt: skip
-        refuse(self, unknown)
         rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
         self.W = leaf(each(rng, lambda rng: initial.drawn(start, (n_out, n_in), rng)), name=prefix + "W")
         self.b = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "b")

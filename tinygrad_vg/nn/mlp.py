@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.tensor import Tensor
-from ..hints import refuse
 from .layers import Dropout, Linear, Module, activation_of, generators, named
 from .norms import BatchNorm, LayerNorm
 
@@ -44,9 +43,8 @@ class MLP(Module):
 
     def __init__(
         self, sizes: Sequence[int], activation: Any = "tanh", init: Any = "xavier", norm: str | None = None, residual: Any = False,
-        *, dropout: float = 0.0, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, **unknown: Any,
+        *, dropout: float = 0.0, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None,
     ):  # fmt: skip
-        refuse(self, unknown)
         if isinstance(sizes, int):
             given = [n for n in (sizes, activation, init, norm, residual) if type(n) is int]
             raise TypeError(f"sizes is one list, as in MLP({given if len(given) > 1 else [sizes, '…']}); got the number {sizes}")

@@ -16,7 +16,6 @@ from ..autodiff.reductions import numbers_of
 from ..autodiff.structure import expand_dims, mean
 from ..autodiff.table import sqrt, square
 from ..autodiff.tensor import Tensor
-from ..hints import refuse
 from .layers import Module, named
 
 
@@ -28,8 +27,7 @@ class LayerNorm(Module):
         (∂x̂/∂x)_ij = (δ_ij − 1/n − x̂_i x̂_j / n) / √(v + eps)
     """
 
-    def __init__(self, n: int, eps: float = 1e-5, *, leaf: Any = Tensor, seeds: int | None = None, name: str = "", **unknown: Any):
-        refuse(self, unknown)
+    def __init__(self, n: int, eps: float = 1e-5, *, leaf: Any = Tensor, seeds: int | None = None, name: str = ""):
         self.n, self.eps, prefix = n, eps, name and name + "."
         shape = (n,) if seeds is None else (seeds, n)
         self.gamma = leaf(np.ones(shape), name=prefix + "gamma")

@@ -13,7 +13,6 @@ import numpy as np
 from ..autodiff.core import Node
 from ..autodiff.products import linear
 from ..autodiff.tensor import Tensor
-from ..hints import refuse
 from . import init as initial
 from .layers import Module, activation_of, each, generators, named
 
@@ -31,9 +30,8 @@ class Cell(Module):
 
     def __init__(
         self, n_in: int, n_hidden: int, init: Any = "xavier",
-        *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "", **unknown: Any,
+        *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "",
     ):  # fmt: skip
-        refuse(self, unknown)
         self.n_in, self.n_hidden, self.leaf, self.name = n_in, n_hidden, leaf, name
         self.inits = [initial.of_name(start) for start in (init if isinstance(init, (tuple, list)) else (init, init))]
         self.rng = generators(rng, seeds)
