@@ -28,7 +28,38 @@ def words(table: dict[str, str]) -> dict[str, str]:
 
 
 # fmt: off
-NODES = words({  # attributes of a tensor
+NUMPY = words({  # NumPy's functions that do not record
+    "linalg.norm":                         "sqrt(square(x).sum(axis) + 1e-30), as without the 1e-30 the gradient at x = 0 is nan; "
+                                           "with ord=1 abs(x).sum(axis)",
+    "linalg.inv linalg.solve linalg.det linalg.eigvals linalg.svd":
+                                           "a rule of your own with apply()",
+    "std":                                 "sqrt(var(x, axis) + 1e-30), as without the 1e-30 the gradient of equal entries is nan",
+    "cumsum":                              "np.tri(n) @ x, along the first axis",
+    "average":                             "mean(weights * x) / np.mean(weights)",
+    "tensordot inner kron":                "einsum()",
+    "tile repeat":                         "broadcast_to(x, shape) or take(x, indices)",
+    "flip flipud fliplr":                  "x[::-1], along the second axis x[:, ::-1], along both x[::-1, ::-1]",
+    "roll":                                "take(x, np.arange(-k, n - k) % n, axis)",
+    "sort":                                "x[np.argsort(x)], for each row of an n × m matrix x[np.arange(n)[:, None], np.argsort(x)]",
+    "diff":                                "x[..., 1:] - x[..., :-1]",
+    "pad":                                 "concatenate([np.zeros(n), x]), for a vector",
+    "append insert":                       "concatenate([a, b])",
+    "column_stack dstack":                 "stack([a, b], axis=-1)",
+    "tril":                                "x * np.tri(n)",
+    "triu":                                "x * np.tri(n).T",
+    "moveaxis rollaxis":                   "transpose(x, axes)",
+    "matrix_transpose":                    "swapaxes(x, -1, -2)",
+    "log10":                               "log(x) / np.log(10)",
+    "log2":                                "log(x) / np.log(2)",
+    "tan":                                 "sin(x) / cos(x)",
+    "sinh":                                "(expm1(x) - expm1(-x)) / 2",
+    "cosh":                                "(exp(x) + exp(-x)) / 2",
+    "logaddexp":                           "logsumexp(stack([a, b]), axis=0)",
+    "hypot":                               "sqrt(square(a) + square(b) + 1e-30), as without the 1e-30 the gradient at 0 is nan",
+    "reciprocal":                          "1 / x",
+})
+WRITE = {name.removeprefix("linalg."): f"write {hint}" for name, hint in NUMPY.items()}
+NODES = {name: WRITE[name] for name in "norm std sort cumsum flip roll repeat tile log10 log2 tril triu".split()} | words({  # of a tensor
     "numpy":                               "x.data is the plain array",
     "tolist":                              "write x.data.tolist()",
     "requires_grad requires_grad_":        "every Tensor and Scalar is differentiable; what is not to be is a plain array",
@@ -38,32 +69,41 @@ NODES = words({  # attributes of a tensor
     "zero_ fill_ copy_ add_ sub_ mul_ div_ clamp_ detach_":
                                            "nothing is changed in place: x.data = … gives a leaf new values, x.zero_grad() drops its .grad",
     "view flatten ravel":                  "write x.reshape(2, 3) or x.reshape(-1)",
-    "t mT permute":                        "write x.T or x.transpose(1, 0)",
+    "t permute":                           "write x.T or x.transpose(1, 0), for a batch of matrices swapaxes(x, -1, -2)",
+    "mT":                                  "write swapaxes(x, -1, -2), of a single matrix x.T",
     "unsqueeze":                           "write expand_dims(x, axis)",
-    "expand expand_as repeat tile":        "write broadcast_to(x, shape)",
+    "expand expand_as":                    "write broadcast_to(x, shape)",
     "clamp":                               "write x.clip(lo, hi)",
-    "norm":                                "write sqrt(square(x).sum())",
-    "std":                                 "write sqrt(x.var(axis))",
     "mm bmm mv matmul":                    "write a @ b",
     "add sub mul div pow":                 "write a + b, a - b, a * b, a / b, a ** b",
     "masked_fill":                         "write where(mask, value, x)",
-    "gather index_select":                 "write x[indices] or take(x, indices, axis)",
+    "index_select":                        "write x[indices] or take(x, indices, axis)",
+    "gather take_along_axis":              "write x[np.arange(n)[:, None], indices], for each row of an n × m matrix",
     "cpu cuda to device":                  "there is nothing to move, all is NumPy; x.astype(np.float32) changes the dtype",
     "float double half":                   "write x.astype(np.float32) or x.astype(np.float64)",
     "dim numel":                           "write x.ndim or x.size",
     "argmax argmin argsort any all":       "there is no gradient in it: x.data has this method",
     "round floor ceil":                    "its derivative is 0 everywhere: x.data has plain values",
 })
-PACKAGE = NODES | words({  # names of the package
+PACKAGE = WRITE | NODES | words({  # names of the package
     "tensor as_tensor from_numpy array":   "write Tensor(array)",
     "zeros ones empty full eye arange linspace rand randn":
                                            "arrays come from NumPy, as in Tensor(np.zeros(3))",
     "cat vstack hstack":                   "write concatenate([a, b], axis)",
     "dot":                                 "write a @ b",
+    "expit":                               "write sigmoid(x)",
+    "logsigmoid":                          "write -softplus(-x)",
+    "rsqrt":                               "write 1 / sqrt(x)",
+    "logit":                               "write log(x) - log1p(-x)",
+    "erf selu celu hardtanh softsign":     "give it a row with elementwise(), or write it in other ops",
+    "vjp":                                 "write grad(output, inputs, seed)",
+    "stop_gradient":                       "x.data is a constant wherever it is used",
+    "Module Linear MLP":                   "it is in nn",
     "optim":                               "the optimisers are training.SGD, training.Adam …",
     "functional F":                        "functions such as relu(x) are here, losses are nn.mse and nn.cross_entropy",
     "autograd":                            "write grad(output, inputs), or output.backward()",
-    "set_grad_enabled inference_mode":     "write `with no_grad():`",
+    "set_grad_enabled inference_mode enable_grad":
+                                           "write `with no_grad():` where nothing is to be recorded; elsewhere all is",
     "manual_seed random":                  "whatever is random takes rng=, a seed or a Generator",
     "save load":                           "write nn.save_weights(net, path) and nn.load_weights(net, path)",
 })
@@ -116,23 +156,6 @@ KEYWORDS = words({  # arguments by name
     "input_size in_features":              "the word is n_in=",
     "hidden_size":                         "the word is n_hidden=",
     "out_features":                        "the word is n_out=",
-})
-NUMPY = words({  # NumPy's functions that do not record
-    "linalg.norm":                         "sqrt(square(x).sum())",
-    "linalg.inv linalg.solve linalg.det linalg.eigvals linalg.svd":
-                                           "a rule of your own with apply()",
-    "std":                                 "sqrt(var(x, axis))",
-    "cumsum":                              "np.tri(n) @ x",
-    "average":                             "mean(weights * x) / np.mean(weights)",
-    "tensordot inner kron":                "einsum()",
-    "tile repeat":                         "broadcast_to(x, shape) or take(x, indices)",
-    "flip flipud":                         "x[::-1]",
-    "roll":                                "take(x, np.arange(-k, n - k) % n)",
-    "sort":                                "take(x, np.argsort(x))",
-    "pad append insert":                   "concatenate([a, b])",
-    "column_stack dstack":                 "stack([a, b], axis=-1)",
-    "tril":                                "x * np.tri(n)",
-    "moveaxis rollaxis":                   "transpose(x, axes)",
 })
 # fmt: on
 AXES = "sum mean max min var prod logsumexp softmax log_softmax expand_dims squeeze concatenate stack".split()  # ops with axis=
