@@ -1,6 +1,7 @@
 """What a newcomer is likely to write, and what the answer says: the words that tell them what to write in its place."""
 
 import copy
+import inspect
 import math
 import pickle
 import pydoc
@@ -64,9 +65,10 @@ MISTAKES = [
     (lambda m: tg.stack(m.t, m.t), TypeError, "stack([a, b])"),
     (lambda m: tg.concatenate(m.t, m.t), TypeError, "concatenate([a, b])"),
     (decay, ValueError, "read-only"),
-    (lambda m: np.linalg.norm(m.t), TypeError, "np.linalg.norm", "sqrt(square(x).sum())"),
+    (lambda m: np.linalg.norm(m.t), TypeError, "np.linalg.norm", "sqrt(square(x).sum(axis) + 1e-30)"),
     (lambda m: np.linalg.inv(m.t), TypeError, "np.linalg.inv", ".data"),
     (lambda m: np.cumsum(m.t), TypeError, "np.cumsum", "np.tri(n) @ x"),
+    (lambda m: np.log10(m.s), TypeError, "np.log10 has no derivative here", "try log(x) / np.log(10)"),
     # habits of PyTorch: tensors
     (lambda m: m.t.numpy(), AttributeError, "a Tensor has no .numpy", "x.data"),
     (lambda m: m.t.requires_grad, AttributeError, "every Tensor and Scalar is differentiable"),
@@ -77,7 +79,7 @@ MISTAKES = [
     (lambda m: m.t.to("cuda"), AttributeError, "nothing to move"),
     (lambda m: m.t.t(), AttributeError, "x.T"),
     (lambda m: m.t.unsqueeze(0), AttributeError, "expand_dims(x, axis)"),
-    (lambda m: m.t.norm(), AttributeError, "sqrt(square(x).sum())"),
+    (lambda m: m.t.norm(), AttributeError, "sqrt(square(x).sum(axis) + 1e-30)"),
     (lambda m: m.t.zero_(), AttributeError, "x.zero_grad()"),
     (lambda m: m.s.numpy(), AttributeError, "a Scalar has no .numpy"),
     (lambda m: Tensor([1.0], requires_grad=True), TypeError, "Tensor() got an unexpected keyword argument 'requires_grad'", "every Tensor and Scalar is differentiable"),
@@ -86,7 +88,7 @@ MISTAKES = [
     (lambda m: m.t.sum(dim=0), TypeError, "axis="),
     (lambda m: tg.softmax(m.t, dim=0), TypeError, "softmax() got an unexpected keyword argument 'dim'", "axis="),
     (lambda m: tg.mean(m.t, axis=0, keepdim=True), TypeError, "keepdims="),
-    (lambda m: m.t.sum().backward(retain_graph=True), TypeError, "leave it out"),
+    (lambda m: m.t.sum().backward(retain_graph=True), TypeError, "unexpected keyword argument 'retain_graph'"),
     # names
     (lambda m: tg.sigmiod, AttributeError, "module 'tinygrad_vg' has no attribute 'sigmiod'; did you mean sigmoid?"),
     (lambda m: tg.tensor([1.0]), AttributeError, "Tensor(array)"),
@@ -111,6 +113,7 @@ MISTAKES = [
     (lambda m: nn.BatchNorm(2, momentun=0.1), TypeError, "BatchNorm", "did you mean momentum?"),
     (lambda m: nn.RNNCell(2, 2, nonlinearity="relu"), TypeError, "activation="),
     (lambda m: nn.Linear(2, 2, bias=False), TypeError, "Linear() got an unexpected keyword argument 'bias'"),
+    (lambda m: nn.Dropout(0.1, inplace=True), TypeError, "Dropout() got an unexpected keyword argument 'inplace'; it takes p, rng, seeds"),
     (lambda m: m.layer(nn.unroll(m.lstm, np.ones((3, 2)))[-1]), TypeError, "holds h[3], c[3]", "cell.output(state)"),
     (lambda m: m.cell(m.x, None), TypeError, "cell.initial_state()"),
     (lambda m: m.lstm(m.x, None), ValueError, "initial_state()"),
@@ -157,6 +160,57 @@ def test_an_attribute_that_is_not_here_is_not_here(name):
         assert not hasattr(x, name)
         assert getattr(x, name, None) is None
         assert name not in dir(x)
+
+
+def test_signatures_are_those_of_the_source():
+    """No **unknown, and no wrapper to be seen."""
+    shown = {thing: str(inspect.signature(thing)) for thing in (Scalar, Tensor, nn.Linear, nn.Dropout, tg.sum, Tensor.softmax)}
+    assert not [thing for thing, text in shown.items() if "unknown" in text or "args" in text]
+    assert list(inspect.signature(Tensor).parameters) == ["data", "name"]
+    assert list(inspect.signature(tg.var).parameters) == ["x", "axis", "ddof", "keepdims"]
+    assert "def softmax" in inspect.getsource(tg.softmax) and pickle.loads(pickle.dumps(tg.softmax)) is tg.softmax
+
+
+def test_nothing_stands_between_a_user_and_backward():
+    assert all("autodiff" in kind.backward.__code__.co_filename for kind in (Tensor, Scalar))
+    assert not [name for name in tg.OPS if hasattr(tg.OPS[name], "__wrapped__")]  # and inside the package the ops are called
+
+
+def test_detect_anomaly_names_the_line_of_the_user():
+    with tg.detect_anomaly(), pytest.raises(FloatingPointError, match=re.escape("test_likely_mistakes.py")):
+        tg.sum(Tensor([1.0, 2.0]) - [np.inf, 0.0])
+    with tg.detect_anomaly(), pytest.raises(FloatingPointError, match=r"sum made inf .*test_likely_mistakes.py"):
+        Tensor([np.inf, 2.0]).sum()
+
+
+def test_a_misspelt_argument_inside_a_class_of_your_own_goes_by_its_name():
+    class Mine(Tensor):
+        __slots__ = ()
+
+        def __init__(self, data, unit="m", **options):
+            super().__init__(data, **options)
+
+    class Net(nn.Module):
+        def __init__(self, n):
+            self.n = n
+
+    assert str(Mine([1.0], name="x").name) == "x"
+    with pytest.raises(TypeError, match=re.escape("Mine() got an unexpected keyword argument 'unot'; did you mean unit?")):
+        Mine([1.0], unot="s")
+    with pytest.raises(TypeError, match=re.escape("Mine() got an unexpected keyword argument 'label'; it takes data, unit, name")):
+        Mine([1.0], label="x")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'bias'"):
+        Net(2, bias=True)
+
+
+def test_an_attribute_of_your_own_is_found_in_dir():
+    class Mine(Tensor):
+        __slots__ = ()
+
+        def clone(self):
+            return "mine"
+
+    assert Mine([1.0]).clone() == "mine" and "clone" in dir(Mine([1.0])) and "numpy" not in dir(Mine([1.0]))
 
 
 def test_what_is_there_is_found_in_dir():
@@ -253,6 +307,8 @@ def test_a_hint_is_for_what_is_not_here():
     assert not [name for name in hints.PACKAGE if name in tg.__all__ and name not in hints.NODES]
     assert not [name for name in hints.NODES if name in vars(Tensor) or name in vars(Scalar)]
     assert not [name for name in hints.NUMPY if getattr(np, name, None) in tg.autodiff.protocols.NUMPY]
+    for kind, table in ((tg.Node, hints.NODES), (nn.Module, hints.MODULES)):
+        assert not [name for name in table if not isinstance(vars(kind)[name], hints.NotHere)]
 
 
 def test_help_shows_no_lambda_and_no_note_to_a_formatter():
@@ -263,3 +319,90 @@ def test_help_shows_no_lambda_and_no_note_to_a_formatter():
     assert "time comes first" in nn.unroll.__doc__
     for switch in (no_grad, tg.detect_anomaly):
         assert "Inside `with " in pydoc.plain(pydoc.render_doc(switch))
+
+
+# --- cases from bug reports of other libraries: what an error recommends is right, to the letter
+
+
+def recommended(mistake):
+    """The expression that an error says to try."""
+    with pytest.raises(TypeError, match="try ") as caught:
+        mistake()
+    return str(caught.value).partition("try ")[2]
+
+
+def written(expression, **names):
+    return eval(expression, {**vars(tg), "np": np, **names})
+
+
+def test_public_norm_hint_at_zero():
+    x = Tensor(np.zeros((2, 1)), name="x")
+    hint = recommended(lambda: np.linalg.norm(x))
+    assert "the gradient at x = 0 is nan" in hint
+    n = written(hint.partition(",")[0], x=x, axis=None)
+    assert np.array_equal(tg.grad(np.exp(-(n**2)), x), [[0.0], [0.0]])
+
+
+def test_public_norm_hint_axis():
+    x = Tensor([[3.0, 4.0], [0.0, 5.0]], name="x")
+    hint = recommended(lambda: np.linalg.norm(x, axis=1))
+    assert np.array_equal(written(hint.partition(",")[0], x=x, axis=1).data, [5.0, 5.0])
+    assert np.array_equal(written(hint.partition("ord=1 ")[2], x=x, axis=1).data, [7.0, 5.0])
+
+
+def test_public_sort_2d_hint():
+    x = Tensor([[3.0, 1.0, 2.0], [9.0, 7.0, 8.0]], name="x")
+    hint = recommended(lambda: np.sort(x))
+    y = written(hint.partition("matrix ")[2], x=x, n=2)
+    w = np.array([[1.0, 10.0, 100.0], [1.0, 10.0, 100.0]])
+    assert np.array_equal(y.data, [[1, 2, 3], [7, 8, 9]])
+    assert np.array_equal(tg.grad((y * w).sum(), x), [[100, 1, 10], [100, 1, 10]])
+    v = Tensor([3.0, 1.0, 2.0])
+    assert np.array_equal(written(hint.partition(",")[0], x=v).data, [1, 2, 3])
+
+
+def test_public_log10_did_you_mean():
+    said = {}
+    for name in ("log10", "pad", "sort", "cbrt", "convolve", "pi", "erf", "lgamma"):
+        with pytest.raises(AttributeError) as caught:
+            getattr(tg, name)
+        said[name] = str(caught.value)
+    assert "log(x) / np.log(10)" in said["log10"] and "concatenate" in said["pad"] and "x[np.argsort(x)]" in said["sort"]
+    assert "np.cbrt is for plain values" in said["cbrt"]
+    assert not [text for text in said.values() if "did you mean" in text]
+
+
+def test_no_name_of_numpy_is_answered_with_another_function():
+    for name in [name for name in {*dir(np), *dir(np.linalg), *dir(math)} - {*dir(tg)} if name[0] != "_"]:
+        with pytest.raises(AttributeError) as caught:
+            getattr(tg, name)
+        assert "did you mean" not in str(caught.value), name
+
+
+def test_public_mt_hint():
+    q = Tensor(np.arange(12.0).reshape(2, 3, 2), name="q")
+    for way in (lambda: q @ q.mT, lambda: q @ q.T, lambda: q @ q.transpose(1, 0)):
+        with pytest.raises((AttributeError, ValueError)) as caught:
+            way()
+        assert "swapaxes(x, -1, -2)" in str(caught.value)
+    assert (q @ tg.swapaxes(q, -1, -2)).shape == (2, 3, 3)
+
+
+SAME_AS_NUMPY = [
+    ("std", np.std, {"axis": None}), ("cumsum", lambda x: np.cumsum(x, axis=0), {}), ("fliplr", np.fliplr, "second axis "),
+    ("flip", np.flip, "both "), ("flipud", np.flipud, {}), ("roll", lambda x: np.roll(x, 1, axis=1), {"k": 1, "axis": 1}),
+    ("diff", np.diff, {}), ("tril", np.tril, {}), ("triu", np.triu, {}), ("log10", np.log10, {}), ("log2", np.log2, {}),
+    ("tan", np.tan, {}), ("sinh", np.sinh, {}), ("cosh", np.cosh, {}), ("reciprocal", np.reciprocal, {}),
+    ("moveaxis", lambda x: np.moveaxis(x, 0, 1), {"axes": (1, 0)}), ("matrix_transpose", np.matrix_transpose, {}),
+    ("hypot", lambda x: np.hypot(x, x), {}), ("logaddexp", lambda x: np.logaddexp(x, x), {}),
+    ("average", lambda x: np.average(x, weights=x), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, meant, how", SAME_AS_NUMPY)
+def test_what_a_hint_says_to_write_is_what_numpy_computes(name, meant, how):
+    values, hint = np.random.default_rng(0).uniform(0.5, 2.0, (3, 3)), hints.NUMPY[name]
+    hint = hint.partition(how)[2] if isinstance(how, str) else hint
+    x = Tensor(values)
+    names = {"x": x, "a": x, "b": x, "n": 3, "weights": values, **(how if isinstance(how, dict) else {})}
+    assert np.allclose(written(re.split(r", (?=as|along)", hint)[0], **names).data, meant(values), rtol=1e-12)
