@@ -141,7 +141,7 @@ def test_a_formula_is_carried_out_by_its_letters_and_a_wrong_one_gives_another_a
 
 
 def test_an_exercise_refuses_an_answer_that_is_wrong_by_a_sign():
-    assert ways_past.passes(1, "return 1 - y * y") and not ways_past.passes(1, "return y * y - 1")
+    assert ways_past.passes(1, "def tanh_slope(y): return 1 - y * y") and not ways_past.passes(1, "def tanh_slope(y): return y * y - 1")
 
 
 def test_a_clipping_that_bends_the_gradient_moves_P19_and_one_that_only_shortens_it_does_not(monkeypatch):

@@ -122,17 +122,29 @@ def save_figure(figure: Any, place: Path) -> None:
 
 
 def exercise(options: argparse.Namespace) -> None:
-    """Print an exercise, or grade an answer: RuntimeError, after printing, if it is wrong."""
+    """Print an exercise, its hint or its solution, or grade an answer: RuntimeError, after printing, if it is wrong."""
     from . import exercises
 
+    if (options.hint or options.solution) and (options.number is None or options.file):
+        raise ValueError("--hint and --solution go with the number of an exercise, and with no file")
     if options.number is None:
         return show("\n".join(f"{n:>2}  {e.name}({e.arguments})" for n, e in exercises.EXERCISES.items()), False)
+    asked = exercises.numbered(options.number)
+    if options.solution:
+        return show(asked.solution.rstrip(), False)
     if options.file is None:
-        return show("\n".join(textwrap.fill(line, 80) for line in str(exercises.numbered(options.number)).split("\n")), False)
+        more = "\n\n(--hint tells where to start, --solution prints a right answer)"
+        return show(filled(asked.hint if options.hint else f"{asked}{more}"), False)
     graded = exercises.grade(options.number, Path(options.file))
-    show(str(graded), False)
+    show(filled(str(graded)), False)
     if not graded.passed:
-        raise RuntimeError(f"exercise {options.number} is not solved yet")
+        raise RuntimeError(f"exercise {options.number} is not solved yet; --hint tells where to start")
+
+
+def filled(text: str) -> str:
+    """Every line within 80 columns, if its words allow it."""
+    wrapped = (textwrap.fill(line, 80, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+    return "\n".join(wrapped)
 
 
 def phase_diagram(options: argparse.Namespace) -> None:

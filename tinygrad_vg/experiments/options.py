@@ -141,11 +141,15 @@ def headlines_parser() -> argparse.ArgumentParser:
 
 
 def exercise_parser() -> argparse.ArgumentParser:
-    """The options of `exercise`: its number, and a file with an answer."""
-    what = "Print an exercise in matrix calculus, or grade an answer: a Python file that defines the function asked for."
+    """The options of `exercise`: its number, a file with an answer, and what is told on request only."""
+    what = "Print an exercise, or grade an answer: a Python file that defines the function asked for. 1 to 10: matrix calculus; "
+    what += "11 to 15: build an autodiff engine, step by step."
     p = argparse.ArgumentParser(prog="python -m tinygrad_vg exercise", description=what)
-    p.add_argument("number", type=int, nargs="?", metavar="N", help="which one, 1 to 10; without a number, all of them")
+    p.add_argument("number", type=int, nargs="?", metavar="N", help="which one, 1 to 15; without a number, all of them")
     p.add_argument("file", nargs="?", metavar="FILE", help="your answer; the file is run")
+    asked = p.add_mutually_exclusive_group()
+    asked.add_argument("--hint", action="store_true", help="print where to start")
+    asked.add_argument("--solution", action="store_true", help="print a right answer, a whole Python file")
     return p
 
 
