@@ -25,9 +25,9 @@ from .autodiff.products import einsum, linear, matmul
 from .autodiff.protocols import OPS
 from .autodiff.reductions import log_softmax, logsumexp, max, min, prod, softmax, var
 from .autodiff.rows import elementwise
-from .autodiff.scalar import Scalar, scalars
+from .autodiff.scalar import Scalar
 from .autodiff.table import absolute as abs
-from .autodiff.tensor import Tensor
+from .autodiff.tensor import Tensor, scalars
 from .autodiff.table import (
     add, clip, cos, divide, elu, exp, expm1, gelu, leaky_relu, log, log1p, maximum, minimum, multiply,
     negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where,

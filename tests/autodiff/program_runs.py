@@ -193,7 +193,7 @@ def torch_table(torch: Any) -> dict[str, Callable]:
 
     same_name = "abs sign square sqrt exp expm1 log log1p sin cos tanh sigmoid relu maximum minimum where matmul gt add sub mul div neg pow"
     table = {name: getattr(torch, name) for name in same_name.split()} | {
-        "softplus": lambda a: F.softplus(a, threshold=100), "gelu": lambda a: F.gelu(a, approximate="tanh"), "gelu_gate": gate,
+        "softplus": lambda a: F.softplus(a, threshold=100), "gelu": lambda a: F.gelu(a, approximate="tanh"),
         "leaky_relu": lambda a, slope=0.01: torch.where(a > 0, a, slope * a), "elu": elu, "linear": linear, "einsum": torch.einsum,
         "clip": lambda a, lo=None, hi=None: torch.clamp(a, lo, hi), "reshape": torch.reshape, "broadcast": torch.broadcast_to,
         "transpose": lambda x, axes: x.permute(axes or tuple(range(x.ndim))[::-1]), "squeeze": squeezed,

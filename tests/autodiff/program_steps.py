@@ -252,7 +252,7 @@ def einstein(p, op, i, j, d):
 
 
 KINDS = {
-    smooth: "neg square sin cos tanh sigmoid softplus gelu gelu_gate exp expm1", kinked: "abs relu sign",
+    smooth: "neg square sin cos tanh sigmoid softplus gelu exp expm1", kinked: "abs relu sign",
     of_positive: "log sqrt log1p", two: "add sub mul", apart: "maximum minimum", quotient: "div", powers: "pow",
     with_slope: "leaky_relu elu", clipped: "clip", chosen: "where", reduced: "sum mean var prod logsumexp", extreme: "max min",
     along_axis: "softmax log_softmax", arranged: "reshape transpose swapaxes expand_dims squeeze broadcast", indexed: "getitem",

@@ -156,7 +156,7 @@ PLAIN: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in (
     "leaky_relu": lambda a, slope=0.01: np.where(np.real(a) > 0, a, slope * a),
     "elu": lambda a, alpha=1.0: np.where(np.real(a) > 0, a, alpha * (np.exp(a) - 1)),
     "softplus": lambda a: np.log(1 + np.exp(a)),
-    "gelu_gate": plain_gate, "gelu": lambda a: a * plain_gate(a),
+    "gelu": lambda a: a * plain_gate(a),
     "linear": plain_linear, "var": plain_var, "max": plain_max, "min": plain_min,
     "getitem": lambda x, index: x[index], "astype": lambda x, dtype: x.astype(dtype),
     "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
@@ -176,7 +176,7 @@ POSITIVE = [(0.3, 2.5), (0.05, 0.5), (1.0, 9.0)]
 
 # op: the intervals its operand, or its operands, are drawn from
 UNARY: dict[str, list] = dict.fromkeys(
-    "negative abs sign square sin cos tanh sigmoid relu softplus gelu_gate gelu exp expm1".split(), SMOOTH
+    "negative abs sign square sin cos tanh sigmoid relu softplus gelu exp expm1".split(), SMOOTH
 )
 UNARY |= {
     "sign": [(-1.5, 1.5), (-5.0, 5.0), (0.1, 0.2)],

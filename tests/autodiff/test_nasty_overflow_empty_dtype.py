@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Scalar, Tensor, exp, expand_dims, log, logsumexp, max, mean, min, sigmoid, softmax, tanh, where
-from tinygrad_vg.autodiff.node import births
+from tinygrad_vg.autodiff.core import births
 
 BOTH = pytest.mark.parametrize("leaf", [Scalar, Tensor])
 

@@ -135,7 +135,7 @@ class Events(RuleBasedStateMachine):
             if got is not None:
                 assert np.allclose(got, want, rtol=1e-10, atol=1e-10 * np.max(np.abs(want)))
                 assert got.flags.writeable and sum(np.may_share_memory(got, x) for x in everything) == 1  # with itself
-        assert vg.autodiff.node.mode.get() is None, "ops do not record outside no_grad"
+        assert vg.autodiff.core.guard.get() is None, "ops do not record outside no_grad"
 
     def teardown(self):
         """Without the cyclic collector every node is freed: there are no cycles."""

@@ -43,7 +43,6 @@ def of_tensors():
     assert W.grad is not None
 
 
-@pytest.mark.xfail(reason="a NamedTuple's own __new__ has no source")
 @pytest.mark.parametrize("graph", [of_scalars, of_tensors])
 def test_every_line_that_runs_forward_and_backward_has_its_source(graph):
     lost = {(file, line) for file, line in lines_run(graph) if not linecache.getline(file, line)}

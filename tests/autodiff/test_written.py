@@ -24,21 +24,21 @@ def test_operands_may_have_any_name_that_the_engine_does_not_use(letters):
     a, b = letters.split()
     with row(f"written_product({a}, {b})", f"{a} * {b}", b, a) as f:
         for u, v in ((Tensor([0.0, 1.0, 0.7]), Tensor([3.0, 3.0, 3.0])), (Scalar(0.0), Scalar(3.0))):
-            for y in (f(u, v), f.rule(u, v), vg.apply(f.rule, u, v)):
+            for y in (f(u, v), vg.apply(f.rule, u, v)):
                 du, dv = vg.grad(y, [u, v], seed=np.ones(np.shape(y.data)))
                 assert np.array_equal(du, v.data) and np.array_equal(dv, u.data)
 
 
-@pytest.mark.parametrize("name", ["self", "part", "graph", "g", "y", "_a", "exp", "hand_on"])
+@pytest.mark.parametrize("name", ["rule", "apply", "selected", "g", "y", "np", "exp", "value"])
 def test_a_name_that_the_engine_uses_is_refused_as_an_operand(name):
-    with pytest.raises(ValueError, match="none with the name of an op, a name that begins with _, or one of"):
+    with pytest.raises(ValueError, match="none with the name of an op, or one of"):
         vg.elementwise(f"written_f({name})", f"{name} * 2", "2")
     assert "written_f" not in vg.OPS
 
 
-@pytest.mark.parametrize("name", ["make", "_mine", "self"])
+@pytest.mark.parametrize("name", ["value", "rule", "pull"])
 def test_a_name_that_the_engine_uses_is_refused_as_an_op(name):
-    with pytest.raises(ValueError, match=f"'{name}' cannot be the name of an op"):
+    with pytest.raises(ValueError, match="or one of apply, g"):
         vg.elementwise(f"{name}(a)", "a * 2", "2")
 
 

@@ -3,11 +3,29 @@
 A leaf is a copy. A constant is a copy, too, unless it is read-only already. What has no derivative is refused, with a hint.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .core import Node, describe
+
+
+def number(x: Any, what: str) -> float:
+    """x as a float, if it is one real number; else TypeError."""
+    if type(x) is float:
+        return x
+    if isinstance(x, np.ndarray) and x.shape == () and x.dtype.kind in "fiub":
+        x = x[()]
+    if isinstance(x, (int, float, np.floating, np.integer, np.bool_)):
+        try:
+            return float(x)
+        except OverflowError:
+            return math.inf if x > 0 else -math.inf
+    if isinstance(x, Node):
+        raise TypeError(f"{what} needs one plain number, got {describe(x)}; a Scalar and a Tensor do not mix: pass {describe(x)}.data")
+    shape = f" of shape {np.shape(x)}; for arrays use a Tensor, or scalars(array)" if isinstance(x, (np.ndarray, list, tuple)) else ""
+    raise TypeError(f"{what} needs one real number, got {type(x).__name__}{shape}")
 
 
 def leaf_array(data: Any) -> np.ndarray:

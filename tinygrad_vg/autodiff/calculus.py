@@ -21,7 +21,7 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     """
     order, wanted = differentiable(output), nodes(inputs)
     keep, g = set(wanted), output.start(seed, create_graph)
-    gradients = {output: type(output)(g) if create_graph and not isinstance(g, Node) else g}
+    gradients = {output: type(output)(g, None) if create_graph and not isinstance(g, Node) else g}
     every = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
     sweep(order, gradients, keep=keep, inside=None if every else dependents(order, wanted), graph=create_graph)
     results = []

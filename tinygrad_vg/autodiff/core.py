@@ -2,9 +2,9 @@
 
     ∂L/∂parent  =  Σ ∂L/∂child · ∂child/∂parent        the chain rule: a sum over the children of the parent
 
-A node knows its parents and never its children, so there are no reference cycles, and dropping the output frees the graph.
-A node is born after its parents, so *age is a topological order*. Youngest first, every child comes before its parents:
-when the walk arrives at a node, nobody is left to add to its gradient.
+A node knows its value, the rule that made it, and the parents it was made from; never its children, so there are no
+reference cycles, and dropping the output frees the graph. It is born after its parents, so *age is a topological order*:
+youngest first, every child comes before its parents, and when the walk arrives at a node, its gradient is complete.
 
     L  the output      g  ∂L/∂node, the gradient of a node      part  what one child gives to the gradient of one parent
 """
@@ -12,7 +12,7 @@ when the walk arrives at a node, nobody is left to add to its gradient.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from itertools import count
 from operator import attrgetter
@@ -23,40 +23,11 @@ births = count(1)  # of nodes, and of changes to leaves, so that the two can be 
 guard: ContextVar[Any] = ContextVar("guard", default=None)  # what looks at every new node and every part, see guards.py
 
 
-class Node:
-    """One value in a graph of computations: a Scalar is a number, a Tensor an array.
-
-    rule     what made it, None for a leaf    parents  what it was made from, in order, constants included
-    birth    its age                          changed  when a leaf was last given new data, 0 for never
-    """
-
-    __slots__ = ("_value", "_grad", "_name", "rule", "parents", "birth", "changed", "__weakref__")
-
-    # Each kind of node says how to
-    record: Any  # make a node from a rule and operands      record(rule, operands)
-    local: Any  # write a local derivative as a linear map   local(i)
-    start: Any  # read a seed, read any gradient             start(seed, graph), as_gradient(value, what)
-    finalise: Any  # complete a gradient; copy it            finalise(g), own_copy(g)
-    check: Any  # refuse what would go wrong                 check(order)
-    as_gradient: Any
-    own_copy: Any
-
-    @property
-    def variables(self) -> list:
-        """The parents that are nodes, in order; x * x has x twice."""
-        return [parent for parent in self.parents if isinstance(parent, Node)]
-
-    @property
-    def edges(self) -> list:
-        """One edge for each parent that is a node; each carries the local derivative."""
-        return [Edge(self, i) for i, parent in enumerate(self.parents) if isinstance(parent, Node)]
-
-
-def history(output: Node) -> History:
+def history(output: Any) -> History:
     """Every node that `output` was computed from, itself included, oldest first: parents before children."""
     found, stack = {as_node(output, "history")}, [output]
     while stack:
-        for parent in stack.pop().parents:
+        for parent in stack.pop()._parents:
             if isinstance(parent, Node) and parent not in found:
                 found.add(parent)
                 stack.append(parent)
@@ -71,24 +42,19 @@ def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, gr
     graph   True: gradients are nodes themselves, so that they can be differentiated again
     """
     looking_on, take = guard.get(), gradients.get if keep is None else gradients.pop
-    try:
-        for child in reversed(order):
-            if child.rule is None or (g := take(child, None)) is None:  # a leaf; or nothing reached it
-                continue
-            if isinstance(g, list):
-                g = g.total()  # a DeferredSum: see tensor.py
-            parts = child.rule.parts_of_nodes(child, g, inside) if graph else child.rule.parts(child, g, inside)
-            for parent, part in zip(child.parents, parts):
-                if part is not None:  # None: a constant, or a node outside
-                    gradients[parent] = gradients[parent] + part if parent in gradients else part  # the chain rule
-            if keep and child in keep:
-                gradients[child] = g
-            if looking_on is not None:
-                looking_on.passes(child, g, parts)
-    except Exception as error:
-        if hasattr(error, "add_note"):  # Python 3.11 and later
-            error.add_note(f"while differentiating {child.rule.name} of {', '.join(map(describe, child.variables))}")
-        raise
+    for child in reversed(order):
+        if child.rule is None or (g := take(child, None)) is None:  # a leaf; or nothing reached it
+            continue
+        if isinstance(g, list):
+            g = g.total()  # type: ignore[attr-defined]  # a DeferredSum, see tensor.py
+        parts = child.rule.parts_of_nodes(child, g, inside) if graph else child.rule.parts(child, g, inside)
+        for parent, part in zip(child._parents, parts):
+            if part is not None:  # None: for a constant, or a node outside
+                gradients[parent] = gradients[parent] + part if parent in gradients else part  # the chain rule
+        if keep and child in keep:
+            gradients[child] = g
+        if looking_on is not None:
+            looking_on.passes(child, g, parts)
 
 
 def contributions(order: list, gradients: dict, inside: Any = None) -> Iterator[tuple[Any, Any, Any]]:
@@ -99,12 +65,12 @@ def contributions(order: list, gradients: dict, inside: Any = None) -> Iterator[
     for child in reversed(order):
         if child.rule is not None and child in gradients:
             g = gradients[child] = child.finalise(gradients[child])
-            for parent, part in zip(child.parents, child.rule.parts(child, g, inside)):
+            for parent, part in zip(child._parents, child.rule.parts(child, g, inside)):
                 if part is not None:
                     yield child, parent, part
 
 
-def backward(output: Node, seed: Any = None, keep: bool = True) -> None:
+def backward(output: Any, seed: Any = None, keep: bool = True) -> None:
     """Fill .grad of every node `output` was computed from: the gradient of `output` (or of seed · output).
 
     seed  the gradient to start from, of the output's shape; may be left out if the output is one number
@@ -132,6 +98,49 @@ def fill_at_once(gradients: dict) -> None:
     deque(map(Node.__dict__["_grad"].__set__, gradients.keys(), gradients.values()), maxlen=0)
 
 
+class Node:
+    """One value in a graph of computations: a Scalar is a number, a Tensor an array."""
+
+    __slots__ = ("_value", "_grad", "_name", "rule", "_parents", "birth", "changed", "__weakref__")
+
+    # What each kind of node adds, in variable.py, scalar.py and tensor.py
+    data: Any
+    grad: Any
+    shape: Any
+    ndim: Any
+    size: Any
+    item: Any
+    named: Any
+    variables: Any
+    backward: Any
+    record: Any
+    start: Any
+    as_gradient: Any
+    finalise: Any
+    own_copy: Any
+
+    rule: Any
+    _parents: tuple[Any, ...]
+
+    def __init__(self, value: Any, name: Any):
+        """A leaf: no rule made it, and it has no parents."""
+        self._value, self._grad, self._name = value, None, name
+        self.rule, self._parents, self.birth, self.changed = None, (), next(births), 0
+
+    name = property(attrgetter("_name"), doc="A Name, given at birth or by named(); or None.")
+    parents = property(attrgetter("_parents"), doc="What the node was made from: nodes and constants, in the order of the operands.")
+
+    @property
+    def op(self) -> str:
+        """The name of the op that made this node; 'leaf' if none did."""
+        return "leaf" if self.rule is None else self.rule.name
+
+    @property
+    def edges(self) -> list:
+        """One edge for each parent that is a node; each carries the local derivative."""
+        return [Edge(self, i) for i, parent in enumerate(self._parents) if isinstance(parent, Node)]
+
+
 class Edge:
     """From a child to one of its parents, carrying the local derivative ∂child/∂parent."""
 
@@ -140,9 +149,7 @@ class Edge:
     def __init__(self, child: Any, index: int):
         self.child, self.index = child, index
 
-    @property
-    def parent(self) -> Any:
-        return self.child.parents[self.index]
+    parent = property(lambda edge: edge.child._parents[edge.index], doc="The node at the other end.")
 
     @property
     def local(self) -> Any:
@@ -157,7 +164,7 @@ class Edge:
     @property
     def formula_here(self) -> str:
         """The same in this graph's names: `1 - h[3] * h[3]`."""
-        names = [f"{p:.4g}" if isinstance(p, (int, float)) else getattr(p, "name", None) for p in self.child.parents]
+        names = [f"{p:.4g}" if isinstance(p, (int, float)) else getattr(p, "name", None) for p in self.child._parents]
         return self.child.rule.formula(self.index, [name and str(name) for name in names], str(self.child.name or "y"))
 
     def __repr__(self) -> str:
@@ -167,7 +174,7 @@ class Edge:
 def new_node(kind: Any, value: Any, rule: Any, parents: tuple) -> Any:
     """The node of this kind that `rule` made of `parents`."""
     node = new(kind)
-    node._value, node.rule, node.parents = value, rule, parents
+    node._value, node.rule, node._parents = value, rule, parents
     node._grad = node._name = None
     node.birth, node.changed = next(births), 0
     if (looking_on := guard.get()) is not None:

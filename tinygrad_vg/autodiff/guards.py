@@ -31,28 +31,32 @@ class Guard:
     def made(self, node: Any) -> None:
         """A node was made. Under no_grad() it forgets where it came from."""
         if not self.recording:
-            node.rule, node.parents = Unrecorded, ()
+            node.rule, node._parents = Unrecorded, ()
         if self.watching:
             self.lines[node.birth] = calling_line()
             if not np.all(np.isfinite(node._value)):
-                parents = ", ".join(f"{describe(p)} = {brief(p)}" for p in node.parents)
+                parents = ", ".join(f"{describe(p)} = {brief(p)}" for p in node._parents)
                 raise FloatingPointError(f"{node.op} made {brief(node._value)} of {parents}{self.where(node)}")
 
     def passes(self, child: Any, g: Any, parts: Any) -> None:
         """What a child's parents receive of its gradient g was computed."""
         for i, part in enumerate(parts if self.watching else ()):
-            if part is None or np.all(np.isfinite(plain(part := child.parents[i].finalise(part)))):
+            if part is None or np.all(np.isfinite(plain(part := child._parents[i].finalise(part)))):
                 continue
-            edge, parent = Edge(child, i), child.parents[i]
+            edge, parent = Edge(child, i), child._parents[i]
             local = edge.local
+            slope = f"{edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text}"
             raise FloatingPointError(
-                f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(child.finalise(g))} times local "
-                f"derivative {edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text} gave {brief(part)}{self.where(child)}"
+                f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(child.finalise(g))} "
+                f"times local derivative {slope} gave {brief(part)}{self.where(child)}"
             )
 
     def where(self, node: Any) -> str:
         """The source line that made the node, as the end of a message."""
         return f"; {self.lines.get(node.birth, 'the op ran outside detect_anomaly(), so its source line is not known')}"
+
+
+PASSED_OVER = [str(__package__), "numpy"]  # a line of these modules is not the user's; hints.attach() adds its own
 
 
 class Switch:
@@ -110,11 +114,18 @@ class Unrecorded:
 
     name = "no_grad"
 
+    @staticmethod
+    def parts(node: Node, g: Any, inside: Any = None) -> tuple:
+        """Nobody receives anything."""
+        return ()
+
+    parts_of_nodes = parts
+
 
 def calling_line() -> str:
     """The innermost line outside this room and outside NumPy, as 'file.py:12: code'."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "numpy").startswith((__package__, "numpy")):
+    while frame.f_back and frame.f_globals.get("__name__", "numpy").startswith(tuple(PASSED_OVER)):
         frame = frame.f_back
     name, line = frame.f_code.co_filename, frame.f_lineno
     return f"{name}:{line}: {linecache.getline(name, line).strip()}"

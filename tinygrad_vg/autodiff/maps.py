@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .core import Node, plain
+from .arrays import numbers_or_scalars
+from .core import Node, describe, plain
 
 DENSE_LIMIT = 2_000
+BOOL = np.dtype(bool)
+OPS: dict[str, Any] = {}  # every op by name: the registry
 
 
 class LinearMap:
@@ -117,15 +120,28 @@ class Rule:
 
     def parts(self, node: Any, g: Any, inside: Container | None = None) -> Any:
         """What each parent receives of g; None for a constant, and for a node outside."""
-        return self.parts_from(node, g, inside, node._value, [x._value if isinstance(x, Node) else x for x in node.parents])
+        return self.parts_from(node, g, inside, node._value, [x._value if isinstance(x, Node) else x for x in node._parents])
 
     def parts_of_nodes(self, node: Any, g: Any, inside: Container | None = None) -> Any:
         """The same made of nodes: a graph of the derivative."""
-        return self.parts_from(node, g, inside, node, node.parents)
+        return self.parts_from(node, g, inside, node, node._parents)
 
     def parts_from(self, node: Any, g: Any, inside: Container | None, y: Any, xs: Any) -> list:
-        wanted = [isinstance(x, Node) and (inside is None or x in inside) for x in node.parents]
-        return [self.back(i, g, y, xs) if asked else None for i, asked in enumerate(wanted)]
+        parts: list[Any] = []
+        for i, x in enumerate(node._parents):
+            part = None
+            if isinstance(x, Node) and (inside is None or x in inside):
+                try:
+                    part = self.back(i, g, y, xs)
+                except Exception as error:
+                    if hasattr(error, "add_note"):  # Python 3.11 and later
+                        error.add_note(f"while differentiating {self.name} of {', '.join(map(describe, node.variables))}")
+                    raise
+                shape = getattr(part, "shape", type(part).__name__)
+                if shape != x.shape and not isinstance(part, list):  # a list waits to be added up
+                    raise ValueError(f"the derivative of {self.name} gave {shape} for a parent of shape {x.shape}")
+            parts.append(part)
+        return parts
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """∂y/∂x_i as text, in the letters of the rule or, where they are given, in the names of the operands and of y."""
@@ -133,7 +149,7 @@ class Rule:
 
     def of_constants(self, *xs: Any) -> Any:
         """The value where no operand is a node."""
-        return self.value(*xs)
+        return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -209,7 +225,7 @@ class Diagonal(LinearMap):
 
 def selected(g: Any, slope: Any) -> Any:
     """g * slope, but exactly 0 where the slope is 0: what was cut off receives nothing, not even of an infinite g."""
-    if getattr(slope, "dtype", None) == bool:
+    if getattr(slope, "dtype", None) is BOOL:
         return np.where(slope, g, 0.0)
     return np.where(plain(slope) != 0, g, 0.0) * slope
 

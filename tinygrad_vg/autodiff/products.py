@@ -11,8 +11,7 @@ import numpy as np
 
 from .core import Node
 from .maps import FunctionMap, LinearMap, Rule, apply, unbroadcast
-from .tensor import DeferredSum, Tensor, op_of_two
-from .variable import reflected
+from .tensor import DeferredSum, Tensor, of_two
 
 
 class Product(Rule):
@@ -137,14 +136,14 @@ class OfTwo(Product):
     to_b: Any
 
     def parts(self, node: Any, g: Any, inside: Any = None) -> Any:
-        a, b = node.parents[:2]
+        a, b = node._parents[:2]
         x = a._value if isinstance(a, Node) else a
         z = b._value if isinstance(b, Node) else b
         part_a = self.to_a(g, x, z) if x is not a and (inside is None or a in inside) else None
         part_b = self.to_b(g, x, z) if z is not b and (inside is None or b in inside) else None
-        if len(node.parents) == 2:
+        if len(node._parents) == 2:
             return part_a, part_b
-        c = node.parents[2]
+        c = node._parents[2]
         return part_a, part_b, to_bias(g, c._value) if isinstance(c, Node) and (inside is None or c in inside) else None
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
@@ -155,7 +154,7 @@ class Matmul(OfTwo):
     """A B, as NumPy multiplies: vectors, matrices, stacks."""
 
     name, operands = "matmul", ["A", "B"]
-    advice = "; if the inner sizes should match, transpose one of them with .T"
+    advice = "; if the inner sizes should match, transpose one of them with .T, a batch of them with swapaxes(x, -1, -2)"
     to_a, to_b = staticmethod(to_left), staticmethod(to_right)
 
     def value(self, A: Any, B: Any) -> Any:
@@ -240,8 +239,6 @@ def checked(x: tuple, W: tuple, b: tuple | None) -> None:
 
 
 MATMUL, LINEAR = Matmul(), Linear()
-TENSOR_MATMUL = op_of_two(MATMUL)
-Tensor.__matmul__, Tensor.__rmatmul__ = TENSOR_MATMUL, reflected(TENSOR_MATMUL)  # type: ignore[attr-defined]
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -252,7 +249,11 @@ def matmul(a: Any, b: Any) -> Any:
 
     ValueError if the inner sizes differ, with names and shapes; TypeError for a single number, which takes *.
     """
-    return TENSOR_MATMUL(a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else apply(MATMUL, a, b)
+    return matmul_of_tensors(a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else apply(MATMUL, a, b)
+
+
+matmul.rule = MATMUL  # type: ignore[attr-defined]
+matmul_of_tensors, matmul_from_right = of_two(matmul)
 
 
 def linear(x: Any, W: Any, b: Any = None) -> Any:

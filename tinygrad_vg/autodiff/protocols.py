@@ -23,7 +23,7 @@ for _module, _names in (
     OPS |= {name: getattr(_module, name) for name in _names.split()}
 
 
-BUILT_IN |= OPS.keys()
+BUILT_IN.update(OPS)
 ADVICE: dict[str, str] = {}  # what to write in place of a NumPy function that does not record; filled by hints.py
 
 
@@ -39,6 +39,12 @@ def dot(x: Any, b: Any) -> Any:
     return OPS["matmul"](x, b) if np.ndim(x) and np.ndim(b) else OPS["multiply"](x, b)
 
 
+def full_like(a: Any, fill_value: Any, shape: Any = None) -> Any:
+    """np.full_like: the value, repeated; of a Tensor each copy has a gradient."""
+    shape = np.shape(a) if shape is None else shape
+    return structure.broadcast_to(fill_value, shape) if isinstance(fill_value, Tensor) else np.full(shape, fill_value, plain(a).dtype)
+
+
 # NumPy's function → ours: all ops that NumPy has, too, by the same name; then those whose arguments or names differ
 NUMPY: dict[Any, Any] = {
     **{getattr(np, name): op for name, op in OPS.items() if hasattr(np, name)},
@@ -49,7 +55,7 @@ NUMPY: dict[Any, Any] = {
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
     np.outer: lambda x, b: structure.reshape(x, (-1, 1)) * structure.reshape(b, (1, -1)),
-    np.ravel: lambda x: structure.reshape(x, -1),
+    np.full_like: full_like, np.ravel: lambda x: structure.reshape(x, -1),
     np.reshape: lambda x, shape: structure.reshape(x, shape), np.transpose: lambda x, axes=None: structure.transpose(x, axes),
     np.trace: lambda x, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(x, offset, axis1, axis2), -1),
 }  # fmt: skip
@@ -61,7 +67,7 @@ NAMES = {"a": "x", "arrays": "xs", "ary": "x", "array": "x", "min": "a_min", "ma
 # Functions that look at values or shapes only: there is no gradient to lose
 LOOK = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isnan, np.isinf, np.signbit,
         np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.argmax, np.argmin, np.argsort, np.all, np.any,
-        np.count_nonzero, np.nonzero, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.array_repr, np.array_str,
+        np.count_nonzero, np.nonzero, np.zeros_like, np.ones_like, np.empty_like, np.array_repr, np.array_str,
         np.array2string, np.isrealobj, np.iscomplexobj, np.result_type, np.may_share_memory, np.shares_memory}  # fmt: skip
 
 
@@ -71,10 +77,10 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
     With a Scalar and an object array of them, one op for each entry. TypeError unless the ufunc is called plainly and has an op.
     """
     if isinstance(self, Scalar) and any_objects(inputs) and method == "__call__" and not kwargs:
-        rule = getattr(NUMPY.get(ufunc), "rule", None)
+        rule = getattr(ours(ufunc), "rule", None)
         return rule.map_entries(*inputs) if rule else ufunc(*map(as_object, inputs))
     refuse_special_calls(ufunc, method, kwargs, type(self).__name__)
-    return ufunc(*map(plain, inputs)) if ufunc in LOOK else NUMPY[ufunc](*inputs)
+    return ufunc(*map(plain, inputs)) if ufunc in LOOK else ours(ufunc)(*inputs)
 
 
 def refuse_special_calls(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
@@ -86,25 +92,36 @@ def refuse_special_calls(ufunc: Any, method: str, kwargs: dict, kind: str) -> No
         raise TypeError(f"{name} with out= would put a {kind} into a plain array; write `a = a + b`, which makes a new node")
     if kwargs:
         raise TypeError(f"{name} on a {kind} takes no {', '.join(kwargs)}; use where() or astype() around it")
-    if ufunc not in NUMPY and ufunc not in LOOK:
-        raise TypeError(f"{name} has no derivative here; write it in other ops, give it a row with elementwise(), or use .data")
+    if not ours(ufunc) and ufunc not in LOOK:
+        way = "write it in other ops, give it a row with elementwise(), or use .data"
+        raise TypeError(f"{name} has no derivative here; {way}{advised(ufunc.__name__)}")
 
 
 def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
     """Any other NumPy function with a Tensor somewhere in its arguments."""
     if function in LOOK:
         return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
-    if function not in NUMPY:
+    if not (op := ours(function)):
         name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
-        way = f"; try {ADVICE[name]}" if name in ADVICE else ""
-        raise TypeError(f"np.{name} does not record on a Tensor; write it in other ops, or use .data for plain values{way}")
+        raise TypeError(f"np.{name} does not record on a Tensor; write it in other ops, or use .data for plain values{advised(name)}")
     given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key == "axis"}
     try:
-        return NUMPY[function](*args, **given)
+        return op(*args, **given)
     except TypeError as error:
         if "argument" not in str(error):
             raise
         raise TypeError(f"np.{function.__name__} on a Tensor: {str(error).replace('<lambda>', function.__name__)}") from None
+
+
+def ours(function: Any) -> Any:
+    """The op for a function of NumPy's: one of the package, or one of your own that has its name; None if there is none."""
+    own = OPS.get(getattr(function, "__name__", ""))
+    return NUMPY.get(function) or (own if own and getattr(np, function.__name__, None) is function else None)
+
+
+def advised(name: str) -> str:
+    """'; try …', if there is advice on what to write in place of this function."""
+    return f"; try {ADVICE[name]}" if name in ADVICE else ""
 
 
 def deeply_plain(x: Any) -> Any:
@@ -116,6 +133,7 @@ _methods = "reshape transpose swapaxes squeeze sum mean take diagonal astype max
 for _kind, _name, _method in (
     *((Tensor, name, OPS[name]) for name in _methods),
     (Tensor, "__getitem__", structure.getitem), (Tensor, "dot", dot), (Tensor, "T", property(structure.transpose)),
+    (Tensor, "__matmul__", products.matmul_of_tensors), (Tensor, "__rmatmul__", products.matmul_from_right),
         (Tensor, "__array_ufunc__", array_ufunc), (Tensor, "__array_function__", array_function),
     (Scalar, "__array_ufunc__", array_ufunc), (Scalar, "__array_function__", array_function),
 ):  # fmt: skip

@@ -129,9 +129,9 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
     if not isinstance(x, Node):
         return np.prod(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload,unused-ignore]
-    shape = x.shape
-    x = x if x.ndim else reshape(x, 1)
-    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    shape, axes = x.shape, tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim or 1)
+    if not axes or not x.ndim:
+        return reshape(x, shape)
     rest = [a for a in range(x.ndim) if a not in set(axes)]
     y = transpose(x, (*rest, *axes))
     y = reshape(y, (*y.shape[: len(rest)], math.prod(y.shape[len(rest) :])))

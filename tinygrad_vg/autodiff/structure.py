@@ -29,7 +29,7 @@ class Reshape(LinearOperation):
 class Transpose(LinearOperation):
     """Axis k of the result is axis axes[k] of x. The way back sorts them again."""
 
-    name = "transpose"
+    name, advice = "transpose", "; the matrices of a batch are transposed by swapaxes(x, -1, -2)"
     def value(self, x: Any) -> Any:   return np.transpose(x, self.axes)
     def adjoint(self, g: Any) -> Any: return np.transpose(g, np.argsort([axis % g.ndim for axis in self.axes]))
 

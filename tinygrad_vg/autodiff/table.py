@@ -11,7 +11,6 @@ from typing import Any
 
 from .rows import OPS, elementwise
 
-# fmt: off
 # op                     signature                    value, y                             ∂y/∂a                        ∂y/∂b
 add        = elementwise("add(a, b)",                 "a + b",                             "1",                         "1")
 subtract   = elementwise("subtract(a, b)",            "a - b",                             "1",                         "-1")
@@ -35,9 +34,9 @@ softplus   = elementwise("softplus(a)",               "maximum(a, 0.0) + log1p(e
                                                                                            "sigmoid(a)",                saturates=True, largest_slope=1.0)
 relu       = elementwise("relu(a)",                   "maximum(a, 0.0)",                   "a > 0",                     rectifies=True, selects=True)
 leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a)",        "where(a > 0, 1.0, slope)",  "where(a > 0, 0.0, a)", selects=True)
-elu        = elementwise("elu(a, alpha=1.0)",         "where(a > 0, a, alpha * expm1(minimum(a, 0.0)))",
+elu        = elementwise("elu(a, alpha=1.0)",         "where(a > 0, a, alpha * below(a))",
                                                                                            "where(a > 0, 1.0, alpha * exp(minimum(a, 0.0)))",
-                                                                                           "where(a > 0, 0.0, expm1(minimum(a, 0.0)))",
+                                                                                           "where(a > 0, 0.0, below(a))",
                                                                                            saturates=True, selects=True, largest_slope=1.0)
 gelu       = elementwise("gelu(a)",                   "a * gelu_gate(a)",                  "gelu_slope(a)",             saturates=True, largest_slope=1.13)
 maximum    = elementwise("maximum(a, b)",             "maximum(a, b)",                     "(a > b) + 0.5 * (a == b)",  "(a < b) + 0.5 * (a == b)",
@@ -48,7 +47,6 @@ where      = elementwise("where(condition, a, b)",    "where(condition, a, b)", 
                                                                                            rectifies=True, selects=True)
 bounded    = elementwise("clip(a, lo, hi)",           "minimum(maximum(a, lo), hi)",       "(lo <= a) & (a <= hi)", None, None,
                                                                                            saturates=True, selects=True, largest_slope=1.0)
-# fmt: on
 
 
 def clip(a: Any, lo: Any = None, hi: Any = None) -> Any:

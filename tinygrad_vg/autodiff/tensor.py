@@ -12,10 +12,40 @@ from typing import Any
 
 import numpy as np
 
+from . import table as d
 from .arrays import LOST, constant, leaf_array, locked
 from .core import Node, describe, new_node, plain
-from .rows import Elementwise
-from .variable import Variable, give_operators
+from .scalar import Scalar
+from .variable import Name, Variable
+
+
+def of_one(op: Any) -> Any:
+    """y = f(a) as a method of Tensors: it makes a new node."""
+    rule, value = op.rule, op.rule.value
+
+    def method(a: Any) -> Any:
+        return new_node(Tensor, value(a._value), rule, (a,))
+
+    return method
+
+
+def of_two(op: Any) -> tuple[Any, Any]:
+    """y = f(a, b) as a method of a, and as one of b, in 2 * b. The other may be a constant."""
+    rule, value = op.rule, op.rule.value
+
+    def method(a: Any, b: Any) -> Any:
+        x = a._value if isinstance(a, Tensor) else (a := a if type(a) is float else constant(a, rule.name))
+        z = b._value if isinstance(b, Tensor) else (b := b if type(b) is float else constant(b, rule.name))
+        try:
+            y = value(x, z)
+        except (ValueError, IndexError) as error:
+            raise unfit(rule, (a, b), error) from None
+        return new_node(Tensor, y, rule, (a, b))
+
+    def reflected(b: Any, a: Any) -> Any:
+        return method(a, b)
+
+    return method, reflected
 
 
 class Tensor(Variable):
@@ -39,6 +69,13 @@ class Tensor(Variable):
     __slots__ = ()
     __getitem__: Any
 
+    __add__, __radd__ = of_two(d.add)
+    __sub__, __rsub__ = of_two(d.subtract)
+    __mul__, __rmul__ = of_two(d.multiply)
+    __truediv__, __rtruediv__ = of_two(d.divide)
+    __pow__, __rpow__ = of_two(d.power)
+    __neg__, __abs__ = of_one(d.negative), of_one(d.absolute)
+
     def __init__(self, data: Any, name: Any = None):
         """A leaf with a copy of these numbers; TypeError for what has no derivative (see the class)."""
         super().__init__(leaf_array(data), name)
@@ -55,11 +92,12 @@ class Tensor(Variable):
         """The Tensor that `rule` makes of `operands`, Tensors and constants."""
         if rule.takes_constants:
             rule.check_constants(operands)
+        if len(operands) > 1:
+            operands = tuple([x if isinstance(x, Tensor) else constant(x, rule.name) for x in operands])
         try:
             if len(operands) == 1:
                 y = rule.value(operands[0]._value)
             else:
-                operands = tuple([x if isinstance(x, Tensor) else constant(x, rule.name) for x in operands])
                 y = rule.value(*[x._value if isinstance(x, Tensor) else x for x in operands])
         except (ValueError, IndexError) as error:
             raise unfit(rule, operands, error) from None
@@ -113,33 +151,20 @@ class Tensor(Variable):
         return text if self.dtype == np.float64 else f"{text}, dtype={self.dtype}"
 
 
-def op_of_one(rule: Elementwise) -> Any:
-    """y = f(a): the op as a method of Tensors, which makes a new node."""
-    value = rule.value
+def scalars(array: Any, name: str | None = None) -> np.ndarray:
+    """An object array of Scalars, one for each number of `array`, named W[0,0] … if a name is given.
 
-    def op(a: Any) -> Any:
-        return new_node(Tensor, value(a._value), rule, (a,))
+    The same model code runs on it, with one node per number.
 
-    return op
-
-
-def op_of_two(rule: Any) -> Any:
-    """y = f(a, b), one of them a Tensor: a new node. The other may be a constant."""
-    value = rule.value
-
-    def op(a: Any, b: Any) -> Any:
-        x = a._value if isinstance(a, Tensor) else (a := a if type(a) is float else constant(a, rule.name))
-        z = b._value if isinstance(b, Tensor) else (b := b if type(b) is float else constant(b, rule.name))
-        try:
-            y = value(x, z)
-        except (ValueError, IndexError) as error:
-            raise unfit(rule, (a, b), error) from None
-        return new_node(Tensor, y, rule, (a, b))
-
-    return op
-
-
-give_operators(Tensor, op_of_one, op_of_two)
+    >>> W = scalars([[1., 2.], [3., 4.]], name="W")
+    >>> (W @ np.array([1., 10.]))[0]
+    Scalar(21.0, op='add')
+    """
+    values = np.asarray(array)
+    result = np.empty(values.shape, dtype=object)
+    for index, value in np.ndenumerate(values):
+        result[index] = Scalar(value, name=None if name is None else Name(name, index))
+    return result
 
 
 class DeferredSum(list):

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
 from . import table as d
-from .core import Node, backward, births, describe, plain
+from .core import Node, backward, describe, plain
 from .guards import changed_now, check_unchanged, check_walk
 
 AnyNode = TypeVar("AnyNode", bound="Variable")
@@ -23,7 +23,7 @@ class Name(tuple):
 
     __slots__ = ()
     base = property(itemgetter(0))
-    index = property(itemgetter(1))  # type: ignore[assignment]
+    index = property(itemgetter(1))
 
     def __new__(cls, base: str, index: tuple[int, ...] = ()) -> Name:
         return tuple.__new__(cls, (base, index))
@@ -48,10 +48,7 @@ class Variable(Node):
     __slots__ = ()
 
     def __init__(self, value: Any, name: Any):
-        """A leaf: no rule made it, and it has no parents."""
-        self._value, self.rule, self.parents, self._grad = value, None, (), None
-        self.birth, self.changed = next(births), 0
-        self._name = name if name is None or isinstance(name, Name) else Name(str(name))
+        super().__init__(value, name if name is None or isinstance(name, Name) else Name(str(name)))
 
     backward = backward
     check = check_walk
@@ -70,7 +67,7 @@ class Variable(Node):
     def data(self, value: Any) -> None:
         if self.rule is not None:
             raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
-        new = type(self)(value)
+        new = type(self)(value)  # type: ignore[call-arg]
         if new.shape != self.shape:
             raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {new.shape} cannot replace its value")
         self._value = self.read_only(self.finalise(new._value))
@@ -98,17 +95,17 @@ class Variable(Node):
 
     def local(self, i: int) -> Any:
         """∂self/∂parent i, a linear map. RuntimeError if the parent has changed since."""
-        check_unchanged(self, self.parents[i])
-        return self.rule.local(i, self._value, [x._value if isinstance(x, Node) else x for x in self.parents])
+        check_unchanged(self, self._parents[i])
+        return self.rule.local(i, self._value, [x._value if isinstance(x, Node) else x for x in self._parents])
 
     def detach(self) -> Any:
         """The plain value, a float or a read-only array: a constant wherever it is used."""
         return self.data
 
-    @property
-    def name(self) -> Name | None:
-        """A Name, given at birth or by named(); or None."""
-        return self._name
+    exp, log, log1p, expm1, sqrt, square = d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square
+    sin, cos, tanh, sigmoid, relu, sign = d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign
+    leaky_relu, elu, gelu, softplus, clip = d.leaky_relu, d.elu, d.gelu, d.softplus, d.clip
+    abs, maximum, minimum = d.absolute, d.maximum, d.minimum
 
     def named(self: AnyNode, base: str, *index: int) -> AnyNode:
         """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
@@ -119,9 +116,9 @@ class Variable(Node):
         return self
 
     @property
-    def op(self) -> str:
-        """The name of the op that made this node; 'leaf' if none did."""
-        return "leaf" if self.rule is None else self.rule.name
+    def variables(self) -> list:
+        """The parents that are nodes, in order; x * x has x twice."""
+        return [parent for parent in self._parents if isinstance(parent, Node)]
 
     def item(self) -> float:
         """The value as a Python number; ValueError unless there is exactly one."""
@@ -168,26 +165,3 @@ class Variable(Node):
         if self.rule is not None:
             raise TypeError(f"{describe(self)} is part of a graph, which is neither copied nor pickled; take its value with .data")
         return type(self), (plain(self), self._name)
-
-
-OPERATORS = {"neg": d.negative, "abs": d.absolute, "add": d.add, "sub": d.subtract, "mul": d.multiply, "truediv": d.divide, "pow": d.power}
-METHODS = (
-    d.absolute, d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square, d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign, d.gelu, d.softplus,
-    d.maximum, d.minimum, d.leaky_relu, d.elu, d.clip,
-)  # fmt: skip
-
-
-def give_operators(kind: Any, of_one: Any, of_two: Any) -> None:
-    """The operators and the methods a.tanh() … of a kind of node; of_one(rule), of_two(rule) make an op of it."""
-    for name, op in OPERATORS.items():
-        one = len(op.rule.operands) == 1
-        setattr(kind, f"__{name}__", of_one(op.rule) if one else of_two(op.rule))
-        if not one:
-            setattr(kind, f"__r{name}__", reflected(getattr(kind, f"__{name}__")))
-    for op in METHODS:
-        setattr(kind, op.__name__, op if op is d.clip or len(op.rule.operands) > 1 else of_one(op.rule))
-
-
-def reflected(op: Any) -> Any:
-    """a ∘ b for b's method: 2 * x asks x."""
-    return lambda b, a: op(a, b)

@@ -11,6 +11,7 @@ from ..autodiff.core import Edge, Node, describe, plain
 from ..autodiff.maps import LinearOperation
 from ..autodiff.products import Linear, Product
 
+
 class Zero(NamedTuple):
     """The kind of verdict that an exact 0 leads to, what is 0 in words, and the activation's op if it is one."""
 

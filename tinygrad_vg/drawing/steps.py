@@ -33,8 +33,8 @@ def steps(order: list[Node]) -> Steps:
 def indexed(order: list[Node]) -> Steps:
     """The first index of every computed node that has one, and of leaves that share its base: h[0] is the state before h[1]."""
     numbered = [node for node in order if node.name and node.name.index]
-    bases = {node.name.base for node in numbered if node.rule is not None}  # type: ignore[union-attr]
-    return {node: node.name.index[0] for node in numbered if node.name.base in bases}  # type: ignore[union-attr]
+    bases = {node.name.base for node in numbered if node.rule is not None}
+    return {node: node.name.index[0] for node in numbered if node.name.base in bases}
 
 
 def grows(order: list[Node], step: Steps) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..autodiff.calculus import grad
 from ..autodiff.core import Node
-from ..autodiff.structure import mean, sum as total
+from ..autodiff.structure import mean
+from ..autodiff.structure import sum as total
 from ..autodiff.table import sqrt, square, where
 from ..autodiff.tensor import Tensor
 from .leaves import parameters_of, value

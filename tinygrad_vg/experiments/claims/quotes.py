@@ -13,9 +13,8 @@ import numpy as np
 from ... import nn
 from ...autodiff.calculus import grad
 from ...autodiff.core import history
-from ...autodiff.scalar import scalars
 from ...autodiff.table import relu
-from ...autodiff.tensor import Tensor
+from ...autodiff.tensor import Tensor, scalars
 from ...chain import Chain, paths
 from ...training.datasets import two_moons
 from ...training.loop import fit

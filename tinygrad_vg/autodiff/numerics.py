@@ -1,0 +1,90 @@
+"""What may stand in a row beside operands and ops?  NumPy's ufuncs, and a few words for what a formula cannot say by itself.
+
+Each has two meanings: on arrays (and nodes, which NumPy's functions record), and on Python's numbers.
+
+    a, b  operands      g  gradient
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .core import plain
+from .maps import OPS
+
+
+def selected_number(g: float, slope: float) -> float:
+    """selected() of numbers."""
+    return g * slope if slope else 0.0
+
+
+def exp_or_inf(a: Any) -> Any:
+    """exp that quietly becomes inf where it overflows, for formulas in which that is the right limit."""
+    if type(a) is np.ndarray and a.dtype.kind == "f" and a.size and a.item(a.argmax()) < 88:
+        return np.exp(a)  # nothing overflows, not even in float32; errstate takes longer than a small exp
+    with np.errstate(over="ignore"):
+        return np.exp(a)
+
+
+def below(a: Any) -> Any:
+    """exp(a) - 1 where a < 0, else 0; a float stays one, so that it does not decide the dtype."""
+    return math.expm1(min(a, 0.0)) if type(a) is float else np.expm1(np.minimum(a, 0.0))
+
+
+def base(a: Any, b: Any) -> Any:
+    """a; but 1 where b = 0 and 1 / a is not finite, so that the slope b * base(a, b) ** (b - 1) of a ** b is 0 there."""
+    if type(b) is float and b:
+        return a
+    flat = (plain(b) == 0) & ~(np.abs(plain(a)) > 1e-300)
+    return np.where(flat, 1.0, a) if np.any(flat) else a
+
+
+def positive(a: Any, b: Any) -> Any:
+    """a; but 1 where a = 0 and b ≥ 0, so that the slope y * log(positive(a, b)) of a ** b is 0 there: 0 ** b is flat."""
+    flat = (plain(a) == 0) & (plain(b) >= 0)
+    return np.where(flat, 1.0, a) if np.any(flat) else a
+
+
+K, M = 2 * math.sqrt(2 / math.pi), 2 * math.sqrt(2 / math.pi) * 0.044715
+
+
+def gelu_gate(a: Any) -> Any:
+    """σ(K a + M a³), about the share of a standard normal below a: what gelu lets through. Beyond ±99 it is 0 or 1."""
+    a = np.minimum(np.maximum(a, -99.0), 99.0)
+    return OPS["sigmoid"](a * (K + M * a * a))
+
+
+def gelu_slope(a: Any) -> Any:
+    """gate + a · gate (1 − gate) (K + 3 M a²)."""
+    gate, a = gelu_gate(a), np.minimum(np.maximum(a, -99.0), 99.0)
+    return gate * (1 + a * (1 - gate) * (K + 3 * M * a * a))
+
+
+def on_one_number(function: Any) -> Any:
+    """A function of NumPy's, from floats to a float."""
+
+    def number(*xs: float) -> float:
+        with np.errstate(all="ignore"):
+            return float(function(*map(np.float64, xs)))
+
+    return number
+
+
+ON_ARRAYS: dict[str, Any] = {
+    "where": np.where, "inf": math.inf, "pi": math.pi, "base": base, "below": below, "positive": positive, "exp_or_inf": exp_or_inf,
+    "gelu_gate": gelu_gate, "gelu_slope": gelu_slope,
+}  # fmt: skip
+ON_NUMBERS: dict[str, Any] = {name: getattr(math, name) for name in "exp log log1p expm1 sqrt sin cos tan sinh cosh tanh inf pi".split()}
+ON_NUMBERS |= {
+    "exp_or_inf": math.exp,  # where it overflows, the whole op is done again as NumPy does it
+    "maximum": lambda a, b: a if a >= b or a != a else b,
+    "minimum": lambda a, b: a if a <= b or a != a else b,
+    "where": lambda condition, a, b: a if condition else b,
+    "sign": lambda a: float((a > 0) - (a < 0)) if a == a else a,
+    "below": lambda a: math.expm1(min(a, 0.0)),
+    "base": lambda a, b: 1.0 if b == 0 and not abs(a) > 1e-300 else a,
+    "positive": lambda a, b: 1.0 if a == 0 and b >= 0 else a,
+}
