@@ -42,6 +42,7 @@ def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, gr
     graph   True: gradients are nodes themselves, so that they can be differentiated again
     """
     looking_on, take = guard.get(), gradients.get if keep is None else gradients.pop
+    special = keep or looking_on
     for child in reversed(order):
         if child.rule is None or (g := take(child, None)) is None:  # a leaf; or nothing reached it
             continue
@@ -50,11 +51,13 @@ def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, gr
         parts = child.rule.parts_of_nodes(child, g, inside) if graph else child.rule.parts(child, g, inside)
         for parent, part in zip(child._parents, parts):
             if part is not None:  # None: for a constant, or a node outside
-                gradients[parent] = gradients[parent] + part if parent in gradients else part  # the chain rule
-        if keep and child in keep:
-            gradients[child] = g
-        if looking_on is not None:
-            looking_on.passes(child, g, parts)
+                so_far = gradients.get(parent)
+                gradients[parent] = part if so_far is None else so_far + part  # the chain rule
+        if special:
+            if keep and child in keep:
+                gradients[child] = g
+            if looking_on:
+                looking_on.passes(child, g, parts)
 
 
 def contributions(order: list, gradients: dict, inside: Any = None) -> Iterator[tuple[Any, Any, Any]]:

@@ -73,7 +73,7 @@ def to_left(g: Any, a: Any, b: Any) -> Any:
 def to_right(g: Any, a: Any, b: Any) -> Any:
     """∂L/∂B = Aᵀ g. A vector a is a row."""
     if a.ndim == b.ndim == 2:
-        return DeferredProducts([(a, g)]) if type(g) is np.ndarray else a.T @ g
+        return DeferredProducts(((a, g),)) if type(g) is np.ndarray else a.T @ g
     return a.reshape(-1, 1) @ g.reshape(1, -1) if a.ndim == 1 and b.ndim == 2 else stacked(1, g, a, b)
 
 
@@ -136,14 +136,15 @@ class OfTwo(Product):
     to_b: Any
 
     def parts(self, node: Any, g: Any, inside: Any = None) -> Any:
-        a, b = node._parents[:2]
+        parents = node._parents
+        a, b = parents if len(parents) == 2 else parents[:2]
         x = a._value if isinstance(a, Node) else a
         z = b._value if isinstance(b, Node) else b
         part_a = self.to_a(g, x, z) if x is not a and (inside is None or a in inside) else None
         part_b = self.to_b(g, x, z) if z is not b and (inside is None or b in inside) else None
-        if len(node._parents) == 2:
+        if len(parents) == 2:
             return part_a, part_b
-        c = node._parents[2]
+        c = parents[2]
         return part_a, part_b, to_bias(g, c._value) if isinstance(c, Node) and (inside is None or c in inside) else None
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
@@ -252,8 +253,6 @@ def matmul(a: Any, b: Any) -> Any:
     return matmul_of_tensors(a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else apply(MATMUL, a, b)
 
 
-matmul.rule = MATMUL  # type: ignore[attr-defined]
-matmul_of_tensors, matmul_from_right = of_two(matmul)
 
 
 def linear(x: Any, W: Any, b: Any = None) -> Any:
@@ -262,8 +261,9 @@ def linear(x: Any, W: Any, b: Any = None) -> Any:
     b may also have the shape of y: linear(h, W, linear(x, V, b)) is h Wᵀ + x Vᵀ + b in two nodes.
     With a leading axis of seeds: x (seeds, batch, n), W (seeds, m, n), b (seeds, m). ValueError if the shapes do not fit.
     """
-    operands = (x, W) if b is None else (x, W, b)
-    return W.record(LINEAR, operands) if isinstance(W, Tensor) else apply(LINEAR, *operands)
+    if isinstance(W, Tensor):
+        return linear_of_tensors(x, W) if b is None else W.record(LINEAR, (x, W, b))
+    return apply(LINEAR, x, W) if b is None else apply(LINEAR, x, W, b)
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:
@@ -278,3 +278,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     if not isinstance(subscripts, str):
         raise TypeError("einsum takes its subscripts as text, as in einsum('ij,jk->ik', A, B)")
     return apply(Einsum(subscripts, [np.shape(x) for x in operands]), *operands)
+
+
+matmul.rule, linear.rule = MATMUL, LINEAR  # type: ignore[attr-defined]
+(matmul_of_tensors, matmul_from_right), (linear_of_tensors, _) = of_two(matmul), of_two(linear)

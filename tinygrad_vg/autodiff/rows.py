@@ -27,6 +27,8 @@ from .numerics import ON_ARRAYS, ON_NUMBERS, on_one_number, selected_number
 
 BUILT_IN: set[str] = set()  # ops that nobody may replace
 RESERVED = {"g", "y", "np", "apply", "inf", "pow", "pull", "rule", "selected", "value"}  # words of the compiled text
+TRY = "try:\n        return {}\n    except (ArithmeticError, ValueError):  # NumPy has an answer\n        return {}"
+FLOAT = np.float64  # a number without axes
 SAMPLES = (0.5, 2.0, -1.5)  # a row must run at one of these
 
 
@@ -58,11 +60,17 @@ class Elementwise(Rule):
             if word not in (*self.operands, "y"):
                 names[word] = meaning_of(word, self.on_floats, self.name)
 
-        words, operands = Words(meaning, floats=True, power=self.on_floats), ", ".join(self.operands)
+        words, letters = Words(meaning, floats=True, power=self.on_floats), f"g, y, {', '.join(self.operands)}"
         rows = {a: words.of(slope) for a, slope in zip(self.operands, self.slopes) if slope is not None}
         pulls = {a: f"selected(g, {s})" if self.selects else {"1.0": "g", "-1.0": "-g"}.get(s, f"g * ({s})") for a, s in rows.items()}
-        functions = {f"value({self.arguments})": words.of(self.text)} | {f"pull_{a}(g, y, {operands})": pull for a, pull in pulls.items()}
-        functions[f"pull(g, y, {operands})"] = ", ".join(pulls.get(a, "None") for a in self.operands) + ","
+        functions = {f"value({self.arguments})": words.of(self.text)} | {f"pull_{a}({letters})": pull for a, pull in pulls.items()}
+        functions[f"pull({letters})"] = "".join(f"{pulls.get(a)}, " for a in self.operands)
+        if self.on_floats:  # where Python's floats raise or leave the reals, 1 / 0., (-8.) ** (1 / 3), NumPy's do not
+            again = [f"numpy_value({letters[6:]})", *(f"numpy_{a}({letters})" for a in pulls)]
+            again.append("".join(f"pull_{a}({letters}), " if a in pulls else "None, " for a in self.operands))
+            functions = {name: TRY.format(formula, once_more) for (name, formula), once_more in zip(functions.items(), again)}
+            numpys = {"value": self.on_arrays.value} | dict(zip(self.operands, self.on_arrays.pulls))
+            names |= {f"numpy_{name}": on_one_number(function) for name, function in numpys.items()}
         kind = "numbers" if self.on_floats else "arrays"
         made = defined(f"row {self.name}, of {kind}", f"# {self.name}({self.arguments}) = {self.text}, of {kind}", functions, names)
         self.value, self.pull = made["value"], made["pull"]  # type: ignore[method-assign]
@@ -84,7 +92,9 @@ class Elementwise(Rule):
                 if type(a) is type(b):
                     x, z = a._value, b._value
                     parts = self.pull(g, y, x, z)
-                    return parts if x.shape == z.shape else (unbroadcast(parts[0], x.shape), unbroadcast(parts[1], z.shape))
+                    if type(x) is FLOAT is type(z) or x.shape == z.shape:
+                        return parts
+                    return unbroadcast(parts[0], x.shape), unbroadcast(parts[1], z.shape)
                 if isinstance(a, Node):
                     return unbroadcast(self.pulls[0](g, y, a._value, b), a._value.shape), None
                 return None, unbroadcast(self.pulls[1](g, y, a, b._value), b._value.shape)
@@ -213,7 +223,8 @@ def meaning_of(word: str, on_floats: bool, row: str) -> Any:
 
 def defined(title: str, heading: str, functions: dict[str, str], names: dict[str, Any]) -> dict[str, Any]:
     """The functions {signature: formula}, and the names that they use. Debuggers, tracebacks and inspect find their lines."""
-    text = heading + "".join(f"\n\n\ndef {signature}:\n    return {formula}" for signature, formula in functions.items()) + "\n"
+    bodies = {name: body if body.startswith("try:") else f"return {body}" for name, body in functions.items()}
+    text = heading + "".join(f"\n\n\ndef {signature}:\n    {body}" for signature, body in bodies.items()) + "\n"
     linecache.cache[f"<{title}>"] = len(text), None, text.splitlines(keepends=True), f"<{title}>"
     exec(compile(text, f"<{title}>", "exec"), names)
     return names
@@ -224,7 +235,9 @@ def check_runs(rule: Elementwise) -> None:
     problem: Any = None
     for x in SAMPLES:
         try:
-            y = rule.on_numbers.of(*[x] * len(rule.operands))
+            y = rule.on_numbers.value(*[x] * len(rule.operands))
+            if not isinstance(y, float):
+                raise TypeError(f"its value is of type {type(y).__name__}, not a real number")
             for pull in filter(None, rule.on_numbers.pulls):
                 float(pull(1.0, y, *[x] * len(rule.operands)))
             return

@@ -95,13 +95,9 @@ class Tensor(Variable):
         if len(operands) > 1:
             operands = tuple([x if isinstance(x, Tensor) else constant(x, rule.name) for x in operands])
         try:
-            if len(operands) == 1:
-                y = rule.value(operands[0]._value)
-            else:
-                y = rule.value(*[x._value if isinstance(x, Tensor) else x for x in operands])
+            return new_node(Tensor, rule.value(*[x._value if isinstance(x, Tensor) else x for x in operands]), rule, operands)
         except (ValueError, IndexError) as error:
             raise unfit(rule, operands, error) from None
-        return new_node(Tensor, y, rule, operands)
 
     def finalise(self, g: Any) -> Any:
         """A gradient that is complete: what waits summed, in this node's dtype; a leaf's shares memory with no other."""
@@ -188,7 +184,7 @@ class DeferredSum(list):
     def __add__(self, other: Any) -> DeferredSum:
         """self, with the other's parts (or an array) added to it: nobody else holds what is waiting."""
         if type(other) is type(self):
-            self.extend(other)
+            self += other
             other = other.done
         elif isinstance(other, DeferredSum):
             other = other.total()

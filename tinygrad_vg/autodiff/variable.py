@@ -15,6 +15,9 @@ from . import table as d
 from .core import Node, backward, describe, plain
 from .guards import changed_now, check_unchanged, check_walk
 
+ONE_OPERAND = (
+    d.absolute, d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square, d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign, d.gelu, d.softplus,
+)  # fmt: skip
 AnyNode = TypeVar("AnyNode", bound="Variable")
 
 
@@ -102,10 +105,8 @@ class Variable(Node):
         """The plain value, a float or a read-only array: a constant wherever it is used."""
         return self.data
 
-    exp, log, log1p, expm1, sqrt, square = d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square
-    sin, cos, tanh, sigmoid, relu, sign = d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign
-    leaky_relu, elu, gelu, softplus, clip = d.leaky_relu, d.elu, d.gelu, d.softplus, d.clip
-    abs, maximum, minimum = d.absolute, d.maximum, d.minimum
+    leaky_relu, elu, clip, maximum, minimum = d.leaky_relu, d.elu, d.clip, d.maximum, d.minimum
+    abs, exp, log, log1p, expm1, sqrt, square, sin, cos, tanh, sigmoid, relu, sign, gelu, softplus = ONE_OPERAND
 
     def named(self: AnyNode, base: str, *index: int) -> AnyNode:
         """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
