@@ -177,6 +177,8 @@ def attach(package: dict[str, Any]) -> None:
         package[name].__module__ = package["__name__"]  # it is pickled by the name it has there
         if name in vars(Tensor):
             setattr(Tensor, name, package[name])
+    for name in ("no_grad", "detect_anomaly"):
+        package[name] = Switch(package[name])
     vars(nn)["__getattr__"] = missing_from_nn
     protocols.ADVICE.update(NUMPY)
     guards.PASSED_OVER.append(__name__)
@@ -262,3 +264,25 @@ def refuse(function: Callable[..., Any], args: tuple, options: Iterable[str]) ->
     name = next(word for word in options if word not in spec.args + spec.kwonlyargs)
     why = f"; {KEYWORDS[name]}" if name in KEYWORDS else meant(name, known) or f"; it takes {', '.join(dict.fromkeys(known))}"
     raise TypeError(f"{called.__name__}() got an unexpected keyword argument {name!r}{why}")
+
+
+class Switch:
+    """A function whose result is entered, `with no_grad():`; without the parentheses TypeError says so."""
+
+    def __init__(self, function: Callable[[], Any]):
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    def __call__(self, *forgotten: Any) -> Any:
+        if forgotten:
+            raise TypeError(f"{self} needs its parentheses: `@{self}()`")
+        return self.function()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"{self} needs its parentheses: `with {self}():`")
+
+    def __exit__(self, *error: Any) -> None:
+        """Never reached."""
+
+    def __repr__(self) -> str:
+        return self.function.__name__

@@ -434,11 +434,16 @@ def test_a_gain_that_reads_an_operand_changed_since_is_not_shown():
     assert [arrow.lines for arrow in arrows] == [("b",), ("a",)] and all("changed since" in arrow.tooltip for arrow in arrows)
 
 
-def test_a_scalars_slope_has_been_computed_and_stays_when_the_other_operand_changes():
-    a, b = Scalar(2.0, "a"), Scalar(3.0, "b")
+@pytest.mark.parametrize("leaf", [Scalar, Tensor])
+def test_where_an_operand_has_changed_no_slope_is_shown_and_none_is_given(leaf):
+    a, b = leaf(2.0, "a"), leaf(3.0, "b")
     y = a * b
     b.data = 30.0
-    assert [arrow.lines for arrow in draw(y).picture.arrows] == [("3",), ("a",)]
+    assert [arrow.lines for arrow in draw(y).picture.arrows] == [("b",), ("a",)]
+    assert all("an operand has changed since" in arrow.tooltip for arrow in draw(y).picture.arrows)
+    for edge in y.edges:
+        with pytest.raises(RuntimeError, match="b was given new data after multiply used it"):
+            edge.local  # noqa: B018
 
 
 def test_the_chain_of_another_graph_is_refused():

@@ -61,10 +61,7 @@ def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, gr
 
 
 def contributions(order: list, gradients: dict, inside: Any = None) -> Iterator[tuple[Any, Any, Any]]:
-    """The same walk part by part: (child, parent, part) for every edge, youngest child first.
-
-    Whoever asks adds the parts up in `gradients`, so that a child's gradient is complete when its turn comes.
-    """
+    """The same walk part by part: (child, parent, part) for every edge. Whoever asks adds the parts up in `gradients`."""
     for child in reversed(order):
         if child.rule is not None and child in gradients:
             g = gradients[child] = child.finalise(gradients[child])
@@ -77,13 +74,11 @@ def backward(output: Any, seed: Any = None, keep: bool = True) -> None:
     """Fill .grad of every node `output` was computed from: the gradient of `output` (or of seed · output).
 
     seed  the gradient to start from, of the output's shape; may be left out if the output is one number
-    keep  False: fill the leaves only, and drop each interior gradient as soon as it has been used; an interior .grad of
-          an earlier call stays as it was
+    keep  False: fill the leaves only, and drop each interior gradient as soon as it has been used
 
     The gradients of leaves accumulate over calls (zero_grad() forgets them), those of interior nodes do not.
-    Nothing is filled until all is computed: an exception or Ctrl-C leaves every .grad as it was.
-    Raises ValueError for a seed that is missing or of another shape, RuntimeError if a leaf changed since the
-    forward pass or the output was computed under no_grad().
+    Nothing is filled until all is computed: an exception or Ctrl-C leaves every .grad as it was. ValueError for a seed that is missing
+    or of another shape, RuntimeError if a leaf changed since the forward pass or the output was computed under no_grad().
     """
     order = history(output)
     output.check(order)
@@ -114,14 +109,12 @@ class Node:
     size: Any
     item: Any
     named: Any
-    variables: Any
     backward: Any
     record: Any
     start: Any
     as_gradient: Any
     finalise: Any
     own_copy: Any
-
     rule: Any
     _parents: tuple[Any, ...]
 
@@ -139,6 +132,11 @@ class Node:
         return "leaf" if self.rule is None else self.rule.name
 
     @property
+    def variables(self) -> list:
+        """The parents that are nodes, in order; x * x has x twice."""
+        return [parent for parent in self._parents if isinstance(parent, Node)]
+
+    @property
     def edges(self) -> list:
         """One edge for each parent that is a node; each carries the local derivative."""
         return [Edge(self, i) for i, parent in enumerate(self._parents) if isinstance(parent, Node)]
@@ -153,10 +151,9 @@ class Edge:
         self.child, self.index = child, index
 
     parent = property(lambda edge: edge.child._parents[edge.index], doc="The node at the other end.")
-
     @property
     def local(self) -> Any:
-        """∂child/∂parent as a linear map, the one that the sweep multiplies by. RuntimeError if the parent has changed since."""
+        """∂child/∂parent as a linear map, the one that the sweep multiplies by. RuntimeError if an operand has changed since."""
         return self.child.local(self.index)
 
     @property

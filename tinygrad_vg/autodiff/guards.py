@@ -6,16 +6,16 @@ with-block, per thread and task. That no leaf was given new data after it was us
 
 from __future__ import annotations
 
-import functools
 import linecache
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from copy import copy
+from typing import Any
 
 import numpy as np
 
-from .core import Edge, Node, births, describe, guard, plain
+from .core import Edge, Node, describe, guard, plain
 
 latest_change = [0]
 
@@ -23,10 +23,10 @@ latest_change = [0]
 class Guard:
     """Looks at every node that is made and, if it watches, at every part of a gradient."""
 
-    __slots__ = ("recording", "watching", "lines")
+    recording, watching = True, False
 
-    def __init__(self, recording: bool, watching: bool, lines: dict[int, str]):
-        self.recording, self.watching, self.lines = recording, watching, lines  # lines: which source line made a node, by birth
+    def __init__(self) -> None:
+        self.lines: dict[int, str] = {}  # which source line made a node, by birth
 
     def made(self, node: Any) -> None:
         """A node was made. Under no_grad() it forgets where it came from."""
@@ -41,15 +41,13 @@ class Guard:
     def passes(self, child: Any, g: Any, parts: Any) -> None:
         """What a child's parents receive of its gradient g was computed."""
         for i, part in enumerate(parts if self.watching else ()):
-            if part is None or np.all(np.isfinite(plain(part := child._parents[i].finalise(part)))):
-                continue
-            edge, parent = Edge(child, i), child._parents[i]
-            local = edge.local
-            slope = f"{edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text}"
-            raise FloatingPointError(
-                f"backward through {child.op}, from {describe(child)} to {describe(parent)}: gradient {brief(child.finalise(g))} "
-                f"times local derivative {slope} gave {brief(part)}{self.where(child)}"
-            )
+            if part is not None and not np.all(np.isfinite(plain(part := child._parents[i].finalise(part)))):
+                edge, local = Edge(child, i), child.local(i)
+                slope = f"{edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text}"
+                raise FloatingPointError(
+                    f"backward through {child.op}, from {describe(child)} to {describe(edge.parent)}: gradient "
+                    f"{brief(child.finalise(g))} times local derivative {slope} gave {brief(part)}{self.where(child)}"
+                )
 
     def where(self, node: Any) -> str:
         """The source line that made the node, as the end of a message."""
@@ -59,33 +57,11 @@ class Guard:
 PASSED_OVER = [str(__package__), "numpy"]  # a line of these modules is not the user's; hints.attach() adds its own
 
 
-class Switch:
-    """A function whose result is entered, `with no_grad():`; without the parentheses TypeError says so."""
-
-    def __init__(self, function: Callable[[], Any]):
-        functools.update_wrapper(self, function)
-        self.function = function
-
-    def __call__(self, *forgotten: Any) -> Any:
-        if forgotten:
-            raise TypeError(f"{self} needs its parentheses: `@{self}()`")
-        return self.function()
-
-    def __enter__(self) -> NoReturn:
-        raise TypeError(f"{self} needs its parentheses: `with {self}():`")
-
-    def __exit__(self, *error: Any) -> None:
-        """Never reached."""
-
-    def __repr__(self) -> str:
-        return self.function.__name__
-
-
 @contextmanager
-def switched(recording: bool | None = None, watching: bool | None = None) -> Iterator[None]:
-    """Inside the with-block another guard looks on; what is not given stays as it is."""
-    now = guard.get() or Guard(True, False, {})
-    new = Guard(now.recording if recording is None else recording, now.watching if watching is None else watching, now.lines)
+def switched(**changes: Any) -> Iterator[None]:
+    """Inside the with-block another guard looks on: the one that did, with these changes."""
+    new = copy(guard.get() or Guard())
+    vars(new).update(changes)
     token = guard.set(new)
     try:
         yield
@@ -93,13 +69,11 @@ def switched(recording: bool | None = None, watching: bool | None = None) -> Ite
         guard.reset(token)
 
 
-@Switch
 def no_grad() -> Any:
     """Inside `with no_grad():` (or under `@no_grad()`) ops compute values and record nothing. Per thread and task."""
     return switched(recording=False)
 
 
-@Switch
 def detect_anomaly() -> Any:
     """Inside `with detect_anomaly():` the first nan or inf, forward or backward, raises FloatingPointError.
 
@@ -116,7 +90,6 @@ class Unrecorded:
 
     @staticmethod
     def parts(node: Node, g: Any, inside: Any = None) -> tuple:
-        """Nobody receives anything."""
         return ()
 
     parts_of_nodes = parts
@@ -136,11 +109,6 @@ def brief(x: Any) -> str:
     return np.array2string(np.asarray(plain(x), dtype=float), threshold=6, edgeitems=2, precision=4).replace("\n", "")
 
 
-def changed_now(leaf: Node) -> None:
-    """Stamp a leaf that is given new data."""
-    leaf.changed = latest_change[0] = next(births)
-
-
 def check_unchanged(child: Node, parent: Node) -> None:
     """RuntimeError if the parent, a leaf, was given new data after the child was computed from the old."""
     if parent.changed > child.birth:
@@ -153,10 +121,9 @@ def check_unchanged(child: Node, parent: Node) -> None:
 def check_all_unchanged(order: list) -> None:
     """RuntimeError if any leaf was given new data after one of these nodes was computed from it."""
     first = next((node.birth for node in order if node.rule is not None), 0)
-    if latest_change[0] > first:  # something was assigned since the first of these nodes was made: look closely
-        for child in order:
-            for parent in child.variables:
-                check_unchanged(child, parent)
+    for child in order if latest_change[0] > first else ():  # something was assigned since the first was made: look closely
+        for parent in child.variables:
+            check_unchanged(child, parent)
 
 
 def check_walk(output: Node, order: list) -> None:

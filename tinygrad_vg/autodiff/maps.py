@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -127,20 +127,17 @@ class Rule:
         return self.parts_from(node, g, inside, node, node._parents)
 
     def parts_from(self, node: Any, g: Any, inside: Container | None, y: Any, xs: Any) -> list:
-        parts: list[Any] = []
-        for i, x in enumerate(node._parents):
-            part = None
-            if isinstance(x, Node) and (inside is None or x in inside):
-                try:
-                    part = self.back(i, g, y, xs)
-                except Exception as error:
-                    if hasattr(error, "add_note"):  # Python 3.11 and later
-                        error.add_note(f"while differentiating {self.name} of {', '.join(map(describe, node.variables))}")
-                    raise
-                shape = getattr(part, "shape", type(part).__name__)
-                if shape != x.shape and not isinstance(part, list):  # a list waits to be added up
-                    raise ValueError(f"the derivative of {self.name} gave {shape} for a parent of shape {x.shape}")
-            parts.append(part)
+        wanted = [isinstance(x, Node) and (inside is None or x in inside) for x in node._parents]
+        try:
+            parts = [self.back(i, g, y, xs) if asked else None for i, asked in enumerate(wanted)]
+        except Exception as error:
+            if hasattr(error, "add_note"):  # Python 3.11 and later
+                error.add_note(f"while differentiating {self.name} of {', '.join(map(describe, node.variables))}")
+            raise
+        for part, x in zip(parts, node._parents):
+            if part is not None and not isinstance(part, list) and getattr(part, "shape", None) != x.shape:  # a list waits to be added up
+                given = getattr(part, "shape", type(part).__name__)
+                raise ValueError(f"the derivative of {self.name} gave {given} for a parent of shape {x.shape}")
         return parts
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
@@ -177,16 +174,11 @@ class Transposed(LinearMap, Rule):
         self.map, self.shape_in, self.shape_out = map, map.shape_out, map.shape_in
         self.name = self.text = f"{map.text}ᵀ" if map.text.isidentifier() else f"({map.text})ᵀ"
 
-    # fmt: off
+    T = property(lambda self: self.map)
     def _push(self, t: Any) -> Any: return self.map._pull(t)
     def _pull(self, g: Any) -> Any: return self.map._push(g)
     def value(self, x: Any) -> Any: return self.map._pull(x)
     def local(self, i: int, y: Any, xs: Any) -> LinearMap: return self
-    # fmt: on
-
-    @property
-    def T(self) -> LinearMap:
-        return self.map
 
 
 class Composed(LinearMap):
@@ -196,10 +188,8 @@ class Composed(LinearMap):
         self.outer, self.inner, self.text = outer, inner, f"{outer.text} · {inner.text}"
         self.shape_in, self.shape_out = inner.shape_in, outer.shape_out
 
-    # fmt: off
     def _push(self, t: Any) -> Any: return self.outer._push(self.inner._push(t))
     def _pull(self, g: Any) -> Any: return self.inner._pull(self.outer._pull(g))
-    # fmt: on
 
 
 class Diagonal(LinearMap):
@@ -212,10 +202,10 @@ class Diagonal(LinearMap):
         self.d, self.shape_in, self.shape_out, self.text = d, shape, shape, f"diag({text})" if shape else text
         self.selects = selects
 
-    # fmt: off
-    def _push(self, t: Any) -> Any: return selected(t, self.d) if self.selects else t * self.d
-    def _pull(self, g: Any) -> Any: return selected(g, self.d) if self.selects else g * self.d
-    # fmt: on
+    def _push(self, t: Any) -> Any:
+        return selected(t, self.d) if self.selects else t * self.d
+
+    _pull = _push  # type: ignore[assignment]  # a diagonal is its own transpose
 
     def dense(self) -> np.ndarray:
         with np.errstate(invalid="ignore"):
@@ -251,10 +241,6 @@ class LinearOperation(LinearMap, Rule):
     def __init__(self, **parameters: Any):
         vars(self).update(parameters)
 
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
-
     def adjoint(self, g: Any) -> Any:
         raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
 
@@ -271,20 +257,19 @@ class LinearOperation(LinearMap, Rule):
         map.shape_in, map.shape_out, map.ready = xs[0].shape, y.shape, True
         return map
 
-    @property
-    def text(self) -> str:  # type: ignore[override]
-        return self.name
+    text = property(lambda self: self.name)
 
 
 class Broadcast(LinearOperation):
     """Repeat along new and stretched axes, as broadcasting does; the transpose adds up what was repeated."""
 
-    name = "broadcast_to"
+    name, shape = "broadcast_to", ()
 
-    # fmt: off
-    def value(self, x: Any) -> Any:   return np.broadcast_to(x, self.shape)
-    def adjoint(self, g: Any) -> Any: return unbroadcast(g, self.shape_in)
-    # fmt: on
+    def value(self, x: Any) -> Any:
+        return np.broadcast_to(x, self.shape)
+
+    def adjoint(self, g: Any) -> Any:
+        return unbroadcast(g, self.shape_in)
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -309,7 +294,7 @@ def unit_arrays(shape: tuple[int, ...]) -> Any:
 def shaped(x: Any, shape: tuple[int, ...], verb: str) -> Any:
     """x as a node or a read-only array, if it has the shape; else ValueError."""
     if not isinstance(x, Node):
-        x = (x if type(x) is np.ndarray else np.asarray(x)).view()
+        x = np.asarray(x).view()
         x.setflags(False)  # not to be written into: others hold the same gradient
     if x.shape != shape:
         raise ValueError(f"{verb} needs shape {shape}, got {x.shape}")

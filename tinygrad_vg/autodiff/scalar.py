@@ -16,7 +16,7 @@ from .arrays import number
 from .core import Node, describe, new_node
 from .maps import Diagonal, LinearMap
 from .rows import Elementwise, any_objects, as_object
-from .variable import ONE_OPERAND, Variable
+from .variable import ONE_OPERAND, Variable, reflected
 
 
 class NumberRow(Elementwise):
@@ -58,7 +58,11 @@ Elementwise.number_row = NumberRow
 def of_one(op: Any) -> Any:
     """y = f(a) as a method of Scalars: it makes a new node."""
     row, value = op.rule.on_numbers, op.rule.on_numbers.value
-    return lambda a: new_node(Scalar, value(a._value), row, (a,))
+
+    def method(a: Any) -> Any:
+        return new_node(Scalar, value(a._value), row, (a,))
+
+    return method
 
 
 def of_two(op: Any) -> tuple[Any, Any]:
@@ -72,7 +76,7 @@ def of_two(op: Any) -> tuple[Any, Any]:
             return new_node(Scalar, value(x, z), row, (a, b))
         return Scalar.record(op.rule, (a, b))
 
-    return method, lambda b, a: method(a, b)
+    return method, reflected(method)
 
 
 class Scalar(Variable):
@@ -91,14 +95,12 @@ class Scalar(Variable):
     """
 
     __slots__ = ()
-    shape: tuple[int, ...] = ()
-    ndim, size = 0, 1
+    shape, ndim, size = (), 0, 1
     __add__, __radd__ = of_two(d.add)
     __sub__, __rsub__ = of_two(d.subtract)
     __mul__, __rmul__ = of_two(d.multiply)
     __truediv__, __rtruediv__ = of_two(d.divide)
     __pow__, __rpow__ = of_two(d.power)
-    __neg__, __abs__ = of_one(d.negative), of_one(d.absolute)
 
     def __init__(self, data: Any, name: Any = None):
         """A leaf with this number; TypeError for what is not one real number."""

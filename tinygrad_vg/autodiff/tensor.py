@@ -16,17 +16,7 @@ from . import table as d
 from .arrays import LOST, constant, leaf_array, locked
 from .core import Node, describe, new_node, plain
 from .scalar import Scalar
-from .variable import Name, Variable
-
-
-def of_one(op: Any) -> Any:
-    """y = f(a) as a method of Tensors: it makes a new node."""
-    rule, value = op.rule, op.rule.value
-
-    def method(a: Any) -> Any:
-        return new_node(Tensor, value(a._value), rule, (a,))
-
-    return method
+from .variable import Name, Variable, reflected
 
 
 def of_two(op: Any) -> tuple[Any, Any]:
@@ -42,10 +32,7 @@ def of_two(op: Any) -> tuple[Any, Any]:
             raise unfit(rule, (a, b), error) from None
         return new_node(Tensor, y, rule, (a, b))
 
-    def reflected(b: Any, a: Any) -> Any:
-        return method(a, b)
-
-    return method, reflected
+    return method, reflected(method)
 
 
 class Tensor(Variable):
@@ -74,7 +61,6 @@ class Tensor(Variable):
     __mul__, __rmul__ = of_two(d.multiply)
     __truediv__, __rtruediv__ = of_two(d.divide)
     __pow__, __rpow__ = of_two(d.power)
-    __neg__, __abs__ = of_one(d.negative), of_one(d.absolute)
 
     def __init__(self, data: Any, name: Any = None):
         """A leaf with a copy of these numbers; TypeError for what has no derivative (see the class)."""
@@ -173,13 +159,8 @@ class DeferredSum(list):
     __array_ufunc__ = None  # array + deferred is left to __radd__
     done: Any = None  # the sum of those that wait no longer
 
-    def add_up(self) -> Any:
-        """The sum of those that wait."""
-        raise NotImplementedError
-
-    def most(self) -> int:
-        """How many like the last may wait."""
-        raise NotImplementedError
+    add_up: Any  # each kind: the sum of those that wait
+    most: Any  # and how many like the last may wait
 
     def __add__(self, other: Any) -> DeferredSum:
         """self, with the other's parts (or an array) added to it: nobody else holds what is waiting."""

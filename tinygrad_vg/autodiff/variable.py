@@ -12,13 +12,22 @@ from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
 from . import table as d
-from .core import Node, backward, describe, plain
-from .guards import changed_now, check_unchanged, check_walk
+from .core import Node, backward, births, describe, plain
+from .guards import check_unchanged, check_walk, latest_change
 
 ONE_OPERAND = (
     d.absolute, d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square, d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign, d.gelu, d.softplus,
 )  # fmt: skip
 AnyNode = TypeVar("AnyNode", bound="Variable")
+
+
+def reflected(method: Any) -> Any:
+    """a ∘ b as a method of b: 2 * x asks x."""
+
+    def op(b: Any, a: Any) -> Any:
+        return method(a, b)
+
+    return op
 
 
 class Name(tuple):
@@ -39,26 +48,16 @@ class Name(tuple):
 
 
 class Variable(Node):
-    """What Scalars and Tensors share.
-
-    data     the value                                        rule     what made it (None: a leaf)
-    grad     d output / d self after output.backward()        parents  what it was made from, constants included
-    name     a Name, or None                                  edges    one for each parent that is a node
-
-    backward(seed=None, keep=True) fills .grad of its whole history; leaves accumulate over calls.
-    """
+    """What Scalars and Tensors share. Each says itself how its value is kept from writing, and printed."""
 
     __slots__ = ()
+    backward, check = backward, check_walk
+    shape: tuple[int, ...]
+    read_only: Any
+    value_text: Any
 
     def __init__(self, value: Any, name: Any):
         super().__init__(value, name if name is None or isinstance(name, Name) else Name(str(name)))
-
-    backward = backward
-    check = check_walk
-    shape: tuple[int, ...]
-    size: int
-    read_only: Any  # each kind: the value, not to be written into
-    value_text: Any  # and as it is printed
 
     @property
     def data(self) -> Any:
@@ -74,7 +73,7 @@ class Variable(Node):
         if new.shape != self.shape:
             raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {new.shape} cannot replace its value")
         self._value = self.read_only(self.finalise(new._value))
-        changed_now(self)
+        self.changed = latest_change[0] = next(births)
 
     @property
     def grad(self) -> Any:
@@ -97,8 +96,9 @@ class Variable(Node):
         return self.as_gradient(1.0 if seed is None else seed if graph else plain(seed), "the seed")
 
     def local(self, i: int) -> Any:
-        """∂self/∂parent i, a linear map. RuntimeError if the parent has changed since."""
-        check_unchanged(self, self._parents[i])
+        """∂self/∂parent i, a linear map. RuntimeError if an operand has changed since."""
+        for parent in self.variables:
+            check_unchanged(self, parent)
         return self.rule.local(i, self._value, [x._value if isinstance(x, Node) else x for x in self._parents])
 
     def detach(self) -> Any:
@@ -111,15 +111,10 @@ class Variable(Node):
     def named(self: AnyNode, base: str, *index: int) -> AnyNode:
         """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
         name = Name(str(base), tuple(map(operator.index, index)))
-        if self._name and self._name != name:
+        if self._name not in (None, name):
             raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
         self._name = name
         return self
-
-    @property
-    def variables(self) -> list:
-        """The parents that are nodes, in order; x * x has x twice."""
-        return [parent for parent in self._parents if isinstance(parent, Node)]
 
     def item(self) -> float:
         """The value as a Python number; ValueError unless there is exactly one."""
@@ -131,16 +126,15 @@ class Variable(Node):
         """Forget the gradient."""
         self._grad = None
 
-    # fmt: off
-    def __pos__(self) -> Any:                  return self
-
+    def __pos__(self) -> Any:                return self
+    def __neg__(self) -> Any:                return d.negative(self)
+    def __abs__(self) -> Any:                return d.absolute(self)
     def __eq__(self, other: object) -> Any:  return False if other is None else self._value == plain(other)
     def __ne__(self, other: object) -> Any:  return True if other is None else self._value != plain(other)
     def __lt__(self, other: Any) -> Any:     return self._value < plain(other)
     def __le__(self, other: Any) -> Any:     return self._value <= plain(other)
     def __gt__(self, other: Any) -> Any:     return self._value > plain(other)
     def __ge__(self, other: Any) -> Any:     return self._value >= plain(other)
-    # fmt: on
     __hash__ = Node.__hash__
 
     def __bool__(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.calculus import dependents, differentiable
-from ..autodiff.core import Node, describe, sweep
+from ..autodiff.core import Node, contributions, describe, sweep
 from ..autodiff.variable import Name
 from .factors import jsonable, norm
 from .table import figure
@@ -126,7 +126,7 @@ def uses(output: Node, weight: Any, seed: Any = None) -> Uses:
         if not isinstance(node, Node):
             raise TypeError(f"uses needs a weight that is a node, or an array of Scalars; got {type(node).__name__}")
         found[node] = place
-    parts = contributions(order, found, output.start(seed))
+    parts = parts_of(order, found, output.start(seed))
     name = weight.name if isinstance(weight, Node) else next(iter(found)).name
     called = describe(weight) if isinstance(weight, Node) else name.base if name else "an array of Scalars"
     if not parts:
@@ -136,14 +136,14 @@ def uses(output: Node, weight: Any, seed: Any = None) -> Uses:
     return Uses(called, [(index, at, g) for index, at, _, g in parts])
 
 
-def contributions(order: list[Node], weights: dict[Node, tuple], seed: Any) -> list[tuple[int, str, tuple, Any]]:
+def parts_of(order: list[Node], weights: dict[Node, tuple], seed: Any) -> list[tuple[int, str, tuple, Any]]:
     """For each edge to one of the weights, oldest first: index, name of its place, the entry it leads to, its gradient."""
     inner = dependents(order, weights) - {weight for weight in weights if weight.rule is None}
     users = [node for node in order if any(parent in weights for parent in node.variables)]
     gradients = {order[-1]: seed}
     sweep(order, gradients, keep=set(users), inside=inner)
     with np.errstate(all="ignore"):
-        pulled = [(u, edge.parent, edge.local.pull(gradients[u])) for u in users for edge in u.edges if edge.parent in weights]
+        pulled = [(u, w, w.finalise(part)) for u, w, part in contributions(users, gradients, inside=weights)][::-1]
     names, counts = next_names(order), dict.fromkeys(weights, 0)
     timed = all(names[user] and names[user].index for user in users)
     parts = []

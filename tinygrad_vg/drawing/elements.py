@@ -154,9 +154,8 @@ def gain(edge: Edge, size: float | None = None) -> float | None:
 
 
 def changed(edge: Edge) -> bool:
-    """Whether the derivative no longer fits: a Tensor's reads every operand when it is asked for, a Scalar's has been computed before."""
-    parents = [edge.parent] if isinstance(edge.child, Scalar) else edge.child.variables
-    return any(parent.changed > edge.child.birth for parent in parents)
+    """Whether the derivative no longer fits: it reads every operand when it is asked for."""
+    return any(parent.changed > edge.child.birth for parent in edge.child.variables)
 
 
 def label_of(node: Node) -> str:
