@@ -55,7 +55,6 @@ class Tensor(Variable):
 
     __slots__ = ()
     __getitem__: Any
-
     __add__, __radd__ = of_two(d.add)
     __sub__, __rsub__ = of_two(d.subtract)
     __mul__, __rmul__ = of_two(d.multiply)
@@ -66,12 +65,10 @@ class Tensor(Variable):
         """A leaf with a copy of these numbers; TypeError for what has no derivative (see the class)."""
         super().__init__(leaf_array(data), name)
 
-    # fmt: off
     shape = property(lambda self: self._value.shape, doc="The length of every axis, a tuple; () of a single number.")
     ndim  = property(lambda self: self._value.ndim,  doc="How many axes there are.")
     size  = property(lambda self: self._value.size,  doc="How many entries there are.")
     dtype = property(lambda self: self._value.dtype, doc="float64 or float32, of the value and of the gradient.")
-    # fmt: on
 
     @staticmethod
     def record(rule: Any, operands: tuple) -> Tensor:
@@ -81,6 +78,8 @@ class Tensor(Variable):
         if len(operands) > 1:
             operands = tuple([x if isinstance(x, Tensor) else constant(x, rule.name) for x in operands])
         try:
+            if len(operands) == 1:  # the same as below, for speed
+                return new_node(Tensor, rule.value(operands[0]._value), rule, operands)
             return new_node(Tensor, rule.value(*[x._value if isinstance(x, Tensor) else x for x in operands]), rule, operands)
         except (ValueError, IndexError) as error:
             raise unfit(rule, operands, error) from None
@@ -158,7 +157,6 @@ class DeferredSum(list):
 
     __array_ufunc__ = None  # array + deferred is left to __radd__
     done: Any = None  # the sum of those that wait no longer
-
     add_up: Any  # each kind: the sum of those that wait
     most: Any  # and how many like the last may wait
 
