@@ -60,4 +60,4 @@ def test_an_infinite_slope_stays_on_the_diagonal_and_has_no_singular_values():
 def test_rules_and_maps_print_without_addresses():
     D, W = maps()
     assert repr(W) == "FunctionMap(W: (3,) -> (2,))"
-    assert repr(tanh(Scalar(0.5)).rule) == "Elementwise('tanh')"
+    assert repr(tanh(Scalar(0.5)).rule) == "NumberRow('tanh')"

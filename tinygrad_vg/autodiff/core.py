@@ -151,6 +151,7 @@ class Edge:
         self.child, self.index = child, index
 
     parent = property(lambda edge: edge.child._parents[edge.index], doc="The node at the other end.")
+
     @property
     def local(self) -> Any:
         """∂child/∂parent as a linear map, the one that the sweep multiplies by. RuntimeError if an operand has changed since."""

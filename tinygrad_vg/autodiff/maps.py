@@ -54,9 +54,7 @@ class LinearMap:
             raise ValueError(f"the pull of {self.text} must give an array of shape {self.shape_in}, got {given}")
         return part
 
-    @property
-    def T(self) -> LinearMap:
-        return Transposed(self)
+    T = property(lambda self: Transposed(self), doc="Jᵀ: push and pull change places.")
 
     def __matmul__(self, other: LinearMap) -> LinearMap:
         """J @ K: first K, then J."""

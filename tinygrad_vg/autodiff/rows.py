@@ -128,14 +128,11 @@ class Elementwise(Rule):
 
     def map_entries(self, *operands: Any) -> Any:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
-        entries = np.broadcast(*(as_object(x) for x in operands))
-        result = np.empty(entries.shape, dtype=object)
-        made = [apply(self, *numbers) for numbers in entries]
-        result.reshape(-1)[:] = [y.item() if isinstance(y, np.ndarray) else y for y in made]  # where() makes 0-d arrays of numbers
-        return result if result.shape else result.item()
+        def one(*xs: Any) -> Any:
+            y = apply(self, *xs)
+            return y.item() if isinstance(y, np.ndarray) else y  # where() makes 0-d arrays of numbers
 
-    def __repr__(self) -> str:
-        return f"Elementwise({self.name!r})"
+        return np.frompyfunc(one, len(operands), 1)(*map(as_object, operands))
 
 
 def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -> Any:

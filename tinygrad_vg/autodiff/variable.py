@@ -7,9 +7,9 @@ and dicts only.
 
 from __future__ import annotations
 
-import operator
+from operator import index as whole
 from operator import itemgetter
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from . import table as d
 from .core import Node, backward, births, describe, plain
@@ -18,7 +18,6 @@ from .guards import check_unchanged, check_walk, latest_change
 ONE_OPERAND = (
     d.absolute, d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square, d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign, d.gelu, d.softplus,
 )  # fmt: skip
-AnyNode = TypeVar("AnyNode", bound="Variable")
 
 
 def reflected(method: Any) -> Any:
@@ -108,9 +107,9 @@ class Variable(Node):
     leaky_relu, elu, clip, maximum, minimum = d.leaky_relu, d.elu, d.clip, d.maximum, d.minimum
     abs, exp, log, log1p, expm1, sqrt, square, sin, cos, tanh, sigmoid, relu, sign, gelu, softplus = ONE_OPERAND
 
-    def named(self: AnyNode, base: str, *index: int) -> AnyNode:
+    def named(self, base: str, *index: int) -> Any:
         """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
-        name = Name(str(base), tuple(map(operator.index, index)))
+        name = Name(str(base), tuple(map(whole, index)))
         if self._name not in (None, name):
             raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
         self._name = name
