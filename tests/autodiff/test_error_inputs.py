@@ -126,7 +126,7 @@ def of_two_operands(op: str) -> list:
         (lambda s: f("text", s),              TypeError,  f"{op} needs one real number, got str"),
         (lambda h: f(h, None),                TypeError,  f"{op} {SOMETHING} NoneType"),
         (lambda: f([1.0, 2.0], "text"),       TypeError,  f"{op} {SOMETHING} str"),
-        (lambda h: f(h, np.ones(3)),          ValueError, "Mismatch is between arg 0 with shape (2,) and arg 1 with shape (3,)"),
+        (lambda h: f(h, np.ones(3)),          ValueError, "operands could not be broadcast together with shapes (2,) (3,)"),
         (lambda A: f(A),                      TypeError,  f"{op}() missing 1 required positional argument: 'b'"),
         (lambda A: f(A, A, A),                TypeError,  f"{op}() takes 2 positional arguments but 3 were given"),
         (lambda A: g(A, A, out=O23.copy()),   TypeError,  f"np.{op} with out= would put a Tensor into a plain array; write `a = a + b`"),
