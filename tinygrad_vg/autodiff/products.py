@@ -5,6 +5,7 @@
 """
 
 import math
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -21,30 +22,22 @@ class Product(Rule):
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The other operand, which is what this one is multiplied by: `W` on the edge from linear to x."""
-        named = [name or letter for name, letter in zip(names or self.operands, self.operands)]
-        return "1" if i == 2 else named[1 - i]
+        return "1" if i == 2 else (names and names[1 - i]) or self.operands[1 - i]
 
-    def forth(self, i: int, t: Any, xs: Any) -> Any:
-        """∂y/∂x_i t."""
-        return self.value(*xs[:i], t, *xs[i + 1 :])
+    def forth(self, i: int, t: Any, xs: Any) -> Any: return self.value(*xs[:i], t, *xs[i + 1 :])
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        push, pull = (lambda t: self.forth(i, t, xs)), (lambda g: summed(self.back(i, g, y, xs)))
-        return FunctionMap(push, pull, np.shape(xs[i]), np.shape(y), self.formula(i))
+        def pull(g: Any) -> Any:
+            part = self.back(i, g, y, xs)
+            return part.total() if isinstance(part, DeferredSum) else part
 
-
-def product(a: Any, b: Any) -> Any:
-    """NumPy's matmul: vectors, matrices, stacks of matrices; stacks broadcast."""
-    if not np.ndim(a) or not np.ndim(b):
-        raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(a)} and {np.shape(b)}; a number takes *")
-    return a @ b
+        return FunctionMap(lambda t: self.forth(i, t, xs), pull, np.shape(xs[i]), np.shape(y), self.formula(i))
 
 
 class DeferredProducts(DeferredSum):
-    """[(g, x), …]: products gᵀ x of a weight that is used many times.
+    """[(g, x), …]: products gᵀ x of a weight that is used many times. All g's and all x's, stacked, give the sum in one product.
 
-    Laid below each other, the g's and x's of all steps give their sum in one product. At batch 1 and 128 units or more that is
-    1.4 to 3.3 times as quick, at 32 units a tenth quicker; in larger batches it hardly matters.
+    At batch 1 that is 1.4 to 3.3 times as quick with 128 units or more, a tenth with 32; in larger batches it hardly matters.
     """
 
     CHUNK = 1 << 18  # bytes that may wait
@@ -53,12 +46,7 @@ class DeferredProducts(DeferredSum):
         G, X = self[0] if len(self) == 1 else map(np.concatenate, zip(*self))
         return G.T.dot(X)
 
-    def most(self) -> int:
-        return self.CHUNK // (self[-1][0].nbytes + self[-1][1].nbytes or 1)
-
-
-def summed(part: Any) -> Any:
-    return part.total() if isinstance(part, DeferredSum) else part
+    def most(self) -> int: return self.CHUNK // (self[-1][0].nbytes + self[-1][1].nbytes or 1)
 
 
 def to_left(g: Any, a: Any, b: Any) -> Any:
@@ -87,7 +75,7 @@ def stacked(i: int, g: Any, a: Any, b: Any) -> Any:
 
 
 def affine(x: Any, W: Any, b: Any = None) -> Any:
-    """y = x Wᵀ + b on the last axis of x. W (out, in), b (out,) or of the shape of y; with a leading axis of seeds, W (seeds, out, in)."""
+    """y = x Wᵀ + b on arrays, in the shapes of linear()."""
     try:
         if W.ndim == 2 and x.ndim:
             y = x.dot(W.T)
@@ -99,9 +87,17 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
                 return y + (b[None] if len(y) == 1 else b)  # like to like is quicker
     except (AttributeError, ValueError):  # numbers; shapes that do not fit
         pass
-    checked(np.shape(x), np.shape(W), None if b is None else np.shape(b))
+    check_shapes(np.shape(x), np.shape(W), None if b is None else np.shape(b))
     y = x @ W.swapaxes(1, 2)
     return y if b is None else y + (b[:, None, :] if b.ndim == 2 else b)
+
+
+def check_shapes(x: tuple, W: tuple, b: tuple | None) -> None:
+    """ValueError unless the shapes fit: W (out, in), or stacks, one for each seed."""
+    if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b not in (None, W[:-1], (*x[:-1], W[-2])):
+        raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,) or of the shape of y; got x {x}, W {W}, b {b}")
+    if len(W) == 3 and (len(x) != 3 or x[0] != W[0]):
+        raise ValueError(f"W {W} has a leading axis of seeds, so x must be (seeds, batch, in); got {x}")
 
 
 def to_input(g: Any, x: Any, W: Any) -> Any:
@@ -159,7 +155,11 @@ class Matmul(OfTwo):
     to_a, to_b = staticmethod(to_left), staticmethod(to_right)
 
     def value(self, A: Any, B: Any) -> Any:
-        return A.dot(B) if type(A) is type(B) is np.ndarray and A.ndim == B.ndim == 2 else product(A, B)
+        if type(A) is type(B) is np.ndarray and A.ndim == B.ndim == 2:
+            return A.dot(B)
+        if not np.ndim(A) or not np.ndim(B):
+            raise TypeError(f"matmul needs arrays of one dimension or more, got shapes {np.shape(A)} and {np.shape(B)}; a number takes *")
+        return A @ B
 
 
 class Linear(OfTwo):
@@ -170,9 +170,9 @@ class Linear(OfTwo):
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         x, W = xs[:2]
-        if i == 2:
-            return np.broadcast_to(t[:, None, :] if t.ndim == 2 and W.ndim == 3 else t, (*x.shape[:-1], t.shape[-1]))
-        return linear(t, W) if i == 0 else linear(x, t)
+        if i < 2:
+            return linear(x, t) if i else linear(t, W)
+        return np.broadcast_to(t[:, None, :] if t.ndim == 2 and W.ndim == 3 else t, (*x.shape[:-1], t.shape[-1]))
 
 
 class Einsum(Product):
@@ -188,7 +188,7 @@ class Einsum(Product):
         self.subscripts = subscripts
         self.deltas: list[tuple[str, np.ndarray]] = []
         self.labels, self.out = explicit(subscripts, [len(shape) for shape in shapes])
-        fresh = (label for label in ALPHABET if label not in "".join(self.labels) + self.out)
+        fresh = (label for label in ascii_letters if label not in "".join(self.labels) + self.out)
         for k, shape in enumerate(shapes):
             once = ""
             for label, n in zip(self.labels[k], shape):
@@ -198,8 +198,8 @@ class Einsum(Product):
                 once += label
             self.labels[k] = once
 
-    def value(self, *xs: Any) -> Any:
-        return np.einsum(self.subscripts, *xs, optimize=len(xs) > 2)
+    def value(self, *xs: Any) -> Any: return np.einsum(self.subscripts, *xs, optimize=len(xs) > 2)
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"einsum {self.subscripts!r}, all but operand {i}"
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         terms = [(self.out, g), *((self.labels[k], x) for k, x in enumerate(xs) if k != i), *self.deltas]
@@ -208,12 +208,6 @@ class Einsum(Product):
         subscripts = ",".join(labels for labels, _ in terms) + "->" + self.labels[i]
         return unbroadcast(einsum(subscripts, *(x for _, x in terms)), xs[i].shape)
 
-    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
-        return f"einsum {self.subscripts!r}, all but operand {i}"
-
-
-ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
 
 def explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
     """The labels of each operand and of the output, '...' and a missing output written out."""
@@ -221,22 +215,12 @@ def explicit(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
     terms = left.split(",")
     if len(terms) != len(ranks):
         raise ValueError(f"einsum {subscripts!r} names {len(terms)} operands, got {len(ranks)}")
-    free = [c for c in ALPHABET if c not in subscripts]
     widths = [rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks)]
-    dots = "".join(free[: max(widths)])
+    dots = "".join(c for c in ascii_letters if c not in subscripts)[: max(widths)]
     labels = [term.replace("...", dots[len(dots) - width :]) for term, width in zip(terms, widths)]
     if not arrow:
-        every = "".join(terms).replace("...", "")
-        out = "..." * ("..." in left) + "".join(sorted(c for c in set(every) if every.count(c) == 1))
+        out = "..." * ("..." in left) + "".join(sorted(c for c in {*left} - {*",."} if left.count(c) == 1))
     return labels, out.replace("...", dots)
-
-
-def checked(x: tuple, W: tuple, b: tuple | None) -> None:
-    """ValueError unless the shapes fit: W (out, in), or stacks, one for each seed."""
-    if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b not in (None, W[:-1], (*x[:-1], W[-2])):
-        raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,) or of the shape of y; got x {x}, W {W}, b {b}")
-    if len(W) == 3 and (len(x) != 3 or x[0] != W[0]):
-        raise ValueError(f"W {W} has a leading axis of seeds, so x must be (seeds, batch, in); got {x}")
 
 
 MATMUL, LINEAR = Matmul(), Linear()
@@ -246,13 +230,9 @@ def matmul(a: Any, b: Any) -> Any:
     """The matrix product a @ b of NumPy.
 
     a (…, n, k), b (…, k, m)  →  (…, n, m), the leading axes broadcast; a vector a (k,) counts as a row, b (k,) as a column,
-    and the axis of size 1 is left out of the result.
-
-    ValueError if the inner sizes differ, with names and shapes; TypeError for a single number, which takes *.
+    and the axis of size 1 is left out. ValueError if the inner sizes differ; TypeError for a single number, which takes *.
     """
     return matmul_of_tensors(a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else apply(MATMUL, a, b)
-
-
 
 
 def linear(x: Any, W: Any, b: Any = None) -> Any:
@@ -271,9 +251,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
 
     subscripts  text: a letter for each axis of each operand, then after -> those of the result; a letter missing there is
                 summed over. A letter repeated within an operand ('ii'), '...' and leaving out -> mean what they do in NumPy
-    operands    as many arrays or Tensors as there are terms
-
-    TypeError if subscripts is no text, ValueError if they do not fit the operands.
+    operands    as many arrays or Tensors as there are terms; ValueError if the subscripts do not fit them, TypeError if they are no text
     """
     if not isinstance(subscripts, str):
         raise TypeError("einsum takes its subscripts as text, as in einsum('ij,jk->ik', A, B)")

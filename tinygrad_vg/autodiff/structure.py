@@ -16,12 +16,15 @@ from .core import Node
 from .maps import Broadcast, LinearMap, LinearOperation, Rule, apply
 from .tensor import DeferredSum
 
+BASIC = {int, slice, type(None), type(Ellipsis)}
+
 
 # fmt: off
 class Reshape(LinearOperation):
     """The same numbers, in C order, in another shape."""
 
     name = "reshape"
+    shape: Any
     def value(self, x: Any) -> Any:   return np.reshape(x, self.shape)
     def adjoint(self, g: Any) -> Any: return g.reshape(self.shape_in)
 
@@ -30,6 +33,7 @@ class Transpose(LinearOperation):
     """Axis k of the result is axis axes[k] of x. The way back sorts them again."""
 
     name, advice = "transpose", "; the matrices of a batch are transposed by swapaxes(x, -1, -2)"
+    axes: tuple[int, ...]
     def value(self, x: Any) -> Any:   return np.transpose(x, self.axes)
     def adjoint(self, g: Any) -> Any: return np.transpose(g, np.argsort([axis % g.ndim for axis in self.axes]))
 
@@ -38,12 +42,9 @@ class Cast(LinearOperation):
     """Another dtype. The way back needs no cast: every gradient is stored in the dtype of its node."""
 
     name = "astype"
+    dtype: Any
     def value(self, x: Any) -> Any:   return x.astype(self.dtype)
     def adjoint(self, g: Any) -> Any: return g
-# fmt: on
-
-
-BASIC = {int, slice, type(None), type(Ellipsis)}
 
 
 class Select(LinearOperation):
@@ -55,11 +56,8 @@ class Select(LinearOperation):
         self.index = index
         self.once = BASIC.issuperset(map(type, index))  # no entry can be selected twice
 
-    def value(self, x: Any) -> Any:
-        return x[self.index]
-
-    def adjoint(self, g: Any) -> Any:
-        return DeferredSelections([(self, g)]).total()
+    def value(self, x: Any) -> Any:   return x[self.index]
+    def adjoint(self, g: Any) -> Any: return DeferredSelections([(self, g)]).total()
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         map = self.local(i, y, xs)
@@ -85,17 +83,16 @@ class DeferredSelections(DeferredSum):
         return whole
 
     def most(self) -> int:
-        selection, g = self[-1]
-        return math.prod(selection.shape_in) // (g.size or 1)
+        return math.prod(self[-1][0].shape_in) // (self[-1][1].size or 1)
 
 
 class Sum(LinearOperation):
     """Add up along axes; its transpose spreads g evenly. For the mean, both are divided by the number of entries."""
 
     name = "sum"
-
-    def value(self, x: Any) -> Any:
-        return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
+    axis: Any
+    keepdims: bool
+    def value(self, x: Any) -> Any: return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
 
     def adjoint(self, g: Any) -> Any:
         x = np.empty(self.shape_in, g.dtype)
@@ -114,24 +111,13 @@ class Join(Rule):
             normalize_axis_index(axis, max(map(len, shapes)))
         self.ends = np.cumsum([0] + [shape[axis] if name == "concatenate" and shape else 1 for shape in shapes])
 
-    def value(self, *xs: Any) -> Any:
-        return getattr(np, self.name)(xs, axis=self.axis)
-
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         part = i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1])
-        return Select((slice(None),) * (self.axis % y.ndim) + (part,)).local(0, xs[i], [y]).T
+        return Select(along(y, self.axis, part)).local(0, xs[i], [y]).T
 
-    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
-        return f"part {i} of {self.name}"
-
-
-def index_part(part: Any) -> Any:
-    """One part of an index, arrays copied; TypeError for a node, whose values are not whole numbers."""
-    if isinstance(part, Node):
-        raise TypeError("an index must be whole numbers, a mask or slices; a node is neither: use x[indices.data.astype(int)]")
-    if isinstance(part, (np.ndarray, list)):
-        return np.array(part, dtype=int if isinstance(part, list) and not np.size(part) else None)
-    return int(part) if isinstance(part, np.integer) else part
+    def value(self, *xs: Any) -> Any: return getattr(np, self.name)(xs, axis=self.axis)
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"part {i} of {self.name}"
+# fmt: on
 
 
 def reshape(x: Any, *shape: Any) -> Any:
@@ -147,10 +133,8 @@ def transpose(x: Any, *axes: Any) -> Any:
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """x with two axes exchanged."""
-    order = list(range(np.ndim(x)))
-    axis1, axis2 = (normalize_axis_index(axis, np.ndim(x)) for axis in (axis1, axis2))
-    order[axis1], order[axis2] = order[axis2], order[axis1]
-    return transpose(x, tuple(order))
+    i, j = (normalize_axis_index(axis, np.ndim(x)) for axis in (axis1, axis2))
+    return transpose(x, tuple({i: j, j: i}.get(k, k) for k in range(np.ndim(x))))
 
 
 def expand_dims(x: Any, axis: Any) -> Any:
@@ -164,9 +148,9 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
-    """x repeated to `shape`, a tuple: new axes come first, an axis of size 1 is stretched; ValueError where another size differs.
+    """x repeated to `shape`, a tuple: new axes come first, an axis of size 1 is stretched.
 
-    The gradient of an entry is the sum over its copies.
+    The gradient of an entry is the sum over its copies. ValueError where another size differs.
     """
     return apply(Broadcast(shape=shape), x)
 
@@ -180,25 +164,28 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The mean along `axis`: an int, a tuple of them, or None for all. keepdims: the axis stays, with size 1.
-
-    ValueError if x has no such axis. Of n entries each gets 1/n of the gradient of their mean.
-    """
+    """The mean along `axis`, with the arguments and errors of sum(). Of n entries each gets 1/n of the gradient of their mean."""
     return apply(Sum(axis=axis, keepdims=keepdims, name="mean"), x)
 
 
 def getitem(x: Any, index: Any) -> Any:
-    """x[index], as NumPy has it.
+    """x[index], as NumPy has it. The gradient goes back to the entries chosen; an entry chosen twice gets both.
 
     index  a whole number, a slice, None, ..., an integer array, a mask; or a tuple of them, one for each axis
 
-    The gradient goes back to the entries chosen, zeros to the others; an entry chosen twice gets both. IndexError for a
-    place that is not there, TypeError for an index that is a node or no whole number.
+    IndexError for a place that is not there, TypeError for an index that is a node or no whole number.
     """
     index = index if isinstance(index, tuple) else (index,)
-    if not BASIC.issuperset(map(type, index)):
-        index = tuple(map(index_part, index))
-    return apply(Select(index), x)
+    return apply(Select(index if BASIC.issuperset(map(type, index)) else tuple(map(index_part, index))), x)
+
+
+def index_part(part: Any) -> Any:
+    """One part of an index, arrays copied; TypeError for a node, whose values are not whole numbers."""
+    if isinstance(part, Node):
+        raise TypeError("an index must be whole numbers, a mask or slices; a node is neither: use x[indices.data.astype(int)]")
+    if isinstance(part, (np.ndarray, list)):
+        return np.array(part, dtype=int if isinstance(part, list) and not np.size(part) else None)
+    return int(part) if isinstance(part, np.integer) else part
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
@@ -209,37 +196,32 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonal in the plane of two axes, as the last axis of the result."""
-    places = np.arange(np.size(x)).reshape(np.shape(x))
-    return take(x, np.diagonal(places, offset, axis1, axis2))
+    return take(x, np.diagonal(np.arange(np.size(x)).reshape(np.shape(x)), offset, axis1, axis2))
 
 
 def concatenate(xs: Any, axis: int | None = 0) -> Any:
     """The arrays (or Tensors) of the list `xs` joined along an axis they have: concatenate([a, b]) of (2, n) and (3, n) is (5, n).
 
-    axis  which one; None: each is flattened first
-
-    ValueError if their shapes differ elsewhere, or if there are none.
+    axis  which one; None: each is flattened first. ValueError if their shapes differ elsewhere, or if there are none.
     """
-    xs, axis = (listed(xs, axis), axis) if axis is not None else ([reshape(x, -1) for x in xs], 0)
-    return apply(Join("concatenate", axis, [np.shape(x) for x in xs]), *xs)
+    return joined("concatenate", xs, axis) if axis is not None else joined("concatenate", [reshape(x, -1) for x in xs], 0)
 
 
 def stack(xs: Any, axis: int = 0) -> Any:
     """The arrays (or Tensors) of the list `xs` joined along a new axis: stack([a, b]) of two (n,) is (2, n).
 
-    axis  where the new axis goes in the result, the first if not given
-
-    ValueError if they are not all of one shape, or if there are none; concatenate joins along an axis they have.
+    axis  where the new axis goes in the result. ValueError if they are not all of one shape, or if there are none;
+          concatenate joins along an axis they have.
     """
-    xs = listed(xs, axis)
-    return apply(Join("stack", axis, [np.shape(x) for x in xs]), *xs)
+    return joined("stack", xs, axis)
 
 
-def listed(xs: Any, axis: Any) -> list:
-    """The arrays to be joined; TypeError where the second stands in the place of the axis."""
+def joined(name: str, xs: Any, axis: Any) -> Any:
+    """The node of a Join; TypeError where the second array stands in the place of the axis."""
     if isinstance(axis, (Node, np.ndarray)):
         raise TypeError("arrays are joined as one list, stack([a, b]) or concatenate([a, b]); the second argument is the axis")
-    return list(xs)
+    xs = list(xs)
+    return apply(Join(name, axis, [np.shape(x) for x in xs]), *xs)
 
 
 def along(x: Any, axis: int, part: Any) -> tuple:
