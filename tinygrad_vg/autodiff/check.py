@@ -19,6 +19,7 @@ from .scalar import Scalar
 from .tensor import Tensor
 
 COMPLEX_STEP = 1e-30
+WEIGHTS = np.cos(np.arange(1.0, 30.0))  # of the entries of what is made one number
 STEP, SINGLE_STEP = (6e-6, 1e-6), (5e-3, 1e-2)  # of differences, about the cube root of epsilon, and what error to allow
 
 
@@ -41,16 +42,25 @@ def gradcheck(function: Callable[..., Any], *inputs: Any, order: int = 1, rtol: 
         raise TypeError(f"gradcheck needs a function that returns one Scalar or Tensor, got {type(output).__name__}")
     for k, leaf in enumerate(leaves):
         compare(function, leaves, k, jacobian(output, leaf), rtol)
-    return order == 1 or gradcheck(derivative_of(function), *leaves, order=order - 1, rtol=rtol)
+
+    def derivative(*xs: Any) -> Any:
+        """The gradient of the weighted output, its entries weighted in turn: one number, to be checked like any other."""
+        return weighted(grad(weighted([function(*xs)]), list(xs), create_graph=True))
+
+    return order == 1 or gradcheck(derivative, *leaves, order=order - 1, rtol=rtol)
 
 
 def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float | None) -> None:
     """Raise unless J is the Jacobian of the function with respect to leaf k."""
-    step, rough = STEP if np.asarray(value(function, leaves, k, 0.0)).dtype == np.float64 else SINGLE_STEP
-    right, left = (differences(function, leaves, k, side * step) for side in (1, -1))
-    central, exact = (right + left) / 2, complex_step(function, leaves, k)
-    near = [differences(function, leaves, k, side * step / 8) for side in (1, -1)]  # a bend shrinks with the step, a kink does not
-    kink = (np.abs(right - left) > 1e-3 * np.maximum(1, np.abs(central))) & (np.abs(near[0] - near[1]) > np.abs(right - left) / 2)
+
+    def f(shift: Any) -> np.ndarray:
+        """The function's value, flat, with leaf k moved by `shift`."""
+        return np.ravel(plain(function(*[type(x)(x.data + shift if i == k else x.data) for i, x in enumerate(leaves)])))
+
+    step, rough = STEP if f(0.0).dtype == np.float64 else SINGLE_STEP
+    right, left, right_near, left_near = (differences(f, leaves[k].data, part * step) for part in (1, -1, 1 / 8, -1 / 8))
+    gap, central, exact = np.abs(right - left), (right + left) / 2, complex_step(function, leaves, k)
+    kink = (gap > 1e-3 * np.maximum(1, np.abs(central))) & (np.abs(right_near - left_near) > gap / 2)  # a bend shrinks with the step
     if np.any(kink):
         row, column = np.argwhere(kink)[0]
         slopes = f"slope {left[row, column]:.6g} to the left, {right[row, column]:.6g} to the right"
@@ -62,52 +72,35 @@ def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float
     error = np.abs(J - truth) / np.maximum(1.0, np.abs(truth))
     if not np.all(error <= allowed):
         row, column = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
-        raise AssertionError(
-            f"the derivative of output entry {row} with respect to input {k}, entry {column}: the engine says {J[row, column]:.17g}, "
-            f"{method} {truth[row, column]:.17g} (off by {error[row, column]:.2g}, allowed {allowed:.0e})"
-        )
+        said = f"the engine says {J[row, column]:.17g}, {method} {truth[row, column]:.17g}"
+        size = f"off by {error[row, column]:.2g}, allowed {allowed:.0e}"
+        raise AssertionError(f"the derivative of output entry {row} with respect to input {k}, entry {column}: {said} ({size})")
 
 
 def complex_step(function: Callable, leaves: list, k: int) -> np.ndarray | None:
     """∂output/∂leaf k as a matrix; None if the function does not compute with complex arrays."""
-    xs, columns = [np.asarray(x.data).astype(complex) for x in leaves], []
+    xs = [np.asarray(x.data).astype(complex) for x in leaves]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            for e in unit_arrays(leaves[k].shape):
-                y = function(*xs[:k], xs[k] + 1j * COMPLEX_STEP * e, *xs[k + 1 :])
-                if not np.iscomplexobj(y):
-                    return None
-                columns.append(np.imag(y).ravel() / COMPLEX_STEP)
+            ys = [function(*xs[:k], xs[k] + 1j * COMPLEX_STEP * e, *xs[k + 1 :]) for e in unit_arrays(leaves[k].shape)]
     except (TypeError, AttributeError, ValueError, np.exceptions.ComplexWarning):
         return None
-    return np.array(columns).T if columns else None  # an input without entries has nothing to check
+    if not ys or not all(map(np.iscomplexobj, ys)):  # an input without entries has nothing to check
+        return None
+    return np.array([np.imag(y).ravel() / COMPLEX_STEP for y in ys]).T
 
 
-def differences(function: Callable, leaves: list, k: int, step: float) -> np.ndarray:
-    """The same by one-sided differences: to the right, or with a negative step to the left."""
-    here, columns = value(function, leaves, k, 0.0), []
-    for e in unit_arrays(leaves[k].shape):
-        h = step * max(1.0, float(np.max(np.abs(e * leaves[k].data))))
-        columns.append((value(function, leaves, k, e * h) - here) / h)
-    return np.array(columns).T if columns else np.zeros((here.size, 0))
-
-
-def value(function: Callable, leaves: list, k: int, shift: Any) -> np.ndarray:
-    """The function's value, flat, with leaf k moved by `shift`."""
-    xs = [type(x)(x.data + shift if i == k else x.data) for i, x in enumerate(leaves)]
-    return np.ravel(plain(function(*xs)))
+def differences(f: Callable, x: Any, step: float) -> np.ndarray:
+    """∂f/∂x, of f(shift of x), by one-sided differences: to the right, or with a negative step to the left."""
+    here, columns = f(0.0), []
+    for e in unit_arrays(np.shape(x)):
+        h = step * max(1.0, float(np.max(np.abs(e * x))))
+        columns.append((f(e * h) - here) / h)
+    return np.reshape(columns, (len(columns), here.size)).T
 
 
 def weighted(nodes: list) -> Any:
     """One number that depends on every entry of every node, each with a weight of its own."""
     parts = [x * w if isinstance(x, Scalar) else (x * np.resize(WEIGHTS, x.shape)).sum() for x, w in zip(nodes, WEIGHTS)]
     return sum(parts[1:], parts[0])
-
-
-def derivative_of(function: Callable) -> Callable:
-    """The gradient of the function's weighted output, its entries weighted in turn: one number, to be checked like any other."""
-    return lambda *xs: weighted(grad(weighted([function(*xs)]), list(xs), create_graph=True))
-
-
-WEIGHTS = np.cos(np.arange(1.0, 30.0))
