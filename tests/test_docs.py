@@ -201,3 +201,9 @@ def test_the_reading_guide_asks_the_question_of_every_room():
     for room in ROOMS:
         question = ast.get_docstring(ast.parse(text(room / "__init__.py"))).splitlines()[0]
         assert room.name == "autodiff" or asked[room] == question
+
+
+def test_the_guide_begins_with_the_whole_idea_in_ten_minutes():
+    first = [path for _, _, files, _ in guide() for path in files][:3]
+    assert [path.name for path in first] == ["core.py", "table.py", "scalar.py"]
+    assert sum(len(text(path).split()) for path in first) < 11 * 250  # words a minute
