@@ -33,8 +33,7 @@ class Name(tuple):
     """A base and an index: Name("h", (3,)) prints as h[3], Name("W_hh") as W_hh."""
 
     __slots__ = ()
-    base = property(itemgetter(0))
-    index = property(itemgetter(1))
+    base, index = property(itemgetter(0)), property(itemgetter(1))
 
     def __new__(cls, base: str, index: tuple[int, ...] = ()) -> Name:
         return tuple.__new__(cls, (base, index))
@@ -51,6 +50,8 @@ class Variable(Node):
 
     __slots__ = ()
     backward, check = backward, check_walk
+    leaky_relu, elu, clip, maximum, minimum = d.leaky_relu, d.elu, d.clip, d.maximum, d.minimum
+    abs, exp, log, log1p, expm1, sqrt, square, sin, cos, tanh, sigmoid, relu, sign, gelu, softplus = ONE_OPERAND
     shape: tuple[int, ...]
     read_only: Any
     value_text: Any
@@ -87,6 +88,28 @@ class Variable(Node):
             raise TypeError(f"the gradient of {describe(self)} is a plain value, not a node; assign {describe(value)}.data")
         self._grad = None if value is None else self.as_gradient(value, f"the gradient of {describe(self)}")
 
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self._grad = None
+
+    def detach(self) -> Any:
+        """The plain value, a float or a read-only array: a constant wherever it is used."""
+        return self.data
+
+    def item(self) -> float:
+        """The value as a Python number; ValueError unless there is exactly one."""
+        if self.size != 1:
+            raise ValueError(f"item() needs exactly one number; {describe(self)} has shape {self.shape}")
+        return float(self._value.item() if self.shape else self._value)
+
+    def named(self, base: str, *index: int) -> Any:
+        """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
+        name = Name(str(base), tuple(map(whole, index)))
+        if self._name not in (None, name):
+            raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
+        self._name = name
+        return self
+
     def start(self, seed: Any, graph: bool = False) -> Any:
         """The gradient that a walk back from here starts from: the seed, or 1 if this is one number."""
         if seed is None and self.size != 1:
@@ -99,31 +122,6 @@ class Variable(Node):
         for parent in self.variables:
             check_unchanged(self, parent)
         return self.rule.local(i, self._value, [x._value if isinstance(x, Node) else x for x in self._parents])
-
-    def detach(self) -> Any:
-        """The plain value, a float or a read-only array: a constant wherever it is used."""
-        return self.data
-
-    leaky_relu, elu, clip, maximum, minimum = d.leaky_relu, d.elu, d.clip, d.maximum, d.minimum
-    abs, exp, log, log1p, expm1, sqrt, square, sin, cos, tanh, sigmoid, relu, sign, gelu, softplus = ONE_OPERAND
-
-    def named(self, base: str, *index: int) -> Any:
-        """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
-        name = Name(str(base), tuple(map(whole, index)))
-        if self._name not in (None, name):
-            raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
-        self._name = name
-        return self
-
-    def item(self) -> float:
-        """The value as a Python number; ValueError unless there is exactly one."""
-        if self.size != 1:
-            raise ValueError(f"item() needs exactly one number; {describe(self)} has shape {self.shape}")
-        return float(self._value.item() if self.shape else self._value)
-
-    def zero_grad(self) -> None:
-        """Forget the gradient."""
-        self._grad = None
 
     def __pos__(self) -> Any:                return self
     def __neg__(self) -> Any:                return d.negative(self)
