@@ -215,7 +215,10 @@ def selected(g: Any, slope: Any) -> Any:
     """g * slope, but exactly 0 where the slope is 0: what was cut off receives nothing, not even of an infinite g."""
     if getattr(slope, "dtype", None) is BOOL:
         return np.where(slope, g, 0.0)
-    return np.where(plain(slope) != 0, g, 0.0) * slope
+    cut = plain(slope) == 0
+    if isinstance(slope, Node):  # a slope of 0 may depend on something: only what would spoil the product is taken out
+        cut = cut & ~np.isfinite(plain(g))
+    return (np.where(cut, 0.0, g) if np.any(cut) else g) * slope
 
 
 class FunctionMap(LinearMap):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import plain
+from .core import Node, plain
 from .maps import OPS
 
 
@@ -30,15 +30,17 @@ def exp_or_inf(a: Any) -> Any:
 
 
 def below(a: Any) -> Any:
-    """exp(a) - 1 where a < 0, else 0; a float stays one, so that it does not decide the dtype."""
-    return math.expm1(min(a, 0.0)) if type(a) is float else np.expm1(np.minimum(a, 0.0))
+    """exp(a) - 1 where a ≤ 0, else 0; a float stays one, so that it does not decide the dtype."""
+    return math.expm1(min(a, 0.0)) if type(a) is float else np.expm1(np.where(plain(a) > 0, 0.0, a))
 
 
 def base(a: Any, b: Any) -> Any:
-    """a; but 1 where b = 0 and 1 / a is not finite, so that the slope b * base(a, b) ** (b - 1) of a ** b is 0 there."""
+    """a; but 1 where b is 0, so that the slope b * base(a, b) ** (b - 1) of a ** b is 0 there; of a node b only if 1 / a is not finite."""
     if type(b) is float and b:
         return a
-    flat = (plain(b) == 0) & ~(np.abs(plain(a)) > 1e-300)
+    flat = plain(b) == 0
+    if isinstance(b, Node):  # the slope of the slope is 1 / a
+        flat = flat & ~(np.abs(plain(a)) >= 1e-300)
     return np.where(flat, 1.0, a) if np.any(flat) else a
 
 
@@ -85,6 +87,6 @@ ON_NUMBERS |= {
     "where": lambda condition, a, b: a if condition else b,
     "sign": lambda a: float((a > 0) - (a < 0)) if a == a else a,
     "below": lambda a: math.expm1(min(a, 0.0)),
-    "base": lambda a, b: 1.0 if b == 0 and not abs(a) > 1e-300 else a,
+    "base": lambda a, b: a if b else 1.0,
     "positive": lambda a, b: 1.0 if a == 0 and b >= 0 else a,
 }

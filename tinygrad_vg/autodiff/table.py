@@ -35,7 +35,7 @@ softplus   = elementwise("softplus(a)",               "maximum(a, 0.0) + log1p(e
 relu       = elementwise("relu(a)",                   "maximum(a, 0.0)",                   "a > 0",                     rectifies=True, selects=True)
 leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a)",        "where(a > 0, 1.0, slope)",  "where(a > 0, 0.0, a)", selects=True)
 elu        = elementwise("elu(a, alpha=1.0)",         "where(a > 0, a, alpha * below(a))",
-                                                                                           "where(a > 0, 1.0, alpha * exp(minimum(a, 0.0)))",
+                                                                                           "where(a > 0, 1.0, alpha * exp(where(a > 0, 0.0, a)))",
                                                                                            "where(a > 0, 0.0, below(a))",
                                                                                            saturates=True, selects=True, largest_slope=1.0)
 gelu       = elementwise("gelu(a)",                   "a * gelu_gate(a)",                  "gelu_slope(a)",             saturates=True, largest_slope=1.13)
