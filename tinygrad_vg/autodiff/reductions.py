@@ -3,7 +3,7 @@
 max and logsumexp are a diagonal, then a sum: y moves by Σ w_i dx_i. For max the weights pick the largest entry (entries
 that tie share equally), for logsumexp they are softmax(x).
 
-    x  input      y  value      g  gradient      w  weights
+    x  input      y  value      w  weights
 """
 
 import math
@@ -13,54 +13,42 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .core import Node, plain
-from .maps import Diagonal, LinearMap, Rule, apply, selected
-from .structure import Sum, concatenate, getitem, mean, reshape, sum, transpose
+from .maps import Diagonal, LinearMap, Rule, apply
+from .structure import Sum, along, concatenate, getitem, mean, reshape, sum
 from .table import exp, log, square, where
 
 
 class Weighted(Rule):
     """The rule of a reduction along axes whose derivative is a weight for each entry: ∂y/∂x_i = w_i."""
 
-    text: str
+    text: str  # what the weights are
+    weights: Any  # weights(x) = w
     selects = False  # where the weight is 0, an entry receives exactly 0
-    weights: Any  # weights(y, x) = w
 
     def __init__(self, name: str, axis: Any, keepdims: bool):
         self.name, self.axis, self.keepdims = name, axis, bool(keepdims)
 
-    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        (x,) = xs
-        g, w = self.spread(g, x), self.weights(self.spread(y, x), x)
-        return selected(g, w) if self.selects else g * w
-
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         (x,) = xs
-        w = self.weights(self.spread(y, x), x)
-        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(w, x.shape, "w", self.selects)
+        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(self.weights(x), x.shape, "w", self.selects)
 
-    def spread(self, g: Any, x: Any) -> Any:
-        """g, or y, with its reduced axes back as axes of size 1."""
-        return reshape(g, np.empty(x.shape, bool).any(axis=self.axis, keepdims=True).shape)
-
-    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
-        return f"Σ diag(w), w = {self.text}"
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"Σ diag(w), w = {self.text}"
 
 
 class Extreme(Weighted):
     """max or min. The weights are constants: the second derivative is zero."""
 
-    text = "1 at the entry that is chosen, 1/k where k tie"
-    selects = True
+    text, selects = "1 at the entry that is chosen, 1/k where k tie", True
 
     def value(self, x: Any) -> Any:
         if x.dtype != object:
             return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
-        numbers = numbers_of(x)
-        w = self.weights(getattr(np, self.name)(numbers, axis=self.axis, keepdims=True), numbers)
+        w = self.weights(numbers_of(x))
         return sum(where(w > 0, x, 0.0) * w, self.axis, self.keepdims)
 
-    def weights(self, y: Any, x: Any) -> Any:
-        chosen = (plain(x) == plain(y)) | np.isnan(plain(x))  # a nan, if there is one, is the extreme
+    def weights(self, x: Any) -> Any:
+        x = plain(x)
+        chosen = (x == getattr(np, self.name)(x, axis=self.axis, keepdims=True)) | np.isnan(x)  # a nan, if there is one, is the extreme
         return chosen / np.sum(chosen, axis=self.axis, keepdims=True)
 
 
@@ -72,8 +60,7 @@ class LogSumExp(Weighted):
         y = log(sum(exp(x - top), self.axis, keepdims=True)) + top
         return y if self.keepdims else sum(y, self.axis)
 
-    def weights(self, y: Any, x: Any) -> Any:
-        return softmax(x, self.axis)
+    def weights(self, x: Any) -> Any: return softmax(x, self.axis)
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -129,14 +116,10 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
     if not isinstance(x, Node):
         return np.prod(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload,unused-ignore]
-    shape, axes = x.shape, tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim or 1)
-    if not axes or not x.ndim:
-        return reshape(x, shape)
-    rest = [a for a in range(x.ndim) if a not in set(axes)]
-    y = transpose(x, (*rest, *axes))
-    y = reshape(y, (*y.shape[: len(rest)], math.prod(y.shape[len(rest) :])))
-    while (n := y.shape[-1]) > 1:
-        pairs = y[..., : n // 2] * y[..., n // 2 : n // 2 * 2]
-        y = concatenate([pairs, y[..., -1:]], axis=-1) if n % 2 else pairs
-    y = getitem(y, (..., 0)) if n else sum(y, -1) + 1.0
-    return reshape(y, np.empty(shape, bool).any(axis=axis, keepdims=True).shape) if keepdims else y
+    y, axes = x, set(range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim or 1)[: x.ndim])
+    for a in axes:
+        while (n := y.shape[a]) > 1:
+            first, second = (getitem(y, along(y, a, slice(k, k + n // 2))) for k in (0, n // 2))
+            y = concatenate([first * second, getitem(y, along(y, a, slice(n - 1, n)))], a) if n % 2 else first * second
+        y = y if n else sum(y, a, keepdims=True) + 1.0
+    return reshape(y, y.shape) if keepdims else getitem(y, tuple(0 if a in axes else slice(None) for a in range(x.ndim)))
