@@ -1,7 +1,7 @@
 """What is a gradient made of?
 
-Read in this order: node (a value and its parents), maps (a derivative on an edge), arrays and written (in passing), derivatives
-(the table: one row per op), operators (in passing), sweep and scalar (the chain rule), and only then waiting, tensor, structure,
-products, reductions, protocols (the same with arrays), calculus, check and anomaly (what follows, whether it is right, and where
-a nan came from).
+Read core (a node, its history, the sweep with the chain rule in its loop), table (a row for each derivative) and scalar (the same
+for one number): that is the whole idea. Then, in passing, rows, numerics, maps, variable and guards, which the three stand on; then
+arrays, tensor, structure, products, reductions and protocols (the same with arrays); last calculus and check (what follows, and
+whether it is right).
 """
