@@ -154,7 +154,7 @@ class Edge:
 
     @property
     def local(self) -> Any:
-        """∂child/∂parent as a linear map, the one that the sweep multiplies by. RuntimeError if an operand has changed since."""
+        """∂child/∂parent as a linear map, made on request. RuntimeError if an operand has changed since."""
         return self.child.local(self.index)
 
     @property
