@@ -22,14 +22,13 @@ for _module, _names in (
 ):
     OPS |= {name: getattr(_module, name) for name in _names.split()}
 
-
 BUILT_IN.update(OPS)
 ADVICE: dict[str, str] = {}  # what to write in place of a NumPy function that does not record; filled by hints.py
 
 
-def by_axis(reduction: Any) -> Any:
+def by_axis(name: str) -> Any:
     """A reduction called as np.sum(x, axis, keepdims=…): what NumPy has in third place is not what we have there."""
-    return lambda x, axis=None, **named: reduction(x, axis, **named)
+    return lambda x, axis=None, **named: OPS[name](x, axis, **named)
 
 
 def dot(x: Any, b: Any) -> Any:
@@ -48,9 +47,8 @@ def full_like(a: Any, fill_value: Any, shape: Any = None) -> Any:
 # NumPy's function → ours: all ops that NumPy has, too, by the same name; then those whose arguments or names differ
 NUMPY: dict[Any, Any] = {
     **{getattr(np, name): op for name, op in OPS.items() if hasattr(np, name)},
-    **{getattr(np, name): by_axis(OPS[name]) for name in "sum mean var max min prod".split()},
-    np.amax: by_axis(OPS["max"]), np.amin: by_axis(OPS["min"]), np.dot: dot,
-    np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
+    **{getattr(np, name): by_axis(name.removeprefix("a")) for name in "sum mean var max min prod amax amin".split()},
+    np.dot: dot, np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
     np.clip: lambda x, a_min=None, a_max=None: OPS["clip"](x, a_min, a_max),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
@@ -61,8 +59,7 @@ NUMPY: dict[Any, Any] = {
 }  # fmt: skip
 
 # How NumPy calls an argument → how we do
-NAMES = {"a": "x", "arrays": "xs", "ary": "x", "array": "x", "min": "a_min", "max": "a_max", "newshape": "shape",
-         "indices_or_sections": "sections"}  # fmt: skip
+NAMES = dict(a="x", arrays="xs", ary="x", array="x", min="a_min", max="a_max", newshape="shape", indices_or_sections="sections")
 
 # Functions that look at values or shapes only: there is no gradient to lose
 LOOK = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isnan, np.isinf, np.signbit,
@@ -76,25 +73,22 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
 
     With a Scalar and an object array of them, one op for each entry. TypeError unless the ufunc is called plainly and has an op.
     """
+    name, kind, op = f"np.{ufunc.__name__}", type(self).__name__, ours(ufunc)
     if isinstance(self, Scalar) and any_objects(inputs) and method == "__call__" and not kwargs:
-        rule = getattr(ours(ufunc), "rule", None)
+        rule = getattr(op, "rule", None)
         return rule.map_entries(*inputs) if rule else ufunc(*map(as_object, inputs))
-    refuse_special_calls(ufunc, method, kwargs, type(self).__name__)
-    return ufunc(*map(plain, inputs)) if ufunc in LOOK else ours(ufunc)(*inputs)
-
-
-def refuse_special_calls(ufunc: Any, method: str, kwargs: dict, kind: str) -> None:
-    """TypeError unless the ufunc is called plainly and has an op."""
-    name = f"np.{ufunc.__name__}"
     if method != "__call__":
         raise TypeError(f"{name}.{method} does not record on a {kind}; use np.sum, np.prod, np.max or np.min")
     if kwargs.get("out") is not None:
         raise TypeError(f"{name} with out= would put a {kind} into a plain array; write `a = a + b`, which makes a new node")
     if kwargs:
         raise TypeError(f"{name} on a {kind} takes no {', '.join(kwargs)}; use where() or astype() around it")
-    if not ours(ufunc) and ufunc not in LOOK:
+    if ufunc in LOOK:
+        return ufunc(*map(plain, inputs))
+    if not op:
         way = "write it in other ops, give it a row with elementwise(), or use .data"
         raise TypeError(f"{name} has no derivative here; {way}{advised(ufunc.__name__)}")
+    return op(*inputs)
 
 
 def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
@@ -134,7 +128,6 @@ for _kind, _name, _method in (
     *((Tensor, name, OPS[name]) for name in _methods),
     (Tensor, "__getitem__", structure.getitem), (Tensor, "dot", dot), (Tensor, "T", property(structure.transpose)),
     (Tensor, "__matmul__", products.matmul_of_tensors), (Tensor, "__rmatmul__", products.matmul_from_right),
-        (Tensor, "__array_ufunc__", array_ufunc), (Tensor, "__array_function__", array_function),
-    (Scalar, "__array_ufunc__", array_ufunc), (Scalar, "__array_function__", array_function),
+    *((kind, f"__{answer.__name__}__", answer) for kind in (Tensor, Scalar) for answer in (array_ufunc, array_function)),
 ):  # fmt: skip
     setattr(_kind, _name, _method)
