@@ -70,7 +70,7 @@ def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
 
 def numbers_or_scalars(x: Any, what: str) -> np.ndarray:
     """x, which is no node, as an array of numbers, or of Scalars; TypeError for None, text and the like."""
-    array = x if type(x) is np.ndarray else np.asarray(x)
+    array = np.asarray(x)
     if array.dtype.kind in "fiubc" or array.dtype == object and all(isinstance(v, NUMBERS) for v in array.flat):
         return array
     raise TypeError(f"{what} needs numbers, arrays of them, Tensors or Scalars, got {type(x).__name__}")
@@ -78,10 +78,10 @@ def numbers_or_scalars(x: Any, what: str) -> np.ndarray:
 
 def kept_dtype(dtype: np.dtype) -> np.dtype:
     """float32 stays, everything else becomes float64."""
-    return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize == 4 else np.float64)
+    return SINGLE if dtype.kind == "f" and dtype.itemsize == 4 else DOUBLE
 
 
-DOUBLE = np.dtype(np.float64)
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 LOST = "would lose its gradient as a plain array; take its value with .data, or use an op of ours"
 NUMBERS = (Node, int, float, np.number, np.bool_)
 HINTS = {
@@ -118,7 +118,6 @@ def is_locked(array: Any) -> bool:
     return True
 
 
-# When a graph is freed, glibc hands its memory back to the system, and for the next graph fetches it again, page by page. Once a
-# block of 16 MB has come and gone, it keeps up to twice as much, for the whole process (mallopt(3), M_MMAP_THRESHOLD), unless
-# MALLOC_… variables say otherwise. The block itself costs an entry in a table, not its bytes.
+# glibc gives a freed graph's memory back to the system and fetches it anew, page by page. Once a block of 16 MB has come and
+# gone it keeps up to twice as much (mallopt(3), M_MMAP_THRESHOLD; not if MALLOC_… is set). The block itself costs no bytes.
 np.empty(1 << 24, np.uint8)

@@ -55,7 +55,7 @@ def dependents(order: list[Node], sources: Iterable[Node]) -> set[Node]:
     """The nodes of `order` that are computed from any of `sources`, these included."""
     marked = set(sources)
     for node in order:
-        if any(parent in marked for parent in node.variables):
+        if not marked.isdisjoint(node.variables):
             marked.add(node)
     return marked
 
@@ -77,10 +77,9 @@ def differentiable(output: Any) -> History:
 
 
 def jacobian(output: Node, input: Node) -> np.ndarray:
-    """∂output/∂input as an array of shape output.shape + input.shape.
+    """∂output/∂input as an array of shape output.shape + input.shape. TypeError for a function: call it first.
 
     One reverse sweep for each number of the output, or one forward sweep for each of the input, whichever are fewer.
-    TypeError for a function: call it first.
     """
     check_nodes("jacobian", output, input)
     if math.prod(output.shape) <= math.prod(input.shape):
@@ -102,8 +101,7 @@ def hvp(output: Node, input: Node, vector: Any) -> Any:
     Reverse over reverse: the gradient of ⟨gradient, vector⟩. A float for a Scalar, an array for a Tensor.
     """
     check_nodes("hvp", output, input)
-    g = grad(output, input, create_graph=True)
-    return grad(g, input, seed=input.as_gradient(vector, "the vector"))
+    return grad(grad(output, input, create_graph=True), input, seed=input.as_gradient(vector, "the vector"))
 
 
 def check_nodes(what: str, output: Any, input: Any) -> None:
