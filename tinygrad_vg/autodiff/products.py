@@ -144,7 +144,7 @@ class OfTwo(Product):
         return part_a, part_b, to_bias(g, c._value) if isinstance(c, Node) and (inside is None or c in inside) else None
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        return to_bias(g, xs[2]) if i == 2 else self.to_b(g, *xs[:2]) if i else self.to_a(g, *xs[:2])
+        return to_bias(g, xs[2]) if i == 2 else (self.to_a, self.to_b)[i](g, *xs[:2])
 
 
 class Matmul(OfTwo):

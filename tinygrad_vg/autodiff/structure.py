@@ -19,7 +19,6 @@ from .tensor import DeferredSum
 BASIC = {int, slice, type(None), type(Ellipsis)}
 
 
-# fmt: off
 class Reshape(LinearOperation):
     """The same numbers, in C order, in another shape."""
 
@@ -82,8 +81,7 @@ class DeferredSelections(DeferredSum):
             selection.add(whole, g)
         return whole
 
-    def most(self) -> int:
-        return math.prod(self[-1][0].shape_in) // (self[-1][1].size or 1)
+    def most(self) -> int: return math.prod(self[-1][0].shape_in) // (self[-1][1].size or 1)
 
 
 class Sum(LinearOperation):
@@ -117,7 +115,6 @@ class Join(Rule):
 
     def value(self, *xs: Any) -> Any: return getattr(np, self.name)(xs, axis=self.axis)
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"part {i} of {self.name}"
-# fmt: on
 
 
 def reshape(x: Any, *shape: Any) -> Any:
@@ -210,8 +207,7 @@ def concatenate(xs: Any, axis: int | None = 0) -> Any:
 def stack(xs: Any, axis: int = 0) -> Any:
     """The arrays (or Tensors) of the list `xs` joined along a new axis: stack([a, b]) of two (n,) is (2, n).
 
-    axis  where the new axis goes in the result. ValueError if they are not all of one shape, or if there are none;
-          concatenate joins along an axis they have.
+    axis  where the new axis goes in the result. ValueError if they are not all of one shape, or if there are none.
     """
     return joined("stack", xs, axis)
 
