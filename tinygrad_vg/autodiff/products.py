@@ -68,8 +68,7 @@ def to_right(g: Any, a: Any, b: Any) -> Any:
 def stacked(i: int, g: Any, a: Any, b: Any) -> Any:
     """The part of operand i where there are stacks of matrices, or vectors."""
     A, B = (a.reshape(1, -1) if a.ndim == 1 else a), (b.reshape(-1, 1) if b.ndim == 1 else b)  # a row; a column
-    stacks = g.shape[: g.ndim - (a.ndim > 1) - (b.ndim > 1)]
-    G = g.reshape((*stacks, A.shape[-2], B.shape[-1]))
+    G = g.reshape((*g.shape[: g.ndim - (a.ndim > 1) - (b.ndim > 1)], A.shape[-2], B.shape[-1]))  # the stacks, then a matrix
     part = G @ B.swapaxes(-1, -2) if i == 0 else A.swapaxes(-1, -2) @ G
     return unbroadcast(part, (A, B)[i].shape).reshape((a, b)[i].shape)
 

@@ -29,8 +29,8 @@ class Weighted(Rule):
         self.name, self.axis, self.keepdims = name, axis, bool(keepdims)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        (x,) = xs
-        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(self.weights(x), x.shape, "w", self.selects)
+        diagonal = Diagonal(self.weights(*xs), xs[0].shape, "w", self.selects)
+        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ diagonal
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"Σ diag(w), w = {self.text}"
 
