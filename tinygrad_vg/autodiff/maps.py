@@ -218,7 +218,10 @@ def selected(g: Any, slope: Any) -> Any:
     cut = plain(slope) == 0
     if isinstance(slope, Node):  # a slope of 0 may depend on something: only what would spoil the product is taken out
         cut = cut & ~np.isfinite(plain(g))
-    return (np.where(cut, 0.0, g) if np.any(cut) else g) * slope
+    if not np.any(cut):
+        return g * slope
+    part = np.where(cut, 0.0, g) * slope
+    return np.where(cut, 0.0, part) if isinstance(part, Node) else part  # so that the way back is cut off, too
 
 
 class FunctionMap(LinearMap):

@@ -151,9 +151,10 @@ def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -
     """
     if unknown := facts.keys() - {"selects", "saturates", "rectifies", "largest_slope"}:
         raise TypeError(f"elementwise() knows no fact {', '.join(unknown)}; it takes selects, saturates, rectifies and largest_slope")
+    name = signature.partition("(")[0].strip()
+    if name in BUILT_IN:
+        raise ValueError(f"there is an op {name} already; choose another name")
     rule = Elementwise(signature, value, *slopes, **facts)
-    if rule.name in BUILT_IN:
-        raise ValueError(f"there is an op {rule.name} already; choose another name")
     if BUILT_IN:  # the package's own rows are tested
         check_runs(rule)
     a, operands = rule.operands[0], ", ".join(rule.operands)
@@ -213,16 +214,19 @@ def meaning_of(word: str, on_floats: bool, row: str) -> Any:
     if not found:
         way = "use its operands, y, ops that work entry by entry, or NumPy's ufuncs"
         raise ValueError(f"{word} means nothing in the row of {row}; {way}")
-    on_number = rule.on_numbers.value if on_floats and isinstance(rule, Elementwise) and word not in ON_NUMBERS else None
-    return ON_NUMBERS.get(word, on_number or on_one_number(found)) if on_floats else found
+    if not on_floats or word in ON_NUMBERS:
+        return ON_NUMBERS[word] if on_floats else found
+    return rule.on_numbers.value if word in BUILT_IN or found is OPS.get(word) else on_one_number(found)
 
 
 def defined(title: str, heading: str, functions: dict[str, str], names: dict[str, Any]) -> dict[str, Any]:
     """The functions {signature: formula}, and the names that they use. Debuggers, tracebacks and inspect find their lines."""
     bodies = {name: body if body.startswith("try:") else f"return {body}" for name, body in functions.items()}
     text = heading + "".join(f"\n\n\ndef {signature}:\n    {body}" for signature, body in bodies.items()) + "\n"
-    linecache.cache[f"<{title}>"] = len(text), None, text.splitlines(keepends=True), f"<{title}>"
-    exec(compile(text, f"<{title}>", "exec"), names)
+    while (file := f"<{title}>") in linecache.cache:  # of a row that was replaced
+        title += "'"
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
+    exec(compile(text, file, "exec"), names)
     return names
 
 
@@ -231,7 +235,9 @@ def check_runs(rule: Elementwise) -> None:
     xs = [0.5] * len(rule.operands)
     try:
         y = rule.on_numbers.value(*xs)
-        for number in (y, *(pull(1.0, y, *xs) for pull in rule.on_numbers.pulls if pull)):
+        with np.errstate(all="ignore"):
+            of_array = np.ravel(rule.value(*map(np.atleast_1d, xs)))[0]
+        for number in (y, of_array, *(pull(1.0, y, *xs) for pull in rule.on_numbers.pulls if pull)):
             if not isinstance(number, float):
                 raise TypeError(f"got {number!r} in place of a real number")
     except Exception as error:
