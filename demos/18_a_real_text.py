@@ -30,6 +30,7 @@ def main(fast: bool = False) -> int:
     end = np.eye(len(letters))[[letters.index(c) for c in text[-T - 1 : -1]]]
     label = letters.index(text[-1])
     before = chain(model, end, label)
+    blamed = before.blame()  # now, since the weights are about to change
 
     def loss(model: Recurrent, batch: Any) -> Any:
         inputs, targets = batch
@@ -41,8 +42,8 @@ def main(fast: bool = False) -> int:
     # %% the same window, before and after
     after = chain(model, end, label)
     print(side_by_side([before, after], ["before", "after"]))
-    for name, one in (("before", before), ("after", after)):
-        print(textwrap.fill(f"{name}: {one.blame().sentence}", 80, subsequent_indent="    "))
+    for name, blame in (("before", blamed), ("after", after.blame())):
+        print(textwrap.fill(f"{name}: {blame.sentence}", 80, subsequent_indent="    "))
     print(f"\ndrawn: {draw(after.output, chain=after)}; .save('text.html') makes the page\n")
     print(after.table(typical=False))
     return 0

@@ -65,10 +65,7 @@ class LinearMap:
         return Composed(self, other)
 
     def dense(self) -> np.ndarray:
-        """The matrix of the map, one row per output entry and one column per input entry, both in C order.
-
-        ValueError above 2,000 entries on either side: the matrix would not be worth waiting for.
-        """
+        """The matrix of the map, a row per output entry and a column per input entry, in C order. ValueError above 2,000 of either."""
         rows, columns = math.prod(self.shape_out), math.prod(self.shape_in)
         if rows > DENSE_LIMIT or columns > DENSE_LIMIT:
             raise ValueError(f"a dense map of {rows} × {columns} is above the limit of {DENSE_LIMIT}; use push and pull")
@@ -88,11 +85,8 @@ class LinearMap:
             raise TypeError(f"only a 1×1 map is one number; this one takes {self.shape_in} to {self.shape_out}; use .dense()")
         return float(self.pull(np.ones(self.shape_out)).item())
 
-    def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.text}: {self.shape_in} -> {self.shape_out})"
+    def __str__(self) -> str: return self.text
+    def __repr__(self) -> str: return f"{type(self).__name__}({self.text}: {self.shape_in} -> {self.shape_out})"
 
 
 class Rule:
@@ -215,17 +209,15 @@ def selected(g: Any, slope: Any) -> Any:
     """g * slope, but exactly 0 where the slope is 0: what was cut off receives nothing, not even of an infinite g."""
     if getattr(slope, "dtype", None) is BOOL:
         return np.where(slope, g, 0.0)
-    cut = plain(slope) == 0
+    cut: Any = plain(slope) == 0
     if isinstance(slope, Node):  # a slope of 0 may depend on something: only what would spoil the product is taken out
         cut = cut & ~np.isfinite(plain(g))
-    if not np.any(cut):
-        return g * slope
-    part = np.where(cut, 0.0, g) * slope
-    return np.where(cut, 0.0, part) if isinstance(part, Node) else part  # so that the way back is cut off, too
+    part = np.where(cut, 0.0, g) * slope if np.any(cut) else g * slope
+    return np.where(cut, 0.0, part) if isinstance(part, Node) and np.any(cut) else part  # the way back is cut off, too
 
 
 class FunctionMap(LinearMap):
-    """A map given as two functions, push and pull."""
+    """A map given as two functions."""
 
     def __init__(self, push: Any, pull: Any, shape_in: tuple[int, ...], shape_out: tuple[int, ...], text: str):
         self._push, self._pull = push, pull  # type: ignore[method-assign]
@@ -269,11 +261,8 @@ class Broadcast(LinearOperation):
 
     name, shape = "broadcast_to", ()
 
-    def value(self, x: Any) -> Any:
-        return np.broadcast_to(x, self.shape)
-
-    def adjoint(self, g: Any) -> Any:
-        return unbroadcast(g, self.shape_in)
+    def value(self, x: Any) -> Any: return np.broadcast_to(x, self.shape)
+    def adjoint(self, g: Any) -> Any: return unbroadcast(g, self.shape_in)
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:

@@ -209,7 +209,7 @@ class Words(ast.NodeTransformer):
 
 def meaning_of(word: str, on_floats: bool, row: str) -> Any:
     """What a word of a row means. On arrays NumPy's ufunc of that name comes first: it is quick, and records on nodes."""
-    ufunc, rule = getattr(np, word, None), getattr(OPS.get(word), "rule", None)
+    ufunc, rule = getattr(np, word, None), getattr(OPS.get(word), "rule", None)  # type: Any, Any
     found = ON_ARRAYS.get(word, ufunc if isinstance(ufunc, np.ufunc) else isinstance(rule, Elementwise) and OPS[word])
     if not found:
         way = "use its operands, y, ops that work entry by entry, or NumPy's ufuncs"
