@@ -15,6 +15,8 @@ dz/dx = 2 = 2.0000
 
 import importlib
 
+import numpy as _np
+
 from . import drawing, hints, nn
 from .autodiff.calculus import grad, hessian, hvp, jacobian, jvp
 from .autodiff.check import gradcheck
@@ -62,3 +64,7 @@ __all__ = [
 ]  # fmt: skip
 
 hints.attach(globals())
+
+# glibc gives a freed graph's memory back to the system and fetches it anew, page by page. Once a block of 16 MB has come and
+# gone it keeps up to twice as much (mallopt(3), M_MMAP_THRESHOLD; not if MALLOC_… is set). The block itself costs no bytes.
+_np.empty(1 << 24, np.uint8)

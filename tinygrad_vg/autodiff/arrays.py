@@ -116,8 +116,3 @@ def is_locked(array: Any) -> bool:
             return False
         array = array.base
     return True
-
-
-# glibc gives a freed graph's memory back to the system and fetches it anew, page by page. Once a block of 16 MB has come and
-# gone it keeps up to twice as much (mallopt(3), M_MMAP_THRESHOLD; not if MALLOC_… is set). The block itself costs no bytes.
-np.empty(1 << 24, np.uint8)

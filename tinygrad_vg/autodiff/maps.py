@@ -212,8 +212,9 @@ def selected(g: Any, slope: Any) -> Any:
     cut: Any = plain(slope) == 0
     if isinstance(slope, Node):  # a slope of 0 may depend on something: only what would spoil the product is taken out
         cut = cut & ~np.isfinite(plain(g))
-    part = np.where(cut, 0.0, g) * slope if np.any(cut) else g * slope
-    return np.where(cut, 0.0, part) if isinstance(part, Node) and np.any(cut) else part  # the way back is cut off, too
+    part: Any = np.where(cut, 0.0, g) * slope if np.any(cut) else g * slope
+    cut_back = isinstance(part, Node) and np.any(cut)  # on the way back through the derivative, too
+    return np.where(cut, 0.0, part) if cut_back else part
 
 
 class FunctionMap(LinearMap):

@@ -146,7 +146,7 @@ def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -
                largest_slope=1.0, the largest size of its slope
 
     Numbers in the text are floats, 2 means 2.0. Returns the op as a function of numbers, arrays, Scalars, Tensors or object arrays of
-    Scalars; where NumPy has a function of this name, that records, too. An op of your own can be given a new row, one of the
+    Scalars; where NumPy has a function of this name, that records, too (not on object arrays). An op of your own can be given a new row, one of the
     package's cannot. ValueError for a row that cannot be right, before anything is registered.
     """
     if unknown := facts.keys() - {"selects", "saturates", "rectifies", "largest_slope"}:
@@ -236,7 +236,7 @@ def check_runs(rule: Elementwise) -> None:
     try:
         y = rule.on_numbers.value(*xs)
         with np.errstate(all="ignore"):
-            of_array = np.ravel(rule.value(*map(np.atleast_1d, xs)))[0]
+            of_array = np.ravel(rule.value(*[np.array([x, x]) for x in xs]))[0]
         for number in (y, of_array, *(pull(1.0, y, *xs) for pull in rule.on_numbers.pulls if pull)):
             if not isinstance(number, float):
                 raise TypeError(f"got {number!r} in place of a real number")
