@@ -67,4 +67,4 @@ hints.attach(globals())
 
 # glibc gives a freed graph's memory back to the system and fetches it anew, page by page. Once a block of 16 MB has come and
 # gone it keeps up to twice as much (mallopt(3), M_MMAP_THRESHOLD; not if MALLOC_… is set). The block itself costs no bytes.
-_np.empty(1 << 24, np.uint8)
+_np.empty(1 << 24, _np.uint8)

@@ -146,8 +146,8 @@ def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -
                largest_slope=1.0, the largest size of its slope
 
     Numbers in the text are floats, 2 means 2.0. Returns the op as a function of numbers, arrays, Scalars, Tensors or object arrays of
-    Scalars; where NumPy has a function of this name, that records, too (not on object arrays). An op of your own can be given a new row, one of the
-    package's cannot. ValueError for a row that cannot be right, before anything is registered.
+    Scalars; where NumPy has a function of this name, that records, too (but not on object arrays). An op of your own can be given
+    a new row, one of the package's cannot. ValueError for a row that cannot be right, before anything is registered.
     """
     if unknown := facts.keys() - {"selects", "saturates", "rectifies", "largest_slope"}:
         raise TypeError(f"elementwise() knows no fact {', '.join(unknown)}; it takes selects, saturates, rectifies and largest_slope")
