@@ -103,6 +103,16 @@ def test_a_subclass_of_a_node_is_a_node():
         assert float(y.data) == 9.0 and float(x.grad) == 6.5
 
 
+@pytest.mark.parametrize("mine, plain", [(Mine, Scalar), (Floating, Tensor)])
+def test_a_subclass_and_its_kind_both_receive_their_part(mine, plain):
+    for kinds in ((mine, plain), (plain, mine)):
+        a, b = kinds[0](3.0), kinds[1](5.0)
+        y = a * b + a
+        y.backward()
+        assert (float(a.grad), float(b.grad)) == (6.0, 3.0)
+        assert [float(g) for g in vg.grad(y, [a, b])] == [6.0, 3.0]
+
+
 @pytest.mark.parametrize("op", [vg.logsumexp, vg.softmax, vg.log_softmax])
 def test_whole_numbers_are_numbers_too(op):
     assert np.array_equal(op(np.array([1, 2, 3])), op(np.array([1.0, 2.0, 3.0])))

@@ -20,7 +20,7 @@ from typing import Any
 
 new = object.__new__
 births = count(1)  # of nodes, and of changes to leaves, so that the two can be compared; never printed
-guard: ContextVar[Any] = ContextVar("guard", default=None)  # what looks at every new node and every part, see guards.py
+guard: ContextVar[Any] = ContextVar("guard", default=None)  # the watcher of every new node and every part, see guards.py
 
 
 def history(output: Any) -> History:
@@ -37,17 +37,19 @@ def history(output: Any) -> History:
 def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, graph: bool = False) -> None:
     """Carry the given gradients back through `order`, a history, adding to the dictionary as it goes.
 
-    keep    the nodes whose gradients are wanted; any other's is dropped once it has been used. None: all. A leaf's stays
-    inside  the nodes that may receive a gradient. None: all
+    keep    a set of nodes whose gradients are wanted: that of any other node is dropped once it has been used, unless it is a leaf
+    inside  a set of nodes: no other node receives a gradient
     graph   True: gradients are nodes themselves, so that they can be differentiated again
     """
-    looking_on, take = guard.get(), gradients.get if keep is None else gradients.pop
-    special = keep or looking_on
+    watcher = guard.get()
+    take = gradients.get if keep is None else gradients.pop
+    special = keep or watcher
     for child in reversed(order):
         if child.rule is None or (g := take(child, None)) is None:  # a leaf; or nothing reached it
             continue
-        if isinstance(g, list):
-            g = g.total()  # type: ignore[attr-defined]  # a DeferredSum, see tensor.py
+        if isinstance(g, list):  # parts that wait to be added up: DeferredSum in tensor.py
+            g = g.total()  # type: ignore[attr-defined]
+        # one part for each parent: g times the local derivative, ∂L/∂child · ∂child/∂parent
         parts = child.rule.parts_of_nodes(child, g, inside) if graph else child.rule.parts(child, g, inside)
         for parent, part in zip(child._parents, parts):
             if part is not None:  # None: for a constant, or a node outside
@@ -56,12 +58,12 @@ def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, gr
         if special:
             if keep and child in keep:
                 gradients[child] = g
-            if looking_on:
-                looking_on.passes(child, g, parts)
+            if watcher:
+                watcher.passes(child, g, parts)
 
 
 def contributions(order: list, gradients: dict, inside: Any = None) -> Iterator[tuple[Any, Any, Any]]:
-    """The same walk part by part: (child, parent, part) for every edge. Whoever asks adds the parts up in `gradients`."""
+    """The same walk for whoever looks at every part: (child, parent, part), and adds it to `gradients`. All of them are kept."""
     for child in reversed(order):
         if child.rule is not None and child in gradients:
             g = gradients[child] = child.finalise(gradients[child])
@@ -97,17 +99,18 @@ def fill_at_once(gradients: dict) -> None:
 
 
 class Node:
-    """One value in a graph of computations: a Scalar is a number, a Tensor an array."""
+    """One value in a graph of computations: a Scalar is a number, a Tensor an array. rule: what made it, None for a leaf; birth: its
+    age; changed: when a leaf was last given new data, 0 for never."""
 
     __slots__ = ("_value", "_grad", "_name", "rule", "_parents", "birth", "changed", "__weakref__")
 
-    # What each kind of node adds, in variable.py, scalar.py and tensor.py
+    rule: Any
+    _parents: tuple[Any, ...]
+    # In variable.py, scalar.py and tensor.py
     data: Any
     grad: Any
     shape: Any
-    ndim: Any
     size: Any
-    item: Any
     named: Any
     backward: Any
     record: Any
@@ -115,8 +118,6 @@ class Node:
     as_gradient: Any
     finalise: Any
     own_copy: Any
-    rule: Any
-    _parents: tuple[Any, ...]
 
     def __init__(self, value: Any, name: Any):
         """A leaf: no rule made it, and it has no parents."""
@@ -178,8 +179,8 @@ def new_node(kind: Any, value: Any, rule: Any, parents: tuple) -> Any:
     node._value, node.rule, node._parents = value, rule, parents
     node._grad = node._name = None
     node.birth, node.changed = next(births), 0
-    if (looking_on := guard.get()) is not None:
-        looking_on.made(node)
+    if (watcher := guard.get()) is not None:
+        watcher.made(node)
     return node
 
 

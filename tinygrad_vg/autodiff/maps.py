@@ -1,9 +1,9 @@
-"""What does an edge carry?  The local derivative: a linear map, applied without being written out.
+"""What does an edge carry?  The local derivative: a linear map, applied without being written out; and the rule that gives it.
 
 A linear map J takes a small change t of its input to the change of its output (push, J t: forward mode), and a
 gradient g with respect to its output to the gradient with respect to its input (pull, Jᵀ g: reverse mode).
 Forward mode pushes these maps, the chain multiplies them, the drawing prints them. The sweep multiplies by the same rows
-without building a map for each edge; that it gives edge.local.pull(g), to the last digit, is a law (tests/autodiff/test_laws.py).
+without building a map for each edge; that it gives edge.local.pull(g), to rounding, is a law (tests/autodiff/test_laws.py).
 
     t  tangent (shape_in)      g  gradient (shape_out)      d  the diagonal of a diagonal map
 """

@@ -116,10 +116,11 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The product along `axis`, multiplied in pairs, then pairs of pairs: exact with zeros, in every order of derivative."""
     if not isinstance(x, Node):
         return np.prod(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload,unused-ignore]
-    y, axes = x, set(range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim or 1)[: x.ndim])
+    y, n_axes = x, len(x.shape)
+    axes = set(range(n_axes) if axis is None else normalize_axis_tuple(axis, n_axes or 1)[:n_axes])
     for a in axes:
         while (n := y.shape[a]) > 1:
             first, second = (getitem(y, along(y, a, slice(k, k + n // 2))) for k in (0, n // 2))
             y = concatenate([first * second, getitem(y, along(y, a, slice(n - 1, n)))], a) if n % 2 else first * second
         y = y if n else sum(y, a, keepdims=True) + 1.0
-    return reshape(y, y.shape) if keepdims else getitem(y, tuple(0 if a in axes else slice(None) for a in range(x.ndim)))
+    return reshape(y, y.shape) if keepdims else getitem(y, tuple(0 if a in axes else slice(None) for a in range(n_axes)))

@@ -1,10 +1,12 @@
 """How does a row of text become an op?  It is compiled once, into plain functions: the value, and what each operand receives.
 
-    tanh(a)   value  tanh(a)   slope  1 - y * y          def value(a):        return tanh(a)
-                                                         def pull_a(g, y, a): return g * (1.0 - y * y)
+    multiply(a, b)   value  a * b     slopes  b and a          def value(a, b):        return a * b
+                                                               def pull_a(g, y, a, b): return g * b
+                                                               def pull(g, y, a, b):   return g * b, g * a
 
 And that twice: for arrays the functions in the text are NumPy's, which record on nodes, so that the derivative has a graph,
-too; for Python's numbers they are math's. A debugger that steps in, and a traceback, show the row.
+too; for Python's numbers they are math's. A debugger that steps in, and a traceback, show the row. Where an op selects, the
+product is selected(g, slope): exactly 0 where the slope is.
 
     a, b, c  operands      x, z  their values      y  value      g  gradient with respect to y
 """
@@ -59,13 +61,14 @@ class Elementwise(Rule):
             if word not in (*self.operands, "y"):
                 names[word] = meaning_of(word, self.on_floats, self.name)
 
-        words, letters = Words(meaning, floats=True, power=self.on_floats), f"g, y, {', '.join(self.operands)}"
+        words, operands = Words(meaning, floats=True, power=self.on_floats), ", ".join(self.operands)
+        letters = f"g, y, {operands}"
         rows = {a: words.of(slope) for a, slope in zip(self.operands, self.slopes) if slope is not None}
         pulls = {a: f"selected(g, {s})" if self.selects else {"1.0": "g", "-1.0": "-g"}.get(s, f"g * ({s})") for a, s in rows.items()}
         functions = {f"value({self.arguments})": words.of(self.text)} | {f"pull_{a}({letters})": pull for a, pull in pulls.items()}
         functions[f"pull({letters})"] = "".join(f"{pulls.get(a)}, " for a in self.operands)
         if self.on_floats:  # where Python's floats raise or leave the reals, 1 / 0., (-8.) ** (1 / 3), NumPy's do not
-            again = [f"numpy_value({letters[6:]})", *(f"numpy_{a}({letters})" for a in pulls)]
+            again = [f"numpy_value({operands})", *(f"numpy_{a}({letters})" for a in pulls)]
             again.append("".join(f"pull_{a}({letters}), " if a in pulls else "None, " for a in self.operands))
             functions = {name: TRY.format(formula, once_more) for (name, formula), once_more in zip(functions.items(), again)}
             numpys = {"value": self.on_arrays.value} | dict(zip(self.operands, self.on_arrays.pulls))
@@ -88,7 +91,7 @@ class Elementwise(Rule):
                 return self.pull(g, y, parents[0]._value)
             if len(parents) == 2 and inside is None:
                 a, b = parents
-                if type(a) is type(b):
+                if type(a) is type(b) or isinstance(a, Node) and isinstance(b, Node):
                     x, z = a._value, b._value
                     parts = self.pull(g, y, x, z)
                     if type(x) is FLOAT is type(z) or x.shape == z.shape:

@@ -31,22 +31,20 @@ class NumberRow(Elementwise):
     def parts(self, node: Any, g: Any, inside: Any = None) -> Any:
         """What each parent receives: g times the slope. None for a constant, and for a node outside."""
         parents, y = node._parents, node._value
-        if inside is not None:
-            return [part if part is not None and x in inside else None for x, part in zip(parents, self.parts(node, g))]
         if len(parents) == 1:
             return self.pull(g, y, parents[0]._value)
-        if len(parents) == 2:
+        if len(parents) == 2 and inside is None:
             a, b = parents
             if not isinstance(b, Node):
                 return self.pulls[0](g, y, a._value, b), None
             if not isinstance(a, Node):
                 return None, self.pulls[1](g, y, a, b._value)
             return self.pull(g, y, a._value, b._value)
-        xs = [x._value if isinstance(x, Node) else x for x in parents]
-        return [pull(g, y, *xs) if isinstance(x, Node) else None for pull, x in zip(self.pulls, parents)]
+        xs = [a._value if isinstance(a, Node) else a for a in parents]
+        return [f(g, y, *xs) if isinstance(a, Node) and (inside is None or a in inside) else None for f, a in zip(self.pulls, parents)]
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        return self.on_arrays.back(i, g, y, xs)  # of nodes
+        return self.on_arrays.back(i, g, y, xs)  # g, y and xs are nodes: the derivative's own graph
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         return Diagonal(self.pulls[i](1.0, y, *xs), (), str(self.slopes[i]), self.selects)
@@ -108,7 +106,7 @@ class Scalar(Variable):
 
     @staticmethod
     def record(rule: Any, operands: tuple) -> Any:
-        """The Scalar that `rule` makes of `operands`. To an op on arrays a Scalar is an object array of shape ()."""
+        """What `rule` makes of `operands`: a Scalar, or of object arrays an array of them. To an op on arrays a Scalar is one of shape ()."""
         row = rule.on_numbers if isinstance(rule, Elementwise) else None
         if row and not any_objects(operands):
             rule.check_constants(operands)

@@ -1,10 +1,12 @@
 """What is the derivative of each op?  One row per op: its value y, and the local derivative for each operand, as text.
 
-A row holds the local derivative and nothing else: no gradient from above, no broadcasting. It is compiled once and then
-serves everywhere: as a Scalar's slope, as the factor in the sweep, `g * (row)`, as the derivative's own graph (the row is
-fed nodes), and as the text `edge.formula`.
+A row holds the local derivative and nothing else: no gradient from above, no broadcasting. rows.py compiles it into functions,
 
-    a, b  operands      y  value      saturates, rectifies, selects, largest_slope  facts of an op: elementwise() in rows.py
+    def value(a): return tanh(a)          def pull(g, y, a): return g * (1 - y * y),          (a part for each operand)
+
+for numbers, and again for arrays; it is the text `edge.formula`, too, and fed with nodes it is the derivative's own graph.
+
+    a, b  operands      y  value      g  gradient      saturates, rectifies, selects, largest_slope  facts: elementwise() in rows.py
 """
 
 from typing import Any
@@ -35,8 +37,7 @@ softplus   = elementwise("softplus(a)",               "maximum(a, 0.0) + log1p(e
 relu       = elementwise("relu(a)",                   "maximum(a, 0.0)",                   "a > 0",                     rectifies=True, selects=True)
 leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a)",        "where(a > 0, 1.0, slope)",  "where(a > 0, 0.0, a)", selects=True)
 elu        = elementwise("elu(a, alpha=1.0)",         "where(a > 0, a, alpha * below(a))",
-                                                                                           "where(a > 0, 1.0, alpha * exp(where(a > 0, 0.0, a)))",
-                                                                                           "where(a > 0, 0.0, below(a))",
+                                                                                           "where(a > 0, 1.0, alpha * exp(where(a > 0, 0.0, a)))", "where(a > 0, 0.0, below(a))",
                                                                                            saturates=True, selects=True, largest_slope=1.0)
 gelu       = elementwise("gelu(a)",                   "a * gelu_gate(a)",                  "gelu_slope(a)",             saturates=True, largest_slope=1.13)
 maximum    = elementwise("maximum(a, b)",             "maximum(a, b)",                     "(a > b) + 0.5 * (a == b)",  "(a < b) + 0.5 * (a == b)",
@@ -54,4 +55,4 @@ def clip(a: Any, lo: Any = None, hi: Any = None) -> Any:
     return bounded(a, float("-inf") if lo is None else lo, float("inf") if hi is None else hi)
 
 
-OPS["clip"] = clip
+OPS["clip"], clip.rule = clip, bounded.rule  # type: ignore[attr-defined]

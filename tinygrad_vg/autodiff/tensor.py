@@ -161,7 +161,7 @@ class DeferredSum(list):
     most: Any  # and how many like the last may wait
 
     def __add__(self, other: Any) -> DeferredSum:
-        """self, with the other's parts (or an array) added to it: nobody else holds what is waiting."""
+        """Changes self in place, by the other's parts or an array; nobody else holds what is waiting."""
         if type(other) is type(self):
             self += other
             other = other.done

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import Node
+from ..autodiff.core import plain
 from .axes import HUGE, as_text, line, new_axes, outline, rescale, words
 from .colours import DARK, FALL, PALE, RISE
 from .elements import counted
@@ -53,7 +53,7 @@ def losses(loss_of: Callable[[float], Any], weights: np.ndarray) -> np.ndarray:
         for w in weights.tolist():
             try:
                 loss = loss_of(w)
-                found.append(float(loss.item() if isinstance(loss, Node) else loss))
+                found.append(float(plain(loss)))
             except (OverflowError, FloatingPointError):
                 found.append(math.inf)
             except (ValueError, ZeroDivisionError):

@@ -55,7 +55,7 @@ def small_at_a_minimum() -> Found:
     for name in ("converged", "vanished"):
         chain, told, _ = cases[name]
         figures |= {f"|gradient|, {name}": abs(chain.gradients[0].item()), f"log gain, {name}, nats": told.numbers["log_gain"]}
-        figures[f"loss, {name}"] = chain.output.item()
+        figures[f"loss, {name}"] = float(chain.output.data)
     curves = {name: (np.arange(len(c.chain.links) + 1), np.array(c.chain.log_product[::-1]) / math.log(10)) for name, c in cases.items()}
     lines = "\n".join(f"{name + ':':26}{one.told.kind:16}{one.told.figures()}" for name, one in cases.items())
     return Found(figures, curves, ("links back from the loss", "log10 |gradient|"), lines=lines)
