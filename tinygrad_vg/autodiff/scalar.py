@@ -106,7 +106,7 @@ class Scalar(Variable):
 
     @staticmethod
     def record(rule: Any, operands: tuple) -> Any:
-        """What `rule` makes of `operands`: a Scalar, or of object arrays an array of them. To an op on arrays a Scalar is one of shape ()."""
+        """What `rule` makes of `operands`: a Scalar, or an object array. To an op on arrays a Scalar is an object array of shape ()."""
         row = rule.on_numbers if isinstance(rule, Elementwise) else None
         if row and not any_objects(operands):
             rule.check_constants(operands)
