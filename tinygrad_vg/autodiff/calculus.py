@@ -20,8 +20,7 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     Zeros where the output does not depend on the input. Errors as in backward(), and TypeError for an input that is not a node.
     """
     order, wanted = differentiable(output), nodes(inputs)
-    keep, g = set(wanted), output.start(seed, create_graph)
-    gradients = {output: type(output)(g, None) if create_graph and not isinstance(g, Node) else g}
+    keep, gradients = set(wanted), {output: output.start(seed, create_graph)}
     every = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
     sweep(order, gradients, keep=keep, inside=None if every else dependents(order, wanted), graph=create_graph)
     results = []
@@ -55,8 +54,10 @@ def dependents(order: list[Node], sources: Iterable[Node]) -> set[Node]:
     """The nodes of `order` that are computed from any of `sources`, these included."""
     marked = set(sources)
     for node in order:
-        if not marked.isdisjoint(node.variables):
-            marked.add(node)
+        for parent in node.parents:
+            if isinstance(parent, Node) and parent in marked:
+                marked.add(node)
+                break
     return marked
 
 

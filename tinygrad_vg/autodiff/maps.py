@@ -116,7 +116,8 @@ class Rule:
 
     def parts_of_nodes(self, node: Any, g: Any, inside: Container | None = None) -> Any:
         """The same made of nodes: a graph of the derivative."""
-        return self.parts_from(node, g, inside, node, node._parents)
+        parts = self.parts_from(node, g, inside, node, node._parents)
+        return [part.total() if isinstance(part, list) else part for part in parts]  # type: ignore[attr-defined]
 
     def parts_from(self, node: Any, g: Any, inside: Container | None, y: Any, xs: Any) -> list:
         wanted = [isinstance(x, Node) and (inside is None or x in inside) for x in node._parents]
@@ -127,9 +128,9 @@ class Rule:
                 error.add_note(f"while differentiating {self.name} of {', '.join(map(describe, node.variables))}")
             raise
         for part, x in zip(parts, node._parents):
-            if part is not None and not isinstance(part, list) and getattr(part, "shape", None) != x.shape:  # a list waits to be added up
-                given = getattr(part, "shape", type(part).__name__)
-                raise ValueError(f"the derivative of {self.name} gave {given} for a parent of shape {x.shape}")
+            shape = getattr(part, "shape", () if type(part) is float else type(part).__name__)
+            if part is not None and shape != x.shape and not isinstance(part, list):  # a list waits to be added up
+                raise ValueError(f"the derivative of {self.name} gave {shape} for a parent of shape {x.shape}")
         return parts
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:

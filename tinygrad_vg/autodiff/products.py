@@ -143,6 +143,7 @@ class OfTwo(Product):
         return part_a, part_b, to_bias(g, c._value) if isinstance(c, Node) and (inside is None or c in inside) else None
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        g = type(y)(g, None) if isinstance(y, Node) and not isinstance(g, Node) else g  # a plain seed would not record
         return to_bias(g, xs[2]) if i == 2 else (self.to_a, self.to_b)[i](g, *xs[:2])
 
 

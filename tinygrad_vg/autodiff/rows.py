@@ -89,17 +89,19 @@ class Elementwise(Rule):
         try:
             if len(parents) == 1:
                 return self.pull(g, y, parents[0]._value)
-            if len(parents) == 2 and inside is None:
+            if len(parents) == 2:
                 a, b = parents
                 if type(a) is type(b) or isinstance(a, Node) and isinstance(b, Node):
-                    x, z = a._value, b._value
-                    parts = self.pull(g, y, x, z)
-                    if type(x) is FLOAT is type(z) or x.shape == z.shape:
-                        return parts
-                    return unbroadcast(parts[0], x.shape), unbroadcast(parts[1], z.shape)
-                if isinstance(a, Node):
+                    if inside is None or a in inside and b in inside:
+                        x, z = a._value, b._value
+                        parts = self.pull(g, y, x, z)
+                        if type(x) is FLOAT is type(z) or x.shape == z.shape:
+                            return parts
+                        return unbroadcast(parts[0], x.shape), unbroadcast(parts[1], z.shape)
+                elif isinstance(a, Node):
                     return unbroadcast(self.pulls[0](g, y, a._value, b), a._value.shape), None
-                return None, unbroadcast(self.pulls[1](g, y, a, b._value), b._value.shape)
+                else:
+                    return None, unbroadcast(self.pulls[1](g, y, a, b._value), b._value.shape)
             return super().parts(node, g, inside)
         except ZeroDivisionError:  # Python has no 1 / 0, NumPy has
             xs = [x._value if isinstance(x, Node) else np.asarray(x, y.dtype) for x in parents]

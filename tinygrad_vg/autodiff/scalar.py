@@ -44,7 +44,7 @@ class NumberRow(Elementwise):
         return [f(g, y, *xs) if isinstance(a, Node) and (inside is None or a in inside) else None for f, a in zip(self.pulls, parents)]
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        return self.on_arrays.back(i, g, y, xs)  # g, y and xs are nodes: the derivative's own graph
+        return self.on_arrays.pulls[i](g, y, *xs)  # y and xs are nodes: the derivative's own graph
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         return Diagonal(self.pulls[i](1.0, y, *xs), (), str(self.slopes[i]), self.selects)
