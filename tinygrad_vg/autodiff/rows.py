@@ -107,6 +107,11 @@ class Elementwise(Rule):
             xs = [x._value if isinstance(x, Node) else np.asarray(x, y.dtype) for x in parents]
             return self.parts_from(node, g, inside, y, xs)
 
+    def parts_of_nodes(self, node: Any, g: Any, inside: Any = None) -> Any:
+        xs = node._parents
+        asked = [isinstance(x, Node) and (inside is None or x in inside) for x in xs]
+        return [unbroadcast(pull(g, node, *xs), x.shape) if ask else None for pull, x, ask in zip(self.pulls, xs, asked)]
+
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         return unbroadcast(self.pulls[i](g, y, *xs), xs[i].shape)
 

@@ -14,7 +14,7 @@ import numpy as np
 from . import table as d
 from .arrays import number
 from .core import Node, describe, new_node
-from .maps import Diagonal, LinearMap
+from .maps import Diagonal, LinearMap, Rule
 from .rows import Elementwise, any_objects, as_object
 from .variable import ONE_OPERAND, Variable, reflected
 
@@ -45,6 +45,8 @@ class NumberRow(Elementwise):
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         return self.on_arrays.pulls[i](g, y, *xs)  # y and xs are nodes: the derivative's own graph
+
+    parts_of_nodes = Rule.parts_of_nodes
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         return Diagonal(self.pulls[i](1.0, y, *xs), (), str(self.slopes[i]), self.selects)
