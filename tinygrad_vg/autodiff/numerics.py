@@ -16,9 +16,7 @@ from .core import Node, plain
 from .maps import OPS
 
 
-def selected_number(g: float, slope: float) -> float:
-    """selected() of numbers."""
-    return g * slope if slope else 0.0
+def selected_number(g: float, slope: float) -> float: return g * slope if slope else 0.0
 
 
 def exp_or_inf(a: Any) -> Any:
@@ -50,7 +48,8 @@ def positive(a: Any, b: Any) -> Any:
     return np.where(flat, 1.0, a) if np.any(flat) else a
 
 
-K, M = 2 * math.sqrt(2 / math.pi), 2 * math.sqrt(2 / math.pi) * 0.044715
+K = 2 * math.sqrt(2 / math.pi)
+M = K * 0.044715
 
 
 def gelu_gate(a: Any) -> Any:
@@ -67,7 +66,6 @@ def gelu_slope(a: Any) -> Any:
 
 def on_one_number(function: Any) -> Any:
     """A function of NumPy's, from floats to a float."""
-
     def number(*xs: float) -> float:
         with np.errstate(all="ignore"):
             return float(function(*map(np.float64, xs)))
@@ -75,18 +73,16 @@ def on_one_number(function: Any) -> Any:
     return number
 
 
-ON_ARRAYS: dict[str, Any] = {
-    "where": np.where, "inf": math.inf, "pi": math.pi, "base": base, "below": below, "positive": positive, "exp_or_inf": exp_or_inf,
-    "gelu_gate": gelu_gate, "gelu_slope": gelu_slope,
-}  # fmt: skip
+ON_ARRAYS: dict[str, Any] = {f.__name__: f for f in (np.where, exp_or_inf, below, base, positive, gelu_gate, gelu_slope)}
+ON_ARRAYS |= {"inf": math.inf, "pi": math.pi}
 ON_NUMBERS: dict[str, Any] = {name: getattr(math, name) for name in "exp log log1p expm1 sqrt sin cos tan sinh cosh tanh inf pi".split()}
 ON_NUMBERS |= {
+    "where":      lambda condition, a, b: a if condition else b,
+    "maximum":    lambda a, b: a if a >= b or a != a else b,
+    "minimum":    lambda a, b: a if a <= b or a != a else b,
+    "sign":       lambda a: float((a > 0) - (a < 0)) if a == a else a,
     "exp_or_inf": math.exp,  # where it overflows, the whole op is done again as NumPy does it
-    "maximum": lambda a, b: a if a >= b or a != a else b,
-    "minimum": lambda a, b: a if a <= b or a != a else b,
-    "where": lambda condition, a, b: a if condition else b,
-    "sign": lambda a: float((a > 0) - (a < 0)) if a == a else a,
-    "below": lambda a: math.expm1(min(a, 0.0)),
-    "base": lambda a, b: a if b else 1.0,
-    "positive": lambda a, b: 1.0 if a == 0 and b >= 0 else a,
+    "below":      below,
+    "base":       lambda a, b: a if b else 1.0,
+    "positive":   lambda a, b: 1.0 if a == 0 and b >= 0 else a,
 }
