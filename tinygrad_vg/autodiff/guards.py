@@ -17,7 +17,8 @@ import numpy as np
 
 from .core import Edge, Node, describe, guard, plain
 
-latest_change = [0]
+latest_change = [0]  # when a leaf was last given new data, on the clock of births
+PASSED_OVER = [str(__package__), "numpy"]  # a line of these modules is not the user's; hints.attach() adds its own
 
 
 class Guard:
@@ -44,25 +45,20 @@ class Guard:
             if part is not None and not np.all(np.isfinite(plain(part := child._parents[i].finalise(part)))):
                 edge, local = Edge(child, i), child.local(i)
                 slope = f"{edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text}"
-                raise FloatingPointError(
-                    f"backward through {child.op}, from {describe(child)} to {describe(edge.parent)}: gradient "
-                    f"{brief(child.finalise(g))} times local derivative {slope} gave {brief(part)}{self.where(child)}"
-                )
+                what = f"backward through {child.op}, from {describe(child)} to {describe(edge.parent)}"
+                product = f"gradient {brief(child.finalise(g))} times local derivative {slope} gave {brief(part)}"
+                raise FloatingPointError(f"{what}: {product}{self.where(child)}")
 
     def where(self, node: Any) -> str:
         """The source line that made the node, as the end of a message."""
         return f"; {self.lines.get(node.birth, 'the op ran outside detect_anomaly(), so its source line is not known')}"
 
 
-PASSED_OVER = [str(__package__), "numpy"]  # a line of these modules is not the user's; hints.attach() adds its own
-
-
 @contextmanager
 def switched(**changes: Any) -> Iterator[None]:
     """Inside the with-block another guard looks on: the one that did, with these changes."""
-    new = copy(guard.get() or Guard())
-    vars(new).update(changes)
-    token = guard.set(new)
+    token = guard.set(copy(guard.get() or Guard()))
+    vars(guard.get()).update(changes)
     try:
         yield
     finally:
@@ -75,10 +71,9 @@ def no_grad() -> Any:
 
 
 def detect_anomaly() -> Any:
-    """Inside `with detect_anomaly():` the first nan or inf, forward or backward, raises FloatingPointError.
+    """Inside `with detect_anomaly():` the first nan or inf, forward or backward, raises FloatingPointError. Per thread and task.
 
-    The message names the op, its node and parents with their values, and the line of your source. Per thread and task.
-    Costs a check per op, so use it to find a fault, not to train.
+    The message names the op, its node and parents with their values, and the line of your source. Costs a check per op, not for training.
     """
     return switched(watching=True)
 
@@ -87,12 +82,7 @@ class Unrecorded:
     """The rule of a node computed under no_grad(): it has a value and no past."""
 
     name = "no_grad"
-
-    @staticmethod
-    def parts(node: Node, g: Any, inside: Any = None) -> tuple:
-        return ()
-
-    parts_of_nodes = parts
+    parts = parts_of_nodes = staticmethod(lambda node, g, inside=None: ())
 
 
 def calling_line() -> str:
@@ -112,10 +102,8 @@ def brief(x: Any) -> str:
 def check_unchanged(child: Node, parent: Node) -> None:
     """RuntimeError if the parent, a leaf, was given new data after the child was computed from the old."""
     if parent.changed > child.birth:
-        raise RuntimeError(
-            f"{describe(parent)} was given new data after {child.rule.name} used it, so the derivative at {describe(child)} "
-            "no longer fits the value; run the forward pass again"
-        )
+        way = f"so the derivative at {describe(child)} no longer fits the value; run the forward pass again"
+        raise RuntimeError(f"{describe(parent)} was given new data after {child.rule.name} used it, {way}")
 
 
 def check_all_unchanged(order: list) -> None:
