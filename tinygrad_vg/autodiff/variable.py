@@ -1,45 +1,31 @@
 """How does a node behave in Python?  Its operators, its value and gradient, its name, how it prints.
 
-`a += b` makes a new node and rebinds the name, as for Python's numbers. A comparison is a plain bool or bool array and
-records nothing. Nodes hash by identity; since `==` may make an array, the package itself compares nodes with `is`, sets
-and dicts only.
+`a += b` makes a new node and rebinds the name, as for Python's numbers. A comparison is a plain bool or bool array and records
+nothing. Nodes hash by identity; since `==` may make an array, the package compares nodes with `is`, sets and dicts only.
 """
 
 from __future__ import annotations
 
 from operator import index as whole
-from operator import itemgetter
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from . import table as d
 from .core import Node, backward, births, describe, plain
 from .guards import check_unchanged, check_walk, latest_change
 
-ONE_OPERAND = (
-    d.absolute, d.exp, d.log, d.log1p, d.expm1, d.sqrt, d.square, d.sin, d.cos, d.tanh, d.sigmoid, d.relu, d.sign, d.gelu, d.softplus,
-)  # fmt: skip
+ONE_OPERAND = [d.OPS[op] for op in "abs exp log log1p expm1 sqrt square sin cos tanh sigmoid relu sign gelu softplus".split()]
 
 
 def reflected(method: Any) -> Any:
     """a ∘ b as a method of b: 2 * x asks x."""
-
-    def op(b: Any, a: Any) -> Any:
-        return method(a, b)
-
-    return op
+    return lambda b, a: method(a, b)
 
 
-class Name(tuple):
+class Name(NamedTuple):
     """A base and an index: Name("h", (3,)) prints as h[3], Name("W_hh") as W_hh."""
 
-    __slots__ = ()
-    base, index = property(itemgetter(0)), property(itemgetter(1))
-
-    def __new__(cls, base: str, index: tuple[int, ...] = ()) -> Name:
-        return tuple.__new__(cls, (base, index))
-
-    def __getnewargs__(self) -> tuple:
-        return tuple(self)
+    base: str
+    index: tuple[int, ...] = ()  # type: ignore[assignment]  # of tuple, a method
 
     def __str__(self) -> str:
         return f"{self.base}[{','.join(map(str, self.index))}]" if self.index else self.base
@@ -113,8 +99,8 @@ class Variable(Node):
     def start(self, seed: Any, graph: bool = False) -> Any:
         """The gradient that a walk back from here starts from: the seed, or 1 if this is one number."""
         if seed is None and self.size != 1:
-            way = "pass a seed of that shape or reduce it with .sum()"
-            raise ValueError(f"{describe(self)} has shape {self.shape}, so it has no single gradient; {way}")
+            way = "so it has no single gradient; pass a seed of that shape or reduce it with .sum()"
+            raise ValueError(f"{describe(self)} has shape {self.shape}, {way}")
         return self.as_gradient(1.0 if seed is None else seed if graph else plain(seed), "the seed")
 
     def local(self, i: int) -> Any:
@@ -133,6 +119,7 @@ class Variable(Node):
     def __gt__(self, other: Any) -> Any:     return self._value > plain(other)
     def __ge__(self, other: Any) -> Any:     return self._value >= plain(other)
     __hash__ = Node.__hash__
+    def __format__(self, spec: str) -> str:  return format(self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -144,9 +131,6 @@ class Variable(Node):
         raise TypeError(f"{describe(self)} would lose its gradient as a plain number; {way}")
 
     __int__ = __float__
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self) -> str:
         origin = f", name={str(self._name)!r}" if self._name else f", op={self.op!r}" if self.rule is not None else ""
