@@ -38,12 +38,11 @@ def of_two(op: Any) -> tuple[Any, Any]:
 class Tensor(Variable):
     """An array to differentiate with respect to: Tensor([[1., 2.]]), Tensor(array, name="W").
 
-    .data  the value, a read-only float64 array (float32 if given float32; integers become float64)
-           on a leaf it may be assigned: W.data = W.data - 0.1 * W.grad
+    .data  the value, a read-only float64 array (float32 if given float32); a leaf's may be assigned: W.data = W.data - 0.1 * W.grad
     .grad  an array of the same shape and dtype, or None before backward()
     .backward(seed=None, keep=True)  fills .grad of its whole history; leaves accumulate over calls
 
-    The array is copied in. A plain array in an expression is a constant: it is never given a gradient.
+    The array is copied in, integers become float64. A plain array in an expression is a constant: it is never given a gradient.
     Raises TypeError for bool, complex, object and text arrays, masked arrays and matrices.
 
     >>> W = Tensor([[1., 2.], [3., 4.]], name="W")
@@ -103,9 +102,10 @@ class Tensor(Variable):
             raise ValueError(f"{what} must have shape {self.shape}, that of {describe(self)}; got {np.shape(array)}")
         return np.array(array, dtype=self.dtype)
 
-    def own_copy(self, g: Any) -> np.ndarray:
-        """g as an array that shares memory with no other gradient."""
-        return g.copy() if type(g) is np.ndarray else np.array(g)
+    def own_copy(self, g: Any) -> np.ndarray:        return g.copy() if type(g) is np.ndarray else np.array(g)
+    def read_only(self, value: Any) -> np.ndarray:   return locked(np.asarray(value))
+    def __iter__(self) -> Iterator[Tensor]:          return iter([self[i] for i in range(len(self))])
+    def __contains__(self, value: Any) -> bool:      return bool(np.any(self == value))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError(f"{describe(self)} {LOST}; several Tensors become one with stack([…])")
@@ -115,17 +115,8 @@ class Tensor(Variable):
             raise TypeError(f"{describe(self)} is a single number and has no length")
         return self.shape[0]
 
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter([self[i] for i in range(len(self))])
-
-    def __contains__(self, value: Any) -> bool:
-        return bool(np.any(self == value))
-
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("a Tensor is not changed in place, the graph needs its value; build a new one with where() or concatenate()")
-
-    def read_only(self, value: Any) -> np.ndarray:
-        return locked(np.asarray(value))
 
     def value_text(self) -> str:
         text = np.array2string(self.data, separator=", ", prefix="Tensor(", threshold=50, edgeitems=2)
@@ -133,9 +124,7 @@ class Tensor(Variable):
 
 
 def scalars(array: Any, name: str | None = None) -> np.ndarray:
-    """An object array of Scalars, one for each number of `array`, named W[0,0] … if a name is given.
-
-    The same model code runs on it, with one node per number.
+    """An object array of Scalars, one for each number, named W[0,0] … if a name is given: the same model code runs on it.
 
     >>> W = scalars([[1., 2.], [3., 4.]], name="W")
     >>> (W @ np.array([1., 10.]))[0]
@@ -144,15 +133,14 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
     values = np.asarray(array)
     result = np.empty(values.shape, dtype=object)
     for index, value in np.ndenumerate(values):
-        result[index] = Scalar(value, name=None if name is None else Name(name, index))
+        result[index] = Scalar(value, None if name is None else Name(name, index))
     return result
 
 
 class DeferredSum(list):
-    """Parts of one gradient that wait to be added up in one go.
+    """Parts of one gradient that wait to be added up in one go: n of them, one by one, would make n arrays of its full size.
 
-    A weight of an RNN receives gᵀ x at each step, an array cut into x[0], x[1], … a part from each cut. Added one by one, n of
-    them would make n arrays of its full size.
+    A weight of an RNN receives gᵀ x at each step, an array cut into x[0], x[1], … a part from each cut.
     """
 
     __array_ufunc__ = None  # array + deferred is left to __radd__
@@ -178,8 +166,7 @@ class DeferredSum(list):
     def total(self) -> Any:
         """The sum of all parts."""
         if self:
-            waiting = self.add_up()
-            self.done = waiting if self.done is None else self.done + waiting
+            self.done = self.add_up() if self.done is None else self.done + self.add_up()
             self.clear()
         return self.done
 
