@@ -8,8 +8,6 @@ without building a map for each edge; that it gives edge.local.pull(g), to round
     t  tangent (shape_in)      g  gradient (shape_out)      d  the diagonal of a diagonal map
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Container
 from copy import copy
@@ -36,11 +34,8 @@ class LinearMap:
     shape_in: tuple[int, ...] = ()
     shape_out: tuple[int, ...] = ()
 
-    def _push(self, t: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} has no push; give it a method _push(t) that returns J t")
-
-    def _pull(self, g: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} has no pull; give it a method _pull(g) that returns Jᵀ g")
+    def _push(self, t: Any) -> Any: raise TypeError(f"{type(self).__name__} has no push; give it a method _push(t) that returns J t")
+    def _pull(self, g: Any) -> Any: raise TypeError(f"{type(self).__name__} has no pull; give it a method _pull(g) that returns Jᵀ g")
 
     def push(self, t: Any) -> Any:
         """J t: t of shape_in gives an array of shape_out (Jacobian–vector product, forward mode). ValueError for another shape."""
@@ -56,7 +51,7 @@ class LinearMap:
 
     T = property(lambda self: Transposed(self), doc="Jᵀ: push and pull change places.")
 
-    def __matmul__(self, other: LinearMap) -> LinearMap:
+    def __matmul__(self, other: Any) -> Any:
         """J @ K: first K, then J."""
         if not isinstance(other, LinearMap):
             return NotImplemented
@@ -99,8 +94,7 @@ class Rule:
     name = "op"
     takes_constants = False  # whether some operands may not be nodes
 
-    def value(self, *xs: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} needs a method value(*xs) that returns an array")
+    def value(self, *xs: Any) -> Any: raise TypeError(f"{type(self).__name__} needs a method value(*xs) that returns an array")
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         """∂y/∂x_i."""
@@ -137,22 +131,17 @@ class Rule:
         """∂y/∂x_i as text, in the letters of the rule or, where they are given, in the names of the operands and of y."""
         return self.name
 
-    def of_constants(self, *xs: Any) -> Any:
-        """The value where no operand is a node."""
-        return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r})"
+    def of_constants(self, *xs: Any) -> Any: return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
+    def __repr__(self) -> str:               return f"{type(self).__name__}({self.name!r})"
 
 
 def apply(rule: Any, *operands: Any) -> Any:
     """A rule on its operands: recorded as a node if any of them is a node, else just computed on arrays.
 
     rule      a Rule: an object with name, value(*xs) and local(i, y, xs), as in docs/your_own_op.md
-    operands  Tensors (or Scalars), and constants: arrays and numbers
+    operands  Tensors (or Scalars), and constants: arrays and numbers; TypeError for anything else
 
-    ValueError or IndexError, with the names and shapes of the operands, where value() finds that they do not fit;
-    TypeError for an operand that is neither a node nor real numbers.
+    ValueError or IndexError, with the names and shapes of the operands, where value() finds that they do not fit.
     """
     for x in operands:
         if isinstance(x, Node):
@@ -192,18 +181,17 @@ class Diagonal(LinearMap):
     """
 
     def __init__(self, d: Any, shape: tuple[int, ...], text: str = "d", selects: bool = False):
-        self.d, self.shape_in, self.shape_out, self.text = d, shape, shape, f"diag({text})" if shape else text
-        self.selects = selects
+        self.d, self.text, self.selects = d, f"diag({text})" if shape else text, selects
+        self.shape_in = self.shape_out = shape
 
-    def _push(self, t: Any) -> Any:
-        return selected(t, self.d) if self.selects else t * self.d
+    def _push(self, t: Any) -> Any: return selected(t, self.d) if self.selects else t * self.d
 
     _pull = _push  # type: ignore[assignment]  # a diagonal is its own transpose
 
     def dense(self) -> np.ndarray:
         with np.errstate(invalid="ignore"):
-            matrix = super().dense()
-        return np.where(np.eye(len(matrix), dtype=bool), matrix, 0.0)  # off the diagonal 0, also where an entry is inf
+            diagonal = super().dense().diagonal()
+        return np.diag(diagonal)  # off the diagonal 0, also where an entry is inf
 
 
 def selected(g: Any, slope: Any) -> Any:
@@ -234,19 +222,14 @@ class LinearOperation(LinearMap, Rule):
     Parameters are given by name, Reshape(shape=(2, 3)); in `adjoint`, self.shape_in is the shape of the operand.
     """
 
-    ready = False
-
-    def __init__(self, **parameters: Any):
-        vars(self).update(parameters)
+    ready = False  # whether the shapes are known
+    text = property(lambda self: self.name)
+    def __init__(self, **parameters: Any): vars(self).update(parameters)
+    def _push(self, t: Any) -> Any:        return t.record(self, (t,)) if isinstance(t, Node) else self.value(t)
+    def _pull(self, g: Any) -> Any:        return g.record(self.T, (g,)) if isinstance(g, Node) else self.adjoint(g)
 
     def adjoint(self, g: Any) -> Any:
         raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
-
-    def _push(self, t: Any) -> Any:
-        return t.record(self, (t,)) if isinstance(t, Node) else self.value(t)
-
-    def _pull(self, g: Any) -> Any:
-        return g.record(self.T, (g,)) if isinstance(g, Node) else self.adjoint(g)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         if self.ready and (self.shape_in, self.shape_out) == (xs[0].shape, y.shape):
@@ -255,14 +238,11 @@ class LinearOperation(LinearMap, Rule):
         map.shape_in, map.shape_out, map.ready = xs[0].shape, y.shape, True
         return map
 
-    text = property(lambda self: self.name)
-
 
 class Broadcast(LinearOperation):
     """Repeat along new and stretched axes, as broadcasting does; the transpose adds up what was repeated."""
 
     name, shape = "broadcast_to", ()
-
     def value(self, x: Any) -> Any: return np.broadcast_to(x, self.shape)
     def adjoint(self, g: Any) -> Any: return unbroadcast(g, self.shape_in)
 
