@@ -1,10 +1,8 @@
 """What may go wrong without a word?  A leaf changed under its graph, a nan, an op that should not record: three guards.
 
-no_grad() records nothing, detect_anomaly() names the first node that makes a nan or an inf; either holds inside its
-with-block, per thread and task. That no leaf was given new data after it was used is checked before every walk back.
+no_grad() records nothing, detect_anomaly() names the first node that makes a nan or an inf; either holds inside its with-block,
+per thread and task. That no leaf was given new data after it was used is checked before every walk back.
 """
-
-from __future__ import annotations
 
 import linecache
 import sys

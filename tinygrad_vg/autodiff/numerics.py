@@ -5,18 +5,13 @@ Each has two meanings: on arrays (and nodes, which NumPy's functions record), an
     a, b  operands      g  gradient
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
 from .core import Node, plain
-from .maps import OPS
-
-
-def selected_number(g: float, slope: float) -> float: return g * slope if slope else 0.0
+from .maps import OPS, selected
 
 
 def exp_or_inf(a: Any) -> Any:
@@ -65,19 +60,16 @@ def gelu_slope(a: Any) -> Any:
 
 
 def on_one_number(function: Any) -> Any:
-    """A function of NumPy's, from floats to a float."""
-    def number(*xs: float) -> float:
-        with np.errstate(all="ignore"):
-            return float(function(*map(np.float64, xs)))
-
-    return number
+    """A function of NumPy's, from floats to a float, without warnings."""
+    return np.errstate(all="ignore")(lambda *xs: float(function(*map(np.float64, xs))))
 
 
-ON_ARRAYS: dict[str, Any] = {f.__name__: f for f in (np.where, exp_or_inf, below, base, positive, gelu_gate, gelu_slope)}
+ON_ARRAYS: dict[str, Any] = {f.__name__: f for f in (np.where, selected, exp_or_inf, below, base, positive, gelu_gate, gelu_slope)}
 ON_ARRAYS |= {"inf": math.inf, "pi": math.pi}
-ON_NUMBERS: dict[str, Any] = {name: getattr(math, name) for name in "exp log log1p expm1 sqrt sin cos tan sinh cosh tanh inf pi".split()}
+ON_NUMBERS: dict[str, Any] = {f: getattr(math, f) for f in "exp log log1p expm1 sqrt pow sin cos tan sinh cosh tanh inf pi".split()}
 ON_NUMBERS |= {
     "where":      lambda condition, a, b: a if condition else b,
+    "selected":   lambda g, slope: g * slope if slope else 0.0,
     "maximum":    lambda a, b: a if a >= b or a != a else b,
     "minimum":    lambda a, b: a if a <= b or a != a else b,
     "sign":       lambda a: float((a > 0) - (a < 0)) if a == a else a,

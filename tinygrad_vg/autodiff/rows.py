@@ -11,8 +11,6 @@ product is selected(g, slope): exactly 0 where the slope is.
     a, b, c  operands      x, z  their values      y  value      g  gradient with respect to y
 """
 
-from __future__ import annotations
-
 import ast
 import linecache
 import math
@@ -24,24 +22,25 @@ import numpy as np
 
 from .arrays import numbers_or_scalars
 from .core import Node
-from .maps import OPS, Broadcast, Diagonal, LinearMap, Rule, apply, selected, unbroadcast
-from .numerics import ON_ARRAYS, ON_NUMBERS, on_one_number, selected_number
+from .maps import OPS, Broadcast, Diagonal, LinearMap, Rule, apply, unbroadcast
+from .numerics import ON_ARRAYS, ON_NUMBERS, on_one_number
 
 BUILT_IN: set[str] = set()  # ops that nobody may replace
 RESERVED = {"g", "y", "np", "apply", "inf", "pow", "pull", "rule", "selected", "value"}  # words of the compiled text
-TRY = "try:\n        return {}\n    except (ArithmeticError, ValueError):  # NumPy has an answer\n        return {}"
+ONCE = "return {0}"
+TWICE = "try:\n        return {0}\n    except (ArithmeticError, ValueError):  # NumPy has an answer\n        return {1}"
 FLOAT = np.float64  # a number without axes
 
 
 class Elementwise(Rule):
     """A row of the table: the rule of a node whose entries each depend on the matching entries of its parents.
 
-    slopes   ∂y/∂operand for each operand, as text; None for one that takes constants only
-    value(a, b), pull_a(g, y, a, b) …, in self.pulls, and pull(g, y, a, b), all of them in one go
+    Compiled: value(a, b); pull_a(g, y, a, b) …, in self.pulls; and pull(g, y, a, b), all of them in one go.
     """
 
     on_floats = False
     number_row: Any = None  # scalar.py gives its kind of row here
+    on_numbers = cached_property(lambda self: self.number_row(self))  # the same row for Scalars
     selects = saturates = rectifies = False  # the facts of the op: see elementwise()
     largest_slope: float | None = None
     on_arrays: Any
@@ -55,33 +54,28 @@ class Elementwise(Rule):
 
     def compile(self) -> None:
         """The text as functions, in one piece that debuggers find. ValueError for a word that means nothing."""
-        names: dict[str, Any] = {"selected": selected_number if self.on_floats else selected, "pow": math.pow}
+        names = dict(ON_NUMBERS if self.on_floats else ON_ARRAYS)
 
         def meaning(word: str) -> None:
             if word not in (*self.operands, "y"):
                 names[word] = meaning_of(word, self.on_floats, self.name)
 
         words, operands = Words(meaning, floats=True, power=self.on_floats), ", ".join(self.operands)
-        letters = f"g, y, {operands}"
         rows = {a: words.of(slope) for a, slope in zip(self.operands, self.slopes) if slope is not None}
         pulls = {a: f"selected(g, {s})" if self.selects else {"1.0": "g", "-1.0": "-g"}.get(s, f"g * ({s})") for a, s in rows.items()}
-        functions = {f"value({self.arguments})": words.of(self.text)} | {f"pull_{a}({letters})": pull for a, pull in pulls.items()}
-        functions[f"pull({letters})"] = "".join(f"{pulls.get(a)}, " for a in self.operands)
+        calls = {a: f"pull_{a}(g, y, {operands})" for a in pulls}
+        together, one_by_one = ("".join(f"{parts.get(a)}, " for a in self.operands) for parts in (pulls, calls))
+        formulas = [(f"value({self.arguments})", words.of(self.text), f"numpy_value({operands})")]
+        formulas += [(calls[a], pull, f"numpy_{a}(g, y, {operands})") for a, pull in pulls.items()]
+        formulas += [(f"pull(g, y, {operands})", together, one_by_one)]
         if self.on_floats:  # where Python's floats raise or leave the reals, 1 / 0., (-8.) ** (1 / 3), NumPy's do not
-            again = [f"numpy_value({operands})", *(f"numpy_{a}({letters})" for a in pulls)]
-            again.append("".join(f"pull_{a}({letters}), " if a in pulls else "None, " for a in self.operands))
-            functions = {name: TRY.format(formula, once_more) for (name, formula), once_more in zip(functions.items(), again)}
-            numpys = {"value": self.on_arrays.value} | dict(zip(self.operands, self.on_arrays.pulls))
-            names |= {f"numpy_{name}": on_one_number(function) for name, function in numpys.items()}
+            numpys = [("value", self.on_arrays.value), *zip(self.operands, self.on_arrays.pulls)]
+            names |= {f"numpy_{name}": on_one_number(function) for name, function in numpys}
+        functions = {signature: (TWICE if self.on_floats else ONCE).format(formula, again) for signature, formula, again in formulas}
         kind = "numbers" if self.on_floats else "arrays"
         made = defined(f"row {self.name}, of {kind}", f"# {self.name}({self.arguments}) = {self.text}, of {kind}", functions, names)
         self.value, self.pull = made["value"], made["pull"]  # type: ignore[method-assign]
         self.pulls = [made.get(f"pull_{a}") for a in self.operands]
-
-    @cached_property
-    def on_numbers(self) -> Any:
-        """The same row for Scalars."""
-        return self.number_row(self)
 
     def parts(self, node: Any, g: Any, inside: Any = None) -> Any:
         """What each parent receives of g, arrays: g times the slope, the copies of a broadcast parent added up."""
@@ -104,16 +98,14 @@ class Elementwise(Rule):
                     return None, unbroadcast(self.pulls[1](g, y, a, b._value), b._value.shape)
             return super().parts(node, g, inside)
         except ZeroDivisionError:  # Python has no 1 / 0, NumPy has
-            xs = [x._value if isinstance(x, Node) else np.asarray(x, y.dtype) for x in parents]
-            return self.parts_from(node, g, inside, y, xs)
+            return self.parts_from(node, g, inside, y, [x._value if isinstance(x, Node) else np.asarray(x, y.dtype) for x in parents])
 
     def parts_of_nodes(self, node: Any, g: Any, inside: Any = None) -> Any:
         xs = node._parents
         asked = [isinstance(x, Node) and (inside is None or x in inside) for x in xs]
         return [unbroadcast(pull(g, node, *xs), x.shape) if ask else None for pull, x, ask in zip(self.pulls, xs, asked)]
 
-    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        return unbroadcast(self.pulls[i](g, y, *xs), xs[i].shape)
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any: return unbroadcast(self.pulls[i](g, y, *xs), xs[i].shape)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
@@ -149,15 +141,14 @@ def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -
     """Add an elementwise op: `swish = elementwise("swish(a)", "a * sigmoid(a)", "y + sigmoid(a) * (1 - y)")`.
 
     signature  name and operands, with defaults if there are any
-    value      the formula: operators, the ops of the table, NumPy's ufuncs by name, where
+    value      the formula, in floats (2 means 2.0): operators, the ops of the table, NumPy's ufuncs by name, where
     slopes     for each operand ∂y/∂operand, which may use y; None: that operand takes constants only
-    facts      what others ask of the op. selects=True: where its slope is 0 the operand is cut off and receives exactly 0, even of an
-               infinite gradient. For verdict: saturates=True, its slope goes to 0 far out; rectifies=True, it is flat on one side;
-               largest_slope=1.0, the largest size of its slope
+    facts      selects=True: where its slope is 0 the operand is cut off and receives exactly 0, even of an infinite gradient. For verdict:
+               saturates=True, its slope goes to 0 far out; rectifies=True, it is flat on one side; largest_slope=1.0, its largest size
 
-    Numbers in the text are floats, 2 means 2.0. Returns the op as a function of numbers, arrays, Scalars, Tensors or object arrays of
-    Scalars; where NumPy has a function of this name, that records, too (but not on object arrays). An op of your own can be given
-    a new row, one of the package's cannot. ValueError for a row that cannot be right, before anything is registered.
+    Returns the op as a function of numbers, arrays, Scalars, Tensors or object arrays of Scalars; where NumPy has a function of this
+    name, that records, too (but not on object arrays). An op of your own can be given a new row, one of the package's cannot.
+    ValueError for a row that cannot be right, before anything is registered.
     """
     if unknown := facts.keys() - {"selects", "saturates", "rectifies", "largest_slope"}:
         raise TypeError(f"elementwise() knows no fact {', '.join(unknown)}; it takes selects, saturates, rectifies and largest_slope")
@@ -168,12 +159,11 @@ def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -
     if BUILT_IN:  # the package's own rows are tested
         check_runs(rule)
     a, operands = rule.operands[0], ", ".join(rule.operands)
-    alone = f"{a}.record(rule, ({a},)) if isinstance({a}, Node) else rule.of_constants({a})"
-    call = {f"{rule.name}({rule.arguments})": f"apply(rule, {operands})" if "," in operands else alone}
-    names = {"apply": apply, "rule": rule, "Node": Node, "inf": math.inf}
-    op = OPS[rule.name] = defined(f"op {rule.name}", f"# y = {value}", call, names)[rule.name]
+    alone = f"{a}.record(rule, ({a},)) if isinstance({a}, Node) else rule.of_constants({a})"  # as apply() does, for speed
+    call = {f"{name}({rule.arguments})": ONCE.format(f"apply(rule, {operands})" if "," in operands else alone)}
+    op = OPS[name] = defined(f"op {name}", f"# y = {value}", call, {"apply": apply, "rule": rule, "Node": Node, "inf": math.inf})[name]
     rows = "".join(f"    ∂y/∂{x} = {row or 'none, a constant'}\n" for x, row in zip(rule.operands, slopes))
-    op.__doc__, op.rule = f"{rule.name}, entry by entry: y = {value}\n\n{rows}", rule
+    op.__doc__, op.rule = f"{name}, entry by entry: y = {value}\n\n{rows}", rule
     return op
 
 
@@ -188,7 +178,7 @@ def read_signature(signature: str, slopes: int) -> tuple[str, list[str], str]:
     if slopes != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or taken:
         way = f"none with the name of an op, or one of {', '.join(sorted(RESERVED))}"
         raise ValueError(f"{signature} needs one to three operands, each with a slope (or None), and {way}")
-    return function.name, operands, signature.partition("(")[2].rstrip().removesuffix(")")
+    return function.name, operands, ast.unparse(function.args)
 
 
 class Words(ast.NodeTransformer):
@@ -203,8 +193,7 @@ class Words(ast.NodeTransformer):
         except SyntaxError as error:
             raise ValueError(f"{text!r} is no formula: {error.msg}") from None
 
-    def visit_Name(self, node: Any) -> Any:
-        return ast.Name(self.word(node.id) or node.id)
+    def visit_Name(self, node: Any) -> Any: return ast.Name(self.word(node.id) or node.id)
 
     def visit_Attribute(self, node: Any) -> Any:  # np.arctan: arctan
         return self.visit(ast.Name(node.attr)) if getattr(node.value, "id", "") == "np" else self.generic_visit(node)
@@ -230,9 +219,8 @@ def meaning_of(word: str, on_floats: bool, row: str) -> Any:
 
 
 def defined(title: str, heading: str, functions: dict[str, str], names: dict[str, Any]) -> dict[str, Any]:
-    """The functions {signature: formula}, and the names that they use. Debuggers, tracebacks and inspect find their lines."""
-    bodies = {name: body if body.startswith("try:") else f"return {body}" for name, body in functions.items()}
-    text = heading + "".join(f"\n\n\ndef {signature}:\n    {body}" for signature, body in bodies.items()) + "\n"
+    """The functions {signature: body}, and the names that they use. Debuggers, tracebacks and inspect find their lines."""
+    text = heading + "".join(f"\n\n\ndef {signature}:\n    {body}" for signature, body in functions.items()) + "\n"
     while (file := f"<{title}>") in linecache.cache:  # of a row that was replaced
         title += "'"
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file

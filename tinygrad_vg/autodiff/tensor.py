@@ -5,8 +5,6 @@ Nothing else is new: the sweep is the same, and so are the rows of the table. Nu
     a, b  parents      x, z  their values      y  the node's value      g  its gradient
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,7 +59,6 @@ class Tensor(Variable):
     __pow__, __rpow__ = of_two(d.power)
 
     def __init__(self, data: Any, name: Any = None):
-        """A leaf with a copy of these numbers; TypeError for what has no derivative (see the class)."""
         super().__init__(leaf_array(data), name)
 
     shape = property(lambda self: self._value.shape, doc="The length of every axis, a tuple; () of a single number.")
@@ -70,7 +67,7 @@ class Tensor(Variable):
     dtype = property(lambda self: self._value.dtype, doc="float64 or float32, of the value and of the gradient.")
 
     @staticmethod
-    def record(rule: Any, operands: tuple) -> Tensor:
+    def record(rule: Any, operands: tuple) -> Any:
         """The Tensor that `rule` makes of `operands`, Tensors and constants."""
         if rule.takes_constants:
             rule.check_constants(operands)
@@ -104,7 +101,7 @@ class Tensor(Variable):
 
     def own_copy(self, g: Any) -> np.ndarray:        return g.copy() if type(g) is np.ndarray else np.array(g)
     def read_only(self, value: Any) -> np.ndarray:   return locked(np.asarray(value))
-    def __iter__(self) -> Iterator[Tensor]:          return iter([self[i] for i in range(len(self))])
+    def __iter__(self) -> Iterator:                  return iter([self[i] for i in range(len(self))])
     def __contains__(self, value: Any) -> bool:      return bool(np.any(self == value))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
@@ -148,7 +145,7 @@ class DeferredSum(list):
     add_up: Any  # each kind: the sum of those that wait
     most: Any  # and how many like the last may wait
 
-    def __add__(self, other: Any) -> DeferredSum:
+    def __add__(self, other: Any) -> Any:
         """Changes self in place, by the other's parts or an array; nobody else holds what is waiting."""
         if type(other) is type(self):
             self += other

@@ -4,8 +4,6 @@
 nothing. Nodes hash by identity; since `==` may make an array, the package compares nodes with `is`, sets and dicts only.
 """
 
-from __future__ import annotations
-
 from operator import index as whole
 from typing import Any, NamedTuple, NoReturn
 
@@ -27,8 +25,7 @@ class Name(NamedTuple):
     base: str
     index: tuple[int, ...] = ()  # type: ignore[assignment]  # of tuple, a method
 
-    def __str__(self) -> str:
-        return f"{self.base}[{','.join(map(str, self.index))}]" if self.index else self.base
+    def __str__(self) -> str: return f"{self.base}[{','.join(map(str, self.index))}]" if self.index else self.base
 
 
 class Variable(Node):
@@ -38,7 +35,6 @@ class Variable(Node):
     backward, check = backward, check_walk
     leaky_relu, elu, clip, maximum, minimum = d.leaky_relu, d.elu, d.clip, d.maximum, d.minimum
     abs, exp, log, log1p, expm1, sqrt, square, sin, cos, tanh, sigmoid, relu, sign, gelu, softplus = ONE_OPERAND
-    shape: tuple[int, ...]
     read_only: Any
     value_text: Any
 
