@@ -5,7 +5,8 @@ nothing. Nodes hash by identity; since `==` may make an array, the package compa
 """
 
 from operator import index as whole
-from typing import Any, NamedTuple, NoReturn
+from operator import itemgetter
+from typing import Any, NoReturn
 
 from . import table as d
 from .core import Node, backward, births, describe, plain
@@ -19,12 +20,13 @@ def reflected(method: Any) -> Any:
     return lambda b, a: method(a, b)
 
 
-class Name(NamedTuple):
+class Name(tuple):  # a NamedTuple has a line without source
     """A base and an index: Name("h", (3,)) prints as h[3], Name("W_hh") as W_hh."""
 
-    base: str
-    index: tuple[int, ...] = ()  # type: ignore[assignment]  # of tuple, a method
-
+    __slots__ = ()
+    base, index = property(itemgetter(0)), property(itemgetter(1))
+    def __new__(cls, base: str, index: tuple[int, ...] = ()) -> Any: return tuple.__new__(cls, (base, index))
+    def __getnewargs__(self) -> tuple: return tuple(self)
     def __str__(self) -> str: return f"{self.base}[{','.join(map(str, self.index))}]" if self.index else self.base
 
 
