@@ -139,9 +139,8 @@ def apply(rule: Any, *operands: Any) -> Any:
     """A rule on its operands: recorded as a node if any of them is a node, else just computed on arrays.
 
     rule      a Rule: an object with name, value(*xs) and local(i, y, xs), as in docs/your_own_op.md
-    operands  Tensors (or Scalars), and constants: arrays and numbers; TypeError for anything else
-
-    ValueError or IndexError, with the names and shapes of the operands, where value() finds that they do not fit.
+    operands  Tensors (or Scalars), and constants: arrays and numbers; TypeError for anything else, and ValueError or IndexError,
+              with their names and shapes, where value() finds that they do not fit
     """
     for x in operands:
         if isinstance(x, Node):
@@ -175,10 +174,7 @@ class Composed(LinearMap):
 
 
 class Diagonal(LinearMap):
-    """Each entry by its own factor: y_i depends on x_i only, ∂y_i/∂x_j = d_i δ_ij. A Scalar's edge is one of shape ().
-
-    selects  where d is 0 the entry is cut off: 0, whatever comes, even an infinite g
-    """
+    """Each entry by its own factor: ∂y_i/∂x_j = d_i δ_ij. selects: where d is 0 the entry is cut off, 0 even of an infinite g."""
 
     def __init__(self, d: Any, shape: tuple[int, ...], text: str = "d", selects: bool = False):
         self.d, self.text, self.selects = d, f"diag({text})" if shape else text, selects
@@ -217,9 +213,8 @@ class FunctionMap(LinearMap):
 class LinearOperation(LinearMap, Rule):
     """An operation that is linear (reshape, sum, selection …) is its own local map, and the rule of its node.
 
-    Subclasses say what it does to an array (`value`) and what its transpose does (`adjoint`). Applied to a node,
-    either one records a node, whose rule is again such a map: so every derivative of every order is at hand.
-    Parameters are given by name, Reshape(shape=(2, 3)); in `adjoint`, self.shape_in is the shape of the operand.
+    Subclasses say what it does to an array (`value`) and what its transpose does (`adjoint`, where self.shape_in is the shape of the
+    operand). Of a node either one makes a node, whose rule is again such a map. Parameters have names: Reshape(shape=(2, 3)).
     """
 
     ready = False  # whether the shapes are known
@@ -252,9 +247,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     if g.shape == shape:
         return g
     if g.size != math.prod(shape):
-        added = g.ndim - len(shape)
-        stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1)
-        g = g.sum(axis=(*range(added), *stretched), keepdims=True)
+        single = (1,) * (g.ndim - len(shape)) + shape
+        g = g.sum(axis=tuple([i for i, n in enumerate(g.shape) if n != single[i]]), keepdims=True)
     return g.reshape(shape)
 
 

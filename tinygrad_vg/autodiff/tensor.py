@@ -135,10 +135,7 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
 
 
 class DeferredSum(list):
-    """Parts of one gradient that wait to be added up in one go: n of them, one by one, would make n arrays of its full size.
-
-    A weight of an RNN receives gᵀ x at each step, an array cut into x[0], x[1], … a part from each cut.
-    """
+    """Parts of one gradient, of a weight that is used n times, that wait: added one by one they would make n arrays of its full size."""
 
     __array_ufunc__ = None  # array + deferred is left to __radd__
     done: Any = None  # the sum of those that wait no longer
