@@ -6,6 +6,7 @@ per thread and task. That no leaf was given new data after it was used is checke
 
 import linecache
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -25,7 +26,8 @@ class Guard:
     recording, watching = True, False
 
     def __init__(self) -> None:
-        self.lines: dict[int, str] = {}  # which source line made a node, by birth
+        unknown = "the op ran outside detect_anomaly(), so its source line is not known"
+        self.lines: dict[int, str] = defaultdict(lambda: unknown)  # which source line made a node, by birth
 
     def made(self, node: Any) -> None:
         """A node was made. Under no_grad() it forgets where it came from."""
@@ -35,7 +37,7 @@ class Guard:
             self.lines[node.birth] = calling_line()
             if not np.all(np.isfinite(node._value)):
                 parents = ", ".join(f"{describe(p)} = {brief(p)}" for p in node._parents)
-                raise FloatingPointError(f"{node.op} made {brief(node._value)} of {parents}{self.where(node)}")
+                raise FloatingPointError(f"{node.op} made {brief(node._value)} of {parents}; {self.lines[node.birth]}")
 
     def passes(self, child: Any, g: Any, parts: Any) -> None:
         """What a child's parents receive of its gradient g was computed."""
@@ -45,11 +47,7 @@ class Guard:
                 slope = f"{edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text}"
                 what = f"backward through {child.op}, from {describe(child)} to {describe(edge.parent)}"
                 product = f"gradient {brief(child.finalise(g))} times local derivative {slope} gave {brief(part)}"
-                raise FloatingPointError(f"{what}: {product}{self.where(child)}")
-
-    def where(self, node: Any) -> str:
-        """The source line that made the node, as the end of a message."""
-        return f"; {self.lines.get(node.birth, 'the op ran outside detect_anomaly(), so its source line is not known')}"
+                raise FloatingPointError(f"{what}: {product}; {self.lines[child.birth]}")
 
 
 @contextmanager
