@@ -181,7 +181,6 @@ class Diagonal(LinearMap):
         self.shape_in = self.shape_out = shape
 
     def _push(self, t: Any) -> Any: return selected(t, self.d) if self.selects else t * self.d
-
     _pull = _push  # type: ignore[assignment]  # a diagonal is its own transpose
 
     def dense(self) -> np.ndarray:

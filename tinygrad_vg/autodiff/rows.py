@@ -57,7 +57,7 @@ class Elementwise(Rule):
         names = dict(ON_NUMBERS if self.on_floats else ON_ARRAYS)
 
         def meaning(word: str) -> None:
-            if word not in (*self.operands, "y"):
+            if word not in (*self.operands, "y", *names):
                 names[word] = meaning_of(word, self.on_floats, self.name)
 
         words, operands = Words(meaning, floats=True, power=self.on_floats), ", ".join(self.operands)
@@ -193,13 +193,11 @@ class Words(ast.NodeTransformer):
         except SyntaxError as error:
             raise ValueError(f"{text!r} is no formula: {error.msg}") from None
 
-    def visit_Name(self, node: Any) -> Any: return ast.Name(self.word(node.id) or node.id)
-
     def visit_Attribute(self, node: Any) -> Any:  # np.arctan: arctan
         return self.visit(ast.Name(node.attr)) if getattr(node.value, "id", "") == "np" else self.generic_visit(node)
 
-    def visit_Constant(self, node: Any) -> Any:
-        return ast.Constant(float(node.value)) if self.floats and type(node.value) is int else node
+    def visit_Name(self, node: Any) -> Any: return ast.Name(self.word(node.id) or node.id)
+    def visit_Constant(self, node: Any) -> Any: return ast.Constant(float(node.value)) if self.floats and type(node.value) is int else node
 
     def visit_BinOp(self, node: Any) -> Any:
         self.generic_visit(node)
@@ -213,8 +211,8 @@ def meaning_of(word: str, on_floats: bool, row: str) -> Any:
     if not found:
         way = "use its operands, y, ops that work entry by entry, or NumPy's ufuncs"
         raise ValueError(f"{word} means nothing in the row of {row}; {way}")
-    if not on_floats or word in ON_NUMBERS:
-        return ON_NUMBERS[word] if on_floats else found
+    if not on_floats:
+        return found
     return rule.on_numbers.value if word in BUILT_IN or found is OPS.get(word) else on_one_number(found)
 
 
