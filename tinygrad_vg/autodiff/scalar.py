@@ -22,7 +22,7 @@ from .variable import ONE_OPERAND, Variable, reflected
 class NumberRow(Elementwise):
     """A row of the table compiled for floats: the rule of Scalars."""
 
-    on_floats = True
+    on_floats, parts_of_nodes = True, Rule.parts_of_nodes
 
     def __init__(self, row: Elementwise):
         vars(self).update(vars(row), on_numbers=self, on_arrays=row)
@@ -45,8 +45,6 @@ class NumberRow(Elementwise):
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         return self.on_arrays.pulls[i](g, y, *xs)  # y and xs are nodes: the derivative's own graph
-
-    parts_of_nodes = Rule.parts_of_nodes
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         return Diagonal(self.pulls[i](1.0, y, *xs), (), str(self.slopes[i]), self.selects)

@@ -17,7 +17,8 @@ ONE_OPERAND = [d.OPS[op] for op in "abs exp log log1p expm1 sqrt square sin cos 
 
 def reflected(method: Any) -> Any:
     """a ∘ b as a method of b: 2 * x asks x."""
-    return lambda b, a: method(a, b)
+    def op(b: Any, a: Any) -> Any: return method(a, b)
+    return op
 
 
 class Name(tuple):  # a NamedTuple has a line without source
