@@ -16,6 +16,8 @@ from tinygrad_vg.autodiff.rows import Elementwise
 
 # ---------------------------------------------------------------- what is run
 
+ONE_OPERAND = [vg.OPS[name] for name in "exp log log1p expm1 sqrt square sin cos tanh sigmoid relu sign gelu softplus".split()]
+
 
 def watched(call):
     """The events of the call, in order: (what, file, line, function). What: 'call' or 'line'."""
@@ -42,22 +44,7 @@ def scalar_arithmetic():
 
 def scalar_functions():
     w = Scalar(0.9)
-    for f in (
-        vg.exp,
-        vg.log,
-        vg.log1p,
-        vg.expm1,
-        vg.sqrt,
-        vg.square,
-        vg.sin,
-        vg.cos,
-        vg.tanh,
-        vg.sigmoid,
-        vg.relu,
-        vg.sign,
-        vg.gelu,
-        vg.softplus,
-    ):
+    for f in ONE_OPERAND:
         w = f(w) * 0.5 + 1.0
     return w.tanh().sigmoid() + np.tanh(w) + vg.elu(w) + vg.leaky_relu(w, 0.1) + vg.clip(w, 0, 9) + vg.maximum(w, 0.5) + w.minimum(w * 2)
 
@@ -92,22 +79,7 @@ def tensor_arithmetic():
 
 def tensor_functions():
     W, x, _ = tensors()
-    for f in (
-        vg.exp,
-        vg.log,
-        vg.log1p,
-        vg.expm1,
-        vg.sqrt,
-        vg.square,
-        vg.sin,
-        vg.cos,
-        vg.tanh,
-        vg.sigmoid,
-        vg.relu,
-        vg.sign,
-        vg.gelu,
-        vg.softplus,
-    ):
+    for f in ONE_OPERAND:
         x = f(x) * 0.5 + 1.0
     return x.tanh().sigmoid() + np.tanh(W) + vg.elu(x) + vg.leaky_relu(x, 0.1) + vg.clip(x, 0, 9) + vg.maximum(x, 0.5) + x.minimum(W)
 

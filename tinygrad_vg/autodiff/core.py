@@ -99,11 +99,12 @@ def fill_at_once(gradients: dict) -> None:
 
 
 class Node:
-    """One value in a graph of computations: a Scalar is a number, a Tensor an array. rule: what made it, None for a leaf; birth: its
-    age; changed: when a leaf was last given new data, 0 for never."""
+    """One value in a graph of computations: a Scalar is a number, a Tensor an array.
+
+    rule  what made it, None for a leaf      birth  its age      changed  when a leaf was last given new data, 0 for never
+    """
 
     __slots__ = ("_value", "_grad", "_name", "rule", "_parents", "birth", "changed", "__weakref__")
-
     rule: Any
     _parents: tuple[Any, ...]
     # In variable.py, scalar.py and tensor.py

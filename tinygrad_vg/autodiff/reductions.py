@@ -53,6 +53,8 @@ class Extreme(Weighted):
 
 
 class LogSumExp(Weighted):
+    """log Σ exp(x). The weights are softmax(x)."""
+
     text = "softmax(x)"
 
     def value(self, x: Any) -> Any:
