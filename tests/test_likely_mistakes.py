@@ -131,7 +131,7 @@ MISTAKES = [
     (lambda m: training.SGD(m.layer, 0.1).step(), RuntimeError, "W, b have none", "loss.backward()"),
     (lambda m: tg.grad(lambda x: x, 3.0), TypeError, "got function", "call it first"),
     (lambda m: tg.grad(m.t.sum().item(), m.t), TypeError, "got float", "leave out .data and .item()"),
-    (lambda m: tg.jacobian(np.tanh, m.t), TypeError, "jacobian needs two nodes", "call it first"),
+    (lambda m: tg.jacobian(np.tanh, m.t), TypeError, "jacobian needs a node", "call it first"),
     (lambda m: tg.hessian(lambda x: x, m.t), TypeError, "call it first"),
 ]  # fmt: skip
 

@@ -38,10 +38,9 @@ MASK = "a MaskedArray would lose its special meaning; pass np.asarray(…) of it
 ONE_NUMBER = "for arrays use a Tensor, or scalars(array)"
 AS_OBJECTS = "object; Scalars go through NumPy's operators on the object array itself, without a Tensor"
 NO_INDEX = "an index must be whole numbers, a mask or slices; a node is neither: use x[indices.data.astype(int)]"
-NEEDS_NODE = "history needs a node (a Scalar or a Tensor), got"
-INPUTS = "the inputs must be nodes (Scalars or Tensors), got"
+NODE = "needs a node (a Scalar or a Tensor), got"
+NEEDS_NODE = f"history {NODE}"
 SOMETHING = "needs numbers, arrays of them, Tensors or Scalars, got"
-TWO_NODES = "needs two nodes, an output and one of the inputs it was computed from; got"
 SEEDLESS = "has shape (2, 3), so it has no single gradient; pass a seed of that shape or reduce it with .sum()"
 UNRECORDED = "computed under no_grad(), so there is no history to differentiate; compute it outside"
 AGAIN = "no longer fits the value; run the forward pass again"
@@ -578,9 +577,9 @@ BESIDE: dict[str, list] = {
     ],
     "grad": [
         (lambda A: vg.grad(A * 2, A),                ValueError,   f"the Tensor made by multiply {SEEDLESS}"),
-        (lambda A: vg.grad(A.sum(), np.ones(3)),     TypeError,    f"{INPUTS} ndarray; a plain array is a constant"),
-        (lambda A: vg.grad(A.sum(), [A, None]),      TypeError,    f"{INPUTS} NoneType; a plain array is a constant"),
-        (lambda A: vg.grad(A.sum(), {"A": A}),       TypeError,    f"{INPUTS} dict; a plain array is a constant"),
+        (lambda A: vg.grad(A.sum(), np.ones(3)),     TypeError,    f"grad {NODE} ndarray; plain values are constants"),
+        (lambda A: vg.grad(A.sum(), [A, None]),      TypeError,    f"grad {NODE} NoneType; plain values are constants"),
+        (lambda A: vg.grad(A.sum(), {"A": A}),       TypeError,    f"grad {NODE} dict; plain values are constants"),
         (lambda A: vg.grad(3.0, A),                  TypeError,    f"{NEEDS_NODE} float"),
         (lambda A: vg.grad([A.sum()], A),            TypeError,    f"{NEEDS_NODE} list"),
         (lambda A: vg.grad(A * 2, A, np.ones(4)),    ValueError,   "the seed must have shape (2, 3), … got (4,)"),
@@ -596,7 +595,7 @@ BESIDE: dict[str, list] = {
         (lambda A: vg.jvp(A * 2, A, None),               TypeError,    f"the tangent of A {REAL} NoneType"),
         (lambda A: vg.jvp(A * 2, [A], []),               ValueError,   "jvp needs one tangent … input; got 1 inputs and 0 tangents"),
         (lambda A, C: vg.jvp(A * C, [A, C], [I23]),      ValueError,   "jvp needs one tangent … input; got 2 inputs and 1 tangents"),
-        (lambda A: vg.jvp(A * 2, A.data, I23),           TypeError,    f"{INPUTS} ndarray; a plain array is a constant"),
+        (lambda A: vg.jvp(A * 2, A.data, I23),           TypeError,    f"jvp {NODE} ndarray; plain values are constants"),
         (lambda A: vg.jvp(2.0, A, I23),                  TypeError,    f"{NEEDS_NODE} float"),
         (lambda s: vg.jvp(s * 2, s, [1.0]),              TypeError,    "the tangent of s needs one … use a Tensor, or scalars(array)"),
         (lambda A: vg.jvp(A * 2, A),                     TypeError,    "jvp() missing 1 required positional argument: 'tangents'"),
@@ -604,17 +603,17 @@ BESIDE: dict[str, list] = {
         (lambda A: vg.jvp(changed(A, A.exp()), A, I23),  RuntimeError, "A was given new data after exp used … run the forward pass again"),
     ],
     "jacobian": [
-        (lambda A: vg.jacobian(A * 2, np.ones(3)),       TypeError,    f"jacobian {TWO_NODES} ndarray"),
-        (lambda A: vg.jacobian(A * 2, [A]),              TypeError,    f"jacobian {TWO_NODES} list"),
+        (lambda A: vg.jacobian(A * 2, np.ones(3)),       TypeError,    f"jacobian {NODE} ndarray"),
+        (lambda A: vg.jacobian(A * 2, [A]),              TypeError,    f"jacobian {NODE} list"),
         (lambda A: vg.jacobian(A * 2),                   TypeError,    "jacobian() missing 1 required positional argument: 'input'"),
         (lambda A: vg.jacobian(unrecorded(A.exp), A),    RuntimeError, f"the Tensor made by no_grad: {UNRECORDED}"),
         (lambda A: vg.jacobian(changed(A, A.exp()), A),  RuntimeError, "A was given new data after exp used … run the forward pass again"),
     ],
     "hessian": [
         (lambda A: vg.hessian(A * 2, A),                ValueError,   f"the Tensor made by multiply {SEEDLESS}"),
-        (lambda A: vg.hessian(A.sum(), None),           TypeError,    f"hessian {TWO_NODES} NoneType"),
-        (lambda A: vg.hessian(A.sum(), [A]),            TypeError,    f"hessian {TWO_NODES} list"),
-        (lambda A: vg.hessian(3.0, A),                  TypeError,    f"hessian {TWO_NODES} float"),
+        (lambda A: vg.hessian(A.sum(), None),           TypeError,    f"hessian {NODE} NoneType"),
+        (lambda A: vg.hessian(A.sum(), [A]),            TypeError,    f"hessian {NODE} list"),
+        (lambda A: vg.hessian(3.0, A),                  TypeError,    f"hessian {NODE} float"),
         (lambda A: vg.hessian(unrecorded(A.sum), A),    RuntimeError, f"the Tensor made by no_grad: {UNRECORDED}"),
         (lambda A: vg.hessian(changed(A, A.sum()), A),  RuntimeError, "A was given new data after sum used … run the forward pass again"),
     ],
@@ -623,8 +622,8 @@ BESIDE: dict[str, list] = {
         (lambda A: vg.hvp((A * A).sum(), A, None),        TypeError,  f"the vector {REAL} NoneType"),
         (lambda A: vg.hvp((A * A).sum(), A),              TypeError,  "hvp() missing 1 required positional argument: 'vector'"),
         (lambda A: vg.hvp(A * A, A, I23),                 ValueError, f"the Tensor made by multiply {SEEDLESS}"),
-        (lambda A: vg.hvp((A * A).sum(), A.data, I23),    TypeError,  f"hvp {TWO_NODES} ndarray"),
-        (lambda A: vg.hvp((A * A).sum(), [A], I23),       TypeError,  f"hvp {TWO_NODES} list"),
+        (lambda A: vg.hvp((A * A).sum(), A.data, I23),    TypeError,  f"hvp {NODE} ndarray"),
+        (lambda A: vg.hvp((A * A).sum(), [A], I23),       TypeError,  f"hvp {NODE} list"),
         (lambda s: vg.hvp(s * s, s, "text"),              TypeError,  "the vector needs one real number, got str"),
     ],
     "gradcheck": [

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import History, Node, describe, history, plain, sweep
+from .core import History, Node, as_node, describe, history, plain, sweep
 from .guards import Unrecorded
 from .maps import unit_arrays
 
@@ -19,7 +19,7 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
 
     Zeros where the output does not depend on the input. Errors as in backward(), and TypeError for an input that is not a node.
     """
-    order, wanted = differentiable(output), nodes(inputs)
+    order, wanted = differentiable(output), nodes(inputs, "grad")
     keep, gradients = set(wanted), {output: output.start(seed, create_graph)}
     every = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
     sweep(order, gradients, keep=keep, inside=None if every else dependents(order, wanted), graph=create_graph)
@@ -36,7 +36,7 @@ def jvp(output: Node, inputs: Any, tangents: Any) -> Any:
     inputs, tangents  one node and one array of its shape, or two lists of equal length
     Returns a float or an array of the output's shape: J t, with the same local derivatives as the reverse sweep.
     """
-    wanted, given = nodes(inputs), tangents if isinstance(inputs, (list, tuple)) else [tangents]
+    wanted, given = nodes(inputs, "jvp"), tangents if isinstance(inputs, (list, tuple)) else [tangents]
     if not isinstance(given, (list, tuple)):
         raise TypeError(f"jvp with a list of inputs needs a list of tangents, one for each; got {type(given).__name__}")
     if len(wanted) != len(given):
@@ -61,13 +61,9 @@ def dependents(order: list[Node], sources: Iterable[Node]) -> set[Node]:
     return marked
 
 
-def nodes(inputs: Any) -> list[Node]:
+def nodes(inputs: Any, what: str) -> list[Node]:
     """The inputs as a list of nodes; else TypeError."""
-    listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-    for x in listed:
-        if not isinstance(x, Node):
-            raise TypeError(f"the inputs must be nodes (Scalars or Tensors), got {type(x).__name__}; a plain array is a constant")
-    return listed
+    return [as_node(x, what) for x in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
 
 
 def differentiable(output: Any) -> History:
@@ -82,7 +78,7 @@ def jacobian(output: Node, input: Node) -> np.ndarray:
 
     One reverse sweep for each number of the output, or one forward sweep for each of the input, whichever are fewer.
     """
-    check_nodes("jacobian", output, input)
+    nodes((output, input), "jacobian")
     if math.prod(output.shape) <= math.prod(input.shape):
         rows = [grad(output, input, seed=e) for e in unit_arrays(output.shape)]
         return np.array(rows, dtype=float).reshape(output.shape + input.shape)
@@ -92,7 +88,7 @@ def jacobian(output: Node, input: Node) -> np.ndarray:
 
 def hessian(output: Node, input: Node) -> np.ndarray:
     """∂²output/∂input² as an array of shape input.shape * 2; ValueError unless the output is one number."""
-    check_nodes("hessian", output, input)
+    nodes((output, input), "hessian")
     return jacobian(grad(output, input, create_graph=True), input)
 
 
@@ -101,13 +97,5 @@ def hvp(output: Node, input: Node, vector: Any) -> Any:
 
     Reverse over reverse: the gradient of ⟨gradient, vector⟩. A float for a Scalar, an array for a Tensor.
     """
-    check_nodes("hvp", output, input)
+    nodes((output, input), "hvp")
     return grad(grad(output, input, create_graph=True), input, seed=input.as_gradient(vector, "the vector"))
-
-
-def check_nodes(what: str, output: Any, input: Any) -> None:
-    """TypeError unless both are nodes."""
-    for x in (output, input):
-        if not isinstance(x, Node):
-            way = f"; call it first, y = f(x), then {what}(y, x)" if callable(x) else ""
-            raise TypeError(f"{what} needs two nodes, an output and one of the inputs it was computed from; got {type(x).__name__}{way}")
