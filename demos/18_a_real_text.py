@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_vg import Chain, draw, nn
 from tinygrad_vg.chain import side_by_side
-from tinygrad_vg.experiments.texts import zen
+from tinygrad_vg.cli.texts import zen
 from tinygrad_vg.training import Adam, alphabet, characters, fit
 from tinygrad_vg.training.learning import Recurrent
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tinygrad_vg.nn import saving
+from tinygrad_vg.text import files as saving
 
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.ENAMETOOLONG]
 

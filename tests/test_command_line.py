@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tinygrad_vg.__main__ import main
+from tinygrad_vg.cli.main import main
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_ctrl_c_is_one_line(monkeypatch, run):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinygrad_vg.__main__.run", interrupted)
+    monkeypatch.setattr("tinygrad_vg.cli.main.run", interrupted)
     result = run()
     assert (result.code, result.out, result.err) == (130, "", "tinygrad_vg: interrupted\n")
 
@@ -329,7 +329,7 @@ GIVEN = {
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("option", GIVEN)
 def test_an_option_changes_the_gradient_of_the_models_that_take_it_and_is_refused_by_the_others(model, option):
-    from tinygrad_vg.experiments.models import OPTIONS, build
+    from tinygrad_vg.claims.models import OPTIONS, build
 
     asked = {option: GIVEN[option]}
     if option in OPTIONS[model].split():

@@ -10,8 +10,8 @@ import shlex
 
 import pytest
 
-from tinygrad_vg.__main__ import COMMANDS
-from tinygrad_vg.experiments import claims
+from tinygrad_vg import claims
+from tinygrad_vg.cli.main import COMMANDS
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))

@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_vg as tg
 from tinygrad_vg import Scalar, Tensor, hints, nn, no_grad, scalars, square, training
-from tinygrad_vg.__main__ import COMMANDS, main
+from tinygrad_vg.cli.main import COMMANDS, main
 
 
 def fresh():

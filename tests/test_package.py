@@ -267,7 +267,7 @@ WITHOUT = {
     "plot": "y = vg.Scalar(1.0, name='x').tanh(); vg.drawing.plot(vg.Chain(y, vg.history(y)[0]))",
     "weights": "vg.nn.save_weights(vg.nn.Linear(2, 1, rng=0), 'x.safetensors')",
     "data": "vg.training.digits()",
-    "cluster": "import tinygrad_vg.experiments.grid as grid; grid.cluster('local').__enter__()",
+    "cluster": "import tinygrad_vg.grid as grid; grid.cluster('local').__enter__()",
 }
 
 

@@ -38,7 +38,8 @@ from .autodiff.structure import (
     astype, broadcast_to, concatenate, diagonal, expand_dims, getitem, mean, reshape, split, squeeze, stack, sum, swapaxes,
     take, transpose,
 )  # fmt: skip
-from .chain import Chain, explain, paths, uses, verdict
+from .chain import Chain, paths, uses, verdict
+from .formulas import explain
 from .drawing import draw
 
 __version__ = "0.1.0"
@@ -50,7 +51,7 @@ def __getattr__(name: str) -> object:
     raise hints.missing(__name__, name, hints.PACKAGE, [*__all__, *ROOMS])
 
 
-ROOMS = {"experiments", "theory", "training"}
+ROOMS = {"claims", "grid", "theory", "training"}
 
 # what `from tinygrad_vg import *` brings; of abs, max, min and sum Python has its own
 __all__ = [

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import nn
-from .autodiff import guards, protocols
+from .autodiff import arrays, guards, protocols
 from .autodiff.core import Node
 from .autodiff.scalar import Scalar
 from .autodiff.tensor import Tensor
@@ -142,6 +142,11 @@ MODULES = words({  # attributes of a model
     "to cpu cuda float double half":       "there is nothing to move, all is NumPy in float64",
     "apply":                               "go through net.parameters().values()",
 })
+KINDS = {  # arrays that are not of real numbers, by the letter of their dtype
+    "b":                                   "a condition belongs in where(), a mask of numbers is array.astype(float)",
+    "c":                                   "take .real and .imag as two arrays",
+    "O":                                   "Scalars go through NumPy's operators on the object array itself, without a Tensor",
+}
 KEYWORDS = words({  # arguments by name
     "dim dims":                            "NumPy's word is axis=",
     "keepdim":                             "NumPy's word is keepdims=",
@@ -181,6 +186,7 @@ def attach(package: dict[str, Any]) -> None:
         package[name] = Switch(package[name])
     vars(nn)["__getattr__"] = missing_from_nn
     protocols.ADVICE.update(NUMPY)
+    arrays.HINTS.update(KINDS)
     guards.PASSED_OVER.append(__name__)
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from tinygrad_vg import Chain, Tensor, linear, nn, relu, tanh
 from tinygrad_vg.chain.eigen import eigen_view, grown
-from tinygrad_vg.chain.factors import from_log
 from tinygrad_vg.chain.spectrum import LogProduct, Spectrum, blocks
 from tinygrad_vg.nn import init
+from tinygrad_vg.text.numbers import from_log
 
 ENTRIES = json.loads((pathlib.Path(__file__).parent.parent / "data" / "reference_spectrum.json").read_text())
 

@@ -11,15 +11,17 @@ import tinygrad_vg as vg
 from tinygrad_vg import Chain, Scalar, Tensor, nn, square
 from tinygrad_vg.chain.blame_table import told
 from tinygrad_vg.chain.eigen import eigen_view
-from tinygrad_vg.chain.explain import explain
-from tinygrad_vg.chain.factors import from_log, norm
-from tinygrad_vg.chain.notation import tex_entry, tex_formula
+from tinygrad_vg.chain.factors import norm
 from tinygrad_vg.chain.paths import paths
 from tinygrad_vg.chain.spectrum import LogProduct, starting_frame
 from tinygrad_vg.chain.table import side_by_side
-from tinygrad_vg.chain.text import clean, cut, width, wrapped
-from tinygrad_vg.chain.uses import aligned, uses
+from tinygrad_vg.chain.uses import uses
 from tinygrad_vg.chain.verdict import KINDS, verdict
+from tinygrad_vg.formulas.explain import explain
+from tinygrad_vg.formulas.notation import tex_entry, tex_formula
+from tinygrad_vg.text.lines import clean, cut, width, wrapped
+from tinygrad_vg.text.numbers import from_log
+from tinygrad_vg.text.tables import aligned
 
 
 @pytest.mark.parametrize("text", ["abcdefghijklmnopq", "h[123] → h[124]", "層正規化の出力は長い", "ab層cd"])

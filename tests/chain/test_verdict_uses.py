@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_vg as vg
 from tinygrad_vg import Scalar, Tensor, grad, linear, nn, relu, scalars, sigmoid, square, tanh, verdict
-from tinygrad_vg.chain.explain import explain
+from tinygrad_vg.formulas.explain import explain
 
 
 def wrong_by_one(y):

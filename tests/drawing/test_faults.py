@@ -17,7 +17,7 @@ import pytest
 
 from tinygrad_vg import Scalar, Tensor, linear, square, tanh
 from tinygrad_vg.drawing import draw, render
-from tinygrad_vg.nn import saving
+from tinygrad_vg.text import files as saving
 
 posix = pytest.mark.skipif(os.name != "posix", reason="fake programs are shell scripts; limits and signals are POSIX")
 has_engine = render.engine("png") is not None

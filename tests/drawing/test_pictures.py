@@ -13,9 +13,9 @@ from tinygrad_vg import Chain, Scalar, Tensor, history, linear, sigmoid, square,
 from tinygrad_vg.chain.factors import norm
 from tinygrad_vg.drawing import colours, draw, render
 from tinygrad_vg.drawing.columns import columns, columns_svg, layout
-from tinygrad_vg.drawing.elements import number
 from tinygrad_vg.drawing.sketch import SHARED
 from tinygrad_vg.drawing.steps import steps
+from tinygrad_vg.text.numbers import number
 
 needs_engine = pytest.mark.skipif(render.engine("svg") is None, reason="needs pygraphviz or Graphviz's dot")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tally import count
 
-from tinygrad_vg import nn, training
-from tinygrad_vg.experiments import claims, commands
-from tinygrad_vg.nn.saving import save_whole
+from tinygrad_vg import claims, nn, training
+from tinygrad_vg.cli import commands
+from tinygrad_vg.text.files import save_whole
 from tinygrad_vg.training.checkpoint import load_run, save_run
 
 NET = nn.MLP([2, 3, 1], rng=0)

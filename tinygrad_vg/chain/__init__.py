@@ -4,22 +4,23 @@ A gradient is a product of local derivatives, one for each link between two stat
 that product as an object: its links, how much each shrinks or grows the gradient, and the product so far.
 
 Read stations (where the chain is cut), links, factors, chain and table; then what one asks of it: blame (with stretches and
-blame_table), horizon, spectrum (with eigen), uses, paths, verdict (with judging, flow, zeros, sites), explain (with formulas and notation).
+blame_table), horizon, spectrum (with eigen), uses, paths, verdict (with judging, flow, zeros, sites).
 """
 
-from .blame import Blame
+from .blame import Blame, blame
 from .chain import Chain
 from .eigen import EigenView, eigen_view
-from .explain import Explanation, explain
-from .horizon import Horizon
+from .horizon import Horizon, horizon
 from .links import Link
 from .paths import Path, Paths, paths
-from .spectrum import Spectrum
+from .spectrum import Spectrum, spectrum
 from .table import side_by_side
 from .uses import Use, Uses, uses
 from .verdict import Verdict, verdict
 
+Chain.blame, Chain.spectrum, Chain.horizon = blame, spectrum, horizon  # a chain knows nothing of what is asked of it
+
 __all__ = [
-    "Blame", "Chain", "EigenView", "Explanation", "Horizon", "Link", "Path", "Paths", "Spectrum", "Use", "Uses", "Verdict", "eigen_view",
-    "explain", "paths", "side_by_side", "uses", "verdict",
+    "Blame", "Chain", "EigenView", "Horizon", "Link", "Path", "Paths", "Spectrum", "Use", "Uses", "Verdict", "eigen_view",
+    "paths", "side_by_side", "uses", "verdict",
 ]  # fmt: skip

@@ -11,18 +11,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..autodiff.core import describe
+from ..text.lines import Printed
+from ..text.numbers import jsonable
 from .blame_table import blame_table, told
-from .factors import KINDS, jsonable, norm, scaled, unfit
+from .chain import Chain
+from .factors import KINDS, norm, scaled, unfit
 from .stretches import stretches
-from .text import Printed
-
-if TYPE_CHECKING:
-    from .chain import Chain
 
 
 class Blame(Printed):
@@ -104,3 +103,8 @@ class Blame(Printed):
 
     def __repr__(self) -> str:
         return f"Blame({self.chain_text}: {self.sentence})"
+
+
+def blame(chain: Chain) -> Blame:
+    """Who shrank (or grew) the gradient: the log gain in nats, split exactly among the factors."""
+    return Blame(chain)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Any
 
-from .table import MOST, WIDTH, folded, inserted, layout, signed
-from .text import clean
-
-if TYPE_CHECKING:
-    from .blame import Blame
+from ..text.lines import clean
+from ..text.numbers import signed
+from ..text.tables import MOST, WIDTH, folded, inserted, layout
 
 ROUNDING = 1e-12  # nats
 SHORT = {
@@ -21,7 +19,7 @@ CALLED = {
 }  # fmt: skip
 
 
-def blame_table(blame: Blame, width: int = WIDTH, most: int = MOST) -> str:
+def blame_table(blame: Any, width: int = WIDTH, most: int = MOST) -> str:
     """Nats by link (from the output back) and kind, the sum, and the sentence; what is zero, or mere rounding, is left blank."""
     rows = blame.by_link[::-1]
     kinds = [kind for kind in blame.parts if any(abs(row["parts"][kind]) > ROUNDING for row in rows)]
@@ -45,7 +43,7 @@ def wrapped(sentence: str, width: int) -> list[str]:
     return lines
 
 
-def told(blame: Blame) -> str:
+def told(blame: Any) -> str:
     """The largest contributors in words, largest first; what is under a hundredth of the largest is not mentioned."""
     sums = {group: math.fsum(x for kind, x in blame.parts.items() if kind.partition(" ")[0] == group) for group in CALLED}
     order = sorted((group for group in sums if abs(sums[group]) > ROUNDING), key=lambda group: -abs(sums[group]))
@@ -61,7 +59,7 @@ def told(blame: Blame) -> str:
     return "; ".join(clauses) or "nothing changed the gradient's length"
 
 
-def called(group: str, blame: Blame) -> str:
+def called(group: str, blame: Any) -> str:
     """The sigmoid's slopes, if the sigmoid is the only activation."""
     ops = list(blame.slopes)
     return f"the {ops[0]}'s slopes" if group == "activation" and len(ops) == 1 else CALLED[group]

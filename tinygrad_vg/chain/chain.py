@@ -19,14 +19,13 @@ import numpy as np
 
 from ..autodiff.calculus import differentiable
 from ..autodiff.core import Node, describe
-from .blame import Blame
-from .factors import jsonable, norm
-from .horizon import Horizon
+from ..text.lines import cut
+from ..text.numbers import jsonable
+from .factors import norm
 from .links import Link, Replaced, as_map
 from .links import without as left_out
 from .stations import automatic, chosen, named, packed, paths_between, why_not
 from .table import html_table, table
-from .text import cut
 
 
 class Chain:
@@ -54,6 +53,10 @@ class Chain:
     y → z 1 - z * z     0.42         -0.38 █████████████████████████████████████████
     x → y 2                2         -0.08 ████████▎
     """
+
+    blame: Any  # the questions that are asked of a chain are attached to it in __init__.py
+    spectrum: Any
+    horizon: Any
 
     def __init__(self, output: Node, source: Node, through: Iterable[Any] | None = None, seed: Any = None):
         for node, role in ((output, "output"), (source, "source")):
@@ -118,16 +121,6 @@ class Chain:
             k += len(link.stations) - 1
         return fine
 
-    def spectrum(self) -> Any:
-        """Singular values of each link and of the running product, Lyapunov exponents: a Spectrum."""
-        from .spectrum import Spectrum  # imported late: it stands on chains
-
-        return Spectrum(self)
-
-    def horizon(self, tolerance: float = 1e-3) -> Horizon:
-        """How many links back from the output the gain falls below the tolerance, for the actual, typical and worst gradient."""
-        return Horizon(self, tolerance)
-
     def replace(self, link: int | str, map: Any = 1.0, *, without: Any = None) -> Chain:
         """The same product with one factor replaced: what would the gradient be if …?
 
@@ -165,7 +158,3 @@ class Chain:
     def __repr__(self) -> str:
         log = self.log_product[0] / math.log(10)
         return f"Chain({describe(self.output)} back to {describe(self.source)}: {len(self.links)} links, product 10^{log:+.2f})"
-
-    def blame(self) -> Blame:
-        """Who shrank (or grew) the gradient: the log gain in nats, split exactly among the factors."""
-        return Blame(self)

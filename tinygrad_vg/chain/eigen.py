@@ -16,10 +16,10 @@ import numpy as np
 
 from ..autodiff.core import plain
 from ..autodiff.maps import DENSE_LIMIT
+from ..text.lines import Printed
+from ..text.numbers import figure, numbers, signed
+from ..text.tables import aligned, shortened
 from .factors import exp
-from .table import figure, signed
-from .text import Printed
-from .uses import aligned, folded, numbers
 
 Row = dict[str, Any]
 
@@ -89,7 +89,7 @@ class EigenView(Printed):
             rows.append((figure(abs(z)), eigenvalue(z), signed(float(log)), "-" if c is None else figure(c), after))
         n, (t, peak) = len(self.A), self.peak
         head = f"{self.what} through T = {self.T} steps of W, {n}×{n}, {self.kind}, spectral radius {figure(self.radius)}"
-        lines = [head, *folded(aligned(rows)), f"largest ‖W^t‖ for t = 1 … {self.T}: {figure(peak)} at t = {t}"]
+        lines = [head, *shortened(aligned(rows)), f"largest ‖W^t‖ for t = 1 … {self.T}: {figure(peak)} at t = {t}"]
         if self.kind in ("non-normal", "defective"):
             lines.append(f"W is not normal (condition of its eigenvectors {figure(self.condition)}): the radius alone misleads")
         if self.kind == "defective":

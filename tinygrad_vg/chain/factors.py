@@ -106,28 +106,12 @@ def norm(g: Any) -> float:
     return top * math.sqrt(np.add.reduce((g / top) ** 2)) if 0 < top < math.inf else top
 
 
-def from_log(nats: float, digits: int = 2) -> str:
-    """exp(nats) in so many digits, also where a float would under- or overflow."""
-    if not math.isfinite(nats):
-        return "0" if nats < 0 else f"{nats}"
-    decades = nats / math.log(10)
-    exponent = math.floor(decades)
-    if -3 <= exponent < 3:
-        return f"{math.exp(nats):.{digits}g}"
-    exponent += float(f"{10 ** (decades - exponent):.{digits - 1}f}") == 10  # 9.996 is 1.0e+01 in two digits, not 10.0
-    return f"{10 ** (decades - exponent):.{digits - 1}f}e{exponent:+03d}"
-
-
 def exp(log: float) -> float:
     return math.exp(log) if log < 709 else math.inf
 
 
 def log(x: float) -> float:
     return math.log(x) if x > 0 else -math.inf
-
-
-def jsonable(x: float) -> Any:
-    return x if math.isfinite(x) else str(x)
 
 
 def scaled(g: np.ndarray) -> np.ndarray:

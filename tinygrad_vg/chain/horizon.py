@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT, unit_arrays
-from .factors import jsonable, log, norm
-from .text import Printed
-
-if TYPE_CHECKING:
-    from .chain import Chain
+from ..text.lines import Printed
+from ..text.numbers import jsonable
+from .chain import Chain
+from .factors import log, norm
 
 NAMES = ("actual", "typical", "worst")
 
@@ -76,3 +75,8 @@ class Horizon(Printed):
 
     def __repr__(self) -> str:
         return f"Horizon(tolerance={self.tolerance:.3g}, actual={self.actual}, typical={self.typical}, worst={self.worst})"
+
+
+def horizon(chain: Chain, tolerance: float = 1e-3) -> Horizon:
+    """How many links back from the output the gain falls below the tolerance, for the actual, typical and worst gradient."""
+    return Horizon(chain, tolerance)

@@ -15,9 +15,9 @@ import numpy as np
 from ..autodiff.core import Edge, Node, sweep
 from ..autodiff.guards import check_all_unchanged
 from ..autodiff.maps import Diagonal, FunctionMap, LinearMap
+from ..text.lines import cut
 from .factors import adds, direct, factor
 from .stations import Group, automatic, named, packed, shape_of, unpacked
-from .text import cut
 
 
 class Link(LinearMap):

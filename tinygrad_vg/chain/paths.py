@@ -17,10 +17,10 @@ from ..autodiff.calculus import dependents, differentiable
 from ..autodiff.core import Node, describe
 from ..autodiff.rows import Elementwise
 from ..autodiff.scalar import Scalar
+from ..text.lines import Printed, clean, cut
+from ..text.numbers import figure, numbers, percent
+from ..text.tables import shortened
 from .factors import LINEAR
-from .table import figure
-from .text import Printed, clean, cut
-from .uses import folded, numbers, percent
 
 Step = tuple[Node, float]  # a parent, and the slope on the edge from it
 Sums = tuple[int, int, float, float]
@@ -87,7 +87,7 @@ class Paths(Printed):
         width = max((len(size_of(path)) for path in self.top), default=0)
         share = [math.exp(path.log - self.log_absolute) for path in self.top]
         rows = [f"{size_of(p):>{width}} {percent(x):>7} {cut(str(p), 71 - width, middle=True)}" for p, x in zip(self.top, share)]
-        return "\n".join(cut(line, 80) for line in (*head, *folded([f"{'product':>{width}} of |all|", *rows])))
+        return "\n".join(cut(line, 80) for line in (*head, *shortened([f"{'product':>{width}} of |all|", *rows])))
 
     __repr__ = __str__
 

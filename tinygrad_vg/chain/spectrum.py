@@ -14,17 +14,15 @@ off in two ways that agree only if the links share their directions (normal W), 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT
-from .table import figure, signed
-from .text import Printed, clean
-from .uses import aligned, folded, numbers
-
-if TYPE_CHECKING:
-    from .chain import Chain
+from ..text.lines import Printed, clean
+from ..text.numbers import figure, numbers, signed
+from ..text.tables import aligned, shortened
+from .chain import Chain
 
 RANGE = 600.0  # nats that fit into the exponent of a float, with room to multiply
 TURN = 9.0  # nats: four of sixteen digits
@@ -90,7 +88,7 @@ class Spectrum(Printed):
             at = "-" if rho is None else figure(rho)
             rows.append((clean(self.names[k]), figure(s[0]), figure(s[-1]), at, signed(logs[0]), signed(logs[-1])))
         per_link = self.running[0] / max(len(self.names), 1)
-        lines = folded(aligned(rows, left=0)) + [
+        lines = shortened(aligned(rows, left=0)) + [
             f"per link, of {len(self.names)}      largest … smallest, nats",
             f"  ln singular values  {ends(per_link)}   (of the product: end to end)",
             f"  Lyapunov exponents  {ends(self.lyapunov)}   (of the steps: diagonal of R)",
@@ -261,3 +259,8 @@ def radius(J: np.ndarray) -> float:
 
 def ends(logs: np.ndarray) -> str:
     return " … ".join(signed(x) for x in (logs[[0, -1]] if len(logs) > 1 else logs[:1]))
+
+
+def spectrum(chain: Chain) -> Spectrum:
+    """Singular values of each link and of the running product, Lyapunov exponents."""
+    return Spectrum(chain)

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.core import Node, describe
-from .factors import family, jsonable, log, log_size, norm, scaled, unfit
+from ..text.numbers import jsonable
+from .factors import family, log, log_size, norm, scaled, unfit
 from .links import Link, Replaced, normalisations
 from .stations import Group, named, packed, unpacked
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from ..text.lines import clean, cut
+from ..text.numbers import figure, signed
+from ..text.tables import MOST, WIDTH, folded, inserted, layout
 from .factors import norm
-from .text import clean, cut, padded
-from .text import width as columns
 
-if TYPE_CHECKING:
-    from .chain import Chain
-
-WIDTH, MOST, LEAST_BAR, ENDS = 80, 40, 12, 10
 CHEAP = 200  # numbers on either side of a link, up to which its matrix is written out for the table
 
 
-def table(chain: Chain, width: int = WIDTH, most: int = MOST, typical: bool = False) -> str:
+def table(chain: Any, width: int = WIDTH, most: int = MOST, typical: bool = False) -> str:
     """The chain as text, at most `width` columns; above `most` links only the first, the worst and the last are shown."""
     logs = [x / math.log(10) for x in chain.log_product[:-1]][::-1]
     gains = [link.gain for link in reversed(chain.links)]
@@ -32,7 +29,7 @@ def table(chain: Chain, width: int = WIDTH, most: int = MOST, typical: bool = Fa
     return "\n".join(inserted(lines, shown, lambda a, b: f"{b - a} links, together 10^{signed(logs[b - 1] - logs[a - 1])}", width))
 
 
-def rows_of(chain: Chain, wanted: list[int], typical: bool) -> list[tuple[str, ...]]:
+def rows_of(chain: Any, wanted: list[int], typical: bool) -> list[tuple[str, ...]]:
     """The heading and the cells of the rows wanted, counted from the output; a column that says nothing is left out."""
     links, logs = chain.links[::-1], chain.log_product[-2::-1]
     pairs = [typical_and_worst(links[k]) if typical else ("", "") for k in wanted]
@@ -57,38 +54,7 @@ def typical_and_worst(link: Any) -> tuple[str, str]:
     return figure(norm(J) / math.sqrt(rows)), figure(float(np.linalg.norm(J, 2)))
 
 
-def layout(rows: list[tuple[str, ...]], parts: list[float], width: int, texts: int = 2) -> list[str]:
-    """Columns as wide as their widest entry; those of text are cut if they must be, the bars take what is left."""
-    widths = [max(columns(row[k]) for row in rows) for k in range(len(rows[0]))]
-    room = max(width - sum(widths[texts:]) - LEAST_BAR * bool(parts) - len(widths), 4 * texts)
-    if texts > 1:
-        widths[0] = min(widths[0], max(room - widths[1], room // 3, min(room - 4, 14)))
-    widths[texts - 1] = min(widths[texts - 1], room - sum(widths[: texts - 1]))
-    lines = []
-    for row, part in zip(rows, parts or [0.0] * len(rows)):
-        cells = [padded(cut(cell, w, middle=not k), w) for k, (cell, w) in enumerate(zip(row[:texts], widths))]
-        left = " ".join([*cells, *(f"{cell:>{w}}" for cell, w in zip(row[texts:], widths[texts:]))])
-        lines.append(f"{left} {bar(part, width - sum(widths) - len(widths))}".rstrip())
-    return lines
-
-
-def folded(n: int, most: int, size: Callable[[int], float]) -> list[Any]:
-    """Which of n rows to show: the first ten, the worst, the last ten; what is left out between them as a pair (from, to)."""
-    if n <= most:
-        return list(range(n))
-    worst = min(range(ENDS, n - ENDS), key=size)
-    gaps = [(a, b) for a, b in ((ENDS, worst), (worst + 1, n - ENDS)) if b > a]
-    middle = [worst, *gaps] if len(gaps) == 1 and gaps[0][0] > worst else [*gaps[:1], worst, *gaps[1:]]
-    return [*range(ENDS), *middle, *range(n - ENDS, n)]
-
-
-def inserted(lines: list[str], shown: list[Any], told: Callable[[int, int], str], width: int) -> list[str]:
-    """The heading and the rows, with a line in place of those left out."""
-    rows = iter(lines[1:])
-    return [lines[0], *(next(rows) if isinstance(k, int) else cut(f"  … {told(*k)} …", width) for k in shown)]
-
-
-def side_by_side(chains: Sequence[Chain], names: Sequence[str] | None = None, width: int = WIDTH) -> str:
+def side_by_side(chains: Sequence[Any], names: Sequence[str] | None = None, width: int = WIDTH) -> str:
     """Several chains in one table, counted back from the output: for each the gain of the link and log10 of the product so far.
 
     names  what to call them; else what each leads from and to. ValueError for none, or for another number of names.
@@ -104,14 +70,14 @@ def side_by_side(chains: Sequence[Chain], names: Sequence[str] | None = None, wi
     return "\n".join([lines[0], *inserted(lines[1:], shown, lambda a, b: f"{b - a} rows left out", width)])
 
 
-def gain_and_product(chain: Chain, k: int) -> str:
+def gain_and_product(chain: Any, k: int) -> str:
     """A cell: of the link that is the k-th from the output, and up to it; blank if there is none."""
     if k >= len(chain.links):
         return ""
     return f"{figure(chain.links[-1 - k].gain)} {signed(chain.log_product[-2 - k] / math.log(10)):>8}"
 
 
-def html_table(chain: Chain) -> str:
+def html_table(chain: Any) -> str:
     """The table for a notebook: text only, every name escaped."""
     shown = folded(len(chain.links), MOST, lambda k: chain.links[-1 - k].gain)
     head, *rows = rows_of(chain, [k for k in shown if isinstance(k, int)], True)
@@ -123,21 +89,3 @@ def html_table(chain: Chain) -> str:
         for k in shown
     )
     return f"<table><thead><tr>{''.join(f'<th>{html.escape(cell)}</th>' for cell in head)}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def figure(x: float) -> str:
-    """Three significant digits; nothing that is not zero prints as 0."""
-    return f"{x:.3g}" if x == 0 or not math.isfinite(x) or 1e-3 <= abs(x) < 1e4 else f"{x:.2e}"
-
-
-def signed(log: float) -> str:
-    """A logarithm with two decimals and its sign; more decimals where two would show nothing."""
-    return f"{log:+.2f}" if abs(log) >= 0.005 or log == 0 else f"{log:+.0e}"
-
-
-def bar(part: float, width: int) -> str:
-    """part (from -1 to 1) of the width, to the eighth of a column: solid below 1 (negative logarithm), hatched above."""
-    if not math.isfinite(part):
-        return "0" if part < 0 else "∞" if part > 0 else "nan"
-    eighths = round(8 * max(width, 0) * abs(part))
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip() if part < 0 else "▒" * (eighths // 8)

@@ -20,12 +20,11 @@ import numpy as np
 from ..autodiff.calculus import dependents, differentiable
 from ..autodiff.core import Node, contributions, describe, sweep
 from ..autodiff.variable import Name
-from .factors import jsonable, norm
-from .table import figure
-from .text import Printed, clean, cut, padded
-from .text import width as columns
-
-MOST, ENDS = 40, 10
+from ..text.lines import Printed, clean, cut
+from ..text.lines import width as columns
+from ..text.numbers import figure, numbers, percent
+from ..text.tables import aligned, shortened
+from .factors import norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +90,7 @@ class Uses(Printed, Sequence):
             full = round(room * abs(use.share) / longest) if math.isfinite(use.share) else 0
             lines[k] += " " + ("█" if use.share > 0 else "▒") * full
         head = f"the gradient of {clean(self.weight)}, norm {figure(norm(self.total))}, over its {len(self)} {self.heading}s"
-        return "\n".join([cut(head, 80), *(line.rstrip() for line in folded(lines))])
+        return "\n".join([cut(head, 80), *(line.rstrip() for line in shortened(lines))])
 
     __repr__ = __str__
 
@@ -181,31 +180,3 @@ def share_of(g: Any, total: Any) -> float:
     top = float(np.max(np.abs(total)))
     with np.errstate(all="ignore"):
         return float(np.sum(g / top * (total / top)) / np.sum(np.square(total / top))) if top else math.nan
-
-
-def percent(share: float) -> str:
-    """A share with one decimal, or with as many as it takes to show something."""
-    return f"{100 * share:.1f} %" if abs(share) >= 5e-4 or share == 0 or share != share else f"{100 * share:.0e} %"
-
-
-def numbers(x: Any) -> Any:
-    """x, an array, a number, or lists of them, for JSON: nan and infinities become text."""
-    if isinstance(x, np.ndarray):
-        return numbers(x.tolist())
-    if isinstance(x, (list, tuple)):
-        return [numbers(part) for part in x]
-    return jsonable(float(x)) if isinstance(x, (float, np.floating)) else x
-
-
-def aligned(rows: Sequence[tuple[str, ...]], left: int = 1, widest: int = 30) -> list[str]:
-    """Rows of text as lines: one column, of names, to the left and cut if it is long, the others to the right."""
-    rows = [(*row[:left], cut(row[left], widest, middle=True), *row[left + 1 :]) for row in rows]
-    widths = [max(map(columns, column)) for column in zip(*rows)]
-    return [" ".join(padded(x, w) if k == left else x.rjust(w) for k, (x, w) in enumerate(zip(row, widths))) for row in rows]
-
-
-def folded(lines: list[str]) -> list[str]:
-    """A heading and rows; of more than 40 rows the first and last ten, and how many are in between."""
-    if len(lines) <= MOST + 1:
-        return lines
-    return [*lines[: ENDS + 1], f"  … {len(lines) - 1 - 2 * ENDS} more rows …", *lines[-ENDS:]]

@@ -18,12 +18,12 @@ import numpy as np
 
 from ..autodiff.calculus import grad
 from ..autodiff.core import Node, describe, history
-from .factors import jsonable
+from ..text.lines import Printed, clean, cut, wrapped
+from ..text.numbers import jsonable
 from .flow import Flow
 from .judging import SOUND, Parameter, judged, of_uses
 from .sites import recurs, sites_of
 from .stations import members
-from .text import Printed, clean, cut, wrapped
 from .uses import next_names
 
 # fmt: off

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..chain.text import clean, cut, width
+from ..text.lines import clean, cut, width
 from .colours import BLUE, GREY, PALE, RED, SPECIAL, WHITE, ZERO, span_of
 from .terminal import is_wide
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from textwrap import wrap
 from typing import NamedTuple
 
-from ..chain.text import width
+from ..text.lines import width
 from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, legend, span_of, thickness
 from .elements import Arrow, Box, Picture
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..autodiff.core import Node, describe, history
 from ..chain import Chain
-from ..nn.saving import checked_path, save_whole
+from ..text.files import checked_path, save_whole
 from .columns import columns_svg
 from .dot import dot_text
 from .elements import Picture, counted

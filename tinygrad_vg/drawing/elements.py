@@ -18,7 +18,8 @@ import numpy as np
 from ..autodiff.core import Edge, Node
 from ..autodiff.scalar import Scalar
 from ..chain.factors import norm
-from ..chain.text import clean, cut
+from ..text.lines import clean, cut
+from ..text.numbers import number
 
 LONGEST_NAME, LONGEST_LABEL = 200, 28
 
@@ -176,11 +177,6 @@ def counted(n: int, what: str) -> str:
 def value(x: Any, digits: int = 4) -> str:
     """One number as itself; an array as its shape and norm."""
     return number(x, digits) if np.shape(x) == () else f"{'×'.join(map(str, np.shape(x)))}, norm {number(norm(x), digits)}"
-
-
-def number(x: Any, digits: int = 4) -> str:
-    """Significant digits, so that nothing but zero prints as 0."""
-    return "0" if x == 0 else format(float(x), f".{digits}g")
 
 
 def heat(x: Any) -> float | None:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Edge, Node
-from ..chain.factors import from_log, norm
-from ..chain.text import clean, cut
-from .elements import LONGEST_LABEL, Arrow, Box, changed, counted, gain, heat, label_of, number, one_line, value
+from ..chain.factors import norm
+from ..text.lines import clean, cut
+from ..text.numbers import from_log, number
+from .elements import LONGEST_LABEL, Arrow, Box, changed, counted, gain, heat, label_of, one_line, value
 
 SHOWN = 3  # names in a list of names
 

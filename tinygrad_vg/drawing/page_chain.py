@@ -11,7 +11,7 @@ from ..autodiff.core import Node
 from ..chain import Chain
 from ..chain.blame_table import ROUNDING
 from ..chain.table import typical_and_worst
-from ..chain.text import clean
+from ..text.lines import clean
 from .elements import Picture, label_of
 from .page_maps import js_number
 

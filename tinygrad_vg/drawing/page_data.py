@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.rows import OPS
+from ..text.numbers import number
 from . import colours
 from .columns import Place, Points
-from .elements import Arrow, Box, Picture, norm, number, value
+from .elements import Arrow, Box, Picture, norm, value
 from .page_maps import Store, array_data, js_number, map_data
 
 LOOKS = ("BLUE", "WHITE", "RED", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN")

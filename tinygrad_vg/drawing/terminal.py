@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..chain.table import WIDTH, figure
-from ..chain.text import clean, cut
+from ..text.lines import clean, cut
+from ..text.numbers import figure
+from ..text.tables import WIDTH
 
 WIDE = 1e3  # the ratio of sizes from which a scale is better logarithmic
 

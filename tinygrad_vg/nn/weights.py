@@ -23,8 +23,8 @@ import numpy as np
 from ..autodiff.core import plain
 from ..autodiff.reductions import numbers_of
 from ..autodiff.scalar import Scalar
+from ..text.files import save_whole
 from .layers import Module, is_buffer, is_leaf
-from .saving import save_whole
 
 Source = tuple[str, int, int]  # the name of an array; which part of its rows, of how many
 Layout = dict[str, list[Source]]  # own name: the sources that add up to it

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Node
-from ..chain.text import Printed
+from ..text.lines import Printed
 from .leaves import gradient, length, parameters_of, value
 
 COLUMNS, MOST, NAME = 6, 16, 20  # of a table: steps shown, rows shown of each kind, width of a name

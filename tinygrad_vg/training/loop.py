@@ -12,7 +12,7 @@ import numpy as np
 from ..autodiff.core import Node, describe
 from ..autodiff.guards import detect_anomaly
 from ..nn.layers import Module
-from ..nn.saving import checked_path
+from ..text.files import checked_path
 from .checkpoint import load_run, save_run
 from .clipping import clip_norm
 from .history import History, measured, radii, state_norms

@@ -1,0 +1,324 @@
+"""The laws of the book of claims: it is complete, it breaks loudly, and it can be read as a ledger, in full, as JSON and as a page."""
+
+import base64
+import json
+import math
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from tinygrad_vg import claims
+from tinygrad_vg.claims.claim import CLAIMS, VERDICTS, Found, Outcome, note
+from tinygrad_vg.cli.main import main
+from tinygrad_vg.text.lines import width
+
+IDS = {f"P{k}" for k in range(1, 27)} | {"P13b"} | {f"C{k}" for k in range(1, 23)}
+SOURCES = {"P26", "C12", "C13"}
+ORDER = sorted(CLAIMS, key=lambda id: (id[0] == "C", int(re.sub(r"\D", "", id)), id))  # the post's, then its comments'
+FIGURES = [pytest.param(id, name, id=f"{id}-{name}") for id, one in CLAIMS.items() for name in one.expected]
+
+
+@pytest.fixture
+def replayed(outcomes, monkeypatch):
+    """The claims as registered, but each gives back what was found before; one that is slow, or has moved, figures amid their ranges."""
+    for id, one in CLAIMS.items():
+        if one.measure:
+            held = id in outcomes and not outcomes[id].moved
+            found = outcomes[id].found if held else Found({name: amid(range) for name, range in one.expected.items()})
+            monkeypatch.setitem(CLAIMS, id, one._replace(measure=lambda found=found: found))
+    return CLAIMS
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        code = main(["claims", *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+def amid(range):
+    low, high = (bound if math.isfinite(bound) else None for bound in (range.low, range.high))
+    return high - 1 if low is None else low + 1 if high is None else (low + high) / 2
+
+
+def outside(range):
+    """The first numbers outside a range, then what is no figure at all."""
+    if math.isfinite(range.high):
+        yield math.nextafter(range.high, math.inf)
+    if math.isfinite(range.low):
+        yield math.nextafter(range.low, -math.inf)
+    yield math.nan
+
+
+def too_wide(text):
+    return [line for line in text.splitlines() if width(line) > 80]
+
+
+# complete
+
+
+def test_the_book_has_49_rows_of_which_3_are_notes_on_sources():
+    listed = subprocess.run([sys.executable, "-m", "tinygrad_vg", "claims", "--list"], capture_output=True, text=True, check=True, encoding="utf-8")
+    heads = re.findall(r"^([PC]\d+b?) +(\w+)( +slow)?$", listed.stdout, re.MULTILINE)
+    ids = [id for id, *_ in heads]
+    assert sorted(IDS - set(ids)) == [], "rows that are missing"
+    assert sorted(ids) == sorted(IDS)  # each once, and no others
+    assert {id for id, verdict, _ in heads if verdict == "source"} == SOURCES
+    assert len(ids) == 49 and len(IDS - SOURCES) == 46
+
+
+@pytest.mark.parametrize("id", CLAIMS)
+def test_a_row_is_a_sentence_a_verdict_an_answer_and_the_figures_that_decide(id):
+    one = CLAIMS[id]
+    assert one.verdict in VERDICTS and (one.verdict == "source") == (id in SOURCES)
+    assert one.sentence[0].isupper() or not one.sentence[0].isalpha()
+    assert one.sentence.endswith((".", "?", "!", "”")) and one.answer.rstrip(")”").endswith((".", "!"))
+    assert bool(one.measure) == bool(one.expected) == (id not in SOURCES)
+    for range in one.expected.values():
+        assert range.low <= range.high and (math.isfinite(range.low) or math.isfinite(range.high))
+
+
+def test_no_sentence_is_claimed_twice():
+    assert len({one.sentence for one in CLAIMS.values()}) == len({one.answer for one in CLAIMS.values()}) == len(CLAIMS)
+
+
+def test_an_id_is_used_once_and_only_known_verdicts_are_entered():
+    for id, verdict in (("P4", "source"), ("P99", "maybe"), ("P99", "true")):  # taken; no verdict; true, but nothing measured
+        with pytest.raises(ValueError, match="an id is used once"):
+            note(id, verdict, "A sentence.", "An answer.")
+    assert "P99" not in CLAIMS
+
+
+@pytest.mark.parametrize("id", [id for id, one in CLAIMS.items() if not one.slow])
+def test_every_figure_is_where_it_must_be_and_there_is_something_to_see(outcomes, id):
+    one = outcomes[id]
+    assert one.moved == [], one.found.lines
+    if id not in SOURCES:
+        figure = claims.picture(one.found)
+        assert figure is not None and any(ax.has_data() or ax.patches or ax.texts for ax in figure.axes)
+        assert one.found.curves or one.found.chain is not None or one.found.picture
+        assert all(len(x) == len(y) > 2 and all(one.found.axes) for x, y in one.found.curves.values())
+
+
+def test_the_fast_claims_take_less_than_five_minutes(outcomes):
+    assert sum(one.seconds for one in outcomes.values()) < 300
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", [id for id, one in CLAIMS.items() if one.slow])
+def test_the_slow_claims_hold_too(id):
+    one = claims.outcome(CLAIMS[id])
+    assert one.moved == [], one.found.lines
+    assert claims.picture(one.found) is not None
+
+
+@pytest.mark.slow
+def test_measured_again_every_figure_is_the_same(outcomes):
+    again = {one.claim.id: one.found.figures for one in claims.run(claims.chosen())}
+    np.testing.assert_equal(again, {id: one.found.figures for id, one in outcomes.items()})
+
+
+# breaking loudly
+
+
+@pytest.mark.parametrize("id, name", FIGURES)
+def test_a_figure_that_leaves_its_range_moves_the_claim(replayed, run, monkeypatch, id, name):
+    one = replayed[id]
+    found, range = one.measure(), one.expected[name]
+    assert one.run().moved == []
+    others = {key: x for key, x in found.figures.items() if key != name}
+    for figures in (*({**found.figures, name: x} for x in outside(range)), others):
+        shifted = one._replace(measure=lambda figures=figures: found._replace(figures=figures))
+        outcome = claims.outcome(shifted)
+        assert [sentence.startswith(f"{name} is ") for sentence in outcome.moved] == [True]
+        assert outcome.verdict == "MOVED" != one.verdict
+        book = claims.ledger([outcome])
+        assert book.split()[:2] == [id, "MOVED"] and f"MOVED: {id}" in book and f"! {outcome.moved[0]}" in " ".join(book.split())
+    monkeypatch.setitem(CLAIMS, id, shifted)  # once to the end: the figure left out
+    assert_loud(run(id), id, name)
+
+
+@pytest.mark.parametrize("id", [id for id in CLAIMS if id not in SOURCES])
+def test_the_command_ends_with_1_if_the_deciding_figure_moves_by_a_hair_or_is_nan(replayed, run, monkeypatch, id):
+    one = replayed[id]
+    name, range = next(iter(one.expected.items()))
+    for x in outside(range):
+        found = one.measure()._replace(figures={**one.measure().figures, name: x})
+        monkeypatch.setitem(CLAIMS, id, one._replace(measure=lambda found=found: found))
+        assert_loud(run(id), id, name)
+
+
+def assert_loud(result, id, name):
+    code, out, err = result
+    assert code == 1
+    assert err == f"tinygrad_vg: the figures of {id} have moved\n"
+    assert f"{id}: MOVED" in out and f"!! {name} = " in " ".join(out.split())
+
+
+@pytest.mark.parametrize("id, name", FIGURES)
+def test_the_ends_of_a_range_belong_to_it_and_its_text_tells_them(id, name):
+    range = CLAIMS[id].expected[name]
+    for bound in (range.low, range.high):
+        assert bound in range
+    assert all(x not in range for x in outside(range))
+    assert float(math.isfinite(range.low)) + math.isfinite(range.high) == (1 if range.text.startswith("at ") else 2)
+
+
+def test_a_measurement_that_raises_counts_as_moved_and_stops_no_other(replayed, run, monkeypatch):
+    broken = next(iter(replayed))
+
+    def measure():
+        raise ZeroDivisionError("a broken measurement")
+
+    monkeypatch.setitem(CLAIMS, broken, CLAIMS[broken]._replace(measure=measure))
+    code, out, err = run()
+    assert code == 1 and err == f"tinygrad_vg: the figures of {broken} have moved\n"
+    heads = re.findall(r"^([PC]\d+b?) +(\w+)", out, re.MULTILINE)
+    assert heads == [(id, "MOVED" if id == broken else CLAIMS[id].verdict) for id in ORDER if not CLAIMS[id].slow]
+    assert f"MOVED: {broken}" in out
+    assert "ZeroDivisionError: a broken measurement" in run(broken)[1]
+
+
+def test_ctrl_c_ends_the_run(replayed, run, monkeypatch):
+    def measure():
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(CLAIMS, "P4", CLAIMS["P4"]._replace(measure=measure))
+    assert run()[::2] == (130, "tinygrad_vg: interrupted\n")
+
+
+# reading
+
+
+@pytest.fixture
+def untouched(monkeypatch):
+    """Claims that note when one of them is measured."""
+    measured = []
+    for id, one in CLAIMS.items():
+        if one.measure:
+            monkeypatch.setitem(CLAIMS, id, one._replace(measure=lambda id=id: measured.append(id) or Found({})))
+    return measured
+
+
+def test_the_list_runs_nothing(untouched, run):
+    code, out, err = run("--list", "--slow")
+    assert (code, err, untouched, too_wide(out)) == (0, "", [], [])
+    assert re.findall(r"^([PC]\d+b?) ", out, re.MULTILINE) == ORDER
+    assert run("--list", "p4")[1] == claims.listed([CLAIMS["P4"]]) + "\n"
+
+
+@pytest.mark.parametrize("arguments, told", [(["P4", "Q7"], "there is no claim Q7; the claims are "), (["--html", "page.txt"], ".html")])
+def test_what_cannot_be_done_is_one_line_and_nothing_is_run(untouched, run, arguments, told):
+    code, out, err = run(*arguments)
+    assert (code, out, untouched) == (1, "", [])
+    assert told in err and err.count("\n") == 1 and err.endswith("\n")
+
+
+def test_ids_are_taken_in_any_case_and_slow_ones_run_only_if_named_or_asked_for():
+    assert [one.id for one in claims.chosen(["p4"])] == ["P4"]
+    assert claims.chosen(list(map(str.swapcase, CLAIMS))) == claims.chosen(slow=True) == [CLAIMS[id] for id in ORDER]
+    assert claims.chosen() == [CLAIMS[id] for id in ORDER if not CLAIMS[id].slow]
+
+
+def test_the_ledger_keeps_to_80_columns_and_ends_with_a_count(replayed, run):
+    code, out, err = run()
+    assert (code, err, too_wide(out)) == (0, "", [])
+    measured = sum(one.measure is not None for one in claims.chosen())
+    end = out.split("\n\n")[-1]
+    assert f"{measured} claims measured in" in end and f"{len(SOURCES)} notes on sources" in end
+    assert "every figure is where it must be" in " ".join(end.split())
+
+
+@pytest.mark.parametrize("id", [id for id, one in CLAIMS.items() if not one.slow])
+def test_in_full_and_with_every_figure_moved_a_claim_keeps_to_80_columns(outcomes, id):
+    one = outcomes[id]
+    assert too_wide(claims.full(one)) == []
+    assert too_wide(claims.ledger([one._replace(found=Found(dict.fromkeys(one.claim.expected, -math.pi * 1e-100)))])) == []
+
+
+def test_json_is_one_valid_document_with_every_digit(replayed, run):
+    code, out, err = run("--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    assert [row["id"] for row in document] == [one.id for one in claims.chosen()]
+    for row in document:
+        one = claims.outcome(CLAIMS[row["id"]])
+        assert {name: float(x) for name, x in row["figures"].items()} == pytest.approx(dict(one.found.figures), rel=0, abs=0, nan_ok=True)
+        assert {name: tuple(map(float, bounds)) for name, bounds in row["expected"].items()} == {name: range[:2] for name, range in one.claim.expected.items()}
+        assert (row["verdict"], row["sentence"], row["answer"], row["moved"]) == (one.claim.verdict, one.claim.sentence, one.claim.answer, [])
+
+
+def test_json_is_valid_if_figures_are_nan_or_infinite_too(replayed, run, monkeypatch):
+    monkeypatch.setitem(CLAIMS, "P4", CLAIMS["P4"]._replace(measure=lambda: Found({"0.25^10": math.nan, "slope at 0": math.inf})))
+    code, out, err = run("P4", "--json")
+    (row,) = json.loads(out, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    assert code == 1 and row["verdict"] == "MOVED" and len(row["moved"]) == 3
+    assert row["figures"] == {"0.25^10": "nan", "slope at 0": "inf"}
+
+
+class Page(HTMLParser):
+    """Checks that every element that is opened is closed, and keeps what could make a request."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.links, self.images, self.ids = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        assert tag not in ("script", "link", "iframe", "object", "embed")
+        self.links += [value for name, value in attributes.items() if name in ("src", "href", "srcset", "data", "action", "poster")]
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.images += [attributes["src"]] if tag == "img" else []
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def svg_of(source):
+    head, coded = source.split(",", 1)
+    assert head == "data:image/svg+xml;base64"
+    return ElementTree.fromstring(base64.b64decode(coded))
+
+
+def test_the_page_is_well_formed_makes_no_request_and_has_a_picture_of_each_claim(replayed, outcomes, run, tmp_path):
+    assert run("--html", str(tmp_path / "book.html"))[::2] == (0, "")
+    text = (tmp_path / "book.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.ids == list(outcomes)
+    assert "default-src 'none'" in text and not re.search(r"url\(|@import", text)
+    assert len(page.images) == sum(claims.picture(one.measure()) is not None for one in claims.chosen() if one.measure)
+    assert [link for link in page.links if link not in page.images] == [f"#{id}" for id in page.ids]  # places on the page itself
+    for image in map(svg_of, page.images):
+        named = [value for node in image.iter() for name, value in node.attrib.items() if name.endswith(("href", "src"))]
+        assert all(value.startswith(("#", "data:")) for value in named)
+
+
+def test_without_matplotlib_the_page_comes_without_pictures(outcomes, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    page = Page(claims.page([outcomes["P4"]]))
+    assert (page.ids, page.images) == (["P4"], [])
+
+
+def test_what_a_claim_prints_cannot_break_the_page():
+    hostile = CLAIMS["P4"]._replace(sentence="</h2><script>a & b</script>", answer='<img src="http://x">')
+    page = Page(claims.page([Outcome(hostile, Found({"<b>": 1.0}, lines="</pre><iframe>"), 0.0)]))
+    assert page.links == ["#P4"]
+
+
+def test_progress_goes_to_stderr_and_is_wiped(replayed, capsys):
+    list(claims.run(claims.chosen(["P4"]), progress=True))
+    printed = capsys.readouterr()
+    assert printed.out == "" and "1 of 1: P4" in printed.err and printed.err.endswith(" \r") and "\n" not in printed.err

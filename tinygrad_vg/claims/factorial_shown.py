@@ -1,0 +1,109 @@
+"""What does the factorial look like?  Four tables in 80 columns, a verdict from their numbers, and a picture."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .recurrences import Cell, moments
+
+COLOURS = {"linear": "#7a7a7a", "tanh": "#4a86c8", "relu": "#c99700", "sigmoid": "#c8504a"}
+
+
+def page(found: Any) -> str:
+    """Slopes, attribution, growth, counter-examples, verdict."""
+    blocks = [slopes(found), attributions(found), growth(found), examples(found), verdict(found)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def slopes(found: Any) -> str:
+    """One row for each activation and scale, untied and tied beside each other."""
+    n = len(next(iter(found.parts.values())))
+    heads = "".join(f"{tying:>9}{'sd':>5}{'φ′':>6}{'|W|':>6}{'align':>6}" for tying in ("untied", "tied"))
+    lines = [f"nats per step back: width {found.N}, {found.T} steps, {n} draws", f"activation  s {heads}"]
+    for activation, _, s in [cell for cell in found.parts if cell[1] == "untied"]:
+        lines.append(f"{activation:9} {s:<4.3g}" + "".join(group(found, (activation, tying, s)) for tying in ("untied", "tied")))
+    dead = sum(map(found.dead, found.parts))
+    note = [f"{dead} gradients became exactly zero and are left out"] if dead else []
+    return "\n".join([*lines, *note, "φ′: slopes of the activation; |W|: size of the weights; align: direction"])
+
+
+def group(found: Any, cell: Cell) -> str:
+    total, sd = moments(found.slopes(cell))
+    sizes = "".join(f"{nats + 0.0:+6.2f}" for nats in found.means(cell))
+    return f"{total:+9.3f} {f'{sd:.3f}'.lstrip('0'):>4}{sizes}"
+
+
+def attributions(found: Any) -> str:
+    """The difference from the base, split among the factors, ± its standard error."""
+    if not found.targets():
+        return ""
+    head = f"{'':20}{'activation':>15}{'tying':>15}{'scale':>15}{'sum':>9}"
+    lines = ["from (linear, untied, 1) to …: Shapley parts of the change, ± standard error", head]
+    for target in found.targets():
+        parts = list(found.attribution(target).values())
+        cells = [f"{mean:+.3f} ±{se:5.3f}" for mean, se in map(mean_and_error, parts)]
+        name, change = f"({target[0]}, {target[1]}, {target[2]:g})", mean_and_error(sum(parts))[0]
+        lines.append(f"{name:20}" + "".join(f"{cell:>15}" for cell in cells) + f"{change:+9.3f}")
+    return "\n".join(lines)
+
+
+def mean_and_error(x: Any) -> tuple[float, float]:
+    """The mean of what is finite, and its standard error."""
+    mean, sd = moments(x)
+    return mean, sd / math.sqrt(max(np.isfinite(x).sum(), 1))
+
+
+def growth(found: Any) -> str:
+    """The sd of the log gain at each T, and the exponent."""
+    if not found.growth:
+        return ""
+    lengths = "".join(f"{f'T={T}':>9}" for T in found.growth[0]["T"])
+    lines = ["how the log gain spreads over draws: sd in nats, and p of sd ~ T^p", f"{'':24}{lengths}{'p':>8}"]
+    for row in found.growth:
+        sds = "".join(f"{sd:9.2f}" for sd in row["sd"])
+        lines.append(f"{row['activation']:9} {row['scale']:<6.3g} {row['tying']:7}{sds}{row['exponent']:8.2f}")
+    return "\n".join(lines)
+
+
+def examples(found: Any) -> str:
+    """One row for each counter-example."""
+    lines = [f"{'sentence':21}{'but':30}{'log gain':>13}{'φ′':>8}{'W':>8}"]
+    for row in found.examples:
+        at = f"{row['log gain']:+.2f}" + (f" ±{row['sd']:.2f}" if row["sd"] >= 0.005 else "")
+        lines.append(f"{row['claim']:21}{row['network']:30}{at:>13}{row['slopes'] + 0.0:+8.2f}{row['weights'] + 0.0:+8.2f}")
+    return "\n".join(lines)
+
+
+def verdict(found: Any) -> str:
+    """Is it the sigmoid, or tying?  Answered by the figures above."""
+    if ("sigmoid", "tied", 1.0) not in found.targets():
+        return ""
+    parts = {k: moments(x)[0] for k, x in found.attribution(("sigmoid", "tied", 1.0)).items()}
+    first = f"On the mean: the sigmoid {parts['activation']:+.3f} nats a step, tying {parts['tying']:+.3f}."
+    p = {tying: [row["exponent"] for row in found.growth if row["tying"] == tying] for tying in ("untied", "tied")}
+    if not p["tied"]:
+        return first
+    untied, tied = np.mean(p["untied"]), np.mean(p["tied"])
+    return f"{first}\nOn the spread: sd ~ T^{untied:.2f} untied, T^{tied:.2f} tied (½: errors average out)."
+
+
+def picture(found: Any, ax: Any = None) -> Any:
+    """Slope against scale, one colour per activation, tied solid, untied dashed, sd as bars; the Figure."""
+    from ..drawing.axes import new_axes, words
+
+    ax = new_axes()[0] if ax is None else ax
+    for activation in dict.fromkeys(cell[0] for cell in found.parts):
+        for tying, look in (("untied", "--o"), ("tied", "-s")):
+            cells = sorted(cell for cell in found.parts if cell[:2] == (activation, tying))
+            means, sds = zip(*(moments(found.slopes(cell)) for cell in cells))
+            shown = {"color": COLOURS.get(activation), "label": f"{activation}, {tying}", "markersize": 4, "capsize": 2}
+            ax.errorbar([cell[2] for cell in cells], means, sds, fmt=look, **shown)
+    ax.axhline(0, color="#888888", linewidth=0.8)
+    ax.set_xscale("log")
+    ax.set_xticks(scales := sorted({cell[2] for cell in found.parts}), [f"{s:g}" for s in scales])
+    ax.minorticks_off()
+    words(ax, "The activation and the scale set the slope; tying hardly does", "scale s of the weights", "nats per step back", outside=True)
+    return ax.figure

@@ -1,0 +1,211 @@
+"""Which remedy helps, against what, and at what price?  One task for each family, one set of seeds, every remedy.
+
+Recurrent nets learn the order of two symbols (temporal_order), deep ones to imitate a teacher; a family shares Adam's rate. For each:
+
+    typical, worst  ln (|J|_F / √n) and ln σ_max of the Jacobian J from the last state (layer) to the first, in nats per step
+    reach           steps back until the typical gain is below 1/1000      trained  the typical gain once more, after training
+    right           share of fresh examples it gets right                   cost     processor time of an update, plain = 1
+
+    J  Jacobian      h  state      c  memory      T  steps      L  hidden layers
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff.core import plain
+from ..autodiff.guards import no_grad
+from ..autodiff.structure import reshape
+from ..nn.losses import cross_entropy
+from ..nn.recurrent import unroll
+from ..training.clipping import clip_norm, clip_value
+from ..training.datasets import teacher
+from ..training.learning import Recurrent, for_seeds
+from ..training.leaves import length
+from ..training.loop import Diverged, fit
+from ..training.optimisers import Adam
+from ..training.penalties import l2_penalty
+from ..training.tasks import Batches, one_hot, temporal_order
+from .gains import FRESH, gains
+from .remedies import CLASSES, FEATURES, ORDERS, PLAIN, REMEDIES, Remedy
+
+Row = dict[str, Any]
+
+
+class Setting(NamedTuple):
+    """How much is run: T steps, L layers, seeds, updates of so many examples (deep: twice as many), Adam's rate for both families."""
+
+    T: int = 16
+    L: int = 10
+    seeds: int = 3
+    updates: int = 120
+    batch: int = 20
+    rates: tuple[float, float] = (0.01, 0.003)
+
+
+FAST, FULL = Setting(), Setting(T=30, L=20, seeds=5, updates=500)
+
+
+def run(setting: Setting = FAST, remedies: Sequence[Remedy] = REMEDIES) -> Laboratory:
+    """Every remedy measured, trained, measured again; on a free core FAST takes some ten seconds, FULL a minute and a half.
+
+    ValueError for names that do not tell the remedies of a family apart.
+    """
+    if len({(r.family, r.name) for r in remedies}) < len(remedies):
+        raise ValueError("two remedies of one family have the same name, so their rows could not be told apart")
+    rows = [measured(remedy, setting) for remedy in remedies]
+    first = {row["family"]: row["seconds per update"] for row in rows if row["remedy"] == PLAIN[row["family"]]}
+    for row in rows:
+        row["cost"] = row["seconds per update"] / first.get(row["family"], math.nan)
+    return Laboratory(setting, rows, clipping(setting))
+
+
+def measured(remedy: Remedy, setting: Setting) -> Row:
+    """One row: the gain at the start, the training, the gain after it."""
+    seeds = range(setting.seeds)
+    model = remedy.make(setting.L, seeds=seeds)
+    singles = [remedy.make(setting.L, rng=seed) for seed in seeds]
+    start = [gains(single, setting, seed) for seed, single in zip(seeds, singles)]
+    right, seconds, note = trained(model, remedy, setting)
+    end = [gains(taken_out(model, single, k), setting, seed) for k, (seed, single) in enumerate(zip(seeds, singles))]
+    row: Row = {"remedy": remedy.name, "family": remedy.family, "change": remedy.change}
+    row |= {"typical": mean(g.typical[-1] / g.steps[-1] for g in start), "worst": mean(g.worst[-1] / g.steps[-1] for g in start)}
+    row |= {"sd": float(np.std([g.typical[-1] / g.steps[-1] for g in start], ddof=min(1, setting.seeds - 1)))}
+    row |= {"reach": mean(g.reach for g in start), "longest": start[0].steps[-1]}
+    row |= {"trained": mean(g.typical[-1] / g.steps[-1] for g in end)}
+    chance = 1 / (CLASSES if remedy.family == "deep" else ORDERS)
+    row |= {"right": right, "solved": sum(r > (1 + chance) / 2 for r in right), "of": len(right), "note": note}
+    return {**row, "seconds per update": seconds}
+
+
+def taken_out(model: Any, single: Any, k: int) -> Any:
+    """Run k of a model with an axis of seeds, put into `single`, a model without."""
+    leaves = model.parameters()
+    for name, leaf in single.parameters().items():
+        leaf.data = leaves[name].data[k]
+    return single
+
+
+def mean(numbers: Iterator[float]) -> float:
+    return float(np.mean(list(numbers)))
+
+
+def task(family: str, setting: Setting, batch: int, rng: Any) -> Batches:
+    """Every seed its own examples: sequences (T, seeds, batch, n), or points (seeds, batch, n) of one teacher."""
+    if family == "recurrent":
+        return for_seeds(temporal_order, setting.T, setting.seeds, batch, rng)
+    batches = teacher(FEATURES, CLASSES, setting.seeds * batch, rng=0)
+    split = lambda points, labels: (points.reshape(setting.seeds, batch, -1), labels.reshape(setting.seeds, batch))  # noqa: E731
+    return Batches(lambda rng: split(*batches.draw(rng)), rng)
+
+
+def trained(model: Any, remedy: Remedy, setting: Setting) -> tuple[list[float], float, str]:
+    """Train all seeds at once: what each gets right of 500 fresh examples, processor seconds per update, and what went wrong."""
+    begin, note = time.process_time(), ""
+    if not model.parameters().keys() - {"readout.W", "readout.b"}:
+        fit_readout(model, setting)
+    else:
+
+        def loss(model: Any, batch: Any) -> Any:
+            logits, labels = answered(model, batch[0]), batch[1].ravel()
+            total = setting.seeds * cross_entropy(reshape(logits, (labels.size, -1)), labels)
+            return total + l2_penalty(model, remedy.decay) if remedy.decay else total
+
+        deep = remedy.family == "deep"
+        batch, rate = setting.batch * (1 + deep), setting.rates[deep]
+        try:
+            with np.errstate(all="ignore"):
+                options: Any = {"clip": remedy.clip, "record": setting.updates}
+                fit(model, loss, task(remedy.family, setting, batch, 1), Adam(model, rate), setting.updates, **options)
+        except Diverged as error:
+            note = f"diverged at update {error.step}"
+    seconds = (time.process_time() - begin) / setting.updates
+    inputs, labels = next(task(remedy.family, setting, 500, FRESH))
+    with no_grad(), np.errstate(all="ignore"):
+        right = np.mean(np.argmax(plain(answered(model.eval(), inputs)), axis=-1) == labels, axis=1)
+    model.train()
+    return right.tolist(), seconds, note
+
+
+def answered(model: Any, inputs: Any) -> Any:
+    """The logits."""
+    return model(inputs)[0] if isinstance(model, Recurrent) else model(inputs)
+
+
+def fit_readout(model: Recurrent, setting: Setting) -> None:
+    """What an echo state network does instead: the readout by ridge regression, on the sequences that the others are trained on."""
+    start, seen = np.zeros((setting.seeds, setting.batch, model.cell.n_hidden)), []
+    for inputs, labels in islice(task("recurrent", setting, setting.batch, 1), setting.updates):
+        seen.append((plain(unroll(model.cell, inputs, start)[-1]), one_hot(labels, ORDERS)))
+    last, answers = (np.concatenate(each, axis=1) for each in zip(*seen))
+    fitted = [model.cell.fit(H, Y, washout=0, ridge=1e-4) for H, Y in zip(last, answers)]
+    model.readout.W.data, model.readout.b.data = np.stack([f.W.data for f in fitted]), np.stack([f.b.data for f in fitted])
+
+
+def clipping(setting: Setting) -> Row:
+    """What clipping does to a gradient that vanished: |∂loss/∂W| of the first and the last layer of a sigmoid net, before and after.
+
+    The thresholds are half the gradient's length, and half its largest entry, so that both have something to cut.
+    """
+    net = next(r for r in REMEDIES if r.family == "deep" and r.name == "sigmoid").make(setting.L, rng=0)
+    points, labels = next(teacher(FEATURES, CLASSES, 64, rng=0))
+    found: Row = {}
+    for how in ("before", "by norm", "by value"):
+        for leaf in net.parameters().values():
+            leaf.zero_grad()
+        cross_entropy(net(points), labels).backward()
+        every = [leaf.grad for leaf in net.parameters().values()]
+        if how == "by norm":
+            clip_norm(net, length(every) / 2)
+        elif how == "by value":
+            clip_value(net, max(float(np.max(np.abs(g))) for g in every) / 2)
+        found[how] = [float(np.linalg.norm(net.layer(k).W.grad)) for k in (1, net.depth)]
+    return found
+
+
+class Laboratory:
+    """What `run` found: .rows, one per remedy, and .clipping, the gradients before and after it; .friends() judges the false friends."""
+
+    def __init__(self, setting: Setting, rows: list[Row], clipping: Row):
+        self.setting, self.rows, self.clipping = setting, rows, clipping
+
+    def row(self, family: str, remedy: str) -> Row | None:
+        """The row of that name, if it was run."""
+        return next((row for row in self.rows if (row["family"], row["remedy"]) == (family, remedy)), None)
+
+    def friends(self) -> dict[str, bool | None]:
+        """{sentence: whether the figures here bear it out}; None where its rows were not run.
+
+        L2 is judged on the deep sigmoid net, whose gradient vanishes; in the recurrent tanh net, which learns, a short run goes either way.
+        """
+        vanishing, l2 = self.row("deep", PLAIN["deep"]), self.row("deep", "L2")
+        relu, norm = self.row("deep", "ReLU, He"), self.row("deep", "batch norm, ReLU")
+        before, by_norm, by_value = (self.clipping[how] for how in ("before", "by norm", "by value"))
+        same = math.isclose(by_norm[0] / by_norm[1], before[0] / before[1], rel_tol=1e-9)
+        return {
+            "L2 worsens vanishing": l2["trained"] < vanishing["trained"] if vanishing and l2 else None,
+            "batch norm makes deep ReLU nets explode": norm["typical"] > max(0, relu["typical"]) + 0.05 if relu and norm else None,
+            "clipping does not restore what vanished": same and by_norm[0] < before[0] >= by_value[0],
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and text; a reach that is longer than what was measured as 'inf'."""
+        rows = [{k: str(x) if isinstance(x, float) and not math.isfinite(x) else x for k, x in row.items()} for row in self.rows]
+        return {"setting": self.setting._asdict(), "rows": rows, "clipping": self.clipping, "friends": self.friends()}
+
+    def plot(self, axes: Any = None) -> Any:
+        """Nats per step at the start and after training, coloured by success; needs matplotlib. Returns the Figure."""
+        from .laboratory_shown import picture
+
+        return picture(self, axes)
+
+    def __str__(self) -> str:
+        from .laboratory_shown import page
+
+        return page(self)

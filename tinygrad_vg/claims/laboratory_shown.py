@@ -1,0 +1,114 @@
+"""What does the laboratory look like?  One table in 80 columns, remarks that its figures decide, and one picture."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+from ..text.numbers import figure
+
+TITLES = {
+    "recurrent": "the order of two symbols in {T} steps, 32 units",
+    "deep": "a teacher of 5 classes, {L} layers of 32 units",
+}
+HEADS = ("remedy", "typical", "worst", "reach", "trained", "right", "solved", "cost")
+LEGEND = """\
+typical, worst: ln gain per step (layer) back at the start, of a random gradient
+and of the luckiest; reach: steps until the typical gain is below 1/1000;
+trained: typical after training; right: share of fresh examples; solved: seeds
+past half-way from chance to all; cost: time of an update, the plain one's = 1"""
+
+
+def page(found: Any) -> str:
+    """The table, family by family, and the remarks."""
+    s = found.setting
+    lines = [f"{s.seeds} seeds, {s.updates} updates of Adam, the same data for all of a family"]
+    for (family, title), rate in zip(TITLES.items(), s.rates):
+        rows = [row for row in found.rows if row["family"] == family]
+        if rows:
+            lines += ["", f"{family}: {title.format(T=s.T, L=s.L)} (rate {rate:g})", line(HEADS), *(line(cells(row)) for row in rows)]
+    return "\n".join([*lines, "", LEGEND, "", *remarks(found)])
+
+
+def line(cells: tuple[str, ...]) -> str:
+    shown = "".join(f"{cell:>{width}}" for cell, width in zip(cells[1:], (8, 8, 8, 9, 7, 8, 7)))
+    return "".join([f"{cells[0]:18}", shown, *(f"\n  {note}" for note in cells[8:])])
+
+
+def cells(row: Any) -> tuple[str, ...]:
+    """A row of the table as text."""
+    reach = f"{row['reach']:.0f}" if math.isfinite(row["reach"]) else f"> {row['longest']}"
+    gains = (f"{row['typical']:+.3f}", f"{row['worst']:+.3f}", reach, f"{row['trained']:+.3f}")
+    outcome = (f"{sum(row['right']) / len(row['right']):.2f}", f"{row['solved']}/{row['of']}", f"{row['cost']:.1f}")
+    return (row["remedy"], *gains, *outcome, *([row["note"]] if row["note"] else []))
+
+
+def remarks(found: Any) -> list[str]:
+    """The false friends, each with the figures that decide; a sentence that they do not bear out says so."""
+    lines = ["False friends"]
+    for sentence, holds in found.friends().items():
+        if holds is not None:
+            said = f"{sentence if holds else 'Not seen here: ' + sentence}. {WHY[sentence](found)}"
+            lines += textwrap.wrap(said, 78, initial_indent="- ", subsequent_indent="  ")
+    return lines
+
+
+def decay(found: Any) -> str:
+    """L2: the typical gain per step after training, without and with it, where the gradient vanishes and where it hardly does."""
+    pairs = [(family, found.row(family, plain), found.row(family, "L2")) for family, plain in (("deep", "sigmoid"), ("recurrent", "tanh"))]
+    told = [f"{family} {a['trained']:+.2f} without, {b['trained']:+.2f} with it" for family, a, b in pairs if a and b]
+    why = "It shrinks the weights, a factor of every step: nats per step after training,"
+    return f"{why} {'; '.join(told)}."
+
+
+def norms(found: Any) -> str:
+    """Batch norm: nats per layer, with and without, and the factor over all layers."""
+    a, b = (found.row("deep", name) or {} for name in ("ReLU, He", "batch norm, ReLU"))
+    total, n = figure(math.exp(b["typical"] * b["longest"])), b["longest"]
+    wide = "in wide nets +0.192, Yang et al. 2019"
+    return f"{b['typical']:+.3f} nats a layer, {a['typical']:+.3f} without it: × {total} over {n} layers ({wide})."
+
+
+def clipped(found: Any) -> str:
+    """Clipping: the first layer's gradient and the last one's, before and after."""
+    told = [f"{how} {figure(first)} and {figure(last)}" for how, (first, last) in found.clipping.items()]
+    return f"|∂loss/∂W| of a sigmoid net's first and last layer: {', '.join(told)}. It only shortens."
+
+
+WHY = {"L2 worsens vanishing": decay, "batch norm makes deep ReLU nets explode": norms, "clipping does not restore what vanished": clipped}
+
+
+def picture(found: Any, axes: Any = None) -> Any:
+    """Per family: a hollow dot where the typical gain starts, a full one where training leaves it, the redder the fewer are right."""
+    from ..drawing.axes import new_axes
+
+    families = [family for family in TITLES if any(row["family"] == family for row in found.rows)]
+    own = axes is None
+    axes = new_axes(len(families)) if own else list(axes)
+    for ax, family in zip(axes, families):
+        panel(ax, family, [row for row in found.rows if row["family"] == family])
+    if own:
+        axes[0].figure.set_size_inches(7.5, 1.2 + 0.23 * len(found.rows))
+    return axes[0].figure
+
+
+def panel(ax: Any, family: str, rows: list[Any]) -> None:
+    """One family: remedies from top to bottom, nats per step to the right, linear near 0."""
+    from ..drawing.axes import words
+    from ..drawing.colours import BLUE, GREY, RED, mix
+
+    for y, row in enumerate(rows[::-1]):
+        right = sum(row["right"]) / len(row["right"])
+        colour = mix(RED, BLUE, min(1.0, max(0.0, (right - 0.2) / 0.8)))
+        ax.plot([row["typical"], row["trained"]], [y, y], color=GREY, linewidth=1)
+        ax.plot(row["typical"], y, "o", color=colour, markerfacecolor="none", label="at the start" if not y else None)
+        ax.plot(row["trained"], y, "o", color=colour, label="after training" if not y else None)
+        ax.text(1.01, y, f"{right:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=8, color=GREY)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set_xscale("symlog", linthresh=0.5, linscale=1.5)
+    ticks = (-8, -4, -2, -1, -0.5, -0.25, 0, 0.25, 0.5)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_yticks(range(len(rows)), [row["remedy"] for row in rows[::-1]])
+    words(ax, f"{family}: what a step does to the gradient; at the right edge, the share right", "nats per step, typical", "")

@@ -1,0 +1,177 @@
+"""How is the book of claims read?  As a ledger, one claim in full, one JSON document, or one page with pictures.
+
+Running a claim never stops the others: one that raises counts as moved, with the error in place of its figures.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..drawing import plot, terminal_plot
+from ..drawing.axes import line, new_axes, words
+from ..drawing.terminal import WIDE
+from ..text.lines import cut
+from ..text.numbers import number
+from .claim import CLAIMS, VERDICTS, Claim, Found, Outcome
+
+WIDTH = 80
+COLOURS = ("#4d8fc4", "#c9553f", "#009e73", "#e69f00", "#8a63a8", "#808080")  # readable on a white page and on a dark one
+
+
+def chosen(ids: Iterable[str] = (), slow: bool = False) -> list[Claim]:
+    """The claims of these ids, or all of them (the slow ones only if asked for); ValueError for an id there is none of."""
+    wanted = [id.upper() for id in ids]
+    claims = sorted(CLAIMS.values(), key=place)
+    if unknown := [id for id in wanted if id not in names()]:
+        raise ValueError(f"there is no claim {unknown[0]}; the claims are {', '.join(claim.id for claim in claims)}")
+    return [claim for claim in claims if (claim.id.upper() in wanted if wanted else slow or not claim.slow)]
+
+
+def place(claim: Claim) -> tuple:
+    """Where it stands in the debate: the post's claims (P) first, then those of the comments (C), each in their order."""
+    number = re.findall(r"\d+", claim.id)[0]
+    return claim.id[0] != "P", int(number), claim.id
+
+
+def names() -> set[str]:
+    return {id.upper() for id in CLAIMS}
+
+
+def run(claims: Iterable[Claim], progress: bool = False) -> Iterator[Outcome]:
+    """Measure one claim after the other. progress: say on stderr which one is running."""
+    claims = list(claims)
+    for k, claim in enumerate(claims, 1):
+        if progress:
+            print(f"\r{k} of {len(claims)}: {claim.id:<5}", end="", file=sys.stderr, flush=True)
+        yield outcome(claim)
+    if progress:
+        print("\r" + " " * 20 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def outcome(claim: Claim) -> Outcome:
+    """The outcome of one claim; an error becomes one, too."""
+    try:
+        with np.errstate(all="ignore"):
+            return claim.run()
+    except Exception as error:
+        return Outcome(claim, Found({}, lines=f"{type(error).__name__}: {error}"), 0.0)
+
+
+def ledger(outcomes: Iterable[Outcome]) -> str:
+    """Two lines and more for each claim: verdict, the figure that decides and its tolerance; the sentence."""
+    outcomes = list(outcomes)
+    measured = [one for one in outcomes if one.claim.measure]
+    moved = [one.claim.id for one in measured if one.moved]
+    seconds, notes = sum(one.seconds for one in measured), len(outcomes) - len(measured)
+    told = f"{len(measured)} claims measured in {seconds:.0f} s, {notes} notes on sources"
+    end = f"MOVED: {', '.join(moved)}" if moved else "every figure is where it must be"
+    return "\n".join([*map(row, outcomes), "", *folded(f"{told}; {end}", 0)])
+
+
+def row(one: Outcome) -> str:
+    head = f"{one.claim.id:<5}{one.verdict:<7}{cut(one.deciding, WIDTH - 12)}"
+    return "\n".join([head, *(part for line in one.moved for part in folded(f"! {line}")), *folded(one.claim.sentence)])
+
+
+def folded(text: str, indent: int = 12) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent)
+
+
+def listed(claims: Iterable[Claim]) -> str:
+    """The claims, without running any."""
+    return "\n".join("\n".join([f"{c.id:<5}{c.verdict:<7}{'slow' * c.slow}".rstrip(), *folded(c.sentence, 5)]) for c in claims)
+
+
+def full(one: Outcome) -> str:
+    """One claim with every figure, its curves and what else it prints."""
+    claim = one.claim
+    head = [f"{claim.id}: {one.verdict} ({VERDICTS[claim.verdict]})", *folded(claim.sentence, 2), "", *folded(claim.answer, 0)]
+    return "\n".join([*head, "", details(one)]).rstrip()
+
+
+def details(one: Outcome, drawn: bool = False) -> str:
+    """Every figure, with the range it must lie in; what else there is; and, unless a picture shows them, the chain and the curves."""
+    expected, found = one.claim.expected, one.found
+    lines = []
+    for name, range in expected.items():
+        x = found.figures.get(name, math.nan)
+        lines += folded(f"{'' if x in range else '!! '}{name} = {number(x, 6)}, expected {range.text}", 2)
+    lines += [f"  {name} = {number(x, 6)}" for name, x in found.figures.items() if name not in expected]
+    if found.chain is not None and not drawn:
+        lines += ["", found.chain.table(typical=False)]
+    for name, (x, y) in () if drawn else found.curves.items():
+        lines += ["", *folded(f"{name}: {found.axes[1]} against {found.axes[0]}", 0), terminal_plot(y, x)]
+    return "\n".join([*lines, *(["", found.lines] if found.lines else [])])
+
+
+def picture(found: Found) -> Any:
+    """A matplotlib Figure: what the claim draws itself, its chain, or its curves; None if there is nothing to see."""
+    if found.picture is not None:
+        return found.picture()
+    if found.chain is not None:
+        return plot(found.chain)
+    return curves(found) if found.curves else None
+
+
+def curves(found: Found) -> Any:
+    """The curves in one plot, on a logarithmic scale if they span more than three decades."""
+    ax = new_axes()[0]
+    for k, (name, (x, y)) in enumerate(found.curves.items()):
+        line(ax, x, np.asarray(y, dtype=float), name, color=COLOURS[k % len(COLOURS)])
+    sizes = [abs(v) for _, y in found.curves.values() for v in np.ravel(y) if v and math.isfinite(v)]
+    if sizes and max(sizes) > WIDE * min(sizes) and all(np.all(np.asarray(y) >= 0) for _, y in found.curves.values()):
+        ax.set_yscale("log")
+    words(ax, "", *found.axes)
+    return ax.figure
+
+
+def page(outcomes: Iterable[Outcome]) -> str:
+    """The ledger as one HTML page that needs no network: a section for each claim, with its picture where matplotlib is installed."""
+    outcomes = list(outcomes)
+    index = " ".join(f'<a href="#{one.claim.id}">{one.claim.id}</a>' for one in outcomes)
+    sections = "\n".join(section(one) for one in outcomes)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>The claims book</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<style>{STYLE}</style></head>
+<body><h1>The claims book</h1><p>Every sentence of the debate, run and judged.</p><nav>{index}</nav>
+{sections}
+</body></html>
+"""
+
+
+STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
+h2 { font-size: 1.1rem; margin: 2.5rem 0 0 } pre { overflow-x: auto; font-size: .8rem; line-height: 1.3 } img { max-width: 100% }
+b { border: 1px solid; border-radius: .3rem; padding: 0 .4rem; font-weight: 600 } .moved { color: #b2182b }"""
+
+
+def section(one: Outcome) -> str:
+    """A claim as a piece of HTML: sentence, verdict, answer, picture and figures."""
+    claim, mark, drawn = one.claim, ' class="moved"' if one.moved else "", image(one.found)
+    return (
+        f'<h2 id="{claim.id}">{claim.id} <b{mark}>{one.verdict}</b> {html.escape(claim.sentence)}</h2>\n'
+        f"<p>{html.escape(claim.answer)}</p>\n{drawn}<pre>{html.escape(details(one, bool(drawn)))}</pre>"
+    )
+
+
+def image(found: Found) -> str:
+    """The picture as an <img> of SVG; nothing without matplotlib, or where there is nothing to see."""
+    try:
+        figure = picture(found)
+    except ImportError:
+        return ""
+    if figure is None:
+        return ""
+    figure.savefig(buffer := io.BytesIO(), format="svg", metadata={"Date": None})
+    return f'<img alt="" src="data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}">\n'

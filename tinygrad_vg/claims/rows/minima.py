@@ -1,0 +1,140 @@
+"""What does a small gradient say about a minimum?  Claims C9 to C11 of the comments.
+
+    f  a function with its minimum at 0      r  distance from it      w, u, v  weights      x  input, or position      L  loss
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import Scalar, Tensor, cos, grad, hessian, nn, relu, sqrt, square
+from ... import abs as absolute
+from ...training import SGD, Adam, RMSProp
+from ..claim import Found, above, below, between, claim, near
+
+
+@claim(
+    "C9", "true", "Near a local minimum the gradient need not go to 0: the minimum may be a funnel, a spike, or fractal.",
+    "The slope of |x| is 1 however near the minimum, that of √|x| grows without bound, and near its lowest point, 1, a fractal sum of "
+    "cosines is about as steep as anywhere, down to its finest wave. x² and x⁴ do flatten. The price is curvature without bound: where "
+    "|f''| ≤ H, the slope at distance r is at most H r. At the tip itself the engine answers with a subgradient, 0.",
+    {
+        "slope of |x| at 1e-12": near(1.0, 1e-15), "slope of √|x| at 1e-4": near(50.0, 1e-9), "slope of x² at 1e-3": near(0.002, 1e-15),
+        "slope of x⁴ at 1e-3": near(4e-9, 1e-20),
+        "slope of √(x² + e²) at e": near(0.7071067811865476, 1e-12), "its curvature at 0, times e": near(1.0, 1e-12),
+        "slope of |x| at 0": near(0.0),
+        "rms slope of the fractal": near(171.85204034398626, rel=1e-8), "the same within 0.001 of 1": above(80),
+    },
+)  # fmt: skip
+def funnels() -> Found:
+    shapes: dict[str, Callable[[Any], Any]] = {"√|x|": lambda x: absolute(x) ** 0.5, "|x|": absolute, "x²": square, "x⁴": lambda x: x**4}
+    r = np.logspace(-12, 0, 49)
+    tip = Scalar(0.01, name="x")
+    figures = {
+        "slope of |x| at 1e-12": slope(absolute, 1e-12), "slope of √|x| at 1e-4": slope(shapes["√|x|"], 1e-4),
+        "slope of x² at 1e-3": slope(square, 1e-3),
+        "slope of x⁴ at 1e-3": slope(shapes["x⁴"], 1e-3), "slope of √(x² + e²) at e": grad(sqrt(square(tip) + 1e-4), tip),
+        "its curvature at 0, times e": 0.01 * float(hessian(sqrt(square(at := Scalar(0.0)) + 1e-4), at)),
+        "slope of |x| at 0": slope(absolute, 0.0),
+        "rms slope of the fractal": rms_slope(np.arange(2**18) / 2**17),
+        "the same within 0.001 of 1": rms_slope(1 + np.linspace(-1e-3, 1e-3, 4001)),
+    }  # fmt: skip
+    curves = {name: (np.log10(r), np.array([slope(f, x) for x in r])) for name, f in shapes.items()}
+    return Found(figures, curves, ("log10 of the distance from the minimum", "slope"))
+
+
+def slope(f: Callable[[Any], Any], x: float) -> float:
+    leaf = Scalar(x, name="x")
+    return float(grad(f(leaf), leaf))
+
+
+def rms_slope(x: np.ndarray) -> float:
+    """Root mean square slope at x of Σ_k 0.5^k cos(3^k π x), k = 0 … 10; its lowest point is x = 1, where every cosine is −1."""
+    leaf = Tensor(x, name="x")
+    f = sum(0.5**k * cos(3**k * math.pi * leaf) for k in range(11))
+    return float(np.sqrt(np.mean(np.square(grad(f.sum(), leaf)))))
+
+
+@claim(
+    "C10", "half", "A minimum in a region of small gradients is desirable, since perturbed inputs change the output little.",
+    "That speaks of two gradients as if they were one. At the exact fit of y = 50 x the slope in the weight is 0 while input noise comes "
+    "out fiftyfold. Rescaling a ReLU unit leaves the function, and so what noise does, as it was, and makes the minimum fifty times as "
+    "sharp. They are linked in the first layer only: |∂L/∂x| ≤ σ_max(W) |∂L/∂W| / |x|.",
+    {
+        "slope in the weight, at the fit": near(0.0), "slope in the input, there": near(50.0, 1e-12),
+        "curvature, sharp ÷ flat": near(50.005, 1e-9),
+        "outputs, sharp − flat": below(1e-12), "|∂L/∂x| ÷ its bound, at most": between(0.3, 1.0 + 1e-12),
+    },
+)  # fmt: skip
+def two_gradients() -> Found:
+    w, x = Scalar(50.0, name="w"), Scalar(0.7, name="x")
+    y = w * x
+    noisy = 1 + 0.1 * np.random.default_rng(0).normal(size=1000)
+    flat, sharp = np.array([1.0, 1.0]), np.array([10.0, 0.1])
+    curvature = [float(np.linalg.eigvalsh(hessian(squared_error(weights := Tensor(p)), weights))[-1]) for p in (flat, sharp)]
+    figures = {
+        "slope in the weight, at the fit": grad(square(y - 50.0 * x.data), w), "slope in the input, there": grad(y, x),
+        "curvature, sharp ÷ flat": curvature[1] / curvature[0],
+        "outputs, sharp − flat": float(np.max(np.abs(unit(sharp, noisy) - unit(flat, noisy)))),
+        "|∂L/∂x| ÷ its bound, at most": max(share_of_bound(seed) for seed in range(50)),
+    }  # fmt: skip
+    away = np.linspace(-0.5, 0.5, 100)
+    curves = {name: (away, np.sqrt([squared_error(p + [0, d]) for d in away])) for name, p in {"flat": flat, "sharp": sharp}.items()}
+    return Found(figures, curves, ("distance from the minimum along v", "rms error"))
+
+
+def unit(p: Any, x: Any) -> Any:
+    """v relu(u x), p = (u, v): the same function of x for (10 u, v / 10)."""
+    return p[1] * relu(p[0] * x)
+
+
+def squared_error(p: Any) -> Any:
+    """Of the unit, which should give back its input, over x = 0.1, 0.2, … 1."""
+    x = np.arange(1, 11) / 10
+    return square(unit(p, x) - x).mean()
+
+
+def share_of_bound(seed: int) -> float:
+    """|∂L/∂x| ÷ (σ_max(W) |∂L/∂W| / |x|), W the first layer of a random tanh net."""
+    rng = np.random.default_rng(seed)
+    net, x = nn.MLP([3, 4, 1], rng=rng), Tensor(rng.normal(size=3), name="x")
+    loss = square(net(x) - 1.0).sum()
+    W = net.layer(1).W
+    of_x, of_W = (np.linalg.norm(g) for g in grad(loss, [x, W]))
+    return float(of_x * np.linalg.norm(x.data) / (np.linalg.norm(W.data, 2) * of_W))
+
+
+@claim(
+    "C11", "true", "Such a flat minimum is hard to reach, since learning needs a gradient.",
+    "From 1 down to 0.25 at one rate, x² takes 69 steps and x⁸ 124 times that, as its slope dies out on the way. Dividing the slope "
+    "by its recent size helps as far as recent is short: RMSProp (α = 0.9) takes 2.3 times, Adam, which recalls the steep start "
+    "for long, 31.",
+    {
+        "steps on x⁸ ÷ on x²": between(120, 127), "steps on x²": near(69), "steps on x⁸": near((0.25**-6 - 1) / 0.48, rel=0.02),
+        "the same ratio, RMSProp": between(1.5, 3.5), "the same ratio, Adam": between(15, 50),
+    },
+)  # fmt: skip
+def hard_to_reach() -> Found:
+    rules: dict[str, Any] = {"": SGD, "RMSProp": lambda leaves, lr: RMSProp(leaves, lr, 0.9), "Adam": Adam}
+    walks = {(rule, n): walk(make, n) for rule, make in rules.items() for n in (2, 8)}
+    ratio = {rule: (len(walks[rule, 8]) - 1) / (len(walks[rule, 2]) - 1) for rule in rules}
+    figures = {"steps on x⁸ ÷ on x²": ratio[""], "steps on x²": len(walks["", 2]) - 1, "steps on x⁸": len(walks["", 8]) - 1}
+    figures |= {f"the same ratio, {rule}": ratio[rule] for rule in ("RMSProp", "Adam")}
+    curves = {f"x{'²' if n == 2 else '⁸'}": (np.log10(np.arange(1, len(walks["", n]))), walks["", n][1:]) for n in (2, 8)}
+    return Found(figures, curves, ("log10 of the step", "distance from the minimum"))
+
+
+def walk(make: Any, n: int) -> np.ndarray:
+    """The distances from 1 down to 0.25 or less, going down x^n at a rate of 0.01."""
+    x = Scalar(1.0, name="x")
+    optimiser, far = make({"x": x}, 0.01), [1.0]
+    while far[-1] > 0.25:
+        optimiser.zero_grad()
+        (x**n).backward()
+        optimiser.step()
+        far.append(abs(x.data))
+    return np.array(far)

@@ -1,0 +1,171 @@
+"""What do the sources say, and is it so?  Claims C12 to C17 of the comments: a book, an encyclopaedia, and two papers.
+
+    x  input      h  hidden layer      W  weights      φ  activation      L  depth      s  scale of the weights
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ... import nn
+from ...autodiff.calculus import grad
+from ...autodiff.core import history
+from ...autodiff.table import relu
+from ...autodiff.tensor import Tensor, scalars
+from ...chain import Chain, paths
+from ...training.datasets import two_moons
+from ...training.loop import fit
+from ...training.optimisers import SGD
+from ..claim import Found, above, below, between, claim, near, note
+from .deep import times
+
+note(
+    "C12", "source", "Sections 8.2.5 and 10.7 of the Deep Learning Book, on vanishing gradients, never mention sigmoids.",
+    "Section 10.7 does not (8.2.5 we have not checked); 10.8 speaks of an activation whose derivative goes to zero. "
+    "What a book does not mention is no evidence either way: P8 and C2 measure it.",
+)  # fmt: skip
+note(
+    "C13", "source", "Whether Hochreiter's thesis of 1991, in German, blames the sigmoid remained unclear to the author.",
+    "We have not read it. Hochreiter & Schmidhuber 1997, section 3.1, restate its analysis and name both factors: the slope of the "
+    "logistic function, at most 1/4, and the weight.",
+)  # fmt: skip
+
+
+def slopes(activation: str, s: float) -> np.ndarray:
+    """φ′ at every unit of a net of six hidden layers, 64 units each, W_ij ~ N(0, s²/64), read off the edges; seed 0."""
+    net = nn.MLP([64] * 8, activation, times(s))
+    out = net(Tensor(np.random.default_rng(1).normal(size=64)))
+    return np.array([node.edges[0].local.pull(np.ones(64)) for node in history(out) if node.op == activation])
+
+
+@claim(
+    "C14", "true", "ReLU suffers less from vanishing gradients, because it saturates in one direction only.",
+    "Half of its units have slope exactly 0 and the others exactly 1, however large the weights. Of the slopes of tanh and "
+    "sigmoid, which flatten on both sides, more and more are gone as the weights grow. "
+    "But where ReLU is flat it is entirely flat: a share of a half is lost from the start.",
+    {"tanh: share below 1/100, s = 20": above(0.8), "sigmoid: the same": above(0.7), "ReLU: the same": near(0.5, 0.08),
+     "ReLU: change of its share from s = 1 to s = 20": near(0.0), "ReLU: smallest slope that is not 0": near(1.0)},
+)  # fmt: skip
+def one_sided() -> Found:
+    scales = np.geomspace(0.5, 20, 12)
+    share = {a: [float(np.mean(slopes(a, s) < 0.01)) for s in scales] for a in ("tanh", "sigmoid", "relu")}
+    steep = slopes("relu", 20)
+    figures = {
+        "tanh: share below 1/100, s = 20": share["tanh"][-1],
+        "sigmoid: the same": share["sigmoid"][-1],
+        "ReLU: the same": share["relu"][-1],
+        "ReLU: change of its share from s = 1 to s = 20": share["relu"][-1] - float(np.mean(slopes("relu", 1) < 0.01)),
+        "ReLU: smallest slope that is not 0": float(steep[steep > 0].min()),
+    }
+    return Found(figures, {a: (scales, y) for a, y in share.items()}, ("scale s of the weights", "share of slopes below 1/100"))
+
+
+def sine_net(sizes: list[int]) -> tuple[Any, Any]:
+    """A ReLU net with no draw in it, one node per number: W_ij = sin(1 + 3i + 7j + 11l), l the layer from 0; its output and input."""
+    x = h = scalars(np.cos(1 + np.arange(sizes[0])), name="x")
+    for layer, (n_in, n_out) in enumerate(zip(sizes, sizes[1:])):
+        W = np.sin(1 + 3 * np.arange(n_out)[:, None] + 7 * np.arange(n_in) + 11 * layer)
+        h = W @ relu(h) if layer else W @ h
+    return h[0], x
+
+
+def he_gain(L: int, s: float) -> float:
+    """ln |gradient at the input| of a ReLU net of L layers of 32 units, He's weights times s, no bias; seed 0."""
+    net, x = nn.MLP([32] * (L + 1), "relu", times(s, nn.init.he)), Tensor(np.ones(32))
+    return Chain(net(x), x, seed=np.ones(32)).log_product[0]
+
+
+@claim(
+    "C15", "true",
+    "A ReLU network is a linear model along each active path, so activations make nothing vanish in it (Glorot, Bordes & Bengio 2011).",
+    "Each active path is a product of weights and nothing else, and the sum over these paths is the gradient. The weights still "
+    "count: with all of them halved the gradient of L layers falls by 2^L, though no gate has changed.",
+    {"sum of products of weights − gradient": near(0.0, 1e-12), "active paths": near(12), "paths": near(144),
+     "largest |slope − 1| on an active path": near(0.0), "half the weights: factor per layer": near(0.5, 1e-12)},
+)  # fmt: skip
+def active_paths() -> Found:
+    y, x = sine_net([3, 4, 4, 3, 1])
+    found = [paths(y, one, top=144) for one in x]
+    gradient = np.array(grad(y, list(x)))
+    weights = np.array([sum(path.weights for path in each.top) for each in found])
+    L = np.arange(1, 31)
+    whole, halved = (np.array([he_gain(depth, s) for depth in L.tolist()]) for s in (1.0, 0.5))
+    figures = {
+        "sum of products of weights − gradient": float(np.max(np.abs(weights - gradient))),
+        "active paths": sum(each.active for each in found),
+        "paths": sum(each.count for each in found),
+        "largest |slope − 1| on an active path": max(abs(path.slopes - 1) for each in found for path in each.top),
+        "half the weights: factor per layer": math.exp((halved[-1] - whole[-1]) / 30),
+    }
+    curves = {"He's weights": (L, np.exp(whole)), "half of them": (L, np.exp(halved))}
+    return Found(figures, curves, ("layers L", "gain of the gradient"), lines=str(found[0]))
+
+
+@claim(
+    "C16", "true",
+    "The remark that rectifiers have “no gradient vanishing effect due to activation non-linearities of sigmoid or tanh units” was "
+    "misread: it acquits rectifiers, not sigmoids.",
+    "Two readings: sigmoid and tanh cause no vanishing; or, a rectifier's active path is free of what they cause. The same "
+    "weights decide it: on the heaviest path through ten layers the slopes of ReLU cost 0 nats, those of a sigmoid at least "
+    "10 ln 4 = 13.9, those of tanh 0.6 to 2.6 (seeds 0 to 9). The second reading holds.",
+    {"nats of slopes, sigmoid, mean": near(-14.9, 0.5), "sigmoid, least": below(-10 * math.log(4)), "tanh, least": between(-4.0, -0.3),
+     "tanh, most": between(-4.0, -0.3), "ReLU, most": near(0.0)},
+)  # fmt: skip
+def two_readings() -> Found:
+    figures: dict[str, float] = {}
+    curves = {}
+    for activation, name in {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU"}.items():
+        runs = [logs for seed in range(10) if (logs := heaviest_slopes(activation, seed))]
+        nats = [math.fsum(logs) for logs in runs]
+        figures |= {f"nats of slopes, {name}, mean": float(np.mean(nats)), f"{name}, least": max(nats), f"{name}, most": min(nats)}
+        figures[f"{name}, nets with an active path, of 10"] = len(runs)
+        curves[name] = (np.arange(11), np.cumsum([0.0, *runs[0]]))
+    return Found(figures, curves, ("layers passed on the heaviest path", "nats of slopes so far"))
+
+
+def heaviest_slopes(activation: str, seed: int) -> list[float]:
+    """ln φ′ at each of the ten units on the heaviest path through a net six units wide; [] if no path is active."""
+    net = nn.MLP([6] * 12, activation, "he", leaf=scalars, rng=seed)
+    x = scalars(np.cos(np.arange(6)), name="x")
+    top = paths(net(x)[0], x[0], top=1).top
+    return [math.log(slope) for path in top for node, slope in zip(path.nodes[1:], path.factors) if node.op == activation]
+
+
+def moons(L: int, norm: str | None, steps: int) -> list[float]:
+    """Losses of a sigmoid net of L layers, 12 units, on two moons (128 points, SGD, lr 0.3), until one is below 0.3; seed 0."""
+    net = nn.MLP([2, *[12] * (L - 1), 2], "sigmoid", norm=norm)
+    batches, done = [two_moons(128)] * steps, lambda h: h.losses[-1] < 0.3
+    return fit(net, lambda net, batch: nn.cross_entropy(net(batch[0]), batch[1]), batches, SGD(net, 0.3), steps, after=done).losses
+
+
+def normed_relu_growth() -> float:
+    """Nats by which the gradient grows per layer, from 28 back to 6 of 32: ReLU, batch norm, 256 units, batch 128; seed 0."""
+    rng = np.random.default_rng(1)
+    net, x = nn.MLP([256] * 33, "relu", "he", norm="batch"), Tensor(rng.normal(size=(128, 256)))
+    out = net(x)
+    stations = [node for node in history(out) if node.name and node.name[0] == "h" and 6 <= node.name[1][0] <= 28]
+    logs = Chain(out, stations[0], through=stations, seed=rng.normal(size=(128, 256))).log_product
+    return (logs[0] - logs[len(stations) - 1]) / (len(stations) - 1)
+
+
+@claim(
+    "C17", "half",
+    "Batch norm is no explicit strategy against vanishing gradients, although its paper reports that it lets networks of sigmoids train.",
+    "Both halves stand. A net of eight sigmoid layers, which learns nothing in 1000 steps of SGD, learns with batch norm in fewer "
+    "than two layers need (seed 0; Ioffe & Szegedy 2015 did it with a deep image network). But it does not aim at a gain of 1: "
+    "a deep ReLU net with batch norm explodes, by 0.19 nats a layer (Yang et al. 2019: √(π/(π − 1)) = 1.21).",
+    {"eight layers: loss after 1000 steps": near(math.log(2), 0.005), "the same with batch norm: steps to 0.3": below(100),
+     "two layers: steps to 0.3": above(200), "ReLU, batch norm: nats per layer": near(math.log(math.pi / (math.pi - 1)) / 2, 0.012)},
+)  # fmt: skip
+def both_faces() -> Found:
+    runs = {"eight layers": moons(8, None, 1000), "eight layers, batch norm": moons(8, "batch", 1000), "two layers": moons(2, None, 1000)}
+    figures = {
+        "eight layers: loss after 1000 steps": runs["eight layers"][-1],
+        "the same with batch norm: steps to 0.3": len(runs["eight layers, batch norm"]),
+        "two layers: steps to 0.3": len(runs["two layers"]),
+        "ReLU, batch norm: nats per layer": normed_relu_growth(),
+    }
+    return Found(figures, {name: (1 + np.arange(len(y)), y) for name, y in runs.items()}, ("step", "loss"))

@@ -1,0 +1,191 @@
+"""What helps?  Clipping, echo states and leaky units: claims P18 to P21 of the post. (P22 to P26 are in ways_past.)
+
+    w, W  weight      b  bias      h  state      g  gradient      T, t  time      ρ  spectral radius      τ  time constant
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import Chain, Tensor, history, nn, square, uses
+from ...training import SGD, clip_norm, clip_value
+from ..claim import Found, above, below, between, claim, near
+from .deep import of_radius
+from .recurrence import miss
+from .walls import BIAS, descent
+
+STEPS = 300  # of descent
+
+
+@claim(
+    "P18", "remedy", "Clipping the gradient keeps one step across a cliff from undoing the progress of all steps before it.",
+    "Without it, one step of length 3.3 at a gradient of length 66 throws the weights out to where the gradient vanishes, and they stay "
+    "there. Clipped to 0.1 by norm the same descent goes back and forth at the wall, and no step leaves it worse than it began; by value "
+    "it strays to five times its first loss and returns. Only the norm keeps the direction.",
+    {
+        "last ÷ best loss, plain": above(5000), "last ÷ best loss, norm": near(1.0, 1e-9),
+        "last loss, plain": near(0.0892870, rel=1e-3),
+        "last loss, norm": near(2.86820e-4, rel=1e-3), "longest step, plain": near(3.319, rel=1e-2),
+        "worst ÷ first loss, norm": near(1.0, 1e-9), "worst ÷ first loss, value": below(10.0),
+        "cosine, by norm": near(1.0, 1e-12), "cosine, by value": near(0.9045340337332908, 1e-9),
+    },
+)  # fmt: skip
+def over_the_cliff() -> Found:
+    methods: dict[str, Any] = {"plain": None, "norm": clip_norm, "value": clip_value}
+    losses, walks, _ = zip(*(descent(STEPS, 0.05, clip, w=4.5, b=BIAS) for clip in methods.values()))
+    figures = {f"last ÷ best loss, {name}": run[-1] / run.min() for name, run in zip(methods, losses)}
+    figures |= {f"last loss, {name}": run[-1] for name, run in zip(methods, losses)}
+    figures |= {f"longest step, {name}": float(np.max(np.hypot(*np.diff(walk, axis=0).T))) for name, walk in zip(methods, walks)}
+    figures |= {f"worst ÷ first loss, {name}": run.max() / run[0] for name, run in zip(methods, losses)}
+    figures |= {"cosine, by norm": cosine_after(clip_norm), "cosine, by value": cosine_after(clip_value)}
+    shown = zip(("plain", "clipped by norm", "clipped by value"), losses)
+    return Found(figures, {name: (np.arange(STEPS), run) for name, run in shown}, ("step", "loss"))
+
+
+def cosine_after(clip: Callable[..., Any]) -> float:
+    """Between the gradient (1, 2, 3, 4, 5) and what clipping it to 1 leaves."""
+    w, g = Tensor(np.zeros(5), name="w"), np.arange(1.0, 6.0)
+    (w * g).sum().backward()
+    clip({"w": w}, 1.0)
+    return float(w.grad @ g / (np.linalg.norm(w.grad) * np.linalg.norm(g)))
+
+
+@claim(
+    "P19", "true", "Clipping treats the symptom: the eigenvalues that make gradients explode or vanish are still there.",
+    "Clipped, the gradient of W_hh consists of the same shares from the same steps, all shorter by one factor: what was faint at ρ = 0.6 "
+    "is fainter still. A clipped step moves no singular value of W_hh by more than rate × threshold, so at ρ = 1.3 the next gradient "
+    "explodes as well.",
+    {
+        "change of a use's share": below(1e-12), "clipped gradient − sum of its parts": below(1e-12),
+        "first ÷ last use, ρ = 0.6": below(1e-5),
+        "the same, clipped ÷ not": near(1.0, 1e-12),
+        "move of σ ÷ (rate × threshold)": between(1e-3, 1.0), "ρ after the clipped step": near(1.3, 0.02),
+        "nats over 30 steps, before it": above(5.0), "nats over 30 steps, after it": above(5.0),
+    },
+)  # fmt: skip
+def symptom() -> Found:
+    """Two linear networks, their gradients clipped; the second one then takes the clipped step."""
+    rate, threshold, curves, shares, left = 0.01, 1.0, {}, [], []
+    for rho in (0.6, 1.3):
+        cell = nn.RNNCell(3, 12, "linear", ("normal", of_radius(rho)), rng=0)
+        chain, old = unrolled(cell), np.array(cell.W_hh.data)
+        chain.output.backward()
+        clipped = clip_norm({"W_hh": cell.W_hh}, threshold)
+        before = uses(chain.output, cell.W_hh)
+        after = uses(chain.output, cell.W_hh, seed=clipped.factor)  # the parts of the gradient that clipping leaves
+        shares += [abs(a.share - b.share) for a, b in zip(after, before)]
+        left.append(miss(cell.W_hh.grad, sum(use.gradient for use in after)))
+        for name, parts in {"": before, ", clipped": after}.items():
+            curves[f"ρ = {rho}{name}"] = (np.arange(1, 31), np.array([use.norm for use in parts]))
+    SGD({"W_hh": cell.W_hh}, rate).step()
+    moved = np.linalg.svd(old, compute_uv=False) - np.linalg.svd(cell.W_hh.data, compute_uv=False)
+    nats = chain.log_product[0], unrolled(cell).log_product[0]
+    first_to_last = [norms[0] / norms[-1] for _, norms in curves.values()]
+    figures = {
+        "change of a use's share": max(shares), "clipped gradient − sum of its parts": max(left),
+        "first ÷ last use, ρ = 0.6": first_to_last[0],
+        "the same, clipped ÷ not": first_to_last[1] / first_to_last[0],
+        "move of σ ÷ (rate × threshold)": float(np.max(np.abs(moved)) / (rate * threshold)),
+        "ρ after the clipped step": float(np.max(np.abs(np.linalg.eigvals(cell.W_hh.data)))),
+        "nats over 30 steps, before it": nats[0], "nats over 30 steps, after it": nats[1],
+    }  # fmt: skip
+    return Found(figures, curves, ("time step of the use", "|part of the gradient of W_hh|"))
+
+
+def unrolled(cell: Any) -> Chain:
+    """Thirty steps of noise, a squared error at their end, and the chain from it back to h[0]."""
+    rng = np.random.default_rng(0)
+    start = Tensor(rng.normal(size=cell.n_hidden)).named("h", 0)
+    states = nn.unroll(cell, rng.normal(size=(30, cell.n_in)), start)
+    loss = square(states[-1] - rng.normal(size=cell.n_hidden)).sum().named("loss")
+    return Chain(loss, start, through=states)
+
+
+@claim(
+    "P20", "remedy", "An echo state network avoids the problem: its recurrent weights are never trained, only the readout is.",
+    "Nothing but the start h[0] gets a gradient, so none has to survive. The price is a memory fixed at birth: a readout of 50 units "
+    "recalls inputs up to some lag and none beyond, never more than 50 in all (Jaeger's bound): far fewer at ρ = 0.5, hardly more at 0.99 "
+    "than at 0.9, fewer again at 1.2, where the start is never washed out. (Seed 0.)",
+    {
+        "leaves other than h[0]": near(0.0), "memory at ρ = 0.9": between(19.0, 24.0), "memory ÷ units, most": below(1.0),
+        "memory at 0.5 ÷ at 0.9": between(0.5, 0.7), "memory at 0.99 ÷ at 0.9": near(1.03, 0.05),
+        "memory at 1.2 ÷ at 0.9": between(0.4, 0.7), "recall of lag 5, ρ = 0.9": above(0.99),
+        "recall of lag 40, ρ = 0.9": below(0.05), "nats of washout a step, 0.9": between(-0.13, -0.08),
+        "left after 300 steps, 1.2": above(0.5),
+    },
+)  # fmt: skip
+def echo() -> Found:
+    made = {rho: nn.Reservoir(1, 50, radius=rho, input_scale=0.1, rng=0) for rho in (0.5, 0.9, 0.99, 1.2)}
+    recall = {rho: nn.memory_capacity(reservoir, 60, steps=1500) for rho, reservoir in made.items()}
+    memory, lags = {rho: float(curve.sum()) for rho, curve in recall.items()}, np.arange(60)
+    start = Tensor(np.zeros(50)).named("h", 0)
+    last = nn.unroll(made[0.9], np.ones((20, 1)), start)[-1]
+    left = {rho: washout(made[rho]) for rho in (0.9, 1.2)}
+    figures = {
+        "leaves other than h[0]": len([node for node in history(last) if node.rule is None and node is not start]),
+        "memory at ρ = 0.9": memory[0.9], "memory ÷ units, most": max(memory.values()) / 50,
+        "memory at 0.5 ÷ at 0.9": memory[0.5] / memory[0.9], "memory at 0.99 ÷ at 0.9": memory[0.99] / memory[0.9],
+        "memory at 1.2 ÷ at 0.9": memory[1.2] / memory[0.9],
+        "recall of lag 5, ρ = 0.9": recall[0.9][5], "recall of lag 40, ρ = 0.9": recall[0.9][40],
+        "nats of washout a step, 0.9": math.log(left[0.9][200] / left[0.9][100]) / 100,
+        "left after 300 steps, 1.2": left[1.2][300],
+    }  # fmt: skip
+    curves = {f"ρ = {rho}": (lags, np.where(curve < 0.01, 0, curve)) for rho, curve in recall.items()}  # below is chance
+    return Found(figures, curves, ("lag", "squared correlation of recalled and true input"))
+
+
+def washout(reservoir: nn.Reservoir) -> np.ndarray:
+    """|h − h'| over 300 steps of the same input, from two different starts."""
+    x = np.random.default_rng(1).uniform(-1, 1, (300, 1))
+    starts = np.zeros(reservoir.n_hidden), np.random.default_rng(2).uniform(-1, 1, reservoir.n_hidden)
+    ours, theirs = (np.stack(nn.unroll(reservoir, x, start)) for start in starts)
+    return np.linalg.norm(ours - theirs, axis=1)
+
+
+@claim(
+    "P21", "remedy", "Leaky units remember over about τ steps, because each step's Jacobian is a I + (1 − a) J with a = 1 − 1/τ near 1.",
+    "With a = 0.99 over 100 steps of a recurrent weight 0.5 the gradient keeps 0.61, without the leak 8e-31. With nothing else to carry "
+    "it, the gradient falls to 1/e after τ steps, to half a step. In a tanh network at ρ = 0.9 (seeds 0 to 4) τ = 10 saves 23 of 27 nats "
+    "in 100 steps.",
+    {
+        "kept after 100 steps": near(0.995**100, rel=1e-9), "without the leak": near(0.5**100, rel=1e-9),
+        "time constant ÷ τ, τ = 100": near(1.0, 0.006), "Jacobian − formula": below(1e-15),
+        "nats over 100 steps, plain": near(-27.117, 2.172), "nats over 100 steps, τ = 10": near(-3.625, 1.049),
+        "nats over 100 steps, τ = 100": near(-0.759, 0.2),
+    },
+)  # fmt: skip
+def leaky() -> Found:
+    curves = {f"τ = {tau}": np.exp(fading(tau, 0.5)) for tau in (1, 10, 100)}
+    alone = fading(100, 0.0)
+    cell = nn.LeakyCell(2, 5, tau=100, rng=0)
+    states = nn.unroll(cell, np.ones((2, 2)))
+    J = Chain(states[2], states[1], [states[2]], np.ones(5)).links[0].dense()
+    slopes = 1 - np.square(100 * (states[2].data - 0.99 * states[1].data))
+    nats = {name: np.mean([noisy(tau, seed) for seed in range(5)]) for name, tau in {"plain": 1, "τ = 10": 10, "τ = 100": 100}.items()}
+    figures = {
+        "kept after 100 steps": curves["τ = 100"][100], "without the leak": curves["τ = 1"][100],
+        "time constant ÷ τ, τ = 100": -1 / (alone[1] - alone[0]) / 100,
+        "Jacobian − formula": float(np.max(np.abs(J - 0.99 * np.eye(5) - 0.01 * slopes[:, None] * cell.W_hh.data))),
+        **{f"nats over 100 steps, {name}": float(x) for name, x in nats.items()},
+    }  # fmt: skip
+    return Found(figures, {name: (np.arange(101), y) for name, y in curves.items()}, ("steps back", "|gradient|, recurrent weight 0.5"))
+
+
+def fading(tau: float, weight: float) -> np.ndarray:
+    """ln |∂h[100]/∂h[100 − k]|, k = 0 … 100, of one linear leaky unit with this recurrent weight."""
+    cell = nn.LeakyCell(1, 1, "linear", tau=tau, rng=0)
+    cell.W_hh.data = [[weight]]
+    states = nn.unroll(cell, np.ones((100, 1)))
+    return np.array(Chain(states[-1].sum(), states[0], through=states).log_product[:-1][::-1])
+
+
+def noisy(tau: float, seed: int) -> float:
+    """ln gain over 100 steps of a leaky tanh network of 48 units, ρ = 0.9, each driven by noise of its own, N(0, 0.3²)."""
+    rng = np.random.default_rng(seed)
+    cell = nn.LeakyCell(48, 48, "tanh", ("identity", of_radius(0.9)), tau=tau, rng=rng)
+    states = nn.unroll(cell, rng.normal(0, 0.3, (100, 48)))
+    return Chain(states[-1], states[0], states, rng.normal(size=48)).log_product[0]

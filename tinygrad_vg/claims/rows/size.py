@@ -1,0 +1,194 @@
+"""How large, how small, and is it the sigmoid?  Claims P1 to P5 of the post (P6 to P8 are in factors).
+
+    W  weights      b  bias      x  input      h  state      g  gradient      w  one weight      N  width      L  layers
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import Chain, Scalar, Tensor, history, linear, nn, sigmoid, square, tanh, training
+from ..claim import Found, above, below, between, claim, near
+
+N, L = 64, 50
+
+
+def layers(Ws: Sequence[np.ndarray], h: np.ndarray, phi: Callable[[Any], Any], bs: Sequence[np.ndarray] | None = None) -> list[Tensor]:
+    """h[0], h[1], …: the states of a deep net with these weights."""
+    states = [Tensor(h).named("h", 0)]
+    for k, W in enumerate(Ws, 1):
+        z = linear(states[-1], Tensor(W).named("W", k), None if bs is None else bs[k - 1])
+        states.append(phi(z).named("h", k))
+    return states
+
+
+def through(states: list[Tensor], g: Any) -> Chain:
+    return Chain(states[-1], states[0], through=states, seed=g)
+
+
+def drawn(rng: Any, scale: float = 1.0, n: int = L) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Weights N(0, scale² / N) of n layers, an input and a gradient."""
+    rng = np.random.default_rng(rng)
+    return [nn.init.normal((N, N), rng, scale) for _ in range(n)], rng.normal(size=N), rng.normal(size=N)
+
+
+@claim(
+    "P1", "half", "In very deep networks gradients suddenly become quite large or quite small.",
+    "Not suddenly: with sigmoid and with linear layers the logarithm of the gradient against depth is a straight line. Sigmoids of "
+    "scale 1 lose 0.63 decades each, linear layers of scale 1.4 gain 0.14: what is small or large after fifty was so, in proportion, "
+    "after five. Tanh layers of scale 1 lose a fiftieth of a decade, in a ragged line. (Means of seeds 0 to 9.)",
+    {
+        "sigmoid, decades per layer": near(-0.63, 0.01), "sigmoid, R² of the line, least": above(0.999),
+        "linear at 1.4, decades per layer": near(0.143, 0.01), "linear at 1.4, R² of the line, least": above(0.99),
+        "tanh, decades per layer": between(-0.03, -0.005),
+    },
+)  # fmt: skip
+def suddenly() -> Found:
+    figures, curves, back = {}, {}, np.arange(L + 1)
+    for name, phi, scale in (("sigmoid", sigmoid, 1.0), ("tanh", tanh, 1.0), ("linear at 1.4", nn.ACTIVATIONS["linear"], 1.4)):
+        decades = np.array([decades_back(phi, scale, seed) for seed in range(10)])
+        figures[f"{name}, decades per layer"] = float(np.polyfit(back, decades.T, 1)[0].mean())
+        figures[f"{name}, R² of the line, least"] = min(np.corrcoef(back, one)[0, 1] ** 2 for one in decades)
+        curves[name] = (back, decades[0])
+    return Found(figures, curves, ("layers back from the output", "log10 |gradient|"))
+
+
+def decades_back(phi: Callable[[Any], Any], scale: float, seed: int) -> np.ndarray:
+    """log10 |gradient| after 0, 1, … L layers back."""
+    Ws, x, g = drawn(seed, scale)
+    return np.array(through(layers(Ws, x, phi), g).log_product[::-1]) / math.log(10)
+
+
+def product_loss(model: dict[str, Any], T: int = 50) -> Scalar:
+    """½ (h[T] − 1)² after h[t] = w h[t−1], from h[0] = 1."""
+    h = Scalar(1.0).named("h", 0)
+    for t in range(1, T + 1):
+        h = (model["w"] * h).named("h", t)
+    return (0.5 * square(h - 1.0)).named("loss")
+
+
+def descend(w: float, clip: float | None, steps: int = 100) -> tuple[Any, float, str]:
+    """SGD with learning rate 0.1 on the product: its history, the last finite w, and what went wrong, if anything."""
+    model = {"w": Scalar(w, name="w")}
+    try:
+        run, what = training.fit(model, lambda m, _: product_loss(m), [None] * steps, training.SGD(model, 0.1), steps, clip=clip), ""
+    except training.Diverged as error:
+        run, what = error.history, f"from w = {w}, step {error.step}: {error.what}".partition(";")[0]
+    return run, model["w"].data, what
+
+
+def steps_to_nan(w: float) -> int:
+    """After how many steps w itself is no number, if nobody stops the run."""
+    model, step = {"w": Scalar(w, name="w")}, 0
+    optimiser = training.SGD(model, 0.1)
+    while not math.isnan(model["w"].data) and step < 100:
+        optimiser.zero_grad()
+        product_loss(model).backward()
+        optimiser.step()
+        step += 1
+    return step
+
+
+@claim(
+    "P2", "true", "If gradients are too large, a step throws the parameters far off, possibly to NaN.",
+    "From w = 1.5, 1.75 or 2 over fifty steps, one update takes |w| beyond 10¹⁸. The next forward pass overflows before it is half "
+    "through, and within two steps more w is NaN. The same run with its gradient clipped to 1 stays finite for a hundred "
+    "steps, but ends badly: it goes back and forth over the cliff, at losses of up to 5020, 55 and 6.",
+    {
+        "first step that is not finite": near(2), "h[t] that overflows, from w = 1.5: t": near(18),
+        "log10 |w| after one step": near(18.132, 0.001), "steps until w is NaN": between(2, 4),
+        "steps that are finite, clipped": near(300), "largest loss of the last ten, clipped": between(1e3, 1e5),
+        "the same of the best of the three": above(1),
+    },
+)  # fmt: skip
+def thrown_off() -> Found:
+    plain, clipped = ([descend(w, clip) for w in (1.5, 1.75, 2.0)] for clip in (None, 1.0))
+    w = plain[0][1]
+    states = history(product_loss({"w": Scalar(w)}))
+    infinite = [node.name.index[0] for node in states if node.name and node.name.index and math.isinf(node.data)]
+    figures = {
+        "first step that is not finite": max(run.steps for run, _, _ in plain) + 1,
+        "h[t] that overflows, from w = 1.5: t": infinite[0],
+        "log10 |w| after one step": math.log10(abs(w)),
+        "steps until w is NaN": max(map(steps_to_nan, (1.5, 1.75, 2.0))),
+        "steps that are finite, clipped": sum(int(np.sum(np.isfinite(run.losses))) for run, _, _ in clipped),
+        "largest loss of the last ten, clipped": max(max(run.losses[-10:]) for run, _, _ in clipped),
+        "the same of the best of the three": min(max(run.losses[-10:]) for run, _, _ in clipped),
+    }
+    curves = {f"clipped, from w = {w}": (np.arange(1, 101), run[0].losses) for w, run in zip((1.5, 1.75, 2.0), clipped)}
+    return Found(figures, curves, ("step", "loss"), lines="\n".join(textwrap.fill(what, 80) for _, _, what in plain))
+
+
+@claim(
+    "P3", "half", "If gradients are too small, the network stops training entirely.",
+    "The first layers do: in fifty steps of SGD not one bit of their weights changes, though their gradient is not zero, for an "
+    "update below half a rounding error is none. The last layer goes on learning, and the loss still falls a little, to that of a "
+    "guess.",
+    {
+        "weights of layer 1 that changed, share": near(0), "weights of the last layer that changed, share": near(1),
+        "|gradient| of layer 1": between(1e-30, 1e-20), "loss, last over first": between(0.5, 0.99),
+        "last loss over ln 2": near(1, 0.01),
+    },
+)  # fmt: skip
+def stops_entirely() -> Found:
+    rng, depth = np.random.default_rng(0), 40
+    x, labels = rng.normal(size=(32, 4)), np.arange(32) % 2
+    net = nn.MLP([4, *[16] * (depth - 1), 2], "sigmoid", rng=0)
+    weights = {k: net.layer(k).W for k in range(1, depth + 1)}
+    before = {k: W.data for k, W in weights.items()}
+    run = training.fit(net, lambda net, x: nn.cross_entropy(net(x), labels), [x] * 50, training.SGD(net, 0.1), 50)
+    changed = [float(np.mean(before[k] != W.data)) for k, W in weights.items()]
+    figures = {
+        "weights of layer 1 that changed, share": changed[0], "weights of the last layer that changed, share": changed[-1],
+        "|gradient| of layer 1": run.records[-1]["gradients"]["layer1.W"],
+        "loss, last over first": run.losses[-1] / run.losses[0], "last loss over ln 2": run.losses[-1] / math.log(2),
+    }  # fmt: skip
+    return Found(figures, {"changed in 50 steps": (np.arange(1, depth + 1), changed)}, ("layer", "share of the weights that changed"))
+
+
+@claim(
+    "P4", "half", "What makes gradients vanish is the flat tails of the sigmoid.",
+    "Flat tails do, but they are not needed. At its very best, in the middle, the slope of a sigmoid is 1/4: ten layers that "
+    "saturate nowhere leave less than a millionth.",
+    {"0.25^10": near(0.25**10, rel=1e-9), "slope at 0": near(0.25, 1e-15), "0.25^50": near(0.25**50, rel=1e-9)},
+)  # fmt: skip
+def flat_tails() -> Found:
+    h = x = Scalar(0.0, name="x")
+    for t in range(1, 51):
+        h = (h - h.data).sigmoid().named("h", t)  # each sigmoid where it is steepest
+    best = np.exp(Chain(h, x).log_product[::-2])  # every other link is the subtraction
+    figures = {"0.25^10": best[10], "slope at 0": best[1], "0.25^50": best[50]}
+    return Found(figures, {"gradient": (np.arange(51), best)}, ("layers", "|gradient| at the input"))
+
+
+@claim(
+    "P5", "true", "Where a sigmoid is saturated, its derivative is tiny.",
+    "At ±10 it is 4.5e-5. In a net it takes large weights to get there: at scale 1 half of the slopes are above 0.24 (in the "
+    "first layer, whose inputs are larger, above 0.22), at scale 30 half of them below a ten-thousandth, in the first layer as in the "
+    "tenth. (Seed 0.)",
+    {
+        "slope at 10": near(math.exp(-10) / (1 + math.exp(-10)) ** 2, rel=1e-12), "slope at −10": near(4.53958077e-5, rel=1e-8),
+        "median slope, scale 1": between(0.24, 0.25), "median slope, scale 30": between(1e-10, 1e-4),
+        "the same in layer 1, scale 1": between(0.22, 0.235), "the same in layer 10, scale 1": between(0.235, 0.25),
+        "the same in layer 1, scale 30": below(1e-4), "the same in layer 10, scale 30": below(1e-4),
+        "share below 0.01, scale 30": above(0.7),
+    },
+)  # fmt: skip
+def saturated() -> Found:
+    slopes = {scale: [h.data * (1 - h.data) for h in layers(*drawn(0, scale, 10)[:2], sigmoid)[1:]] for scale in (1, 30)}
+    ends = [Scalar(x, name="x") for x in (10.0, -10.0)]
+    figures = {f"slope at {name}": Chain(x.sigmoid(), x).gradients[0].item() for name, x in zip(("10", "−10"), ends)}
+    figures |= {f"median slope, scale {scale}": float(np.median(of)) for scale, of in slopes.items()}
+    figures |= {f"the same in layer {k}, scale {scale}": float(np.median(of[k - 1])) for scale, of in slopes.items() for k in (1, 10)}
+    figures |= {f"share below 0.01, scale {scale}": float(np.mean(np.array(of) < 0.01)) for scale, of in slopes.items()}
+    bins = np.linspace(0, 0.25, 11)
+    curves = {
+        f"scale {scale}, layer {k}": (bins[:-1] + 0.0125, np.histogram(of[k - 1], bins)[0] / N)
+        for scale, of in slopes.items() for k in (1, 10)
+    }  # fmt: skip
+    return Found(figures, curves, ("slope", "share of the units"))

@@ -1,0 +1,229 @@
+"""Is there a way past?  Skips in time and depth, gates, and the calculus on paper: claims P22 to P26 of the post.
+
+    h  state      c  cell (memory)      f, z  gate that keeps      W  weight      g  gradient      J  Jacobian      d  delay      T, t  time
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ... import Chain, Scalar, Tensor, explain, history, linear, nn, paths, square
+from ...exercises import EXERCISES, grade
+from ..claim import Found, above, below, between, claim, near, note
+from .deep import curve, layered, times
+from .index import all_carried_out
+
+UNITS = 48
+
+
+@claim(
+    "P22", "remedy", "Skip connections, through time or past a layer, give the gradient a shorter way.",
+    "A delay of d crosses T steps in T/d factors: 0.9^10 in place of 0.9^100. A residual layer's Jacobian is I + J, so it does not "
+    "vanish; it grows: fifty tanh layers of gain 0.5 multiply the gradient by 6 to 11 (seeds 0 to 4), the plain ones by 1e-15. Most of "
+    "it goes by paths that pass few branches.",
+    {
+        "kept, d = 10": near(0.9**10, rel=1e-9), "kept, d = 5": near(0.9**20, rel=1e-9), "kept, d = 1": near(0.9**100, rel=1e-9),
+        "residual, least of 5 seeds": above(4.0), "residual, most of 5 seeds": below(16.0), "plain, most of 5 seeds": below(1e-13),
+        "Jacobian − (I + J)": below(1e-14), "paths through 10 blocks": near(1024),
+        "branches passed, mean": near(10 / 3, 1e-9),
+    },
+)  # fmt: skip
+def skips() -> Found:
+    delays = {d: delayed(d) for d in (1, 5, 10)}
+    deep = {kind: [layered(50, 64, "tanh", 0.5, seed, residual=kind == "residual") for seed in range(5)] for kind in ("residual", "plain")}
+    gains = {kind: [math.exp(chain.log_product[0]) for chain in chains] for kind, chains in deep.items()}
+    share = by_branches()
+    figures = {
+        "kept, d = 10": delays[10][-1], "kept, d = 5": delays[5][-1], "kept, d = 1": delays[1][-1],
+        "residual, least of 5 seeds": min(gains["residual"]), "residual, most of 5 seeds": max(gains["residual"]),
+        "plain, most of 5 seeds": max(gains["plain"]),
+        "Jacobian − (I + J)": identity_plus(deep["residual"][0]),
+        "paths through 10 blocks": sum(n for n, _ in share.values()),
+        "branches passed, mean": sum(k * part for k, (_, part) in share.items()),
+    }  # fmt: skip
+    curves = {f"delay {d}, weight 0.9": (np.arange(0, 101, d), np.array(y)) for d, y in delays.items()}
+    curves |= {f"{kind} layers": curve(chains[0]) for kind, chains in deep.items()}
+    rows = [f"  {k:2} of 10 branches: {n:4} paths, {100 * part:5.1f} % of the gradient" for k, (n, part) in sorted(share.items())]
+    return Found(figures, curves, ("steps or layers back", "|gradient|"), lines="\n".join(["ten residual blocks x + 0.5 x", *rows]))
+
+
+def delayed(d: int) -> list[float]:
+    """∂h[100]/∂h[100 − k], k = 0, d, 2d, … 100, where h[t] = 0.9 h[t − d]."""
+    cell = nn.SkipCell(1, 1, "linear", delay=d, rng=0)
+    cell.W_hh.data, cell.W_skip.data = [[0.0]], [[0.9]]
+    states = nn.unroll(cell, np.ones((100, 1)))
+    states[-1][0].sum().backward()
+    return [float(states[k][0].grad[0]) for k in range(100, -1, -d)]
+
+
+def identity_plus(chain: Chain) -> float:
+    """The largest entry of a residual link's Jacobian minus I + diag(1 − tanh²) W, the latter from the graph's own values."""
+    link, before, after = chain.links[1], chain.stations[1][0], chain.stations[2][0]
+    W = next(node for node in history(after)[::-1] if node.name and node.name.base == "layer2.W")
+    slopes = 1 - np.square(after.data - before.data)
+    return float(np.max(np.abs(link.dense() - np.eye(64) - slopes[:, None] * W.data)))
+
+
+def by_branches() -> dict[int, tuple[int, float]]:
+    """{k: (how many paths through ten blocks y + 0.5 y pass k branches, their share of the gradient)}."""
+    x = y = Scalar(1.0, name="x")
+    for _ in range(10):
+        y = y + 0.5 * y
+    found, share = paths(y, x, top=2**10), dict[int, tuple[int, float]]()
+    for path in found.top:
+        k = sum(node.op == "multiply" for node in path.nodes)
+        n, part = share.get(k, (0, 0.0))
+        share[k] = n + 1, part + path.product / found.total
+    return share
+
+
+@claim(
+    "P23", "remedy", "In an LSTM the gradient does not vanish: through the cell it is multiplied by nothing but the forget gates.",
+    "Along the cell, yes: ∂c[t]/∂c[t−1] is diag(f), so fifty steps keep σ(b)^50, 8.9e-16 at a bias of 0 and 0.71 at 5. But most of what "
+    "arrives at biases 0 and 1 came by the other gates (means of seeds 0 to 4), and those do not stop explosion: with recurrent weights "
+    "ten times as large the gradient grows by 0.3 nats a step, while no forget gate is above 1.",
+    {
+        "σ(0)^50": near(8.881784197001252e-16, rel=1e-9), "σ(1)^50": near(1.5761911545634347e-07, rel=1e-9),
+        "σ(5)^50": near(0.714789329002, rel=1e-9),
+        "∂c/∂c − diag(f)": below(1e-15), "nats in all, bias 0": near(-18.946, 2.4507),
+        "nats by the cell, bias 0": near(-33.691, 1.3055),
+        "nats in all, bias 1": near(-6.057, 1.4393), "nats by the cell, bias 1": near(-15.712, 0.7764),
+        "nats in all, bias 5": near(2.748, 0.7348),
+        "nats by the cell, bias 5": near(-0.4096, 0.1131), "nats a step, W_h × 10": between(0.2, 0.4),
+        "nats by the cell, W_h × 10": below(-5.0),
+    },
+)  # fmt: skip
+def long_short_term() -> Found:
+    figures = {f"σ({b})^50": constant(lstm(b, 0), "f") for b in (0, 1, 5)}
+    cell = nn.LSTMCell(2, 4, rng=0)
+    states = nn.unroll(cell, np.random.default_rng(0).normal(size=(3, 2)))
+    J, f = Chain(states[-1][0].sum(), states[0][1], states[1:]).links[1].dense(), gates(states[-1][0], "f")
+    figures["∂c/∂c − diag(f)"] = float(np.max(np.abs(J[4:, 4:] - np.diag(f[1]))))
+    return split(figures, lstm, "f", "cell")
+
+
+@claim(
+    "P24", "remedy", "A GRU is a gated unit as well: its state is carried over by the gate z, h ← (1 − z) n + z h.",
+    "With gates that stand still fifty steps keep σ(b)^50 of the gradient, b the bias of z, as in an LSTM. With random weights the carry "
+    "is nearly everything at a bias of 5; at 0 it would be −33 nats, and −19 arrive by the other paths (means of seeds 0 to 4). Those "
+    "explode with large weights here, too.",
+    {
+        "σ(0)^50": near(8.881784197001252e-16, rel=1e-9), "σ(1)^50": near(1.5761911545634347e-07, rel=1e-9),
+        "σ(5)^50": near(0.714789329002, rel=1e-9),
+        "∂h/∂h − formula": below(1e-15), "nats in all, bias 0": between(-21.0, -16.0),
+        "nats by the carry, bias 0": between(-34.7, -31.5),
+        "nats in all, bias 5": between(-0.42, -0.32), "nats by the carry, bias 5": between(-0.42, -0.34),
+        "nats a step, W_h × 10": between(0.25, 0.5), "nats by the carry, W_h × 10": below(-5.0),
+    },
+)  # fmt: skip
+def gated_unit() -> Found:
+    figures = {f"σ({b})^50": constant(gru(b, 0), "z") for b in (0, 1, 5)}
+    figures["∂h/∂h − formula"] = gru_jacobian()
+    return split(figures, gru, "z", "carry")
+
+
+def gru_jacobian() -> float:
+    """The largest entry of ∂h[2]/∂h[1] minus the formula in GRUCell's documentation."""
+    cell = nn.GRUCell(2, 4, rng=0)
+    states = nn.unroll(cell, np.random.default_rng(0).normal(size=(2, 2)))
+    r, z, n = (gates(states[2], gate)[-1][:, None] for gate in "rzn")
+    h, s = states[1].data[:, None], (cell.W_hn.data @ states[1].data + cell.b_hn.data)[:, None]
+    W_r, W_z, W_n = cell.W_hr.data, cell.W_hz.data, cell.W_hn.data
+    J = z * np.eye(4) + (h - n) * z * (1 - z) * W_z + (1 - z) * (1 - n**2) * (r * W_n + s * r * (1 - r) * W_r)
+    return float(np.max(np.abs(Chain(states[2], states[1], [states[2]], np.ones(4)).links[0].dense() - J)))
+
+
+@claim(
+    "P25", "remedy", "To follow the argument one needs matrix calculus.",
+    "Then let the program teach it: explain() prints every derivative in matrix and in index notation, and the formulas printed for "
+    "tanh(W h + b) and a loss, carried out letter by letter with einsum, are what the engine multiplies by. Fifteen exercises check "
+    "themselves; each accepts its own solution and refuses the answer 0.",
+    {
+        "printed formulas − engine": below(1e-12), "formulas carried out": near(6), "exercises": near(15),
+        "solutions that pass": near(15),
+        "answers 0 that pass": near(0),
+    },
+)  # fmt: skip
+def matrix_calculus() -> Found:
+    rng = np.random.default_rng(0)
+    W, h, b = (Tensor(rng.normal(size=shape), name=name) for name, shape in {"W": (3, 4), "h": (4,), "b": (3,)}.items())
+    z = linear(h, W, b).named("z")
+    s = np.tanh(z).named("s")
+    loss = square(s).sum().named("loss")
+    count, error = all_carried_out(loss)
+    zero = "def {0.name}({0.arguments}): return 0.0"
+    answers = {n: [passes(n, text) for text in (one.solution, zero.format(one))] for n, one in EXERCISES.items()}
+    figures = {
+        "printed formulas − engine": error, "formulas carried out": count, "exercises": len(answers),
+        "solutions that pass": sum(right for right, _ in answers.values()),
+        "answers 0 that pass": sum(zero for _, zero in answers.values()),
+    }  # fmt: skip
+    return Found(figures, chain=Chain(loss, h), lines="\n\n".join(str(explain(node)) for node in (z, s)))
+
+
+def passes(number: int, text: str) -> bool:
+    """Whether exercise `number` accepts this text of a function."""
+    space: dict[str, Any] = {}
+    exec(text, space)
+    return grade(number, space).passed
+
+
+note(
+    "P26", "source", "The argument follows lecture notes (p. 105) and section 10.7 of the Deep Learning Book.",
+    "Where to read on in that book (Goodfellow, Bengio & Courville 2016): P9 to P17 and C18 to C22 with 10.7 (and 8.2.5, not read); "
+    "the cliff and clipping, P14, P18 and P19, with 8.2.4 and 10.11; P20 with 10.8; P21 and P22 with 10.9; P23 and P24 with 10.10.",
+)  # fmt: skip
+
+
+def split(figures: dict[str, float], make: Any, gate: str, carry: str) -> Found:
+    """Nats over fifty steps, in all and by the keeping gate alone, for three biases; and over 200 steps with large weights."""
+    curves = {}
+    for name, (b, scale, steps) in {"bias 0": (0, 1, 50), "bias 1": (1, 1, 50), "bias 5": (5, 1, 50), "W_h × 10": (1, 10, 200)}.items():
+        nats = np.mean([passed(make(b, seed, scale), gate, seed, steps) for seed in range(5)], axis=0)
+        for way, logs in zip(("in all", f"by the {carry}"), nats):
+            figures[f"nats {way}, {name}"] = float(logs[-1])
+            if name != "bias 0":
+                curves[f"{name}, {way}"] = (np.arange(steps + 1), logs)
+    figures["nats a step, W_h × 10"] = figures["nats in all, W_h × 10"] / 200
+    return Found(figures, curves, ("steps back", "ln gain of the gradient, nats"))
+
+
+def passed(cell: Any, gate: str, seed: int, steps: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    """ln gain of the gradient after 0 … steps, in all, and by the product of the keeping gates alone, (steps + 1,) each.
+
+    At the memory, the c of an LSTM or the h of a GRU, from a loss at the last h, g ~ N(0, I); inputs N(0, 0.25).
+    """
+    rng = np.random.default_rng(seed)
+    states = nn.unroll(cell, rng.normal(0, 0.5, (steps, cell.n_in)))
+    loss = (cell.output(states[-1]) * rng.normal(size=cell.n_hidden)).sum()
+    loss.backward()
+    memory = [state[-1] if isinstance(state, tuple) else state for state in states][::-1]
+    g = np.array([node.grad for node in memory])
+    kept = np.cumprod([np.ones(cell.n_hidden), *gates(loss, gate)[::-1]], axis=0) * g[0]
+    return tuple(np.log(np.linalg.norm(x, axis=1) / np.linalg.norm(g[0])) for x in (g, kept))
+
+
+def gates(output: Any, base: str) -> list[np.ndarray]:
+    """The values of a gate, f[1], f[2], …"""
+    return [node.data for node in history(output) if node.name and node.name.base == base]
+
+
+def constant(cell: Any, gate: str) -> float:
+    """The gain over fifty steps of the cell without weights, whose gates stand still."""
+    for name, leaf in cell.parameters().items():
+        if name.startswith("W_"):
+            leaf.data = np.zeros(leaf.shape)
+    return float(np.exp(passed(cell, gate, 0)[0][-1]))
+
+
+def lstm(bias: float, seed: int, scale: float = 1.0) -> nn.LSTMCell:
+    return nn.LSTMCell(UNITS, UNITS, ("normal", times(scale)), forget_bias=bias, rng=seed)
+
+
+def gru(bias: float, seed: int, scale: float = 1.0) -> nn.GRUCell:
+    cell = nn.GRUCell(UNITS, UNITS, ("normal", times(scale)), rng=seed)
+    cell.b_z.data = np.full(UNITS, bias)
+    return cell

@@ -1,0 +1,175 @@
+"""What does each command do?  One function for each: it is given the options, prints, and raises if something is unusable or fails."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+import textwrap
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..drawing import draw
+from ..text.files import checked_path, save_whole
+from .options import EXPERIMENTS, MODEL
+from .printing import show
+from .texts import long_text, read
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def answer(options: argparse.Namespace) -> None:
+    """Answer one of the questions about a model of the debate."""
+    from .asking import ask
+
+    with np.errstate(all="ignore"):
+        text, figures = ask(options.question, options.model, options.vs, settings(options))
+    show(as_json(figures) if options.json else text, options.json)
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What was said about the model, a text as the text itself."""
+    given = {key: value for key, value in vars(options).items() if key in MODEL and value is not None}
+    return given | ({"text": read(options.text)[0]} if options.text else {})
+
+
+def draw_a_model(options: argparse.Namespace) -> None:
+    """Draw a model of the debate after one forward and one backward pass, and say where the picture is."""
+    from ..claims.models import build
+
+    asked = build(options.model, **settings(options))
+    place = Path(options.out or f"{options.model}.html")
+    with np.errstate(all="ignore"):
+        asked.loss.backward()
+        drawing = draw(asked.loss, None if options.fold == "none" else options.fold, steps=options.window, chain=asked.chain())
+    show(f"{asked.title}\nwrote {drawing.save(place)}: {drawing.size}", False)
+    if options.open and not webbrowser.open(place.resolve().as_uri()):
+        raise RuntimeError(f"there is no browser to open {place} with; open it by hand")
+
+
+def learn(options: argparse.Namespace) -> None:
+    """Run one of the learning experiments, which prints its table; ValueError for a text where none is read."""
+    from ..training import learning
+
+    experiment = getattr(learning, EXPERIMENTS[options.name][0])
+    if options.name == "letters":
+        experiment(read(options.text)[0] if options.text else long_text())
+    elif options.text is not None:
+        raise ValueError(f"--text belongs to letters; {options.name} reads no text")
+    else:
+        experiment()
+
+
+def judge(options: argparse.Namespace) -> None:
+    """Run claims and print the ledger, a claim in full, or write the page; RuntimeError, after printing, if a figure has moved."""
+    from .. import claims
+
+    wanted = claims.chosen(options.ids, options.slow or options.list)
+    if options.list:
+        return show(claims.listed(wanted), False)
+    place = options.html and checked_path(options.html, (".html",))
+    outcomes = list(claims.run(wanted, progress=bool(sys.stderr and sys.stderr.isatty())))
+    if options.json:
+        show(as_json([one.to_dict() for one in outcomes]), True)
+    else:
+        show("\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes), False)
+    if place:
+        save_whole(place, claims.page(outcomes).encode())
+    if moved := [one.claim.id for one in outcomes if one.moved]:
+        raise RuntimeError(f"the figures of {', '.join(moved)} have moved")
+
+
+def study(options: argparse.Namespace) -> None:
+    """Run the factorial experiment or the remedy laboratory, print its tables, and draw its picture if asked for."""
+    from ..claims import factorial, laboratory
+
+    place = options.picture and checked_path(options.picture, PICTURES)
+    if options.study == "factorial":
+        found: Any = factorial.run()
+    else:
+        found = laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
+    show(as_json(found.to_dict()) if options.json else str(found), options.json)
+    if place:
+        save_figure(found.plot(), place)
+
+
+def field(options: argparse.Namespace) -> None:
+    """Run headline results of the field and print what showed."""
+    from ..claims import headlines
+
+    if options.list:
+        return show(headlines.listed(), False)
+    results = [one.run(options.full) for one in headlines.chosen(options.names)]
+    if options.json:
+        return show(as_json([result.to_dict() for result in results]), True)
+    show("\n\n".join([*map(headlines.page, results), *([headlines.table(results)] if len(results) > 1 else [])]), False)
+
+
+def as_json(figures: Any) -> str:
+    """One JSON document, every digit kept; ValueError if a nan or inf was not turned into text."""
+    return json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def save_figure(figure: Any, place: Path) -> None:
+    """A matplotlib Figure as a file, complete or not at all."""
+    figure.savefig(content := io.BytesIO(), format=place.suffix[1:].lower())
+    save_whole(place, content.getvalue())
+
+
+def exercise(options: argparse.Namespace) -> None:
+    """Print an exercise, its hint or its solution, or grade an answer: RuntimeError, after printing, if it is wrong."""
+    from .. import exercises
+
+    if (options.hint or options.solution) and (options.number is None or options.file):
+        raise ValueError("--hint and --solution go with the number of an exercise, and with no file")
+    if options.number is None:
+        return show("\n".join(f"{n:>2}  {e.name}({e.arguments})" for n, e in exercises.EXERCISES.items()), False)
+    asked = exercises.numbered(options.number)
+    if options.solution:
+        return show(asked.solution.rstrip(), False)
+    if options.file is None:
+        more = "\n\n(--hint tells where to start, --solution prints a right answer)"
+        return show(filled(asked.hint if options.hint else f"{asked}{more}"), False)
+    graded = exercises.grade(options.number, Path(options.file))
+    show(filled(str(graded)), False)
+    if not graded.passed:
+        raise RuntimeError(f"exercise {options.number} is not solved yet; --hint tells where to start")
+
+
+def filled(text: str) -> str:
+    """Every line within 80 columns, if its words allow it."""
+    wrapped = (textwrap.fill(line, 80, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+    return "\n".join(wrapped)
+
+
+def phase_diagram(options: argparse.Namespace) -> None:
+    """Run a grid of depths and variances, here, in processes or on a cluster, and print its table."""
+    from ..grid import phase
+    from ..grid import runs as grid
+
+    place = options.picture and checked_path(options.picture, PICTURES)
+    with contextlib.ExitStack() as stack:
+        executor: Any = None
+        if options.cluster:
+            executor = stack.enter_context(grid.cluster(options.cluster))
+        elif options.workers:
+            executor = stack.enter_context(grid.processes(options.workers))
+        seen = counter if sys.stderr and sys.stderr.isatty() else None
+        given = {"executor": executor, "store": options.store, "progress": seen}
+        found = phase.diagram(options.depths, options.variances, options.seeds, **given)
+    if found.results:
+        if place:
+            save_figure(phase.picture(found), place)
+        show(as_json(found.to_dict()) if options.json else phase.table(found), options.json)
+    if found.failed:
+        raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
+
+
+def counter(done: int, whole: int) -> None:
+    """How far a grid has come, on stderr."""
+    print(f"\r{done} of {whole}", end="\n" if done == whole else "", file=sys.stderr, flush=True)

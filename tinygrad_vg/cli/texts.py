@@ -1,0 +1,47 @@
+"""Which text is read?  A file, standard input, or one that comes with Python."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+from ..text.lines import clean
+
+
+def read(source: str | None) -> tuple[str, str]:
+    """The text and what to call it; ValueError or OSError if it is not a readable text."""
+    if source is None:
+        return zen(), "the Zen of Python"
+    title = "standard input" if source == "-" else clean(source)
+    if source == "-" and not sys.stdin:
+        raise ValueError("standard input is closed; give a file")
+    raw = sys.stdin.buffer.read() if source == "-" else Path(source or " ").read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = f"byte {error.start} is {raw[error.start]:#04x}"
+        raise ValueError(f"{title} is not UTF-8 text ({at}); convert it, or give another file") from None
+    if "\0" in text:
+        raise ValueError(f"{title} looks like a binary file (it contains NUL); give a text")
+    if not text:
+        raise ValueError(f"{title} is empty; give a text of a few dozen characters or more")
+    return text, title
+
+
+def zen() -> str:
+    """Out of the standard library's `this`, which prints itself when imported."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        sys.modules.pop("this", None)
+        import this  # noqa: F401
+    return printed.getvalue()
+
+
+def long_text() -> str:
+    """Some 50,000 characters of English that come with Python; ValueError where they were left out."""
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise ValueError("this Python comes without its help topics; give a text with --text FILE") from None
+    return "\n".join(topics[name] for name in sorted(topics))[:50_000]

@@ -1,0 +1,162 @@
+"""What is the right answer to exercises 11 to 15, an engine step by step?  What the engine itself does, on random graphs.
+
+Each function with an `rng` yields cases without end: arguments, and what the engine says to them; the small ones first.
+The others say what is wrong with an answer.
+
+    g  gradient      y  value of an op      a, b  its operands
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+
+from .. import Scalar, Tensor, grad, history
+from .grading import Case, Fault, numbers
+
+STEPS = [lambda x, y: x + y, lambda x, y: x.sin() * y, lambda x, y: 0.5 - x, lambda x, y: x.tanh() * x]
+
+
+def outputs(rng: Any) -> Iterator[Scalar]:
+    """Outputs of graphs: a diamond, equal values, ever more values used twice; 2⁴⁰ paths; 9,000 nodes deep."""
+    x = Scalar(0.5)
+    yield x * x.sin()
+    x, y = Scalar(0.5), Scalar(0.5)
+    yield x * y + x
+    for size in range(2, 15):
+        yield random_graph(rng, size)
+    x = Scalar(0.5)
+    for _ in range(40):
+        x = x.sin() + 0.5 * x
+    yield x
+    x = w = Scalar(0.5)
+    for _ in range(3000):
+        x = 0.9 * x.sin() + w
+    yield x
+    while True:
+        yield random_graph(rng, 30)
+
+
+def random_graph(rng: Any, size: int) -> Scalar:
+    """The last of `size` values, each made of two of the three before it."""
+    nodes = [Scalar(rng.normal()) for _ in range(3)]
+    for _ in range(size):
+        nodes.append(STEPS[rng.integers(len(STEPS))](*(nodes[-k] for k in rng.integers(1, 4, size=2))))
+    return nodes[-1]
+
+
+def graphs(rng: Any) -> Iterator[Case]:
+    """An output, named as all its history is, and the gradient of every node, the youngest first."""
+    for output in outputs(rng):
+        nodes = [node.named("v", i) for i, node in enumerate(history(output))][::-1]
+        yield (output,), dict(zip(nodes, grad(output, nodes)))
+
+
+def single_steps(rng: Any) -> Iterator[Case]:
+    """Gradients so far and a child of leaves; then the gradients after its step."""
+    for make, known in cycle([(lambda a, b: a * b, ""), (lambda a, b: a * a, ""), (lambda a, b: a / b, "ac"), (lambda a, b: 2 * a, "ac")]):
+        a, b, c = (Scalar(rng.normal(), name=name) for name in "abc")
+        child, g = make(a, b).named("y"), rng.normal()
+        before = {child: g} | {node: rng.normal() for node in (a, c) if str(node.name) in known}
+        parts = {node: g * grad(child, node) for node in history(child) if node is not child}
+        yield (before, child), before | {node: before.get(node, 0.0) + part for node, part in parts.items()}
+
+
+def softsigns(rng: Any) -> Iterator[Case]:
+    """Near, at 0, far out; there g is so large that what it gives is not. The slope of 1 − 1/(1 + t), t = |a|, has all its digits."""
+    for scale in cycle([1, 0, 1e9, 1e-9, 1e20]):
+        a = scale * rng.normal(size=3)
+        t, g = Tensor(np.abs(a)), rng.normal(size=3) * (1 + np.abs(a)) ** 2
+        yield (a, g), (a / (1 + np.abs(a)), grad(1 - 1 / (1 + t), t, seed=g))
+
+
+def products(rng: Any) -> Iterator[Case]:
+    for shapes in cycle([((3,), (3,)), ((2, 3), (3,)), ((2, 1), (2, 3)), ((2, 1), (3,)), ((), (2, 3)), ((4, 1, 2), (3, 1)), ((2,), ())]):
+        a, b = (Tensor(rng.normal(size=shape)) for shape in shapes)
+        g = rng.normal(size=(a * b).shape)
+        yield (a.data, b.data, g), ((a * b).data, grad(a * b, [a, b], seed=g))
+
+
+# How a function is called, and what is wrong with what it gave
+
+
+def listed(function: Any, output: Scalar) -> Any:
+    nodes = function(output)
+    return nodes if nodes is None else list(nodes)
+
+
+def misplaced(given: list, wanted: dict, *_: Any) -> Fault | None:
+    """What is wrong with an order: a node that does not belong in it, one that is missing or is there twice, a child after its parent."""
+    at = {node: i for i, node in enumerate(given)}
+    if strange := [node for node in given if node not in wanted]:
+        return Fault(f"{called(strange[0])} stands in the list")
+    if missing := [node for node in wanted if node not in at]:
+        return Fault(f"{missing[0].name} is missing")
+    if twice := [node for i, node in enumerate(given) if at[node] != i]:
+        return Fault(f"{twice[0].name} stands in the list twice")
+    for child in given:
+        for edge in child.edges:
+            if at[edge.parent] < at[child]:
+                return Fault(f"{child.name} stands after {edge.parent.name}, its parent")
+    return None
+
+
+def astray(given: Any, wanted: dict, *arguments: Any) -> Fault | None:
+    """What is wrong with a dictionary of gradients, told of the first node at which it is wrong, the youngest first."""
+    if not isinstance(given, dict):
+        return Fault(f"the answer is of type {type(given).__name__}, wanted a dictionary {{node: gradient}}")
+    for node, right in wanted.items():
+        if node not in given:
+            return Fault(f"the gradient of {node.name} is missing")
+        if fault := numbers(given[node], right, what=f"the gradient of {node.name}"):
+            parts = [given[child] * float(edge.local) for child in wanted for edge in child.edges if edge.parent is node]
+            parts += [before[node] for before in arguments if isinstance(before, dict) and node in before]
+            if len(parts) > 1 and any(numbers(given[node], part) is None for part in parts):
+                return Fault(f"{fault.words}; of its {len(parts)} contributions it has only one", overwrites)
+            return fault
+    if strange := [node for node in given if node not in wanted]:
+        return Fault(f"{called(strange[0])} is given a gradient")
+    return None
+
+
+def called(x: Any) -> str:
+    """What does not belong among the nodes, as it is told."""
+    return f"{x.name or repr(x)}, which the output was not computed from," if isinstance(x, Scalar) else f"{x!r}, a constant,"
+
+
+def overwrites(statement: ast.stmt) -> bool:
+    """`gradients[parent] = …`, computed from something, but not from what was there."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Subscript):
+        return False
+    key, value = ast.dump(statement.targets[0].slice), statement.value
+    return not isinstance(value, ast.Constant) and key not in map(ast.dump, ast.walk(value))
+
+
+def pulled(function: Any, *arguments: Any) -> tuple:
+    """y, and what its pull makes of g, the last of the arguments."""
+    *operands, g = arguments
+    answer = function(*operands)
+    if not (isinstance(answer, (tuple, list)) and len(answer) == 2 and callable(answer[1])):
+        raise TypeError("wanted a pair (y, pull), where pull is a function of g")
+    return answer[0], answer[1](g)
+
+
+def pulled_wrong(given: tuple, wanted: tuple, *operands: Any) -> Fault | None:
+    """What is wrong with a value, or else with what its operands receive: one array, or a pair of arrays."""
+    y, received = given
+    if fault := numbers(y, wanted[0], what="y"):
+        return fault
+    if not isinstance(wanted[1], list):
+        fault = numbers(received, wanted[1], what="pull(g)")
+        return fault and fault._replace(inner=True)
+    if not isinstance(received, (tuple, list)) or len(received) != 2:
+        return Fault("pull(g) is no pair (∂L/∂a, ∂L/∂b)", inner=True)
+    for name, part, right in zip("ab", received, wanted[1]):
+        if fault := numbers(part, right, what=f"the gradient of {name}"):
+            copies = np.shape(part) == np.shape(y) != np.shape(right)
+            return Fault(fault.words + f"; {name} was repeated: sum over its copies" * copies, inner=True)
+    return None

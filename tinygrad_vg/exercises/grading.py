@@ -1,0 +1,206 @@
+"""Is an answer right, and if not, what is wrong, and at which line?
+
+The function is called on case after case. While it runs it is watched: which lines of its file ran, which returned last,
+and for how long.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import linecache
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import Node, Scalar, history
+
+Case = tuple[tuple, Any]  # arguments, and the right answer
+WITHIN, CASES, SECONDS = 1e-9, 20, 5.0
+
+
+class Fault(NamedTuple):
+    """What is wrong, in words, and what the statement looks like that may be to blame. By default it is the function's own
+    `return`; of an inner function, the pull, if `inner`."""
+
+    words: str
+    suspect: Callable[[ast.stmt], bool] | None = None
+    inner: bool = False
+
+
+def numbers(given: Any, wanted: Any, *_: Any, within: float = WITHIN, what: str = "the answer") -> Fault | None:
+    """How numbers or arrays differ by more than `within`, relative to their size; None if they do not."""
+    given, wanted = np.asarray(given, dtype=float), np.asarray(wanted, dtype=float)
+    if given.shape != wanted.shape:
+        return Fault(f"{what} has shape {given.shape}, wanted {wanted.shape}")
+    if not np.all(np.abs(given - wanted) <= within * np.maximum(np.abs(wanted), 1e-3)):
+        digits = 5 if rounded(given, 5) != rounded(wanted, 5) else 12
+        space = "\n" if given.ndim else " "
+        return Fault(f"{what} is {rounded(given, digits)},{space}wanted {rounded(wanted, digits)}")
+    return None
+
+
+class Exercise(NamedTuple):
+    """A function to write.
+
+    answer  a right answer; its docstring is the question      cases(rng)  arguments and right answers, without end
+    hint    where to start      check(given, wanted, *arguments)  what is wrong with what was given: a Fault, or None
+    ask(function, *arguments)  how the function is called      uses  answers to earlier exercises that it calls
+    """
+
+    answer: Callable
+    cases: Callable[[Any], Iterator[Case]]
+    hint: str
+    check: Callable[..., Fault | None] = numbers
+    ask: Callable = lambda function, *arguments: function(*arguments)
+    uses: tuple[Callable, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.answer.__name__
+
+    @property
+    def arguments(self) -> str:
+        return ", ".join(inspect.signature(self.answer).parameters)
+
+    @property
+    def asks(self) -> str:
+        return inspect.getdoc(self.answer) or ""
+
+    @property
+    def solution(self) -> str:
+        """A right answer, the text of a whole Python file."""
+        texts = [inspect.getsource(function) for function in (*self.uses, self.answer)]
+        return "\n\n".join((["import numpy as np\n"] if "np." in "".join(texts) else []) + texts)
+
+    def __str__(self) -> str:
+        return f"Write  def {self.name}({self.arguments})\n\n{self.asks}"
+
+
+class Grade(NamedTuple):
+    """passed, and in words why, or what went wrong and where."""
+
+    passed: bool
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def judged(exercise: Exercise, function: Any) -> Grade:
+    """The grade of a function: of the first case that goes wrong it says what, at which line, and for which arguments."""
+    if not callable(function):
+        return Grade(False, f"there is no function {exercise.name}({exercise.arguments}) yet; define it in your file")
+    for k, (arguments, wanted) in zip(range(CASES), exercise.cases(np.random.default_rng(0))):
+        shown = inputs(exercise.arguments.split(", "), arguments)
+        if wrong := first_fault(exercise, function, arguments, wanted):
+            return Grade(False, f"{k} of {CASES} cases are right; then {wrong}\n{shown}")
+    return Grade(True, f"right, on {CASES} random cases: {exercise.name} is what the engine says")
+
+
+def first_fault(exercise: Exercise, function: Any, arguments: tuple, wanted: Any) -> str:
+    """What is wrong with one answer, in words, and the line to look at; '' if it is right."""
+    run = Run(function)
+    try:
+        with run:
+            given = exercise.ask(function, *map(copied, arguments))
+        fault = Fault("the function returns nothing") if given is None else exercise.check(given, wanted, *arguments)
+    except (Exception, SystemExit) as error:
+        return told(error, run.file, run.line)
+    return fault.words + place(run.file, run.suspected(fault)) if fault else ""
+
+
+class Run:
+    """One call of a function, watched: `line` is where it returned, `last` where a function of its file did, `ran` the lines that
+    ran. After SECONDS a TimeoutError stops it. If a debugger watches already, it goes on undisturbed."""
+
+    def __init__(self, function: Any):
+        self.code = getattr(inspect.unwrap(function), "__code__", None)
+        self.file: str = self.code.co_filename if self.code else ""
+        self.line: int = self.code.co_firstlineno if self.code else 0
+        self.last = self.line
+        self.ran: set[int] = set()
+
+    def __enter__(self) -> None:
+        self.end = time.monotonic() + SECONDS
+        if sys.gettrace() is None:
+            sys.settrace(self.watch)
+
+    def __exit__(self, *_: Any) -> None:
+        if sys.gettrace() == self.watch:
+            sys.settrace(None)
+
+    def watch(self, frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename != self.file:
+            return None
+        self.ran.add(frame.f_lineno)
+        if event == "return":
+            self.last = frame.f_lineno
+            self.line = self.last if frame.f_code is self.code else self.line
+        if time.monotonic() > self.end:
+            raise TimeoutError(f"stopped after {SECONDS:g} seconds; a loop without end, or far too many steps")
+        return self.watch
+
+    def suspected(self, fault: Fault) -> int:
+        """The line of the one statement that ran and looks like the culprit; else the line that returned."""
+        linecache.checkcache(self.file)
+        suspect = fault.suspect or (lambda statement: False)
+        with contextlib.suppress(SyntaxError):
+            tree = ast.parse("".join(linecache.getlines(self.file)))
+            found = {n.lineno for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno in self.ran and suspect(n)}
+            if len(found) == 1:
+                return found.pop()
+        return self.last if fault.inner else self.line
+
+
+def told(error: BaseException, file: str, line: int = 0) -> str:
+    """An exception, and the innermost line of this file that it went through (else the line given)."""
+    trace = error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error}{place(file, line)}"
+
+
+def place(file: str, line: int) -> str:
+    """File, line and source as they are told, on lines of their own; '' if there is no line."""
+    linecache.checkcache(file)
+    source = linecache.getline(file, line).strip()
+    return (f"\n  at {file}:{line}" + (f"\n      {source}" if source else "")) if line else ""
+
+
+def copied(x: Any) -> Any:
+    """What the function may change without changing the case: an array or a dictionary; others as they are."""
+    return x.copy() if isinstance(x, (dict, np.ndarray)) else x
+
+
+def inputs(names: list[str], arguments: tuple) -> str:
+    """The arguments of a case as they are told, one a line; those without a name are g. A graph is told op by op."""
+    lines = [f"  for {name} = {valued(x, len(name) + 9)}" for name, x in zip_longest(names, arguments, fillvalue="g")]
+    for graph in (x for x in arguments if isinstance(x, Scalar)):
+        nodes = history(graph)
+        lines += [f"    {node.name} = {made(node)}" for node in nodes] if len(nodes) <= 16 else [f"    in a graph of {len(nodes):,} nodes"]
+    return "\n".join(lines)
+
+
+def valued(x: Any, indent: int = 0) -> str:
+    if isinstance(x, dict):
+        return "{" + ", ".join(f"{node.name}: {g:.4g}" for node, g in x.items()) + "}"
+    if isinstance(x, Scalar):
+        return str(x.name)
+    return rounded(x, 4, " " * indent) if np.ndim(x) else f"{x}"
+
+
+def made(node: Node) -> str:
+    """`multiply(v[0], 0.5)`, or a leaf's value."""
+    return f"{node.op}({', '.join(map(valued, node.parents))})" if node.parents else f"{node.data:.4g}"
+
+
+def rounded(x: np.ndarray, digits: int, prefix: str = "") -> str:
+    return np.array2string(x, precision=digits, threshold=8, prefix=prefix, max_line_width=78)

@@ -1,0 +1,217 @@
+"""What does this node do to the gradient?  Its derivative in words, in matrix and in index notation, with the graph's own names.
+
+    g = ∂L/∂y      gradient at the node      δ_ij  1 where i = j, else 0      L  whatever comes after
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..autodiff.core import Edge, Node, describe, history
+from ..autodiff.products import Linear, Matmul
+from ..autodiff.structure import Transpose
+from ..chain.factors import adds
+from ..text.lines import clean, wrapped
+from .rules import Form, form, names, operand, rank
+
+
+class Explanation:
+    """An explanation of a node or of a leaf's uses.
+
+    .text   plain text           .tex  the formulas in TeX, one `aligned` block          .rows  one dict for each edge
+
+    >>> import numpy as np
+    >>> from tinygrad_vg import Tensor, linear
+    >>> from tinygrad_vg.formulas.explain import explain
+    >>> h, W = Tensor(np.ones(3), name="h"), Tensor(np.ones((2, 3)), name="W")
+    >>> print(explain(linear(h, W).named("z"), of=W))
+    z (2,) = linear(h (3,), W (2, 3)), with g = ∂L/∂z
+    to W: linear: z = h Wᵀ
+      matrix  ∂L/∂W = g hᵀ
+      local   ∂z_i/∂W_kj = δ_ik h_j
+      index   ∂L/∂W_ij = g_i h_j
+    """
+
+    def __init__(self, title: str, rows: list[dict[str, str]], tex: list[str]):
+        self.title, self.rows = title, rows
+        lines = [title, *(line for row in rows for line in lines_of(row))]
+        self.text = "\n".join(clean(line) for line in lines)
+        body = " \\\\\n".join(tex)
+        self.tex = f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}" if tex else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The title, the rows and the TeX, as text."""
+        return {"title": self.title, "rows": self.rows, "tex": self.tex}
+
+    def _repr_latex_(self) -> str | None:
+        return f"$\\displaystyle {self.tex}$" if self.tex else None
+
+    def __str__(self) -> str:
+        return wrapped(self.text)
+
+    def __repr__(self) -> str:
+        return f"Explanation({self.title})"
+
+
+def explain(node: Node, of: Node | None = None) -> Explanation:
+    """The local derivatives of a node, one for each of its edges.
+
+    of  None: every edge. A parent: the edge to it. Any other leaf or node it depends on: the sum over all its uses,
+        ∂L/∂W_ij = Σ_t g_t,i h_t−1,j for a weight used at every step
+
+    A leaf has no edges, and does not know where it is used: explain(output, of=leaf) does. TypeError for what is no node,
+    ValueError if `node` does not depend on `of`.
+    """
+    for x in (node, node if of is None else of):
+        if not isinstance(x, Node):
+            raise TypeError(f"explain needs a node (a Scalar or a Tensor), got {type(x).__name__}")
+    edges = node.edges
+    if of is not None and of is not node:
+        edges = [edge for edge in edges if edge.parent is of]
+        uses = [edge for child in history(node) for edge in child.edges if edge.parent is of]
+        if not uses:
+            raise ValueError(f"{describe(node)} does not depend on {describe(of)}, so there is nothing between them to explain")
+        if len(uses) > len(edges):
+            return of_uses(of, uses, node) if len(uses) > 1 else of_edges(uses[0].child, uses)
+    if not edges:
+        what = "a leaf" if node.rule is None else f"made by {node.op}, from constants or unrecorded"
+        advice = f"its gradient is the sum over its uses, ∂L/∂{called(node)} = Σ gᵀ ∂y/∂{called(node)}: explain(output, of=leaf) lists them"
+        return Explanation(f"{called(node)} {node.shape}: {what}; {advice}", [], [])
+    return of_edges(node, edges)
+
+
+def of_edges(node: Node, edges: list[Edge]) -> Explanation:
+    """A row for each edge."""
+    given = [f"{operand(edges[0], k)}{f' {p.shape}' if hasattr(p, 'shape') else ''}" for k, p in enumerate(node.parents)]
+    y = str(node.name or "y")
+    rows = [row(edge) for edge in edges]
+    title = f"{y} {node.shape} = {node.op}({', '.join(given)}), with g = ∂L/∂{y}"
+    return Explanation(title, rows, [tex for edge in edges for tex in tex_of(edge)])
+
+
+def row(edge: Edge) -> dict[str, str]:
+    """An edge in plain text."""
+    f = form(edge)
+    left, below = sides(edge, f)
+    _, x = names(edge)
+    return {
+        "to": x, "words": f.words, "formula": edge.formula_here,
+        "matrix": f"∂L/∂{x} = {f.plain(f.matrix)}",
+        "local": f"{f.plain(left)} = {f.plain(f.local)}",
+        "index": f"{f.plain(below)} = {f.plain(f.entry)}",
+    }  # fmt: skip
+
+
+def sides(edge: Edge, f: Form) -> tuple[str, str]:
+    """∂y_i/∂x_j and ∂L/∂x_j: the left-hand sides."""
+    (y, x), (ix, J, own) = names(edge), f.indices
+    return f"∂⟨{y}|{ix}⟩/∂⟨{x}|{J}⟩", f"∂L/∂⟨{x}|{own}⟩"
+
+
+def tex_of(edge: Edge) -> list[str]:
+    """An edge in TeX: the local derivative and the gradient."""
+    f = form(edge)
+    left, below = sides(edge, f)
+    return [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &= {f.tex(f.entry)}"]
+
+
+def called(node: Node) -> str:
+    return str(node.name or "x")
+
+
+def lines_of(row: dict[str, str]) -> list[str]:
+    """A row as text."""
+    head = f"to {row['to']}: {row['words']}"
+    return [head, *(f"  {kind:8}{row[kind]}" for kind in ("matrix", "local", "index") if kind in row)]
+
+
+def of_uses(leaf: Node, uses: list[Edge], output: Node) -> Explanation:
+    """The gradient of a leaf used several times: the sum over its uses, as one Σ_t where they are steps of one recurrence."""
+    name = called(leaf)
+    title = f"{name} {leaf.shape} is used {len(uses)} times; its gradient is the sum over its uses, each with the g of its own node"
+    if step := over_time(uses, output):
+        f, span, edge = step
+        left = f"∂L/∂⟨{operand(uses[0], uses[0].index)}|{f.indices[2]}⟩"
+        row = {"to": name, "words": span, "formula": edge.formula, "index": f"{f.plain(left)} = {f.plain(f.entry)}"}
+        return Explanation(title, [row], [f"{f.tex(left)} &= {f.tex(f.entry)}"])
+    rows, tex = [], []
+    for k, (edge, f) in enumerate((edge, form(edge)) for edge in uses):
+        words = f"{f.words}, g = ∂L/∂{edge.child.name or f'({edge.child.op})'}"
+        own = sides(edge, f)[1]
+        index = f"{f.plain(own)} {'+' if k else ''}= {f.plain(f.entry)}"
+        rows.append({"to": name, "words": words, "formula": edge.formula_here, "index": index})
+        tex.append(f"{f.tex(own)} &{'{+}' if k else ''}= {f.tex(f.entry)}")
+    return Explanation(title, rows, tex)
+
+
+def over_time(uses: list[Edge], output: Node) -> tuple[Form, str, Edge] | None:
+    """The form Σ_t δ_t,i h_t−1,j and the meaning of t and δ, if all uses are the same sum or product, once a step; else None."""
+    turned: dict[Node, list[Edge]] = {edge.child: [] for edge in uses if isinstance(edge.child.rule, Transpose)}
+    for edge in (edge for child in history(output) if turned for edge in child.edges if edge.parent in turned):
+        turned[edge.parent].append(edge)
+    products = [found for edge in uses for found in product_of(edge, turned)]
+    steps = [one_step(*found) for found in products]
+    if len({edge.child for edge, _ in products}) < len(uses) or len({text for text, _ in steps}) > 1:
+        return None
+    (text, _), first = steps[0], products[0][0]
+    base, start = base_of([other for _, other in steps])
+    if base == "":
+        return None
+    f = form(first)
+    own = f.indices[2] if isinstance(first.child.rule, Linear) else "ij"[: rank(uses[0].parent)]
+    f = f._replace(entry="Σ_t " + text.replace("⟨X|", f"⟨{base}|{'t−1,' if start is not None else 't,'}"), indices=(*f.indices[:2], own))
+    begin = 1 if start is None else start + 1
+    what = f", {base}_t what multiplies it" if start is None and any(isinstance(other, Node) for _, other in steps) else ""
+    span = f"the same {called(uses[0].parent)} at every step t = {begin} … {begin + len(uses) - 1}"
+    return f, f"{span}, δ_t = ∂L/∂{made_of(first.child, output)}{what}", first
+
+
+def product_of(edge: Edge, turned: dict[Node, list[Edge]]) -> list[tuple[Edge, bool]]:
+    """The edge of the sum or product that the use is part of, and whether by way of W.T; [] if it is anything else."""
+    by_transpose = edge.child in turned
+    if by_transpose and (edge.parent.ndim != 2 or len(turned[edge.child]) != 1):
+        return []
+    edge = turned[edge.child][0] if by_transpose else edge
+    rule = edge.child.rule
+    straight = rule.name == "add" or isinstance(rule, Linear) and edge.index > 0
+    return [(edge, by_transpose)] if isinstance(rule, Matmul) and edge.parent.ndim == 2 or straight and not by_transpose else []
+
+
+def one_step(edge: Edge, turned: bool) -> tuple[str, Any]:
+    """What one use adds to the gradient, ⟨δ|t,i⟩ ⟨X|j⟩, in the letters of the leaf; and the other operand X, None in a sum."""
+    f, rule = form(edge), edge.child.rule
+    own = f.indices[2][::-1] if turned else f.indices[2]
+    factors = re.findall(r"⟨([^|⟩]*)\|([^⟩]*)⟩", f.entry)
+    over = found[1] if (found := re.match(r"Σ_(\w+) ", f.entry)) else ""
+    names = {} if isinstance(rule, Linear) else dict(zip(own + over, "ij"[: len(own)] + "nmpqr"))
+    renamed = [(name, "".join(names.get(c, c) for c in index)) for name, index in factors]
+    total = f"Σ_{''.join(names.get(c, c) for c in over)} " if over else ""
+    delta = next(f"⟨δ|t,{index}⟩" for name, index in renamed if name == "g")
+    others = [f" ⟨X|{index}⟩" for name, index in renamed if name != "g"]
+    return total + delta + "".join(others), edge.child.parents[1 - edge.index] if others else None
+
+
+def base_of(others: list[Any]) -> tuple[str, int | None]:
+    """(h, 0) if the other operands are h[0], h[1], …, the first perhaps under another name; (x, None) without names; else ('', None)."""
+    labels = [getattr(other, "name", None) for other in others]
+    skipped = not (labels[0] and labels[0].index)
+    bases = {label.base if label and len(label.index) == 1 else None for label in labels[skipped:]}
+    steps = [label.index[0] for label in labels[skipped:] if label and len(label.index) == 1]
+    if steps and len(bases) == 1 and steps == list(range(steps[0], steps[0] + len(labels) - skipped)):
+        return str(bases.pop()), steps[0] - skipped
+    return ("x", None) if not any(labels[1:]) else ("", None)
+
+
+def made_of(node: Node, output: Node) -> str:
+    """z[t]: the name of the pre-activation that a product of one step is part of."""
+    if node.name and node.name.index:
+        return f"{node.name.base}[t]"
+    children = {child: edge for child in history(output) for edge in child.edges if edge.parent is node}
+    if len(children) == 1:
+        ((child, edge),) = children.items()
+        if adds(edge):
+            return made_of(child, output)
+        if child.name and child.name.index:
+            return f"(what {child.name.base}[t] is the {child.op} of)"
+    return f"(the {node.op} at t)"

@@ -1,0 +1,86 @@
+"""Where does a deep net keep its gradient, and where does it learn?  The cell of a phase diagram: depth × variance of the weights.
+
+    σ_w²  variance of the weights times n      L  depth      slope  ln |gradient| per layer, in nats
+
+Poole et al. 2016 and Schoenholz et al. 2017: a tanh net keeps signals where σ_w² is near 1 (without biases), the edge of chaos;
+it learns up to a depth of about six times the distance over which two inputs stay distinguishable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..autodiff.guards import no_grad
+from ..autodiff.tensor import Tensor
+from ..chain import Chain
+from ..training import SGD, fit
+from ..training.datasets import teacher
+from .runs import Grid, run
+
+WIDTH, UPDATES = 24, 60
+COLUMNS = 7  # in a block of the table
+
+
+def cell(depth: int, variance: float, seed: int, rng: np.random.Generator) -> dict[str, float]:
+    """A tanh MLP of `depth` layers, weights N(0, variance / n): its slope at the start, and its accuracy after a short training."""
+    batches = teacher(WIDTH, batch=64, rng=seed)
+    net = nn.MLP([WIDTH] * depth + [5], "tanh", lambda shape, rng: nn.init.normal(shape, rng, variance**0.5), rng=rng)
+    x, _ = next(iter(batches))
+    points = Tensor(x, name="x")
+    top = net(points)
+    chain = Chain(top, points, seed=rng.normal(size=top.shape))
+    with np.errstate(all="ignore"):
+        fit(net, loss, batches, SGD(net, 0.05, momentum=0.9), UPDATES, record=UPDATES)
+    with no_grad():
+        shown = [(net(x).data.argmax(-1) == labels).mean() for (x, labels), _ in zip(batches, range(8))]
+    return {"slope": chain.log_product[0] / depth, "accuracy": float(np.mean(shown))}
+
+
+def loss(net: Any, batch: Any) -> Any:
+    points, labels = batch
+    return nn.cross_entropy(net(points), labels)
+
+
+def diagram(depths: Sequence[int], variances: Sequence[float], seeds: int = 3, **options: Any) -> Grid:
+    """The grid of runs; options as for grid.run: executor, store, batch, progress."""
+    return run(cell, {"depth": depths, "variance": variances, "seed": range(seeds)}, **options)
+
+
+def table(grid: Grid) -> str:
+    """Accuracy and slope, averaged over the seeds: one row for each depth, one column for each variance, seven in a block.
+
+    grid  as of `diagram`; KeyError if every cell failed
+    """
+    blocks, variances = [], grid.axes["variance"]
+    for value, title in (("accuracy", "accuracy after a short training"), ("slope", "ln |gradient| per layer at the start, in nats")):
+        means = grid.mean(value, over="seed")
+        for k in range(0, len(variances), COLUMNS):
+            head = "depth " + "".join(f"{heading(v):>10}" for v in variances[k : k + COLUMNS])
+            rows = [f"{depth:<6}" + "".join(f"{x:>10.3f}" for x in row[k : k + COLUMNS]) for depth, row in zip(grid.axes["depth"], means)]
+            blocks.append("\n".join([title, head, *rows]))
+        if not np.isfinite(means).all():
+            blocks[-1] += "\nnan: the gradient is exactly 0 or overflows with every seed, or every cell failed"
+    return "\n\n".join(blocks)
+
+
+def heading(variance: float) -> str:
+    """At most nine characters."""
+    long = f"σ²={variance:g}"
+    return long if len(long) < 10 else f"{variance:.3g}"
+
+
+def picture(grid: Grid, value: str = "accuracy") -> Any:
+    """The diagram as a matplotlib Figure: darker is larger."""
+    from ..drawing.axes import new_axes, words
+
+    ax, means = new_axes()[0], grid.mean(value, over="seed")
+    mesh = ax.imshow(means, origin="lower", aspect="auto", cmap="cividis")
+    ax.set_xticks(range(means.shape[1]), [f"{v:g}" for v in grid.axes["variance"]])
+    ax.set_yticks(range(means.shape[0]), [str(depth) for depth in grid.axes["depth"]])
+    ax.figure.colorbar(mesh, ax=ax).ax.tick_params(colors=ax.xaxis.label.get_color())
+    words(ax, f"{value} of tanh nets", "variance of the weights σ_w²", "depth")
+    return ax.figure

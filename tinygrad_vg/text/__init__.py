@@ -1,0 +1,5 @@
+"""How is it printed?
+
+Names and formulas as lines that any terminal can show (lines), figures (numbers), one kind of table (tables), and files that are
+written whole or not at all (files). Nothing here knows what a gradient is.
+"""

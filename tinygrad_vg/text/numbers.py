@@ -1,0 +1,53 @@
+"""How many digits does a number get?  Enough to say something: only zero prints as 0; for JSON, nan and infinities are text."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def figure(x: float) -> str:
+    """Three significant digits; nothing that is not zero prints as 0."""
+    return f"{x:.3g}" if x == 0 or not math.isfinite(x) or 1e-3 <= abs(x) < 1e4 else f"{x:.2e}"
+
+
+def signed(log: float) -> str:
+    """A logarithm with two decimals and its sign; more decimals where two would show nothing."""
+    return f"{log:+.2f}" if abs(log) >= 0.005 or log == 0 else f"{log:+.0e}"
+
+
+def number(x: Any, digits: int = 4) -> str:
+    """Significant digits, so that nothing but zero prints as 0."""
+    return "0" if x == 0 else format(float(x), f".{digits}g")
+
+
+def percent(share: float) -> str:
+    """A share with one decimal, or with as many as it takes to show something."""
+    return f"{100 * share:.1f} %" if abs(share) >= 5e-4 or share == 0 or share != share else f"{100 * share:.0e} %"
+
+
+def from_log(nats: float, digits: int = 2) -> str:
+    """exp(nats) in so many digits, also where a float would under- or overflow."""
+    if not math.isfinite(nats):
+        return "0" if nats < 0 else f"{nats}"
+    decades = nats / math.log(10)
+    exponent = math.floor(decades)
+    if -3 <= exponent < 3:
+        return f"{math.exp(nats):.{digits}g}"
+    exponent += float(f"{10 ** (decades - exponent):.{digits - 1}f}") == 10  # 9.996 is 1.0e+01 in two digits, not 10.0
+    return f"{10 ** (decades - exponent):.{digits - 1}f}e{exponent:+03d}"
+
+
+def jsonable(x: float) -> Any:
+    return x if math.isfinite(x) else str(x)
+
+
+def numbers(x: Any) -> Any:
+    """x, an array, a number, or lists of them, for JSON: nan and infinities become text."""
+    if isinstance(x, np.ndarray):
+        return numbers(x.tolist())
+    if isinstance(x, (list, tuple)):
+        return [numbers(part) for part in x]
+    return jsonable(float(x)) if isinstance(x, (float, np.floating)) else x
