@@ -1,14 +1,16 @@
-"""Which arrays may enter a graph, and as what?  Real numbers, in float64 or float32, locked so that nobody changes them.
+"""Which arrays may enter a graph, and as what?  Real numbers, in float64 or float32, locked so that nobody changes them."""
 
-A leaf is a copy. A constant is a copy, too, unless it is read-only already. What has no derivative is refused, with a hint.
-"""
-
-import math
 from typing import Any
 
 import numpy as np
 
 from .core import Node, describe
+
+DOUBLE = np.dtype(np.float64)
+LOST = "would lose its gradient as a plain array; take its value with .data, or use an op of ours"
+REAL = (float, int, np.floating, np.integer, np.bool_)
+NUMBERS = (Node, np.number, *REAL)
+HINTS: dict[str, str] = {}  # what to do with an array of another kind, by the letter of its dtype; filled by hints.py
 
 
 def number(x: Any, what: str) -> float:
@@ -17,11 +19,11 @@ def number(x: Any, what: str) -> float:
         return x
     if isinstance(x, np.ndarray) and x.shape == () and x.dtype.kind in "fiub":
         x = x[()]
-    if isinstance(x, (int, float, np.floating, np.integer, np.bool_)):
+    if isinstance(x, REAL):
         try:
             return float(x)
         except OverflowError:
-            return math.inf if x > 0 else -math.inf
+            return np.inf if x > 0 else -np.inf
     if isinstance(x, Node):
         raise TypeError(f"{what} needs one plain number, got {describe(x)}; a Scalar and a Tensor do not mix: pass {describe(x)}.data")
     shape = f" of shape {np.shape(x)}; for arrays use a Tensor, or scalars(array)" if isinstance(x, (np.ndarray, list, tuple)) else ""
@@ -33,22 +35,20 @@ def leaf_array(data: Any) -> np.ndarray:
     if isinstance(data, Node):
         raise TypeError(f"{describe(data)} is a node already; Tensor(x.data) starts a new graph from its value")
     array = real_array(data, "fiu", "a Tensor")
-    return locked_copy(array.astype(kept_dtype(array.dtype), order="C", copy=False))
+    return locked_copy(array if array.dtype.kind == "f" else array.astype(float))
 
 
 def constant(x: Any, what: str) -> Any:
     """x as a constant of the graph: numbers as they are, arrays copied unless they are read-only already."""
     if type(x) is not np.ndarray or x.dtype is not DOUBLE:
-        if isinstance(x, (float, int, np.number, np.bool_)) and not isinstance(x, np.complexfloating):
+        if isinstance(x, REAL):
             return np.float64(x) if isinstance(x, (np.longdouble, np.float16)) else x
         x = real_array(x, "fiub", what)
-        if x.dtype.kind == "f" or x.dtype.kind == "b" and what == "power":  # a bool array squared is one of int8 to NumPy before 2.3
-            x = x.astype(kept_dtype(x.dtype), copy=False)
     return x if is_locked(x) else locked_copy(x)
 
 
 def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
-    """x as an array of the kinds of real numbers allowed (f float, i u integer, b bool); else an error that says what to do."""
+    """x as an array of the kinds of numbers allowed (f float32 or float64, i u integer, b bool); else an error that says what to do."""
     if isinstance(x, (np.ma.MaskedArray, np.matrix)):
         raise TypeError(f"a {type(x).__name__} would lose its special meaning; pass np.asarray(…) of it, and mask with where()")
     if isinstance(x, Node):
@@ -65,6 +65,8 @@ def real_array(x: Any, kinds: str, what: str) -> np.ndarray:
         hint = HINTS.get(array.dtype.kind, "convert it to numbers first")
         given = f"{array.dtype}; {hint}" if isinstance(x, (np.ndarray, list, tuple)) else type(x).__name__
         raise TypeError(f"{what} needs real numbers (float64 or float32) or arrays of them, not {given}")
+    if array.dtype.kind == "f" or array.dtype.kind == "b" and what == "power":  # bool ** 2 is int8 to NumPy before 2.3
+        array = array.astype(np.float32 if array.dtype.itemsize == 4 else np.float64, copy=False)
     return array
 
 
@@ -74,21 +76,6 @@ def numbers_or_scalars(x: Any, what: str) -> np.ndarray:
     if array.dtype.kind in "fiubc" or array.dtype == object and all(isinstance(v, NUMBERS) for v in array.flat):
         return array
     raise TypeError(f"{what} needs numbers, arrays of them, Tensors or Scalars, got {type(x).__name__}")
-
-
-def kept_dtype(dtype: np.dtype) -> np.dtype:
-    """float32 stays, everything else becomes float64."""
-    return SINGLE if dtype.kind == "f" and dtype.itemsize == 4 else DOUBLE
-
-
-DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
-LOST = "would lose its gradient as a plain array; take its value with .data, or use an op of ours"
-NUMBERS = (Node, int, float, np.number, np.bool_)
-HINTS = {
-    "b": "a condition belongs in where(), a mask of numbers is array.astype(float)",
-    "c": "take .real and .imag as two arrays",
-    "O": "Scalars go through NumPy's operators on the object array itself, without a Tensor",
-}
 
 
 def locked(array: np.ndarray) -> np.ndarray:

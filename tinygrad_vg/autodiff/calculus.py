@@ -1,6 +1,5 @@
 """What follows from the gradient?  Jacobians, Hessians, and the Hessian times a vector, all from the same sweep."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,10 +22,8 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
     keep, gradients = set(wanted), {output: output.start(seed, create_graph)}
     every = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
     sweep(order, gradients, keep=keep, inside=None if every else dependents(order, wanted), graph=create_graph)
-    results = []
-    for x in wanted:
-        g = x.finalise(gradients[x]) if x in gradients else x.as_gradient(0.0, "zero")
-        results.append(x.own_copy(g) if not create_graph else g if isinstance(g, Node) else type(x)(g))  # type: ignore[call-arg]
+    found = (x.finalise(gradients[x]) if x in gradients else x.as_gradient(0.0, "zero") for x in wanted)
+    results = [x.own_copy(g) if not create_graph else g if isinstance(g, Node) else type(x)(g) for x, g in zip(wanted, found)]
     return results if isinstance(inputs, (list, tuple)) else results[0]
 
 
@@ -41,11 +38,9 @@ def jvp(output: Node, inputs: Any, tangents: Any) -> Any:
         raise TypeError(f"jvp with a list of inputs needs a list of tangents, one for each; got {type(given).__name__}")
     if len(wanted) != len(given):
         raise ValueError(f"jvp needs one tangent for each input; got {len(wanted)} inputs and {len(given)} tangents")
-    order = differentiable(output)
     moved = {x: x.as_gradient(plain(t), f"the tangent of {describe(x)}") for x, t in zip(wanted, given)}
-    for node in order:
-        parts = [edge.local.push(moved[edge.parent]) for edge in node.edges if edge.parent in moved] if node not in moved else []
-        if parts:
+    for node in differentiable(output):
+        if node not in moved and (parts := [edge.local.push(moved[edge.parent]) for edge in node.edges if edge.parent in moved]):
             moved[node] = node.finalise(sum(parts[1:], parts[0]))
     return output.own_copy(moved[output] if output in moved else output.as_gradient(0.0, "zero"))
 
@@ -57,11 +52,10 @@ def dependents(order: list[Node], sources: Iterable[Node]) -> set[Node]:
         for parent in node.parents:
             if isinstance(parent, Node) and parent in marked:
                 marked.add(node)
-                break
     return marked
 
 
-def nodes(inputs: Any, what: str) -> list[Node]:
+def nodes(inputs: Any, what: str) -> list[Any]:
     """The inputs as a list of nodes; else TypeError."""
     return [as_node(x, what) for x in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
 
@@ -79,11 +73,11 @@ def jacobian(output: Node, input: Node) -> np.ndarray:
     One reverse sweep for each number of the output, or one forward sweep for each of the input, whichever are fewer.
     """
     nodes((output, input), "jacobian")
-    if math.prod(output.shape) <= math.prod(input.shape):
-        rows = [grad(output, input, seed=e) for e in unit_arrays(output.shape)]
-        return np.array(rows, dtype=float).reshape(output.shape + input.shape)
-    columns = [np.ravel(jvp(output, input, e)) for e in unit_arrays(input.shape)]
-    return np.array(columns, dtype=float).T.reshape(output.shape + input.shape)
+    if output.size <= input.size:
+        J = np.array([grad(output, input, seed=e) for e in unit_arrays(output.shape)], dtype=float)
+    else:
+        J = np.array([np.ravel(jvp(output, input, e)) for e in unit_arrays(input.shape)], dtype=float).T
+    return J.reshape(output.shape + input.shape)
 
 
 def hessian(output: Node, input: Node) -> np.ndarray:

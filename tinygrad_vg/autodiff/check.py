@@ -18,8 +18,7 @@ from .maps import unit_arrays
 from .scalar import Scalar
 from .tensor import Tensor
 
-COMPLEX_STEP = 1e-30
-WEIGHTS = np.cos(np.arange(1.0, 30.0))  # of the entries of what is made one number
+COMPLEX_STEP, WEIGHTS = 1e-30, np.cos(np.arange(1.0, 30.0))  # h; and what entries are weighted with to become one number
 STEP, SINGLE_STEP = (6e-6, 1e-6), (5e-3, 1e-2)  # of differences, about the cube root of epsilon, and what error to allow
 
 
@@ -41,20 +40,15 @@ def gradcheck(function: Callable[..., Any], *inputs: Any, order: int = 1, rtol: 
     if not isinstance(output, Node):
         raise TypeError(f"gradcheck needs a function that returns one Scalar or Tensor, got {type(output).__name__}")
     for k, leaf in enumerate(leaves):
-        compare(function, leaves, k, jacobian(output, leaf), rtol)
-
-    def derivative(*xs: Any) -> Any:
-        """The gradient of the weighted output, its entries weighted in turn: one number, to be checked like any other."""
-        return weighted(grad(weighted([function(*xs)]), list(xs), create_graph=True))
-
+        compare(function, leaves, k, jacobian(output, leaf).reshape(output.size, leaf.size), rtol)
+    # the gradient of the weighted output, its entries weighted in turn, is one number, to be checked like any other
+    def derivative(*xs: Any) -> Any: return weighted(grad(weighted([function(*xs)]), list(xs), create_graph=True))
     return order == 1 or gradcheck(derivative, *leaves, order=order - 1, rtol=rtol)
 
 
 def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float | None) -> None:
-    """Raise unless J is the Jacobian of the function with respect to leaf k."""
-
-    def f(shift: Any) -> np.ndarray:
-        """The function's value, flat, with leaf k moved by `shift`."""
+    """Raise unless J, a matrix, is the Jacobian of the function with respect to leaf k."""
+    def f(shift: Any) -> np.ndarray:  # the function's value, flat, with leaf k moved
         return np.ravel(plain(function(*[type(x)(x.data + shift if i == k else x.data) for i, x in enumerate(leaves)])))
 
     step, rough = STEP if f(0.0).dtype == np.float64 else SINGLE_STEP
@@ -62,41 +56,34 @@ def compare(function: Callable, leaves: list, k: int, J: np.ndarray, rtol: float
     gap, central, exact = np.abs(right - left), (right + left) / 2, complex_step(function, leaves, k)
     kink = (gap > 1e-3 * np.maximum(1, np.abs(central))) & (np.abs(right_near - left_near) > gap / 2)  # a bend shrinks with the step
     if np.any(kink):
-        row, column = np.argwhere(kink)[0]
-        slopes = f"slope {left[row, column]:.6g} to the left, {right[row, column]:.6g} to the right"
+        row, column = at = tuple(np.argwhere(kink)[0])
+        slopes = f"slope {left[at]:.6g} to the left, {right[at]:.6g} to the right"
         raise ValueError(f"not differentiable here: output entry {row} along input {k}, entry {column}: {slopes}")
-    truth, allowed, method = central, rough, "central differences"
-    if exact is not None and np.allclose(exact, central, rtol=1e-4, atol=1e-5):
-        truth, allowed, method = exact, 1e-10, "complex step"
-    allowed, J = rtol or allowed, J.reshape(truth.shape)
+    trusted = exact is not None and np.allclose(exact, central, rtol=1e-4, atol=1e-5)
+    truth, method, allowed = (exact, "complex step", rtol or 1e-10) if trusted else (central, "central differences", rtol or rough)
     error = np.abs(J - truth) / np.maximum(1.0, np.abs(truth))
     if not np.all(error <= allowed):
-        row, column = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
-        said = f"the engine says {J[row, column]:.17g}, {method} {truth[row, column]:.17g}"
-        size = f"off by {error[row, column]:.2g}, allowed {allowed:.0e}"
-        raise AssertionError(f"the derivative of output entry {row} with respect to input {k}, entry {column}: {said} ({size})")
+        row, column = at = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
+        said = f"the engine says {J[at]:.17g}, {method} {truth[at]:.17g} (off by {error[at]:.2g}, allowed {allowed:.0e})"
+        raise AssertionError(f"the derivative of output entry {row} with respect to input {k}, entry {column}: {said}")
 
 
-def complex_step(function: Callable, leaves: list, k: int) -> np.ndarray | None:
-    """∂output/∂leaf k as a matrix; None if the function does not compute with complex arrays."""
+def complex_step(function: Callable, leaves: list, k: int) -> Any:
+    """∂output/∂leaf k as a matrix; None if the function does not compute with complex arrays, or if the leaf has no entries."""
     xs = [np.asarray(x.data).astype(complex) for x in leaves]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             ys = [function(*xs[:k], xs[k] + 1j * COMPLEX_STEP * e, *xs[k + 1 :]) for e in unit_arrays(leaves[k].shape)]
     except (TypeError, AttributeError, ValueError, np.exceptions.ComplexWarning):
-        return None
-    if not ys or not all(map(np.iscomplexobj, ys)):  # an input without entries has nothing to check
-        return None
-    return np.array([np.imag(y).ravel() / COMPLEX_STEP for y in ys]).T
+        ys = []
+    return np.array([np.imag(y).ravel() / COMPLEX_STEP for y in ys]).T if ys and all(map(np.iscomplexobj, ys)) else None
 
 
 def differences(f: Callable, x: Any, step: float) -> np.ndarray:
     """∂f/∂x, of f(shift of x), by one-sided differences: to the right, or with a negative step to the left."""
-    here, columns = f(0.0), []
-    for e in unit_arrays(np.shape(x)):
-        h = step * max(1.0, float(np.max(np.abs(e * x))))
-        columns.append((f(e * h) - here) / h)
+    here, steps = f(0.0), step * np.maximum(1.0, np.abs(np.where(np.isfinite(x), x, 1.0)).ravel())
+    columns = [(f(e * h) - here) / h for e, h in zip(unit_arrays(np.shape(x)), steps)]
     return np.reshape(columns, (len(columns), here.size)).T
 
 

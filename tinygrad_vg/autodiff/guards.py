@@ -1,12 +1,10 @@
 """What may go wrong without a word?  A leaf changed under its graph, a nan, an op that should not record: three guards.
 
-no_grad() records nothing, detect_anomaly() names the first node that makes a nan or an inf; either holds inside its with-block,
-per thread and task. That no leaf was given new data after it was used is checked before every walk back.
+no_grad() records nothing, detect_anomaly() stops at the first nan or inf; and no walk back begins if a used leaf was given new data.
 """
 
 import linecache
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -26,8 +24,7 @@ class Guard:
     recording, watching = True, False
 
     def __init__(self) -> None:
-        unknown = "the op ran outside detect_anomaly(), so its source line is not known"
-        self.lines: dict[int, str] = defaultdict(lambda: unknown)  # which source line made a node, by birth
+        self.lines: dict[int, str] = {}  # which source line made a node, by birth
 
     def made(self, node: Any) -> None:
         """A node was made. Under no_grad() it forgets where it came from."""
@@ -47,7 +44,8 @@ class Guard:
                 slope = f"{edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text}"
                 what = f"backward through {child.op}, from {describe(child)} to {describe(edge.parent)}"
                 product = f"gradient {brief(child.finalise(g))} times local derivative {slope} gave {brief(part)}"
-                raise FloatingPointError(f"{what}: {product}; {self.lines[child.birth]}")
+                line = self.lines.get(child.birth, "the op ran outside detect_anomaly(), so its source line is not known")
+                raise FloatingPointError(f"{what}: {product}; {line}")
 
 
 @contextmanager

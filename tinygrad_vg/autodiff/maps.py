@@ -4,12 +4,9 @@ A linear map J takes a small change t of its input to the change of its output (
 gradient g with respect to its output to the gradient with respect to its input (pull, Jᵀ g: reverse mode).
 Forward mode pushes these maps, the chain multiplies them, the drawing prints them. The sweep multiplies by the same rows
 without building a map for each edge; that it gives edge.local.pull(g), to rounding, is a law (tests/autodiff/test_laws.py).
-
-    t  tangent (shape_in)      g  gradient (shape_out)      d  the diagonal of a diagonal map
 """
 
 import math
-from collections.abc import Container
 from copy import copy
 from typing import Any
 
@@ -44,8 +41,7 @@ class LinearMap:
     def pull(self, g: Any) -> Any:
         """Jᵀ g: g of shape_out gives an array of shape_in (vector–Jacobian product, reverse mode). ValueError for another shape."""
         part = self._pull(shaped(g, self.shape_out, "pull"))
-        given = getattr(part, "shape", type(part).__name__)
-        if given != self.shape_in:
+        if (given := getattr(part, "shape", type(part).__name__)) != self.shape_in:
             raise ValueError(f"the pull of {self.text} must give an array of shape {self.shape_in}, got {given}")
         return part
 
@@ -64,14 +60,13 @@ class LinearMap:
         rows, columns = math.prod(self.shape_out), math.prod(self.shape_in)
         if rows > DENSE_LIMIT or columns > DENSE_LIMIT:
             raise ValueError(f"a dense map of {rows} × {columns} is above the limit of {DENSE_LIMIT}; use push and pull")
-        if rows <= columns:
-            return np.array([self.pull(e).ravel() for e in unit_arrays(self.shape_out)]).reshape(rows, columns)
-        return np.array([self.push(e).ravel() for e in unit_arrays(self.shape_in)]).reshape(columns, rows).T
+        if rows > columns:  # fewer pushes than pulls
+            return self.T.dense().T
+        return np.array([self.pull(e).ravel() for e in unit_arrays(self.shape_out)]).reshape(rows, columns)
 
     def singular_values(self) -> np.ndarray:
         """Of the dense matrix, largest first: by what factors the map stretches. ValueError if it holds a nan or inf."""
-        matrix = self.dense()
-        if not np.all(np.isfinite(matrix)):
+        if not np.all(np.isfinite(matrix := self.dense())):
             raise ValueError(f"{self} holds nan or inf, so it has no singular values")
         return np.linalg.svd(matrix, compute_uv=False)
 
@@ -104,16 +99,15 @@ class Rule:
         """What x_i receives of g. Rules of the engine may write it out, for speed."""
         return self.local(i, y, xs).pull(g)
 
-    def parts(self, node: Any, g: Any, inside: Container | None = None) -> Any:
+    def parts(self, node: Any, g: Any, inside: Any = None) -> Any:
         """What each parent receives of g; None for a constant, and for a node outside."""
         return self.parts_from(node, g, inside, node._value, [x._value if isinstance(x, Node) else x for x in node._parents])
 
-    def parts_of_nodes(self, node: Any, g: Any, inside: Container | None = None) -> Any:
+    def parts_of_nodes(self, node: Any, g: Any, inside: Any = None) -> Any:
         """The same made of nodes: a graph of the derivative."""
-        parts = self.parts_from(node, g, inside, node, node._parents)
-        return [part.total() if isinstance(part, list) else part for part in parts]  # type: ignore[attr-defined]
+        return [part.total() if hasattr(part, "total") else part for part in self.parts_from(node, g, inside, node, node._parents)]
 
-    def parts_from(self, node: Any, g: Any, inside: Container | None, y: Any, xs: Any) -> list:
+    def parts_from(self, node: Any, g: Any, inside: Any, y: Any, xs: Any) -> list:
         wanted = [isinstance(x, Node) and (inside is None or x in inside) for x in node._parents]
         try:
             parts = [self.back(i, g, y, xs) if asked else None for i, asked in enumerate(wanted)]
@@ -183,10 +177,9 @@ class Diagonal(LinearMap):
     def _push(self, t: Any) -> Any: return selected(t, self.d) if self.selects else t * self.d
     _pull = _push  # type: ignore[assignment]  # a diagonal is its own transpose
 
+    @np.errstate(invalid="ignore")
     def dense(self) -> np.ndarray:
-        with np.errstate(invalid="ignore"):
-            diagonal = super().dense().diagonal()
-        return np.diag(diagonal)  # off the diagonal 0, also where an entry is inf
+        return np.diag(super().dense().diagonal())  # off the diagonal 0, also where an entry is inf
 
 
 def selected(g: Any, slope: Any) -> Any:
@@ -222,14 +215,12 @@ class LinearOperation(LinearMap, Rule):
     def _push(self, t: Any) -> Any:        return t.record(self, (t,)) if isinstance(t, Node) else self.value(t)
     def _pull(self, g: Any) -> Any:        return g.record(self.T, (g,)) if isinstance(g, Node) else self.adjoint(g)
 
-    def adjoint(self, g: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
+    def adjoint(self, g: Any) -> Any: raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        if self.ready and (self.shape_in, self.shape_out) == (xs[0].shape, y.shape):
-            return self
-        map = copy(self) if self.ready else self  # one rule may serve several nodes
-        map.shape_in, map.shape_out, map.ready = xs[0].shape, y.shape, True
+        shapes = xs[0].shape, y.shape
+        map = copy(self) if self.ready and shapes != (self.shape_in, self.shape_out) else self  # one rule may serve several nodes
+        (map.shape_in, map.shape_out), map.ready = shapes, True
         return map
 
 
@@ -253,10 +244,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 def unit_arrays(shape: tuple[int, ...]) -> Any:
     """The unit arrays of a shape, one after the other."""
-    for i in range(math.prod(shape)):
-        e = np.zeros(shape)
-        e.flat[i] = 1.0
-        yield e
+    n = math.prod(shape)
+    return (np.eye(1, n, i).reshape(shape) for i in range(n))
 
 
 def shaped(x: Any, shape: tuple[int, ...], verb: str) -> Any:

@@ -1,8 +1,6 @@
 """What may stand in a row beside operands and ops?  NumPy's ufuncs, and a few words for what a formula cannot say by itself.
 
-Each has two meanings: on arrays (and nodes, which NumPy's functions record), and on Python's numbers.
-
-    a, b  operands      g  gradient
+Each has two meanings: on arrays (and nodes, which NumPy's functions record), and on Python's numbers. a and b are operands.
 """
 
 import math
@@ -12,6 +10,9 @@ import numpy as np
 
 from .core import Node, plain
 from .maps import OPS, selected
+
+K = 2 * math.sqrt(2 / math.pi)  # of gelu
+M = K * 0.044715
 
 
 def exp_or_inf(a: Any) -> Any:
@@ -41,10 +42,6 @@ def positive(a: Any, b: Any) -> Any:
     """a; but 1 where a = 0 and b ≥ 0, so that the slope y * log(positive(a, b)) of a ** b is 0 there: 0 ** b is flat."""
     flat = (plain(a) == 0) & (plain(b) >= 0)
     return np.where(flat, 1.0, a) if np.any(flat) else a
-
-
-K = 2 * math.sqrt(2 / math.pi)
-M = K * 0.044715
 
 
 def gelu_gate(a: Any) -> Any:

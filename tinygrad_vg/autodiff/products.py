@@ -27,11 +27,7 @@ class Product(Rule):
     def forth(self, i: int, t: Any, xs: Any) -> Any: return self.value(*xs[:i], t, *xs[i + 1 :])
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        def pull(g: Any) -> Any:
-            part = self.back(i, g, y, xs)
-            return part.total() if isinstance(part, DeferredSum) else part
-
-        return FunctionMap(lambda t: self.forth(i, t, xs), pull, np.shape(xs[i]), np.shape(y), self.formula(i))
+        return FunctionMap(lambda t: self.forth(i, t, xs), lambda g: self.back(i, g, y, xs), np.shape(xs[i]), np.shape(y), self.formula(i))
 
 
 class DeferredProducts(DeferredSum):
@@ -74,7 +70,7 @@ def stacked(i: int, g: Any, a: Any, b: Any) -> Any:
 
 
 def affine(x: Any, W: Any, b: Any = None) -> Any:
-    """y = x Wᵀ + b on arrays, in the shapes of linear()."""
+    """y = x Wᵀ + b on arrays; ValueError unless they have the shapes of linear()."""
     try:
         if W.ndim == 2 and x.ndim:
             y = x.dot(W.T)
@@ -86,17 +82,13 @@ def affine(x: Any, W: Any, b: Any = None) -> Any:
                 return y + (b[None] if len(y) == 1 else b)  # like to like is quicker
     except (AttributeError, ValueError):  # numbers; shapes that do not fit
         pass
-    check_shapes(np.shape(x), np.shape(W), None if b is None else np.shape(b))
+    sx, sW, sb = np.shape(x), np.shape(W), None if b is None else np.shape(b)
+    if len(sW) not in (2, 3) or not sx or sx[-1] != sW[-1] or sb not in (None, sW[:-1], (*sx[:-1], sW[-2])):
+        raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,) or of the shape of y; got x {sx}, W {sW}, b {sb}")
+    if len(sx) != 3 or sx[0] != sW[0]:
+        raise ValueError(f"W {sW} has a leading axis of seeds, so x must be (seeds, batch, in); got {sx}")
     y = x @ W.swapaxes(1, 2)
     return y if b is None else y + (b[:, None, :] if b.ndim == 2 else b)
-
-
-def check_shapes(x: tuple, W: tuple, b: tuple | None) -> None:
-    """ValueError unless the shapes fit: W (out, in), or stacks, one for each seed."""
-    if len(W) not in (2, 3) or not x or x[-1] != W[-1] or b not in (None, W[:-1], (*x[:-1], W[-2])):
-        raise ValueError(f"y = x Wᵀ + b needs x (…, in), W (out, in), b (out,) or of the shape of y; got x {x}, W {W}, b {b}")
-    if len(W) == 3 and (len(x) != 3 or x[0] != W[0]):
-        raise ValueError(f"W {W} has a leading axis of seeds, so x must be (seeds, batch, in); got {x}")
 
 
 def to_input(g: Any, x: Any, W: Any) -> Any:
@@ -125,18 +117,17 @@ def rows(x: Any) -> Any:
 
 
 class OfTwo(Product):
-    """A product of two operands, to_a(g, a, b) and to_b(g, a, b) what they receive; and perhaps a summand."""
+    """A product of two operands, `to` what each of them receives: to_a(g, a, b) and to_b(g, a, b); and perhaps a summand."""
 
-    to_a: Any
-    to_b: Any
+    to: tuple[Any, Any]
 
     def parts(self, node: Any, g: Any, inside: Any = None) -> Any:
-        parents = node._parents
+        parents, (to_a, to_b) = node._parents, self.to
         a, b = parents if len(parents) == 2 else parents[:2]
         x = a._value if isinstance(a, Node) else a
         z = b._value if isinstance(b, Node) else b
-        part_a = self.to_a(g, x, z) if x is not a and (inside is None or a in inside) else None
-        part_b = self.to_b(g, x, z) if z is not b and (inside is None or b in inside) else None
+        part_a = to_a(g, x, z) if x is not a and (inside is None or a in inside) else None
+        part_b = to_b(g, x, z) if z is not b and (inside is None or b in inside) else None
         if len(parents) == 2:
             return part_a, part_b
         c = parents[2]
@@ -144,15 +135,15 @@ class OfTwo(Product):
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         g = type(y)(g, None) if isinstance(y, Node) and not isinstance(g, Node) else g  # a plain seed would not record
-        return to_bias(g, xs[2]) if i == 2 else (self.to_a, self.to_b)[i](g, *xs[:2])
+        part = to_bias(g, xs[2]) if i == 2 else self.to[i](g, *xs[:2])
+        return part.total() if isinstance(part, DeferredSum) else part
 
 
 class Matmul(OfTwo):
     """A B, as NumPy multiplies: vectors, matrices, stacks."""
 
-    name, operands = "matmul", ["A", "B"]
+    name, operands, to = "matmul", ["A", "B"], (to_left, to_right)
     advice = "; if the inner sizes should match, transpose one of them with .T, a batch of them with swapaxes(x, -1, -2)"
-    to_a, to_b = staticmethod(to_left), staticmethod(to_right)
 
     def value(self, A: Any, B: Any) -> Any:
         if type(A) is type(B) is np.ndarray and A.ndim == B.ndim == 2:
@@ -165,8 +156,8 @@ class Matmul(OfTwo):
 class Linear(OfTwo):
     """y = x Wᵀ + b, with or without b, which may have the shape of y."""
 
-    name, operands = "linear", ["x", "W", "b"]
-    value, to_a, to_b = staticmethod(affine), staticmethod(to_input), staticmethod(to_weight)
+    name, operands, to = "linear", ["x", "W", "b"], (to_input, to_weight)
+    value = staticmethod(affine)
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
         x, W = xs[:2]
@@ -185,18 +176,15 @@ class Einsum(Product):
     name = "einsum"
 
     def __init__(self, subscripts: str, shapes: list[tuple[int, ...]]):
-        self.subscripts = subscripts
-        self.deltas: list[tuple[str, np.ndarray]] = []
+        self.subscripts, self.deltas = subscripts, list[tuple[str, np.ndarray]]()
         self.labels, self.out = explicit(subscripts, [len(shape) for shape in shapes])
         fresh = (label for label in ascii_letters if label not in "".join(self.labels) + self.out)
         for k, shape in enumerate(shapes):
-            once = ""
-            for label, n in zip(self.labels[k], shape):
-                if label in once:
-                    again, label = label, next(fresh)
-                    self.deltas.append((again + label, np.eye(n)))
-                once += label
-            self.labels[k] = once
+            for j, (label, n) in enumerate(zip(self.labels[k], shape)):
+                if label in self.labels[k][:j]:
+                    new = next(fresh)
+                    self.labels[k] = self.labels[k][:j] + new + self.labels[k][j + 1 :]
+                    self.deltas.append((label + new, np.eye(n)))
 
     def value(self, *xs: Any) -> Any: return np.einsum(self.subscripts, *xs, optimize=len(xs) > 2)
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"einsum {self.subscripts!r}, all but operand {i}"

@@ -9,19 +9,14 @@ from typing import Any
 import numpy as np
 
 from . import products, reductions, structure
-from .core import plain
+from .core import Node, plain
 from .rows import BUILT_IN, OPS, any_objects, as_object
 from .scalar import Scalar
 from .tensor import Tensor
 
-for _module, _names in (
-    (products, "matmul linear einsum"),
-    (structure, "reshape transpose swapaxes expand_dims squeeze broadcast_to getitem take diagonal split concatenate stack"),
-    (structure, "sum mean astype"),
-    (reductions, "max min var prod logsumexp softmax log_softmax"),
-):
-    OPS |= {name: getattr(_module, name) for name in _names.split()}
-
+_defined = vars(structure) | vars(products) | vars(reductions)
+OPS |= {name: _defined[name] for name in """matmul linear einsum reshape transpose swapaxes expand_dims squeeze broadcast_to getitem take
+    diagonal split concatenate stack sum mean astype max min var prod logsumexp softmax log_softmax""".split()}  # fmt: skip
 BUILT_IN.update(OPS)
 ADVICE: dict[str, str] = {}  # what to write in place of a NumPy function that does not record; filled by hints.py
 
@@ -48,12 +43,11 @@ def full_like(a: Any, fill_value: Any, shape: Any = None) -> Any:
 NUMPY: dict[Any, Any] = {
     **{getattr(np, name): op for name, op in OPS.items() if hasattr(np, name)},
     **{getattr(np, name): by_axis(name.removeprefix("a")) for name in "sum mean var max min prod amax amin".split()},
-    np.dot: dot, np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
-    np.clip: lambda x, a_min=None, a_max=None: OPS["clip"](x, a_min, a_max),
+    np.dot: dot, np.full_like: full_like, np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
+    np.clip: lambda x, a_min=None, a_max=None: OPS["clip"](x, a_min, a_max), np.ravel: lambda x: structure.reshape(x, -1),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
     np.outer: lambda x, b: structure.reshape(x, (-1, 1)) * structure.reshape(b, (1, -1)),
-    np.full_like: full_like, np.ravel: lambda x: structure.reshape(x, -1),
     np.reshape: lambda x, shape: structure.reshape(x, shape), np.transpose: lambda x, axes=None: structure.transpose(x, axes),
     np.trace: lambda x, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(x, offset, axis1, axis2), -1),
 }  # fmt: skip
@@ -62,10 +56,9 @@ NUMPY: dict[Any, Any] = {
 NAMES = dict(a="x", arrays="xs", ary="x", array="x", min="a_min", max="a_max", newshape="shape", indices_or_sections="sections")
 
 # Functions that look at values or shapes only: there is no gradient to lose
-LOOK = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isnan, np.isinf, np.signbit,
-        np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.argmax, np.argmin, np.argsort, np.all, np.any,
-        np.count_nonzero, np.nonzero, np.zeros_like, np.ones_like, np.empty_like, np.array_repr, np.array_str,
-        np.array2string, np.isrealobj, np.iscomplexobj, np.result_type, np.may_share_memory, np.shares_memory}  # fmt: skip
+LOOK = {getattr(np, name) for name in """equal not_equal less less_equal greater greater_equal isfinite isnan isinf signbit shape ndim size
+    allclose isclose array_equal argmax argmin argsort all any count_nonzero nonzero zeros_like ones_like empty_like array_repr array_str
+    array2string isrealobj iscomplexobj result_type may_share_memory shares_memory""".split()}  # fmt: skip
 
 
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -73,28 +66,27 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
 
     With a Scalar and an object array of them, one op for each entry. TypeError unless the ufunc is called plainly and has an op.
     """
-    name, kind, op = f"np.{ufunc.__name__}", type(self).__name__, ours(ufunc)
-    if isinstance(self, Scalar) and any_objects(inputs) and method == "__call__" and not kwargs:
-        rule = getattr(op, "rule", None)
-        return rule.map_entries(*inputs) if rule else ufunc(*map(as_object, inputs))
+    name, kind, op = ufunc.__name__, type(self).__name__, ours(ufunc)
     if method != "__call__":
-        raise TypeError(f"{name}.{method} does not record on a {kind}; use np.sum, np.prod, np.max or np.min")
+        raise TypeError(f"np.{name}.{method} does not record on a {kind}; use np.sum, np.prod, np.max or np.min")
     if kwargs.get("out") is not None:
-        raise TypeError(f"{name} with out= would put a {kind} into a plain array; write `a = a + b`, which makes a new node")
+        raise TypeError(f"np.{name} with out= would put a {kind} into a plain array; write `a = a + b`, which makes a new node")
     if kwargs:
-        raise TypeError(f"{name} on a {kind} takes no {', '.join(kwargs)}; use where() or astype() around it")
+        raise TypeError(f"np.{name} on a {kind} takes no {', '.join(kwargs)}; use where() or astype() around it")
+    if not op and isinstance(self, Scalar) and any_objects(inputs):
+        return ufunc(*map(as_object, inputs))
     if ufunc in LOOK:
         return ufunc(*map(plain, inputs))
     if not op:
-        way = "write it in other ops, give it a row with elementwise(), or use .data"
-        raise TypeError(f"{name} has no derivative here; {way}{advised(ufunc.__name__)}")
+        way = f"write it in other ops, give it a row with elementwise(), or use .data{advised(name)}"
+        raise TypeError(f"np.{name} has no derivative here; {way}")
     return op(*inputs)
 
 
 def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
     """Any other NumPy function with a Tensor somewhere in its arguments."""
     if function in LOOK:
-        return function(*map(deeply_plain, args), **{key: deeply_plain(value) for key, value in kwargs.items()})
+        return function(*deeply_plain(args), **{key: deeply_plain(value) for key, value in kwargs.items()})
     if not (op := ours(function)):
         name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
         raise TypeError(f"np.{name} does not record on a Tensor; write it in other ops, or use .data for plain values{advised(name)}")
@@ -122,12 +114,9 @@ def deeply_plain(x: Any) -> Any:
     return type(x)(map(deeply_plain, x)) if isinstance(x, (list, tuple)) else plain(x)
 
 
-# The methods of Tensors and Scalars that come from the ops above.
-_methods = "reshape transpose swapaxes squeeze sum mean take diagonal astype max min var prod logsumexp softmax log_softmax".split()
-for _kind, _name, _method in (
-    *((Tensor, name, OPS[name]) for name in _methods),
-    (Tensor, "__getitem__", structure.getitem), (Tensor, "dot", dot), (Tensor, "T", property(structure.transpose)),
-    (Tensor, "__matmul__", products.matmul_of_tensors), (Tensor, "__rmatmul__", products.matmul_from_right),
-    *((kind, f"__{answer.__name__}__", answer) for kind in (Tensor, Scalar) for answer in (array_ufunc, array_function)),
-):  # fmt: skip
-    setattr(_kind, _name, _method)
+# The methods of Tensors that come from the ops above, and the answers of all nodes to NumPy
+for _name in "reshape transpose swapaxes squeeze sum mean take diagonal astype max min var prod logsumexp softmax log_softmax".split():
+    setattr(Tensor, _name, OPS[_name])
+Tensor.__getitem__, Tensor.dot, Tensor.T = structure.getitem, dot, property(structure.transpose)  # type: ignore[attr-defined]
+Tensor.__matmul__, Tensor.__rmatmul__ = products.matmul_of_tensors, products.matmul_from_right  # type: ignore[attr-defined,operator]
+Node.__array_ufunc__, Node.__array_function__ = array_ufunc, array_function  # type: ignore[attr-defined]

@@ -1,7 +1,6 @@
 """What is left of many numbers?  max, min, logsumexp; and var, prod and softmax, written out in the ops there are.
 
-max and logsumexp are a diagonal, then a sum: y moves by Σ w_i dx_i. For max the weights pick the largest entry (entries
-that tie share equally), for logsumexp they are softmax(x).
+Each of the first three is a diagonal, then a sum: y moves by Σ w_i dx_i. Only the weights differ.
 
     x  input      y  value      w  weights
 """
@@ -29,8 +28,7 @@ class Weighted(Rule):
         self.name, self.axis, self.keepdims = name, axis, bool(keepdims)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        diagonal = Diagonal(self.weights(*xs), xs[0].shape, "w", self.selects)
-        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ diagonal
+        return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(self.weights(*xs), xs[0].shape, "w", self.selects)
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"Σ diag(w), w = {self.text}"
 
@@ -93,16 +91,14 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
 def largest(x: Any, axis: Any) -> np.ndarray:
     """The largest value along `axis`, as plain numbers; 0 where it is not finite."""
-    values = numbers_of(plain(x))
-    top = np.max(values.real, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.max(numbers_of(plain(x)).real, axis=axis, keepdims=True, initial=-np.inf)
     return np.where(np.isfinite(top), top, top.dtype.type(0))
 
 
 def numbers_of(x: Any) -> np.ndarray:
     """The plain numbers of an array, also of one of Scalars."""
     x = np.asarray(x)
-    x = np.array([plain(v) for v in x.flat], dtype=float).reshape(x.shape) if x.dtype == object else x
-    return x.astype(float) if x.dtype.kind in "biu" else x
+    return np.vectorize(plain, otypes=[float])(x) if x.dtype == object else x.astype(float) if x.dtype.kind in "biu" else x
 
 
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:

@@ -1,20 +1,16 @@
 """How does a row of text become an op?  It is compiled once, into plain functions: the value, and what each operand receives.
 
     multiply(a, b)   value  a * b     slopes  b and a          def value(a, b):        return a * b
-                                                               def pull_a(g, y, a, b): return g * b
-                                                               def pull(g, y, a, b):   return g * b, g * a
+    a, b  operands   x, z  their values   y  value             def pull_a(g, y, a, b): return g * b
+    g  gradient with respect to y                              def pull(g, y, a, b):   return g * b, g * a
 
-And that twice: for arrays the functions in the text are NumPy's, which record on nodes, so that the derivative has a graph,
-too; for Python's numbers they are math's. A debugger that steps in, and a traceback, show the row. Where an op selects, the
-product is selected(g, slope): exactly 0 where the slope is.
-
-    a, b, c  operands      x, z  their values      y  value      g  gradient with respect to y
+And that twice: for arrays with NumPy's functions, which record on nodes, so that the derivative has a graph, too; for Python's numbers
+with math's. Debuggers and tracebacks show the row. Where an op selects, the product is selected(g, slope): exactly 0 where the slope is.
 """
 
 import ast
 import linecache
 import math
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -27,16 +23,12 @@ from .numerics import ON_ARRAYS, ON_NUMBERS, on_one_number
 
 BUILT_IN: set[str] = set()  # ops that nobody may replace
 RESERVED = {"g", "y", "np", "apply", "inf", "pow", "pull", "rule", "selected", "value"}  # words of the compiled text
-ONCE = "return {0}"
 TWICE = "try:\n        return {0}\n    except (ArithmeticError, ValueError):  # NumPy has an answer\n        return {1}"
 FLOAT = np.float64  # a number without axes
 
 
 class Elementwise(Rule):
-    """A row of the table: the rule of a node whose entries each depend on the matching entries of its parents.
-
-    Compiled: value(a, b); pull_a(g, y, a, b) …, in self.pulls; and pull(g, y, a, b), all of them in one go.
-    """
+    """A row of the table: the rule of a node whose entries each depend on the matching entries of its parents."""
 
     on_floats = False
     number_row: Any = None  # scalar.py gives its kind of row here
@@ -44,23 +36,32 @@ class Elementwise(Rule):
     selects = saturates = rectifies = False  # the facts of the op: see elementwise()
     largest_slope: float | None = None
     on_arrays: Any
-    pulls: list[Any]
 
     def __init__(self, signature: str, value: str, *slopes: str | None, **facts: Any):
-        self.name, self.operands, self.arguments = read_signature(signature, len(slopes))
-        self.text, self.slopes, self.takes_constants = value, slopes, None in slopes
+        """ValueError for what cannot be a signature, and for a name that is taken."""
+        try:
+            function: Any = ast.parse(f"def {signature}: ...").body[0]
+        except SyntaxError:
+            raise ValueError(f"{signature!r} is no signature: a row needs one to three operands, as in 'swish(a)'") from None
+        self.name, self.arguments, operands = function.name, ast.unparse(function.args), [a.arg for a in function.args.args]
+        if self.name in BUILT_IN:
+            raise ValueError(f"there is an op {self.name} already; choose another name")
+        taken = {self.name, *operands} & RESERVED | set(operands) & OPS.keys()
+        if len(slopes) != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or taken:
+            way = f"none with the name of an op, or one of {', '.join(sorted(RESERVED))}"
+            raise ValueError(f"{signature} needs one to three operands, each with a slope (or None), and {way}")
+        self.operands, self.text, self.slopes, self.takes_constants = operands, value, slopes, None in slopes
         vars(self).update(facts)
         self.compile()
 
     def compile(self) -> None:
-        """The text as functions, in one piece that debuggers find. ValueError for a word that means nothing."""
-        names = dict(ON_NUMBERS if self.on_floats else ON_ARRAYS)
-
+        """The text as functions that debuggers find: value(a, b); pull_a(g, y, a, b) …, in self.pulls; pull(g, y, a, b), all in one go."""
         def meaning(word: str) -> None:
             if word not in (*self.operands, "y", *names):
-                names[word] = meaning_of(word, self.on_floats, self.name)
+                names[word] = self.meaning_of(word)
 
-        words, operands = Words(meaning, floats=True, power=self.on_floats), ", ".join(self.operands)
+        names, operands = dict(ON_NUMBERS if self.on_floats else ON_ARRAYS), ", ".join(self.operands)
+        words = Words(meaning, floats=True, power=self.on_floats)
         rows = {a: words.of(slope) for a, slope in zip(self.operands, self.slopes) if slope is not None}
         pulls = {a: f"selected(g, {s})" if self.selects else {"1.0": "g", "-1.0": "-g"}.get(s, f"g * ({s})") for a, s in rows.items()}
         calls = {a: f"pull_{a}(g, y, {operands})" for a in pulls}
@@ -69,13 +70,36 @@ class Elementwise(Rule):
         formulas += [(calls[a], pull, f"numpy_{a}(g, y, {operands})") for a, pull in pulls.items()]
         formulas += [(f"pull(g, y, {operands})", together, one_by_one)]
         if self.on_floats:  # where Python's floats raise or leave the reals, 1 / 0., (-8.) ** (1 / 3), NumPy's do not
-            numpys = [("value", self.on_arrays.value), *zip(self.operands, self.on_arrays.pulls)]
+            numpys = zip(("value", *self.operands), (self.on_arrays.value, *self.on_arrays.pulls))
             names |= {f"numpy_{name}": on_one_number(function) for name, function in numpys}
-        functions = {signature: (TWICE if self.on_floats else ONCE).format(formula, again) for signature, formula, again in formulas}
-        kind = "numbers" if self.on_floats else "arrays"
+        kind, body = ("numbers", TWICE) if self.on_floats else ("arrays", "return {0}")
+        functions = {signature: body.format(formula, again) for signature, formula, again in formulas}
         made = defined(f"row {self.name}, of {kind}", f"# {self.name}({self.arguments}) = {self.text}, of {kind}", functions, names)
         self.value, self.pull = made["value"], made["pull"]  # type: ignore[method-assign]
-        self.pulls = [made.get(f"pull_{a}") for a in self.operands]
+        self.pulls: list[Any] = [made.get(f"pull_{a}") for a in self.operands]
+
+    def meaning_of(self, word: str) -> Any:
+        """What a word of the row means, else ValueError. On arrays NumPy's ufunc comes first: it is quick, and records on nodes."""
+        ufunc, rule = getattr(np, word, None), getattr(OPS.get(word), "rule", None)  # type: Any, Any
+        found = ON_ARRAYS.get(word, ufunc if isinstance(ufunc, np.ufunc) else isinstance(rule, Elementwise) and OPS[word])
+        if not found:
+            way = "use its operands, y, ops that work entry by entry, or NumPy's ufuncs"
+            raise ValueError(f"{word} means nothing in the row of {self.name}; {way}")
+        if not self.on_floats:
+            return found
+        return rule.on_numbers.value if word in BUILT_IN or found is OPS.get(word) else on_one_number(found)
+
+    @np.errstate(all="ignore")
+    def check_runs(self) -> None:
+        """ValueError unless the value, of numbers and of arrays, and the slopes at 1/2 are real numbers."""
+        xs = [0.5] * len(self.operands)
+        try:
+            y, of_array = self.on_numbers.value(*xs), np.ravel(self.value(*map(np.array, zip(xs, xs))))[0]
+            for number in (y, of_array, *(pull(1.0, y, *xs) for pull in self.on_numbers.pulls if pull)):
+                if not isinstance(number, float):
+                    raise TypeError(f"got {number!r} in place of a real number")
+        except Exception as error:
+            raise ValueError(f"the row of {self.name} does not run at 0.5: {type(error).__name__}: {error}") from error
 
     def parts(self, node: Any, g: Any, inside: Any = None) -> Any:
         """What each parent receives of g, arrays: g times the slope, the copies of a broadcast parent added up."""
@@ -113,9 +137,7 @@ class Elementwise(Rule):
         return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Broadcast(shape=np.shape(y)).local(0, y, [xs[i]])
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
-        """The row's text, with names in place of letters where there are any."""
-        letters = {"y": y} | {letter: name or letter for letter, name in zip(self.operands, names)}
-        return Words(letters.get).of(self.slopes[i] or "''")
+        return Words(dict(zip(self.operands, names), y=y).get).of(self.slopes[i] or "''")
 
     def of_constants(self, *xs: Any) -> Any:
         given = [x if isinstance(x, (float, int)) else numbers_or_scalars(x, self.name) for x in xs]
@@ -125,8 +147,7 @@ class Elementwise(Rule):
         """TypeError for a node where the row takes constants only."""
         for letter, slope, x in zip(self.operands, self.slopes, operands):
             if slope is None and isinstance(x, Node):
-                way = "pass its .data, or compare it: x > 0"
-                raise TypeError(f"{self.name}: {letter} must be a constant, got a {type(x).__name__}; {way}")
+                raise TypeError(f"{self.name}: {letter} must be a constant, got a {type(x).__name__}; pass its .data, or compare it: x > 0")
 
     def map_entries(self, *operands: Any) -> Any:
         """On an object array of Scalars: one op per entry, plain numbers among the entries lifted."""
@@ -152,39 +173,22 @@ def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -
     """
     if unknown := facts.keys() - {"selects", "saturates", "rectifies", "largest_slope"}:
         raise TypeError(f"elementwise() knows no fact {', '.join(unknown)}; it takes selects, saturates, rectifies and largest_slope")
-    name = signature.partition("(")[0].strip()
-    if name in BUILT_IN:
-        raise ValueError(f"there is an op {name} already; choose another name")
     rule = Elementwise(signature, value, *slopes, **facts)
     if BUILT_IN:  # the package's own rows are tested
-        check_runs(rule)
-    a, operands = rule.operands[0], ", ".join(rule.operands)
+        rule.check_runs()
+    name, a, operands = rule.name, rule.operands[0], ", ".join(rule.operands)
     alone = f"{a}.record(rule, ({a},)) if isinstance({a}, Node) else rule.of_constants({a})"  # as apply() does, for speed
-    call = {f"{name}({rule.arguments})": ONCE.format(f"apply(rule, {operands})" if "," in operands else alone)}
+    call = {f"{name}({rule.arguments})": "return " + (f"apply(rule, {operands})" if "," in operands else alone)}
     op = OPS[name] = defined(f"op {name}", f"# y = {value}", call, {"apply": apply, "rule": rule, "Node": Node, "inf": math.inf})[name]
     rows = "".join(f"    ∂y/∂{x} = {row or 'none, a constant'}\n" for x, row in zip(rule.operands, slopes))
     op.__doc__, op.rule = f"{name}, entry by entry: y = {value}\n\n{rows}", rule
     return op
 
 
-def read_signature(signature: str, slopes: int) -> tuple[str, list[str], str]:
-    """(name, operands, the text in the brackets); ValueError for what cannot be a signature."""
-    try:
-        function: Any = ast.parse(f"def {signature}: ...").body[0]
-        operands = [argument.arg for argument in function.args.args]
-    except (SyntaxError, AttributeError):
-        raise ValueError(f"{signature!r} is no signature: a row needs one to three operands, as in 'swish(a)'") from None
-    taken = {function.name, *operands} & RESERVED | set(operands) & OPS.keys()
-    if slopes != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or taken:
-        way = f"none with the name of an op, or one of {', '.join(sorted(RESERVED))}"
-        raise ValueError(f"{signature} needs one to three operands, each with a slope (or None), and {way}")
-    return function.name, operands, ast.unparse(function.args)
-
-
 class Words(ast.NodeTransformer):
     """A formula with other words in it: word(w) for each name w, if not None; `floats`: 1.0 for 1; `power`: pow(a, b) for a ** b."""
 
-    def __init__(self, word: Callable[[str], Any], floats: bool = False, power: bool = False):
+    def __init__(self, word: Any, floats: bool = False, power: bool = False):
         self.word, self.floats, self.power = word, floats, power
 
     def of(self, text: str) -> str:
@@ -204,18 +208,6 @@ class Words(ast.NodeTransformer):
         return ast.Call(ast.Name("pow"), [node.left, node.right], []) if self.power and isinstance(node.op, ast.Pow) else node
 
 
-def meaning_of(word: str, on_floats: bool, row: str) -> Any:
-    """What a word of a row means. On arrays NumPy's ufunc of that name comes first: it is quick, and records on nodes."""
-    ufunc, rule = getattr(np, word, None), getattr(OPS.get(word), "rule", None)  # type: Any, Any
-    found = ON_ARRAYS.get(word, ufunc if isinstance(ufunc, np.ufunc) else isinstance(rule, Elementwise) and OPS[word])
-    if not found:
-        way = "use its operands, y, ops that work entry by entry, or NumPy's ufuncs"
-        raise ValueError(f"{word} means nothing in the row of {row}; {way}")
-    if not on_floats:
-        return found
-    return rule.on_numbers.value if word in BUILT_IN or found is OPS.get(word) else on_one_number(found)
-
-
 def defined(title: str, heading: str, functions: dict[str, str], names: dict[str, Any]) -> dict[str, Any]:
     """The functions {signature: body}, and the names that they use. Debuggers, tracebacks and inspect find their lines."""
     text = heading + "".join(f"\n\n\ndef {signature}:\n    {body}" for signature, body in functions.items()) + "\n"
@@ -224,20 +216,6 @@ def defined(title: str, heading: str, functions: dict[str, str], names: dict[str
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
     exec(compile(text, file, "exec"), names)
     return names
-
-
-def check_runs(rule: Elementwise) -> None:
-    """ValueError unless the value and the slopes at 1/2 are real numbers."""
-    xs = [0.5] * len(rule.operands)
-    try:
-        y = rule.on_numbers.value(*xs)
-        with np.errstate(all="ignore"):
-            of_array = np.ravel(rule.value(*[np.array([x, x]) for x in xs]))[0]
-        for number in (y, of_array, *(pull(1.0, y, *xs) for pull in rule.on_numbers.pulls if pull)):
-            if not isinstance(number, float):
-                raise TypeError(f"got {number!r} in place of a real number")
-    except Exception as error:
-        raise ValueError(f"the row of {rule.name} does not run at 0.5: {type(error).__name__}: {error}") from error
 
 
 def any_objects(xs: Any) -> bool:

@@ -1,9 +1,6 @@
 """What moves numbers around without changing them?  Reshape, transpose, select, join, add up: the linear operations.
 
 Each is its own local derivative, so a class says two things only: what it does, and what its transpose does.
-
-    reshape ᵀ  reshape back         transpose ᵀ  transpose back       getitem ᵀ  put back into zeros, adding repeats
-    sum ᵀ      spread               broadcast ᵀ  add up               concatenate ᵀ  cut apart
 """
 
 import math
@@ -22,8 +19,7 @@ BASIC = {int, slice, type(None), type(Ellipsis)}
 class Reshape(LinearOperation):
     """The same numbers, in C order, in another shape."""
 
-    name = "reshape"
-    shape: Any
+    name, shape = "reshape", ()
     def value(self, x: Any) -> Any:   return np.reshape(x, self.shape)
     def adjoint(self, g: Any) -> Any: return g.reshape(self.shape_in)
 
@@ -40,8 +36,7 @@ class Transpose(LinearOperation):
 class Cast(LinearOperation):
     """Another dtype. The way back needs no cast: every gradient is stored in the dtype of its node."""
 
-    name = "astype"
-    dtype: Any
+    name, dtype = "astype", np.float64
     def value(self, x: Any) -> Any:   return x.astype(self.dtype)
     def adjoint(self, g: Any) -> Any: return g
 
@@ -50,11 +45,7 @@ class Select(LinearOperation):
     """x[index]. Its transpose puts g back into zeros; an entry selected twice gets both."""
 
     name = "getitem"
-
-    def __init__(self, index: tuple):
-        self.index = index
-        self.once = BASIC.issuperset(map(type, index))  # no entry can be selected twice
-
+    def __init__(self, index: tuple): self.index = index
     def value(self, x: Any) -> Any:   return x[self.index]
     def adjoint(self, g: Any) -> Any: return DeferredSelections([(self, g)]).total()
 
@@ -64,7 +55,7 @@ class Select(LinearOperation):
 
     def add(self, x: np.ndarray, g: Any) -> None:
         """Add g to the entries of x that are selected."""
-        if not self.once:
+        if not BASIC.issuperset(map(type, self.index)):  # an entry may be selected twice
             np.add.at(x, self.index, g)
         elif np.ndim(part := x[self.index]):
             part += g  # it is a view; x[index] += g would write the sum once more
@@ -87,33 +78,33 @@ class DeferredSelections(DeferredSum):
 class Sum(LinearOperation):
     """Add up along axes; its transpose spreads g evenly. For the mean, both are divided by the number of entries."""
 
-    name = "sum"
-    axis: Any
-    keepdims: bool
+    name, axis, keepdims = "sum", None, False
     def value(self, x: Any) -> Any: return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
 
     def adjoint(self, g: Any) -> Any:
         x = np.empty(self.shape_in, g.dtype)
-        if x.size:
-            part = g if self.name == "sum" else g / (x.size // g.size)
-            x[...] = part if self.keepdims or self.axis is None else np.expand_dims(part, self.axis)
+        part = g if self.name == "sum" else g / max(x.size // max(g.size, 1), 1)
+        x[...] = part if self.keepdims or self.axis is None else np.expand_dims(part, self.axis)
         return x
 
 
 class Join(Rule):
     """concatenate and stack: the parents' values side by side. The map from each parent is the transpose of a selection."""
 
-    def __init__(self, name: str, axis: int, shapes: list[tuple[int, ...]]):
+    def __init__(self, name: str, axis: Any):
+        if isinstance(axis, (Node, np.ndarray)):
+            raise TypeError("arrays are joined as one list, stack([a, b]) or concatenate([a, b]); the second argument is the axis")
         self.name, self.axis = name, axis
-        if shapes and name == "concatenate":
-            normalize_axis_index(axis, max(map(len, shapes)))
-        self.ends = np.cumsum([0] + [shape[axis] if name == "concatenate" and shape else 1 for shape in shapes])
+
+    def value(self, *xs: Any) -> Any:
+        y = getattr(np, self.name)(xs, axis=self.axis)
+        self.ends = np.cumsum([0] + [1 if self.name == "stack" else x.shape[self.axis] for x in xs])
+        return y
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         part = i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1])
         return Select(along(y, self.axis, part)).local(0, xs[i], [y]).T
 
-    def value(self, *xs: Any) -> Any: return getattr(np, self.name)(xs, axis=self.axis)
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"part {i} of {self.name}"
 
 
@@ -145,10 +136,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
-    """x repeated to `shape`, a tuple: new axes come first, an axis of size 1 is stretched.
-
-    The gradient of an entry is the sum over its copies. ValueError where another size differs.
-    """
+    """x repeated to `shape`, a tuple: new axes first, size 1 stretched, else ValueError. An entry's gradient is the sum over its copies."""
     return apply(Broadcast(shape=shape), x)
 
 
@@ -169,7 +157,6 @@ def getitem(x: Any, index: Any) -> Any:
     """x[index], as NumPy has it. The gradient goes back to the entries chosen; an entry chosen twice gets both.
 
     index  a whole number, a slice, None, ..., an integer array, a mask; or a tuple of them, one for each axis
-
     IndexError for a place that is not there, TypeError for an index that is a node or no whole number.
     """
     index = index if isinstance(index, tuple) else (index,)
@@ -187,8 +174,7 @@ def index_part(part: Any) -> Any:
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The entries of x at `indices` along `axis`; of the flattened x if axis is None."""
-    indices = np.asarray(indices)
-    return getitem(reshape(x, -1), indices) if axis is None else getitem(x, along(x, axis, indices))
+    return take(reshape(x, -1), indices, 0) if axis is None else getitem(x, along(x, axis, np.asarray(indices)))
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
@@ -201,7 +187,7 @@ def concatenate(xs: Any, axis: int | None = 0) -> Any:
 
     axis  which one; None: each is flattened first. ValueError if their shapes differ elsewhere, or if there are none.
     """
-    return joined("concatenate", xs, axis) if axis is not None else joined("concatenate", [reshape(x, -1) for x in xs], 0)
+    return apply(Join("concatenate", axis), *xs) if axis is not None else concatenate([reshape(x, -1) for x in xs])
 
 
 def stack(xs: Any, axis: int = 0) -> Any:
@@ -209,15 +195,7 @@ def stack(xs: Any, axis: int = 0) -> Any:
 
     axis  where the new axis goes in the result. ValueError if they are not all of one shape, or if there are none.
     """
-    return joined("stack", xs, axis)
-
-
-def joined(name: str, xs: Any, axis: Any) -> Any:
-    """The node of a Join; TypeError where the second array stands in the place of the axis."""
-    if isinstance(axis, (Node, np.ndarray)):
-        raise TypeError("arrays are joined as one list, stack([a, b]) or concatenate([a, b]); the second argument is the axis")
-    xs = list(xs)
-    return apply(Join(name, axis, [np.shape(x) for x in xs]), *xs)
+    return apply(Join("stack", axis), *xs)
 
 
 def along(x: Any, axis: int, part: Any) -> tuple:

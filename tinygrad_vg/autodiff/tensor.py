@@ -1,11 +1,8 @@
 """And arrays?  A Tensor is the same node with an array in it; an edge's local derivative becomes a linear map.
 
 Nothing else is new: the sweep is the same, and so are the rows of the table. NumPy's own functions record on Tensors.
-
-    a, b  parents      x, z  their values      y  the node's value      g  its gradient
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,17 +15,16 @@ from .variable import Name, Variable, reflected
 
 
 def of_two(op: Any) -> tuple[Any, Any]:
-    """y = f(a, b) as a method of a, and as one of b, in 2 * b. The other may be a constant."""
+    """y = f(a, b) as a method of a, and as one of b, in 2 * b. The other may be a constant. x and z are their values."""
     rule, value = op.rule, op.rule.value
 
     def method(a: Any, b: Any) -> Any:
         x = a._value if isinstance(a, Tensor) else (a := a if type(a) is float else constant(a, rule.name))
         z = b._value if isinstance(b, Tensor) else (b := b if type(b) is float else constant(b, rule.name))
         try:
-            y = value(x, z)
+            return new_node(Tensor, value(x, z), rule, (a, b))
         except (ValueError, IndexError) as error:
             raise unfit(rule, (a, b), error) from None
-        return new_node(Tensor, y, rule, (a, b))
 
     return method, reflected(method)
 
@@ -101,7 +97,7 @@ class Tensor(Variable):
 
     def own_copy(self, g: Any) -> np.ndarray:        return g.copy() if type(g) is np.ndarray else np.array(g)
     def read_only(self, value: Any) -> np.ndarray:   return locked(np.asarray(value))
-    def __iter__(self) -> Iterator:                  return iter([self[i] for i in range(len(self))])
+    def __iter__(self) -> Any:                       return iter([self[i] for i in range(len(self))])
     def __contains__(self, value: Any) -> bool:      return bool(np.any(self == value))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
@@ -127,9 +123,8 @@ def scalars(array: Any, name: str | None = None) -> np.ndarray:
     >>> (W @ np.array([1., 10.]))[0]
     Scalar(21.0, op='add')
     """
-    values = np.asarray(array)
-    result = np.empty(values.shape, dtype=object)
-    for index, value in np.ndenumerate(values):
+    result = np.empty(np.shape(array), dtype=object)
+    for index, value in np.ndenumerate(array):
         result[index] = Scalar(value, None if name is None else Name(name, index))
     return result
 

@@ -4,8 +4,7 @@
 nothing. Nodes hash by identity; since `==` may make an array, the package compares nodes with `is`, sets and dicts only.
 """
 
-from operator import index as whole
-from operator import itemgetter
+import operator
 from typing import Any, NoReturn
 
 from . import table as d
@@ -25,7 +24,7 @@ class Name(tuple):  # a NamedTuple has a line without source
     """A base and an index: Name("h", (3,)) prints as h[3], Name("W_hh") as W_hh."""
 
     __slots__ = ()
-    base, index = property(itemgetter(0)), property(itemgetter(1))
+    base, index = property(operator.itemgetter(0)), property(operator.itemgetter(1))
     def __new__(cls, base: str, index: tuple[int, ...] = ()) -> Any: return tuple.__new__(cls, (base, index))
     def __getnewargs__(self) -> tuple: return tuple(self)
     def __str__(self) -> str: return f"{self.base}[{','.join(map(str, self.index))}]" if self.index else self.base
@@ -89,7 +88,7 @@ class Variable(Node):
 
     def named(self, base: str, *index: int) -> Any:
         """Name the node, once, and return it: `h.named("h", t)` is h[t]. A second, different name raises ValueError."""
-        name = Name(str(base), tuple(map(whole, index)))
+        name = Name(str(base), tuple(map(operator.index, index)))
         if self._name not in (None, name):
             raise ValueError(f"this node is already named {self._name}; a node is named once, so it cannot be {name}")
         self._name = name
@@ -128,7 +127,6 @@ class Variable(Node):
     def __float__(self) -> NoReturn:
         way = "take its value with .item(); in place of math.tanh(x) write x.tanh(), or tanh(x) from tinygrad_vg"
         raise TypeError(f"{describe(self)} would lose its gradient as a plain number; {way}")
-
     __int__ = __float__
 
     def __repr__(self) -> str:
