@@ -13,7 +13,8 @@ from tinygrad_vg.chain.blame_table import told
 from tinygrad_vg.chain.eigen import eigen_view
 from tinygrad_vg.chain.factors import norm
 from tinygrad_vg.chain.paths import paths
-from tinygrad_vg.chain.spectrum import LogProduct, starting_frame
+from tinygrad_vg.chain.product import LogProduct
+from tinygrad_vg.chain.spectrum import starting_frame
 from tinygrad_vg.chain.table import side_by_side
 from tinygrad_vg.chain.uses import uses
 from tinygrad_vg.chain.verdict import KINDS, verdict
@@ -21,7 +22,6 @@ from tinygrad_vg.formulas.explain import explain
 from tinygrad_vg.formulas.notation import tex_entry, tex_formula
 from tinygrad_vg.text.lines import clean, cut, width, wrapped
 from tinygrad_vg.text.numbers import from_log
-from tinygrad_vg.text.tables import aligned
 
 
 @pytest.mark.parametrize("text", ["abcdefghijklmnopq", "h[123] → h[124]", "層正規化の出力は長い", "ab層cd"])
@@ -112,8 +112,8 @@ def test_the_table_of_a_notebook_accounts_for_every_link(n):
     for k in range(n):
         h = (h * (0.5 + k % 7 / 10)).named("h", k)
     page = Chain(h, x)._repr_html_()
-    left_out = [int(count) for count in re.findall(r">… (\d+) links …<", page)]
-    assert page.count("<tr>") - 1 - len(left_out) + sum(left_out) == n
+    left_out = [int(count) for count in re.findall(r"… (\d+) links, together", page)]
+    assert page.count(" → ") + sum(left_out) == n
 
 
 def test_a_leaf_that_is_used_twice_is_the_sum_of_both_uses():
@@ -134,7 +134,7 @@ def test_the_sentence_of_blame_names_the_two_largest_and_all_above_a_hundredth_o
     words["merge"] = "the merging of branches"
     for sizes in [(-50, 30, -5, 0.6, -0.4), (0.6, -50, -0.4, 5, 30), (-100, 0.2, 0.1, -0.3, 2), (-3, -2, -1, -0.5, -0.1)]:
         parts = dict(zip(words, sizes))
-        told_of = told(SimpleNamespace(parts=parts, slopes={}, ended=None))
+        told_of = told(SimpleNamespace(gates={}, parts=parts, slopes={}, ended=None))
         order = sorted(parts, key=lambda kind: -abs(parts[kind]))
         named = [kind for k, kind in enumerate(order) if k < 2 or abs(parts[kind]) > 0.01 * abs(parts[order[0]])]
         assert [kind for kind in order if words[kind] in told_of] == named
@@ -172,13 +172,12 @@ def test_what_cannot_be_seen_or_turns_the_direction_of_writing_is_replaced_and_n
     assert clean("a\nb") == "a b"
 
 
-def test_branches_that_cancel_by_more_than_a_float_can_tell_are_one_term_without_shares():
+def test_branches_that_cancel_by_more_than_a_float_can_tell_still_add_up():
     x = Scalar(1.0, name="x")
     small = x * 1e-200
     blame = Chain(small + x * -1e200 + x * 1e200, x).blame()
     assert blame.total == pytest.approx(np.log(1e-200))
-    assert blame.parts["other"] == pytest.approx(blame.total) and sum(map(abs, blame.parts.values())) == pytest.approx(-blame.total)
-    assert blame.merges == []
+    assert sum(blame.parts.values()) == pytest.approx(blame.total) and blame.merges[0]["rounding"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -266,7 +265,8 @@ def test_the_last_column_of_an_eigen_view_is_the_size_of_each_coordinate_after_t
         assert float(coordinate) == c
         log = np.log10(c) + T * np.log10(size)
         if log < -400:
-            assert float(after.removeprefix("10^")) == pytest.approx(log, abs=0.05)
+            mantissa, _, exponent = after.partition("e")
+            assert np.log10(float(mantissa)) + int(exponent) == pytest.approx(log, abs=0.005)
         else:
             assert float(after) == pytest.approx(10**log, rel=6e-3)
 
@@ -379,11 +379,6 @@ def test_a_chain_starts_from_the_directions_of_the_last_link_that_tells_them_apa
         frame = starting_frame([SimpleNamespace(name="J", dense=lambda J=J: J) for J in [W @ W, W, *after]], 3)
         seen = np.linalg.multi_dot([np.eye(3), *(J.T for J in after[::-1]), frame])
         assert np.abs(seen.T @ directions) / np.linalg.norm(seen[:, 0]) == pytest.approx(np.eye(3), abs=1e-9)
-
-
-def test_a_long_name_in_a_column_keeps_its_beginning_and_its_end():
-    (line, _) = aligned([("1", "the beginning of a name that is far too long, and its end"), ("2", "short")])
-    assert line.startswith("1 the begin") and line.endswith("its end") and len(line) == 2 + 30
 
 
 def test_factors_are_put_in_brackets_where_there_are_several():

@@ -2,8 +2,8 @@
 
     activation size   ln rms(φ′)             activation alignment   ln(|D g| / |g|) − size
     weight size       ln(|W|_F / √n_out)     weight alignment       ln(|Wᵀ g| / |g|) − size
-    gate, norm, scale, other                 ln(|c| / |g|)          one term for each edge
-    merge             where branches meet, by signed shares (see stretches.py)
+    gate, attention, norm, scale, other      ln(|c| / |g|)          one term for each edge, or block of ops
+    merge             where branches meet, by signed shares (see account.py)
 
     g  gradient      D  diagonal of slopes φ′      c  what an edge contributes
 """
@@ -18,20 +18,35 @@ import numpy as np
 from ..autodiff.core import describe
 from ..text.lines import Printed
 from ..text.numbers import jsonable
+from .account import N, Arrival, Walk, opening
 from .blame_table import blame_table, told
 from .chain import Chain
-from .factors import KINDS, norm, scaled, unfit
-from .stretches import stretches
+from .factors import KINDS, log, norm, scaled, unfit
+from .links import Link, Replaced
+from .stations import Group, named, packed, unpacked
+
+ROUNDED = 1e-13  # of the branches: what is left is no more than rounding
+
+
+class Gate:
+    """What the gates of one name did to a gradient, in nats, and how far they were open, from 0 to 1."""
+
+    def __init__(self) -> None:
+        self.nats, self.nodes = 0.0, list[Any]()
+
+    open = property(lambda self: opening(self.nodes))
 
 
 class Blame(Printed):
-    """A chain's log gain in nats, split among activation, weight, gate, norm, merge, scale (constant factors), other.
+    """A chain's log gain in nats, split among activation, weight, gate, attention, norm, merge, scale (constant factors), other.
 
     .total    ln(|gradient at the source| / |seed|); -inf where it is exactly zero
     .parts    {kind: nats}, over all links; they sum to .total within 1e-9 · (1 + Σ|parts|), unless the table ended
     .by_link  [{"link", "total", "parts"}], source first
-    .merges   [{"at", "link", "weight", "shares", "interference", "negative"}]: how branches met, in nats; interference
-              ln(|g| / √Σ|c|²) is 0 for branches at right angles, negative where they work against each other
+    .slopes, .gates  {op: nats} of the activations; {name: Gate} of the gates, each with .nats and .open, the mean of its values
+    .merges   [{"at", "link", "shares", "interference", "negative", "rounding"}]: how branches met; interference, in nats,
+              ln(|g| / √Σ|c|²), is 0 for branches at right angles, negative where they work against each other; rounding: they
+              cancel, and what is left is no more than rounding
     .ended    None; or where, going back from the output, the gradient was first zero, nan or infinite, and why: then .parts
               and .by_link hold what was passed before, and are not the whole of .total
 
@@ -53,7 +68,8 @@ class Blame(Printed):
         self.ended: dict[str, str] | None = None
         self.by_link: list[dict[str, Any]] = []
         self.merges: list[dict[str, Any]] = []
-        self.slopes: dict[str, float] = {}  # ln gain by activation, for the sentence
+        self.slopes: dict[str, float] = {}
+        self.gates: dict[str, Gate] = {}
         with np.errstate(all="ignore"):
             self.walk(chain)
         self.parts = {kind: math.fsum(row["parts"][kind] for row in self.by_link) for kind in KINDS}
@@ -63,28 +79,49 @@ class Blame(Printed):
         g = chain.gradients[-1]
         if why := unfit(g):
             self.ended = {"link": chain.names[-1], "at": chain.names[-1], "why": why if why != "zero" else "the seed is zero"}
-        for link in reversed(chain.links if not self.ended else []):
-            g, row = self.link(link, scaled(g))
+        for k in reversed(range(len(chain.links)) if not self.ended else []):
+            link = chain.links[k]
+            g, parts = self.replaced(link, g) if isinstance(link, Replaced) else self.through(link, g)
+            if not self.ended and chain.log_product[k] == -math.inf:
+                self.ended = {"at": named(link.start), "why": "underflowed: too small for a float"}
             if self.ended:
+                self.ended = {"link": link.name, **self.ended}
                 break
-            self.by_link.append(row)
+            self.by_link.append({"link": link.name, "total": math.fsum(parts.values()), "parts": parts})
         self.by_link.reverse()
 
-    def link(self, link: Any, g: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-        """One link: the gradient at its start, and its row. Its own stations cut it into stretches, each walked by itself."""
-        terms: dict[str, list[float]] = {kind: [] for kind in KINDS}
-        for stretch in stretches(link):
-            g = stretch.pull(scaled(g))
-            if why := stretch.why_ended(g):
-                self.ended = {"link": link.name, **why}
-                break
-            for kind, nats, op in stretch.finite_terms(norm(g)):
-                terms[kind].append(nats)
-                if op:
-                    self.slopes[op] = self.slopes.get(op, 0.0) + nats
-            self.merges += [{"link": link.name, **merge} for merge in stretch.merges]
-        parts = {kind: math.fsum(nats) for kind, nats in terms.items()}
-        return g, {"link": link.name, "total": math.fsum(parts.values()), "parts": parts}
+    def through(self, link: Link, g: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        """The gradient at the link's start, brought to a length of about 1, and its account."""
+        order = [*sorted(set(link.start), key=lambda node: node.birth), *(node for node in link.ops if node not in set(link.start))]
+        walk = Walk(order, unpacked(link.end, scaled(g)), stop=link.start)
+        whole = walk.together(dict.fromkeys(link.start))
+        self.ended = why_ended(walk, whole)
+        self.note(walk, whole, link)
+        g = at_start(walk, link.start) if not self.ended else g
+        parts = dict(zip(KINDS, whole.account[:N].tolist()))
+        if not all(map(math.isfinite, parts.values())):  # an inf that reaches nobody, as of a concatenation, is in it
+            parts = dict.fromkeys(KINDS, 0.0) | {"other": whole.log - walk.base}
+        return g, parts
+
+    def note(self, walk: Walk, whole: Arrival, link: Link) -> None:
+        """What the slopes and gates of a link did, and how its branches met."""
+        for label, column in walk.labels.items():
+            nats = float(whole.account[column])
+            if label.startswith("gate "):
+                gate = self.gates.setdefault(label[5:], Gate())
+                gate.nats += nats
+                gate.nodes += walk.gates[label]
+            else:
+                self.slopes[label] = self.slopes.get(label, 0.0) + nats
+        self.merges += [{"link": link.name, **met(*merge)} for merge in walk.merges]
+
+    def replaced(self, link: Replaced, g: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        """A factor put in by hand: one term, "other"."""
+        g = scaled(g)
+        after = np.asarray(link.pull(g))
+        if why := unfit(after):
+            self.ended = {"at": link.name, "why": why}
+        return after, dict.fromkeys(KINDS, 0.0) | {"other": log(norm(after)) - log(norm(g))}
 
     @property
     def sentence(self) -> str:
@@ -94,7 +131,8 @@ class Blame(Printed):
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and text, every digit kept; nan and infinities as text, so json.dumps takes it."""
         return {
-            "total": jsonable(self.total), "parts": self.parts, "by_link": self.by_link, "merges": self.merges,
+            "total": jsonable(self.total), "parts": self.parts, "by_link": self.by_link, "slopes": self.slopes,
+            "gates": {name: {"nats": gate.nats, "open": jsonable(gate.open)} for name, gate in self.gates.items()}, "merges": self.merges,
             "ended": self.ended, "sentence": self.sentence,
         }  # fmt: skip
 
@@ -103,6 +141,31 @@ class Blame(Printed):
 
     def __repr__(self) -> str:
         return f"Blame({self.chain_text}: {self.sentence})"
+
+
+def why_ended(walk: Walk, whole: Arrival) -> dict[str, str] | None:
+    """Where the gradient was first zero or not finite, and why; None if it is still a direction."""
+    if walk.broken and not math.isfinite(whole.log):
+        return {"at": describe(walk.broken[0]), "why": str(walk.broken[1])}
+    if whole.log == -math.inf and whole.zero:
+        return {"at": describe(whole.zero.at) if whole.zero.at is not None else "its start", "why": f"{whole.zero.kind}: {whole.zero.what}"}
+    return None
+
+
+def at_start(walk: Walk, start: Group) -> np.ndarray:
+    """The gradient at the start of a link, of a length of about 1."""
+    e = max(walk.at[node].e for node in start if node in walk.at and walk.at[node].size)
+    return packed(start, {node: np.ldexp(walk.at[node].c, walk.at[node].e - e) for node in start if node in walk.at})
+
+
+def met(node: Any, parts: list[Arrival], shares: list[float], interference: float) -> dict[str, Any]:
+    """How the branches met at a node."""
+    children = [named((part.child,)) if part.child is not None else "itself" for part in parts]
+    return {
+        "at": named((node,)), "shares": [[child, jsonable(p)] for child, p in zip(children, shares)],
+        "interference": jsonable(interference), "negative": jsonable(math.fsum(-p for p in shares if p < 0)),
+        "rounding": interference < math.log(ROUNDED),
+    }  # fmt: skip
 
 
 def blame(chain: Chain) -> Blame:

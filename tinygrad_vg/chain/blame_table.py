@@ -5,42 +5,35 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..text.lines import clean
+from ..text.lines import clean, wrapped
 from ..text.numbers import signed
-from ..text.tables import MOST, WIDTH, folded, inserted, layout
+from ..text.tables import MOST, WIDTH, folded, table
 
 ROUNDING = 1e-12  # nats
 SHORT = {
     "activation size": "slopes", "activation alignment": "·align", "weight size": "weights", "weight alignment": "·align",
 }  # fmt: skip
 CALLED = {
-    "activation": "the activations' slopes", "weight": "the weights", "gate": "the gates", "norm": "the normalisations",
-    "merge": "the merging of branches", "scale": "constant factors", "other": "everything else",
+    "activation": "the activations' slopes", "weight": "the weights", "gate": "the gates", "attention": "attention",
+    "norm": "the normalisations", "merge": "the merging of branches", "scale": "constant factors", "other": "everything else",
 }  # fmt: skip
 
 
 def blame_table(blame: Any, width: int = WIDTH, most: int = MOST) -> str:
     """Nats by link (from the output back) and kind, the sum, and the sentence; what is zero, or mere rounding, is left blank."""
-    rows = blame.by_link[::-1]
-    kinds = [kind for kind in blame.parts if any(abs(row["parts"][kind]) > ROUNDING for row in rows)]
-    shown = folded(len(rows), most, lambda k: rows[k]["total"])
-    cells = [(clean(rows[k]["link"]), *numbers(rows[k]["parts"], kinds, rows[k]["total"])) for k in shown if isinstance(k, int)]
-    head = ("nats by link", *(SHORT.get(kind, kind) for kind in kinds), "total")
-    *lines, last = layout([head, *cells, ("sum", *numbers(blame.parts, kinds, math.fsum(blame.parts.values())))], [], width, texts=1)
-    told_of = inserted(lines, shown, lambda a, b: f"{b - a} links, together {signed(math.fsum(r['total'] for r in rows[a:b]))}", width)
-    return "\n".join([*told_of, last, *wrapped(told(blame), width)])
+    whole = {"link": "sum", "parts": blame.parts, "total": math.fsum(blame.parts.values())}
+    shown = folded(blame.by_link[::-1], lambda row: row["total"], left_out, most)
+    head = ("nats by link", *(SHORT.get(kind, kind) for kind in blame.parts), "total")
+    rows = [row if isinstance(row, str) else cells(row) for row in (*shown, whole)]
+    return f"{table(rows, head, width=width)}\n{wrapped(clean(told(blame)), width, hang=0)}"
 
 
-def numbers(parts: dict[str, float], kinds: list[str], total: float) -> list[str]:
-    return [*(signed(parts[kind]) if abs(parts[kind]) > ROUNDING else "" for kind in kinds), signed(total)]
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return row["link"], *(signed(x) if abs(x) > ROUNDING else "" for x in row["parts"].values()), signed(row["total"])
 
 
-def wrapped(sentence: str, width: int) -> list[str]:
-    """The sentence in lines."""
-    lines = [""]
-    for word in clean(sentence).split(" "):
-        lines = [*lines, word] if lines[-1] and len(lines[-1]) + 1 + len(word) > width else [*lines[:-1], f"{lines[-1]} {word}".strip()]
-    return lines
+def left_out(rows: list[dict[str, Any]]) -> str:
+    return f"{len(rows)} links, together {signed(math.fsum(row['total'] for row in rows))}"
 
 
 def told(blame: Any) -> str:
@@ -60,9 +53,13 @@ def told(blame: Any) -> str:
 
 
 def called(group: str, blame: Any) -> str:
-    """The sigmoid's slopes, if the sigmoid is the only activation."""
-    ops = list(blame.slopes)
-    return f"the {ops[0]}'s slopes" if group == "activation" and len(ops) == 1 else CALLED[group]
+    """The sigmoid's slopes, if four fifths of the slopes' are its; of the gates the one that cost most, and how far it is open."""
+    if group == "gate" and (gates := {name: gate for name, gate in blame.gates.items() if math.isfinite(gate.open)}):
+        name = min(gates, key=lambda name: gates[name].nats)
+        return f"the gates (most of all {name}, open to {gates[name].open:.2f})"
+    sizes = {op: abs(nats) for op, nats in blame.slopes.items()} if group == "activation" else {}
+    op = max(sizes, key=sizes.__getitem__, default="")
+    return f"the {op}'s slopes" if op and sizes[op] >= 0.8 * math.fsum(sizes.values()) else CALLED[group]
 
 
 def verb(nats: float) -> str:

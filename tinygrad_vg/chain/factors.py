@@ -7,39 +7,92 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autodiff.core import Edge, Node, plain
-from ..autodiff.maps import Composed, LinearMap, LinearOperation
+from ..autodiff.maps import Broadcast, LinearOperation
 from ..autodiff.products import Einsum, Linear, Product
+from ..autodiff.reductions import Weighted
 from ..autodiff.rows import Elementwise
+from ..autodiff.structure import Join
+from .blocks import Block
 from .stations import Group
 
 KINDS = (
-    "activation size", "activation alignment", "weight size", "weight alignment", "gate", "norm", "merge", "scale", "other",
+    "activation size", "activation alignment", "weight size", "weight alignment", "gate", "attention", "norm", "merge", "scale", "other",
 )  # fmt: skip
-LINEAR = {"add", "subtract", "negative", "multiply", "divide"}  # elementwise, and yet no activations
-ARITHMETIC = LINEAR | set("power square sqrt exp expm1 log log1p".split())
+ACTIVATION, WEIGHT = KINDS.index("activation size"), KINDS.index("weight size")
+UNIT = {"add", "subtract", "negative"}  # slopes of 1 and −1
 
 
-def family(edge: Edge) -> str:
-    """What an edge multiplies by: activation (a slope), weight, gate (another node), norm, scale (a constant), other.
+class Factor(NamedTuple):
+    """What the edge multiplies by: the column of its kind, and what is known of it whatever the gradient."""
 
-    Layers name their boundary nodes, and the names decide where there are any; else the op does.
-    """
-    child, rule, i = edge.child, edge.child.rule, edge.index
-    if child.name and child.name.base == "x̂":
-        return "norm"
-    pairs = isinstance(rule, Product) and i < 2 and (not isinstance(rule, Einsum) or len(rule.labels) == 2 and not rule.deltas)
-    factors = pairs or rule.name == "multiply" or rule.name == "divide" and i == 0
-    if not factors:
-        return "activation" if isinstance(rule, Elementwise) and rule.name not in ARITHMETIC else "other"
-    other = origin(child.parents[1 - i])
-    if isinstance(other, Node) and other.rule is not None:  # it was computed: of a product with a leaf, the leaf's own input
-        return "other" if isinstance(rule, Product) and origin(edge.parent).rule is None else "gate"
-    return "weight" if isinstance(other, Node) or isinstance(rule, Product) else "scale"
+    column: int
+    counts: bool = False  # whether it is a factor, and no mere sum or rearrangement
+    label: str = ""  # the op of an activation, the name of a gate
+    size: float | None = None  # ln of the size of a weight
+    has_slopes: bool = False
+    largest: float | None = None  # the largest slope that the activation can have
+    gate: Node | None = None
+
+
+def slopes(factor: Factor, child: Node, i: int | None, block: Block | None) -> np.ndarray:
+    """The slopes of an activation, one for each entry of the child."""
+    if block:
+        return np.asarray(block.pull(np.ones(block.start.shape)[()]), float)
+    xs = [x._value if isinstance(x, Node) else x for x in child.parents]
+    d = child.rule.pulls[i or 0](1.0, child._value, *xs) if isinstance(child.rule, Elementwise) else child.rule.weights(*xs)
+    return np.asarray(d, float)
+
+
+def of_block(block: Block) -> Factor:
+    """The factor that a block is."""
+    if block.kind != "activation":
+        return Factor(KINDS.index(block.kind), True)
+    return Factor(ACTIVATION, True, block.ops[-1].op, has_slopes=True, largest=1.0)
+
+
+def factor_of(child: Node, i: int, sizes: dict[tuple, float | None]) -> Factor:
+    """The factor on the edge from a node to its i-th parent; sizes of weights that were met before are looked up."""
+    kind = kind_of(child, i)
+    if kind == "activation":
+        return Factor(ACTIVATION, True, child.op, has_slopes=True, largest=getattr(child.rule, "largest_slope", None))
+    if kind == "weight":
+        weight = child.parents[1 - i]
+        key = (weight if isinstance(weight, Node) else id(weight), child.op, i, getattr(child.rule, "subscripts", ""))
+        if key not in sizes:
+            sizes[key] = log_size(child, i)
+        return Factor(WEIGHT, True, size=sizes[key])
+    if kind == "gate":
+        gate = origin(child.parents[1 - i])
+        return Factor(KINDS.index("gate"), True, f"gate {gate.name.base if gate.name else gate.op}", gate=gate)
+    counts = kind == "attention" or kind == "scale" and child.op in ("multiply", "divide") or isinstance(child.rule, Product) and i < 2
+    return Factor(KINDS.index(kind), counts)
+
+
+def kind_of(child: Node, i: int) -> str:
+    """What the edge to the i-th parent multiplies by: an activation's slope, a weight, a gate or attention (computed nodes), a norm,
+    a constant (scale); or it is where branches merge, or other."""
+    rule = child.rule
+    if isinstance(rule, Product) and not (i == 2 and isinstance(rule, Linear)):
+        pairs = not isinstance(rule, Einsum) or len(rule.labels) == 2 and not rule.deltas
+        other = origin(child.parents[1 - i]) if pairs else None
+        if not isinstance(other, Node) or other.rule is None:
+            return "weight" if pairs else "other"
+        return "scale" if origin(child.parents[i]).rule is None else "attention"  # a weight's own input is a scale to it
+    if isinstance(rule, (Broadcast, Join)) or isinstance(rule, Linear) or isinstance(rule, Elementwise) and rule.name in UNIT:
+        return "scale" if child.parents[i].shape == child.shape else "merge"  # of copies; of parts
+    if isinstance(rule, Elementwise):
+        if rule.name != "multiply" and not (rule.name == "divide" and i == 0):
+            return "activation"
+        other = origin(child.parents[1 - i])
+        if child.parents[0] is child.parents[1]:
+            return "activation"  # x · x
+        return "gate" if isinstance(other, Node) and other.rule is not None else "weight" if isinstance(other, Node) else "scale"
+    return "activation" if isinstance(rule, Weighted) else "scale" if isinstance(rule, LinearOperation) else "other"
 
 
 def adds(edge: Edge) -> bool:
@@ -54,19 +107,16 @@ def origin(x: Any) -> Any:
     return x
 
 
-def log_size(edge: Edge, local: LinearMap, kind: str) -> float | None:
-    """ln of a factor's size, which knows no direction: ln rms(φ′), ln(|W|_F / √n_out); None for what has no size of its own."""
-    rule, i = edge.child.rule, edge.index
-    if kind not in ("activation", "weight"):
-        return None
+def log_size(child: Node, i: int) -> float | None:
+    """ln of a weight's size, which knows no direction: ln(|W|_F / √n_out)."""
+    rule = child.rule
+    W = np.asarray(plain(child.parents[1 - i]))
     if not isinstance(rule, Product):
-        diagonal = local.outer if isinstance(local, Composed) else local
-        d = np.asarray(getattr(diagonal, "d", 1.0), dtype=float)
-        return log(norm(d) / math.sqrt(d.size or 1))
-    x, W = (np.asarray(plain(edge.child.parents[k])) for k in (i, 1 - i))
+        return log(norm(W if rule.name == "multiply" else 1 / W) / math.sqrt(W.size or 1))
     if isinstance(rule, Einsum):
-        entries = norm(W) * math.sqrt(math.prod(n for label, n in zip(rule.labels[i], x.shape) if label not in rule.labels[1 - i]))
-        return log(entries / math.sqrt(edge.child.size or 1))
+        shape = np.shape(plain(child.parents[i]))
+        entries = norm(W) * math.sqrt(math.prod(n for label, n in zip(rule.labels[i], shape) if label not in rule.labels[1 - i]))
+        return log(entries / math.sqrt(child.size or 1))
     n_in = W.shape[-2 if rule.name == "matmul" and i == 0 and W.ndim > 1 else -1]
     return log(norm(W) / math.sqrt(W.size / (n_in or 1) or 1))
 
@@ -87,7 +137,8 @@ def direct(start: Group, end: Group, ops: list[Node]) -> str | None:
     ways: dict[Node, list[str]] = {node: [] for node in start}
     for node in ops:
         for edge in node.edges:
-            if edge.parent in ways and (family(edge) in ("gate", "scale") or factor(edge) == "1"):
+            lets_pass = node.op in ("multiply", "divide") and kind_of(node, edge.index) in ("gate", "scale")
+            if edge.parent in ways and (lets_pass or factor(edge) == "1"):
                 way = [factor(edge), *ways[edge.parent]] if factor(edge) != "1" else ways[edge.parent]
                 if node not in ways or len(way) < len(ways[node]):
                     ways[node] = way

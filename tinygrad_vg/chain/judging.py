@@ -1,8 +1,8 @@
-"""Which reason is it?  From the account of a sweep (see flow) to the kind of a verdict, and the numbers in words.
+"""Which reason is it?  From the account of a walk (see flow) to the kind of a verdict, and the numbers in words.
 
-What stops the gradient altogether comes first; then two numbers decide, the signal and the log gain. A weight that is used
-step after step is judged by the use that is farthest from the loss and by the nearest one: a sum over uses is large if the
-last few are, and that says nothing of how far the gradient reaches.
+What stops the gradient altogether comes first; then two numbers decide, the error and the log gain. A weight that is used step after
+step is judged by the use that is farthest from the loss and by the nearest one: a sum over uses is large if the last few are, and that
+says nothing of how far the gradient reaches. With a loss at every step only the last one is followed, for the near ones outshout it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.calculus import grad
 from ..autodiff.core import Node, describe
-from .factors import exp
-from .flow import COUNT, DEAD, MERGES, SATURATED, SLOPES, WEIGHTS, Flow, Part
-from .sites import at_use, recurs
+from ..text.numbers import from_log
+from .account import COUNT, DEAD, FLAT, MET, N, OFF, SATURATED, Arrival
+from .factors import KINDS, exp, log, norm
+from .flow import Flow
+from .infinite import why_not_finite
+from .sites import at_use
+from .zeros import one_sided
 
-SMALL_SIGNAL = 1e-3  # an mse error of 5e-4 for one output: what is left of a loss of order 1 is below 1e-6
+SMALL_ERROR = 1e-3  # of the spread of the targets; where that is not known, the signal itself
+TINY_ERROR = 1e-6  # whatever the chain does: there is nothing left to learn
 FAR = 4.0  # nats, a factor of 55 either way: no one step size suits both ends. A sigmoid MLP of depth 5 loses 4.3 and does not learn
+ATTENTION = 6.0  # nats: a softmax over many entries has small slopes, and that is its usual work
+INTO_A_GATE = 6.0  # nats: a gate that is open has a small slope, and what it lets through multiplies it
+NORMED = 2.0  # nats: a norm divides a weight's gradient by the weight's own scale, and its size says less
 OF_SLOPES = ("dead", "saturated", "shallow slopes")
 SOUND = ("healthy", "converged", "zero state")  # nothing has shrunk the gradient
+GROUPS = {"slopes": "activation", "weights": "weight", "gates": "gate", "attention": "attention", "norms": "norm", "merges": "merge"}
+THOUSANDTH = math.log(1e-3)
 
 
 class Judgement(NamedTuple):
@@ -35,116 +44,181 @@ class Judgement(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """A parameter, one leaf or an array of Scalars, and for each of its leaves the nodes that it makes."""
+    """A parameter, one leaf or an array of Scalars: for each of its leaves the nodes that it makes, and the gradient it received."""
 
-    output: Node
-    order: list[Node]  # the history of the output
-    names: dict[Node, Any]  # what is near each node
     name: str
     sites: list[list[Node]]
+    received: list[np.ndarray]
+    recurs: bool
+    names: dict[Node, Any]  # what is near each node
 
 
-def judged(flow: Flow, output: Node, sources: list[Node], seed: Any, name: str, part: Part | None = None) -> Judgement:
-    """From the account to the verdict on the sources, or on the part of them that is given."""
-    if not flow.connected:
-        return Judgement("disconnected", f"{describe(output)} does not depend on {name}, so the gradient is 0.", {}, name)
-    part = part or flow.arrived
+def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray], use: bool = False, weight: bool = True) -> Judgement:
+    """The verdict on some of the sources of a flow, as one vector; use: one of several that make up what was received."""
+    if not flow.connected or flow.sources_on_path.isdisjoint(nodes):
+        return Judgement("disconnected", f"{describe(flow.output)} does not depend on {name}, so the gradient is 0.", {}, name)
+    part = flow.at(nodes)
     numbers = numbers_of(flow, part)
-    with np.errstate(all="ignore"):
-        actual = [np.asarray(g) for g in grad(output, sources, seed)]
-    kind = stopped(flow, part, actual) or small_or_large(flow.log_signal, numbers["log_gain"], part.account)
-    return Judgement(kind, sentence(flow, part, kind, numbers, name), numbers, name, part.op if kind in OF_SLOPES else "")
+    where = describe(flow.predictions[0]) + (" and others" if len(flow.predictions) > 1 else "")
+    if not all(np.all(np.isfinite(g)) for g in (*received, flow.output.data)):
+        broken = why_not_finite(flow.order, flow.broken)
+        return Judgement(broken.kind, f"{broken.what}; signal {numbers['signal']:.3g} at {where}.", numbers, name, broken.op)
+    kind = stopped(flow, part, received, weight)
+    kind, op = (kind, part.zero.op if part.zero else "") if kind else small_or_large(flow, part, numbers["log_gain"], weight)
+    own = 0.0 if use else norm(np.concatenate([np.ravel(g) for g in received]))
+    return Judgement(kind, sentence(flow, part, kind, op, numbers, name, own), numbers, name, op)
 
 
-def of_uses(uses: Parameter, seed: Any) -> Judgement:
+def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
     """The verdict on a parameter at its first use that does not only meet a state of 0; if its uses are steps, at its last, too."""
-    output, sites, last = uses.output, uses.sites, max(map(len, uses.sites)) - 1
-    steps = recurs(uses.order, max(sites, key=len))
-    if not steps:
-        first = Flow(output, at_use(sites, 0), seed)
-        if last == 0 or not first.connected or not is_zero_state(first.arrived):
-            return judged(first, output, at_use(sites, 0), seed, uses.name)
-    flow = Flow(output, [node for own in sites for node in own], seed, through=True)
+    sites, received, last = parameter.sites, parameter.received, max(map(len, parameter.sites)) - 1
+    whole, flow = flow, flow.last if parameter.recurs and flow.connected else flow
+    if not flow.connected or not parameter.recurs and last == 0:
+        return judged(flow, at_use(sites, 0), parameter.name, received)
     k = next((k for k in range(last + 1) if not is_zero_state(flow.at(at_use(sites, k)))), 0)
-    far = use_judged(uses, flow, k, "farthest", seed)
+    if not parameter.recurs:
+        return judged(flow, at_use(sites, k), parameter.name, received)
+    far = use_judged(flow, parameter, k, "farthest")
     skipped = (f"\nUses 1 to {k} meet" if k > 1 else "\nUse 1 meets") + " a state of exactly 0." if k else ""
-    if not steps or k == last:
+    if k == last:
         return far._replace(why=f"{far.why}{skipped}")
-    near = use_judged(uses, flow, last, "nearest", seed)
+    near = use_judged(flow, parameter, last, "nearest")
+    within = far.numbers and near.numbers and near.kind in SOUND and far.numbers["log_gain"] - near.numbers["log_gain"] > -FAR
+    if within and far.kind in ("contracting weights", "shallow slopes", "saturated", "cancelled"):
+        far = far._replace(kind="healthy", op="")  # it is the way into the weight that is long, not the way back in time
     decides, word, other = (near, "farthest", far) if far.kind in SOUND and near.kind not in SOUND else (far, "nearest", near)
-    gains = {"nearest_log_gain": near.numbers["log_gain"], "farthest_log_gain": far.numbers["log_gain"]}
-    also = f"The {word}, in {other.source}, arrives with {other.numbers['log_gain']:+.2f} nats: {other.kind}. See uses()."
-    return decides._replace(why=f"{decides.why}{skipped}\n{also}", numbers=decides.numbers | {"uses": last + 1.0} | gains)
+    numbers = decides.numbers | {"uses": last + 1.0}
+    numbers |= {f"{at}_log_gain": use.numbers["log_gain"] for at, use in (("nearest", near), ("farthest", far)) if use.numbers}
+    also = f"The {word}, in {other.source}, arrives with {other.numbers.get('log_gain', math.nan):+.2f} nats: {other.kind}. See uses()."
+    if lag := lost_from(flow, sites, last):
+        numbers["reach"] = float(lag)
+        several = "Far losses do not reach: of the last of several, l" if flow is not whole else "L"
+        also += f"\n{several}ess than a thousandth arrives further back than {lag} of {last} steps." * (decides.kind not in SOUND)
+    numbers |= {"predictions": float(len(whole.predictions))}
+    return decides._replace(why=f"{decides.why}{skipped}\n{also}", numbers=numbers)
 
 
-def use_judged(uses: Parameter, flow: Flow, k: int, word: str, seed: Any) -> Judgement:
+def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
+    """How many uses back less than a thousandth of the nearest one's gradient arrives, and no more from there on; None if never."""
+    logs = [flow.at(at_use(sites, last - lag)).log for lag in range(last + 1)]
+    far = next((lag for lag, x in reversed(list(enumerate(logs))) if not x < logs[0] + THOUSANDTH), last)
+    return far if far < last else None
+
+
+def use_judged(flow: Flow, parameter: Parameter, k: int, word: str) -> Judgement:
     """The verdict on the k-th use; its source says where that is."""
-    nodes = at_use(uses.sites, k)
-    where = str(uses.names[nodes[0]] or describe(nodes[0]))
-    count = max(map(len, uses.sites))
-    name = f"the {word} use of {uses.name}, in {where} ({k + 1} of {count})"
-    return judged(flow, uses.output, nodes, seed, name, flow.at(nodes))._replace(source=where)
+    nodes = at_use(parameter.sites, k)
+    where = str(parameter.names[nodes[0]] or describe(nodes[0]))
+    name = f"the {word} use of {parameter.name}, in {where} ({k + 1} of {max(map(len, parameter.sites))})"
+    return judged(flow, nodes, name, parameter.received, use=True)._replace(source=where)
 
 
-def is_zero_state(part: Part) -> bool:
+def is_zero_state(part: Arrival) -> bool:
     """Whether nothing arrives only because a state or an input is exactly 0."""
     return part.zero is not None and part.zero.kind == "zero state"
 
 
-def stopped(flow: Flow, part: Part, actual: list[np.ndarray]) -> str:
-    """The kind, if the gradient is exactly 0 or not finite; else ''."""
-    if flow.infinite or not all(np.all(np.isfinite(g)) for g in actual):
-        return "overflowed"
-    if flow.log_signal == -math.inf:
+def stopped(flow: Flow, part: Arrival, received: list[np.ndarray], weight: bool) -> str:
+    """The kind, if the gradient is 0 but for rounding; else ''."""
+    if flow.log_signal == -math.inf or not flow.asks or part.zero and flow.error < SMALL_ERROR:
         return "converged"
-    return part.zero.kind if part.zero else "" if any(np.any(g) for g in actual) else "underflowed"
+    if part.zero:
+        return part.zero.kind
+    tiny = math.log(np.finfo(np.result_type(*received)).tiny)
+    return "" if any(np.any(g) for g in received) or weight and part.log > tiny else "underflowed"
 
 
-def small_or_large(signal: float, gain: float, account: np.ndarray) -> str:
-    """The kind, from ln |signal|, the log gain, and for a small gain the part of the account that cost most."""
-    if signal < math.log(SMALL_SIGNAL) and signal < gain and signal + gain < 0:
-        return "converged"
-    if abs(gain) <= FAR:
-        return "healthy"
+def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool) -> tuple[str, str]:
+    """The kind, from the error, the log gain, and for a small gain the part of the account that cost most; and whose part that is.
+
+    weight  whether a weight is judged, at its use: what it multiplies is its own affair
+    """
+    signal, error = flow.log_signal, log(flow.error)
+    known = math.isfinite(flow.error)
+    if known and error < math.log(SMALL_ERROR) and gain <= FAR and error < max(gain, math.log(TINY_ERROR)):
+        return "converged", ""
+    if signal < math.log(SMALL_ERROR) and signal < gain and signal + gain < 0 and not known:
+        return "converged", ""
+    account = grouped(part)
+    mixed = any(one_sided(block.ops[-1]) for block in flow.walk.blocks.values() if block.kind == "attention")
+    usual = 0.0 if mixed else min(0.0, max(account["attention"], -ATTENTION))  # what a softmax costs that is not saturated
+    if weight and states(flow, part) < 0:
+        usual += min(0.0, max(states(flow, part) + account["slopes"], -INTO_A_GATE))
+    far = FAR + NORMED * (account["norms"] != 0)
+    if -far <= gain - usual and gain <= FAR:
+        return "healthy", ""
     if gain > 0:
-        return "exploding"
-    least = min((SLOPES, WEIGHTS, MERGES), key=lambda k: account[k])
-    if least != SLOPES:
-        return "contracting weights" if least == WEIGHTS else "cancelled"
-    half = account[SLOPES] / 2
-    return "dead" if account[DEAD] <= half else "saturated" if account[SATURATED] <= half else "shallow slopes"
+        return "exploding", ""
+    least = min(account, key=account.__getitem__)
+    worst = worst_label(flow, part, gate=least == "gates") if least in ("slopes", "gates") else ""
+    if least == "slopes":
+        half = account["slopes"] / 2
+        dead, saturated = part.account[DEAD] <= half, part.account[SATURATED] <= half
+        return "dead" if dead else "saturated" if saturated else "shallow slopes", worst
+    if least == "attention" and mixed:
+        return "saturated", "softmax"
+    return ("cancelled", "") if least == "merges" else ("contracting weights", worst or least)
 
 
-def numbers_of(flow: Flow, part: Part) -> dict[str, float]:
-    """The two numbers that decide, and the account. Where the signal is 0 there is no gain."""
-    log, account, met = part.log, part.account, flow.met
-    gain = log - flow.log_signal if math.isfinite(flow.log_signal) else math.nan
-    parts = {"slopes": account[SLOPES], "weights": account[WEIGHTS], "merges": account[MERGES]}
-    shares = {"zero_slopes": met[0] / (met[2] or 1), "flat_slopes": met[1] / (met[2] or 1)}
-    per_factor = gain / account[COUNT] if account[COUNT] else gain
-    first = {"signal": exp(flow.log_signal), "log_gain": gain, "factors": account[COUNT], "per_factor": per_factor}
-    return {name: float(x) for name, x in (first | parts | shares).items()}
+def grouped(part: Arrival) -> dict[str, float]:
+    """Nats by group of kinds; what is neither is with the weights."""
+    first = [kind.partition(" ")[0] for kind in KINDS]
+    nats = {name: sum(float(part.account[k]) for k, kind in enumerate(first) if kind == group) for name, group in GROUPS.items()}
+    nats["weights"] += sum(float(part.account[KINDS.index(kind)]) for kind in ("scale", "other"))
+    return nats
 
 
-def sentence(flow: Flow, part: Part, kind: str, n: dict[str, float], name: str) -> str:
+def states(flow: Flow, part: Arrival) -> float:
+    """Nats of what gates let through: on the way into a gate, its state multiplies."""
+    columns = [flow.walk.labels[gate] for gate, mean in flow.walk.openings.items() if math.isnan(mean)]
+    return sum(float(part.account[column]) for column in columns)
+
+
+def worst_label(flow: Flow, part: Arrival, gate: bool) -> str:
+    """The activation, or the gate, that cost most."""
+    costs = {label: float(part.account[column]) for label, column in flow.walk.labels.items() if label.startswith("gate ") == gate}
+    label = min(costs, key=costs.__getitem__, default="")
+    return label if label and costs[label] < 0 else ""
+
+
+def numbers_of(flow: Flow, part: Arrival) -> dict[str, float]:
+    """The two numbers that decide, and the account: by kind, as blame's, and summed up. Where the signal is 0 there is no gain."""
+    gain = part.log - flow.log_signal if math.isfinite(flow.log_signal) else math.nan
+    nats, account = grouped(part), part.account
+    weights = sum(nats[name] for name in ("weights", "gates", "attention", "norms"))
+    sums = {"slopes": nats["slopes"], "weights": weights, "merges": nats["merges"]}
+    shares = {"zero_slopes": account[OFF] / (account[MET] or 1), "flat_slopes": account[FLAT] / (account[MET] or 1)}
+    factors, per_factor = account[COUNT], gain / account[COUNT] if account[COUNT] else gain
+    error = {"error": flow.error} if math.isfinite(flow.error) else {}
+    first = {"signal": exp(flow.log_signal), **error, "log_gain": gain, "factors": factors, "per_factor": per_factor}
+    return {name: float(x) for name, x in (first | sums | shares | dict(zip(KINDS, account[:N]))).items()}
+
+
+def sentence(flow: Flow, part: Arrival, kind: str, op: str, n: dict[str, float], name: str, own: float) -> str:
     """The numbers in words, three lines at most."""
     where = describe(flow.predictions[0]) + (" and others" if len(flow.predictions) > 1 else "")
-    if kind == "overflowed":
-        beyond = f"The product is {power(part.log)}, beyond the largest number of its dtype"
-        return f"{flow.infinite or beyond}; signal {n['signal']:.3g} at {where}."
     if n["signal"] == 0:
         return f"The signal, |gradient| at {where}, is exactly 0."
     if part.zero:
         share = f" ({n['zero_slopes']:.0%} of all slopes are 0)" if part.zero.op and n["zero_slopes"] > 0 else ""
-        return f"signal {n['signal']:.3g} at {where}, and exactly 0 of it arrives at {name}:\n{part.zero.what}{share}."
-    op = f" ({part.op})" if kind in OF_SLOPES and part.op else ""
+        at = f"{describe(part.zero.at)}: " if part.zero.kind == "cancelled" and part.zero.at is not None else ""
+        exactly = "exactly 0" if part.log == -math.inf else "0 but for rounding"
+        return f"signal {n['signal']:.3g} at {where}, and {exactly} of it arrives at {name}:\n{at}{part.zero.what}{share}."
+    error = f", error {n['error']:.3g} of the targets' spread" if kind == "converged" and "error" in n else ""
     return (
-        f"signal {n['signal']:.3g} at {where}; log gain {n['log_gain']:+.2f} nats from there to {name}, "
+        f"signal {n['signal']:.3g} at {where}{error}; log gain {n['log_gain']:+.2f} nats from there to {name}, "
         f"{n['per_factor']:+.2f} for each of {n['factors']:.{2 if 0 < n['factors'] < 1 else 0}f} factor{'s' * (n['factors'] != 1)}:\n"
-        f"slopes {n['slopes']:+.2f}{op}, weights {n['weights']:+.2f}, merges {n['merges']:+.2f}. So |gradient| = {power(part.log)}."
+        f"{account_in_words(flow, part, op)}. So |gradient| = {f'{own:.3g}' if own else from_log(part.log, 3)}."
     )
 
 
-def power(log: float) -> str:
-    """exp(log) with three digits, also where that is no float."""
-    return f"{math.exp(log):.3g}" if abs(log) < 700 else f"10^{log / math.log(10):.1f}"
+def account_in_words(flow: Flow, part: Arrival, op: str) -> str:
+    """slopes −17.82 (sigmoid), gates −3.10 (f is open to 0.50), …: what is not there is left out, but for slopes, weights and merges."""
+    told = []
+    for name, nats in grouped(part).items():
+        gate = worst_label(flow, part, gate=True) if name == "gates" and nats else ""
+        of = f" ({op})" if name == "slopes" and op in flow.walk.labels else ""
+        of = f" ({gate[5:]} is open to {flow.walk.openings[gate]:.2f})" if gate else of
+        if nats or name in ("slopes", "weights", "merges"):
+            told.append(f"{name} {nats:+.2f}{of}")
+    return ", ".join(told)

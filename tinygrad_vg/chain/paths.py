@@ -18,9 +18,9 @@ from ..autodiff.core import Node, describe
 from ..autodiff.rows import Elementwise
 from ..autodiff.scalar import Scalar
 from ..text.lines import Printed, clean, cut
-from ..text.numbers import figure, numbers, percent
-from ..text.tables import shortened
-from .factors import LINEAR
+from ..text.numbers import figure, from_log, numbers, percent
+from ..text.tables import folded, table
+from .blocks import LINEAR
 
 Step = tuple[Node, float]  # a parent, and the slope on the edge from it
 Sums = tuple[int, int, float, float]
@@ -84,10 +84,8 @@ class Paths(Printed):
             f"{big(self.count)} paths from {clean(self.source)} to {clean(self.output)}, {active}",
             f"sum {figure(self.total)} = the gradient; |sum| / sum of |products| = {figure(self.cancellation)}",
         ]
-        width = max((len(size_of(path)) for path in self.top), default=0)
-        share = [math.exp(path.log - self.log_absolute) for path in self.top]
-        rows = [f"{size_of(p):>{width}} {percent(x):>7} {cut(str(p), 71 - width, middle=True)}" for p, x in zip(self.top, share)]
-        return "\n".join(cut(line, 80) for line in (*head, *shortened([f"{'product':>{width}} of |all|", *rows])))
+        rows = [(str(path), size_of(path), percent(math.exp(path.log - self.log_absolute))) for path in self.top]
+        return "\n".join([*(cut(line, 80) for line in head), table(folded(rows), ("path", "product", "of |all|"))])
 
     __repr__ = __str__
 
@@ -197,8 +195,8 @@ def log_of_sum(logs: list[float]) -> float:
 
 
 def size_of(path: Path) -> str:
-    """The product; where it underflows or overflows, its sign is lost and a power of ten tells its size."""
-    return figure(path.product) if path.product and math.isfinite(path.product) else f"10^{path.log / math.log(10):+.1f}"
+    """The product; where it underflows or overflows, its sign is lost."""
+    return figure(path.product) if path.product and math.isfinite(path.product) else from_log(path.log)
 
 
 def big(n: int) -> str:

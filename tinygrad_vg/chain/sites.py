@@ -6,8 +6,10 @@ W.T, W[0], W.astype(…) are no uses yet: h @ W.T is one, as linear(h, W) and W 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
+from operator import attrgetter
 
 from ..autodiff.core import Node
 from .factors import adds
@@ -44,15 +46,21 @@ def at_use(sites: list[list[Node]], k: int) -> list[Node]:
 
 
 def recurs(order: list[Node], sites: list[Node]) -> bool:
-    """Whether the uses follow one another, as the steps of a recurrence do: at least two build on the one before.
+    """Whether the uses follow one another, as the steps of a recurrence do: at least two of the first five build on the one before.
 
     Use k + 1 builds on use k if its operands depend on it, or if what its product is added to does.
     """
+    step = (order[-1].birth - sites[0].birth) // len(sites) if sites else 0
+    sites = sites[:5]
+    if len(sites) < 3:
+        return False
     number = {site: k for k, site in enumerate(sites)}
     latest: dict[Node, int] = {}  # the last use that a node depends on
     alone: dict[Node, int] = {}  # a product, or a sum with it, that has not met the use before
     count = 0
-    for node in order:
+    first = bisect_left(order, sites[0].birth, key=attrgetter("birth"))
+    end = bisect_right(order, sites[-1].birth + step, key=attrgetter("birth"))  # with the step after
+    for node in order[first:end]:
         before = {latest[parent] for parent in node.variables if parent in latest}
         carries = node.op == "subtract" or linear_of(node)
         carried = [edge.parent for edge in node.edges if carries or adds(edge)]

@@ -11,24 +11,29 @@ and a weight that is used step after step at its first, farthest use and its las
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.calculus import grad
-from ..autodiff.core import Node, describe, history
+from ..autodiff.calculus import differentiable, grad
+from ..autodiff.core import Node, describe
 from ..text.lines import Printed, clean, cut, wrapped
 from ..text.numbers import jsonable
 from .flow import Flow
-from .judging import SOUND, Parameter, judged, of_uses
-from .sites import recurs, sites_of
+from .idle import cancels, what_it_does
+from .judging import SOUND, Judgement, Parameter, judged, of_uses
+from .sites import Sites, recurs, sites_of
 from .stations import members
 from .uses import next_names
 
+IDLE = "idle"  # of a parameter that changes nothing
 # fmt: off
 KINDS = {  # kind: what it means, what usually helps; the worst first
-    "overflowed":          ("an inf or a nan", "find where it is born with detect_anomaly(); scale the weights down or normalise"),
+    "nan in the data":     ("a constant is nan or inf", "look at the data: leave out or fill in what is missing"),
+    "infinite slope":      ("an op where its slope is infinite", "an epsilon, sqrt(x + 1e-12), or leave out what is 0"),
+    "overflowed":          ("a value beyond the numbers of its dtype", "smaller weights or inputs, or a norm; detect_anomaly() has the line"),
     "disconnected":        ("no path leads from the output to the source", "look for .data, detach(), no_grad() or a cut on the way"),
     "dead":                ("rectifiers (or selections) that are off stop it", "smaller steps, a higher bias, He init, or a leaky ReLU"),
     "underflowed":         ("the product is below the smallest number of its dtype", "bring the gains to 1; float64 only delays it"),
@@ -43,11 +48,16 @@ KINDS = {  # kind: what it means, what usually helps; the worst first
 }
 
 PAST = "a normalisation, or a way past: skips, gates"
-ADVICE = {  # where it depends on the activation
+ADVICE = {  # where it depends on the activation, or on what shrinks
     ("shallow slopes", "tanh"): f"ReLU, {PAST}",           ("dead", "where"):     "a condition that selects it somewhere",
     ("shallow slopes", "relu"): f"He init, {PAST}",        ("dead", "maximum"):   "look at which side is the larger",
     ("shallow slopes", "leaky_relu"): f"a steeper slope below 0, {PAST}",
     ("saturated", "clip"): "wider bounds, or smaller inputs", ("dead", "minimum"): "look at which side is the smaller",
+    ("saturated", "softmax"): "smaller scores: divide them by a temperature, or by √d in attention",
+    ("dead", "sign"): "sign has no slope anywhere: a smooth stand-in, tanh, or y + (sign(y.data) − y.data), a straight-through estimate",
+    ("cancelled", IDLE): "nothing: leave it out, or leave it alone",
+    ("contracting weights", "attention"): "larger scores or values; a residual connection past the attention",
+    ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread",
 }
 # fmt: on
 
@@ -55,9 +65,10 @@ class Verdict(Printed):
     """Why a gradient is small or large.
 
     .kind     a key of KINDS             .why  one sentence with the numbers            .helps  what usually does
-    .numbers  {'signal', 'log_gain', 'per_factor', 'slopes', 'weights', 'merges' (nats), 'zero_slopes', 'flat_slopes' (shares)}
-              and for a weight used step after step: those of the use that decides, and 'uses', 'nearest_log_gain'
-    .source   the name of what was judged              .op   the activation the kind speaks of, or ''
+    .numbers  {'signal', 'error', 'log_gain', 'per_factor', 'slopes', 'weights', 'merges' (nats), each of blame's kinds (nats),
+              'zero_slopes', 'flat_slopes' (shares)} and for a weight used step after step: those of the use that decides, and
+              'uses', 'nearest_log_gain', 'farthest_log_gain'; 'reach', the steps beyond which less than a thousandth arrives
+    .source   the name of what was judged              .op   the activation, gate or kind of factor it speaks of, or ''
     .parts    for a model, the verdict on each parameter; its own kind is that of the worst
 
     >>> from tinygrad_vg import Scalar, sigmoid, square
@@ -74,7 +85,7 @@ class Verdict(Printed):
 
     def __init__(self, kind: str, why: str, numbers: dict[str, float], source: str = "", op: str = "", parts: Iterable[Verdict] = ()):
         self.kind, self.why, self.numbers, self.source, self.parts, self.op = kind, why, numbers, source, list(parts), op
-        self.helps = ADVICE.get((kind, op), KINDS[kind][1])
+        self.helps = f"a bias that opens the gate {op[5:]}" if op.startswith("gate ") else ADVICE.get((kind, op), KINDS[kind][1])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as numbers and text; nan and infinities as text, so json.dumps takes it."""
@@ -106,11 +117,12 @@ def verdict(output: Node, source: Any, seed: Any = None, *, losses: Any = None) 
 
     TypeError for what is neither; ValueError and RuntimeError as in backward().
     """
-    if (leaves := parameters_of(source)) is not None:
-        result = of_model(output, {name: members(as_group(leaf)) for name, leaf in leaves.items()}, seed)
-    else:
-        group = members(as_group(source))
-        result = of_leaf(output, group, seed, describe(group[0]) + (", …" if len(group) > 1 else ""))
+    with np.errstate(all="ignore"):
+        if (leaves := parameters_of(source)) is not None:
+            result = of_model(output, {name: members(as_group(leaf)) for name, leaf in leaves.items()}, seed)
+        else:
+            group = members(as_group(source))
+            result = of_leaf(output, group, seed, describe(group[0]) + (", …" if len(group) > 1 else ""))
     return result if losses is None else with_history(result, losses)
 
 
@@ -134,33 +146,63 @@ def as_group(source: Any) -> Any:
 
 
 def of_leaf(output: Node, group: list[Node], seed: Any, name: str) -> Verdict:
-    """The verdict on one source; on a weight that is used step after step, that on its uses, unless their sum is 0."""
-    order = history(output)
-    sites = [own for own in sites_of(order, group).values() if own] if all(node.rule is None for node in group) else []
-    if sites and recurs(order, max(sites, key=len)) and not nothing_in(gradients(output, group, seed)):
-        return Verdict(*of_uses(Parameter(output, order, next_names(order), name, sites), seed)._replace(source=name))
-    return Verdict(*judged(Flow(output, group, seed), output, group, seed, name))
+    """The verdict on one source, as one vector; on a leaf that is used, that on its uses, unless their sum is 0."""
+    order = differentiable(output)
+    sites = sites_of(order, group) if all(node.rule is None for node in group) else {}
+    used = [sites[leaf] for leaf in group if sites.get(leaf)]
+    received = gradients(output, group, seed)
+    steps = bool(used) and recurs(order, max(used, key=len))
+    steps = steps and not nothing_in(received)
+    flow = Flow(output, [node for own in used for node in own] if steps else group, seed)
+    if steps:
+        found = of_uses(flow, Parameter(name, used, received, steps, next_names(order)))
+    else:
+        found = judged(flow, group, name, received, weight=False)
+    return Verdict(*idle(flow, group, sites, received, found)._replace(source=name))
 
 
 def of_model(output: Node, parameters: dict[str, list[Node]], seed: Any) -> Verdict:
-    """The verdict on each parameter, at its first use; the kind of the worst for all."""
+    """The verdict on each parameter, at its first use; the kind of the worst for all, those that do nothing left aside."""
     if not parameters:
         raise TypeError("a model without parameters has no gradient to judge")
-    order, every = history(output), list(dict.fromkeys(leaf for leaves in parameters.values() for leaf in leaves))
+    order, every = differentiable(output), list(dict.fromkeys(leaf for leaves in parameters.values() for leaf in leaves))
     names, sites, received = next_names(order), sites_of(order, every), dict(zip(every, gradients(output, every, seed)))
-    parts: dict[Any, Any] = {}
-    verdicts = []
+    flow = Flow(output, [node for leaf in every for node in sites[leaf] or [leaf]], seed, order=order)
+    steps: dict[Any, bool] = {}
+    verdicts, matter = [], []
     for name, leaves in parameters.items():
-        own = [sites[leaf] or [leaf] for leaf in leaves]
-        if nothing_in([received[leaf] for leaf in leaves]) and recurs(order, max(own, key=len)):
+        own, got = [sites[leaf] or [leaf] for leaf in leaves], [received[leaf] for leaf in leaves]
+        longest = max(own, key=len)
+        if (key := tuple(longest[:5])) not in steps:
+            steps[key] = recurs(order, longest)
+        if nothing_in(got) and steps[key]:
             verdicts.append(of_leaf(output, leaves, seed, name))
-            continue
-        same = tuple(node for nodes in own for node in nodes)
-        if same not in parts:
-            parts[same] = of_uses(Parameter(output, order, names, name, own), seed)
-        verdicts.append(Verdict(*parts[same]._replace(source=name)))
-    worst = min(verdicts, key=lambda v: (list(KINDS).index(v.kind), -abs(v.numbers.get("log_gain", 0.0))))
+        else:
+            found = of_uses(flow, Parameter(name, own, got, steps[key], names))
+            verdicts.append(Verdict(*idle(flow, leaves, sites, got, found)._replace(source=name)))
+        matter += verdicts[-1:] if verdicts[-1].op != IDLE else []
+    worst = min(matter or verdicts, key=badness)
     return Verdict(worst.kind, worst.why, worst.numbers, worst.source, worst.op, verdicts)
+
+
+def badness(v: Verdict) -> tuple[float, float]:
+    """Worst first, by kind; of those that shrink a gradient, but not to 0, by how much."""
+    gain = v.numbers.get("log_gain", 0.0)
+    shrunk = v.kind in ("dead", "cancelled", "saturated", "shallow slopes", "contracting weights") and math.isfinite(gain)
+    return list(KINDS).index("exploding") + 0.5 if shrunk else list(KINDS).index(v.kind), -abs(gain)
+
+
+def idle(flow: Flow, leaves: list[Node], sites: Sites, received: list[np.ndarray], found: Judgement) -> Judgement:
+    """The judgement, unless the leaves receive only what rounding left: then whether they matter decides."""
+    if found.kind == "cancelled" or any(cancels(flow, leaf, sites.get(leaf, []), g) for leaf, g in zip(leaves, received)):
+        does = what_it_does(flow.order, leaves)
+        if does == "converged":
+            why = f"The terms of the gradient of {found.source} cancel but for rounding, and any other value of it is worse."
+            return found._replace(kind=does, why=why, op="")
+        if does == "cancelled":
+            why = f"No value of {found.source} changes the loss: what it adds is taken off again, and it is superfluous."
+            return found._replace(kind=does, why=f"{why}\n{found.why}", op=IDLE)
+    return found
 
 
 def gradients(output: Node, leaves: list[Node], seed: Any) -> list[np.ndarray]:

@@ -1,4 +1,6 @@
-"""Why is this contribution exactly 0?  A flat activation, or a factor x that is 0; and behind x, what made it so.
+"""Why is this contribution exactly 0, or what rounding left of a 0?  A flat activation, a factor that is 0, or terms that cancel.
+
+Behind a factor x that is 0 stands what made it so: a rectifier that is off, a state that begins at 0, a weight.
 """
 
 from __future__ import annotations
@@ -7,41 +9,71 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Edge, Node, describe, plain
-from ..autodiff.maps import LinearOperation
+from ..autodiff.core import Node, describe, plain
+from ..autodiff.maps import Broadcast, LinearOperation
 from ..autodiff.products import Linear, Product
+from ..autodiff.rows import Elementwise
+from .factors import norm
+
+CANCELLATION = {8: 1e-13, 4: 1e-5}  # by bytes of a number: a sum smaller than so much of its terms' is what rounding left
 
 
 class Zero(NamedTuple):
-    """The kind of verdict that an exact 0 leads to, what is 0 in words, and the activation's op if it is one."""
+    """The kind of verdict that a 0 leads to, what is 0 in words, at which node, and the activation's op if it is one."""
 
     kind: str
     what: str
+    at: Node | None = None
     op: str = ""
 
 
-CANCELLED = Zero("cancelled", "what meets there sums to 0")
+def lost(child: Node, i: int | None, g: Any, size: float) -> bool:
+    """Whether a contribution this small is what rounding left of terms that cancel: compared with the same sum of their sizes."""
+    if i is None:
+        return True  # a normalisation or a softmax takes off what is constant
+    rule, parent = child.rule, child.parents[i]
+    xs = [np.abs(plain(x)) for x in child.parents]
+    if isinstance(rule, Product):
+        bound = rule.back(i, np.abs(np.asarray(g)), np.abs(child.data), xs)
+        bound = bound.total() if isinstance(bound, list) else bound  # type: ignore[attr-defined]
+    elif isinstance(rule, (Elementwise, Broadcast)) and parent.shape != child.shape:
+        bound = child.rule.local(i, child.data, xs).pull(np.abs(g) * np.ones(child.shape))
+    else:
+        return False
+    return 0 < norm(bound) and size <= CANCELLATION[np.asarray(child.data).dtype.itemsize] * norm(bound)
 
 
-def why_zero(edge: Edge, activation: bool) -> Zero:
-    """Why a contribution is exactly 0 though the gradient that met the edge is not."""
-    child, op = edge.child, edge.child.op
-    if activation:
+def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False) -> Zero:
+    """Why a contribution is 0 though the gradient that met the edge is not."""
+    op = child.op
+    if i is None and one_sided(child):
+        return Zero("saturated", "the softmax gives all to one entry, and there its slope is 0", child, "softmax")
+    if i is None:
+        return Zero("cancelled", f"what meets {describe(child)} is a constant, which it takes off", child)
+    if rounding:
+        return Zero("cancelled", f"its terms sum to 0 in {op}, but for rounding", parent)
+    if isinstance(child.rule, Elementwise) and op not in ("add", "subtract", "negative", "multiply", "divide"):
         kind = "saturated" if child.rule.saturates else "dead" if child.rule.rectifies else "shallow slopes"
-        return Zero(kind, f"the slope of {op} is 0 wherever the gradient meets it", op)
-    k = 1 - edge.index
+        return Zero(kind, f"the slope of {op} is 0 wherever a gradient arrives", child, op)
+    k = 1 - int(i)
     if op not in ("multiply", "divide") and not isinstance(child.rule, Product) or k not in range(len(child.parents)):
-        return Zero("contracting weights", f"{describe(child)} hands on nothing")
+        return Zero("contracting weights", f"{describe(child)} hands on nothing", child)
     x = child.parents[k]
     if np.any(plain(x)):
         if isinstance(child.rule, Product):
-            return Zero("cancelled", f"{describe(x)} sends it to 0")
+            return Zero("cancelled", f"{describe(x)} sends it to 0", child)
         off = x.op if rectifies(x) else ""
-        return Zero("dead" if off else "contracting weights", f"{describe(x)}, which multiplies it, is 0 wherever it arrives", off)
+        return Zero("dead" if off else "contracting weights", f"{describe(x)}, which multiplies it, is 0 wherever it arrives", child, off)
     kind, first, op = why_factor_zero(child, k)
     because = f" because {describe(first)} is" if isinstance(x, Node) and rearranged(x) is not first and not op else ""
     off = f": its {op} is off" if op else ""
-    return Zero(kind, f"{describe(edge.parent)} is multiplied by {describe(x)}, which is 0{because}{off}", op)
+    return Zero(kind, f"{describe(parent)} is multiplied by {describe(x)}, which is 0{because}{off}", child, op)
+
+
+def one_sided(p: Node) -> bool:
+    """Whether a softmax gives nearly all to one entry, nearly everywhere. (Of what is no softmax: no.)"""
+    values = np.asarray(p.data, float)
+    return bool(p.shape and np.all(values >= 0)) and float(np.mean(values * (1 - values))) * p.shape[-1] < 0.05
 
 
 def rectifies(x: Any) -> bool:

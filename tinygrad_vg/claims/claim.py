@@ -3,6 +3,7 @@
     expected  {figure: the range it must lie in}, the figure that decides first
     found     what was measured: the same figures, and curves to look at
 
+Words and ranges are data, in claims.toml, whose head explains them; a function in rows/ measures, below `@measures("P4")`.
 A verdict is ours and fixed; whether it still stands comes out of the measurement: if a figure leaves its range, the claim has moved.
 """
 
@@ -10,10 +11,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..text.lines import clean
 from ..text.numbers import jsonable, number
 
 VERDICTS = {
@@ -37,25 +38,48 @@ class Range(NamedTuple):
         return isinstance(x, (int, float)) and self.low <= x <= self.high
 
 
-def near(value: float, within: float = 0.0, *, rel: float = 0.0) -> Range:
-    """value ± within, or ± rel · |value|."""
-    tolerance = max(within, rel * abs(value))
-    return Range(value - tolerance, value + tolerance, f"{number(value)} ± {number(tolerance, 2)}")
+# what a formula may name, and what is told to whoever wrote a range that is none
+NAMES = {"ln": math.log, "exp": math.exp, "sqrt": math.sqrt, "π": math.pi, "γ": 0.5772156649015329}
+FORMS = 'write "0.5 ± 0.1", "1.1^50 ± 1e-9 rel", "at least 3", "at most 1e-12", "1 … 2", or "9" for exactly 9'
 
 
-def above(low: float) -> Range:
-    """low or more, without an upper end."""
-    return Range(low, math.inf, f"at least {number(low)}")
+def ranged(text: str) -> Range:
+    """The range that a text tells; ValueError if it tells none.
+
+    >>> [0.6 in ranged(text) for text in ("0.5 ± 0.01", "0.5 ± 0.2 rel", "at least 3 / 5", "at most 0.5", "0.5 … 0.7", "0.6")]
+    [False, True, True, False, True, True]
+    """
+    try:
+        if not isinstance(text, str):
+            raise TypeError("it must stand in quotes")
+        range = range_of(text)
+    except Exception as error:
+        raise ValueError(f"{text!r} is no range: {error}; {FORMS}") from None
+    if not range.low <= range.high:
+        raise ValueError(f"{text!r} is no range: nothing lies in it; {FORMS}")
+    return range
 
 
-def below(high: float) -> Range:
-    """high or less, without a lower end."""
-    return Range(-math.inf, high, f"at most {number(high)}")
+def range_of(text: str) -> Range:
+    """The same, if the text is in one of these forms; any error otherwise."""
+    if text.startswith("at least "):
+        low = value(text.removeprefix("at least "))
+        return Range(low, math.inf, f"at least {number(low)}")
+    if text.startswith("at most "):
+        high = value(text.removeprefix("at most "))
+        return Range(-math.inf, high, f"at most {number(high)}")
+    if "…" in text:
+        low, high = map(value, text.split("…"))
+        return Range(low, high, f"{number(low)} … {number(high)}")
+    middle, within = text.split("±") if "±" in text else (text, "0")
+    x, tolerance = value(middle), value(within.removesuffix(" rel"))
+    tolerance *= abs(x) if within.endswith(" rel") else 1
+    return Range(x - tolerance, x + tolerance, f"{number(x)} ± {number(tolerance, 2)}")
 
 
-def between(low: float, high: float) -> Range:
-    """From low to high, both ends included."""
-    return Range(low, high, f"{number(low)} … {number(high)}")
+def value(formula: str) -> float:
+    """What a formula such as `50 * ln(1.1^2)` comes to."""
+    return float(eval(formula.strip().replace("^", "**"), {"__builtins__": {}}, NAMES))  # the text is a line of our own book
 
 
 class Found(NamedTuple):
@@ -75,6 +99,9 @@ class Found(NamedTuple):
     lines: str = ""
 
 
+Measure = Callable[[], Found]
+
+
 class Claim(NamedTuple):
     """One row of the claims book. `measure` is None for a note on a source."""
 
@@ -83,7 +110,7 @@ class Claim(NamedTuple):
     sentence: str  # the claim, in our words
     answer: str  # what the figures say to it
     expected: Mapping[str, Range]
-    measure: Callable[[], Found] | None
+    measure: Measure | None
     slow: bool = False
 
     def run(self) -> Outcome:
@@ -129,22 +156,70 @@ class Outcome(NamedTuple):
         return {**words, "figures": figures, "expected": expected, "moved": self.moved, "seconds": round(self.seconds, 3)}
 
 
-CLAIMS: dict[str, Claim] = {}  # every claim by id: the registry
+CLAIMS: dict[str, Claim] = {}  # by id, in the order of claims.toml
+MEASURES: dict[str, Measure] = {}  # by id, what measures them
 
 
-def claim(id: str, verdict: str, sentence: str, answer: str, expected: Mapping[str, Range], *, slow: bool = False) -> Any:
-    """Enter the function that follows, which measures and returns a Found, into the claims book."""
+def measures(id: str) -> Callable[[Measure], Measure]:
+    """Enter the function that follows as the one that measures this claim."""
 
-    def enter(measure: Callable[[], Found]) -> Callable[[], Found]:
-        note(id, verdict, sentence, answer, expected, measure, slow)
+    def enter(measure: Measure) -> Measure:
+        if id in MEASURES:
+            raise ValueError(f"{MEASURES[id].__name__} and {measure.__name__} both measure {id}; one of them needs another id")
+        MEASURES[id] = measure
         return measure
 
     return enter
 
 
-def note(id: str, verdict: str, sentence: str, answer: str, expected: Any = None, measure: Any = None, slow: bool = False) -> None:
-    """Enter a claim; without a measurement, a note on a source."""
-    if verdict not in VERDICTS or id in CLAIMS or (measure is None) != (verdict == "source") or bool(expected) != bool(measure):
-        raise ValueError(f"claim {id}: a verdict is one of {', '.join(VERDICTS)}, an id is used once, and all but sources are measured")
-    CLAIMS[id] = Claim(id, verdict, clean(sentence), clean(answer), expected or {}, measure, slow)
+def book(text: str, functions: Mapping[str, Measure]) -> dict[str, Claim]:
+    """The claims that this text (of claims.toml) tells, each with its function; ValueError if the two do not fit together."""
+    try:
+        entries = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"claims.toml is no TOML: {error}") from None
+    for id, measure in functions.items():
+        if id not in entries:
+            raise ValueError(f"claims.toml has no {id}, which {measure.__name__} measures; write an entry [{id}], or correct the id")
+    return {id: entered(id, entry, functions.get(id)) for id, entry in entries.items()}
 
+
+FIELDS = {
+    "verdict": (str, "text in quotes"), "sentence": (str, "text in quotes"), "answer": (str, "text in quotes"),
+    "slow": (bool, "true or false"), "expected": (dict, "a table of figures and ranges"),
+}  # fmt: skip
+
+
+def entered(id: str, entry: Any, measure: Measure | None) -> Claim:
+    """The claim that an entry makes."""
+    for fault in faults(id, entry, measure):
+        raise ValueError(f"claims.toml, {id}: {fault}")
+    expected = {}
+    for name, text in entry.get("expected", {}).items():
+        try:
+            expected[name] = ranged(text)
+        except ValueError as error:
+            raise ValueError(f"claims.toml, {id}, {name!r}: {error}") from None
+    sentence, answer = (" ".join(entry[name].split()) for name in ("sentence", "answer"))
+    return Claim(id, entry["verdict"], sentence, answer, expected, measure, entry.get("slow", False))
+
+
+def faults(id: str, entry: Any, measure: Measure | None) -> Iterator[str]:
+    """What is wrong with an entry, its ranges apart, and what to do."""
+    if not isinstance(entry, dict):
+        yield f"a field that belongs to no entry; an entry begins with its id, as [P1], and has {', '.join(FIELDS)}"
+    if unknown := [name for name in entry if name not in FIELDS]:
+        yield f"there is no field {unknown[0]!r}; an entry has {', '.join(FIELDS)}"
+    for name, (kind, told) in FIELDS.items():
+        if not isinstance(entry.get(name, kind()), kind):
+            yield f"{name} must be {told}, not {entry[name]!r}"
+    if missing := [name for name in ("verdict", "sentence", "answer") if not entry.get(name)]:
+        yield f"{missing[0]} is missing; an entry has a verdict, a sentence and an answer"
+    if (verdict := entry["verdict"]) not in VERDICTS:
+        yield f"there is no verdict {verdict!r}; it is one of {', '.join(VERDICTS)}"
+    if measure and verdict == "source":
+        yield f"a source is not measured, but {measure.__name__} does that; take another verdict, or remove the function"
+    if not measure and verdict != "source":
+        yield f'no function measures it; write one in claims/rows/ below @measures("{id}"), or call it a source'
+    if bool(entry.get("expected")) != bool(measure):
+        yield f"a claim has figures with their ranges, a source has none; mend [{id}.expected]"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..text.tables import table
 from .recurrences import Cell, moments
 
 COLOURS = {"linear": "#7a7a7a", "tanh": "#4a86c8", "relu": "#c99700", "sigmoid": "#c8504a"}
@@ -21,33 +22,33 @@ def page(found: Any) -> str:
 def slopes(found: Any) -> str:
     """One row for each activation and scale, untied and tied beside each other."""
     n = len(next(iter(found.parts.values())))
-    heads = "".join(f"{tying:>9}{'sd':>5}{'φ′':>6}{'|W|':>6}{'align':>6}" for tying in ("untied", "tied"))
-    lines = [f"nats per step back: width {found.N}, {found.T} steps, {n} draws", f"activation  s {heads}"]
-    for activation, _, s in [cell for cell in found.parts if cell[1] == "untied"]:
-        lines.append(f"{activation:9} {s:<4.3g}" + "".join(group(found, (activation, tying, s)) for tying in ("untied", "tied")))
+    head = ["activation", "s", *(name for tying in ("untied", "tied") for name in (tying, "sd", "φ′", "|W|", "align"))]
+    rows = [
+        (activation, f"{s:.3g}", *(text for tying in ("untied", "tied") for text in group(found, (activation, tying, s))))
+        for activation, _, s in [cell for cell in found.parts if cell[1] == "untied"]
+    ]
     dead = sum(map(found.dead, found.parts))
     note = [f"{dead} gradients became exactly zero and are left out"] if dead else []
-    return "\n".join([*lines, *note, "φ′: slopes of the activation; |W|: size of the weights; align: direction"])
+    lines = [f"nats per step back: width {found.N}, {found.T} steps, {n} draws", table(rows, head), *note]
+    return "\n".join([*lines, "φ′: slopes of the activation; |W|: size of the weights; align: direction"])
 
 
-def group(found: Any, cell: Cell) -> str:
+def group(found: Any, cell: Cell) -> list[str]:
     total, sd = moments(found.slopes(cell))
-    sizes = "".join(f"{nats + 0.0:+6.2f}" for nats in found.means(cell))
-    return f"{total:+9.3f} {f'{sd:.3f}'.lstrip('0'):>4}{sizes}"
+    return [f"{total:+.3f}", f"{sd:.3f}".lstrip("0"), *(f"{nats + 0.0:+.2f}" for nats in found.means(cell))]
 
 
 def attributions(found: Any) -> str:
     """The difference from the base, split among the factors, ± its standard error."""
     if not found.targets():
         return ""
-    head = f"{'':20}{'activation':>15}{'tying':>15}{'scale':>15}{'sum':>9}"
-    lines = ["from (linear, untied, 1) to …: Shapley parts of the change, ± standard error", head]
+    rows = []
     for target in found.targets():
         parts = list(found.attribution(target).values())
         cells = [f"{mean:+.3f} ±{se:5.3f}" for mean, se in map(mean_and_error, parts)]
-        name, change = f"({target[0]}, {target[1]}, {target[2]:g})", mean_and_error(sum(parts))[0]
-        lines.append(f"{name:20}" + "".join(f"{cell:>15}" for cell in cells) + f"{change:+9.3f}")
-    return "\n".join(lines)
+        rows.append((f"({target[0]}, {target[1]}, {target[2]:g})", *cells, f"{mean_and_error(sum(parts))[0]:+.3f}"))
+    title = "from (linear, untied, 1) to …: Shapley parts of the change, ± standard error"
+    return f"{title}\n{table(rows, ('', 'activation', 'tying', 'scale', 'sum'))}"
 
 
 def mean_and_error(x: Any) -> tuple[float, float]:
@@ -60,21 +61,21 @@ def growth(found: Any) -> str:
     """The sd of the log gain at each T, and the exponent."""
     if not found.growth:
         return ""
-    lengths = "".join(f"{f'T={T}':>9}" for T in found.growth[0]["T"])
-    lines = ["how the log gain spreads over draws: sd in nats, and p of sd ~ T^p", f"{'':24}{lengths}{'p':>8}"]
-    for row in found.growth:
-        sds = "".join(f"{sd:9.2f}" for sd in row["sd"])
-        lines.append(f"{row['activation']:9} {row['scale']:<6.3g} {row['tying']:7}{sds}{row['exponent']:8.2f}")
-    return "\n".join(lines)
+    rows = [
+        (row["activation"], row["tying"], f"{row['scale']:.3g}", *(f"{sd:.2f}" for sd in row["sd"]), f"{row['exponent']:.2f}")
+        for row in found.growth
+    ]
+    shown = table(rows, ("", "", "s", *(f"T={T}" for T in found.growth[0]["T"]), "p"), left=2)
+    return f"how the log gain spreads over draws: sd in nats, and p of sd ~ T^p\n{shown}"
 
 
 def examples(found: Any) -> str:
     """One row for each counter-example."""
-    lines = [f"{'sentence':21}{'but':30}{'log gain':>13}{'φ′':>8}{'W':>8}"]
+    rows = []
     for row in found.examples:
         at = f"{row['log gain']:+.2f}" + (f" ±{row['sd']:.2f}" if row["sd"] >= 0.005 else "")
-        lines.append(f"{row['claim']:21}{row['network']:30}{at:>13}{row['slopes'] + 0.0:+8.2f}{row['weights'] + 0.0:+8.2f}")
-    return "\n".join(lines)
+        rows.append((row["claim"], row["network"], at, f"{row['slopes'] + 0.0:+.2f}", f"{row['weights'] + 0.0:+.2f}"))
+    return table(rows, ("sentence", "but", "log gain", "φ′", "W"), left=2)
 
 
 def verdict(found: Any) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import Any
 
+from ..text.lines import wrapped
 from ..text.numbers import figure
+from ..text.tables import table
 
 TITLES = {
     "recurrent": "the order of two symbols in {T} steps, 32 units",
@@ -25,23 +26,18 @@ def page(found: Any) -> str:
     s = found.setting
     lines = [f"{s.seeds} seeds, {s.updates} updates of Adam, the same data for all of a family"]
     for (family, title), rate in zip(TITLES.items(), s.rates):
-        rows = [row for row in found.rows if row["family"] == family]
+        rows = [line for row in found.rows if row["family"] == family for line in lines_of(row)]
         if rows:
-            lines += ["", f"{family}: {title.format(T=s.T, L=s.L)} (rate {rate:g})", line(HEADS), *(line(cells(row)) for row in rows)]
+            lines += ["", f"{family}: {title.format(T=s.T, L=s.L)} (rate {rate:g})", table(rows, HEADS)]
     return "\n".join([*lines, "", LEGEND, "", *remarks(found)])
 
 
-def line(cells: tuple[str, ...]) -> str:
-    shown = "".join(f"{cell:>{width}}" for cell, width in zip(cells[1:], (8, 8, 8, 9, 7, 8, 7)))
-    return "".join([f"{cells[0]:18}", shown, *(f"\n  {note}" for note in cells[8:])])
-
-
-def cells(row: Any) -> tuple[str, ...]:
-    """A row of the table as text."""
+def lines_of(row: Any) -> list[Any]:
+    """A row of the table, and its note."""
     reach = f"{row['reach']:.0f}" if math.isfinite(row["reach"]) else f"> {row['longest']}"
     gains = (f"{row['typical']:+.3f}", f"{row['worst']:+.3f}", reach, f"{row['trained']:+.3f}")
     outcome = (f"{sum(row['right']) / len(row['right']):.2f}", f"{row['solved']}/{row['of']}", f"{row['cost']:.1f}")
-    return (row["remedy"], *gains, *outcome, *([row["note"]] if row["note"] else []))
+    return [(row["remedy"], *gains, *outcome), *([f"  {row['note']}"] if row["note"] else [])]
 
 
 def remarks(found: Any) -> list[str]:
@@ -50,7 +46,7 @@ def remarks(found: Any) -> list[str]:
     for sentence, holds in found.friends().items():
         if holds is not None:
             said = f"{sentence if holds else 'Not seen here: ' + sentence}. {WHY[sentence](found)}"
-            lines += textwrap.wrap(said, 78, initial_indent="- ", subsequent_indent="  ")
+            lines.append(wrapped(f"- {said}"))
     return lines
 
 

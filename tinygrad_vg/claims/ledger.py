@@ -11,7 +11,6 @@ import io
 import math
 import re
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,11 +19,11 @@ import numpy as np
 from ..drawing import plot, terminal_plot
 from ..drawing.axes import line, new_axes, words
 from ..drawing.terminal import WIDE
-from ..text.lines import cut
+from ..text.lines import wrapped
 from ..text.numbers import number
+from ..text.tables import table
 from .claim import CLAIMS, VERDICTS, Claim, Found, Outcome
 
-WIDTH = 80
 COLOURS = ("#4d8fc4", "#c9553f", "#009e73", "#e69f00", "#8a63a8", "#808080")  # readable on a white page and on a dark one
 
 
@@ -75,27 +74,28 @@ def ledger(outcomes: Iterable[Outcome]) -> str:
     seconds, notes = sum(one.seconds for one in measured), len(outcomes) - len(measured)
     told = f"{len(measured)} claims measured in {seconds:.0f} s, {notes} notes on sources"
     end = f"MOVED: {', '.join(moved)}" if moved else "every figure is where it must be"
-    return "\n".join([*map(row, outcomes), "", *folded(f"{told}; {end}", 0)])
+    rows = [row for one in outcomes for row in rows_of(one)]
+    return f"{table(rows, left=3)}\n\n{wrapped(f'{told}; {end}', hang=0)}"
 
 
-def row(one: Outcome) -> str:
-    head = f"{one.claim.id:<5}{one.verdict:<7}{cut(one.deciding, WIDTH - 12)}"
-    return "\n".join([head, *(part for line in one.moved for part in folded(f"! {line}")), *folded(one.claim.sentence)])
+def rows_of(one: Outcome) -> list[Any]:
+    told = [*(f"! {line}" for line in one.moved), one.claim.sentence]
+    return [(one.claim.id, one.verdict, one.deciding), *(set_in(text, 5) for text in told)]
 
 
-def folded(text: str, indent: int = 12) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent)
+def set_in(text: str, indent: int) -> str:
+    return wrapped(" " * indent + text, hang=0)
 
 
 def listed(claims: Iterable[Claim]) -> str:
     """The claims, without running any."""
-    return "\n".join("\n".join([f"{c.id:<5}{c.verdict:<7}{'slow' * c.slow}".rstrip(), *folded(c.sentence, 5)]) for c in claims)
+    return table([row for c in claims for row in ((c.id, c.verdict, "slow" * c.slow), set_in(c.sentence, 5))], left=3)
 
 
 def full(one: Outcome) -> str:
     """One claim with every figure, its curves and what else it prints."""
     claim = one.claim
-    head = [f"{claim.id}: {one.verdict} ({VERDICTS[claim.verdict]})", *folded(claim.sentence, 2), "", *folded(claim.answer, 0)]
+    head = [f"{claim.id}: {one.verdict} ({VERDICTS[claim.verdict]})", set_in(claim.sentence, 2), "", wrapped(claim.answer, hang=0)]
     return "\n".join([*head, "", details(one)]).rstrip()
 
 
@@ -105,12 +105,12 @@ def details(one: Outcome, drawn: bool = False) -> str:
     lines = []
     for name, range in expected.items():
         x = found.figures.get(name, math.nan)
-        lines += folded(f"{'' if x in range else '!! '}{name} = {number(x, 6)}, expected {range.text}", 2)
+        lines.append(set_in(f"{'' if x in range else '!! '}{name} = {number(x, 6)}, expected {range.text}", 2))
     lines += [f"  {name} = {number(x, 6)}" for name, x in found.figures.items() if name not in expected]
     if found.chain is not None and not drawn:
         lines += ["", found.chain.table(typical=False)]
     for name, (x, y) in () if drawn else found.curves.items():
-        lines += ["", *folded(f"{name}: {found.axes[1]} against {found.axes[0]}", 0), terminal_plot(y, x)]
+        lines += ["", wrapped(f"{name}: {found.axes[1]} against {found.axes[0]}", hang=0), terminal_plot(y, x)]
     return "\n".join([*lines, *(["", found.lines] if found.lines else [])])
 
 

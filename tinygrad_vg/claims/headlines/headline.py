@@ -8,16 +8,14 @@ A sentence that did not show is printed as one. Where the text of a source was n
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
+from ...text import tables
+from ...text.lines import wrapped
+from ...training.learning import Row
 
-from ...training.learning import Row, shown
-
-WIDTH = 80
 Checks = dict[str, bool]
 Measure = Callable[[bool], tuple[list[Row], Checks]]
 
@@ -46,8 +44,8 @@ class Result(NamedTuple):
         return {**self._asdict(), "outcome": self.outcome}
 
     def __str__(self) -> str:
-        marks = [folded(("yes  " if holds else "NO   ") + sentence, 2, 7) for sentence, holds in self.checks.items()]
-        return "\n".join([columns(self.rows), "", *marks])
+        marks = [wrapped(f"  {'yes' if holds else 'NO '}  {sentence}", hang=5) for sentence, holds in self.checks.items()]
+        return "\n".join([tables.records(self.rows), "", *marks])
 
 
 class Headline(NamedTuple):
@@ -99,36 +97,19 @@ def page(result: Result) -> str:
     one = HEADLINES[result.name]
     published = one.published if one.read else f"{one.published} ({NOT_READ[one.name].capitalize()}.)"
     words = {"published": published, "here": one.ours, "differs": one.differs}
-    told = [folded(f"{word + ':':11}{text}", 0, 11) for word, text in words.items()]
-    return "\n".join([f"{one.name}: {result.outcome} ({result.seconds:.1f} s)", folded(one.source), *told, "", str(result)])
+    told = [wrapped(f"{word + ':':11}{text}", hang=11) for word, text in words.items()]
+    return "\n".join([f"{one.name}: {result.outcome} ({result.seconds:.1f} s)", wrapped(one.source, hang=0), *told, "", str(result)])
 
 
 def table(results: Iterable[Result]) -> str:
     """A line for each result, and one for each sentence that did not show."""
-    lines = [f"{'headline':22}{'outcome':12}{'sentences':>9}{'seconds':>9}"]
+    rows: list[Any] = []
     for r in results:
-        lines.append(f"{r.name:22}{r.outcome:12}{f'{sum(r.checks.values())} of {len(r.checks)}':>9}{r.seconds:9.1f}")
-        lines += [folded(f"NO   {said}", 2, 7) for said, holds in r.checks.items() if not holds]
-    return "\n".join(lines)
+        rows.append((r.name, r.outcome, f"{sum(r.checks.values())} of {len(r.checks)}", f"{r.seconds:.1f}"))
+        rows += [wrapped(f"  NO   {said}", hang=5) for said, holds in r.checks.items() if not holds]
+    return tables.table(rows, ("headline", "outcome", "sentences", "seconds"), left=2)
 
 
 def listed() -> str:
     """Every headline with its source, without running any."""
-    return "\n".join(f"{one.name:22}{'slow' if one.slow else '':6}{one.source}" for one in HEADLINES.values())
-
-
-def columns(rows: list[Row]) -> str:
-    """The rows below their names; a name that a row has not stays blank there."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [names, *([brief(row[name]) if name in row else "" for name in names] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    lines = [[f"{c:>{w}}" if k else f"{c:{w}}" for k, (c, w) in enumerate(zip(line, widths))] for line in cells]
-    return "\n".join("  ".join(line).rstrip() for line in lines)
-
-
-def brief(x: Any) -> str:
-    return " ".join(map(brief, x)) if isinstance(x, (list, np.ndarray)) else f"{x:.2g}" if isinstance(x, float) and abs(x) < 1 else shown(x)
-
-
-def folded(text: str, first: int = 0, rest: int = 0) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent=" " * first, subsequent_indent=" " * rest)
+    return tables.table([(one.name, "slow" * one.slow, one.source) for one in HEADLINES.values()], left=3)

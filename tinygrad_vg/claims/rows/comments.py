@@ -12,22 +12,12 @@ import numpy as np
 
 from ... import Chain, Tensor, einsum, explain, linear, nn, square
 from ...training import SGD, l2_penalty
-from ..claim import Found, above, below, between, claim, near
+from ..claim import Found, measures
 from .deep import curve, layered, sizes_back, split, times
 from .index import all_carried_out, largest_difference
 
 
-@claim(
-    "C1", "remedy", "To work with these gradients, practise index notation and Einstein's summation convention.",
-    "Backpropagation through time is three einsums a step: δ_i = g_i (1 − h_i²), ∂L/∂W_ij = Σ_t δ_i h_j of the step before, g_j = δ_i "
-    "W_ij. They give the engine's gradient to the last digits, and so does every formula that explain() prints for such a network, "
-    "carried out letter by letter.",
-    {
-        "by hand − engine": below(1e-12), "in einsum − engine": below(1e-12),
-        "printed formulas − engine": below(1e-12),
-        "formulas carried out": above(40),
-    },
-)  # fmt: skip
+@measures("C1")
 def index_notation() -> Found:
     """One network three times: by layers, by the engine's einsum, and its gradient by hand."""
     rng = np.random.default_rng(0)
@@ -63,18 +53,7 @@ def by_hand(h: list[np.ndarray], x: np.ndarray, W: np.ndarray, g: np.ndarray) ->
     return [dW, dV, db, g]
 
 
-@claim(
-    "C2", "half", "Vanishing gradients are linked to repeated sigmoids.",
-    "In a plain sigmoid net of twenty layers the slopes cost 29 nats, over 95 % of the loss. But they need not be there: linear layers "
-    "with halved weights lose 14 nats without any slope, and weights of scale 4 win back 27 of a sigmoid's 37. (Means of seeds 0 to 4, "
-    "width 64.)",
-    {
-        "share of slopes, sigmoid": between(0.95, 1.02), "nats of slopes, sigmoid": near(-28.85, 0.4),
-        "nats of weights, sigmoid × 4": near(27.46, 0.93), "nats of slopes, sigmoid × 4": near(-37.3, 0.5),
-        "share of slopes, relu": between(0.88, 1.0), "nats of slopes, linear × 0.5": near(0.0),
-        "nats in all, linear × 0.5": near(-20 * math.log(2), 1.5),
-    },
-)  # fmt: skip
+@measures("C2")
 def repeated_sigmoids() -> Found:
     """Twenty layers five ways, their log gains split between slopes and weights."""
     figures: dict[str, float] = {}
@@ -90,15 +69,7 @@ def repeated_sigmoids() -> Found:
     return Found(figures, curves, ("layers back", "|gradient|"))
 
 
-@claim(
-    "C3", "false", "Each factor dσ/dz in the product is always less than zero.",
-    "None of a million is: a sigmoid only rises, so its slope lies above 0 and nowhere above 1/4. Less than one is meant; less than "
-    "zero is the factor's logarithm, at most −1.39. Were factors negative, the product's sign would flip with each layer.",
-    {
-        "of 1,000,000 slopes, 0 or less": near(0.0), "1 or more": near(0.0), "largest": near(0.25, 1e-10),
-        "smallest": between(1e-16, 1e-15), "largest logarithm": near(-math.log(4), 1e-9), "products of up to 31 above 0": near(31),
-    },
-)  # fmt: skip
+@measures("C3")
 def less_than_zero() -> Found:
     z = np.linspace(-36, 36, 1_000_001)[:-1]
     slopes = sigmoid_slopes(z)
@@ -119,29 +90,14 @@ def sigmoid_slopes(z: np.ndarray) -> np.ndarray:
     return np.asarray(leaf.grad)
 
 
-@claim(
-    "C4", "true", "The derivative of a sigmoid is close to zero for large or small inputs.",
-    "At ±10 it is 4.5e-5, and it falls by a factor e for every further step. Small has to mean far below zero: near zero it is largest.",
-    {
-        "slope at 10": near(4.5395807735951673e-05, rel=1e-9), "slope at −10": near(4.5395807735951673e-05, rel=1e-9),
-        "slope at 0.001": near(0.25, 1e-7), "slope at 20 ÷ at 19": near(math.exp(-1), 1e-7),
-    },
-)  # fmt: skip
+@measures("C4")
 def tails() -> Found:
     slopes, z = sigmoid_slopes(np.array([10.0, -10.0, 0.001, 20.0, 19.0])), np.linspace(-15, 15, 121)
     figures = dict(zip(("slope at 10", "slope at −10", "slope at 0.001"), slopes)) | {"slope at 20 ÷ at 19": slopes[3] / slopes[4]}
     return Found(figures, {"dσ/dz": (z, sigmoid_slopes(z))}, ("z", "slope of the sigmoid"))
 
 
-@claim(
-    "C5", "true", "Feed-forward networks differ from recurrent ones: there the weights are not the same at every step.",
-    "The spread tells them apart: over 80 draws of linear layers of 16 units the sd of the log gain grows like √T if each layer "
-    "has weights of its own, since luck averages out, and like T if one W is used throughout, since the same luck is met at every step.",
-    {
-        "exponent, shared W": near(1.0, 0.15), "exponent, a W for each step": near(0.5, 0.15),
-        "sd shared ÷ sd of its own, T = 128": between(4.0, 12.0),
-    },
-)  # fmt: skip
+@measures("C5")
 def tied() -> Found:
     lags = np.array([8, 16, 32, 64, 128])
     spread = {name: in_turn(steps).std(axis=1)[lags] for name, steps in {"shared W": 1, "a W for each step": 128}.items()}
@@ -161,17 +117,7 @@ def in_turn(different: int, draws: int = 80, T: int = 128) -> np.ndarray:
     return np.log(sizes / sizes[0])
 
 
-@claim(
-    "C6", "half", "ReLU mitigates vanishing gradients.",
-    "On every active path its factor is exactly 1, but half of the units are off, so variance 2/n (He) is needed: with 1/n the same nets "
-    "lose 2^(−L/2) more, 3e-8 in fifty layers. By finite width He's start loses 5/(4n) nats a layer, 1.0 in all at width 64 (1.0 ± 0.2 "
-    "over seeds 0 to 39), and deep down many units are off for every input.",
-    {
-        "gain, 1/n ÷ 2/n": near(2**-25, rel=1e-9), "slopes other than 0 and 1": near(0.0), "share off, layer 1": near(0.5, 0.05),
-        "nats, He": near(-50 * 5 / (4 * 64), 0.4), "off for all inputs, layer 50": between(0.1, 0.5),
-        "off for all inputs, layer 1": below(0.02),
-    },
-)  # fmt: skip
+@measures("C6")
 def rectified() -> Found:
     he, plain = [layered(50, 64, "relu", "he", seed) for seed in range(40)], layered(50, 64, "relu", 1.0, 0)
     batch = layered(50, 64, "relu", "he", 0, batch=64)
@@ -187,18 +133,7 @@ def rectified() -> Found:
     return Found(figures, {"variance 2/n (He)": curve(he[0]), "variance 1/n": curve(plain)}, ("layers back", "|gradient|"))
 
 
-@claim(
-    "C7", "half", "L2 regularisation mitigates vanishing and exploding gradients.",
-    "It helps against explosion and makes vanishing worse. A thousand steps of decay (rate 0.1, strength 0.001) shrink every weight by "
-    "0.905: ρ = 1.1 goes below 1, and the gain over fifty steps falls by 5.0 nats, from +4.8 to −0.2; from ρ = 0.95 it falls by the same "
-    "5.0, from −2.6 to −7.6.",
-    {
-        "nats lost per factor": near(-0.10000500033334732, rel=1e-9), "ρ after, from 1.1": near(1.1 * 0.9999**1000, rel=1e-9),
-        "nats at ρ = 1.1, before": near(50 * math.log(1.1), 1e-9),
-        "nats at ρ = 1.1, after": near(-0.2347, 1e-3), "nats at ρ = 0.95, before": near(50 * math.log(0.95), 1e-9),
-        "nats at ρ = 0.95, after": near(-7.5649, 1e-3), "steps from ρ = 1.1 to below 1": near(954, 0.5),
-    },
-)  # fmt: skip
+@measures("C7")
 def decay() -> Found:
     runs = {rho: decayed(rho) for rho in (1.1, 0.95)}
     figures: dict[str, float] = {"nats lost per factor": (runs[1.1][1][-1] - runs[1.1][1][0]) / 50, "ρ after, from 1.1": runs[1.1][0][-1]}
@@ -224,18 +159,7 @@ def decayed(rho: float) -> tuple[np.ndarray, np.ndarray]:
     return np.array(radii), np.array(nats)
 
 
-@claim(
-    "C8", "half", "Batch normalisation mitigates vanishing gradients.",
-    "Both faces: in fifty sigmoid layers the gradient keeps about its size with it and 5e-32 without. But with ReLU it makes the "
-    "gradient of a fresh network explode, by √(π/(π−1)) = 1.21 a layer (Yang et al. 2019), ten thousandfold in fifty layers; without it "
-    "He's start keeps it. (Seed 0, width and batch 128.)",
-    {
-        "nats, sigmoid": near(-72.2, 2.0), "nats, sigmoid, norm": between(-1.5, 1.5),
-        "nats a layer, relu, norm": near(0.5 * math.log(math.pi / (math.pi - 1)), 0.012),
-        "gain, relu, norm": between(3e3, 4e4),
-        "nats, relu": between(-3.0, 2.0),
-    },
-)  # fmt: skip
+@measures("C8")
 def batch_norm() -> Found:
     figures: dict[str, float] = {}
     curves = {}

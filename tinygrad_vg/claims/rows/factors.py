@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import Chain, Scalar, Tensor, nn, sigmoid, square, tanh, verdict
-from ..claim import Found, above, below, between, claim, near
+from ..claim import Found, measures
 from .deep import split
 from .size import L, N, drawn, layers, through
 
@@ -34,17 +34,7 @@ def case(phi: Callable[[Tensor], Tensor], error: float, right: str) -> Case:
     return Case(Chain(loss, w), verdict(loss, w), right)
 
 
-@claim(
-    "P6", "open", "A gradient is also small at a minimum: are vanishing gradients sometimes good?",
-    "The same 1e-8 twice, and two different things. Converged: the loss asks for 1e-8, and the chain hands it on whole. Vanished: "
-    "the loss asks for 0.67, the chain keeps 1.5e-8 of it, and the error stays: nothing is good about that. Signal and gain tell "
-    "them apart, both ways: the steady net as far off is healthy, the shrinking net without an error has converged.",
-    {
-        "verdicts that are right, of 4": near(4), "|gradient|, converged": near(1e-8, rel=1e-6),
-        "|gradient|, vanished": near(1e-8, rel=1e-6), "log gain, converged, nats": near(0, 1e-12),
-        "log gain, vanished, nats": near(13 * math.log(0.25), 1e-9), "loss, vanished": above(0.2),
-    },
-)  # fmt: skip
+@measures("P6")
 def small_at_a_minimum() -> Found:
     far = 1e-8 / 0.25**13
     cases = {
@@ -61,16 +51,7 @@ def small_at_a_minimum() -> Found:
     return Found(figures, curves, ("links back from the loss", "log10 |gradient|"), lines=lines)
 
 
-@claim(
-    "P7", "true", "Depth matters because each layer of sigmoids multiplies in one more small factor.",
-    "The gradient of thirty sigmoids is the product of their thirty slopes, to the last digit. From x = 0.5 on each is about "
-    "0.2247, less than the 1/4 a sigmoid has at most: ten layers keep 3.5e-7, thirty 3.8e-20.",
-    {
-        "product of 30 slopes": near(3.7514e-20, rel=1e-4), "|sum of logs − log of the product|": below(1e-12),
-        "after 10 layers": near(3.4831156097851636e-07, rel=1e-12), "after 20 layers": near(1.143095886693206e-13, rel=1e-12),
-        "slope once it is steady": near(0.224704, 1e-5),
-    },
-)  # fmt: skip
+@measures("P7")
 def compounds() -> Found:
     h = x = Scalar(0.5, name="x")
     for t in range(1, 31):
@@ -96,19 +77,7 @@ def deep_nets(seed: int) -> tuple[Chain, Chain, Chain]:
     return through(layers(Ws, h, tanh), g), through(centred, g), through(layers(Ws, sigmoid(x), sigmoid), g)
 
 
-@claim(
-    "P8", "half", "Vanishing is not linked to sigmoids.",
-    "Not only to them: W = 0.9 Q without any activation keeps 0.9^T exactly. And sigmoids need not vanish: fifty layers, centred "
-    "and with fourfold weights, lose 71 nats to their slopes, get 68 back from their weights (a tenth is left), and are a tanh net "
-    "in disguise, gradient for gradient. But as they usually come they do: the same weights uncentred and not enlarged leave 1e-32."
-    " (Means of 10 draws; the weights' part varies by 0.5 from one to the next.)",
-    {
-        "centred: slopes, nats": near(-70.7, 0.5), "centred: weights, nats": near(68.6, 1.0),
-        "centred: kept, geometric mean": between(0.04, 0.3), "plain: log10 kept": near(-31.4, 0.4),
-        "plain: slopes' part of the loss": between(0.97, 1.03), "0.9 Q: kept over 0.9^50": near(1, 1e-12),
-        "centred against tanh, off by": below(1e-8),
-    },
-)  # fmt: skip
+@measures("P8")
 def not_linked_to_sigmoids() -> Found:
     nets = [deep_nets(seed) for seed in range(10)]
     slopes, weights = np.mean([split(centred) for _, centred, _ in nets], axis=0)

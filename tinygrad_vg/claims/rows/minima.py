@@ -14,22 +14,10 @@ import numpy as np
 from ... import Scalar, Tensor, cos, grad, hessian, nn, relu, sqrt, square
 from ... import abs as absolute
 from ...training import SGD, Adam, RMSProp
-from ..claim import Found, above, below, between, claim, near
+from ..claim import Found, measures
 
 
-@claim(
-    "C9", "true", "Near a local minimum the gradient need not go to 0: the minimum may be a funnel, a spike, or fractal.",
-    "The slope of |x| is 1 however near the minimum, that of √|x| grows without bound, and near its lowest point, 1, a fractal sum of "
-    "cosines is about as steep as anywhere, down to its finest wave. x² and x⁴ do flatten. The price is curvature without bound: where "
-    "|f''| ≤ H, the slope at distance r is at most H r. At the tip itself the engine answers with a subgradient, 0.",
-    {
-        "slope of |x| at 1e-12": near(1.0, 1e-15), "slope of √|x| at 1e-4": near(50.0, 1e-9), "slope of x² at 1e-3": near(0.002, 1e-15),
-        "slope of x⁴ at 1e-3": near(4e-9, 1e-20),
-        "slope of √(x² + e²) at e": near(0.7071067811865476, 1e-12), "its curvature at 0, times e": near(1.0, 1e-12),
-        "slope of |x| at 0": near(0.0),
-        "rms slope of the fractal": near(171.85204034398626, rel=1e-8), "the same within 0.001 of 1": above(80),
-    },
-)  # fmt: skip
+@measures("C9")
 def funnels() -> Found:
     shapes: dict[str, Callable[[Any], Any]] = {"√|x|": lambda x: absolute(x) ** 0.5, "|x|": absolute, "x²": square, "x⁴": lambda x: x**4}
     r = np.logspace(-12, 0, 49)
@@ -59,17 +47,7 @@ def rms_slope(x: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(grad(f.sum(), leaf)))))
 
 
-@claim(
-    "C10", "half", "A minimum in a region of small gradients is desirable, since perturbed inputs change the output little.",
-    "That speaks of two gradients as if they were one. At the exact fit of y = 50 x the slope in the weight is 0 while input noise comes "
-    "out fiftyfold. Rescaling a ReLU unit leaves the function, and so what noise does, as it was, and makes the minimum fifty times as "
-    "sharp. They are linked in the first layer only: |∂L/∂x| ≤ σ_max(W) |∂L/∂W| / |x|.",
-    {
-        "slope in the weight, at the fit": near(0.0), "slope in the input, there": near(50.0, 1e-12),
-        "curvature, sharp ÷ flat": near(50.005, 1e-9),
-        "outputs, sharp − flat": below(1e-12), "|∂L/∂x| ÷ its bound, at most": between(0.3, 1.0 + 1e-12),
-    },
-)  # fmt: skip
+@measures("C10")
 def two_gradients() -> Found:
     w, x = Scalar(50.0, name="w"), Scalar(0.7, name="x")
     y = w * x
@@ -108,16 +86,7 @@ def share_of_bound(seed: int) -> float:
     return float(of_x * np.linalg.norm(x.data) / (np.linalg.norm(W.data, 2) * of_W))
 
 
-@claim(
-    "C11", "true", "Such a flat minimum is hard to reach, since learning needs a gradient.",
-    "From 1 down to 0.25 at one rate, x² takes 69 steps and x⁸ 124 times that, as its slope dies out on the way. Dividing the slope "
-    "by its recent size helps as far as recent is short: RMSProp (α = 0.9) takes 2.3 times, Adam, which recalls the steep start "
-    "for long, 31.",
-    {
-        "steps on x⁸ ÷ on x²": between(120, 127), "steps on x²": near(69), "steps on x⁸": near((0.25**-6 - 1) / 0.48, rel=0.02),
-        "the same ratio, RMSProp": between(1.5, 3.5), "the same ratio, Adam": between(15, 50),
-    },
-)  # fmt: skip
+@measures("C11")
 def hard_to_reach() -> Found:
     rules: dict[str, Any] = {"": SGD, "RMSProp": lambda leaves, lr: RMSProp(leaves, lr, 0.9), "Adam": Adam}
     walks = {(rule, n): walk(make, n) for rule, make in rules.items() for n in (2, 8)}

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ...autodiff.scalar import Scalar
 from ...autodiff.tensor import Tensor
 from ...chain import Chain
 from ...nn.layers import activation_of
-from ..claim import Found, above, below, claim, near
+from ..claim import Found, measures
 from .deep import sizes_back
 
 
@@ -30,15 +29,7 @@ def gradients(factors: list[Any], x: Any, seed: Any = None) -> np.ndarray:
     return np.array([np.linalg.norm(g) for g in grad(states[-1], states[::-1], seed)])
 
 
-@claim(
-    "C18", "half", "If the weights are 0.98 on average, an update shrinks like 0.98^n.",
-    "It does if each of them is 0.98. What counts for numbers is the geometric mean: weights 0.5 and 1.46 in turn are 0.98 on "
-    "average and shrink by 0.854. Matrices have no such number: of two whose eigenvalues are all ±0.98, the product in "
-    "turn doubles a gradient at each step, since their largest singular value is 2 and the one passes on what the other stretches.",
-    {"0.5 and 1.46 in turn, n = 100": near(0.73**50, rel=1e-12), "mean of these weights": near(0.98, 1e-12),
-     "all 0.98, n = 100": near(0.13261955589475294, rel=1e-12), "all 0.98, n = 500": near(0.98**500, rel=1e-12),
-     "largest |eigenvalue| of the two matrices": near(0.98, 1e-12), "the matrices in turn, n = 100": near(2.0**100, rel=1e-9)},
-)  # fmt: skip
+@measures("C18")
 def averages() -> Found:
     two, W = [0.5, 1.46], np.array([[0.0, 2.0], [0.4802, 0.0]])
     same = gradients([0.98] * 500, Scalar(1.0))
@@ -57,15 +48,7 @@ def averages() -> Found:
     return Found(figures, curves, ("factors n", "gradient"))
 
 
-@claim(
-    "C19", "true",
-    "A weight multiplied by itself again and again vanishes or explodes, according to its size (Goodfellow et al. 2016, 10.7).",
-    "w^t, to the last digits: a size below 1 vanishes, above 1 explodes, exactly 1 stays, and the sign does not matter for the size. "
-    "The weight's own gradient, t w^(t − 1), has the same fate, only t times larger.",
-    {"∂h/∂x at w = 0.9, t = 100": near(0.9**100, rel=1e-12), "∂h/∂x at w = 1, t = 100": near(1.0),
-     "∂h/∂x at w = 1.1, t = 100": near(1.1**100, rel=1e-12), "∂h/∂x at w = -1.1, t = 99": near(-(1.1**99), rel=1e-12),
-     "∂h/∂w at w = 0.9, t = 100": near(100 * 0.9**99, rel=1e-12)},
-)  # fmt: skip
+@measures("C19")
 def one_weight() -> Found:
     figures, curves = {}, {}
     for value, t in [(0.9, 100), (1.0, 100), (1.1, 100), (-1.1, 99)]:
@@ -96,16 +79,7 @@ def products(factors: Any) -> np.ndarray:
     return np.array(grad(states[-1], states[::-1], np.ones(states[0].shape)))
 
 
-@claim(
-    "C20", "half", "A product of n independent weights of variance v has variance v^n, so v = (v*)^(1/n) keeps its size.",
-    "The variance is right and misleading. At v = 1 the typical product of 50 normal numbers is 2e−14, near e^(−0.635 · 50), and of "
-    "50000 draws hardly one is as large as 1/1000: the variance 1 is the work of draws too rare to be met, and a sample shows next to "
-    "none of it. Width is what saves the rule: with matrices the same loss is about 1/(2N) a layer, at N = 64 less than half a nat in "
-    "50 layers.",
-    {"mean of ln |product|, n = 50, v = 1": near(-(np.euler_gamma + math.log(2)) / 2 * 50, 0.15), "share below 1/1000": above(0.999),
-     "variance of these 50000 draws": below(0.05), "variance, n = 4, v = 0.5^(1/4)": near(0.5, 0.06),
-     "mean of ln gain, 50 layers of N = 64": near(-50 / 128, 0.1)},
-)  # fmt: skip
+@measures("C20")
 def variance() -> Found:
     rng, wide = np.random.default_rng(0), np.concatenate([untied(64, 50, 40, rng=seed) for seed in range(8)], axis=1)
     p, four = products(rng.normal(size=(50, 50_000))), products(rng.normal(0, 0.5 ** (1 / 8), (4, 50_000)))
@@ -122,15 +96,7 @@ def variance() -> Found:
     return Found(figures, curves | {"median gain, N = 64": (n, np.exp(np.median(wide, axis=1)))}, ("factors n", "size of the product"))
 
 
-@claim(
-    "C21", "true", "Very deep feed-forward nets with carefully chosen scaling avoid the problem (Sussillo & Abbott 2014).",
-    "ln |gradient| walks at random. Its drift, −1/(2N) a layer, is what the scale g = exp(1/(2N)) takes away, for ReLU a g near √2; "
-    "its spread, √(L/(2N)), no scale takes away, but width does. So wide nets of a hundred layers are safe, and narrow ones are not.",
-    {"N = 8, L = 100: mean over 200 nets": near(-6.51, 0.6), "N = 8: sd": near(2.66, 0.4),
-     "N = 64, L = 100: mean over 40 nets": near(-0.785, 0.4), "N = 64: sd": near(0.88, 0.3),
-     "N = 8, scaled by g: mean": near(-0.26, 0.6), "N = 64, scaled by g: mean": near(0.0, 0.4),
-     "ReLU, N = 64, L = 50, He: mean over 40": near(-1.0, 0.5), "ReLU, scaled: mean": near(0.0, 0.5)},
-)  # fmt: skip
+@measures("C21")
 def random_walk() -> Found:
     narrow, narrow_g = untied(8, 100, 200), untied(8, 100, 200, start=nn.init.random_walk, rng=1)
     wide, wide_g = untied(64, 100, 40, rng=2), untied(64, 100, 40, start=nn.init.random_walk, rng=3)
@@ -159,15 +125,7 @@ def recurrent(W: np.ndarray, activation: str, noise: float, rng: int) -> tuple[l
     return Chain(states[-1], states[0], through=states, seed=top).log_product[::-1], float(max(np.abs(h.data).max() for h in states))
 
 
-@claim(
-    "C22", "half", "The proof by eigenvalues shows that RNNs are unstable.",
-    "It shows it for a net that is linear, diagonalisable and without input. With W of radius 1.2, gradients of a linear net grow by "
-    "1.2^50, and so do those of a tanh net without input, at h = 0. With input its states stay below 1, its slopes multiply, and the "
-    "same W lets the gradient vanish. A Jordan block, whose eigenvalues are 1, should do neither and grows by √(1 + t²).",
-    {"tanh, with input: mean ln gain of 50 steps": below(-10.0), "tanh: largest |h|": below(1.0),
-     "linear, with input: ln gain": near(50 * math.log(1.2), 1e-9), "tanh, without input: ln gain": near(50 * math.log(1.2), 1e-9),
-     "linear: largest |h|": above(10.0), "Jordan block, t = 50: gain": near(math.sqrt(1 + 50**2), rel=1e-12)},
-)  # fmt: skip
+@measures("C22")
 def proof_of_instability() -> Found:
     W = nn.init.spectrum(np.linspace(-1.2, 1.2, 32), rng=0)
     W = (W + W.T) / 2

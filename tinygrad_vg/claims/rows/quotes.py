@@ -1,4 +1,4 @@
-"""What do the sources say, and is it so?  Claims C12 to C17 of the comments: a book, an encyclopaedia, and two papers.
+"""What do the sources say, and is it so?  Claims C14 to C17 of the comments: an encyclopaedia, and two papers. (C12 and C13 are notes.)
 
     x  input      h  hidden layer      W  weights      φ  activation      L  depth      s  scale of the weights
 """
@@ -19,19 +19,8 @@ from ...chain import Chain, paths
 from ...training.datasets import two_moons
 from ...training.loop import fit
 from ...training.optimisers import SGD
-from ..claim import Found, above, below, between, claim, near, note
+from ..claim import Found, measures
 from .deep import times
-
-note(
-    "C12", "source", "Sections 8.2.5 and 10.7 of the Deep Learning Book, on vanishing gradients, never mention sigmoids.",
-    "Section 10.7 does not (8.2.5 we have not checked); 10.8 speaks of an activation whose derivative goes to zero. "
-    "What a book does not mention is no evidence either way: P8 and C2 measure it.",
-)  # fmt: skip
-note(
-    "C13", "source", "Whether Hochreiter's thesis of 1991, in German, blames the sigmoid remained unclear to the author.",
-    "We have not read it. Hochreiter & Schmidhuber 1997, section 3.1, restate its analysis and name both factors: the slope of the "
-    "logistic function, at most 1/4, and the weight.",
-)  # fmt: skip
 
 
 def slopes(activation: str, s: float) -> np.ndarray:
@@ -41,14 +30,7 @@ def slopes(activation: str, s: float) -> np.ndarray:
     return np.array([node.edges[0].local.pull(np.ones(64)) for node in history(out) if node.op == activation])
 
 
-@claim(
-    "C14", "true", "ReLU suffers less from vanishing gradients, because it saturates in one direction only.",
-    "Half of its units have slope exactly 0 and the others exactly 1, however large the weights. Of the slopes of tanh and "
-    "sigmoid, which flatten on both sides, more and more are gone as the weights grow. "
-    "But where ReLU is flat it is entirely flat: a share of a half is lost from the start.",
-    {"tanh: share below 1/100, s = 20": above(0.8), "sigmoid: the same": above(0.7), "ReLU: the same": near(0.5, 0.08),
-     "ReLU: change of its share from s = 1 to s = 20": near(0.0), "ReLU: smallest slope that is not 0": near(1.0)},
-)  # fmt: skip
+@measures("C14")
 def one_sided() -> Found:
     scales = np.geomspace(0.5, 20, 12)
     share = {a: [float(np.mean(slopes(a, s) < 0.01)) for s in scales] for a in ("tanh", "sigmoid", "relu")}
@@ -78,14 +60,7 @@ def he_gain(L: int, s: float) -> float:
     return Chain(net(x), x, seed=np.ones(32)).log_product[0]
 
 
-@claim(
-    "C15", "true",
-    "A ReLU network is a linear model along each active path, so activations make nothing vanish in it (Glorot, Bordes & Bengio 2011).",
-    "Each active path is a product of weights and nothing else, and the sum over these paths is the gradient. The weights still "
-    "count: with all of them halved the gradient of L layers falls by 2^L, though no gate has changed.",
-    {"sum of products of weights − gradient": near(0.0, 1e-12), "active paths": near(12), "paths": near(144),
-     "largest |slope − 1| on an active path": near(0.0), "half the weights: factor per layer": near(0.5, 1e-12)},
-)  # fmt: skip
+@measures("C15")
 def active_paths() -> Found:
     y, x = sine_net([3, 4, 4, 3, 1])
     found = [paths(y, one, top=144) for one in x]
@@ -104,16 +79,7 @@ def active_paths() -> Found:
     return Found(figures, curves, ("layers L", "gain of the gradient"), lines=str(found[0]))
 
 
-@claim(
-    "C16", "true",
-    "The remark that rectifiers have “no gradient vanishing effect due to activation non-linearities of sigmoid or tanh units” was "
-    "misread: it acquits rectifiers, not sigmoids.",
-    "Two readings: sigmoid and tanh cause no vanishing; or, a rectifier's active path is free of what they cause. The same "
-    "weights decide it: on the heaviest path through ten layers the slopes of ReLU cost 0 nats, those of a sigmoid at least "
-    "10 ln 4 = 13.9, those of tanh 0.6 to 2.6 (seeds 0 to 9). The second reading holds.",
-    {"nats of slopes, sigmoid, mean": near(-14.9, 0.5), "sigmoid, least": below(-10 * math.log(4)), "tanh, least": between(-4.0, -0.3),
-     "tanh, most": between(-4.0, -0.3), "ReLU, most": near(0.0)},
-)  # fmt: skip
+@measures("C16")
 def two_readings() -> Found:
     figures: dict[str, float] = {}
     curves = {}
@@ -151,15 +117,7 @@ def normed_relu_growth() -> float:
     return (logs[0] - logs[len(stations) - 1]) / (len(stations) - 1)
 
 
-@claim(
-    "C17", "half",
-    "Batch norm is no explicit strategy against vanishing gradients, although its paper reports that it lets networks of sigmoids train.",
-    "Both halves stand. A net of eight sigmoid layers, which learns nothing in 1000 steps of SGD, learns with batch norm in fewer "
-    "than two layers need (seed 0; Ioffe & Szegedy 2015 did it with a deep image network). But it does not aim at a gain of 1: "
-    "a deep ReLU net with batch norm explodes, by 0.19 nats a layer (Yang et al. 2019: √(π/(π − 1)) = 1.21).",
-    {"eight layers: loss after 1000 steps": near(math.log(2), 0.005), "the same with batch norm: steps to 0.3": below(100),
-     "two layers: steps to 0.3": above(200), "ReLU, batch norm: nats per layer": near(math.log(math.pi / (math.pi - 1)) / 2, 0.012)},
-)  # fmt: skip
+@measures("C17")
 def both_faces() -> Found:
     runs = {"eight layers": moons(8, None, 1000), "eight layers, batch norm": moons(8, "batch", 1000), "two layers": moons(2, None, 1000)}
     figures = {

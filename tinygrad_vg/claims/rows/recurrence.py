@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ... import Chain, Tensor, grad, nn
-from ..claim import Found, below, between, claim, near
+from ..claim import Found, measures
 
 LAMBDAS = np.array([1.1, 0.99, 0.9, -0.5])
 
@@ -50,12 +50,7 @@ def powers(W: np.ndarray, T: int) -> Iterator[np.ndarray]:
     return (np.linalg.matrix_power(W, t) for t in range(T + 1))
 
 
-@claim(
-    "P9", "remedy", "The recurrence h[t] = Wᵀ h[t−1] makes a sequence of hidden states.",
-    "Built as a linear cell. Its states are (Wᵀ)^t h[0], its gradients W^(T−t) g, and ∂L/∂W is the sum over the steps, all to "
-    "rounding: the backward pass is the same recurrence, run with the transpose.",
-    {"states, relative error": below(1e-12), "gradients, relative error": below(1e-12), "∂L/∂Wᵀ, relative error": below(1e-12)},
-)  # fmt: skip
+@measures("P9")
 def hidden_states() -> Found:
     T, rng = 50, np.random.default_rng(0)
     W, h0, g = nn.init.normal((8, 8), rng), rng.normal(size=8), rng.normal(size=8)
@@ -71,16 +66,7 @@ def hidden_states() -> Found:
     return Found(figures, {name: (np.arange(T + 1), y) for name, y in sizes.items()}, ("t", "length"))
 
 
-@claim(
-    "P10", "true", "If W = Q Λ Qᵀ, then h[t] = Q Λ^t Qᵀ h[0]: each eigen-coordinate is multiplied by its own λ^t.",
-    "Yes, for a symmetric W. After a hundred steps λ = 1.1 has grown 13781-fold, 0.99 has kept 0.37, 0.9 has kept 2.7e-5 and −0.5 "
-    "has kept 7.9e-31. The last is seen in the chain's spectrum only: in the states themselves it drowns in the rounding errors of "
-    "the first.",
-    {
-        "both sides at t = 100, off by": below(1e-12), "1.1^100": near(1.1**100, rel=1e-10),
-        "0.99^100": near(0.99**100, rel=1e-10), "0.9^100": near(0.9**100, rel=1e-9), "0.5^100": near(0.5**100, rel=1e-9),
-    },
-)  # fmt: skip
+@measures("P10")
 def eigen_coordinates() -> Found:
     W, Q = symmetric()
     h = np.array([state.data for state in recurrence(W, Q.sum(axis=1), 100)[1]])
@@ -93,16 +79,7 @@ def eigen_coordinates() -> Found:
     return Found(figures, curves, ("t", "|eigen-coordinate| of h[t]"))
 
 
-@claim(
-    "P11", "half", "Components whose eigenvalue is less than one decay, those above one blow up.",
-    "It is the size |λ| that counts: −1.1 is less than one and blows up (and changes sign at each step), −0.9 decays, and a complex"
-    " pair 0.99 e^(±iθ) turns the gradient and decays as 0.99^t. At exactly 1 it stays.",
-    {
-        "λ = −1.1: gain of 50 steps": near(1.1**50, rel=1e-12), "λ = −0.9: gain of 50 steps": near(0.9**50, rel=1e-12),
-        "λ = −0.9: sign changes": near(50), "λ = 1: gain of 50 steps": near(1, 0),
-        "0.99 e^(±iθ): gain of 50 steps": near(0.99**50, rel=1e-12), "0.99 e^(±iθ): sign changes": between(6, 10),
-    },
-)  # fmt: skip
+@measures("P11")
 def less_than_one() -> Found:
     """One W for each kind of eigenvalue, from the seed (1, 0) back."""
     c, s = math.cos(0.5), math.sin(0.5)
@@ -118,15 +95,7 @@ def less_than_one() -> Found:
     return Found(figures, curves, ("steps back", "gradient, first coordinate"))
 
 
-@claim(
-    "P12", "half", "An orthogonal Q is a rotation.",
-    "Or a reflection: of 200 random orthogonal matrices about half have determinant −1. What matters here holds for both: no length"
-    " changes, forward or backward, but for rounding, which has gathered to less than 1e-11 after a thousand steps.",
-    {
-        "share with determinant −1": between(0.35, 0.65), "||det| − 1|, largest": below(1e-13),
-        "|gain − 1| of one step, largest": below(1e-14), "|gain − 1| of 1000 steps": below(1e-11),
-    },
-)  # fmt: skip
+@measures("P12")
 def rotation() -> Found:
     Qs = nn.init.orthogonal((200, 8, 8), 0)
     dets = np.linalg.det(Qs)
@@ -141,16 +110,7 @@ def rotation() -> Found:
     return Found(figures, {"reflection": (np.arange(1001), off)}, ("steps back", "|gain − 1|"))
 
 
-@claim(
-    "P13", "true", "After many steps the product is dominated by the eigenvectors that explode.",
-    "The gradient turns into the top eigenvector: with 1.1 and 0.99 the tangent of the angle shrinks by 0.9 = λ₂/λ₁ a step. An even"
-    " start is within 21 degrees after ten steps, within 0.3 after fifty.",
-    {
-        "tan of the angle at t = 100": near((0.99 / 1.1) ** 100, rel=1e-6),
-        "cos at t = 10": near((1 + 0.9**20 + (9 / 11) ** 20 + (5 / 11) ** 20) ** -0.5, 1e-9), "cos at t = 50": near(0.999987, 1e-6),
-        "factor per step, t = 50 to 100": near(0.9, 1e-4),
-    },
-)  # fmt: skip
+@measures("P13")
 def dominated() -> Found:
     W, Q = symmetric()
     coordinates = backward(chain_of(W, 100, Q.sum(axis=1))) @ Q
@@ -162,17 +122,7 @@ def dominated() -> Found:
     return Found(figures, {"tan of the angle": (np.arange(101), tan)}, ("steps back", "tan of the angle to the top eigenvector"))
 
 
-@claim(
-    "P13b", "half", "An orthogonal basis of eigenvectors exists, so the eigenvalues tell everything.",
-    "Only for normal W. [[0.9, 5], [0, 0.9]] has ρ = 0.9, and its gradient first grows nineteenfold, is still larger than at the "
-    "start after fifty steps and smaller only from step 55 on. The eigenvalues give the rate in the end, ρ^t from below and σ^t "
-    "from above; ten units with ρ = 0.5 reach 51743.",
-    {
-        "largest |W^t|": near(19.37876976289311, rel=1e-9), "at t": near(9), "|W^50|": near(1.432, 0.001),
-        "first below 1 at t": near(55), "σ": near(5.157066051117285, rel=1e-9), "|W^100|^(1/100)": near(0.9587, 1e-4),
-        "ten units, ρ = 0.5: largest |W^t|": near(51742.71771410111, rel=1e-9),
-    },
-)  # fmt: skip
+@measures("P13b")
 def non_normal() -> Found:
     t = np.arange(101)
     norms = worst(np.array([[0.9, 5.0], [0.0, 0.9]]), 100)

@@ -1,4 +1,4 @@
-"""What helps?  Clipping, echo states and leaky units: claims P18 to P21 of the post. (P22 to P26 are in ways_past.)
+"""What helps?  Clipping, echo states and leaky units: claims P18 to P21 of the post. (P22 to P25 are in ways_past.)
 
     w, W  weight      b  bias      h  state      g  gradient      T, t  time      ρ  spectral radius      τ  time constant
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import Chain, Tensor, history, nn, square, uses
 from ...training import SGD, clip_norm, clip_value
-from ..claim import Found, above, below, between, claim, near
+from ..claim import Found, measures
 from .deep import of_radius
 from .recurrence import miss
 from .walls import BIAS, descent
@@ -21,19 +21,7 @@ from .walls import BIAS, descent
 STEPS = 300  # of descent
 
 
-@claim(
-    "P18", "remedy", "Clipping the gradient keeps one step across a cliff from undoing the progress of all steps before it.",
-    "Without it, one step of length 3.3 at a gradient of length 66 throws the weights out to where the gradient vanishes, and they stay "
-    "there. Clipped to 0.1 by norm the same descent goes back and forth at the wall, and no step leaves it worse than it began; by value "
-    "it strays to five times its first loss and returns. Only the norm keeps the direction.",
-    {
-        "last ÷ best loss, plain": above(5000), "last ÷ best loss, norm": near(1.0, 1e-9),
-        "last loss, plain": near(0.0892870, rel=1e-3),
-        "last loss, norm": near(2.86820e-4, rel=1e-3), "longest step, plain": near(3.319, rel=1e-2),
-        "worst ÷ first loss, norm": near(1.0, 1e-9), "worst ÷ first loss, value": below(10.0),
-        "cosine, by norm": near(1.0, 1e-12), "cosine, by value": near(0.9045340337332908, 1e-9),
-    },
-)  # fmt: skip
+@measures("P18")
 def over_the_cliff() -> Found:
     methods: dict[str, Any] = {"plain": None, "norm": clip_norm, "value": clip_value}
     losses, walks, _ = zip(*(descent(STEPS, 0.05, clip, w=4.5, b=BIAS) for clip in methods.values()))
@@ -54,19 +42,7 @@ def cosine_after(clip: Callable[..., Any]) -> float:
     return float(w.grad @ g / (np.linalg.norm(w.grad) * np.linalg.norm(g)))
 
 
-@claim(
-    "P19", "true", "Clipping treats the symptom: the eigenvalues that make gradients explode or vanish are still there.",
-    "Clipped, the gradient of W_hh consists of the same shares from the same steps, all shorter by one factor: what was faint at ρ = 0.6 "
-    "is fainter still. A clipped step moves no singular value of W_hh by more than rate × threshold, so at ρ = 1.3 the next gradient "
-    "explodes as well.",
-    {
-        "change of a use's share": below(1e-12), "clipped gradient − sum of its parts": below(1e-12),
-        "first ÷ last use, ρ = 0.6": below(1e-5),
-        "the same, clipped ÷ not": near(1.0, 1e-12),
-        "move of σ ÷ (rate × threshold)": between(1e-3, 1.0), "ρ after the clipped step": near(1.3, 0.02),
-        "nats over 30 steps, before it": above(5.0), "nats over 30 steps, after it": above(5.0),
-    },
-)  # fmt: skip
+@measures("P19")
 def symptom() -> Found:
     """Two linear networks, their gradients clipped; the second one then takes the clipped step."""
     rate, threshold, curves, shares, left = 0.01, 1.0, {}, [], []
@@ -105,19 +81,7 @@ def unrolled(cell: Any) -> Chain:
     return Chain(loss, start, through=states)
 
 
-@claim(
-    "P20", "remedy", "An echo state network avoids the problem: its recurrent weights are never trained, only the readout is.",
-    "Nothing but the start h[0] gets a gradient, so none has to survive. The price is a memory fixed at birth: a readout of 50 units "
-    "recalls inputs up to some lag and none beyond, never more than 50 in all (Jaeger's bound): far fewer at ρ = 0.5, hardly more at 0.99 "
-    "than at 0.9, fewer again at 1.2, where the start is never washed out. (Seed 0.)",
-    {
-        "leaves other than h[0]": near(0.0), "memory at ρ = 0.9": between(19.0, 24.0), "memory ÷ units, most": below(1.0),
-        "memory at 0.5 ÷ at 0.9": between(0.5, 0.7), "memory at 0.99 ÷ at 0.9": near(1.03, 0.05),
-        "memory at 1.2 ÷ at 0.9": between(0.4, 0.7), "recall of lag 5, ρ = 0.9": above(0.99),
-        "recall of lag 40, ρ = 0.9": below(0.05), "nats of washout a step, 0.9": between(-0.13, -0.08),
-        "left after 300 steps, 1.2": above(0.5),
-    },
-)  # fmt: skip
+@measures("P20")
 def echo() -> Found:
     made = {rho: nn.Reservoir(1, 50, radius=rho, input_scale=0.1, rng=0) for rho in (0.5, 0.9, 0.99, 1.2)}
     recall = {rho: nn.memory_capacity(reservoir, 60, steps=1500) for rho, reservoir in made.items()}
@@ -146,18 +110,7 @@ def washout(reservoir: nn.Reservoir) -> np.ndarray:
     return np.linalg.norm(ours - theirs, axis=1)
 
 
-@claim(
-    "P21", "remedy", "Leaky units remember over about τ steps, because each step's Jacobian is a I + (1 − a) J with a = 1 − 1/τ near 1.",
-    "With a = 0.99 over 100 steps of a recurrent weight 0.5 the gradient keeps 0.61, without the leak 8e-31. With nothing else to carry "
-    "it, the gradient falls to 1/e after τ steps, to half a step. In a tanh network at ρ = 0.9 (seeds 0 to 4) τ = 10 saves 23 of 27 nats "
-    "in 100 steps.",
-    {
-        "kept after 100 steps": near(0.995**100, rel=1e-9), "without the leak": near(0.5**100, rel=1e-9),
-        "time constant ÷ τ, τ = 100": near(1.0, 0.006), "Jacobian − formula": below(1e-15),
-        "nats over 100 steps, plain": near(-27.117, 2.172), "nats over 100 steps, τ = 10": near(-3.625, 1.049),
-        "nats over 100 steps, τ = 100": near(-0.759, 0.2),
-    },
-)  # fmt: skip
+@measures("P21")
 def leaky() -> Found:
     curves = {f"τ = {tau}": np.exp(fading(tau, 0.5)) for tau in (1, 10, 100)}
     alone = fading(100, 0.0)

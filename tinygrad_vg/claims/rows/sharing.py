@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import Tensor, linear, nn, no_grad, training
 from ...training.learning import Recurrent, for_seeds
-from ..claim import Found, above, below, between, claim, near
+from ..claim import Found, measures
 from .deep import of_radius, sizes_back
 
 N, T, SEEDS = 32, 100, 100
@@ -46,20 +46,7 @@ def in_range(logs: np.ndarray) -> float:
     return float(np.mean(np.abs(logs) <= math.log(1000)))
 
 
-@claim(
-    "P15", "half", "Without recurrence the problem is easy to avoid, since the weights are not shared.",
-    "It arises there, too: independent weights of scale 0.95 lose 6.7 nats in a hundred layers. But they lose them evenly, draw for"
-    " draw, so that one scalar mends all. Shared weights lose next to nothing on average (at width 32 tying adds 0.06 nats a step, as"
-    " N → ∞ nothing), but spread four to five times as wide, for their spread grows as T, not as √T, and the same remedy leaves a"
-    " quarter of the draws out of range.",
-    {
-        "sd of ln gain, shared over independent": between(3.5, 7), "mean ln gain, independent": near(-6.7, 0.5),
-        "mean ln gain, shared": near(-0.2, 1.9),
-        "sd of ln gain, independent": near(1.28, 0.3), "sd of ln gain, shared": near(6.35, 1.7),
-        "growth of the sd, T^…, independent": near(0.53, 0.15), "growth of the sd, T^…, shared": near(1.05, 0.15),
-        "in range after one scalar, independent": above(0.99), "in range after one scalar, shared": between(0.5, 0.9),
-    },
-)  # fmt: skip
+@measures("P15")
 def not_shared() -> Found:
     figures: dict[str, float] = {}
     curves = {}
@@ -85,20 +72,7 @@ def tanh_cell(init: Any) -> Any:
     return partial(nn.RNNCell, init=("xavier", init))
 
 
-@claim(
-    "P16", "half", "In vanilla RNNs it is almost unavoidable.",
-    "Over a hundred steps with inputs of noise it is, but for a window: with ρ up to 1.2 the gradient leaves the range of a "
-    "thousandth to a thousandfold in nearly every draw, from ρ = 3 on as well; near 1.6 most draws stay. Orthogonal weights stay if"
-    " the inputs are quiet, and only then; the identity with ReLU in half of the draws (a unit that is off once lets nothing "
-    "through); an LSTM whose gates begin open stays. (Seeds 0 to 59.)",
-    {
-        "tanh, ρ = 1: in range": below(0.05), "tanh, ρ = 0.8: in range": near(0), "tanh, ρ = 1.2: in range": below(0.15),
-        "tanh, ρ = 1.6: in range": above(0.6), "tanh, ρ = 3: in range": below(0.1),
-        "tanh, orthogonal, quiet inputs: in range": above(0.95),
-        "tanh, orthogonal: in range": below(0.05), "ReLU, identity: in range": between(0.3, 0.7),
-        "LSTM, forget bias 5: in range": above(0.9),
-    },
-)  # fmt: skip
+@measures("P16")
 def almost_unavoidable() -> Found:
     radii = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0)
     shares = np.array([reach(tanh_cell(of_radius(rho))) for rho in radii])
@@ -136,20 +110,7 @@ def latched(make: Any, length: int, units: int = 4, seeds: int = 60, updates: in
     return float(np.mean(right.mean(axis=(1, 2)) >= 0.95))
 
 
-@claim(
-    "P17", "half", "Already at depth ten it is nearly certain (attributed to Bengio).",
-    "The source says that the success of SGD falls to nothing for lengths of ten to twenty. Here, of sixty runs that learn to hold "
-    "a bit (plain SGD, 400 updates), 0.97 manage length ten with four tanh units, 0.42 with one; at length forty 0.32 (95 %: 0.21 "
-    "to 0.44) and 0.22. It falls, but later, and not to nothing; units, noise and updates move it. An LSTM holds out longer if its "
-    "forget gates begin open: 0.60 (0.47 to 0.71) at length forty with a bias of 3, but 0.13 with the usual 1. (Seeds 0 to 59.)",
-    {
-        "RNN: success at length 10": above(0.85), "RNN: success at length 20": between(0.3, 0.75),
-        "RNN: success at length 40": between(0.1, 0.5), "RNN, one unit: success at length 10": between(0.2, 0.65),
-        "LSTM: success at length 20": above(0.7), "LSTM: success at length 40": below(0.35),
-        "LSTM, forget bias 3: success at length 40": between(0.4, 0.8),
-    },
-    slow=True,
-)  # fmt: skip
+@measures("P17")
 def near_certain() -> Found:
     cells = {
         "RNN, one unit": partial(latched, nn.RNNCell, units=1), "RNN": partial(latched, nn.RNNCell), "LSTM": partial(latched, nn.LSTMCell),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ... import Chain, Scalar, Tensor, history, linear, nn, sigmoid, square, tanh, training
-from ..claim import Found, above, below, between, claim, near
+from ..claim import Found, measures
 
 N, L = 64, 50
 
@@ -37,17 +37,7 @@ def drawn(rng: Any, scale: float = 1.0, n: int = L) -> tuple[list[np.ndarray], n
     return [nn.init.normal((N, N), rng, scale) for _ in range(n)], rng.normal(size=N), rng.normal(size=N)
 
 
-@claim(
-    "P1", "half", "In very deep networks gradients suddenly become quite large or quite small.",
-    "Not suddenly: with sigmoid and with linear layers the logarithm of the gradient against depth is a straight line. Sigmoids of "
-    "scale 1 lose 0.63 decades each, linear layers of scale 1.4 gain 0.14: what is small or large after fifty was so, in proportion, "
-    "after five. Tanh layers of scale 1 lose a fiftieth of a decade, in a ragged line. (Means of seeds 0 to 9.)",
-    {
-        "sigmoid, decades per layer": near(-0.63, 0.01), "sigmoid, R² of the line, least": above(0.999),
-        "linear at 1.4, decades per layer": near(0.143, 0.01), "linear at 1.4, R² of the line, least": above(0.99),
-        "tanh, decades per layer": between(-0.03, -0.005),
-    },
-)  # fmt: skip
+@measures("P1")
 def suddenly() -> Found:
     figures, curves, back = {}, {}, np.arange(L + 1)
     for name, phi, scale in (("sigmoid", sigmoid, 1.0), ("tanh", tanh, 1.0), ("linear at 1.4", nn.ACTIVATIONS["linear"], 1.4)):
@@ -94,18 +84,7 @@ def steps_to_nan(w: float) -> int:
     return step
 
 
-@claim(
-    "P2", "true", "If gradients are too large, a step throws the parameters far off, possibly to NaN.",
-    "From w = 1.5, 1.75 or 2 over fifty steps, one update takes |w| beyond 10¹⁸. The next forward pass overflows before it is half "
-    "through, and within two steps more w is NaN. The same run with its gradient clipped to 1 stays finite for a hundred "
-    "steps, but ends badly: it goes back and forth over the cliff, at losses of up to 5020, 55 and 6.",
-    {
-        "first step that is not finite": near(2), "h[t] that overflows, from w = 1.5: t": near(18),
-        "log10 |w| after one step": near(18.132, 0.001), "steps until w is NaN": between(2, 4),
-        "steps that are finite, clipped": near(300), "largest loss of the last ten, clipped": between(1e3, 1e5),
-        "the same of the best of the three": above(1),
-    },
-)  # fmt: skip
+@measures("P2")
 def thrown_off() -> Found:
     plain, clipped = ([descend(w, clip) for w in (1.5, 1.75, 2.0)] for clip in (None, 1.0))
     w = plain[0][1]
@@ -124,17 +103,7 @@ def thrown_off() -> Found:
     return Found(figures, curves, ("step", "loss"), lines="\n".join(textwrap.fill(what, 80) for _, _, what in plain))
 
 
-@claim(
-    "P3", "half", "If gradients are too small, the network stops training entirely.",
-    "The first layers do: in fifty steps of SGD not one bit of their weights changes, though their gradient is not zero, for an "
-    "update below half a rounding error is none. The last layer goes on learning, and the loss still falls a little, to that of a "
-    "guess.",
-    {
-        "weights of layer 1 that changed, share": near(0), "weights of the last layer that changed, share": near(1),
-        "|gradient| of layer 1": between(1e-30, 1e-20), "loss, last over first": between(0.5, 0.99),
-        "last loss over ln 2": near(1, 0.01),
-    },
-)  # fmt: skip
+@measures("P3")
 def stops_entirely() -> Found:
     rng, depth = np.random.default_rng(0), 40
     x, labels = rng.normal(size=(32, 4)), np.arange(32) % 2
@@ -151,12 +120,7 @@ def stops_entirely() -> Found:
     return Found(figures, {"changed in 50 steps": (np.arange(1, depth + 1), changed)}, ("layer", "share of the weights that changed"))
 
 
-@claim(
-    "P4", "half", "What makes gradients vanish is the flat tails of the sigmoid.",
-    "Flat tails do, but they are not needed. At its very best, in the middle, the slope of a sigmoid is 1/4: ten layers that "
-    "saturate nowhere leave less than a millionth.",
-    {"0.25^10": near(0.25**10, rel=1e-9), "slope at 0": near(0.25, 1e-15), "0.25^50": near(0.25**50, rel=1e-9)},
-)  # fmt: skip
+@measures("P4")
 def flat_tails() -> Found:
     h = x = Scalar(0.0, name="x")
     for t in range(1, 51):
@@ -166,19 +130,7 @@ def flat_tails() -> Found:
     return Found(figures, {"gradient": (np.arange(51), best)}, ("layers", "|gradient| at the input"))
 
 
-@claim(
-    "P5", "true", "Where a sigmoid is saturated, its derivative is tiny.",
-    "At ±10 it is 4.5e-5. In a net it takes large weights to get there: at scale 1 half of the slopes are above 0.24 (in the "
-    "first layer, whose inputs are larger, above 0.22), at scale 30 half of them below a ten-thousandth, in the first layer as in the "
-    "tenth. (Seed 0.)",
-    {
-        "slope at 10": near(math.exp(-10) / (1 + math.exp(-10)) ** 2, rel=1e-12), "slope at −10": near(4.53958077e-5, rel=1e-8),
-        "median slope, scale 1": between(0.24, 0.25), "median slope, scale 30": between(1e-10, 1e-4),
-        "the same in layer 1, scale 1": between(0.22, 0.235), "the same in layer 10, scale 1": between(0.235, 0.25),
-        "the same in layer 1, scale 30": below(1e-4), "the same in layer 10, scale 30": below(1e-4),
-        "share below 0.01, scale 30": above(0.7),
-    },
-)  # fmt: skip
+@measures("P5")
 def saturated() -> Found:
     slopes = {scale: [h.data * (1 - h.data) for h in layers(*drawn(0, scale, 10)[:2], sigmoid)[1:]] for scale in (1, 30)}
     ends = [Scalar(x, name="x") for x in (10.0, -10.0)]

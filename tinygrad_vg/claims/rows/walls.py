@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import Scalar, grad, nn, no_grad, square
 from ...training import SGD
-from ..claim import Found, above, below, claim, near
+from ..claim import Found, measures
 from .recurrence import recurrence
 
 BIAS = -2.3
@@ -61,21 +61,7 @@ def one_step(direction: int, lr: float = 1e-3) -> dict[str, float]:
     return {"before": before.item(), "after": after.item(), "moved": float(np.linalg.norm(moved))}
 
 
-@claim(
-    "P14", "true", "An input along an exploding direction makes a very high loss, and SGD overshoots, undoing its progress.",
-    "Both, measured. Linear, λ = 1.1: a loss of 6773, and one small step moves W by 621, to a loss beyond 10²⁷⁰; along λ = 0.5 the "
-    "same step moves it by less than 1e-13. And on the cliff of a sigmoid recurrence 21 steps bring the loss down 119-fold, to the "
-    "foot of a wall; the next ones touch it, and one of them throws w from 4.5 to 15: the loss is twice what it was at the start, "
-    "and the gradient behind the wall is 1e-6: explosion, then vanishing.",
-    {
-        "cliff: loss after the jump, over the first": near(2.24, 0.01), "cliff: loss at best, over the first": near(0.00838, 0.0005),
-        "cliff: steps of progress lost": near(21), "cliff: w after the jump": near(15.37, 0.05),
-        "cliff: |gradient| behind it": below(1e-4), "exploding input: loss": near((1.1**50 - 1) ** 2 / 2, rel=1e-9),
-        "exploding input: W moved by": near(1e-3 * 50 * 1.1**49 * (1.1**50 - 1), rel=1e-9),
-        "exploding input: log10 of the loss after": above(100), "vanishing input: W moved by": below(1e-13),
-        "vanishing input: loss after over before": near(1, 1e-9),
-    },
-)  # fmt: skip
+@measures("P14")
 def overshoot() -> Found:
     from ...drawing import cliff
 

@@ -1,4 +1,4 @@
-"""Is there a way past?  Skips in time and depth, gates, and the calculus on paper: claims P22 to P26 of the post.
+"""Is there a way past?  Skips in time and depth, gates, and the calculus on paper: claims P22 to P25 of the post. (P26 is a note.)
 
     h  state      c  cell (memory)      f, z  gate that keeps      W  weight      g  gradient      J  Jacobian      d  delay      T, t  time
 """
@@ -12,25 +12,14 @@ import numpy as np
 
 from ... import Chain, Scalar, Tensor, explain, history, linear, nn, paths, square
 from ...exercises import EXERCISES, grade
-from ..claim import Found, above, below, between, claim, near, note
+from ..claim import Found, measures
 from .deep import curve, layered, times
 from .index import all_carried_out
 
 UNITS = 48
 
 
-@claim(
-    "P22", "remedy", "Skip connections, through time or past a layer, give the gradient a shorter way.",
-    "A delay of d crosses T steps in T/d factors: 0.9^10 in place of 0.9^100. A residual layer's Jacobian is I + J, so it does not "
-    "vanish; it grows: fifty tanh layers of gain 0.5 multiply the gradient by 6 to 11 (seeds 0 to 4), the plain ones by 1e-15. Most of "
-    "it goes by paths that pass few branches.",
-    {
-        "kept, d = 10": near(0.9**10, rel=1e-9), "kept, d = 5": near(0.9**20, rel=1e-9), "kept, d = 1": near(0.9**100, rel=1e-9),
-        "residual, least of 5 seeds": above(4.0), "residual, most of 5 seeds": below(16.0), "plain, most of 5 seeds": below(1e-13),
-        "Jacobian − (I + J)": below(1e-14), "paths through 10 blocks": near(1024),
-        "branches passed, mean": near(10 / 3, 1e-9),
-    },
-)  # fmt: skip
+@measures("P22")
 def skips() -> Found:
     delays = {d: delayed(d) for d in (1, 5, 10)}
     deep = {kind: [layered(50, 64, "tanh", 0.5, seed, residual=kind == "residual") for seed in range(5)] for kind in ("residual", "plain")}
@@ -80,22 +69,7 @@ def by_branches() -> dict[int, tuple[int, float]]:
     return share
 
 
-@claim(
-    "P23", "remedy", "In an LSTM the gradient does not vanish: through the cell it is multiplied by nothing but the forget gates.",
-    "Along the cell, yes: ∂c[t]/∂c[t−1] is diag(f), so fifty steps keep σ(b)^50, 8.9e-16 at a bias of 0 and 0.71 at 5. But most of what "
-    "arrives at biases 0 and 1 came by the other gates (means of seeds 0 to 4), and those do not stop explosion: with recurrent weights "
-    "ten times as large the gradient grows by 0.3 nats a step, while no forget gate is above 1.",
-    {
-        "σ(0)^50": near(8.881784197001252e-16, rel=1e-9), "σ(1)^50": near(1.5761911545634347e-07, rel=1e-9),
-        "σ(5)^50": near(0.714789329002, rel=1e-9),
-        "∂c/∂c − diag(f)": below(1e-15), "nats in all, bias 0": near(-18.946, 2.4507),
-        "nats by the cell, bias 0": near(-33.691, 1.3055),
-        "nats in all, bias 1": near(-6.057, 1.4393), "nats by the cell, bias 1": near(-15.712, 0.7764),
-        "nats in all, bias 5": near(2.748, 0.7348),
-        "nats by the cell, bias 5": near(-0.4096, 0.1131), "nats a step, W_h × 10": between(0.2, 0.4),
-        "nats by the cell, W_h × 10": below(-5.0),
-    },
-)  # fmt: skip
+@measures("P23")
 def long_short_term() -> Found:
     figures = {f"σ({b})^50": constant(lstm(b, 0), "f") for b in (0, 1, 5)}
     cell = nn.LSTMCell(2, 4, rng=0)
@@ -105,20 +79,7 @@ def long_short_term() -> Found:
     return split(figures, lstm, "f", "cell")
 
 
-@claim(
-    "P24", "remedy", "A GRU is a gated unit as well: its state is carried over by the gate z, h ← (1 − z) n + z h.",
-    "With gates that stand still fifty steps keep σ(b)^50 of the gradient, b the bias of z, as in an LSTM. With random weights the carry "
-    "is nearly everything at a bias of 5; at 0 it would be −33 nats, and −19 arrive by the other paths (means of seeds 0 to 4). Those "
-    "explode with large weights here, too.",
-    {
-        "σ(0)^50": near(8.881784197001252e-16, rel=1e-9), "σ(1)^50": near(1.5761911545634347e-07, rel=1e-9),
-        "σ(5)^50": near(0.714789329002, rel=1e-9),
-        "∂h/∂h − formula": below(1e-15), "nats in all, bias 0": between(-21.0, -16.0),
-        "nats by the carry, bias 0": between(-34.7, -31.5),
-        "nats in all, bias 5": between(-0.42, -0.32), "nats by the carry, bias 5": between(-0.42, -0.34),
-        "nats a step, W_h × 10": between(0.25, 0.5), "nats by the carry, W_h × 10": below(-5.0),
-    },
-)  # fmt: skip
+@measures("P24")
 def gated_unit() -> Found:
     figures = {f"σ({b})^50": constant(gru(b, 0), "z") for b in (0, 1, 5)}
     figures["∂h/∂h − formula"] = gru_jacobian()
@@ -136,17 +97,7 @@ def gru_jacobian() -> float:
     return float(np.max(np.abs(Chain(states[2], states[1], [states[2]], np.ones(4)).links[0].dense() - J)))
 
 
-@claim(
-    "P25", "remedy", "To follow the argument one needs matrix calculus.",
-    "Then let the program teach it: explain() prints every derivative in matrix and in index notation, and the formulas printed for "
-    "tanh(W h + b) and a loss, carried out letter by letter with einsum, are what the engine multiplies by. Fifteen exercises check "
-    "themselves; each accepts its own solution and refuses the answer 0.",
-    {
-        "printed formulas − engine": below(1e-12), "formulas carried out": near(6), "exercises": near(15),
-        "solutions that pass": near(15),
-        "answers 0 that pass": near(0),
-    },
-)  # fmt: skip
+@measures("P25")
 def matrix_calculus() -> Found:
     rng = np.random.default_rng(0)
     W, h, b = (Tensor(rng.normal(size=shape), name=name) for name, shape in {"W": (3, 4), "h": (4,), "b": (3,)}.items())
@@ -169,13 +120,6 @@ def passes(number: int, text: str) -> bool:
     space: dict[str, Any] = {}
     exec(text, space)
     return grade(number, space).passed
-
-
-note(
-    "P26", "source", "The argument follows lecture notes (p. 105) and section 10.7 of the Deep Learning Book.",
-    "Where to read on in that book (Goodfellow, Bengio & Courville 2016): P9 to P17 and C18 to C22 with 10.7 (and 8.2.5, not read); "
-    "the cliff and clipping, P14, P18 and P19, with 8.2.4 and 10.11; P20 with 10.8; P21 and P22 with 10.9; P23 and P24 with 10.10.",
-)  # fmt: skip
 
 
 def split(figures: dict[str, float], make: Any, gate: str, carry: str) -> Found:

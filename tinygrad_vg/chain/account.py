@@ -1,0 +1,271 @@
+"""What is the log of a gradient made of?  One walk back, with an account of every gradient that it meets.
+
+Where branches merge, a node's gradient is g = Σ c_i. Its shares p_i = ⟨c_i, g⟩ / |g|² sum to 1, and for each c_i, which a
+child with gradient g_i gives,
+
+    ln|g| = Σ p_i (ln|g_i| + ln(|c_i| / |g_i|)) + merge
+
+so the account of g is the mean of its children's, each with the gain of its edge, and what is left is the merge's own: nats by
+kind of factor that add up to ln|g|, in any graph. Blame is the account of a chain's links, verdict that of a model's weights.
+
+    g  gradient of a node, as g · 2^e with g near 1, so that nothing underflows      c  what one child gives of it
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff.core import Node, contributions
+from ..autodiff.scalar import Scalar
+from .blocks import Block, blocks_of
+from .factors import KINDS, Factor, factor_of, log, norm, of_block, slopes, unfit
+from .zeros import Zero, lost, why_zero
+
+N = len(KINDS)
+MERGE = KINDS.index("merge")
+COUNT, DEAD, SATURATED, OFF, FLAT, MET = range(N, N + 6)  # factors; nats of rectifiers that are off, of flat slopes; slopes 0, flat, met
+LABELS = N + 6  # then nats by op of the activations, and by name of the gates
+ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
+NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
+LN2 = math.log(2)
+NONE = Factor(0)
+DOUBLE = np.dtype(float)
+
+
+class Arrival(NamedTuple):
+    """A gradient, or one child's part of it: c · 2^e, its log, its account; and if it is 0, or mere rounding, why."""
+
+    c: Any
+    e: int
+    size: float  # |c|
+    log: float  # ln |c · 2^e|
+    account: np.ndarray
+    zero: Zero | None = None
+    child: Node | None = None  # who gave the part
+
+
+class Walk:
+    """The gradients that arrive at the nodes of `order` from those given at `start`; .at[node] is an Arrival.
+
+    order   the nodes, parents before children; no other receives anything
+    start   {node: gradient, or Arrival}; the accounts begin at 0 for |all of them|, .base is the ln of that
+    apart   nodes that no block may hide: what is asked about      stop  nodes that hand nothing on
+
+    .labels   {op of an activation, or "gate f": its column}        .gates  {"gate f": its nodes}
+    .merges   [(node, parts, shares, ln (|g| / √Σ|c|²))]                   .broken  where a nan or inf first arose: (node, which, child)
+    """
+
+    def __init__(self, order: list[Node], start: Mapping[Node, Any], apart: Iterable[Node] = (), stop: Iterable[Node] = ()):
+        self.inside, self.stop = set(order), set(stop)
+        self.blocks: dict[Node, Block] = blocks_of(order, self.inside, (*apart, *start, *stop))
+        with np.errstate(all="ignore"):
+            self.factors, self.labels, self.gates = factors_of(order, self.inside, self.blocks)
+        self.at: dict[Node, Arrival] = {}
+        self.merges: list[tuple[Node, list[Arrival], list[float], float]] = []
+        self.broken: Any = None
+        given = {node: g if isinstance(g, Arrival) else self.arrival(g) for node, g in start.items()}
+        self.base = log_length(part.log for part in given.values())
+        self.received: dict[Node, list[Arrival]] = {
+            node: [part._replace(account=self.entry(MERGE, part.log - self.base))] for node, part in given.items()
+        }
+        with np.errstate(all="ignore"):
+            for node in reversed(order):
+                if parts := self.received.pop(node, None):
+                    self.at[node] = self.settle(node, parts)
+                    self.hand_on(node, self.at[node])
+
+    @cached_property
+    def openings(self) -> dict[str, float]:
+        """How far each gate is open."""
+        return {name: opening(nodes) for name, nodes in self.gates.items()}
+
+    def arrival(self, g: Any) -> Arrival:
+        """A gradient that the walk begins with."""
+        g = np.asarray(g)
+        shift = math.frexp(norm(g))[1] if 0 < norm(g) < math.inf else 0
+        g = np.ldexp(g, -shift) if g.dtype.kind == "f" else np.ldexp(g.astype(float), -shift)
+        return Arrival(g, shift, norm(g), log(norm(g)) + shift * math.log(2), self.entry(MERGE, 0.0))
+
+    def entry(self, column: int, nats: float) -> np.ndarray:
+        """An account with one entry."""
+        account = np.zeros(LABELS + len(self.labels))
+        account[column] = nats if math.isfinite(nats) else 0.0
+        return account
+
+    def settle(self, node: Node, parts: list[Arrival]) -> Arrival:
+        """What the node received, added up; the account is the mean of the parts', by their signed shares."""
+        if len(parts) == 1 and (NEAR[0] < parts[0].size < NEAR[1] or not 0 < parts[0].size < math.inf):
+            return parts[0]
+        some = [part for part in parts if part.size]
+        if not some:
+            return parts[0]._replace(zero=worst_reason(parts))
+        g, e = added(some)
+        size = norm(g)
+        if not math.isfinite(size):
+            return Arrival(g, e, size, size, some[0].account)
+        nats, top = log(size) + e * LN2, max(part.log for part in some)
+        rounded = len(some) > 1 and nats <= top + math.log(ROUNDING[getattr(g, "itemsize", 8)] * len(some))
+        zero = None if any(not part.zero for part in some) else worst_reason(parts)
+        if rounded and not zero:
+            zero = Zero("cancelled", "its branches sum to zero" + ", but for rounding" * (size > 0), node)
+        if not size:
+            return Arrival(g, 0, 0.0, -math.inf, self.entry(MERGE, 0.0), zero)
+        if rounded or not nats > top - 600:
+            raw = [math.exp(2 * (part.log - top)) for part in some]
+        else:
+            raw = [math.ldexp(float(np.add.reduce(np.multiply(part.c, g, dtype=float), axis=None)), part.e - e) for part in some]
+        whole = sum(raw)
+        shares = [p / whole for p in raw]
+        account = shares[0] * some[0].account
+        for p, part in zip(shares[1:], some[1:]):
+            account += p * part.account
+        account[MERGE] += nats - self.base - float(np.add.reduce(account[:N]))  # what is left is the merge's own
+        if len(some) > 1:
+            self.merges.append((node, some, shares, nats - log_length([part.log for part in some])))
+        return Arrival(g, e, size, nats, account, zero)
+
+    def hand_on(self, child: Node, a: Arrival) -> None:
+        """To each parent its part, with the gain of the edge in its account."""
+        if child.rule is None or child in self.stop:
+            return
+        if not math.isfinite(a.size):
+            self.broken = self.broken or (child, unfit(a.c), None)
+        if not a.size:
+            for parent in child.variables:
+                if parent in self.inside:
+                    self.received.setdefault(parent, []).append(a)
+        elif block := self.blocks.get(child):
+            self.give(child, block.start, None, block.pull(a.c), a)
+        else:
+            g = float(a.c) if isinstance(child, Scalar) else a.c
+            places = [i for i, factor in enumerate(self.factors[child]) if factor is not NONE]
+            for i, (_, parent, part) in zip(places, contributions([child], {child: g}, self.inside)):
+                self.give(child, parent, i, part.total() if isinstance(part, list) else part, a)  # type: ignore[attr-defined]
+
+    def give(self, child: Node, parent: Node, i: int | None, c: Any, a: Arrival) -> None:
+        """One part: its gain goes to the kind of its factor, split into size and alignment where the factor has a size."""
+        if c is a.c:  # handed on as it is, as a sum does
+            self.received.setdefault(parent, []).append(Arrival(c, a.e, a.size, a.log, a.account, a.zero, child))
+            return
+        size, zero = quick_norm(c), a.zero
+        factor = self.factors[child][0 if i is None else i]
+        if not math.isfinite(size):
+            self.broken = self.broken or (parent, unfit(c), child)
+        if size == 0 or size < 1e-12 * a.size and not zero and lost(child, i, a.c, size):
+            zero = zero or why_zero(child, i, parent, rounding=size > 0)
+        gain = log(size) - math.log(a.size)
+        account = a.account if zero and not size else self.with_gain(a, factor, child, i, gain)
+        self.received.setdefault(parent, []).append(Arrival(c, a.e, size, a.log + gain, account, zero, child))
+
+    def with_gain(self, a: Arrival, factor: Factor, child: Node, i: int | None, gain: float) -> np.ndarray:
+        """The account with the entries of an edge: its nats, and what its slopes were."""
+        account = a.account.copy()
+        account[COUNT] += factor.counts
+        if factor.label:
+            account[self.labels[factor.label]] += gain
+        d = slopes(factor, child, i, self.blocks.get(child)) if factor.has_slopes else None
+        size = factor.size if d is None else log(quick_norm(d)) - 0.5 * math.log(d.size or 1)
+        if size is None or not math.isfinite(size):
+            account[factor.column] += gain
+        else:
+            account[factor.column] += size
+            account[factor.column + 1] += gain - size
+        if d is not None:
+            self.look_at(d, factor, a, gain, account)
+        return account
+
+    def look_at(self, d: np.ndarray, factor: Factor, a: Arrival, gain: float, account: np.ndarray) -> None:
+        """How many slopes are 0, and flat; the gain is that of slopes which are, if most of the gradient meets those."""
+        steep, flat = np.count_nonzero(d), np.abs(d) < 0.1 * (factor.largest or 0.0)
+        account[OFF] += 1 - steep / (d.size or 1)
+        account[FLAT] += np.count_nonzero(flat) / (d.size or 1)
+        account[MET] += 1
+        if gain < -0.3 and d.shape == np.shape(a.c):
+            share = np.square(np.asarray(a.c, float) / a.size)
+            account[DEAD] += gain * (factor.largest is None and steep < d.size and float(np.sum(share[d == 0])) > 0.9)
+            account[SATURATED] += gain * (factor.largest is not None and float(np.sum(share[flat])) > 0.5)
+
+    def together(self, nodes: Iterable[Node]) -> Arrival:
+        """What arrives at several nodes, as one long vector."""
+        parts = [self.at[node] for node in nodes if node in self.at]
+        if len(parts) < 2:
+            nothing = Arrival(np.zeros(1), 0, 0.0, -math.inf, self.entry(MERGE, 0.0), Zero("cancelled", "it receives nothing"))
+            return parts[0] if parts else nothing
+        whole = log_length(part.log for part in parts)
+        live = [part for part in parts if not part.zero]
+        if not math.isfinite(whole):
+            return parts[0]._replace(zero=worst_reason(parts), log=whole)
+        weights = [math.exp(2 * (part.log - whole)) for part in parts]
+        account = np.sum([w * part.account for w, part in zip(weights, parts)], axis=0)
+        account[MERGE] += whole - self.base - float(np.sum(account[:N]))
+        return Arrival(None, 0, 1.0, whole, account, None if live else worst_reason(parts))
+
+
+def factors_of(
+    order: list[Node], inside: set[Node], blocks: Mapping[Node, Block]
+) -> tuple[dict[Node, list[Factor]], dict[str, int], dict[str, list[Node]]]:
+    """The factors on the edges into each node, the columns of their labels, and the gates by name."""
+    factors: dict[Node, list[Factor]] = {}
+    labels: dict[str, int] = {}
+    gates: dict[str, list[Node]] = {}
+    sizes: dict[tuple, float | None] = {}
+    for child in order:
+        if block := blocks.get(child):
+            found = [of_block(block)]
+        else:
+            found = [factor_of(child, i, sizes) if isinstance(x, Node) and x in inside else NONE for i, x in enumerate(child.parents)]
+        factors[child] = found
+        for factor in found:
+            if factor.label:
+                labels.setdefault(factor.label, LABELS + len(labels))
+                if factor.gate is not None:
+                    gates.setdefault(factor.label, []).append(factor.gate)
+    return factors, labels, gates
+
+
+def opening(gates: list[Node]) -> float:
+    """How far a gate is open: the mean of its values; nan where they are not between 0 and 1."""
+    values = np.concatenate([np.ravel(gate._value) for gate in gates])
+    return float(np.mean(values)) if values.size and np.min(values) >= 0 and np.max(values) <= 1 else math.nan
+
+
+def added(parts: list[Arrival]) -> tuple[Any, int]:
+    """The sum of the parts as g · 2^e, one after the other; where they cancel altogether, the next begins at its own scale."""
+    g, e = parts[0].c, parts[0].e
+    for part in parts[1:]:
+        if part.e == e:
+            g = g + part.c
+        elif not np.any(g):
+            g, e = part.c, part.e
+        else:
+            top = max(e, part.e)
+            g, e = np.ldexp(g, e - top) + np.ldexp(part.c, part.e - top), top
+    size = norm(g)
+    if NEAR[0] < size < NEAR[1] or not 0 < size < math.inf:
+        return g, e
+    shift = math.frexp(size)[1]
+    return np.ldexp(g, -shift), e + shift
+
+
+def quick_norm(c: Any) -> float:
+    """|c|, in one step where that is safe."""
+    if type(c) is np.ndarray and c.dtype is DOUBLE and 1e-200 < (square := float(np.add.reduce(c * c, axis=None))) < 1e200:
+        return math.sqrt(square)
+    return norm(c)
+
+
+def worst_reason(parts: list[Arrival]) -> Zero | None:
+    """Why all of the parts are 0. That a state is 0 is a reason only where there is no other."""
+    return min((part.zero for part in parts if part.zero), key=lambda zero: zero.kind == "zero state", default=None)
+
+
+def log_length(logs: Iterable[float]) -> float:
+    """ln √Σ exp(2 l): the log length of a vector, from those of its parts."""
+    values = list(logs)
+    top = max(values, default=-math.inf)
+    return top + 0.5 * math.log(math.fsum(math.exp(2 * (x - top)) for x in values)) if math.isfinite(top) else top

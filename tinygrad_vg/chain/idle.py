@@ -1,0 +1,50 @@
+"""Does this parameter matter at all?  A gradient that is 0 only because its terms cancel: change the parameter, and look at the loss.
+
+The bias before a batch norm, or of the keys in attention, changes nothing whatever its value; at an optimum either way is worse.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.core import Node
+from .factors import log, norm, origin
+from .flow import Flow
+from .zeros import lost
+
+
+def cancels(flow: Flow, leaf: Node, sites: list[Node], received: np.ndarray) -> bool:
+    """Whether what a leaf received is no more than rounding left of terms that cancel, though its last use has a gradient."""
+    site = sites[-1] if sites else None
+    part = flow.walk.at.get(site) if site is not None and flow.connected else None
+    if site is None or part is None or part.zero or not part.size or log(norm(received)) > part.log - 20:
+        return False
+    if part.log < math.log(np.finfo(received.dtype).tiny):
+        return False  # it underflows
+    places = [i for i, x in enumerate(site.parents) if origin(x) is leaf]
+    return bool(places) and lost(site, places[0], part.c, norm(np.ldexp(received, -part.e)))
+
+
+def moved(order: list[Node], leaves: list[Node], step: float) -> float:
+    """The value of the last node if these leaves had other values: each entry a step of its own, up or down."""
+    values: dict[Any, Any] = {}
+    for leaf in leaves:
+        w = np.asarray(leaf.data)
+        values[leaf] = leaf.data + step * (norm(w) / math.sqrt(w.size or 1) or 1.0) * np.cos(np.arange(w.size)).reshape(w.shape)
+    for node in order:
+        if node.rule is not None and any(x in values for x in node.variables):
+            values[node] = node.rule.value(*[values.get(x, x._value) if isinstance(x, Node) else x for x in node.parents])
+    return float(np.sum(np.asarray(values.get(order[-1], order[-1].data))))
+
+
+def what_it_does(order: list[Node], leaves: list[Node]) -> str:
+    """"cancelled" if no value of these leaves changes the loss, "converged" if either way is worse, else ''."""
+    with np.errstate(all="ignore"):
+        here, up, down = (moved(order, leaves, step) for step in (0.0, 0.3, -0.3))
+    scale = 1e-9 * (max([abs(here), *(norm(x.data) for x in order[-1].variables)]) or 1.0)
+    if abs(up - here) <= scale and abs(down - here) <= scale:
+        return "cancelled"
+    return "converged" if up > here and down > here else ""

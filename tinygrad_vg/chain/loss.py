@@ -1,0 +1,89 @@
+"""Where does the loss end and the model begin?  At the prediction: what the loss compares with a target, or what it scores.
+
+From the output down a node belongs to the loss while all its children do: sums and means, at most one penalty, then the error. What is
+neutral, a sign or a constant factor, belongs to the loss only above one of these. A sigmoid or softmax right under its log is the loss's,
+one under log(p + ε) is the model's: it can be flat there.
+"""
+
+from __future__ import annotations
+
+import math
+from operator import attrgetter
+
+import numpy as np
+
+from ..autodiff.core import Node
+from .factors import norm
+
+PENALTIES = {"square": "square", "abs": "square", "power": "square", "log": "log", "log1p": "log", "logsumexp": "end", "softplus": "end"}
+LOGISTIC = {"sigmoid", "exp"}  # under a log: −log σ(z), −log softmax(z)
+NEUTRAL = {"add", "subtract", "multiply", "divide", "negative", "getitem", "reshape", "transpose", "astype", "sqrt", "sum"}
+NEUTRAL |= {"where", "maximum", "minimum"}  # of Huber's loss
+ORDER = ["", "square", "log", "end"]
+
+
+def loss_part(output: Node, path: list[Node]) -> set[Node]:
+    """The nodes of the path that belong to the loss: from the output down, while every child belongs to it."""
+    on_path, states, core = set(path), {output: ""}, set()
+    blocked, waiting = set[Node](), 1
+    for node in reversed(path):
+        if not waiting:
+            break
+        waiting -= node in states
+        state = states.get(node, "") if node not in blocked and node.rule is not None else None
+        after, is_core = (None, False) if state is None else role(node, state, on_path)
+        if is_core:
+            core.add(node)
+        for parent in node.variables:
+            if after is None:
+                blocked.add(parent)
+            elif parent in on_path:
+                waiting += parent not in states
+                states[parent] = max(states.get(parent, ""), after, key=ORDER.index)
+        if after is None:
+            states.pop(node, None)
+    for node in sorted(states, key=attrgetter("birth")):  # what is neutral belongs to the loss only above something that does
+        if any(parent in core for parent in node.variables):
+            core.add(node)
+    return core
+
+
+def role(node: Node, state: str, on_path: set[Node]) -> tuple[str | None, bool]:
+    """(the state below the node, or None if it belongs to the model; whether it makes a loss by itself)."""
+    op = node.op
+    varying = [x for x in node.variables if x in on_path]
+    squared = op == "multiply" and len(varying) == 2 and varying[0] is varying[1]
+    if op in ("mean", "sum") and state == "":
+        return "", True
+    if (op in PENALTIES or squared) and state == "":
+        return PENALTIES.get(op, "square"), True
+    if op == "subtract" and state == "square" and len(varying) == 1:
+        return "end", True
+    if op in LOGISTIC and state == "log":
+        return "end", True
+    if op == "add" and state == "log" and len(varying) == 1:
+        return None, False  # log(p + ε) is bounded: p is the prediction
+    weight = op in ("multiply", "divide") and len(node.variables) > 1 and not (op == "divide" and state == "log")
+    return (state, False) if op in NEUTRAL and state != "end" and not weight else (None, False)
+
+
+def relative_error(loss: set[Node], path: set[Node]) -> float:
+    """The error of the predictions over how much the targets differ (or a thousandth of them); of a log, its nats. nan: not known."""
+    errors, spreads, scored = [], [], False
+    for node in loss:
+        below = [x for x in node.variables if x in path and x not in loss]
+        constants = [x for x in node.parents if not isinstance(x, Node)]
+        if node.op == "subtract" and len(below) == 1 and constants and np.size(constants[0]) == node.size:
+            target = np.asarray(constants[0], float)
+            if target.size == 1 and norm(target) < 2e-6:
+                return math.nan  # 0, as good as; it has no scale
+            around = target - np.mean(target)
+            errors.append(norm(node.data))
+            spreads.append(norm(around) if norm(around) > 1e-12 * norm(target) else 1e-3 * norm(target))
+        elif node.op in ("log", "log1p") and below:
+            scored = True
+        elif below:
+            return math.nan  # something else is asked for, too
+    if errors and norm(np.array(spreads)):
+        return norm(np.array(errors)) / norm(np.array(spreads))
+    return abs(max(loss, key=attrgetter("birth")).item()) if scored else math.nan
