@@ -34,7 +34,7 @@ import numpy as np
 from diagnosis_nets import RECIPES, Build, Pass, Recipe
 from diagnosis_proofs import PROOFS
 
-LABELS, OTHER, HALVES = list(PROOFS), "other", {"seen": 0, "unseen": 1}
+LABELS, OTHER, HALVES = list(PROOFS), "other", {"seen": 0, "unseen": 1, "fresh": 40_000}
 TRIES = 10  # seeds for each network that is wanted
 
 
@@ -70,7 +70,7 @@ def build_of(recipe: Recipe, seed: int) -> Any:
 
 def draw(recipe: Recipe, half: str, record: Record) -> Iterator[Case]:
     """The networks of a recipe in one half: from seed to seed, those whose proof holds."""
-    for seed in range(HALVES[half], 2 * TRIES * recipe.count, 2):
+    for seed in range(HALVES[half], HALVES[half] + 2 * TRIES * recipe.count, 2):
         if record.cases == recipe.count:
             return
         build = build_of(recipe, seed)
@@ -180,7 +180,8 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--unseen", dest="halves", action="store_const", const=["unseen"], help="the half that nobody tunes to")
-    which.add_argument("--all", dest="halves", action="store_const", const=[*HALVES], help="both halves")
+    which.add_argument("--all", dest="halves", action="store_const", const=["seen", "unseen"], help="both halves")
+    which.add_argument("--fresh", dest="halves", action="store_const", const=["fresh"], help="a third draw")
     parser.add_argument("--prove", action="store_true", help="only prove the labels, and count; verdict is not asked")
     parser.add_argument("--labels", type=lambda text: text.split(","), default=LABELS, help="only these, with commas between them")
     parser.add_argument("--json", metavar="FILE", help="also write all figures and claims there")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_vg import Scalar, Tensor, draw, nn, scalars
-from tinygrad_vg.drawing import Drawing
+from tinygrad_vg import Scalar, Tensor, draw, linear, nn, reach, scalars, softmax, stack, tanh
+from tinygrad_vg.drawing import Drawing, plot
 
 FOLDER = Path(__file__).parent / "gallery"
 
@@ -60,6 +60,30 @@ def deep_mlp_folded() -> Drawing:
     return differentiated(deep(nn.MLP([8] * 10 + [2], "sigmoid", rng=0)), fold="layer")
 
 
+def reaches() -> Any:
+    """What of the loss at t reaches the state at s: an RNN, an LSTM and causal attention on the same sixty steps of noise."""
+    rng = np.random.default_rng(0)
+    x, targets = rng.normal(size=(60, 3)), rng.normal(size=(60, 16))
+    cells = {"RNN": nn.RNNCell(3, 16, rng=0), "LSTM, forget bias 3": nn.LSTMCell(3, 16, forget_bias=3.0, rng=0)}
+    found = {}
+    for name, cell in cells.items():
+        states = nn.unroll(cell, x)[1:]
+        found[name] = reach([nn.mse(cell.output(h), y) for h, y in zip(states, targets)], states)
+    states = [tanh(linear(row, nn.init.xavier((16, 3), rng))) for row in Tensor(x)]
+    out = causal_attention(stack(states), *(nn.init.xavier((16, 16), rng) for _ in range(3)))
+    found["causal attention"] = reach([nn.mse(out[t], y) for t, y in enumerate(targets)], states)
+    figure = plot(found)
+    figure.set_size_inches(10, 3.2)
+    return figure
+
+
+def causal_attention(H: Any, Q: np.ndarray, K: np.ndarray, V: np.ndarray) -> Any:
+    """One head; what comes after a step is masked by −inf."""
+    T, n = H.shape
+    scores = linear(H, Q) @ linear(H, K).T / np.sqrt(n) + np.triu(np.full((T, T), -np.inf), 1)
+    return softmax(scores) @ linear(H, V)
+
+
 def recurrent(cell: Any, T: int) -> Any:
     """The loss of a cell that reads T steps of noise."""
     states = nn.unroll(cell, np.random.default_rng(0).normal(size=(T, 3)))
@@ -89,6 +113,8 @@ def main(folder: Path = FOLDER, suffix: str = ".svg") -> int:
     folder.mkdir(exist_ok=True)
     for picture in PICTURES:
         print("wrote", picture().save(folder / f"{picture.__name__}{suffix}"))
+    reaches().savefig(folder / "reach.png", dpi=110)
+    print("wrote", folder / "reach.png")
     return 0
 
 

@@ -66,7 +66,7 @@ def test_files_and_functions_stay_small_and_say_what_they_are_for(path):
 
 
 PUBLIC = """
-    Scalar Tensor scalars grad jvp jacobian hessian hvp gradcheck no_grad detect_anomaly history Chain draw drawing nn theory
+    Scalar Tensor scalars grad jvp jacobian hessian hvp gradcheck no_grad detect_anomaly history Chain reach draw drawing nn theory
     training claims grid matmul linear einsum sum mean var max min prod logsumexp softmax log_softmax reshape transpose swapaxes
     expand_dims squeeze broadcast_to concatenate stack split take diagonal abs exp log log1p expm1 sqrt square sin cos tanh sigmoid
     relu leaky_relu softplus elu gelu maximum minimum clip where sign

@@ -38,7 +38,7 @@ from .autodiff.structure import (
     astype, broadcast_to, concatenate, diagonal, expand_dims, getitem, mean, reshape, split, squeeze, stack, sum, swapaxes,
     take, transpose,
 )  # fmt: skip
-from .chain import Chain, paths, uses, verdict
+from .chain import Chain, paths, reach, uses, verdict
 from .formulas import explain
 from .drawing import draw
 
@@ -59,7 +59,7 @@ __all__ = [
     "broadcast_to", "clip", "concatenate", "cos", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum",
     "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "gelu", "getitem", "grad", "gradcheck", "hessian",
     "history", "hvp", "jacobian", "jvp", "leaky_relu", "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "maximum",
-    "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "relu", "reshape", "scalars", "sigmoid",
+    "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "reach", "relu", "reshape", "scalars", "sigmoid",
     "sign", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes", "take", "tanh",
     "theory", "training", "transpose", "uses", "var", "verdict", "where",
 ]  # fmt: skip

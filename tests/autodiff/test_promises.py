@@ -5,6 +5,7 @@ import hashlib
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
 import tracemalloc
@@ -12,35 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from interrupts import at_every_line, lines_of
 from tally import count
 
 import tinygrad_vg as vg
 from tinygrad_vg import Chain, Scalar, Tensor, nn, no_grad, training
+from tinygrad_vg.autodiff import core
 
 # --- stopped
-
-
-def lines_of(action, stop=None):
-    """How many lines of the package the action runs; at line `stop` Ctrl-C is pressed."""
-    ran = 0
-
-    def trace(frame, event, _):
-        nonlocal ran
-        if not frame.f_globals.get("__name__", "").startswith("tinygrad_vg") and "_rule" not in frame.f_globals:  # compiled makers have one
-            return None
-        if event == "line":
-            ran += 1
-            if ran == stop:
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        action()
-    finally:
-        sys.settrace(before)
-    return ran
 
 
 def lstm_loss():
@@ -86,7 +66,143 @@ def equal(found, wanted):
     return all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
+def test_ctrl_c_at_any_line_leaves_no_lock_behind_for_other_threads():
+    def make():
+        x = Scalar(2.0)
+        y = x * x
+        return y.backward, (x, y)
+
+    with ThreadPoolExecutor(1) as pool:
+        for x, y in at_every_line(make):
+            pool.submit(y.backward).result(timeout=60)
+            assert x.grad in (4.0, 8.0)  # once, or twice if it was stopped when all was done
+            count("interrupts of backward")
+
+
+def test_ctrl_c_at_any_line_leaves_a_leaf_with_its_old_value_or_with_the_new_one_and_the_moment_of_it():
+    def make():
+        x = Tensor([1.0, 2.0])
+        y = (x * x).sum()
+        return lambda: setattr(x, "data", [3.0, 4.0]), (x, y)
+
+    for x, y in at_every_line(make):
+        try:
+            y.backward()
+        except RuntimeError:  # a leaf was given new data
+            assert x.data.tolist() == [3.0, 4.0]
+        else:
+            assert x.data.tolist() == [1.0, 2.0] and x.grad.tolist() == [2.0, 4.0]
+        count("interrupts of an assignment")
+    assert x.data.tolist() == [3.0, 4.0]
+
+
 # --- hurried
+
+
+@pytest.fixture
+def hurried():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize("leaf", [Scalar(1.0), Tensor(1.0), Tensor(np.ones(3)), Tensor(np.ones(3_000))], ids=lambda leaf: f"{leaf.size}")
+def test_threads_that_share_leaves_lose_no_addition(leaf, hurried):
+    threads, calls = 8, 200
+
+    def work(k):
+        for _ in range(calls):
+            y = leaf * (k + 1.0)
+            y.backward(seed=np.ones(leaf.shape) if leaf.size > 1 else 1.0)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(threads)))
+    assert np.all(leaf.grad == calls * sum(range(1, threads + 1)))
+    count("backward passes onto shared leaves", threads * calls)
+
+
+def test_threads_that_go_back_through_one_graph_lose_no_addition(hurried):
+    loss, leaves = lstm_loss()
+    loss.backward()
+    right = [leaf.grad for leaf in leaves]
+    for leaf in leaves:
+        leaf.zero_grad()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: [loss.backward() for _ in range(16)], range(8)))
+    for leaf, g in zip(leaves, right):
+        assert leaf.grad == pytest.approx(128 * g, rel=1e-13, abs=1e-300)
+    count("backward passes onto shared leaves", 128)
+
+
+def test_a_signal_handler_may_call_backward_while_backward_fills():
+    if not hasattr(signal, "setitimer"):
+        pytest.skip("signals by the clock need POSIX")
+    x, w, came = Scalar(2.0), Scalar(3.0), []
+    y, z = x * x, w * w
+
+    def handler(*_):
+        z.backward()
+        came.append(1)
+
+    def alarm(*_):
+        handler()
+        signal.setitimer(signal.ITIMER_REAL, 2e-4)  # the next, so that none comes into a handler
+
+    with core.filling:
+        handler()  # in the middle of filling, for certain
+    before = signal.signal(signal.SIGALRM, alarm)
+    signal.setitimer(signal.ITIMER_REAL, 2e-4)
+    calls = 0
+    try:
+        while len(came) < 300:
+            y.backward()
+            calls += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert x.grad == 4.0 * calls and w.grad == 6.0 * len(came)
+    count("signals in backward", len(came))
+
+
+FORKED = """
+import os, sys, threading, warnings
+warnings.simplefilter("ignore")  # of forks beside threads
+from tinygrad_vg import Scalar
+sys.setswitchinterval(1e-6)
+x, stop = Scalar(2.0), []
+
+def work():
+    y = x * x
+    while not stop:
+        y.backward()
+
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+done = 0
+for _ in range(100):
+    child = os.fork()
+    if not child:
+        w = Scalar(3.0)
+        (w * w * x).backward()
+        helper = threading.Thread(target=(w * w).backward)
+        helper.start()
+        helper.join()
+        os._exit(7 if w.grad == 18.0 else 1)
+    done += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+stop.append(1)
+for thread in threads:
+    thread.join()
+print(done)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_threads_fill_leaves_a_child_that_can_fill():
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "100\n", done.stderr
+    count("forks beside threads in backward", 100)
 
 
 def one_of_many(seed):

@@ -200,7 +200,7 @@ def test_wide_and_unseen_characters_keep_to_80_columns():
     y = tanh(x * 2.0).named("line\nbreak \x1b[31m and more words to make it a long name")
     text = str(Chain(y, x))
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 3
+    assert len(text.splitlines()) == 4
     wide = [sum(2 if ord(c) > 0x2E80 and ord(c) < 0xFFFD else 1 for c in line) for line in text.splitlines()]
     assert max(wide) <= 80
 
@@ -400,6 +400,40 @@ def test_typical_and_worst_are_those_of_the_whole_product_even_where_it_underflo
     for _ in range(1200):
         end = end * 0.5
     assert Chain(end, y, seed=np.ones(2)).horizon(1e-300).worst == math.floor(300 / math.log10(2)) + 1
+
+
+def test_a_loss_counts_typical_and_worst_from_the_last_state():
+    """From one number a single direction leads back: the three were always equal."""
+    cell = nn.RNNCell(3, 6, init=("normal", nn.init.normal), rng=0)
+    cell.W_hh.data = np.diag([0.9, 0.8, 0.5, 0.3, 0.2, 0.1])
+    h = nn.unroll(cell, np.zeros((40, 3)))
+    loss = (h[-1][3] * 5.0).sum().named("loss")
+    horizon, state = Chain(loss, h[0], through=h).horizon(0.02), Chain(h[-1], h[0], through=h, seed=np.eye(6)[3]).horizon(0.02)
+    assert (horizon.start, state.start) == ("h[40]", "h[40]")
+    assert (horizon.typical, horizon.worst) == (state.typical, state.worst) == (29, 38)  # 0.9ᵗ / √6 and 0.9ᵗ below 0.02
+    assert horizon.gains["worst"] == state.gains["worst"] and horizon.gains["worst"][0] == 0.0
+    assert horizon.gains["worst"][-1] == pytest.approx(38 * math.log(0.9), rel=1e-12)
+    assert (horizon.actual, state.actual) == (6, 4)  # 5 · 0.3ᵗ, one link further from the loss, and 0.3ᵗ
+    lines = str(horizon).splitlines()
+    assert lines[1].endswith("counted from loss") and all(line.endswith("counted from h[40]") for line in lines[2:])
+    assert "never (10^-1.83 after all 40), counted from h[40]" in str(Chain(loss, h[0], through=h).horizon())
+    assert "counted" not in str(state) and horizon.to_dict()["start"] == "h[40]"
+
+
+def test_a_chain_of_single_numbers_has_one_horizon():
+    x = Scalar(1.0, name="x")
+    horizon = Chain((x * 0.01).named("y") * 0.01, x).horizon()
+    assert (horizon.actual, horizon.typical, horizon.worst) == (2, 2, 2)
+    assert "counted" not in str(horizon)
+
+
+def test_a_large_station_before_the_last_state_leaves_only_an_actual_horizon():
+    x = Tensor(np.ones(2001), name="x")
+    y = (x[:3] * 0.1).named("y")
+    assert Chain(y.sum(), x).horizon().gains["worst"] == []
+    wide = Tensor(np.ones(3), name="w")
+    big = Chain(linear(wide, np.ones((2001, 3))), wide, seed=np.ones(2001)).horizon()
+    assert big.typical is None and "not computed" in str(big)
 
 
 def test_a_large_station_has_only_an_actual_horizon():

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Chain, Tensor, linear, nn, relu, tanh
-from tinygrad_vg.chain.eigen import eigen_view, grown
-from tinygrad_vg.chain.spectrum import LogProduct, Spectrum, blocks
+from tinygrad_vg.chain.eigen import eigen_view
+from tinygrad_vg.chain.product import LogProduct, blocks
+from tinygrad_vg.chain.spectrum import Spectrum
 from tinygrad_vg.nn import init
 from tinygrad_vg.text.numbers import from_log
+from tinygrad_vg.theory.powers import log_norms
 
 ENTRIES = json.loads((pathlib.Path(__file__).parent.parent / "data" / "reference_spectrum.json").read_text())
 
@@ -120,6 +122,92 @@ def test_a_range_that_no_float_holds_is_cut_at_its_widest_gaps():
         product.pull(W.T)
     assert np.allclose(product.log_singular_values() / 3000, np.log([2, 1, 0.5]), atol=1e-3)
     assert np.sum(product.log_singular_values()) == pytest.approx(0, abs=1e-8)
+
+
+# ---- what the last digits of the links decide
+
+JORDAN = json.loads((pathlib.Path(__file__).parent.parent / "data" / "jordan.json").read_text())
+
+
+def jordan(case):
+    return case["diag"] * np.eye(case["n"]) + case["super"] * np.eye(case["n"], k=1)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["upper", "lower"])
+@pytest.mark.parametrize("case", JORDAN, ids=lambda case: "{n}-{diag}-{super}-{T}".format(**case))
+def test_of_a_product_far_from_normal_the_largest_is_right_and_what_is_not_known_says_so(case, turned):
+    W, T, want = jordan(case), case["T"], np.array(case["logs"])
+    spectrum = Spectrum(linear_chain([W.T if turned else W] * T))
+    found, known = spectrum.running[0], spectrum.known[0]
+    assert found[0] == pytest.approx(want[0], abs=1e-10) and known[0]
+    assert np.all(np.abs(found - want)[known] < 0.01)
+    assert np.all(np.diff(found) <= 0)
+    text = str(spectrum)
+    assert (text.count("?") > 0) == (not known[-1]) == (case["T"] > 100 or case["n"] > 8)
+    assert spectrum.product_radius() == pytest.approx(case["diag"], rel=1e-12)
+    largest = [running[0] for running in spectrum.running[::-1]]
+    assert largest == pytest.approx(log_norms(W, T), abs=1e-9)  # at every station
+    kept = json.loads(json.dumps(spectrum.to_dict(), allow_nan=False))
+    assert kept["known"][0] == known.tolist() and kept["lyapunov_known"] == spectrum.lyapunov_known.tolist()
+
+
+def test_exponents_that_are_only_rounding_are_marked():
+    spectrum = Spectrum(linear_chain([jordan({"n": 10, "diag": 0.5, "super": 2.0})] * 400))
+    assert not spectrum.lyapunov_known[0]  # -0.537, and no vector grows faster than -0.559
+    line = next(line for line in str(spectrum).splitlines() if "Lyapunov" in line)
+    assert line.count("?") == 2
+
+
+def test_without_exact_zeros_not_even_the_largest_is_known():
+    """The same matrix seen from a turned basis: every entry is rounded, and 400 steps make nats of it."""
+    Q = dct(10)
+    spectrum = Spectrum(linear_chain([Q @ jordan({"n": 10, "diag": 0.5, "super": 2.0}) @ Q.T] * 400))
+    assert not spectrum.known[0][0] and spectrum.known[-2][0]
+    assert max(map(len, str(spectrum).splitlines())) <= 80
+
+
+NORMAL = {
+    "tanh": lambda: tanh_chain(300, 6),
+    "wild": lambda: tanh_chain(300, 6, scale=3.0),
+    "tied": lambda: linear_chain([np.random.default_rng(0).normal(size=(8, 8)) / 3] * 400),
+    "orthogonal": lambda: linear_chain([dct(8)] * 400),
+    "symmetric": lambda: linear_chain([dct(4) @ np.diag([1.1, -0.9, 0.5, 0.3]) @ dct(4).T] * 200),
+    "shear": lambda: linear_chain([np.array([[0.9, 5.0], [0.0, 0.9]])] * 200),
+    "graded": lambda: linear_chain([np.diag([1.0, 1e-5])] * 200),
+}
+
+
+@pytest.mark.parametrize("name", NORMAL)
+def test_of_usual_products_everything_is_known(name):
+    spectrum = Spectrum(NORMAL[name]())
+    assert all(np.all(known) for known in spectrum.known) and np.all(spectrum.lyapunov_known)
+    assert "?" not in str(spectrum)
+
+
+def test_what_was_lost_beside_something_larger_comes_back():
+    """A plain product keeps 300 powers of ten: the second direction is 10^−400 of the first, which then falls to 10^−800."""
+    spectrum = Spectrum(linear_chain([np.diag([1e-2, 1.0])] * 400 + [np.diag([1.0, 1e-1])] * 400))
+    assert spectrum.running[0][0] == pytest.approx(-400 * math.log(10), rel=1e-12)
+    assert spectrum.running[0][1] == pytest.approx(-800 * math.log(10), rel=1e-12)
+
+
+def test_the_rank_is_at_most_that_of_each_link():
+    """Units dead at different steps: what is zero in the product was printed as rounding before."""
+    masks = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 1, 1], [0, 1, 1, 1, 0]])
+    W = np.random.default_rng(0).normal(size=(5, 5))
+    spectrum = Spectrum(linear_chain([np.diag(masks[t % 3]) @ W for t in range(30)]))
+    assert np.all(np.isneginf(spectrum.running[0][3:])) and np.all(np.isfinite(spectrum.running[0][:1]))
+    assert np.all(spectrum.known[0])
+
+
+def test_the_angle_is_right_far_from_normal():
+    W = jordan({"n": 10, "diag": 0.5, "super": 2.0})
+    M = np.linalg.matrix_power(W.T / 0.5, 400) / 1e30
+    g = np.random.default_rng(0).normal(size=10)
+    top, moved = np.linalg.svd(M)[0][:, 0], M @ g
+    cosine = abs(top @ moved) / np.linalg.norm(moved)
+    spectrum = Spectrum(linear_chain([W] * 400, seed=g))
+    assert math.cos(math.radians(spectrum.angle)) == pytest.approx(cosine, abs=1e-12)
 
 
 def test_exponents_and_singular_values_agree_for_normal_links_and_differ_for_others():
@@ -397,5 +485,5 @@ def test_a_power_of_ten_in_few_digits_has_one_digit_before_the_point():
 
 
 def test_what_grew_in_an_eigen_coordinate_prints_whatever_its_size():
-    printed = [grown(-math.inf, 2.0), grown(800.0, 0.0), grown(5000.0, 2.0), grown(-5000.0, 2.0), grown(0.0, 0.5)]
-    assert printed == ["0", "0", "10^+2171.8", "10^-2171.2", "0.5"]
+    printed = [str(eigen_view([[w]], g=[c], T=1000)).splitlines()[2].split()[-1] for w, c in [(0, 2), (2, 0), (150, 2), (0.005, 2), (1, 0.5)]]
+    assert printed == ["0", "0", "2.47e+2176", "1.87e-2301", "0.5"]

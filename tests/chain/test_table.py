@@ -7,6 +7,8 @@ import pytest
 
 from tinygrad_vg import Chain, Scalar, Tensor, nn, square, tanh
 from tinygrad_vg.chain.table import side_by_side
+from tinygrad_vg.text.lines import width as columns
+from tinygrad_vg.text.tables import folded, table
 
 
 def lstm(T=4, n=5):
@@ -83,7 +85,7 @@ def test_several_chains_in_one_table():
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["links", "tanh", "sigmoid", "LSTM"]
-    assert any("rows left out" in line for line in lines)
+    assert any("more rows" in line for line in lines)
     assert lines[2].split()[0] == "1"
     with pytest.raises(ValueError, match="a name for each; got 1 chains and 2 names"):
         side_by_side([rnn()], ["a", "b"])
@@ -95,7 +97,42 @@ def test_html_is_escaped_and_runs_nothing():
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
-    assert " links …" in rnn(60)._repr_html_()
+    assert " links, together" in rnn(60)._repr_html_()
+
+
+def test_a_bar_is_two_columns_a_decade_in_every_table_and_marked_where_it_is_longer():
+    x = Scalar(1.0, name="x")
+    for decades, drawn in [(-0.5, "█"), (-3, "██████"), (-6, "█" * 12), (-6.1, "█" * 11 + "»"), (-300, "█" * 11 + "»"), (4, "▒" * 8), (9, "▒" * 11 + "»")]:
+        for chain in (Chain(x * 10.0**decades, x), Chain(x * 10.0**decades * 1e-9, x)):
+            last, legend = chain.table().splitlines()[-2:]
+            assert legend == "bar: 2 columns a decade, ▒ above 1, » beyond 6"
+        assert Chain(x * 10.0**decades, x).table().splitlines()[1].split()[-1] == drawn
+
+
+def test_a_table_whose_figures_are_too_many_goes_on_below_beside_the_same_names():
+    head, row = [f"figure {k}" for k in range(20)], [f"{k}.5" for k in range(20)]
+    for names in (["W"], ["重みの行列と偏りの長い名前" * 4], []):
+        text = table([[*names, *row], "a note"], [*["name"] * len(names), *head], left=len(names))
+        parts = [part.splitlines() for part in text.split("\n\n")]
+        assert len(parts) > 1 and max(map(columns, text.splitlines())) <= 80
+        assert [word for part in parts for word in part[1].split()[len(names) :]] == row
+        assert all(part[2] == "a note" for part in parts)
+        assert not names or len({part[1].split()[0][:2] for part in parts}) == 1
+
+
+def test_a_long_name_gives_way_in_its_middle_and_no_figure_does():
+    name = "the beginning of a name that is far too long for any table of eighty columns, and its end"
+    line, short = table([(name, "1234567.5"), ("b", "")]).splitlines()
+    assert line.startswith("the begin") and line.endswith("its end 1234567.5") and len(line) == 80 and short == "b"
+
+
+@pytest.mark.parametrize("n", [3, 40, 41, 100])
+def test_of_many_rows_the_first_the_least_and_the_last_are_shown_and_the_others_counted(n):
+    shown = folded(range(n), lambda k: abs(k - 25), lambda out: f"{out[0]} to {out[-1]}", 40)
+    kept = [k for k in shown if not isinstance(k, str)]
+    told = [range(int(a), int(b) + 1) for a, _, b in (k.strip(" …").split() for k in shown if isinstance(k, str))]
+    assert sorted([*kept, *(k for out in told for k in out)]) == list(range(n))
+    assert len(kept) == (n if n <= 40 else 21) and (n <= 25 or 25 in kept)
 
 
 def test_no_colour_is_ever_used(monkeypatch):

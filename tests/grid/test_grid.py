@@ -247,7 +247,7 @@ def test_many_variances_are_printed_in_blocks_of_eighty_columns():
     lines = phase.table(found).splitlines()
     assert max(map(len, lines)) <= 80
     heads = [word for line in lines[: len(lines) // 2] if line.startswith("depth") for word in line.split()[1:]]
-    assert heads == ["0.00123", *(f"σ²={k}" for k in range(1, 15)), "1.23e-07", "σ²=1e+300"]
+    assert heads == ["σ²=0.00123457", *(f"σ²={k}" for k in range(1, 15)), "σ²=1.23456e-07", "σ²=1e+300"]
     assert [word for line in lines[: len(lines) // 2] if line.startswith("7 ") for word in line.split()[1:]] == [f"{k / 100:.3f}" for k in range(17)]
     assert "nan" not in phase.table(found)
 

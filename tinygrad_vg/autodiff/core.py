@@ -11,16 +11,22 @@ youngest first, every child comes before its parents, and when the walk arrives 
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextvars import ContextVar
 from itertools import count
 from operator import attrgetter
+from threading import RLock
 from typing import Any
 
 new = object.__new__
+by_birth = attrgetter("birth")
 births = count(1)  # of nodes, and of changes to leaves, so that the two can be compared; never printed
 guard: ContextVar[Any] = ContextVar("guard", default=None)  # the watcher of every new node and every part, see guards.py
+filling = RLock()  # held by the thread that adds to gradients; a signal handler of that thread may come in, too
+if hasattr(os, "register_at_fork"):  # not on Windows; a child must not wait for a thread that it does not have
+    os.register_at_fork(before=filling.acquire, after_in_parent=filling.release, after_in_child=filling.release)
 
 
 def history(output: Any) -> History:
@@ -31,7 +37,7 @@ def history(output: Any) -> History:
             if isinstance(parent, Node) and parent not in found:
                 found.add(parent)
                 stack.append(parent)
-    return History(sorted(found, key=attrgetter("birth")))
+    return History(sorted(found, key=by_birth))
 
 
 def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, graph: bool = False) -> None:
@@ -78,7 +84,7 @@ def backward(output: Any, seed: Any = None, keep: bool = True) -> None:
     seed  the gradient to start from, of the output's shape; may be left out if the output is one number
     keep  False: fill the leaves only, and drop each interior gradient as soon as it has been used
 
-    The gradients of leaves accumulate over calls (zero_grad() forgets them), those of interior nodes do not.
+    The gradients of leaves accumulate over calls (zero_grad() forgets them), those of interior nodes do not. Threads may share leaves.
     Nothing is filled until all is computed: an exception or Ctrl-C leaves every .grad as it was. ValueError for a seed that is missing
     or of another shape, RuntimeError if a leaf changed since the forward pass or the output was computed under no_grad().
     """
@@ -86,16 +92,16 @@ def backward(output: Any, seed: Any = None, keep: bool = True) -> None:
     output.check(order)
     gradients = {output: output.start(seed)}
     sweep(order, gradients, keep=None if keep else ())
+    with filling: fill(gradients)  # noqa: E701  (on one line, so that no line stands between the two and the release of the lock)
+
+
+def fill(gradients: dict) -> None:
+    """Each node's .grad, a leaf's added to what it has: all in one call of C, so that Ctrl-C cannot fall inside."""
     for node, g in gradients.items():
         if node.rule is None:
             g = node.finalise(g)
             gradients[node] = g if node._grad is None else node.own_copy(node._grad + g)
-    fill_at_once(gradients)
-
-
-def fill_at_once(gradients: dict) -> None:
-    """node._grad = g for all of them: one call of C, so that Ctrl-C cannot fall inside."""
-    deque(map(Node.__dict__["_grad"].__set__, gradients.keys(), gradients.values()), maxlen=0)
+    deque(map(set_grad, gradients, gradients.values()), maxlen=0)
 
 
 class Node:
@@ -107,18 +113,8 @@ class Node:
     __slots__ = ("_value", "_grad", "_name", "rule", "_parents", "birth", "changed", "__weakref__")
     rule: Any
     _parents: tuple[Any, ...]
-    # In variable.py, scalar.py and tensor.py
-    data: Any
-    grad: Any
-    shape: Any
-    size: Any
-    named: Any
-    backward: Any
-    record: Any
-    start: Any
-    as_gradient: Any
-    finalise: Any
-    own_copy: Any
+    # In variable.py, scalar.py and tensor.py:
+    data = grad = shape = size = named = backward = record = start = as_gradient = finalise = own_copy = None  # type: Any
 
     def __init__(self, value: Any, name: Any):
         """A leaf: no rule made it, and it has no parents."""
@@ -127,21 +123,14 @@ class Node:
 
     name = property(attrgetter("_name"), doc="A Name, given at birth or by named(); or None.")
     parents = property(attrgetter("_parents"), doc="What the node was made from: nodes and constants, in the order of the operands.")
+    op = property(lambda node: "leaf" if node.rule is None else node.rule.name, doc="The name of the op that made this node, or 'leaf'.")
+    variables = property(lambda node: [parent for parent in node._parents if isinstance(parent, Node)],
+                         doc="The parents that are nodes, in order; x * x has x twice.")  # fmt: skip
+    edges = property(lambda node: [Edge(node, i) for i, parent in enumerate(node._parents) if isinstance(parent, Node)],
+                     doc="One edge for each parent that is a node; each carries the local derivative.")  # fmt: skip
 
-    @property
-    def op(self) -> str:
-        """The name of the op that made this node; 'leaf' if none did."""
-        return "leaf" if self.rule is None else self.rule.name
 
-    @property
-    def variables(self) -> list:
-        """The parents that are nodes, in order; x * x has x twice."""
-        return [parent for parent in self._parents if isinstance(parent, Node)]
-
-    @property
-    def edges(self) -> list:
-        """One edge for each parent that is a node; each carries the local derivative."""
-        return [Edge(self, i) for i, parent in enumerate(self._parents) if isinstance(parent, Node)]
+set_grad, set_value, set_changed = (Node.__dict__[slot].__set__ for slot in ("_grad", "_value", "changed"))  # in C
 
 
 class Edge:

@@ -5,14 +5,16 @@ no_grad() records nothing, detect_anomaly() stops at the first nan or inf; and n
 
 import linecache
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from itertools import chain, starmap
 from typing import Any
 
 import numpy as np
 
-from .core import Edge, Node, describe, guard, plain
+from .core import Edge, Node, births, describe, guard, plain, set_changed, set_value
 
 latest_change = [0]  # when a leaf was last given new data, on the clock of births
 PASSED_OVER = [str(__package__), "numpy"]  # a line of these modules is not the user's; hints.attach() adds its own
@@ -91,6 +93,12 @@ def calling_line() -> str:
 def brief(x: Any) -> str:
     """A value in at most a line."""
     return np.array2string(np.asarray(plain(x), dtype=float), threshold=6, edgeitems=2, precision=4).replace("\n", "")
+
+
+def put_in_place(values: dict, also: Iterable = ()) -> None:
+    """New values for leaves, when that was, and (object, attribute, value)s: one call of C, so that Ctrl-C cannot fall inside."""
+    when = chain(map(set_changed, values, births), map(latest_change.__setitem__, [0], births))
+    deque(chain(map(set_value, values, values.values()), when, starmap(object.__setattr__, also)), maxlen=0)
 
 
 def check_unchanged(child: Node, parent: Node) -> None:

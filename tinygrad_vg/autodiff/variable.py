@@ -8,8 +8,8 @@ import operator
 from typing import Any, NoReturn
 
 from . import table as d
-from .core import Node, backward, births, describe, plain
-from .guards import check_unchanged, check_walk, latest_change
+from .core import Node, backward, describe, plain
+from .guards import check_unchanged, check_walk, put_in_place
 
 ONE_OPERAND = [d.OPS[op] for op in "abs exp log log1p expm1 sqrt square sin cos tanh sigmoid relu sign gelu softplus".split()]
 
@@ -37,8 +37,7 @@ class Variable(Node):
     backward, check = backward, check_walk
     leaky_relu, elu, clip, maximum, minimum = d.leaky_relu, d.elu, d.clip, d.maximum, d.minimum
     abs, exp, log, log1p, expm1, sqrt, square, sin, cos, tanh, sigmoid, relu, sign, gelu, softplus = ONE_OPERAND
-    read_only: Any
-    value_text: Any
+    read_only = value_text = None  # type: Any
 
     def __init__(self, value: Any, name: Any):
         super().__init__(value, name if name is None or isinstance(name, Name) else Name(str(name)))
@@ -51,13 +50,17 @@ class Variable(Node):
 
     @data.setter
     def data(self, value: Any) -> None:
+        put_in_place({self: self.as_data(value)})
+
+    def as_data(self, value: Any) -> Any:
+        """value as this leaf keeps it; ValueError on other nodes and for another shape."""
         if self.rule is not None:
             raise ValueError(f"{describe(self)} was computed by {self.op}; only the data of a leaf can be assigned")
         new = type(self)(value)  # type: ignore[call-arg]
         if new.shape != self.shape:
             raise ValueError(f"{describe(self)} has shape {self.shape}; data of shape {new.shape} cannot replace its value")
-        self._value = self.read_only(self.finalise(new._value))
-        self.changed = latest_change[0] = next(births)
+        same = getattr(new, "dtype", None) is getattr(self, "dtype", None)
+        return new._value if same else self.read_only(self.finalise(new._value))
 
     @property
     def grad(self) -> Any:

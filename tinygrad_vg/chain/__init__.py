@@ -4,7 +4,7 @@ A gradient is a product of local derivatives, one for each link between two stat
 that product as an object: its links, how much each shrinks or grows the gradient, and the product so far.
 
 Read stations (where the chain is cut), links, factors, chain and table; then what one asks of it: blame (with stretches and
-blame_table), horizon, spectrum (with eigen), uses, paths, verdict (with judging, flow, zeros, sites).
+blame_table), horizon, spectrum (with product, eigen), reach (with carried), uses, paths, verdict (with judging, flow, zeros, sites).
 """
 
 from .blame import Blame, blame
@@ -13,6 +13,7 @@ from .eigen import EigenView, eigen_view
 from .horizon import Horizon, horizon
 from .links import Link
 from .paths import Path, Paths, paths
+from .reach import Reach, reach
 from .spectrum import Spectrum, spectrum
 from .table import side_by_side
 from .uses import Use, Uses, uses
@@ -21,6 +22,6 @@ from .verdict import Verdict, verdict
 Chain.blame, Chain.spectrum, Chain.horizon = blame, spectrum, horizon  # a chain knows nothing of what is asked of it
 
 __all__ = [
-    "Blame", "Chain", "EigenView", "Horizon", "Link", "Path", "Paths", "Spectrum", "Use", "Uses", "Verdict", "eigen_view",
-    "paths", "side_by_side", "uses", "verdict",
+    "Blame", "Chain", "EigenView", "Horizon", "Link", "Path", "Paths", "Reach", "Spectrum", "Use", "Uses", "Verdict", "eigen_view",
+    "paths", "reach", "side_by_side", "uses", "verdict",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 from ..autodiff.core import describe
 from ..text.lines import Printed
 from ..text.numbers import jsonable
-from .account import N, Arrival, Walk, opening
+from .account import Arrival, N, Walk, opening
 from .blame_table import blame_table, told
 from .chain import Chain
 from .factors import KINDS, log, norm, scaled, unfit

@@ -19,13 +19,13 @@ import numpy as np
 
 from ..autodiff.calculus import differentiable
 from ..autodiff.core import Node, describe
-from ..text.lines import cut
+from ..text.lines import cut, preformatted
 from ..text.numbers import jsonable
 from .factors import norm
 from .links import Link, Replaced, as_map
 from .links import without as left_out
 from .stations import automatic, chosen, named, packed, paths_between, why_not
-from .table import html_table, table
+from .table import table
 
 
 class Chain:
@@ -49,9 +49,10 @@ class Chain:
     >>> x = Scalar(0.5, name="x")
     >>> y = (x * 2.0).named("y")
     >>> print(Chain(y.tanh().named("z"), x))
-    link  multiplied by gain log10 product
-    y → z 1 - z * z     0.42         -0.38 █████████████████████████████████████████
-    x → y 2                2         -0.08 ████████▎
+    link   multiplied by  gain  log10 product
+    y → z  1 - z * z      0.42          -0.38  ▊
+    x → y  2                 2          -0.08  ▏
+    bar: 2 columns a decade, ▒ above 1, » beyond 6
     """
 
     blame: Any  # the questions that are asked of a chain are attached to it in __init__.py
@@ -153,7 +154,7 @@ class Chain:
         return table(self, typical=True)
 
     def _repr_html_(self) -> str:
-        return html_table(self)
+        return preformatted(self.table(width=160))
 
     def __repr__(self) -> str:
         log = self.log_product[0] / math.log(10)

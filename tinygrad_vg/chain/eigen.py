@@ -17,8 +17,8 @@ import numpy as np
 from ..autodiff.core import plain
 from ..autodiff.maps import DENSE_LIMIT
 from ..text.lines import Printed
-from ..text.numbers import figure, numbers, signed
-from ..text.tables import aligned, shortened
+from ..text.numbers import figure, from_log, numbers, signed
+from ..text.tables import folded, table
 from .factors import exp
 
 Row = dict[str, Any]
@@ -82,27 +82,21 @@ class EigenView(Printed):
         }  # fmt: skip
 
     def __str__(self) -> str:
-        rows = [("|λ|", "λ", "ln |λ|^T", "|coordinate|", "|λ|^T |coordinate|")]
-        for i, (z, log) in enumerate(zip(self.eigenvalues, self.log_factors)):
-            c = None if self.coordinates is None else abs(self.coordinates[i])
-            after = "-" if c is None else grown(float(log), float(c))
-            rows.append((figure(abs(z)), eigenvalue(z), signed(float(log)), "-" if c is None else figure(c), after))
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.abs([] if self.coordinates is None else self.coordinates))
+        rows: list[Any] = [(eigenvalue(z), figure(abs(z)), signed(float(log))) for z, log in zip(self.eigenvalues, self.log_factors)]
+        rows = [(*row, from_log(c, 3), from_log(log + c, 3)) for row, c, log in zip(rows, logs, self.log_factors)] or rows
         n, (t, peak) = len(self.A), self.peak
         head = f"{self.what} through T = {self.T} steps of W, {n}×{n}, {self.kind}, spectral radius {figure(self.radius)}"
-        lines = [head, *shortened(aligned(rows)), f"largest ‖W^t‖ for t = 1 … {self.T}: {figure(peak)} at t = {t}"]
+        shown = table(folded(rows), ("λ", "|λ|", "ln |λ|^T", "|coordinate|", "|λ|^T |coordinate|"))
+        lines = [head, shown, f"largest ‖W^t‖ for t = 1 … {self.T}: {figure(peak)} at t = {t}"]
         if self.kind in ("non-normal", "defective"):
             lines.append(f"W is not normal (condition of its eigenvectors {figure(self.condition)}): the radius alone misleads")
         if self.kind == "defective":
             lines.append("its eigenvectors do not span the space, so there are no coordinates")
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join(lines)
 
     __repr__ = __str__
-
-
-def grown(log: float, c: float) -> str:
-    """exp(log) · c as text, also where a float would under- or overflow."""
-    x = exp(log) * c if c and log > -math.inf else 0.0
-    return figure(x) if 0 < x < math.inf or not c or log == -math.inf else f"10^{(log + math.log(c)) / math.log(10):+.1f}"
 
 
 def eigen_view(W: Any, g: Any = None, *, h0: Any = None, T: int = 50) -> EigenView:
@@ -114,9 +108,9 @@ def eigen_view(W: Any, g: Any = None, *, h0: Any = None, T: int = 50) -> EigenVi
 
     >>> print(eigen_view([[0.9, 5.0], [0.0, 0.8]], g=[1.0, 0.0], T=20))
     gradient through T = 20 steps of W, 2×2, non-normal, spectral radius 0.9
-    |λ| λ   ln |λ|^T |coordinate| |λ|^T |coordinate|
-    0.9 0.9    -2.11           50               6.08
-    0.8 0.8    -4.46           50              0.576
+    λ    |λ|  ln |λ|^T  |coordinate|  |λ|^T |coordinate|
+    0.9  0.9     -2.11            50                6.08
+    0.8  0.8     -4.46            50               0.576
     largest ‖W^t‖ for t = 1 … 20: 13.5 at t = 6
     W is not normal (condition of its eigenvectors 100): the radius alone misleads
     """

@@ -1,6 +1,9 @@
 """How far back does the gradient reach?  The number of links after which the gain has fallen below a tolerance.
 
-    g  gradient      J  Jacobian of the output with respect to a station      n  size of the output
+A loss is one number, so the Jacobian of it is one row, and its own gradient is the only one there is. What would another
+loss have? Typical and worst therefore begin at the last state: the first station back from the output with more than one number.
+
+    g  gradient      J  Jacobian of where the count begins with respect to a station      n  size of where it begins
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT, unit_arrays
-from ..text.lines import Printed
+from ..text.lines import Printed, clean
 from ..text.numbers import jsonable
 from .chain import Chain
 from .factors import log, norm
@@ -20,12 +23,14 @@ NAMES = ("actual", "typical", "worst")
 
 
 class Horizon(Printed):
-    """How many links back from the output the gain first falls below the tolerance; None: it never does.
+    """How many links back the gain first falls below the tolerance; None: it never does.
 
-    .actual   for the chain's own gradient        .typical  for a random one, |J|_F / √n        .worst  for the luckiest, σ_max(J)
-    .gains    {name: [ln gain at each station, from the output back]}; typical and worst end where both are decided
+    .actual   for the chain's own gradient, counted from the output
+    .typical  for a random one, |J|_F / √n        .worst  for the luckiest, σ_max(J); both counted from .start
+    .start    the name of the first station back from the output that has more than one number; the output, if none has
+    .gains    {name: [ln gain at each station, from where it is counted back]}; typical and worst end where both are decided
 
-    typical and worst are None, and without gains, where the output or a station has more than 2,000 numbers.
+    typical and worst are None, and without gains, where .start or a station before it has more than 2,000 numbers.
     """
 
     def __init__(self, chain: Chain, tolerance: float = 1e-3):
@@ -33,16 +38,20 @@ class Horizon(Printed):
             raise ValueError(f"the tolerance is a gain above 0, as 1e-3; got {tolerance}")
         self.tolerance, self.links = tolerance, len(chain.links)
         self.gains: dict[str, list[float]] = {"actual": chain.log_product[::-1], "typical": [], "worst": []}
-        if max(math.prod(shape) for shape in [chain.output.shape, *(link.shape_in for link in chain.links)]) <= DENSE_LIMIT:
+        shapes = [chain.output.shape, *(link.shape_in for link in reversed(chain.links))]
+        sizes = [math.prod(shape) for shape in shapes]
+        self.skipped = next((k for k, size in enumerate(sizes) if size > 1), 0)
+        self.output, self.start = chain.names[-1], chain.names[-1 - self.skipped]
+        if max(sizes[self.skipped :]) <= DENSE_LIMIT:
             with np.errstate(all="ignore"):
-                self.follow(chain)
+                self.follow(chain.links[: self.links - self.skipped], shapes[self.skipped])
         self.actual, self.typical, self.worst = (self.first_below(self.gains[name]) for name in NAMES)
 
-    def follow(self, chain: Chain) -> None:
+    def follow(self, links: list[Any], shape: tuple[int, ...]) -> None:
         """Pull every row of J back, link by link, its size kept apart as a logarithm."""
-        rows = list(unit_arrays(chain.output.shape))
+        rows = list(unit_arrays(shape))
         n, exponent = len(rows), 0
-        for link in [None, *reversed(chain.links)]:
+        for link in [None, *reversed(links)]:
             J = np.array([link.pull(row) for row in rows] if link else rows, dtype=float)
             shift = math.frexp(norm(J))[1] if 0 < norm(J) < math.inf else 0
             rows, exponent = [np.ldexp(row, -shift) for row in J], exponent + shift
@@ -54,13 +63,14 @@ class Horizon(Printed):
                 return
 
     def first_below(self, gains: list[float]) -> int | None:
-        """The first station, counted from the output, whose gain is below the tolerance."""
+        """The first station, counted from where the gains begin, whose gain is below the tolerance."""
         return next((k for k, gain in enumerate(gains) if gain < math.log(self.tolerance)), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists; nan and infinities as text."""
         gains = {name: [jsonable(gain) for gain in self.gains[name]] for name in NAMES}
-        return {"tolerance": self.tolerance, "links": self.links, **{name: getattr(self, name) for name in NAMES}, "gains": gains}
+        found = {name: getattr(self, name) for name in ("tolerance", "links", "start", *NAMES)}
+        return found | {"gains": gains}
 
     def __str__(self) -> str:
         return "\n".join([f"links back until the gain is below {self.tolerance:.3g}", *map(self.line, NAMES)])
@@ -70,13 +80,14 @@ class Horizon(Printed):
         reach, gains = getattr(self, name), self.gains[name]
         if not gains:
             return f"  {name:8} not computed: more than {DENSE_LIMIT} numbers at a station"
-        end = f"10^{gains[-1] / math.log(10):+.2f} after all {self.links}" if len(gains) > self.links else "undefined"
-        return f"  {name:8} {reach if reach is not None else f'never ({end})'}"
+        links, begin = (self.links, self.output) if name == "actual" else (self.links - self.skipped, self.start)
+        end = f"10^{gains[-1] / math.log(10):+.2f} after all {links}" if len(gains) > links else "undefined"
+        return f"  {name:8} {reach if reach is not None else f'never ({end})'}" + f", counted from {clean(begin)}" * (self.skipped > 0)
 
     def __repr__(self) -> str:
         return f"Horizon(tolerance={self.tolerance:.3g}, actual={self.actual}, typical={self.typical}, worst={self.worst})"
 
 
 def horizon(chain: Chain, tolerance: float = 1e-3) -> Horizon:
-    """How many links back from the output the gain falls below the tolerance, for the actual, typical and worst gradient."""
+    """How many links back the gain falls below the tolerance, for the actual, typical and worst gradient (these from the last state)."""
     return Horizon(chain, tolerance)

@@ -14,15 +14,17 @@ import numpy as np
 
 from ..autodiff.core import Node, describe
 from ..text.numbers import from_log
-from .account import COUNT, DEAD, FLAT, MET, N, OFF, SATURATED, Arrival
+from .account import COUNT, DEAD, FLAT, MET, OFF, SATURATED, Arrival, N
 from .factors import KINDS, exp, log, norm
 from .flow import Flow
 from .infinite import why_not_finite
 from .sites import at_use
 from .zeros import one_sided
 
-SMALL_ERROR = 1e-3  # of the spread of the targets; where that is not known, the signal itself
+SMALL_ERROR = 1e-4  # of the spread of the targets
+SMALL_SIGNAL = 1e-3  # where that is not known
 TINY_ERROR = 1e-6  # whatever the chain does: there is nothing left to learn
+NOT_SMALL = 0.1  # a gradient of this size is none that has vanished, though much of a large signal was lost
 FAR = 4.0  # nats, a factor of 55 either way: no one step size suits both ends. A sigmoid MLP of depth 5 loses 4.3 and does not learn
 ATTENTION = 6.0  # nats: a softmax over many entries has small slopes, and that is its usual work
 INTO_A_GATE = 6.0  # nats: a gate that is open has a small slope, and what it lets through multiplies it
@@ -137,7 +139,7 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool) -> tupl
     known = math.isfinite(flow.error)
     if known and error < math.log(SMALL_ERROR) and gain <= FAR and error < max(gain, math.log(TINY_ERROR)):
         return "converged", ""
-    if signal < math.log(SMALL_ERROR) and signal < gain and signal + gain < 0 and not known:
+    if signal < math.log(SMALL_SIGNAL) and signal < gain and signal + gain < 0 and not known:
         return "converged", ""
     account = grouped(part)
     mixed = any(one_sided(block.ops[-1]) for block in flow.walk.blocks.values() if block.kind == "attention")
@@ -145,6 +147,8 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool) -> tupl
     if weight and states(flow, part) < 0:
         usual += min(0.0, max(states(flow, part) + account["slopes"], -INTO_A_GATE))
     far = FAR + NORMED * (account["norms"] != 0)
+    if part.log > math.log(NOT_SMALL) and gain < 0:
+        far = 2 * FAR
     if -far <= gain - usual and gain <= FAR:
         return "healthy", ""
     if gain > 0:

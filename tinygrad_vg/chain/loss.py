@@ -68,22 +68,28 @@ def role(node: Node, state: str, on_path: set[Node]) -> tuple[str | None, bool]:
 
 
 def relative_error(loss: set[Node], path: set[Node]) -> float:
-    """The error of the predictions over how much the targets differ (or a thousandth of them); of a log, its nats. nan: not known."""
-    errors, spreads, scored = [], [], False
+    """The error of the predictions over how much the targets differ (or a thousandth of them); of a log, the loss. nan: not known."""
+    errors, spreads, scored, others = [], [], set[Node](), set[Node]()
     for node in loss:
-        below = [x for x in node.variables if x in path and x not in loss]
+        below = {x for x in node.variables if x in path and x not in loss}
         constants = [x for x in node.parents if not isinstance(x, Node)]
         if node.op == "subtract" and len(below) == 1 and constants and np.size(constants[0]) == node.size:
-            target = np.asarray(constants[0], float)
-            if target.size == 1 and norm(target) < 2e-6:
-                return math.nan  # 0, as good as; it has no scale
-            around = target - np.mean(target)
             errors.append(norm(node.data))
-            spreads.append(norm(around) if norm(around) > 1e-12 * norm(target) else 1e-3 * norm(target))
-        elif node.op in ("log", "log1p") and below:
-            scored = True
-        elif below:
-            return math.nan  # something else is asked for, too
-    if errors and norm(np.array(spreads)):
+            spreads.append(spread(np.asarray(constants[0], float)))
+        elif node.op in ("log", "log1p", "logsumexp"):
+            scored |= below
+        else:
+            others |= below
+    if others - scored or 0.0 in spreads:  # something else is asked for, too; or the targets have no scale
+        return math.nan
+    if errors:
         return norm(np.array(errors)) / norm(np.array(spreads))
-    return abs(max(loss, key=attrgetter("birth")).item()) if scored else math.nan
+    return norm(max(loss, key=attrgetter("birth")).data) if scored else math.nan
+
+
+def spread(target: np.ndarray) -> float:
+    """How much the targets differ; a thousandth of their size if they do not; 0 of a single one that is as good as 0."""
+    around = norm(target - np.mean(target))
+    if around > 1e-12 * norm(target):
+        return around
+    return 0.0 if target.size == 1 and norm(target) < 2e-6 else 1e-3 * norm(target)

@@ -1,14 +1,16 @@
 """What can the product do to any gradient?  Its singular values, link by link and so far, however long the chain.
 
-    M = J_1ᵀ J_2ᵀ … J_nᵀ = Q · diag(exp d) · U · Vᵀ      one link more:  Jᵀ Q = Q' R,  then diag(exp d') U' = R diag(exp d) U
+    M = J_1ᵀ J_2ᵀ … J_nᵀ        kept as logarithms, see product.py: ten thousand links neither under- nor overflow
 
-Only logarithms d of the sizes are kept, and rows of U of length 1, so ten thousand links neither under- nor overflow. Sizes are read
-off in two ways that agree only if the links share their directions (normal W), and in the limit of long chains:
+Sizes are read off in two ways that agree only if the links share their directions (normal W), and in the limit of long chains:
 
     Lyapunov exponents   (1/T) Σ ln |R_ii|, how fast each of n directions grows link by link; their sum is ln |det M| / T
     singular values      of M itself, how much it stretches from end to end; the largest is the worst gain
 
-    J  Jacobian of a link      Q  orthonormal      R  upper triangular      W  matrix      λ  eigenvalue      g  gradient      h  state
+Of a W that hands on from unit to unit (Jordan-like, far from normal) a long product depends on the last digits of W: what they
+change is printed with a question mark. The largest singular value is known even there, if its zeros are exact zeros.
+
+    J  Jacobian of a link      R  upper triangular      W  matrix
 """
 
 from __future__ import annotations
@@ -21,11 +23,11 @@ import numpy as np
 from ..autodiff.maps import DENSE_LIMIT
 from ..text.lines import Printed, clean
 from ..text.numbers import figure, numbers, signed
-from ..text.tables import aligned, shortened
+from ..text.tables import folded, table
 from .chain import Chain
+from .product import KNOWN, CheckedProduct, radius
 
-RANGE = 600.0  # nats that fit into the exponent of a float, with room to multiply
-TURN = 9.0  # nats: four of sixteen digits
+NOT_KNOWN = f"?: not known to {KNOWN}; it depends on the last digits of the links"
 
 
 class Spectrum(Printed):
@@ -33,6 +35,7 @@ class Spectrum(Printed):
 
     .singular_values   per link, largest first               .radius     spectral radius per link; None where it is not square
     .running[i]        ln singular values of the product from the output back to stations[i]; zeros at the output
+    .known[i]          for each of running[i], whether it is known to 0.01 nats, or the last digits of the links change it
     .lyapunov          finite-time Lyapunov exponents, (1/T) Σ ln |R_ii|, T links; as many as the smallest station has numbers
     .angle             degrees between the gradient at the source and the direction most stretched there
     .condition         ln (largest / smallest singular value) per link and .running_condition of the product
@@ -44,20 +47,24 @@ class Spectrum(Printed):
     def __init__(self, chain: Chain):
         check_sizes(chain)
         self.names, self.stations = [link.name for link in chain.links], list(chain.names)
-        self.product = LogProduct(starting_frame(chain.links, chain.output.size))
+        self.checked = checked = CheckedProduct(starting_frame(chain.links, chain.output.size))
+        self.product = checked.form
         self.singular_values: list[np.ndarray] = []
         self.radius: list[float | None] = []
         self.running = [np.zeros(chain.output.size)]
+        self.known = [np.ones(chain.output.size, dtype=bool)]
         for link in reversed(chain.links):
             J = dense(link)
-            self.product.pull(J)
             self.singular_values.append(np.linalg.svd(J, compute_uv=False))
             self.radius.append(radius(J) if J.shape[0] == J.shape[1] else None)
-            self.running.append(self.product.log_singular_values())
-        for listed in (self.singular_values, self.radius, self.running):
+            checked.pull(J, self.singular_values[-1][0])
+            logs, known = checked.log_singular_values()
+            self.running.append(logs)
+            self.known.append(known)
+        for listed in (self.singular_values, self.radius, self.running, self.known):
             listed.reverse()
-        self.lyapunov = -np.sort(-self.product.stretched) / max(len(chain.links), 1)
-        self.angle = self.product.angle(np.ravel(chain.gradients[-1]))
+        self.lyapunov, self.lyapunov_known = checked.exponents(len(chain.links))
+        self.angle = checked.angle(np.ravel(chain.gradients[-1]))
 
     @property
     def condition(self) -> list[float]:
@@ -74,129 +81,30 @@ class Spectrum(Printed):
 
         What repeating the *whole* chain would do; one pass of a non-normal chain may stretch far more (see .running).
         """
-        return math.exp(self.product.log_radius() / max(len(self.names), 1))
+        return math.exp(self.checked.log_radius() / max(len(self.names), 1))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and text; nan and infinities as text, so json.dumps takes it."""
-        kept = ("singular_values", "radius", "running", "lyapunov", "angle", "condition", "running_condition")
+        kept = ("singular_values", "radius", "running", "known", "lyapunov", "lyapunov_known", "angle", "condition", "running_condition")
         return {"links": self.names, "stations": self.stations} | {name: numbers(getattr(self, name)) for name in kept}
 
     def __str__(self) -> str:
         rows = [("link", "σ max", "σ min", "ρ", "ln σ max so far", "ln σ min so far")]
         for k in reversed(range(len(self.names))):
-            s, logs, rho = self.singular_values[k], self.running[k], self.radius[k]
-            at = "-" if rho is None else figure(rho)
-            rows.append((clean(self.names[k]), figure(s[0]), figure(s[-1]), at, signed(logs[0]), signed(logs[-1])))
-        per_link = self.running[0] / max(len(self.names), 1)
-        lines = shortened(aligned(rows, left=0)) + [
+            s, rho, so_far = self.singular_values[k], self.radius[k], ends(self.running[k], self.known[k])
+            rows.append((clean(self.names[k]), figure(s[0]), figure(s[-1]), "-" if rho is None else figure(rho), so_far[0], so_far[-1]))
+        per_link = ends(self.running[0] / max(len(self.names), 1), self.known[0])
+        lines = [table(folded(rows[1:]), rows[0])] + [
             f"per link, of {len(self.names)}      largest … smallest, nats",
-            f"  ln singular values  {ends(per_link)}   (of the product: end to end)",
-            f"  Lyapunov exponents  {ends(self.lyapunov)}   (of the steps: diagonal of R)",
+            f"  ln singular values  {' … '.join(per_link)}   (of the product: end to end)",
+            f"  Lyapunov exponents  {' … '.join(ends(self.lyapunov, self.lyapunov_known))}   (of the steps: diagonal of R)",
             f"angle of the gradient to the most stretched direction: {self.angle:.1f}°",
         ]
         if len(self.running[0]) == 1:
             lines.append("one number at an end leaves one direction; for all, take a state as output")
-        return "\n".join(lines)
+        return "\n".join(lines + [NOT_KNOWN] * any("?" in line for line in lines[1:]))
 
     __repr__ = __str__
-
-
-class LogProduct:
-    """A product of matrices, M = Q · diag(exp d) · U · Vᵀ, built up from the right by pull(J): M becomes Jᵀ M.
-
-    Q (n, r) orthonormal      d (r,) logarithms, nats      U (r, k) rows of length 1      V (m, k) the frame it starts from
-    stretched (r,)  Σ ln |R_ii| over the factors so far
-    """
-
-    def __init__(self, frame: np.ndarray):
-        self.V = self.Q = frame
-        k = frame.shape[1]
-        self.U, self.d, self.stretched, self.allowed = np.eye(k), np.zeros(k), np.zeros(k), np.full(k, TURN)
-
-    def pull(self, J: np.ndarray) -> None:
-        """Multiply by Jᵀ from the left. J is (n_out, n_in)."""
-        A = J.T @ self.Q
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if np.any(self.d - self.stretched > self.allowed):
-                self.reorder()
-                A = J.T @ self.Q
-            self.Q, R = np.linalg.qr(A)
-            self.stretched = self.stretched[: len(R)] + np.log(np.abs(np.diagonal(R)))
-            logs = np.log(np.abs(R)) + self.d
-            top = np.max(logs, axis=1)
-            top = np.where(np.isfinite(top), top, 0.0)
-            rows = (np.sign(R) * np.exp(logs - top[:, None])) @ self.U
-            size = np.linalg.norm(rows, axis=1)
-            self.d, self.U = top + np.log(size), rows / np.where(size > 0, size, 1.0)[:, None]
-            self.allowed = self.allowed[: len(R)]
-
-    def reorder(self) -> None:
-        """Take the directions in another order, the fastest first: M = (Q Q') · R' · (V P)ᵀ with Q' R' = diag(exp d) U P, P a permutation.
-
-        Q' turns those that are within RANGE nats of the fastest; beside it the others are 0.
-
-        If a slow one comes before a fast one and R has it grow by the other's share alone, rows of U become alike, and the
-        slow one is lost in rounding. So d, the size of the rows, may run ahead of the diagonal of R by TURN nats before this.
-        """
-        order = np.argsort(-self.d, kind="stable")
-        self.Q, self.d, self.U, self.stretched = self.Q[:, order], self.d[order], self.U[order], self.stretched[order]
-        fast = self.d >= self.d[0] - RANGE  # the others, and those that are exactly 0, stay as they are
-        m = int(np.sum(fast)) if math.isfinite(self.d[0]) else 0
-        if m:
-            matrix, top = self.scaled()
-            columns = np.argsort(-np.linalg.norm(matrix, axis=0), kind="stable")
-            turn, R = np.linalg.qr(matrix[:m, columns])
-            peak = np.max(np.abs(R), axis=1, keepdims=True)
-            R = R / np.where(peak > 0, peak, 1.0)  # its rows may be so small that their squares are 0
-            size = np.linalg.norm(R, axis=1)
-            self.Q, self.V, self.U = np.hstack([self.Q[:, :m] @ turn, self.Q[:, m:]]), self.V[:, columns], self.U[:, columns]
-            self.U[:m] = R / np.where(size > 0, size, 1.0)[:, None]
-            self.d[:m], self.stretched[:m] = (top + np.log(peak[:, 0]) + np.log(x) for x in (size, np.abs(np.diagonal(R))))
-        ahead = self.d - self.stretched
-        self.allowed = np.where(np.isfinite(ahead), ahead + TURN, np.inf)
-
-    def log_singular_values(self) -> np.ndarray:
-        """ln singular values of M (r,), largest first, small ones included: those of links changed in their last digits.
-
-        Digits are lost only if a direction was once the fastest by many nats and then fell behind: 1e-16 · e^(lead) of them.
-        """
-        order = np.argsort(-self.d)
-        logs, n = np.full(len(order), -np.inf), int(np.sum(np.isfinite(self.d)))
-        d, U = self.d[order][:n], self.U[order][:n]
-        for _ in range(2 if n and d[0] - d[-1] > RANGE else 0):
-            U = turned(turned(U, d).T, d).T  # two steps of the QR iteration for singular values: U nears a diagonal
-        L = np.asarray(np.linalg.qr(U.T, mode="r")).T
-        with np.errstate(divide="ignore"):
-            for a, b in blocks(d):
-                graded = np.exp(d[a:b] - d[a])[:, None] * L[a:b, a:b]
-                logs[a:b] = d[a] + np.log(np.linalg.svd(graded, compute_uv=False))
-        return -np.sort(-logs)
-
-    def scaled(self) -> tuple[np.ndarray, float]:
-        """diag(exp d) U without its scale, (r, k), and the logarithm of that scale; what is far smaller than the rest becomes 0."""
-        top = float(np.max(self.d, initial=-math.inf))
-        return (np.exp(self.d - top)[:, None] * self.U, top) if math.isfinite(top) else (0.0 * self.U, 0.0)
-
-    def angle(self, seed: np.ndarray) -> float:
-        """Degrees, 0 to 90, between M · seed and the direction M stretches most; nan if M · seed is 0."""
-        matrix, _ = self.scaled()
-        moved, top = matrix @ (self.V.T @ seed), np.linalg.svd(matrix)[0][:, 0]
-        along = float(moved @ top)
-        return math.degrees(math.atan2(np.linalg.norm(moved - along * top), abs(along))) if np.any(moved) else math.nan
-
-    def log_gain(self, seed: np.ndarray) -> float:
-        """ln |M · seed| / |seed|."""
-        matrix, log = self.scaled()
-        with np.errstate(divide="ignore"):
-            return float(np.log(np.linalg.norm(matrix @ (self.V.T @ seed)) / np.linalg.norm(seed)) + log)
-
-    def log_radius(self) -> float:
-        """ln of the largest |eigenvalue| of M. ValueError unless M is square."""
-        if self.Q.shape[0] != self.V.shape[0]:
-            raise ValueError(f"a product of shape {self.Q.shape[0]} × {self.V.shape[0]} is not square, so it has no eigenvalues")
-        matrix, log = self.scaled()
-        rho = radius(matrix @ (self.V.T @ self.Q))
-        return math.log(rho) + log if rho else -math.inf
 
 
 def starting_frame(links: list, m: int) -> np.ndarray:
@@ -213,25 +121,6 @@ def starting_frame(links: list, m: int) -> np.ndarray:
         if not s[-1] >= 0.999 * s[0] or len(s) < m:
             return Vt.T
     return np.eye(m)
-
-
-def turned(U: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """One half-step: diag(exp d) U = diag(exp d) L Qᵀ, and of that K = diag(exp d) L diag(exp −d), (r, r), lower triangular."""
-    L = np.asarray(np.linalg.qr(U.T, mode="r")).T
-    return np.tril(L * np.exp(np.minimum(d[:, None] - d[None, :], 0.0)))
-
-
-def blocks(d: np.ndarray) -> list[tuple[int, int]]:
-    """Cut a falling sequence of logarithms, at its widest gaps, into stretches whose range fits into a float."""
-    done, todo = [], [(0, len(d))] if len(d) else []
-    while todo:
-        a, b = todo.pop()
-        if d[a] - d[b - 1] <= RANGE:
-            done.append((a, b))
-        else:
-            cut = a + 1 + int(np.argmax(d[a : b - 1] - d[a + 1 : b]))
-            todo += [(a, cut), (cut, b)]
-    return done
 
 
 def check_sizes(chain: Chain) -> None:
@@ -252,13 +141,9 @@ def dense(link: Any) -> np.ndarray:
     return J
 
 
-def radius(J: np.ndarray) -> float:
-    """ρ(J), the largest |eigenvalue|."""
-    return float(np.max(np.abs(np.linalg.eigvals(J)), initial=0.0))
-
-
-def ends(logs: np.ndarray) -> str:
-    return " … ".join(signed(x) for x in (logs[[0, -1]] if len(logs) > 1 else logs[:1]))
+def ends(logs: np.ndarray, known: np.ndarray) -> list[str]:
+    """The first and the last, as text; one if there is but one."""
+    return [signed(logs[k]) + ("" if known[k] else "?") for k in ((0, -1) if len(logs) > 1 else (0,))]
 
 
 def spectrum(chain: Chain) -> Spectrum:

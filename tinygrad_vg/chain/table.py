@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..text import tables
 from ..text.lines import clean, cut
 from ..text.numbers import figure, signed
-from ..text.tables import MOST, WIDTH, folded, inserted, layout
+from ..text.tables import BAR, MOST, WIDTH, folded
 from .factors import norm
 
 CHEAP = 200  # numbers on either side of a link, up to which its matrix is written out for the table
+DECADES = 6  # as long as a bar gets: the same in every table, so that two of them can be compared
+HEAD = ("link", "multiplied by", "gain", "typical", "worst", "log10 product")
+LEGEND = f"bar: {BAR // DECADES} columns a decade, ▒ above 1, » beyond {DECADES}"
 
 
 def table(chain: Any, width: int = WIDTH, most: int = MOST, typical: bool = False) -> str:
     """The chain as text, at most `width` columns; above `most` links only the first, the worst and the last are shown."""
-    logs = [x / math.log(10) for x in chain.log_product[:-1]][::-1]
-    gains = [link.gain for link in reversed(chain.links)]
-    shown = folded(len(logs), most, lambda k: gains[k])
-    rows = rows_of(chain, [k for k in shown if isinstance(k, int)], typical)
-    scale = max((abs(x) for x in logs if math.isfinite(x)), default=0.0) or 1.0
-    parts = [0.0, *(logs[k] / scale for k in shown if isinstance(k, int))]
-    lines = layout(rows, parts, width)
-    return "\n".join(inserted(lines, shown, lambda a, b: f"{b - a} links, together 10^{signed(logs[b - 1] - logs[a - 1])}", width))
+    return f"{tables.table(rows_of(chain, most, typical), HEAD, left=2, width=width)}\n{LEGEND}"
 
 
-def rows_of(chain: Any, wanted: list[int], typical: bool) -> list[tuple[str, ...]]:
-    """The heading and the cells of the rows wanted, counted from the output; a column that says nothing is left out."""
-    links, logs = chain.links[::-1], chain.log_product[-2::-1]
-    pairs = [typical_and_worst(links[k]) if typical else ("", "") for k in wanted]
-    some = any(pair[0] for pair in pairs)
-    head = ("link", "multiplied by", "gain", *(("typical", "worst") if some else ()), "log10 product")
-    rows = [
-        (clean(links[k].name), clean(links[k].factor), figure(links[k].gain), *(pair if some else ()), signed(logs[k] / math.log(10)))
-        for k, pair in zip(wanted, pairs)
-    ]
-    return [head, *rows]
+def rows_of(chain: Any, most: int, typical: bool) -> list[Any]:
+    """A row for each link, from the output back: the gain, log10 of the product so far, and that as a bar."""
+    links, logs = chain.links[::-1], [log / math.log(10) for log in chain.log_product[-2::-1]]
+
+    def told(out: Sequence[int]) -> str:
+        return f"{len(out)} links, together 10^{signed(logs[out[-1]] - logs[out[0] - 1])}"
+
+    def row(k: int) -> tuple:
+        aside = typical_and_worst(links[k]) if typical else ("", "")
+        return links[k].name, links[k].factor, figure(links[k].gain), *aside, signed(logs[k]), logs[k] / DECADES
+
+    shown = folded(range(len(links)), lambda k: links[k].gain, told, most)
+    return [k if isinstance(k, str) else row(k) for k in shown]
 
 
 def typical_and_worst(link: Any) -> tuple[str, str]:
@@ -62,30 +60,12 @@ def side_by_side(chains: Sequence[Any], names: Sequence[str] | None = None, widt
     names = [f"{c.names[-1]}→{c.names[0]}" for c in chains] if names is None else list(names)
     if not chains or len(names) != len(chains):
         raise ValueError(f"side_by_side needs a list of chains and a name for each; got {len(chains)} chains and {len(names)} names")
-    n, room = max(len(c.links) for c in chains), max((width - 6) // len(chains) - 1, 14)
-    shown = folded(n, MOST, lambda k: min(c.links[::-1][k].gain for c in chains if k < len(c.links)))
-    rows = [("links", *(cut(clean(name), room, middle=True) for name in names)), ("back", *["gain  product"] * len(chains))]
-    rows += [(str(k + 1), *(gain_and_product(chain, k) for chain in chains)) for k in shown if isinstance(k, int)]
-    lines = layout(rows, [], max(width, 6 + len(chains) * 15), texts=1)
-    return "\n".join([lines[0], *inserted(lines[1:], shown, lambda a, b: f"{b - a} rows left out", width)])
+    n, room = max(len(c.links) for c in chains), max((width - 5) // len(chains) - 2, 14)
 
+    def cell(c: Any, k: int) -> str:
+        return f"{figure(c.links[-1 - k].gain)} {signed(c.log_product[-2 - k] / math.log(10)):>8}" if k < len(c.links) else ""
 
-def gain_and_product(chain: Any, k: int) -> str:
-    """A cell: of the link that is the k-th from the output, and up to it; blank if there is none."""
-    if k >= len(chain.links):
-        return ""
-    return f"{figure(chain.links[-1 - k].gain)} {signed(chain.log_product[-2 - k] / math.log(10)):>8}"
-
-
-def html_table(chain: Any) -> str:
-    """The table for a notebook: text only, every name escaped."""
-    shown = folded(len(chain.links), MOST, lambda k: chain.links[-1 - k].gain)
-    head, *rows = rows_of(chain, [k for k in shown if isinstance(k, int)], True)
-    cells = iter(rows)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in next(cells))}</tr>"
-        if isinstance(k, int)
-        else f'<tr><td colspan="{len(head)}">… {k[1] - k[0]} links …</td></tr>'
-        for k in shown
-    )
-    return f"<table><thead><tr>{''.join(f'<th>{html.escape(cell)}</th>' for cell in head)}</tr></thead><tbody>{body}</tbody></table>"
+    shown = folded(range(n), lambda k: min(c.links[-1 - k].gain for c in chains if k < len(c.links)))
+    rows = [k if isinstance(k, str) else (str(k + 1), *(cell(c, k) for c in chains)) for k in shown]
+    heads = ("links", *(cut(clean(name), room, middle=True) for name in names)), ("back", *["gain  product"] * len(chains))
+    return tables.table(rows, *heads, width=width)

@@ -21,9 +21,8 @@ from ..autodiff.calculus import dependents, differentiable
 from ..autodiff.core import Node, contributions, describe, sweep
 from ..autodiff.variable import Name
 from ..text.lines import Printed, clean, cut
-from ..text.lines import width as columns
 from ..text.numbers import figure, numbers, percent
-from ..text.tables import aligned, shortened
+from ..text.tables import folded, table
 from .factors import norm
 
 
@@ -82,15 +81,12 @@ class Uses(Printed, Sequence):
         return {"weight": self.weight, "by": self.heading, "total": numbers(self.total), "rows": rows}
 
     def __str__(self) -> str:
-        rows = [(str(use.index), clean(use.name), figure(use.norm), *(percent(x) for x in (use.share, use.cumulative))) for use in self]
-        lines = aligned([(self.heading, "at", "norm", "share", "so far"), *rows])
         longest = max((abs(use.share) for use in self if math.isfinite(use.share)), default=0.0) or 1.0
-        room = 79 - max(map(columns, lines))
-        for k, use in enumerate(self, start=1):
-            full = round(room * abs(use.share) / longest) if math.isfinite(use.share) else 0
-            lines[k] += " " + ("█" if use.share > 0 else "▒") * full
+        rows = [
+            (use.name, str(use.index), figure(use.norm), percent(use.share), percent(use.cumulative), -use.share / longest) for use in self
+        ]
         head = f"the gradient of {clean(self.weight)}, norm {figure(norm(self.total))}, over its {len(self)} {self.heading}s"
-        return "\n".join([cut(head, 80), *(line.rstrip() for line in shortened(lines))])
+        return f"{cut(head, 80)}\n{table(folded(rows), ('at', self.heading, 'norm', 'share', 'so far'))}"
 
     __repr__ = __str__
 
@@ -112,10 +108,10 @@ def uses(output: Node, weight: Any, seed: Any = None) -> Uses:
     ...     h = (w * h).named("h", t)
     >>> print(uses(h, w))
     the gradient of w, norm 0.75, over its 3 uses
-    use at   norm  share so far
-      1 h[1] 0.25 33.3 %  33.3 % ███████████████████████████████████████████████████
-      2 h[2] 0.25 33.3 %  66.7 % ███████████████████████████████████████████████████
-      3 h[3] 0.25 33.3 % 100.0 % ███████████████████████████████████████████████████
+    at    use  norm   share   so far
+    h[1]    1  0.25  33.3 %   33.3 %  ████████████
+    h[2]    2  0.25  33.3 %   66.7 %  ████████████
+    h[3]    3  0.25  33.3 %  100.0 %  ████████████
     """
     entries = np.empty((), dtype=object)
     entries[()] = weight

@@ -33,7 +33,7 @@ IDLE = "idle"  # of a parameter that changes nothing
 KINDS = {  # kind: what it means, what usually helps; the worst first
     "nan in the data":     ("a constant is nan or inf", "look at the data: leave out or fill in what is missing"),
     "infinite slope":      ("an op where its slope is infinite", "an epsilon, sqrt(x + 1e-12), or leave out what is 0"),
-    "overflowed":          ("a value beyond the numbers of its dtype", "smaller weights or inputs, or a norm; detect_anomaly() has the line"),
+    "overflowed":          ("a value beyond its dtype", "smaller weights or inputs, or a norm; detect_anomaly() tells where"),
     "disconnected":        ("no path leads from the output to the source", "look for .data, detach(), no_grad() or a cut on the way"),
     "dead":                ("rectifiers (or selections) that are off stop it", "smaller steps, a higher bias, He init, or a leaky ReLU"),
     "underflowed":         ("the product is below the smallest number of its dtype", "bring the gains to 1; float64 only delays it"),

@@ -7,7 +7,6 @@ import contextlib
 import io
 import json
 import sys
-import textwrap
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ import numpy as np
 
 from ..drawing import draw
 from ..text.files import checked_path, save_whole
+from ..text.lines import wrapped
+from ..text.tables import table
 from .options import EXPERIMENTS, MODEL
 from .printing import show
 from .texts import long_text, read
@@ -128,23 +129,17 @@ def exercise(options: argparse.Namespace) -> None:
     if (options.hint or options.solution) and (options.number is None or options.file):
         raise ValueError("--hint and --solution go with the number of an exercise, and with no file")
     if options.number is None:
-        return show("\n".join(f"{n:>2}  {e.name}({e.arguments})" for n, e in exercises.EXERCISES.items()), False)
+        return show(table([(str(n), f"{e.name}({e.arguments})") for n, e in exercises.EXERCISES.items()], left=2), False)
     asked = exercises.numbered(options.number)
     if options.solution:
         return show(asked.solution.rstrip(), False)
     if options.file is None:
         more = "\n\n(--hint tells where to start, --solution prints a right answer)"
-        return show(filled(asked.hint if options.hint else f"{asked}{more}"), False)
+        return show(wrapped(asked.hint if options.hint else f"{asked}{more}", hang=0), False)
     graded = exercises.grade(options.number, Path(options.file))
-    show(filled(str(graded)), False)
+    show(wrapped(str(graded), hang=0), False)
     if not graded.passed:
         raise RuntimeError(f"exercise {options.number} is not solved yet; --hint tells where to start")
-
-
-def filled(text: str) -> str:
-    """Every line within 80 columns, if its words allow it."""
-    wrapped = (textwrap.fill(line, 80, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
-    return "\n".join(wrapped)
 
 
 def phase_diagram(options: argparse.Namespace) -> None:

@@ -18,7 +18,6 @@ import argparse
 import json
 import math
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,8 +27,8 @@ import numpy as np
 
 from ..drawing import draw
 from ..hints import meant
-from ..text.lines import clean
-from ..text.numbers import figure
+from ..text.lines import clean, wrapped
+from ..text.numbers import number
 from .commands import answer, draw_a_model, exercise, field, judge, learn, phase_diagram, study
 from .options import (
     QUESTIONS,
@@ -121,22 +120,17 @@ def page(result: dict[str, Any], title: str) -> str:
         f"{title}: an RNN of {options.hidden} {options.activation} units reads {len(result['text'])} characters",
         f"  {'…' if len(shown) < len(result['text']) else ''}{shown!r}",
         f"and predicts {result['guess']!r}; what follows is {result['next']!r}",
-        f"loss {short(result['loss'])} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
+        f"loss {number(result['loss'], 5)} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
         "",
         chain.table(typical=False),
         "",
-        *textwrap.wrap(sentence(result), 80),
+        wrapped(sentence(result), hang=0),
         "",
         f"wrote {picture}",
         f"  the graph{late}: gradients and slopes",
         f"wrote {web}",
         f"  a page to open in a browser: step through {passes}, ask what if",
     ])  # fmt: skip
-
-
-def short(x: float) -> str:
-    """Four decimals; where they would be all zeros, or the number would be long, three significant digits."""
-    return f"{x:.4f}" if 1e-3 <= abs(x) < 1e6 else figure(x + 0.0)
 
 
 def json_of(result: dict[str, Any]) -> str:

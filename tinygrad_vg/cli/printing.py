@@ -26,6 +26,6 @@ def show(text: str, is_json: bool) -> None:
 
 def plain_signs(text: str) -> str:
     """The signs of the page that ASCII has another way for."""
-    for sign, plain in {"→": "->", "ᵀ": "'", "·": "*", "█": "#", "▒": "+", "…": "...", "Σ": "sum", "∞": "inf"}.items():
+    for sign, plain in {"→": "->", "ᵀ": "'", "·": "*", "█": "#", "▒": "+", "»": ">", "…": "...", "Σ": "sum", "∞": "inf"}.items():
         text = text.replace(sign, plain)
     return text

@@ -19,7 +19,7 @@ ZERO = "zero"
 SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
 BLAME = {  # the kinds of factors, in plots and on the page: size dark, alignment light
     "activation size": "#e69f00", "activation alignment": "#f5d48c", "weight size": "#009e73", "weight alignment": "#8fd3be",
-    "gate": "#cc79a7", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY,
+    "gate": "#cc79a7", "attention": "#0072b2", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY,
 }  # fmt: skip
 ARROW_SPAN, WIDEST_SPAN = math.log10(4), 16  # powers of ten from the middle of the scale to its end
 ROUNDING = 14  # powers of ten below the largest size, from which a size may be nothing but rounding

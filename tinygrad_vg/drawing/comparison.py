@@ -2,7 +2,8 @@
 
 The colours are colour-blind safe and readable on white and on black; markers and, from the sixth curve on, dashes tell them apart, too.
 
-    things  name → Chain, Spectrum, Uses or History      x  time step or layer where the names of the stations tell it, else the number
+    things  name → Chain, Spectrum, Uses, Reach or History
+    x       time step or layer where the names of the stations tell it, else the number
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ..chain import Chain, Spectrum, Uses
+from ..chain import Chain, Reach, Spectrum, Uses
 from ..training.history import History
 from .axes import ABOVE, BELOW, HALFWAY, as_text, at_edge, decades, line, new_axes, rescale, stacked, whole_numbers, words
 from .colours import GREY, SHADES
+from .reaches import reach_maps
 
 PANELS = {"loss": "loss", "norm": "|gradient|", "lr": "learning rate", "factor": "clipping factor"}
 MARKERS, MARKED, DASHES = "os^DX", 60, ("-", "--", ":", "-.")  # signs on curves of at most that many points
@@ -41,7 +43,7 @@ def compare(things: dict[Any, Any], kind: str | None, ax: Any = None) -> Any:
 def kinds_of(things: dict[Any, Any]) -> dict[str, Callable[..., None]]:
     """What can be compared of them; TypeError if they are of several types, ValueError if there is none."""
     if not things:
-        raise ValueError("nothing to compare: the dict is empty; it holds a name and a Chain, Spectrum, Uses or History each")
+        raise ValueError("nothing to compare: the dict is empty; it holds a name and a Chain, Spectrum, Uses, Reach or History each")
     kinds = [next((cls for cls in COMPARED if isinstance(thing, cls)), None) for thing in things.values()]
     if kinds[0] is None or len(set(kinds)) > 1:
         got = ", ".join(dict.fromkeys(type(thing).__name__ for thing in things.values()))
@@ -115,6 +117,15 @@ def by_use(ax: Any, several: dict[Any, Uses], key: str) -> None:
     words(ax, f"The gradient of a shared weight, by {heading}", "lag: steps before the last" if heading == "lag" else "time step", meaning)
 
 
+def by_lag(ax: Any, reaches: dict[Any, Reach]) -> None:
+    """The mean of |∂L/∂h| at each lag, in powers of ten."""
+    for k, (name, reach) in enumerate(reaches.items()):
+        rows = reach.by_lag()
+        marked(ax, k, np.array([row.lag for row in rows]), decades([row.log_mean for row in rows]), as_text(str(name)))
+    whole_numbers(ax.xaxis)
+    words(ax, "What of a loss reaches the state so many steps before", "lag: steps back", "log10 of the mean |∂L/∂h|")
+
+
 def runs(ax: Any, histories: dict[Any, History], key: str, named: bool = True) -> None:
     """One quantity over the steps of training."""
     curves = []
@@ -143,5 +154,6 @@ COMPARED: dict[type, dict[str, Callable[..., None]]] = {
     Chain: {"gradient": gradients},
     Spectrum: {"links": partial(largest, running=False), "running": partial(largest, running=True)},
     Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
+    Reach: {"map": reach_maps, "lag": by_lag},
     History: {key: partial(runs, key=key) for key in PANELS},
 }

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..chain import Blame, Chain, Spectrum, Uses
+from ..chain import Blame, Chain, Reach, Spectrum, Uses
 from ..chain.blame_table import ROUNDING
 from ..chain.factors import KINDS
 from ..training.history import History
@@ -24,6 +24,7 @@ from .axes import as_text, cells, decades, line, mark, new_axes, outline, rescal
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
 from .comparison import PANELS, compare, recorded
 from .elements import counted
+from .reaches import reach_curve, reach_map
 
 GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
@@ -35,7 +36,7 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     """Draw what was measured, and return the matplotlib Figure: plot(chain).savefig("chain.png"). In a notebook it shows itself.
 
     Several of one type are compared, a curve each: plot({"tanh": chain, "LSTM": other}), of a Chain's "gradient", a Spectrum's largest
-    singular value, Uses, or a History's loss, norm, lr and factor.
+    singular value, Uses, or a History's loss, norm, lr and factor. Several Reaches stand side by side, on one scale.
 
     thing   kind: what is drawn (the first is the one without `kind`)
     Chain     "gradient": log10 |gradient| at each station, relative to the seed     "heatmap": log10 |gradient| by station and unit
@@ -43,6 +44,7 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     Blame     "blame"
     Spectrum  "links": singular values of each link      "running": of the product from the output back to each station, log10
     Uses      "share": each use's signed share of the gradient, by time (of uses.by_lag(): by lag)      "norm": its size
+    Reach     "map": log10 |∂L[t]/∂h[s]|, loss at t by state at s      "lag": its means by the distance between them
     History   panels of loss, gradient, learning rate and clipping; or one of "loss", "norm", "lr", "factor", "gradients",
               "ratios", "radii", "states", if it was recorded
 
@@ -143,12 +145,15 @@ def of_links(ax: Any, spectrum: Spectrum) -> None:
 
 
 def running(ax: Any, spectrum: Spectrum, theory: Any = None) -> None:
-    """The same of the product so far, in powers of ten."""
-    spread(ax, spectrum.running, decades, np.asarray)
+    """The same of the product so far, in powers of ten; what only the last digits of the links decide is left out."""
+    rows = [np.where(known, logs, np.nan) for known, logs in zip(spectrum.known, spectrum.running)]
+    spread(ax, rows, decades, lambda logs: np.where(np.isnan(logs), 0.0, logs))
     ax.axhline(0, color=GREY, linewidth=0.8)
     predict(ax, theory, len(spectrum.names))
     ticks(ax, spectrum.stations)
-    words(ax, f"What the product can do, from {as_text(spectrum.stations[-1])} back", "station", "log10 of singular values of the product")
+    whole = all(np.all(known) for known in spectrum.known)
+    title = f"What the product can do, from {as_text(spectrum.stations[-1])} back{'' if whole else ', where known'}"
+    words(ax, title, "station", "log10 of singular values of the product")
 
 
 def spread(ax: Any, rows: Sequence[Any], height: Callable[..., Any], log: Callable[..., Any], zero: str = "exact zero") -> None:
@@ -237,5 +242,6 @@ PLOTS: dict[type, dict[str, Callable[..., None]]] = {
     Blame: {"blame": blamed},
     Spectrum: {"links": of_links, "running": running},
     Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
+    Reach: {"map": reach_map, "lag": reach_curve},
     History: {key: partial(over_steps, key=key) for key in [*PANELS, *NAMED, "states"]},
 }

@@ -17,12 +17,12 @@ from .. import nn
 from ..autodiff.guards import no_grad
 from ..autodiff.tensor import Tensor
 from ..chain import Chain
+from ..text import tables
 from ..training import SGD, fit
 from ..training.datasets import teacher
 from .runs import Grid, run
 
 WIDTH, UPDATES = 24, 60
-COLUMNS = 7  # in a block of the table
 
 
 def cell(depth: int, variance: float, seed: int, rng: np.random.Generator) -> dict[str, float]:
@@ -51,26 +51,18 @@ def diagram(depths: Sequence[int], variances: Sequence[float], seeds: int = 3, *
 
 
 def table(grid: Grid) -> str:
-    """Accuracy and slope, averaged over the seeds: one row for each depth, one column for each variance, seven in a block.
+    """Accuracy and slope, averaged over the seeds: one row for each depth, one column for each variance.
 
     grid  as of `diagram`; KeyError if every cell failed
     """
-    blocks, variances = [], grid.axes["variance"]
+    blocks, head = [], ["depth", *(f"σ²={variance:g}" for variance in grid.axes["variance"])]
     for value, title in (("accuracy", "accuracy after a short training"), ("slope", "ln |gradient| per layer at the start, in nats")):
         means = grid.mean(value, over="seed")
-        for k in range(0, len(variances), COLUMNS):
-            head = "depth " + "".join(f"{heading(v):>10}" for v in variances[k : k + COLUMNS])
-            rows = [f"{depth:<6}" + "".join(f"{x:>10.3f}" for x in row[k : k + COLUMNS]) for depth, row in zip(grid.axes["depth"], means)]
-            blocks.append("\n".join([title, head, *rows]))
+        rows = [(str(depth), *(f"{x:.3f}" for x in row)) for depth, row in zip(grid.axes["depth"], means)]
+        blocks.append(f"{title}\n{tables.table(rows, head)}")
         if not np.isfinite(means).all():
             blocks[-1] += "\nnan: the gradient is exactly 0 or overflows with every seed, or every cell failed"
     return "\n\n".join(blocks)
-
-
-def heading(variance: float) -> str:
-    """At most nine characters."""
-    long = f"σ²={variance:g}"
-    return long if len(long) < 10 else f"{variance:.3g}"
 
 
 def picture(grid: Grid, value: str = "accuracy") -> Any:

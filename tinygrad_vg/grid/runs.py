@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 
 from ..text.lines import clean, cut
+from ..text.numbers import number
+from ..text.tables import records
 from .store import Point, Store, as_text, jsonables, kept, plain
 
 IN_FLIGHT = 64  # batches handed to an executor and not yet back: a million cells are never all waiting at once
@@ -86,13 +88,9 @@ class Grid:
         return {"axes": axes, "cells": cells, "failed": {str(key): error for key, error in self.failed.items()}}
 
     def __str__(self) -> str:
-        names = list(dict.fromkeys(name for result in self.results.values() for name in result))
-        lines = ["  ".join(f"{name:>10}" for name in (*self.axes, *names))]
-        for point in self.points:
-            values = *point.values(), *(self.at(point).get(name, math.nan) for name in names)
-            lines.append("  ".join(f"{x:>10.4g}" if isinstance(x, (int, float)) else f"{x!s:>10}" for x in values))
-        lines += [f"failed at {key}: {error}" for key, error in self.failed.items()]
-        return "\n".join(cut(clean(line), 80) for line in lines)
+        rows = [{**point, **self.at(point)} for point in self.points]
+        cells = records([{name: number(x) if isinstance(x, (int, float)) else str(x) for name, x in row.items()} for row in rows], left=0)
+        return "\n".join([cells, *(cut(clean(f"failed at {key}: {error}"), 80) for key, error in self.failed.items())])
 
     def __repr__(self) -> str:
         return f"Grid({' × '.join(f'{len(v)} {k}' for k, v in self.axes.items())}: {len(self.results)} done, {len(self.failed)} failed)"

@@ -14,13 +14,14 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import plain
+from ..autodiff.core import Node, plain
+from ..autodiff.guards import put_in_place
 from ..autodiff.reductions import numbers_of
 from ..autodiff.scalar import Scalar
 from ..text.files import save_whole
@@ -69,7 +70,8 @@ def load_weights(model: Any, source: Any, prefix: str = "", *, limit: int = 1 <<
     if wrong:
         origin = "these weights" if isinstance(source, Mapping) else str(source)
         raise ValueError("\n  ".join([f"{origin} do not fit the model; nothing was loaded", *dict.fromkeys(wrong)]))
-    assign(model, {name: assembled(target, sources, arrays) for name, target, sources in rows})
+    new = {name: assembled(target, sources, arrays) for name, target, sources in rows}
+    assign(leaves := model.parameters(), {name: new[name] for name in leaves}, new_buffers(model, new))
     return model
 
 
@@ -154,16 +156,19 @@ def dtype_of(target: Any) -> np.dtype:
     return np.dtype(float) if isinstance(target, Scalar) or target.dtype == object else target.dtype
 
 
-def assign(model: Module, new: Mapping[str, np.ndarray]) -> None:
-    """Put the values where they belong; all have been checked."""
-    for name, leaf in model.parameters().items():
-        if isinstance(leaf, np.ndarray):
-            for scalar, value in zip(leaf.flat, new[name].flat):
-                scalar.data = value
-        else:
-            leaf.data = new[name]
-    for path, module in model.modules():
-        vars(module).update({name: new[path + name] for name, part in vars(module).items() if is_buffer(part)})
+def assign(leaves: Mapping[str, Any], new: Mapping[str, Any], also: Iterable[tuple[Any, str, Any]] = ()) -> None:
+    """Give leaves new values of their shapes, and objects new attributes: all of them at once, Ctrl-C cannot fall inside."""
+    put_in_place({x: x.as_data(part) for name, w in new.items() for x, part in entries(leaves[name], w)}, also)
+
+
+def entries(leaf: Any, w: Any) -> Iterable[tuple[Any, Any]]:
+    """(leaf, w); of an object array each Scalar and its part of w, an array, or None for all."""
+    return [(leaf, w)] if isinstance(leaf, Node) else zip(leaf.flat, [None] * leaf.size if w is None else np.ravel(w))
+
+
+def new_buffers(model: Module, new: Mapping[str, np.ndarray]) -> list[tuple[Any, str, np.ndarray]]:
+    """(module, name, array) for every buffer of the model."""
+    return [(part, name, new[path + name]) for path, part in model.modules() for name, x in vars(part).items() if is_buffer(x)]
 
 
 def checked_suffix(path: str | os.PathLike[str]) -> str:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import time
+import zlib
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
+
+DAY = 86_400  # seconds
+SHORT = 24  # letters of the name that its temporary names begin with; a name has at most 255 bytes
+TEMPORARY = re.compile(r"\.(.*)\.([0-9a-f]{8})\.([0-9]{1,10})\.[0-9a-f]{16}\.tmp", re.DOTALL)  # target, host, process, chance
 
 
 def checked_path(path: str | os.PathLike[str], suffixes: Collection[str]) -> Path:
@@ -37,7 +45,8 @@ def save_whole(path: Path, content: bytes) -> None:
     place = path.resolve()
     if not place.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {str(place.parent)!r}; create it first")
-    temporary = place.with_name(f".{os.urandom(8).hex()}.tmp")
+    sweep_up(place)
+    temporary = place.with_name(f".{place.name[:SHORT]}.{host()}.{os.getpid()}.{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             if place.exists():
@@ -49,4 +58,42 @@ def save_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error  # with the name that was asked for
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only file system this fails, too, and the first error says more
+            temporary.unlink(missing_ok=True)
+
+
+def sweep_up(place: Path) -> None:
+    """Remove what processes that were killed while they wrote this file left beside it; never what may still be written."""
+    with suppress(OSError), os.scandir(place.parent) as folder:
+        for entry in folder:
+            parts = TEMPORARY.fullmatch(entry.name)
+            if parts and parts[1] == place.name[:SHORT]:
+                with suppress(OSError):
+                    if is_gone(int(parts[3]), entry) if parts[2] == host() else is_old(entry):
+                        os.unlink(entry)
+
+
+def is_gone(process: int, entry: os.DirEntry) -> bool:
+    """Whether this host has no such process any more."""
+    if os.name != "posix":  # os.kill would end it
+        return is_old(entry)
+    try:
+        os.kill(process, 0)  # signal 0 is none: it only asks
+    except PermissionError:  # it is another user's
+        return False
+    except (ProcessLookupError, OverflowError):
+        return True
+    return False
+
+
+def is_old(entry: os.DirEntry) -> bool:
+    """Whether nothing was written to it for a day: of a process on another host nothing else is known."""
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > DAY
+
+
+def host() -> str:
+    """Eight letters for this machine since its start and, in a container, its own count of processes."""
+    known = os.uname().nodename if hasattr(os, "uname") else ""
+    with suppress(OSError):  # Linux only
+        known += Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+    return f"{zlib.crc32(os.fsencode(known)):08x}"

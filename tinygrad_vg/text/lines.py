@@ -15,7 +15,11 @@ class Printed:
     """A result that shows itself in a notebook as it prints, in type of one width."""
 
     def _repr_html_(self) -> str:
-        return f'<pre style="line-height: 1.2; white-space: pre">{html.escape(str(self))}</pre>'
+        return preformatted(str(self))
+
+
+def preformatted(text: str) -> str:
+    return f'<pre style="line-height: 1.2; white-space: pre">{html.escape(text)}</pre>'
 
 
 def clean(text: str) -> str:
@@ -44,16 +48,11 @@ def cut(text: str, columns: int, middle: bool = False) -> str:
     return f"{head}…{tail}"
 
 
-def padded(text: str, columns: int) -> str:
-    """text, filled up with blanks to so many columns."""
-    return text + " " * (columns - width(text))
+def wrapped(text: str, columns: int = 80, hang: int = 2) -> str:
+    """Every line in at most so many columns; what does not fit goes on below, `hang` further in than the line began."""
+    return "\n".join(wrapped_line(line, columns, hang) for line in text.split("\n"))
 
 
-def wrapped(text: str, columns: int = 80) -> str:
-    """Every line in at most so many columns; what does not fit goes on below, a little further in than the line began."""
-    return "\n".join(wrapped_line(line, columns) for line in text.split("\n"))
-
-
-def wrapped_line(line: str, columns: int) -> str:
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(line, columns, subsequent_indent=indent) if len(line) > columns else line
+def wrapped_line(line: str, columns: int, hang: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + hang)
+    return textwrap.fill(line, columns, subsequent_indent=indent, break_on_hyphens=False) if len(line) > columns else line

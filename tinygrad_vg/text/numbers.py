@@ -40,6 +40,13 @@ def from_log(nats: float, digits: int = 2) -> str:
     return f"{10 ** (decades - exponent):.{digits - 1}f}e{exponent:+03d}"
 
 
+def shown(x: Any) -> str:
+    """A figure, text as it is, or several of them; None, where there is none, as a dash."""
+    if isinstance(x, (list, np.ndarray)):
+        return " ".join(map(shown, x))
+    return "-" if x is None else figure(x) if isinstance(x, float) else str(x)
+
+
 def jsonable(x: float) -> Any:
     return x if math.isfinite(x) else str(x)
 

@@ -1,65 +1,97 @@
-"""How is a table laid out?  Columns as wide as they must be, names to the left, figures to the right, bars in what is left."""
+"""How is a table printed?  Names to the left, figures to the right, columns as wide as they must be, in lines of 80 columns.
+
+A row is a sequence of cells. A cell is text, or a float, which becomes a bar: a share of BAR columns, from -1 to 1.
+A string in place of a row is a line of its own: a title, a note, or what is said of the rows left out.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
-from .lines import cut, padded
+from .lines import clean, cut
 from .lines import width as columns
+from .numbers import shown
 
-WIDTH, MOST, LEAST_BAR, ENDS = 80, 40, 12, 10
+WIDTH, MOST, ENDS = 80, 40, 10
+BAR, NAME = 12, 4  # columns of a bar; columns that a name keeps, whatever stands beside it
+Row = Any  # a sequence of cells, or a line of its own
 
 
-def layout(rows: list[tuple[str, ...]], parts: list[float], width: int, texts: int = 2) -> list[str]:
-    """Columns as wide as their widest entry; those of text are cut if they must be, the bars take what is left."""
-    widths = [max(columns(row[k]) for row in rows) for k in range(len(rows[0]))]
-    room = max(width - sum(widths[texts:]) - LEAST_BAR * bool(parts) - len(widths), 4 * texts)
-    if texts > 1:
-        widths[0] = min(widths[0], max(room - widths[1], room // 3, min(room - 4, 14)))
-    widths[texts - 1] = min(widths[texts - 1], room - sum(widths[: texts - 1]))
-    lines = []
-    for row, part in zip(rows, parts or [0.0] * len(rows)):
-        cells = [padded(cut(cell, w, middle=not k), w) for k, (cell, w) in enumerate(zip(row[:texts], widths))]
-        left = " ".join([*cells, *(f"{cell:>{w}}" for cell, w in zip(row[texts:], widths[texts:]))])
-        lines.append(f"{left} {bar(part, width - sum(widths) - len(widths))}".rstrip())
+def table(rows: Sequence[Row], *heads: Row, left: int = 1, width: int = WIDTH) -> str:
+    """The rows below their heads, in lines of at most `width` columns; a column that says nothing is left out.
+
+    left  how many columns are text, which is cut where it is too long. The others are figures and bars, which never are: those
+          that do not fit beside the names follow in a second table below
+
+    >>> print(table([("W", "0.5", -0.25), ("b", "12", 0.5)], ("name", "|g|")))
+    name  |g|
+    W     0.5  ███
+    b      12  ▒▒▒▒▒▒
+    """
+    lines = [row if isinstance(row, str) else [bar(x) if isinstance(x, float) else clean(x) for x in row] for row in (*heads, *rows)]
+    whole = zip_longest(*(row for row in lines if not isinstance(row, str)), fillvalue="")
+    sizes = {k: max(map(columns, column)) for k, column in enumerate(whole) if any(column[len(heads) :])}
+    names, parts = [k for k in sizes if k < left], list[list[int]]([[]])
+    room = max(width - sum(min(sizes[k], NAME) + 1 for k in names), NAME)
+    for k in (k for k in sizes if k >= left):
+        sizes[k] = min(sizes[k], room)
+        if parts[-1] and sum(sizes[j] + 1 for j in parts[-1]) + sizes[k] > room:
+            parts.append([])
+        parts[-1].append(k)
+    return "\n\n".join("\n".join(block(lines, {k: sizes[k] for k in [*names, *part]}, left, width)) for part in parts)
+
+
+def block(lines: list[Row], sizes: dict[int, int], left: int, width: int) -> list[str]:
+    """These columns beside each other, two blanks apart if there is room; else text gives way, the first column half as much."""
+    gap = "  " if sum(sizes.values()) + 2 * len(sizes) - 2 <= width else " "
+    while sum(sizes.values()) + len(sizes) - 1 > width:
+        sizes[max((k for k in sizes if k < left), key=lambda k: sizes[k] * (1 + (k > 0)))] -= 1
+    return [
+        "\n".join(cut(clean(line), width) for line in row.split("\n"))
+        if isinstance(row, str)
+        else gap.join(filled(row[k], n, k, left) for k, n in sizes.items() if k < len(row)).rstrip()
+        for row in lines
+    ]
+
+
+def filled(text: str, n: int, place: int, left: int) -> str:
+    """A cell in n columns; in the first place, that of names, it is cut in its middle."""
+    text = cut(text, n, middle=not place)
+    blanks = " " * (n - columns(text))
+    return text + blanks if place < left else blanks + text
+
+
+def folded(items: Sequence[Any], worst: Any = None, told: Any = None, most: int = MOST) -> list[Any]:
+    """The items; of more than `most` the first ten, the least by `worst`, the last ten, and a line in place of those between.
+
+    worst  item -> number        told  items -> what to say of those left out; else how many they are
+    """
+    n, ends = len(items), min(ENDS, most // 2)
+    if n <= most:
+        return list(items)
+    least = [min(range(ends, n - ends), key=lambda k: worst(items[k]))] if worst else []
+    lines, after = [], 0
+    for k in sorted({*range(ends), *least, *range(n - ends, n)}):
+        if out := items[after:k]:
+            lines.append(f"  … {told(out) if told else f'{len(out)} more rows'} …")
+        lines.append(items[k])
+        after = k + 1
     return lines
 
 
-def folded(n: int, most: int, size: Callable[[int], float]) -> list[Any]:
-    """Which of n rows to show: the first ten, the worst, the last ten; what is left out between them as a pair (from, to)."""
-    if n <= most:
-        return list(range(n))
-    worst = min(range(ENDS, n - ENDS), key=size)
-    gaps = [(a, b) for a, b in ((ENDS, worst), (worst + 1, n - ENDS)) if b > a]
-    middle = [worst, *gaps] if len(gaps) == 1 and gaps[0][0] > worst else [*gaps[:1], worst, *gaps[1:]]
-    return [*range(ENDS), *middle, *range(n - ENDS, n)]
-
-
-def inserted(lines: list[str], shown: list[Any], told: Callable[[int, int], str], width: int) -> list[str]:
-    """The heading and the rows, with a line in place of those left out."""
-    rows = iter(lines[1:])
-    return [lines[0], *(next(rows) if isinstance(k, int) else cut(f"  … {told(*k)} …", width) for k in shown)]
-
-
-def bar(part: float, width: int) -> str:
-    """part (from -1 to 1) of the width, to the eighth of a column: solid below 1 (negative logarithm), hatched above."""
+def bar(part: float) -> str:
+    """A share of BAR columns, to the eighth: solid below 0 (of a logarithm: shrunk), hatched above; it ends in » beyond 1."""
     if not math.isfinite(part):
-        return "0" if part < 0 else "∞" if part > 0 else "nan"
-    eighths = round(8 * max(width, 0) * abs(part))
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip() if part < 0 else "▒" * (eighths // 8)
+        return f"{'0' if part < 0 else '∞' if part > 0 else 'nan':{BAR}}"
+    full, eighths = divmod(round(8 * BAR * min(abs(part), 1.0)), 8)
+    drawn = "█" * full + " ▏▎▍▌▋▊▉"[eighths] if part < 0 else "▒" * full
+    return f"{drawn[: BAR - 1] + '»' if abs(part) > 1 else drawn:{BAR}}"[:BAR]
 
 
-def aligned(rows: Sequence[tuple[str, ...]], left: int = 1, widest: int = 30) -> list[str]:
-    """Rows of text as lines: one column, of names, to the left and cut if it is long, the others to the right."""
-    rows = [(*row[:left], cut(row[left], widest, middle=True), *row[left + 1 :]) for row in rows]
-    widths = [max(map(columns, column)) for column in zip(*rows)]
-    return [" ".join(padded(x, w) if k == left else x.rjust(w) for k, (x, w) in enumerate(zip(row, widths))) for row in rows]
-
-
-def shortened(lines: list[str]) -> list[str]:
-    """A heading and rows; of more than 40 rows the first and last ten, and how many are in between."""
-    if len(lines) <= MOST + 1:
-        return lines
-    return [*lines[: ENDS + 1], f"  … {len(lines) - 1 - 2 * ENDS} more rows …", *lines[-ENDS:]]
+def records(rows: list[dict[str, Any]], left: int = 1) -> str:
+    """Dictionaries as a table below the names of their entries; a name that a row has not stays blank there."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return table([[shown(row[name]) if name in row else "" for name in names] for row in rows], names, left=left)

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..nn.layers import Module, is_buffer
-from ..nn.weights import as_npz, from_npz, save_whole
+from ..nn.layers import Module
+from ..nn.weights import as_npz, assign, from_npz, new_buffers, save_whole
 from .history import History
-from .leaves import assign, parameters_of, value
+from .leaves import parameters_of, value
 from .optimisers import Optimiser, check_fits
 
 FORMAT, LIMIT = 1, 1 << 34  # bytes
@@ -48,10 +48,12 @@ def load_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence[np.rand
     if kinds != [rng.bit_generator.state["bit_generator"] for rng in rngs]:
         raise ValueError(f"{path} holds the random generators [{', '.join(kinds)}], this run has {len(rngs)}; pass fit the same rng")
     history = History.from_dict(about["history"])
-    for rng, state in zip([*map(copy.deepcopy, rngs), *rngs], 2 * about["rngs"]):  # on copies first, so that it cannot fail halfway
+    for rng, state in zip(map(copy.deepcopy, rngs), about["rngs"]):  # on copies first, so that it cannot fail halfway
         rng.bit_generator.state = state
-    restore(model, weights)
-    optimiser.load_state_dict(memory)
+    leaves, also = parameters_of(model), optimiser.new_state(memory)
+    also += [(rng.bit_generator, "state", state) for rng, state in zip(rngs, about["rngs"])]
+    also += new_buffers(model, weights) if isinstance(model, Module) else []
+    assign(leaves, {name: weights[name] for name in leaves}, also)
     return history
 
 
@@ -70,12 +72,3 @@ def arrays_of(model: Any) -> dict[str, Any]:
     """{name: array} of parameters and buffers (running statistics)."""
     buffers = model.buffers() if isinstance(model, Module) else {}
     return {name: value(leaf) for name, leaf in parameters_of(model).items()} | buffers
-
-
-def restore(model: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Give the model these values, which are known to fit."""
-    for name, leaf in parameters_of(model).items():
-        assign(leaf, arrays[name])
-    for path, module in model.modules() if isinstance(model, Module) else ():
-        for name in [name for name, part in vars(module).items() if is_buffer(part)]:
-            setattr(module, name, arrays[path + name].copy())

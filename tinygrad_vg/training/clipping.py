@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .leaves import assign_gradient, gradients_of, length, parameters_of
+from .leaves import assign_gradients, gradients_of, length, parameters_of
 
 
 class ClippedNorm(NamedTuple):
@@ -41,8 +41,8 @@ def clip_norm(parameters: Any, threshold: float, *, per_seed: bool = False) -> C
     most = min(threshold, np.finfo(float).max)
     factor = most / np.maximum(before, most)
     if np.any(factor < 1):
-        for name, g in gradients.items():
-            assign_gradient(leaves[name], g * (factor.reshape(-1, *[1] * (np.ndim(g) - 1)) if per_seed else float(factor)))
+        by = {name: factor.reshape(-1, *[1] * (np.ndim(g) - 1)) if per_seed else float(factor) for name, g in gradients.items()}
+        assign_gradients(leaves, {name: g * by[name] for name, g in gradients.items()})
     did: Any = factor if per_seed else float(factor)
     return ClippedNorm(before, before * did, did)
 
@@ -55,8 +55,7 @@ def clip_value(parameters: Any, threshold: float) -> ClippedValues:
     """
     leaves, gradients = parameters_of(parameters), checked(parameters, threshold)
     clipped = {name: np.clip(g, -threshold, threshold) for name, g in gradients.items()}
-    for name, g in clipped.items():
-        assign_gradient(leaves[name], g)
+    assign_gradients(leaves, clipped)
     entries = sum(np.size(g) for g in gradients.values())
     cut = sum(int(np.sum(np.abs(g) > threshold)) for g in gradients.values())
     return ClippedValues(length(gradients.values()), length(clipped.values()), cut / entries if entries else 0.0)

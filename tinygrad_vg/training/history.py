@@ -14,9 +14,11 @@ import numpy as np
 
 from ..autodiff.core import Node
 from ..text.lines import Printed
+from ..text.numbers import number
+from ..text.tables import folded, table
 from .leaves import gradient, length, parameters_of, value
 
-COLUMNS, MOST, NAME = 6, 16, 20  # of a table: steps shown, rows shown of each kind, width of a name
+COLUMNS, MOST = 6, 16  # of a table: steps shown, rows shown of each kind
 
 
 class History(Printed):
@@ -64,11 +66,10 @@ class History(Printed):
             return f"{self.steps} steps, none recorded"
         last = len(self.records) - 1
         shown = [self.records[k] for k in sorted({round(k * last / (COLUMNS - 1)) for k in range(COLUMNS)})]
-        lines = [row("step", [f"{r['step']}" for r in shown])]
-        lines += [row(title, [figure(r[key]) for r in shown]) for title, key in SINGLE.items() if key in shown[-1]]
+        rows: list[Any] = [[title, *(number(r[key]) for r in shown)] for title, key in SINGLE.items() if key in shown[-1]]
         for title, key in SEVERAL.items():
-            lines += block(title, [r.get(key, {}) for r in shown])
-        return "\n".join(lines)
+            rows += block(title, [r.get(key, {}) for r in shown])
+        return table(rows, ["step", *(f"{r['step']}" for r in shown)])
 
     def __repr__(self) -> str:
         return f"History({self.steps} steps{f', last loss {self.losses[-1]:.6g}' if self.losses else ''})"
@@ -78,27 +79,12 @@ SINGLE = {"loss": "loss", "learning rate": "lr", "|gradient|": "norm", "clipping
 SEVERAL = {"|gradient| of": "gradients", "|∂loss/∂state|": "states", "|Δw| / |w| of": "ratios", "spectral radius of": "radii"}
 
 
-def block(title: str, columns: list[Any]) -> list[str]:
+def block(title: str, columns: list[Any]) -> list[Any]:
     """A heading and a row for each name (of states: each time step); of many, the first and the last."""
     named = [{f"[{t}]": g for t, g in enumerate(c)} if isinstance(c, list) else c for c in columns]
     names = list(dict.fromkeys(name for column in named for name in column))
-    rows = [row("  " + name, [figure(column[name]) if name in column else "" for column in named]) for name in names]
-    if len(rows) > MOST:
-        rows = [*rows[: MOST // 2], f"  … {len(rows) - MOST} more", *rows[-MOST // 2 :]]
-    return [title, *rows] if rows else []
-
-
-def row(name: str, cells: list[str]) -> str:
-    return f"{shortened(name, NAME):{NAME}}" + "".join(f"{cell:>10}" for cell in cells)
-
-
-def figure(x: float) -> str:
-    return f"{x:.4g}" if x == 0 or 1e-3 <= abs(x) < 1e5 else f"{x:.2e}"
-
-
-def shortened(text: str, width: int) -> str:
-    """The end of a name tells more than its beginning."""
-    return text if len(text) <= width else "  …" + text[len(text) - width + 3 :]
+    rows = [(f"  {name}", *(number(column[name]) if name in column else "" for column in named)) for name in names]
+    return [title, *folded(rows, most=MOST)] if rows else []
 
 
 def gradient_table(model: Any) -> str:
@@ -106,17 +92,16 @@ def gradient_table(model: Any) -> str:
 
     model  one with parameters(), or {name: leaf}
     """
-    lines = [f"{'parameter':26}{'shape':>14}{'|w|':>10}{'|g|':>10}{'|g|/|w|':>10}{'log10|g|':>10}"]
+    rows = []
     for name, leaf in parameters_of(model).items():
         w, g = length([value(leaf)]), gradient(leaf)
         shape = "×".join(map(str, np.shape(value(leaf)))) or "1"
-        numbers = [figure(w), *(["none", "", ""] if g is None else relative(length([g]), w))]
-        lines.append(f"{shortened(name, 26).lstrip():26}{shape:>14}" + "".join(f"{number:>10}" for number in numbers))
-    return "\n".join(line.rstrip() for line in lines)
+        rows.append((name, shape, number(w), *(["none", "", ""] if g is None else relative(length([g]), w))))
+    return table(rows, ("parameter", "shape", "|w|", "|g|", "|g|/|w|", "log10|g|"))
 
 
 def relative(g: float, w: float) -> list[str]:
-    return [figure(g), figure(g / w) if w else "", f"{math.log10(g):.2f}" if g else "-inf"]
+    return [number(g), number(g / w) if w else "", f"{math.log10(g):.2f}" if g else "-inf"]
 
 
 def measured(parameters: dict[str, Any], before: dict[str, Any], gradients: dict[str, Any]) -> dict[str, Any]:

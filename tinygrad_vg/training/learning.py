@@ -22,6 +22,7 @@ from ..nn.losses import cross_entropy, mse
 from ..nn.mlp import MLP
 from ..nn.recurrent import RNNCell, unroll
 from ..nn.reservoir import Reservoir
+from ..text.tables import records
 from .clipping import clip_norm
 from .datasets import alphabet, characters, digits, minibatches, unigram_entropy
 from .loop import fit
@@ -185,12 +186,5 @@ def narma(units: int = 100, radius: float = 0.9, seeds: int = 8, steps: int = 20
 
 def table(rows: list[Row]) -> list[Row]:
     """Print the rows below their names, and return them."""
-    cells = [list(rows[0]), *([shown(x) for x in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    for line in cells:
-        print("  ".join(f"{cell:>{width}}" if k else f"{cell:{width}}" for k, (cell, width) in enumerate(zip(line, widths))).rstrip())
+    print(records(rows))
     return rows
-
-
-def shown(x: Any) -> str:
-    return " ".join(map(shown, x)) if isinstance(x, list) else "-" if x is None else f"{x:.3g}" if isinstance(x, float) else str(x)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import Node
+from ..autodiff.core import Node, describe, set_grad
+from ..nn.weights import entries
 
 Parameters = Mapping[str, Any]  # {name: leaf}
 
@@ -38,22 +40,11 @@ def gradient(leaf: Any) -> Any:
     return None if all(g is None for g in gs) else np.array([g or 0.0 for g in gs]).reshape(leaf.shape)
 
 
-def assign(leaf: Any, w: Any) -> None:
-    """Give the leaf a new value of its shape."""
-    if isinstance(leaf, Node):
-        leaf.data = w
-    else:
-        for x, number in zip(leaf.flat, np.ravel(w)):
-            x.data = number
-
-
-def assign_gradient(leaf: Any, g: Any) -> None:
-    """Give the leaf another gradient of its shape, or None."""
-    if isinstance(leaf, Node):
-        leaf.grad = g
-    else:
-        for x, number in zip(leaf.flat, [None] * leaf.size if g is None else np.ravel(g)):
-            x.grad = number
+def assign_gradients(parameters: Parameters, gradients: Parameters) -> None:
+    """Give parameters other gradients of their shapes, or None: all of them at once, Ctrl-C cannot fall inside."""
+    new = {x: part for name, g in gradients.items() for x, part in entries(parameters[name], g)}
+    new = {x: None if g is None else x.as_gradient(g, f"the gradient of {describe(x)}") for x, g in new.items()}
+    deque(map(set_grad, new.keys(), new.values()), maxlen=0)
 
 
 def gradients_of(parameters: Parameters) -> dict[str, Any]:

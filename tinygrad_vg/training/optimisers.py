@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .leaves import assign, assign_gradient, gradients_of, parameters_of, value
+from ..nn.weights import assign
+from .leaves import assign_gradients, gradients_of, parameters_of, value
 from .schedules import Schedule
 
 
@@ -23,7 +24,8 @@ class Optimiser:
     t      steps taken so far
     rate   the learning rate of the next step
 
-    A rule of your own is a subclass with two lines: the names it remembers, and `update`.
+    A rule of your own is a subclass with two lines: the names it remembers, and `update`. That returns the new w and sets s.v to new
+    arrays; the old ones are read-only, for until all parameters are done nothing has changed.
     """
 
     remembers: tuple[str, ...] = ()
@@ -49,14 +51,18 @@ class Optimiser:
         return float(self.lr(self.t) if callable(self.lr) else self.lr)
 
     def step(self) -> None:
-        """Update every parameter that has a gradient; RuntimeError if none of them has one."""
+        """Update every parameter that has a gradient; RuntimeError if none of them has one.
+
+        All is computed first, then put in place at once: an exception or Ctrl-C leaves everything as before the step, or as after it.
+        """
         lr, gradients = self.rate, gradients_of(self.parameters)
         if self.parameters and not gradients:
             raise RuntimeError(f"no gradient to follow: {', '.join(self.parameters)} have none; call loss.backward() before step()")
+        memory, new = self.memory | {name: remembered(self.memory[name]) for name in gradients}, {}
         for name, g in gradients.items():
-            self.memory[name].t += 1
-            assign(leaf := self.parameters[name], self.update(value(leaf), g, self.memory[name], lr))
-        self.t += 1
+            memory[name].t += 1
+            new[name] = self.update(value(self.parameters[name]), g, memory[name], lr)
+        assign(self.parameters, new, [(self, "memory", memory), (self, "t", self.t + 1)])
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
         """The new value of one parameter."""
@@ -64,8 +70,7 @@ class Optimiser:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
-        for leaf in self.parameters.values():
-            assign_gradient(leaf, None)
+        assign_gradients(self.parameters, dict.fromkeys(self.parameters))
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """All that the next step depends on but the parameters and lr, as arrays: t, and for each parameter W.t, W.v, …"""
@@ -74,13 +79,16 @@ class Optimiser:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what state_dict() gave; ValueError, and nothing changed, unless all names, shapes and dtypes fit."""
+        assign({}, {}, self.new_state(state))
+
+    def new_state(self, state: Mapping[str, Any]) -> list[tuple[Any, str, Any]]:
+        """What of this optimiser changes, once all of `state` has been found to fit."""
         state = {key: np.asarray(x) for key, x in state.items()}
         check_fits(state, self.state_dict(), type(self).__name__)
-        self.t = int(state["t"])
-        for name, s in self.memory.items():
-            for slot in vars(s):
-                x = state[f"{name}.{slot}"]
-                setattr(s, slot, int(x) if slot == "t" else x.copy())
+        memory = {name: SimpleNamespace(**{slot: state[f"{name}.{slot}"].copy() for slot in vars(s)}) for name, s in self.memory.items()}
+        for s in memory.values():
+            s.t = int(s.t)
+        return [(self, "memory", memory), (self, "t", int(state["t"]))]
 
 
 class SGD(Optimiser):
@@ -172,6 +180,15 @@ class AdamW(Adam):
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
         return self.moved(w * (1 - lr * self.weight_decay), g, s, lr)
+
+
+def remembered(s: SimpleNamespace) -> SimpleNamespace:
+    """The memory of a parameter for a rule to write into; its arrays are shared, so they are read-only."""
+    slots = {slot: x.view() if isinstance(x, np.ndarray) else x for slot, x in vars(s).items()}
+    for x in slots.values():
+        if isinstance(x, np.ndarray):
+            x.setflags(write=False)
+    return SimpleNamespace(**slots)
 
 
 def check_fits(given: Mapping[str, Any], expected: Mapping[str, Any], owner: str) -> None:

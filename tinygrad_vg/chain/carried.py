@@ -1,0 +1,183 @@
+"""How do the gradients of many losses walk back at once?  From state to state, with a row for each loss.
+
+    G_a = D_a + Σ_b G_b J_ba        a matrix (losses, numbers of a) at each state, its rows ∂L_t/∂a
+
+D_a is what arrives at a without passing another state: one sweep for each loss, which ends at the first states it meets. J_ba is
+∂b/∂a with all other states held fixed: a few sweeps over the nodes between two states, whatever the number of losses. It is exact
+in any graph, as every path is cut where it passes a state. Each row has an exponent of its own, so none under- or overflows.
+
+    a, b  nodes of states, b younger      G  gradients, (rows, n)      E  exponents: the gradient is G · 2^E      J  Jacobian
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.calculus import dependents
+from ..autodiff.core import Node, describe, sweep
+from ..autodiff.guards import check_all_unchanged, check_walk
+from .stations import Group, named
+
+LOWEST = -(10**8)  # the exponent of a row of zeros: below that of any other
+
+
+class Pile:
+    """What has arrived at a node: a row G · 2^E for each loss, and whether any path led here from it."""
+
+    def __init__(self, losses: int, size: int):
+        self.G, self.E = np.zeros((losses, size)), np.full(losses, LOWEST)
+        self.hit = np.zeros(losses, dtype=bool)
+
+    def add(self, rows: Any, G: np.ndarray, E: Any) -> None:
+        """Add G · 2^E to these rows, which are not named twice."""
+        G, E = even(G, E)
+        top = np.maximum(self.E[rows], E)
+        self.G[rows] = np.ldexp(self.G[rows], (self.E[rows] - top)[:, None]) + np.ldexp(G, (E - top)[:, None])
+        self.E[rows], self.hit[rows] = top, True
+
+
+class Piece:
+    """The graph from a node back to the first states before it, at which every path ends: .ends."""
+
+    def __init__(self, node: Node, states: set[Node], useful: set[Node]):
+        self.node, ops, ends, stack = node, {node}, set[Node](), [node]
+        while stack:
+            for parent in stack.pop().variables:
+                if parent in states:
+                    ends.add(parent)
+                elif parent in useful and parent not in ops:
+                    ops.add(parent)
+                    stack.append(parent)
+        self.ops, self.ends, self.inside = sorted(ops, key=attrgetter("birth")), ends, ops | ends
+
+    def pull(self, g: Any) -> dict[Node, np.ndarray]:
+        """The gradient g at the node pulled back to the ends; each flat."""
+        gradients = {self.node: g}
+        sweep(self.ops, gradients, keep=(), inside=self.inside)
+        return {end: np.ravel(end.finalise(gradients[end])) for end in self.ends if end in gradients}
+
+    def carry(self, G: np.ndarray) -> dict[Node, np.ndarray]:
+        """Many rows at once: G J, with the dense Jacobian, if that takes fewer sweeps. In it inf would meet zeros: then row by row."""
+        if len(G) > self.node.size and np.all(np.isfinite(G)):
+            J = self.pull_rows(np.eye(self.node.size))
+            if all(np.all(np.isfinite(part)) for part in J.values()):
+                return {end: G @ part for end, part in J.items()}
+        return self.pull_rows(G)
+
+    def pull_rows(self, G: np.ndarray) -> dict[Node, np.ndarray]:
+        pulled = [self.pull(row.reshape(self.node.shape)) for row in G]
+        return {end: np.array([part[end] for part in pulled]) for end in (pulled[0] if pulled else ())}
+
+
+def carried(losses: list[Any], groups: list[Group]) -> tuple[np.ndarray, np.ndarray]:
+    """(norms, exponents), each (losses, groups): |∂L_t/∂h_s| = norm · 2^exponent, the members of a group held fixed beside each other.
+
+    ValueError if another state lies between members of a group; RuntimeError if a leaf changed since, or under no_grad().
+    """
+    order, states = all_histories(losses), {node for group in groups for node in group}
+    for loss in losses:
+        check_walk(loss, [])
+    check_all_unchanged(order)
+    useful = dependents(order, states)
+    pieces = {node: Piece(node, states, useful) for node in order if node in states}
+    for group in groups:
+        check_apart(group, pieces)
+    return walked_back(from_losses(losses, states, useful), pieces, groups, len(losses))
+
+
+def all_histories(outputs: Iterable[Node]) -> list[Node]:
+    """Every node that any of the outputs was computed from, these included, oldest first."""
+    found = set(outputs)
+    stack = list(found)
+    while stack:
+        new = set(stack.pop().variables) - found
+        found |= new
+        stack += new
+    return sorted(found, key=attrgetter("birth"))
+
+
+def check_apart(group: Group, pieces: dict[Node, Piece]) -> None:
+    """ValueError if a path from one member of a group to another passes a state outside the group."""
+    members, oldest = set(group), min(node.birth for node in group)
+    stack = [end for node in group if node in pieces for end in pieces[node].ends - members]
+    seen = set(stack)
+    while stack:
+        between = stack.pop()
+        if inside := pieces[between].ends & members:
+            way = f"it uses {named(tuple(inside))}, so they cannot be held fixed beside each other; give them as two states"
+            raise ValueError(f"{describe(between)} lies between members of the state {named(group)}: {way}")
+        new = {end for end in pieces[between].ends - seen if end.birth > oldest}
+        seen |= new
+        stack += new
+
+
+def from_losses(losses: list[Any], states: set[Node], useful: set[Node]) -> dict[Node, dict[frozenset, Pile]]:
+    """What arrives from each loss at the first states it meets: {state: {no group: Pile}}. One sweep for each loss."""
+    found: dict[Node, list[tuple[int, np.ndarray]]] = defaultdict(list)
+    for t, loss in enumerate(losses):
+        seed = loss.start(None)
+        parts = {loss: np.ravel(seed)} if loss in states else Piece(loss, states, useful).pull(seed)
+        for node, g in parts.items():
+            found[node].append((t, g))
+    piles = {node: Pile(len(losses), node.size) for node in found}
+    for node, rows in found.items():
+        piles[node].add([t for t, _ in rows], np.array([g for _, g in rows], dtype=float), np.zeros(len(rows), dtype=int))
+    return {node: {frozenset(): pile} for node, pile in piles.items()}
+
+
+def walked_back(waiting: dict[Node, dict[frozenset, Pile]], pieces: dict[Node, Piece], groups: list[Group], n: int) -> Any:
+    """From the youngest state to the oldest: note what arrived there, then hand it on to those before.
+
+    What comes from another member of the same group waits apart: it counts on the way back, not in the length at that group.
+    """
+    belongs = memberships(groups)
+    norms, exponents = np.zeros((n, len(groups))), np.full((n, len(groups)), LOWEST)
+    for a in reversed(pieces):
+        if piles := waiting.pop(a, None):
+            for s in belongs[a]:
+                fixed = summed([pile for shared, pile in piles.items() if s not in shared], n, a.size)
+                norms[:, s], exponents[:, s] = longer(norms[:, s], exponents[:, s], fixed)
+            total = summed(list(piles.values()), n, a.size)
+            rows = np.flatnonzero(total.hit)
+            for b, G in pieces[a].carry(total.G[rows]).items() if pieces[a].ends else ():
+                pile = waiting.setdefault(b, {}).setdefault(belongs[a] & belongs[b], Pile(n, b.size))
+                pile.add(rows, G, total.E[rows])
+    return norms, exponents
+
+
+def memberships(groups: list[Group]) -> dict[Node, frozenset[int]]:
+    """The numbers of the groups that each node belongs to."""
+    found: dict[Node, set[int]] = defaultdict(set)
+    for s, group in enumerate(groups):
+        for node in group:
+            found[node].add(s)
+    return {node: frozenset(numbers) for node, numbers in found.items()}
+
+
+def summed(piles: list[Pile], losses: int, size: int) -> Pile:
+    """The sum of what waits in several piles."""
+    if len(piles) == 1:
+        return piles[0]
+    total = Pile(losses, size)
+    for pile in piles:
+        total.add(rows := np.flatnonzero(pile.hit), pile.G[rows], pile.E[rows])
+    return total
+
+
+def even(G: np.ndarray, E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same rows, each scaled by a power of two so that its largest entry is about 1; rows with nan or inf stay as they are."""
+    largest = np.max(np.abs(G), axis=1, initial=0.0)
+    shift = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
+    return np.ldexp(G, -shift[:, None]), np.where(largest == 0, LOWEST, E + shift)
+
+
+def longer(norm: np.ndarray, E: np.ndarray, pile: Pile) -> tuple[np.ndarray, np.ndarray]:
+    """√(a² + b²) of the lengths so far, norm · 2^E, and those of the rows of a pile."""
+    G, F = even(pile.G, pile.E)
+    top = np.maximum(E, F)
+    return np.hypot(np.ldexp(norm, E - top), np.ldexp(np.sqrt(np.sum(G * G, axis=1)), F - top)), top

@@ -1,0 +1,231 @@
+"""How is a long product of matrices kept without under- or overflow?  In two forms, each right where the other may not be.
+
+    M = J_1ᵀ J_2ᵀ … J_nᵀ = Q · diag(exp d) · U · Vᵀ      one link more:  Jᵀ Q = Q' R,  then diag(exp d') U' = R diag(exp d) U
+
+LogProduct keeps logarithms d of the sizes and rows of U of length 1: it follows small singular values as well as large ones, and is
+exact for links changed in their last digits. PlainProduct multiplies out and rescales: only its largest singular value is good.
+A Jordan-like W hands on from unit to unit, one way only: what makes its powers small are its exact zeros. QR fills them
+with roundings, ways back that W has not, and after hundreds of links even its largest singular value is theirs. In the plain
+product a zero stays a zero.
+
+Which digits are known? CheckedProduct takes each form a second time with links changed at random, and tells where the two
+agree: QR's links by 16 roundings of their size, the plain product's entry by entry, so that a zero stays a zero.
+
+    J  Jacobian of a link      Q  orthonormal      R  upper triangular      W  matrix
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+RANGE = 600.0  # nats that fit into the exponent of a float, with room to multiply
+TURN = 9.0  # nats: four of sixteen digits
+LAST_DIGITS, KNOWN, CERTAIN = 2.0**-48, 0.01, 1e-9  # how far links are changed; nats by which the logarithms may then differ
+LEAST = 1e-290  # of an entry beside the largest, whose square and product with a link are still floats
+
+
+class LogProduct:
+    """A product of matrices, M = Q · diag(exp d) · U · Vᵀ, built up from the right by pull(J): M becomes Jᵀ M.
+
+    Q (n, r) orthonormal      d (r,) logarithms, nats      U (r, k) rows of length 1      V (m, k) the frame it starts from
+    stretched (r,)  Σ ln |R_ii| over the factors so far
+    """
+
+    def __init__(self, frame: np.ndarray):
+        self.V = self.Q = frame
+        k = frame.shape[1]
+        self.U, self.d, self.stretched, self.allowed = np.eye(k), np.zeros(k), np.zeros(k), np.full(k, TURN)
+
+    def pull(self, J: np.ndarray) -> None:
+        """Multiply by Jᵀ from the left. J is (n_out, n_in)."""
+        A = J.T @ self.Q
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if np.any(self.d - self.stretched > self.allowed):
+                self.reorder()
+                A = J.T @ self.Q
+            self.Q, R = np.linalg.qr(A)
+            self.stretched = self.stretched[: len(R)] + np.log(np.abs(np.diagonal(R)))
+            logs = np.log(np.abs(R)) + self.d
+            top = np.max(logs, axis=1)
+            top = np.where(np.isfinite(top), top, 0.0)
+            rows = (np.sign(R) * np.exp(logs - top[:, None])) @ self.U
+            size = np.linalg.norm(rows, axis=1)
+            self.d, self.U = top + np.log(size), rows / np.where(size > 0, size, 1.0)[:, None]
+            self.allowed = self.allowed[: len(R)]
+
+    def reorder(self) -> None:
+        """Take the directions in another order, the fastest first: M = (Q Q') · R' · (V P)ᵀ with Q' R' = diag(exp d) U P, P a permutation.
+
+        Q' turns those that are within RANGE nats of the fastest; beside it the others are 0.
+
+        If a slow one comes before a fast one and R has it grow by the other's share alone, rows of U become alike, and the
+        slow one is lost in rounding. So d, the size of the rows, may run ahead of the diagonal of R by TURN nats before this.
+        """
+        order = np.argsort(-self.d, kind="stable")
+        self.Q, self.d, self.U, self.stretched = self.Q[:, order], self.d[order], self.U[order], self.stretched[order]
+        fast = self.d >= self.d[0] - RANGE  # the others, and those that are exactly 0, stay as they are
+        m = int(np.sum(fast)) if math.isfinite(self.d[0]) else 0
+        if m:
+            matrix, top = self.scaled()
+            columns = np.argsort(-np.linalg.norm(matrix, axis=0), kind="stable")
+            turn, R = np.linalg.qr(matrix[:m, columns])
+            peak = np.max(np.abs(R), axis=1, keepdims=True)
+            R = R / np.where(peak > 0, peak, 1.0)  # its rows may be so small that their squares are 0
+            size = np.linalg.norm(R, axis=1)
+            self.Q, self.V, self.U = np.hstack([self.Q[:, :m] @ turn, self.Q[:, m:]]), self.V[:, columns], self.U[:, columns]
+            self.U[:m] = R / np.where(size > 0, size, 1.0)[:, None]
+            self.d[:m], self.stretched[:m] = (top + np.log(peak[:, 0]) + np.log(x) for x in (size, np.abs(np.diagonal(R))))
+        ahead = self.d - self.stretched
+        self.allowed = np.where(np.isfinite(ahead), ahead + TURN, np.inf)
+
+    def log_singular_values(self) -> np.ndarray:
+        """ln singular values of M (r,), largest first, small ones included: those of links changed in their last digits.
+
+        Digits are lost only if a direction was once the fastest by many nats and then fell behind: 1e-16 · e^(lead) of them.
+        """
+        order = np.argsort(-self.d)
+        logs, n = np.full(len(order), -np.inf), int(np.sum(np.isfinite(self.d)))
+        d, U = self.d[order][:n], self.U[order][:n]
+        for _ in range(2 if n and d[0] - d[-1] > RANGE else 0):
+            U = turned(turned(U, d).T, d).T  # two steps of the QR iteration for singular values: U nears a diagonal
+        L = np.asarray(np.linalg.qr(U.T, mode="r")).T
+        with np.errstate(divide="ignore"):
+            for a, b in blocks(d):
+                graded = np.exp(d[a:b] - d[a])[:, None] * L[a:b, a:b]
+                logs[a:b] = d[a] + np.log(np.linalg.svd(graded, compute_uv=False))
+        return -np.sort(-logs)
+
+    def scaled(self) -> tuple[np.ndarray, float]:
+        """diag(exp d) U without its scale, (r, k), and the logarithm of that scale; what is far smaller than the rest becomes 0."""
+        top = float(np.max(self.d, initial=-math.inf))
+        return (np.exp(self.d - top)[:, None] * self.U, top) if math.isfinite(top) else (0.0 * self.U, 0.0)
+
+    def angle(self, seed: np.ndarray) -> float:
+        """Degrees, 0 to 90, between M · seed and the direction M stretches most; nan if M · seed is 0."""
+        return angle_between(self.scaled()[0], self.V.T @ seed)
+
+    def log_gain(self, seed: np.ndarray) -> float:
+        """ln |M · seed| / |seed|."""
+        matrix, log = self.scaled()
+        with np.errstate(divide="ignore"):
+            return float(np.log(np.linalg.norm(matrix @ (self.V.T @ seed)) / np.linalg.norm(seed)) + log)
+
+    def log_radius(self) -> float:
+        """ln of the largest |eigenvalue| of M. ValueError unless M is square."""
+        if self.Q.shape[0] != self.V.shape[0]:
+            raise ValueError(f"a product of shape {self.Q.shape[0]} × {self.V.shape[0]} is not square, so it has no eigenvalues")
+        matrix, log = self.scaled()
+        rho = radius(matrix @ (self.V.T @ self.Q))
+        return math.log(rho) + log if rho else -math.inf
+
+
+class PlainProduct:
+    """The same product multiplied out, M = P · 2^exponent, with the largest |entry| of P about 1.
+
+    whole   no entry has become so small that it was lost, or will be, beside the largest
+    """
+
+    def __init__(self, m: int):
+        self.P, self.exponent, self.whole = np.eye(m), 0, True
+
+    def pull(self, J: np.ndarray) -> None:
+        """Multiply by Jᵀ from the left."""
+        made: Any = self.whole and (J != 0).T.astype(float) @ (self.P != 0) > 0  # the entries that no zero of J or P forbids
+        P = J.T @ self.P
+        shift = math.frexp(float(np.max(np.abs(P), initial=0.0)))[1]
+        self.P, self.exponent = np.ldexp(P, -shift), self.exponent + shift
+        self.whole = self.whole and not np.any(np.abs(self.P[made]) < LEAST)
+
+    def log_largest(self) -> float:
+        """ln of the largest singular value."""
+        top = float(np.linalg.norm(self.P, 2))
+        return math.log(top) + self.exponent * math.log(2) if top else -math.inf
+
+
+class CheckedProduct:
+    """Both forms, and each a second time with its links changed in their last digits.
+
+    form   the LogProduct, to be asked for anything        largest_known  whether the plain product's largest singular value is certain
+    rank   at most so many directions are left: in every link so many rows and columns are not all zero
+    """
+
+    def __init__(self, frame: np.ndarray):
+        self.form, self.changed_form = LogProduct(frame), LogProduct(frame)
+        self.plain, self.changed_plain = PlainProduct(len(frame)), PlainProduct(len(frame))
+        self.rng, self.largest_known, self.rank = np.random.default_rng(0), True, frame.shape[1]
+
+    def pull(self, J: np.ndarray, size: float) -> None:
+        """Multiply by Jᵀ from the left; size: the largest singular value of J. What is dead, a row or column of zeros, stays dead."""
+        noise = LAST_DIGITS * self.rng.uniform(-1.0, 1.0, J.shape)
+        rows, columns = np.any(J, axis=1), np.any(J, axis=0)
+        self.rank = min(self.rank, np.count_nonzero(rows), np.count_nonzero(columns))
+        self.form.pull(J)
+        self.changed_form.pull(J + size * noise * np.outer(rows, columns))
+        self.plain.pull(J)
+        self.changed_plain.pull(J + J * noise)
+
+    def log_singular_values(self) -> tuple[np.ndarray, np.ndarray]:
+        """(logarithms, known): ln singular values of M, largest first, and for each whether it is known to 0.01."""
+        logs, changed = self.form.log_singular_values(), self.changed_form.log_singular_values()
+        known = agree(logs, changed, KNOWN)
+        top, again = self.plain.log_largest(), self.changed_plain.log_largest()
+        self.largest_known = self.plain.whole and bool(agree(top, again, CERTAIN))
+        if self.largest_known:
+            known, logs = known & (logs <= top + KNOWN), np.minimum(logs, top)
+            logs[:1], known[:1] = top, True
+        logs[self.rank :], known[self.rank :] = -math.inf, True
+        return logs, known
+
+    def exponents(self, links: int) -> tuple[np.ndarray, np.ndarray]:
+        """(exponents, known): Σ ln |R_ii| / links, largest first, and for each whether it is known to 0.01."""
+        exponents, changed = (-np.sort(-form.stretched) / max(links, 1) for form in (self.form, self.changed_form))
+        return exponents, agree(exponents, changed, KNOWN)
+
+    def angle(self, seed: np.ndarray) -> float:
+        """Degrees, 0 to 90, between M · seed and the direction M stretches most; nan if M · seed is 0."""
+        return angle_between(self.plain.P, seed) if self.largest_known else self.form.angle(seed)
+
+    def log_radius(self) -> float:
+        """ln of the largest |eigenvalue| of M. ValueError unless M is square."""
+        log, rho = self.form.log_radius(), radius(self.plain.P) if self.largest_known else 0.0
+        return math.log(rho) + self.plain.exponent * math.log(2) if rho else log
+
+
+def agree(a: Any, b: Any, tolerance: float) -> Any:
+    """Whether logarithms are equal, or differ by no more than that."""
+    with np.errstate(invalid="ignore"):
+        return (np.asarray(a) == b) | (np.abs(np.subtract(a, b)) <= tolerance)
+
+
+def angle_between(matrix: np.ndarray, seed: np.ndarray) -> float:
+    """Degrees, 0 to 90, between matrix @ seed and the direction that the matrix stretches most; nan if it makes 0 of the seed."""
+    moved, top = matrix @ seed, np.linalg.svd(matrix)[0][:, 0]
+    along = float(moved @ top)
+    return math.degrees(math.atan2(np.linalg.norm(moved - along * top), abs(along))) if np.any(moved) else math.nan
+
+
+def turned(U: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """One half-step: diag(exp d) U = diag(exp d) L Qᵀ, and of that K = diag(exp d) L diag(exp −d), (r, r), lower triangular."""
+    L = np.asarray(np.linalg.qr(U.T, mode="r")).T
+    return np.tril(L * np.exp(np.minimum(d[:, None] - d[None, :], 0.0)))
+
+
+def blocks(d: np.ndarray) -> list[tuple[int, int]]:
+    """Cut a falling sequence of logarithms, at its widest gaps, into stretches whose range fits into a float."""
+    done, todo = [], [(0, len(d))] if len(d) else []
+    while todo:
+        a, b = todo.pop()
+        if d[a] - d[b - 1] <= RANGE:
+            done.append((a, b))
+        else:
+            cut = a + 1 + int(np.argmax(d[a : b - 1] - d[a + 1 : b]))
+            todo += [(a, cut), (cut, b)]
+    return done
+
+
+def radius(J: np.ndarray) -> float:
+    """ρ(J), the largest |eigenvalue|."""
+    return float(np.max(np.abs(np.linalg.eigvals(J)), initial=0.0))

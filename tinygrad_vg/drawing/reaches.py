@@ -1,0 +1,108 @@
+"""How is a Reach drawn?  As a map, the loss at t by the state at s, a colour for each power of ten; or as a curve by lag.
+
+The colours are those of the drawings, on one fixed scale, so that maps of several nets can be compared: white is 1, blue ends at
+10^−6 and red at 10^6. What lies after the loss's own step, and is exactly 0, is left blank: nothing comes from there.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..chain.reach import Reach
+from .axes import as_text, decades, line, mark, name_at, whole_numbers, words
+from .colours import FALL, GREY, SPECIAL, ZERO, colour
+
+DECADES = 6  # powers of ten from the middle of the scale to either end
+SHADES = [colour(k + 0.5, DECADES) for k in range(-DECADES, DECADES)]
+ODD = {"exact zero": ZERO, "overflow": "inf", "nan": "nan"}  # in the legend, and in SPECIAL
+MEANING = "log10 |∂L[t]/∂h[s]|"
+
+
+def codes_of(reach: Reach) -> Any:
+    """The number of the colour of each pair, in SHADES and then ODD; masked where it is left blank."""
+    logs = decades(reach.log_matrix)
+    steps = np.floor(np.clip(np.nan_to_num(logs), -DECADES, DECADES - 0.5)).astype(int) + DECADES
+    codes = np.select([np.isneginf(logs), np.isposinf(logs), np.isnan(logs)], [len(SHADES), len(SHADES) + 1, len(SHADES) + 2], steps)
+    return np.ma.masked_array(codes, (reach.lags < 0) & np.isneginf(logs))
+
+
+def image(ax: Any, reach: Reach, title: str) -> None:
+    """The map itself, and a legend of what has no logarithm, if there is any."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    codes, shades = codes_of(reach), SHADES + [SPECIAL[key] for key in ODD.values()]
+    ax.imshow(codes, cmap=ListedColormap(shades), vmin=-0.5, vmax=len(shades) - 0.5, aspect="auto", interpolation="nearest")
+    found = set(codes.compressed().tolist())
+    odd = [(name, SPECIAL[key]) for k, (name, key) in enumerate(ODD.items(), len(SHADES)) if k in found]
+    text = ax.xaxis.label.get_color()
+    if odd:
+        handles = [Patch(facecolor=shade, edgecolor=GREY, label=name) for name, shade in odd]
+        ax.legend(handles=handles, loc="upper right", frameon=False, labelcolor=text, fontsize=9)
+    ax.set_title(title, loc="left", fontsize=11, color=text)
+    ax.set_xlabel("state at s")
+    ax.set_ylabel("loss at t")
+    whole_numbers(ax.xaxis)
+    whole_numbers(ax.yaxis)
+    ax.yaxis.set_major_formatter(partial(name_at, [str(t) for t in reach.lags[:, 0]]))
+
+
+def scale(axes: list[Any], reaches: list[Reach]) -> None:
+    """One bar for all: the fixed scale, cut to the powers of ten that are there."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    codes = np.concatenate([codes_of(reach).compressed() for reach in reaches])
+    steps, text = codes[codes < len(SHADES)] - DECADES, axes[0].xaxis.label.get_color()
+    low, high = int(np.min(steps, initial=0)), int(np.max(steps, initial=-1)) + 1
+    norm = BoundaryNorm(np.arange(-DECADES, DECADES + 1), len(SHADES))
+    bar = axes[0].figure.colorbar(ScalarMappable(norm, ListedColormap(SHADES)), ax=axes, ticks=range(low, high + 1))
+    bar.ax.set_ylim(low, high)
+    bar.set_label(MEANING, color=text)
+    bar.ax.tick_params(colors=text, which="both", length=0)
+    bar.outline.set_edgecolor(text)
+
+
+def reach_map(ax: Any, reach: Reach) -> None:
+    """The loss at t by the state at s."""
+    image(ax, reach, "What of the loss at t reaches the state at s")
+    scale([ax], [reach])
+
+
+def reach_maps(ax: Any, reaches: dict[Any, Reach]) -> None:
+    """One map beside the other in the place of ax, and one scale for all."""
+    figure, place = ax.figure, ax.get_subplotspec()
+    if place is None:
+        raise ValueError("several maps need axes of a grid, as fig.subplots() makes them; or leave out ax")
+    ax.set_axis_off()
+    panels = [figure.add_subplot(part, facecolor="none") for part in place.subgridspec(1, len(reaches))]
+    for panel, (name, reach) in zip(panels, reaches.items()):
+        like(panel, ax)
+        image(panel, reach, as_text(str(name)))
+    for panel in panels[1:]:
+        panel.set_ylabel("")
+    scale(panels, list(reaches.values()))
+
+
+def like(panel: Any, ax: Any) -> None:
+    """The colour of ax for frame, ticks and words."""
+    text = ax.xaxis.label.get_color()
+    panel.tick_params(which="both", colors=text)
+    panel.spines[:].set_color(text)
+    for label in (panel.xaxis.label, panel.yaxis.label):
+        label.set_color(text)
+
+
+def reach_curve(ax: Any, reach: Reach) -> None:
+    """By lag: the mean over all pairs, and the geometric mean of those that are not 0."""
+    rows = reach.by_lag()
+    x = np.array([row.lag for row in rows])
+    for key, label, shade in (("log_mean", "mean", FALL), ("log_typical", "typical", GREY)):
+        y = decades([getattr(row, key) for row in rows])
+        line(ax, x, y, label, color=shade, marker="o" if len(x) <= 60 else "", markersize=3)
+        mark(ax, x, y)
+    whole_numbers(ax.xaxis)
+    words(ax, "What of a loss reaches the state so many steps before", "lag: steps back", "log10 |∂L/∂h|")
