@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import nn
-from .autodiff import arrays, guards, protocols
+from .autodiff import arrays, protocols
 from .autodiff.core import Node
 from .autodiff.scalar import Scalar
 from .autodiff.tensor import Tensor
@@ -187,7 +187,6 @@ def attach(package: dict[str, Any]) -> None:
     vars(nn)["__getattr__"] = missing_from_nn
     protocols.ADVICE.update(NUMPY)
     arrays.HINTS.update(KINDS)
-    guards.PASSED_OVER.append(__name__)
 
 
 class NotHere:

@@ -90,7 +90,7 @@ def of_one_operand(op: str) -> list:
         (lambda A: f(A, axis=0),                             TypeError,    f"{op}() got an unexpected keyword argument 'axis'"),
         (lambda A: f(A, A, A),                               TypeError,    f"{op}() takes "),
         (lambda: f(),                                        TypeError,    f"{op}() missing 1 required positional argument: 'a'"),
-        (lambda: watched(lambda: f(Tensor([np.nan], "x"))),  FloatingPointError, f"{op} made [nan] of x = [nan]"),
+        (lambda: watched(lambda: f(Tensor([np.nan], "x"))),  FloatingPointError, f"{op} made nan at [0] of x = nan"),
     ]
 
 

@@ -20,6 +20,8 @@ from operator import attrgetter
 from threading import RLock
 from typing import Any
 
+from ..text.formulas import derivative
+
 new = object.__new__
 by_birth = attrgetter("birth")
 births = count(1)  # of nodes, and of changes to leaves, so that the two can be compared; never printed
@@ -155,9 +157,8 @@ class Edge:
 
     @property
     def formula_here(self) -> str:
-        """The same in this graph's names: `1 - h[3] * h[3]`."""
-        names = [f"{p:.4g}" if isinstance(p, (int, float)) else getattr(p, "name", None) for p in self.child._parents]
-        return self.child.rule.formula(self.index, [name and str(name) for name in names], str(self.child.name or "y"))
+        """The same in this graph's names, worked out: `1 - h[3] * h[3]`, `3 * x ** 2`."""
+        return derivative(self)
 
     def __repr__(self) -> str:
         return f"Edge({describe(self.child)} -> {describe(self.parent)}: {self.formula})"

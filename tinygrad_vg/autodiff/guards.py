@@ -3,8 +3,6 @@
 no_grad() records nothing, detect_anomaly() stops at the first nan or inf; and no walk back begins if a used leaf was given new data.
 """
 
-import linecache
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..text.numbers import brief
+from ..text.source import calling_line
 from .core import Edge, Node, births, describe, guard, plain, set_changed, set_value
 
 latest_change = [0]  # when a leaf was last given new data, on the clock of births
-PASSED_OVER = [str(__package__), "numpy"]  # a line of these modules is not the user's; hints.attach() adds its own
 
 
 class Guard:
@@ -34,18 +33,17 @@ class Guard:
             node.rule, node._parents = Unrecorded, ()
         if self.watching:
             self.lines[node.birth] = calling_line()
-            if not np.all(np.isfinite(node._value)):
-                parents = ", ".join(f"{describe(p)} = {brief(p)}" for p in node._parents)
-                raise FloatingPointError(f"{node.op} made {brief(node._value)} of {parents}; {self.lines[node.birth]}")
+            if not np.all(np.isfinite(node._value)) and (made := made_anew(node)):
+                raise FloatingPointError(f"{made}; {self.lines[node.birth]}")
 
     def passes(self, child: Any, g: Any, parts: Any) -> None:
         """What a child's parents receive of its gradient g was computed."""
         for i, part in enumerate(parts if self.watching else ()):
             if part is not None and not np.all(np.isfinite(plain(part := child._parents[i].finalise(part)))):
                 edge, local = Edge(child, i), child.local(i)
-                slope = f"{edge.formula} = {brief(local.d) if hasattr(local, 'd') else local.text}"
+                slope = f"{edge.formula} = {brief(plain(local.d)) if hasattr(local, 'd') else local.text}"
                 what = f"backward through {child.op}, from {describe(child)} to {describe(edge.parent)}"
-                product = f"gradient {brief(child.finalise(g))} times local derivative {slope} gave {brief(part)}"
+                product = f"gradient {brief(plain(child.finalise(g)))} times local derivative {slope} gave {brief(plain(part))}"
                 line = self.lines.get(child.birth, "the op ran outside detect_anomaly(), so its source line is not known")
                 raise FloatingPointError(f"{what}: {product}; {line}")
 
@@ -74,25 +72,25 @@ def detect_anomaly() -> Any:
     return switched(watching=True)
 
 
+def made_anew(node: Any) -> str:
+    """The first nan, or inf that no operand holds in that place, and what it was made of; '' if there is none, as at a mask's −inf."""
+    values, entrywise = [np.asarray(plain(x), float) for x in node._parents], hasattr(node.rule, "pulls")
+    new = np.isinf(node._value)
+    for x in values:
+        new = new & np.isfinite(x) if entrywise else new & np.all(np.isfinite(x))
+    if not np.any(new := new | np.isnan(node._value)):
+        return ""
+    at = tuple(int(i) for i in np.argwhere(new)[0])
+    there = [np.broadcast_to(x, np.shape(node._value))[at] if entrywise else x for x in values]
+    of = ", ".join(f"{describe(p)} = {brief(x)}" for p, x in zip(node._parents, there))
+    return f"{node.op} made {brief(node._value[at] if at else node._value)}{f' at {list(at)}' if at else ''} of {of}"
+
+
 class Unrecorded:
     """The rule of a node computed under no_grad(): it has a value and no past."""
 
     name = "no_grad"
     parts = parts_of_nodes = staticmethod(lambda node, g, inside=None: ())
-
-
-def calling_line() -> str:
-    """The innermost line outside this room and outside NumPy, as 'file.py:12: code'."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "numpy").startswith(tuple(PASSED_OVER)):
-        frame = frame.f_back
-    name, line = frame.f_code.co_filename, frame.f_lineno
-    return f"{name}:{line}: {linecache.getline(name, line).strip()}"
-
-
-def brief(x: Any) -> str:
-    """A value in at most a line."""
-    return np.array2string(np.asarray(plain(x), dtype=float), threshold=6, edgeitems=2, precision=4).replace("\n", "")
 
 
 def put_in_place(values: dict, also: Iterable = ()) -> None:
@@ -105,7 +103,8 @@ def check_unchanged(child: Node, parent: Node) -> None:
     """RuntimeError if the parent, a leaf, was given new data after the child was computed from the old."""
     if parent.changed > child.birth:
         way = f"so the derivative at {describe(child)} no longer fits the value; run the forward pass again"
-        raise RuntimeError(f"{describe(parent)} was given new data after {child.rule.name} used it, {way}")
+        carried = "; a state of an earlier pass is carried over with .detach(), of an LSTM each part"
+        raise RuntimeError(f"{describe(parent)} was given new data after {child.rule.name} used it, {way}{carried}")
 
 
 def check_all_unchanged(order: list) -> None:

@@ -1,4 +1,4 @@
-"""Can you do it yourself?  Fifteen exercises that check themselves against the engine.
+"""Can you do it yourself?
 
 Ten in matrix calculus; then an autodiff engine, step by step. Each asks for one function; an answer is graded on random
 inputs, and of the first that is wrong it is said what is wrong, and at which line. Hints and right answers wait until asked for.

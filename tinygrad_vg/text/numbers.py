@@ -58,3 +58,8 @@ def numbers(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return [numbers(part) for part in x]
     return jsonable(float(x)) if isinstance(x, (float, np.floating)) else x
+
+
+def brief(x: Any) -> str:
+    """A number or an array in at most a line, a long one shortened."""
+    return np.array2string(np.asarray(x, dtype=float), threshold=6, edgeitems=2, precision=4).replace("\n", "")

@@ -1,0 +1,221 @@
+"""How is a derivative written short?  The row of an op, with names and numbers put in, and what can be worked out worked out.
+
+    b * base(a, b) ** (b - 1)     with b = 2 and a named x     2 * x
+    y * (1 - y)                   y without a name             sigmoid(z) * (1 - sigmoid(z))
+
+Names replace letters; a number replaces a constant; what nobody named stands as its own formula, an operand only if that is
+short. `base` and `positive`, which are there for 0 ** 0, are left out. Nodes and rules are known here by their attributes only.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+SHORT = 12  # characters of the formula that may stand for an operand without a name
+Names = Callable[[Any], Any]  # what a node is called, or None
+
+
+def name_of(node: Any) -> Any:
+    return getattr(node, "name", None)
+
+
+def derivative(edge: Any, name: Names = name_of) -> str:
+    """∂child/∂parent in the names of this graph: `1 - h[3] * h[3]`, `3 * x ** 2`."""
+    child, rule, i = edge.child, edge.child.rule, edge.index
+    if not hasattr(rule, "slopes"):
+        texts = [shown(number) if (number := number_of(x)) is not None else name(x) for x in child.parents]
+        return str(rule.formula(i, [text and str(text) for text in texts], str(name(child) or "y")))
+    if rule.slopes[i] in ("1", "-1"):
+        return str(rule.slopes[i])
+    words = dict(zip(rule.operands, operands(child, name)))
+    return written(rule.slopes[i], words | {"y": named(child, name) or value(rule, words)})
+
+
+def row(edge: Any) -> str:
+    """The same in the letters of the op, y too; only numbers are put in: `3 * a ** 2`."""
+    rule, numbers = edge.child.rule, map(number_of, edge.child.parents)
+    return written(rule.slopes[edge.index], {a: ast.Constant(x) for a, x in zip(rule.operands, numbers) if x is not None})
+
+
+def operands(node: Any, name: Names) -> list[ast.expr]:
+    """What stands for each operand: a number, a name, a short formula, or the letter of the op, the same one for the same node."""
+    found: dict[int, ast.expr] = {}
+    taken = {str(name(x)) for x in node.parents}
+    for letter, x in zip(node.rule.operands, node.parents):
+        if id(x) not in found:
+            free = next((a for a in (letter, *"abcduvw") if a not in taken), letter)
+            found[id(x)] = named(x, name) or brief(x, name) or ast.Name(free)
+            taken.add(getattr(found[id(x)], "id", ""))
+    return [found[id(x)] for x in node.parents]
+
+
+def named(x: Any, name: Names) -> ast.expr | None:
+    """A number, or a name, as it stands in a formula; None for what has neither."""
+    number = number_of(x)
+    return ast.Constant(number) if number is not None else ast.Name(str(name(x))) if name(x) else None
+
+
+def brief(x: Any, name: Names, depth: int = 2) -> ast.expr | None:
+    """The formula of a node without a name, if it is short, and all in it is named."""
+    rule: Any = getattr(x, "rule", None)
+    if not depth or not hasattr(rule, "slopes"):
+        return None
+    parts = [named(parent, name) or brief(parent, name, depth - 1) for parent in x.parents]
+    if None in parts:
+        return None
+    tree = value(rule, dict(zip(rule.operands, parts)))
+    return tree if len(text_of(tree)) <= SHORT else None
+
+
+def value(rule: Any, words: dict[str, Any]) -> ast.expr:
+    """The value of a row: `a / b`, or the op's name where it takes more than one operator, `sigmoid(a)`."""
+    tree = parsed(rule.text)
+    plain = isinstance(tree, (ast.BinOp, ast.UnaryOp)) and all(isinstance(part, ast.Name) for part in operands_of(tree))
+    return Simpler(words).visit(tree if plain else ast.Call(ast.Name(rule.name), [ast.Name(a) for a in rule.operands], []))
+
+
+def operands_of(tree: ast.expr) -> list[ast.expr]:
+    return [tree.left, tree.right] if isinstance(tree, ast.BinOp) else [tree.operand] if isinstance(tree, ast.UnaryOp) else []
+
+
+def number_of(x: Any) -> float | None:
+    """x, if it is a single plain number."""
+    return float(x) if isinstance(x, (int, float)) or type(x).__module__ == "numpy" and x.shape == () and x.dtype.kind in "iuf" else None
+
+
+def written(formula: str, words: dict[str, Any]) -> str:
+    """The formula with other words in it, worked out; numbers in four digits."""
+    return text_of(Simpler(words).visit(parsed(formula)))
+
+
+def text_of(tree: ast.expr) -> str:
+    return ast.unparse(Figures().visit(tree))
+
+
+parsed = cache(lambda text: ast.parse(text.strip(), mode="eval").body)  # never changed, see Rewriting
+
+
+class Rewriting(ast.NodeTransformer):
+    """A walk that makes a new tree and leaves the old one as it is."""
+
+    def generic_visit(self, node: Any) -> Any:
+        fields = ((name, [self.visit(x) for x in part] if isinstance(part, list) else part) for name, part in ast.iter_fields(node))
+        return type(node)(**{name: self.visit(part) if isinstance(part, ast.expr) else part for name, part in fields})
+
+
+class Figures(Rewriting):
+    """Numbers as they are printed: a negative one is a minus and a number, so that brackets come where they must."""
+
+    def visit_Name(self, node: Any) -> Any: return node
+
+    def visit_Constant(self, node: Any) -> Any:
+        x = node.value
+        return ast.UnaryOp(ast.USub(), ast.Name(shown(-x))) if x < 0 else ast.Name(shown(x))
+
+
+def shown(x: float) -> str:
+    return f"{x:.4g}"
+
+
+class Simpler(Rewriting):
+    """A formula with the words put in, simplified from the inside out."""
+
+    def __init__(self, words: dict[str, Any]):
+        self.words = words
+
+    def visit_Name(self, node: Any) -> Any: return self.words.get(node.id, node)
+    def visit_Constant(self, node: Any) -> Any: return ast.Constant(float(node.value))
+    def visit_Attribute(self, node: Any) -> Any: return self.visit(ast.Name(node.attr))  # np.arctan: arctan
+
+    def visit_Call(self, node: Any) -> Any:
+        args = [self.visit(a) for a in node.args]
+        return args[0] if getattr(node.func, "id", "") in ("base", "positive") else ast.Call(node.func, args, node.keywords)
+
+    def visit_UnaryOp(self, node: Any) -> Any:
+        a = self.visit(node.operand)
+        return negative(a) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, a)
+
+    def visit_BinOp(self, node: Any) -> Any:
+        combine = COMBINED.get(type(node.op), lambda a, b: ast.BinOp(a, node.op, b))
+        return combine(self.visit(node.left), self.visit(node.right))
+
+
+def constant(tree: ast.expr) -> Any:
+    """The number that a tree is; None if it is none."""
+    return tree.value if isinstance(tree, ast.Constant) else None
+
+
+def is_op(tree: ast.expr, op: type) -> bool:
+    return isinstance(tree, ast.BinOp) and isinstance(tree.op, op)
+
+
+def negative(a: Any) -> ast.expr:
+    """-a: -(2 / x) is -2 / x."""
+    if constant(a) is not None:
+        return ast.Constant(0.0 - a.value)
+    if isinstance(a, ast.UnaryOp) and isinstance(a.op, ast.USub):
+        return a.operand
+    if is_op(a, ast.Div) or is_op(a, ast.Mult) and constant(a.left) is not None:
+        return ast.BinOp(negative(a.left), a.op, a.right)
+    return ast.UnaryOp(ast.USub(), a)
+
+
+def added(a: Any, b: Any) -> ast.expr:
+    """a + b: numbers are added, 0 is left out."""
+    if None not in (constant(a), constant(b)):
+        return ast.Constant(a.value + b.value)
+    return b if constant(a) == 0 else a if constant(b) == 0 else ast.BinOp(a, ast.Add(), b)
+
+
+def subtracted(a: Any, b: Any) -> ast.expr:
+    """a - b, the same way."""
+    if None not in (constant(a), constant(b)):
+        return ast.Constant(a.value - b.value)
+    return negative(b) if constant(a) == 0 else a if constant(b) == 0 else ast.BinOp(a, ast.Sub(), b)
+
+
+def multiplied(a: Any, b: Any) -> ast.expr:
+    """a * b: 0 and 1 are worked out; c * (1 / b) is c / b, and a formula times itself its square."""
+    if None not in (constant(a), constant(b)):
+        return ast.Constant(a.value * b.value)
+    if 0 in (constant(a), constant(b)):
+        return ast.Constant(0.0)
+    if constant(a) == 1 or constant(b) == 1:
+        return b if constant(a) == 1 else a
+    if constant(a) == -1:
+        return negative(b)
+    if is_op(b, ast.Div) and constant(b.left) == 1:
+        return divided(a, b.right)
+    return power(a, ast.Constant(2.0)) if not isinstance(a, ast.Name) and same(a, b) else ast.BinOp(a, ast.Mult(), b)
+
+
+def divided(a: Any, b: Any) -> ast.expr:
+    """a / b: (2 / x) / x is 2 / x ** 2."""
+    if constant(b) == 1:
+        return a
+    if is_op(a, ast.Div):
+        below = power(b, ast.Constant(2.0)) if same(a.right, b) else multiplied(a.right, b)
+        return divided(a.left, below)
+    return ast.BinOp(a, ast.Div(), b)
+
+
+def power(a: Any, b: Any) -> ast.expr:
+    """a ** b: a ** 1 is a, a ** -2 is 1 / a ** 2, and whole exponents of whole exponents are multiplied."""
+    n = constant(b)
+    if n in (0, 1):
+        return a if n else ast.Constant(1.0)
+    if n is not None and n < 0 and constant(a) is None:
+        return divided(ast.Constant(1.0), power(a, ast.Constant(-n)))
+    if n is not None and n % 1 == 0 and is_op(a, ast.Pow) and (m := constant(a.right)) is not None and m % 1 == 0:
+        return ast.BinOp(a.left, ast.Pow(), ast.Constant(m * n))
+    return ast.BinOp(a, ast.Pow(), b)
+
+
+def same(a: ast.expr, b: ast.expr) -> bool:
+    return ast.dump(a) == ast.dump(b)
+
+
+COMBINED = {ast.Add: added, ast.Sub: subtracted, ast.Mult: multiplied, ast.Div: divided, ast.Pow: power}
