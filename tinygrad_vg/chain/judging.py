@@ -221,7 +221,8 @@ def account_in_words(flow: Flow, part: Arrival, op: str) -> str:
     told = []
     for name, nats in grouped(part).items():
         gate = worst_label(flow, part, gate=True) if name == "gates" and nats else ""
-        of = f" ({op})" if name == "slopes" and op in flow.walk.labels else ""
+        slope = op if op in flow.walk.labels and not op.startswith("gate ") else worst_label(flow, part, gate=False)
+        of = f" ({slope})" if name == "slopes" and nats and slope else ""
         of = f" ({gate[5:]} is open to {flow.walk.openings[gate]:.2f})" if gate else of
         if nats or name in ("slopes", "weights", "merges"):
             told.append(f"{name} {nats:+.2f}{of}")
