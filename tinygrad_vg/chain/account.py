@@ -65,6 +65,7 @@ class Walk:
         self.blocks: dict[Node, Block] = blocks_of(order, self.inside, (*apart, *start, *stop))
         with np.errstate(all="ignore"):
             self.factors, self.labels, self.gates = factors_of(order, self.inside, self.blocks)
+        self.places = {child: [i for i, factor in enumerate(found) if factor is not NONE] for child, found in self.factors.items()}
         self.at: dict[Node, Arrival] = {}
         self.merges: list[tuple[Node, list[Arrival], list[float], float]] = []
         self.broken: Any = None
@@ -104,8 +105,7 @@ class Walk:
         some = [part for part in parts if part.size]
         if not some:
             return parts[0]._replace(zero=worst_reason(parts))
-        g, e = added(some)
-        size = norm(g)
+        g, e, size = added(some)
         if not math.isfinite(size):
             return Arrival(g, e, size, size, some[0].account)
         nats, top = log(size) + e * LN2, max(part.log for part in some)
@@ -118,7 +118,7 @@ class Walk:
         if rounded or not nats > top - 600:
             raw = [math.exp(2 * (part.log - top)) for part in some]
         else:
-            raw = [math.ldexp(float(np.add.reduce(np.multiply(part.c, g, dtype=float), axis=None)), part.e - e) for part in some]
+            raw = [math.ldexp(inner(part.c, g), part.e - e) for part in some]
         whole = sum(raw)
         shares = [p / whole for p in raw]
         account = shares[0] * some[0].account
@@ -143,8 +143,7 @@ class Walk:
             self.give(child, block.start, None, block.pull(a.c), a)
         else:
             g = float(a.c) if isinstance(child, Scalar) else a.c
-            places = [i for i, factor in enumerate(self.factors[child]) if factor is not NONE]
-            for i, (_, parent, part) in zip(places, contributions([child], {child: g}, self.inside)):
+            for i, (_, parent, part) in zip(self.places[child], contributions([child], {child: g}, self.inside)):
                 self.give(child, parent, i, part.total() if isinstance(part, list) else part, a)  # type: ignore[attr-defined]
 
     def give(self, child: Node, parent: Node, i: int | None, c: Any, a: Arrival) -> None:
@@ -157,7 +156,7 @@ class Walk:
         if not math.isfinite(size):
             self.broken = self.broken or (parent, unfit(c), child)
         if size == 0 or size < 1e-12 * a.size and not zero and lost(child, i, a.c, size):
-            zero = zero or why_zero(child, i, parent, rounding=size > 0)
+            zero = zero or why_zero(child, i, parent, size > 0, self.blocks[child].kind if i is None else "")
         gain = log(size) - math.log(a.size)
         account = a.account if zero and not size else self.with_gain(a, factor, child, i, gain)
         self.received.setdefault(parent, []).append(Arrival(c, a.e, size, a.log + gain, account, zero, child))
@@ -234,8 +233,13 @@ def opening(gates: list[Node]) -> float:
     return float(np.mean(values)) if values.size and np.min(values) >= 0 and np.max(values) <= 1 else math.nan
 
 
-def added(parts: list[Arrival]) -> tuple[Any, int]:
-    """The sum of the parts as g · 2^e, one after the other; where they cancel altogether, the next begins at its own scale."""
+def inner(c: Any, g: Any) -> float:
+    """⟨c, g⟩ in double precision."""
+    return float(np.add.reduce(c * g if g.dtype is DOUBLE else np.multiply(c, g, dtype=float), axis=None))
+
+
+def added(parts: list[Arrival]) -> tuple[Any, int, float]:
+    """The sum of the parts as g · 2^e, one after the other, and |g|; where they cancel altogether, the next begins at its own scale."""
     g, e = parts[0].c, parts[0].e
     for part in parts[1:]:
         if part.e == e:
@@ -245,11 +249,11 @@ def added(parts: list[Arrival]) -> tuple[Any, int]:
         else:
             top = max(e, part.e)
             g, e = np.ldexp(g, e - top) + np.ldexp(part.c, part.e - top), top
-    size = norm(g)
+    size = quick_norm(g)
     if NEAR[0] < size < NEAR[1] or not 0 < size < math.inf:
-        return g, e
+        return np.asarray(g), e, size
     shift = math.frexp(size)[1]
-    return np.ldexp(g, -shift), e + shift
+    return np.ldexp(g, -shift), e + shift, math.ldexp(size, -shift)
 
 
 def quick_norm(c: Any) -> float:

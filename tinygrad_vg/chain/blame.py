@@ -18,14 +18,12 @@ import numpy as np
 from ..autodiff.core import describe
 from ..text.lines import Printed
 from ..text.numbers import jsonable
-from .account import Arrival, N, Walk, opening
+from .account import ROUNDING, Arrival, N, Walk, opening
 from .blame_table import blame_table, told
 from .chain import Chain
 from .factors import KINDS, log, norm, scaled, unfit
 from .links import Link, Replaced
 from .stations import Group, named, packed, unpacked
-
-ROUNDED = 1e-13  # of the branches: what is left is no more than rounding
 
 
 class Gate:
@@ -96,7 +94,8 @@ class Blame(Printed):
         walk = Walk(order, unpacked(link.end, scaled(g)), stop=link.start)
         whole = walk.together(dict.fromkeys(link.start))
         self.ended = why_ended(walk, whole)
-        self.note(walk, whole, link)
+        if not self.ended:
+            self.note(walk, whole, link)
         g = at_start(walk, link.start) if not self.ended else g
         parts = dict(zip(KINDS, whole.account[:N].tolist()))
         if not all(map(math.isfinite, parts.values())):  # an inf that reaches nobody, as of a concatenation, is in it
@@ -131,8 +130,10 @@ class Blame(Printed):
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and text, every digit kept; nan and infinities as text, so json.dumps takes it."""
         return {
-            "total": jsonable(self.total), "parts": self.parts, "by_link": self.by_link, "slopes": self.slopes,
-            "gates": {name: {"nats": gate.nats, "open": jsonable(gate.open)} for name, gate in self.gates.items()}, "merges": self.merges,
+            "total": jsonable(self.total), "parts": self.parts, "by_link": self.by_link,
+            "slopes": {op: jsonable(nats) for op, nats in self.slopes.items()},
+            "gates": {name: {"nats": jsonable(gate.nats), "open": jsonable(gate.open)} for name, gate in self.gates.items()},
+            "merges": self.merges,
             "ended": self.ended, "sentence": self.sentence,
         }  # fmt: skip
 
@@ -164,7 +165,7 @@ def met(node: Any, parts: list[Arrival], shares: list[float], interference: floa
     return {
         "at": named((node,)), "shares": [[child, jsonable(p)] for child, p in zip(children, shares)],
         "interference": jsonable(interference), "negative": jsonable(math.fsum(-p for p in shares if p < 0)),
-        "rounding": interference < math.log(ROUNDED),
+        "rounding": interference < math.log(ROUNDING[min(getattr(part.c, "itemsize", 8) for part in parts)] * 10),
     }  # fmt: skip
 
 

@@ -53,13 +53,13 @@ def told(blame: Any) -> str:
 
 
 def called(group: str, blame: Any) -> str:
-    """The sigmoid's slopes, if four fifths of the slopes' are its; of the gates the one that cost most, and how far it is open."""
+    """The sigmoid's slopes, if nearly all of it is its; of the gates the one that cost most, and how far it is open."""
     if group == "gate" and (gates := {name: gate for name, gate in blame.gates.items() if math.isfinite(gate.open)}):
         name = min(gates, key=lambda name: gates[name].nats)
         return f"the gates (most of all {name}, open to {gates[name].open:.2f})"
     sizes = {op: abs(nats) for op, nats in blame.slopes.items()} if group == "activation" else {}
     op = max(sizes, key=sizes.__getitem__, default="")
-    return f"the {op}'s slopes" if op and sizes[op] >= 0.8 * math.fsum(sizes.values()) else CALLED[group]
+    return f"the {op}'s slopes" if op and sizes[op] >= 0.95 * math.fsum(sizes.values()) else CALLED[group]
 
 
 def verb(nats: float) -> str:

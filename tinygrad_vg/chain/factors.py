@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Edge, Node, plain
+from ..autodiff.core import Edge, Node, describe, plain
 from ..autodiff.maps import Broadcast, LinearOperation
 from ..autodiff.products import Einsum, Linear, Product
 from ..autodiff.reductions import Weighted
 from ..autodiff.rows import Elementwise
 from ..autodiff.structure import Join
+from ..text.lines import clean
 from .blocks import Block
 from .stations import Group
 
@@ -148,6 +149,11 @@ def direct(start: Group, end: Group, ops: list[Node]) -> str | None:
     return None if shortest is None else " · ".join(shortest) or "1"
 
 
+def called(node: Any) -> str:
+    """How a sentence calls a node, in signs that can be seen."""
+    return clean(describe(node))
+
+
 def norm(g: Any) -> float:
     """|g|, the Euclidean length over all entries; neither over- nor underflows on the way."""
     g = np.asarray(g, dtype=float).ravel()
@@ -158,11 +164,11 @@ def norm(g: Any) -> float:
 
 
 def exp(log: float) -> float:
-    return math.exp(log) if log < 709 else math.inf
+    return math.exp(log) if log < 709.78 else math.inf
 
 
 def log(x: float) -> float:
-    return math.log(x) if x > 0 else -math.inf
+    return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
 
 
 def scaled(g: np.ndarray) -> np.ndarray:

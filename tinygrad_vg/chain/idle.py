@@ -44,7 +44,7 @@ def what_it_does(order: list[Node], leaves: list[Node]) -> str:
     """"cancelled" if no value of these leaves changes the loss, "converged" if either way is worse, else ''."""
     with np.errstate(all="ignore"):
         here, up, down = (moved(order, leaves, step) for step in (0.0, 0.3, -0.3))
-    scale = 1e-9 * (max([abs(here), *(norm(x.data) for x in order[-1].variables)]) or 1.0)
+    scale = 1e-12 * (max([abs(here), *(norm(x.data) for x in order[-1].variables)]) or 1.0)
     if abs(up - here) <= scale and abs(down - here) <= scale:
         return "cancelled"
     return "converged" if up > here and down > here else ""

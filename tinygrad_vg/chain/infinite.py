@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Node, describe, plain
+from ..autodiff.core import Node, plain
+from .factors import called
 
 SINGULAR = {"sqrt", "log", "log1p", "power", "divide"}  # ops with a place where slope or value is infinite
 
@@ -28,7 +29,7 @@ def why_not_finite(order: Iterable[Node], broken: Any) -> NotFinite:
     order = list(order)
     for node in order:
         if node.rule is None and np.any(np.isnan(node.data)):
-            return NotFinite("overflowed", f"{describe(node)} itself holds a nan, which a step before this pass left in it", "leaf")
+            return NotFinite("overflowed", f"{called(node)} itself holds a nan, which a step before this pass left in it", "leaf")
         if found := of_constants(node, np.isnan, "a nan"):
             return found
     for node in order:
@@ -46,7 +47,7 @@ def of_constants(node: Node, holds: Any, what: str) -> NotFinite | None:
     bad = next((x for x in node.parents if not isinstance(x, Node) and np.any(holds(np.asarray(x)))), None)
     if bad is None:
         return None
-    return NotFinite("nan in the data", f"a constant of {describe(node)} ({node.op}) holds {what}: {place(bad, holds)}", node.op)
+    return NotFinite("nan in the data", f"a constant of {called(node)} ({node.op}) holds {what}: {place(bad, holds)}", node.op)
 
 
 def spoils(node: Node) -> bool:
@@ -62,16 +63,18 @@ def place(x: Any, holds: Any) -> str:
 
 def made(node: Node) -> NotFinite:
     """A value that an op made of finite operands: at a place where it has none, or beyond the dtype."""
-    operands = ", ".join(describe(x) for x in node.parents)
+    if node.op == "divide" and isinstance(node.parents[0], Node) and node.parents[0].op == "exp" and not np.all(plain(node.parents[1])):
+        return NotFinite("nan in the data", f"a whole row of {called(node)} is masked by −inf, so its softmax is 0 / 0", node.op)
+    operands = ", ".join(called(x) for x in node.parents)
     if node.op in SINGULAR and any(np.any(plain(x) == 0) for x in node.parents):
         return NotFinite("infinite slope", f"{node.op} of {operands} at 0 is not finite, nor is its slope", node.op)
     dtype = np.asarray(node.data).dtype
-    return NotFinite("overflowed", f"{describe(node)} is beyond the largest number of {dtype}", node.op)
+    return NotFinite("overflowed", f"{called(node)} is beyond the largest number of {dtype}", node.op)
 
 
 def slope_of(child: Node, parent: Node) -> NotFinite:
     """A slope that is infinite, times a gradient that is finite."""
     at = " at 0" if any(np.any(plain(x) == 0) for x in child.parents) else ""
     if child.op in SINGULAR:
-        return NotFinite("infinite slope", f"the slope of {child.op}{at} is infinite, on the way to {describe(parent)}", child.op)
-    return NotFinite("overflowed", f"the derivative of {describe(child)} is beyond its dtype", child.op)
+        return NotFinite("infinite slope", f"the slope of {child.op}{at} is infinite, on the way to {called(parent)}", child.op)
+    return NotFinite("overflowed", f"the derivative of {called(child)} is beyond its dtype", child.op)

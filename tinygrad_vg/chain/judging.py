@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Node, describe
+from ..autodiff.core import Node, plain
 from ..text.numbers import from_log
 from .account import COUNT, DEAD, FLAT, MET, OFF, SATURATED, Arrival, N
-from .factors import KINDS, exp, log, norm
+from .factors import KINDS, called, exp, log, norm
 from .flow import Flow
-from .infinite import why_not_finite
+from .infinite import NotFinite, why_not_finite
 from .sites import at_use
 from .zeros import one_sided
 
@@ -58,12 +58,13 @@ class Parameter(NamedTuple):
 def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray], use: bool = False, weight: bool = True) -> Judgement:
     """The verdict on some of the sources of a flow, as one vector; use: one of several that make up what was received."""
     if not flow.connected or flow.sources_on_path.isdisjoint(nodes):
-        return Judgement("disconnected", f"{describe(flow.output)} does not depend on {name}, so the gradient is 0.", {}, name)
+        return Judgement("disconnected", f"{called(flow.output)} does not depend on {name}, so the gradient is 0.", {}, name)
     part = flow.at(nodes)
     numbers = numbers_of(flow, part)
-    where = describe(flow.predictions[0]) + (" and others" if len(flow.predictions) > 1 else "")
+    where = called(flow.predictions[0]) + (" and others" if len(flow.predictions) > 1 else "")
     if not all(np.all(np.isfinite(g)) for g in (*received, flow.output.data)):
-        broken = why_not_finite(flow.order, flow.broken)
+        seeded = flow.seed is not None and not np.all(np.isfinite(plain(flow.seed)))
+        broken = NotFinite("nan in the data", "The seed is not finite", "") if seeded else why_not_finite(flow.order, flow.broken)
         return Judgement(broken.kind, f"{broken.what}; signal {numbers['signal']:.3g} at {where}.", numbers, name, broken.op)
     kind = stopped(flow, part, received, weight)
     kind, op = (kind, part.zero.op if part.zero else "") if kind else small_or_large(flow, part, numbers["log_gain"], weight)
@@ -110,7 +111,7 @@ def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
 def use_judged(flow: Flow, parameter: Parameter, k: int, word: str) -> Judgement:
     """The verdict on the k-th use; its source says where that is."""
     nodes = at_use(parameter.sites, k)
-    where = str(parameter.names[nodes[0]] or describe(nodes[0]))
+    where = str(parameter.names[nodes[0]] or called(nodes[0]))
     name = f"the {word} use of {parameter.name}, in {where} ({k + 1} of {max(map(len, parameter.sites))})"
     return judged(flow, nodes, name, parameter.received, use=True)._replace(source=where)
 
@@ -200,12 +201,12 @@ def numbers_of(flow: Flow, part: Arrival) -> dict[str, float]:
 
 def sentence(flow: Flow, part: Arrival, kind: str, op: str, n: dict[str, float], name: str, own: float) -> str:
     """The numbers in words, three lines at most."""
-    where = describe(flow.predictions[0]) + (" and others" if len(flow.predictions) > 1 else "")
+    where = called(flow.predictions[0]) + (" and others" if len(flow.predictions) > 1 else "")
     if n["signal"] == 0:
-        return f"The signal, |gradient| at {where}, is exactly 0."
+        return "The seed is exactly 0." if flow.seed is not None else f"The signal, |gradient| at {where}, is exactly 0."
     if part.zero:
         share = f" ({n['zero_slopes']:.0%} of all slopes are 0)" if part.zero.op and n["zero_slopes"] > 0 else ""
-        at = f"{describe(part.zero.at)}: " if part.zero.kind == "cancelled" and part.zero.at is not None else ""
+        at = f"{called(part.zero.at)}: " if part.zero.kind == "cancelled" and part.zero.at is not None else ""
         exactly = "exactly 0" if part.log == -math.inf else "0 but for rounding"
         return f"signal {n['signal']:.3g} at {where}, and {exactly} of it arrives at {name}:\n{at}{part.zero.what}{share}."
     error = f", error {n['error']:.3g} of the targets' spread" if kind == "converged" and "error" in n else ""
@@ -223,7 +224,7 @@ def account_in_words(flow: Flow, part: Arrival, op: str) -> str:
         gate = worst_label(flow, part, gate=True) if name == "gates" and nats else ""
         slope = op if op in flow.walk.labels and not op.startswith("gate ") else worst_label(flow, part, gate=False)
         of = f" ({slope})" if name == "slopes" and nats and slope else ""
-        of = f" ({gate[5:]} is open to {flow.walk.openings[gate]:.2f})" if gate else of
+        of = f" ({gate[5:]} is open to {flow.walk.openings[gate]:.2f})" if gate and not math.isnan(flow.walk.openings[gate]) else of
         if nats or name in ("slopes", "weights", "merges"):
             told.append(f"{name} {nats:+.2f}{of}")
     return ", ".join(told)

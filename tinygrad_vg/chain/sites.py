@@ -57,18 +57,17 @@ def recurs(order: list[Node], sites: list[Node]) -> bool:
     number = {site: k for k, site in enumerate(sites)}
     latest: dict[Node, int] = {}  # the last use that a node depends on
     alone: dict[Node, int] = {}  # a product, or a sum with it, that has not met the use before
-    count = 0
+    found = set()
     first = bisect_left(order, sites[0].birth, key=attrgetter("birth"))
     end = bisect_right(order, sites[-1].birth + step, key=attrgetter("birth"))  # with the step after
     for node in order[first:end]:
-        before = {latest[parent] for parent in node.variables if parent in latest}
         carries = node.op == "subtract" or linear_of(node)
-        carried = [edge.parent for edge in node.edges if carries or adds(edge)]
-        for k in [number[node]] if node in number else [alone[x] for x in carried if x in alone]:
+        added = {edge.parent for edge in node.edges if carries or adds(edge)}
+        before = {latest[x] for x in node.variables if x in latest} | {alone[x] for x in node.variables if x in alone and x not in added}
+        for k in [number[node]] if node in number else [alone[x] for x in added if x in alone]:
+            alone[node] = k
             if k - 1 in before:
-                count += 1
-            else:
-                alone[node] = k
-        if node in number or before:
-            latest[node] = number.get(node, max(before, default=0))
-    return count >= 2
+                found.add(k)
+        if before:
+            latest[node] = max(before)
+    return len(found) >= 2

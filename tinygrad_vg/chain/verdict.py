@@ -12,15 +12,18 @@ and a weight that is used step after step at its first, farthest use and its las
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.calculus import differentiable, grad
-from ..autodiff.core import Node, describe
+from ..autodiff.core import Node
+from ..nn.layers import is_leaf
+from ..nn.models import parameters_of
 from ..text.lines import Printed, clean, cut, wrapped
 from ..text.numbers import jsonable
+from .factors import called
 from .flow import Flow
 from .idle import cancels, what_it_does
 from .judging import SOUND, Judgement, Parameter, judged, of_uses
@@ -118,24 +121,20 @@ def verdict(output: Node, source: Any, seed: Any = None, *, losses: Any = None) 
     TypeError for what is neither; ValueError and RuntimeError as in backward().
     """
     with np.errstate(all="ignore"):
-        if (leaves := parameters_of(source)) is not None:
+        if (leaves := of_parameters(source)) is not None:
             result = of_model(output, {name: members(as_group(leaf)) for name, leaf in leaves.items()}, seed)
         else:
-            group = members(as_group(source))
-            result = of_leaf(output, group, seed, describe(group[0]) + (", …" if len(group) > 1 else ""))
+            group = list(dict.fromkeys(members(as_group(source))))
+            result = of_leaf(output, group, seed, called(group[0]) + (", …" if len(group) > 1 else ""))
     return result if losses is None else with_history(result, losses)
 
 
-def parameters_of(source: Any) -> dict[str, Any] | None:
-    """{name: leaf} of a model, of a dict, or of a list of leaves that are not the entries of one array; else None."""
-    if hasattr(source, "parameters") or isinstance(source, dict):
-        return dict(source if isinstance(source, dict) else source.parameters())
-    if not isinstance(source, list) or len(source) < 2 or not all(isinstance(x, Node) and x.rule is None for x in source):
-        return None
-    if len({x.name.base if x.name and x.name.index and not x.shape else x for x in source}) == 1:
-        return None
-    names = [describe(leaf) for leaf in source]
-    return {name if names.count(name) == 1 else f"{name} ({k})": leaf for k, (name, leaf) in enumerate(zip(names, source), start=1)}
+def of_parameters(source: Any) -> dict[str, Any] | None:
+    """{name: leaf} of a model, of a dict, or of a list of leaves that are not the entries of one array; None for what is one vector."""
+    if isinstance(source, list):
+        arrays = {x.name.base if isinstance(x, Node) and x.name and x.name.index and not x.shape else id(x) for x in source}
+        return parameters_of(source) if len(arrays) > 1 and all(map(is_leaf, source)) else None
+    return parameters_of(source) if hasattr(source, "parameters") or isinstance(source, Mapping) else None
 
 
 def as_group(source: Any) -> Any:

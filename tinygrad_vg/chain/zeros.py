@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Node, describe, plain
+from ..autodiff.core import Node, plain
 from ..autodiff.maps import Broadcast, LinearOperation
 from ..autodiff.products import Linear, Product
 from ..autodiff.rows import Elementwise
-from .factors import norm
+from .factors import called, norm
 
 CANCELLATION = {8: 1e-13, 4: 1e-5}  # by bytes of a number: a sum smaller than so much of its terms' is what rounding left
 
@@ -43,13 +43,13 @@ def lost(child: Node, i: int | None, g: Any, size: float) -> bool:
     return 0 < norm(bound) and size <= CANCELLATION[np.asarray(child.data).dtype.itemsize] * norm(bound)
 
 
-def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False) -> Zero:
-    """Why a contribution is 0 though the gradient that met the edge is not."""
+def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False, kind: str = "") -> Zero:
+    """Why a contribution is 0 though the gradient that met the edge is not; kind: of the block, where one hands it on."""
     op = child.op
-    if i is None and one_sided(child):
+    if i is None and kind == "attention" and one_sided(child):
         return Zero("saturated", "the softmax gives all to one entry, and there its slope is 0", child, "softmax")
     if i is None:
-        return Zero("cancelled", f"what meets {describe(child)} is a constant, which it takes off", child)
+        return Zero("cancelled", f"what meets {called(child)} is a constant, which it takes off", child)
     if rounding:
         return Zero("cancelled", f"its terms sum to 0 in {op}, but for rounding", parent)
     if isinstance(child.rule, Elementwise) and op not in ("add", "subtract", "negative", "multiply", "divide"):
@@ -57,17 +57,17 @@ def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False) -
         return Zero(kind, f"the slope of {op} is 0 wherever a gradient arrives", child, op)
     k = 1 - int(i)
     if op not in ("multiply", "divide") and not isinstance(child.rule, Product) or k not in range(len(child.parents)):
-        return Zero("contracting weights", f"{describe(child)} hands on nothing", child)
+        return Zero("contracting weights", f"{called(child)} hands on nothing", child)
     x = child.parents[k]
     if np.any(plain(x)):
         if isinstance(child.rule, Product):
-            return Zero("cancelled", f"{describe(x)} sends it to 0", child)
+            return Zero("cancelled", f"{called(x)} sends it to 0", child)
         off = x.op if rectifies(x) else ""
-        return Zero("dead" if off else "contracting weights", f"{describe(x)}, which multiplies it, is 0 wherever it arrives", child, off)
+        return Zero("dead" if off else "contracting weights", f"{called(x)}, which multiplies it, is 0 wherever it arrives", child, off)
     kind, first, op = why_factor_zero(child, k)
-    because = f" because {describe(first)} is" if isinstance(x, Node) and rearranged(x) is not first and not op else ""
+    because = f" because {called(first)} is" if isinstance(x, Node) and rearranged(x) is not first and not op else ""
     off = f": its {op} is off" if op else ""
-    return Zero(kind, f"{describe(parent)} is multiplied by {describe(x)}, which is 0{because}{off}", child, op)
+    return Zero(kind, f"{called(parent)} is multiplied by {called(x)}, which is 0{because}{off}", child, op)
 
 
 def one_sided(p: Node) -> bool:
