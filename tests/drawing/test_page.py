@@ -180,14 +180,14 @@ def test_numbers_are_put_in_the_place_of_letters():
     assert told == {("w", "x"): "(-2)", ("x", "w"): "0.5", ("multiply", "1 - h * h"): "1 - (-0.7616) * (-0.7616)"}
 
 
-def test_no_number_is_put_where_a_letter_has_two_meanings():
+def test_a_number_is_that_of_its_node_whatever_the_names():
     a, b, y, K = (Scalar(x, name) for x, name in zip((0.5, 0.6, 0.7, 0.8), ("b", "a", "y", "K")))
 
     def numbers(node):
         return [arrow["numbers"] for arrow in page(node).data["arrows"]]
 
     assert numbers(a * b) == ["0.6", "0.5"]  # named a and b, the wrong way round: each is known by its name
-    assert numbers(y.tanh()) == ["1 - y * y"]  # unnamed, the child is y, too
+    assert numbers(y.tanh()) == ["1 - 0.6044 * 0.6044"]  # of the child, not of its parent, which is called y
     assert numbers(K.gelu()) == ["gelu_slope(0.8)"]
 
 

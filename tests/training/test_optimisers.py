@@ -118,8 +118,8 @@ def test_settings_that_make_no_sense_are_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             make()
-    with pytest.raises(TypeError, match=r"a model with parameters\(\), or a dictionary"):
-        SGD([Tensor([1.0])], 0.1)
+    with pytest.raises(TypeError, match=r"a model with parameters\(\), a dictionary \{name: leaf\}, a list or tuple of leaves, or one leaf; got a float"):
+        SGD(0.5, 0.1)
 
 
 def test_float32_stays_float32():

@@ -11,17 +11,23 @@ from .maps import unit_arrays
 
 
 def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False) -> Any:
-    """The gradient of `output` with respect to each of `inputs` (one node, or a list of nodes); touches no .grad.
+    """The gradient of `output` with respect to `inputs`: a node, a list of nodes, or a model, {name: gradient} then; touches no .grad.
 
     seed          as in backward(); with create_graph it may be a node
     create_graph  False: floats for Scalars, arrays for Tensors. True: nodes, to be differentiated again
 
     Zeros where the output does not depend on the input. Errors as in backward(), and TypeError for an input that is not a node.
     """
+    if isinstance(inputs, dict) or hasattr(inputs, "parameters"):
+        leaves = inputs if isinstance(inputs, dict) else inputs.parameters()
+        arrays = {k: isinstance(w, np.ndarray) for k, w in leaves.items()}  # of Scalars
+        every = iter(grad(output, [x for k, w in leaves.items() for x in (w.flat if arrays[k] else [w])], seed, create_graph))
+        taken = np.frompyfunc(lambda _: next(every), 1, 1)
+        return {k: taken(w).astype(object if create_graph else float) if arrays[k] else next(every) for k, w in leaves.items()}
     order, wanted = differentiable(output), nodes(inputs, "grad")
     keep, gradients = set(wanted), {output: output.start(seed, create_graph)}
-    every = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
-    sweep(order, gradients, keep=keep, inside=None if every else dependents(order, wanted), graph=create_graph)
+    every_leaf = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
+    sweep(order, gradients, keep=keep, inside=None if every_leaf else dependents(order, wanted), graph=create_graph)
     found = (x.finalise(gradients[x]) if x in gradients else x.as_gradient(0.0, "zero") for x in wanted)
     results = [x.own_copy(g) if not create_graph else g if isinstance(g, Node) else type(x)(g) for x, g in zip(wanted, found)]
     return results if isinstance(inputs, (list, tuple)) else results[0]

@@ -150,15 +150,9 @@ class Edge:
         """∂child/∂parent as a linear map, made on request. RuntimeError if an operand has changed since."""
         return self.child.local(self.index)
 
-    @property
-    def formula(self) -> str:
-        """The local derivative as text, in the letters of the op's row: `1 - y * y` on the edge from tanh(a) to a."""
-        return self.child.rule.formula(self.index)
-
-    @property
-    def formula_here(self) -> str:
-        """The same in this graph's names, worked out: `1 - h[3] * h[3]`, `3 * x ** 2`."""
-        return derivative(self)
+    formula = property(lambda edge: edge.child.rule.formula(edge.index),
+                       doc="The local derivative as text, in the letters of the op's row: `1 - y * y` for tanh(a).")  # fmt: skip
+    formula_here = property(derivative, doc="The same in this graph's names, worked out: `1 - h[3] * h[3]`, `3 * x ** 2`.")
 
     def __repr__(self) -> str:
         return f"Edge({describe(self.child)} -> {describe(self.parent)}: {self.formula})"

@@ -136,8 +136,7 @@ class Elementwise(Rule):
         diagonal = Diagonal(self.pulls[i](1.0, y, *xs), np.shape(y), str(self.slopes[i]), self.selects)
         return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Broadcast(shape=np.shape(y)).local(0, y, [xs[i]])
 
-    def formula(self, i: int, names: Any = (), y: str = "y") -> str:
-        return Words(dict(zip(self.operands, names), y=y).get).of(self.slopes[i] or "''")
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str: return Words({}.get).of(self.slopes[i] or "''")
 
     def of_constants(self, *xs: Any) -> Any:
         given = [x if isinstance(x, (float, int)) else numbers_or_scalars(x, self.name) for x in xs]

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Edge, Node
+from ..autodiff.core import Edge, Node, plain
 from ..autodiff.scalar import Scalar
 from ..chain.factors import norm
+from ..text.formulas import derivative
 from ..text.lines import clean, cut
 from ..text.numbers import number
 
-LONGEST_NAME, LONGEST_LABEL = 200, 28
+LONGEST_NAME, LONGEST_LABEL = 200, 30
 
 
 class Box(NamedTuple):
@@ -56,6 +57,7 @@ class Arrow(NamedTuple):
     local: Any = None
     slope: float | None = None
     count: int = 1  # type: ignore[assignment]  # how many edges it stands for
+    numbers: str = ""  # the formula with this graph's numbers in it, where all of them are single
 
     @property
     def loop(self) -> bool:
@@ -123,8 +125,14 @@ def edge_arrow(tail: int, head: int, edge: Edge | None) -> Arrow:
     if changed(edge):
         told = with_gain(arrow, None)
         return told._replace(tooltip=f"{told.tooltip}\nan operand has changed since")
-    arrow = arrow._replace(local=edge.local, slope=float(edge.local) if isinstance(edge.child, Scalar) else None)
-    return with_gain(arrow, gain(edge))
+    slope = float(edge.local) if isinstance(edge.child, Scalar) else None
+    numbers = "" if any(map(np.shape, (edge.child, *edge.child.parents))) else derivative(edge, figure)
+    return with_gain(arrow._replace(local=edge.local, slope=slope, numbers=numbers), gain(edge))
+
+
+def figure(x: Any) -> str:
+    """A single value as it stands in a formula; a negative one in brackets."""
+    return f"({number(plain(x))})" if plain(x) < 0 else number(plain(x))
 
 
 def with_gain(arrow: Arrow, ratio: float | None) -> Arrow:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..autodiff.core import Edge, Node
 from ..chain.factors import norm
+from ..text.formulas import derivative
 from ..text.lines import clean, cut
 from ..text.numbers import from_log, number
 from .elements import LONGEST_LABEL, Arrow, Box, changed, counted, gain, heat, label_of, one_line, value
@@ -106,13 +107,13 @@ def rolled_formula(edge: Edge, step: dict, letter: str) -> str:
 
     def relative(x: Any) -> str | None:
         if not isinstance(x, Node) or not x.name:
-            return f"{x:.4g}" if isinstance(x, (int, float)) else None
+            return None
         if x not in step or not x.name.index:
             return str(x.name)
         shift = f"{letter}-{here - step[x]}" if step[x] < here else letter
         return f"{x.name.base}[{','.join([shift, *map(str, x.name.index[1:])])}]"
 
-    return edge.child.rule.formula(edge.index, [relative(x) for x in edge.child.parents], relative(edge.child) or "y")
+    return derivative(edge, relative)
 
 
 def joint(gradients: Iterable[Any]) -> float | None:

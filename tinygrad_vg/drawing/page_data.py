@@ -6,13 +6,10 @@ first, and what exceeds it is left out and said to be left out.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.rows import OPS
-from ..text.numbers import number
 from . import colours
 from .columns import Place, Points
 from .elements import Arrow, Box, Picture, norm, value
@@ -20,7 +17,6 @@ from .page_maps import Store, array_data, js_number, map_data
 
 LOOKS = ("BLUE", "WHITE", "RED", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN")
 BUDGET = 300_000  # numbers in maps, and as many again in values and gradients
-WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?:\[[\d,]+\])?(?![\w(])")  # a letter or a name in a formula, but no function
 
 
 def page_data(picture: Picture, places: list[Place], ways: list[Points], budget: int = BUDGET) -> dict[str, Any]:
@@ -38,15 +34,11 @@ def page_data(picture: Picture, places: list[Place], ways: list[Points], budget:
 
 def arrows_data(picture: Picture, ways: list[Points], store: Store) -> list[dict[str, Any]]:
     """Every arrow; the maps between computed nodes are stored first, those from leaves if there is room."""
-    arrows, operands = picture.arrows, dict[int, list[Box]]()
-    for arrow in arrows:
-        box = picture.boxes[arrow.tail]
-        operands.setdefault(arrow.head, []).append(box if box.of is None else picture.boxes[box.of])
-    carried: dict[int, Any] = {}
+    arrows, carried = picture.arrows, dict[int, Any]()
     for k in sorted(range(len(arrows)), key=lambda k: aside(picture, arrows[k])):
         carried[k] = map_data(arrows[k].local, store)
     return [
-        arrow_data(arrow, picture.boxes[arrow.head], operands[arrow.head])
+        arrow_data(arrow)
         | {"map": carried[k], "size": None if carried[k] else contribution(arrow, picture)}
         | {"way": [round(z, 1) for point in ways[k] for z in point]}
         for k, arrow in enumerate(arrows)
@@ -77,37 +69,10 @@ def contribution(arrow: Arrow, picture: Picture) -> Any:
         return js_number(norm(arrow.local.pull(g)))
 
 
-def arrow_data(arrow: Arrow, head: Box, operands: list[Box]) -> dict[str, Any]:
+def arrow_data(arrow: Arrow) -> dict[str, Any]:
     """Formula, and for Scalars the formula with numbers in it, beside what is drawn."""
     formula = arrow.formula if arrow.local is not None else ""
     return {
         "tail": arrow.tail, "head": arrow.head, "lines": list(arrow.lines), "tooltip": arrow.tooltip, "count": arrow.count,
-        "loop": arrow.loop, "formula": formula, "numbers": substituted(formula, head, operands),
+        "loop": arrow.loop, "formula": formula, "numbers": arrow.numbers,
     }  # fmt: skip
-
-
-def substituted(formula: str, head: Box, operands: list[Box]) -> str:
-    """The formula with this graph's numbers for its letters: `1 - y * y` is `1 - 0.42 * 0.42`. Scalars only, else nothing."""
-    if not formula or any(np.shape(box.value) or box.value is None for box in (head, *operands)):
-        return ""
-    known = letters(head, operands)
-    return WORD.sub(lambda word: bracketed(known[word[0]]) if word[0] in known else word[0], formula)
-
-
-def letters(head: Box, operands: list[Box]) -> dict[str, float]:
-    """What stands in a formula for which number: names, for what has none the letters of the op's row; {} if one has two meanings."""
-    row = getattr(OPS.get(head.op), "operands", [])
-    row = row if len(row) == len(operands) else [""] * len(operands)
-    pairs = [(called(head, "y"), head.value)] + [(called(box, letter), box.value) for box, letter in zip(operands, row)]
-    known = dict(pairs)
-    clear = all(known[word] == value for word, value in pairs) and not set(known) & set(OPS)
-    return known if clear else {}
-
-
-def called(box: Box, letter: str) -> str:
-    return letter if box.name == box.op or box.kind == "constant" else box.name
-
-
-def bracketed(x: float) -> str:
-    """A number in a formula; a negative one in brackets."""
-    return f"({number(x)})" if x < 0 else number(x)

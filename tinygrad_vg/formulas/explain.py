@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from ..autodiff.core import Edge, Node, describe, history
 from ..autodiff.products import Linear, Matmul
 from ..autodiff.structure import Transpose
 from ..chain.factors import adds
+from ..text.formulas import derivative
 from ..text.lines import clean, wrapped
-from .rules import Form, form, names, operand, rank
+from .notation import SUBSCRIPTS
+from .rules import Form, Use, form, letter, names, operand, rank
 
 
 class Explanation:
@@ -85,21 +88,22 @@ def of_edges(node: Node, edges: list[Edge]) -> Explanation:
     """A row for each edge."""
     given = [f"{operand(edges[0], k)}{f' {p.shape}' if hasattr(p, 'shape') else ''}" for k, p in enumerate(node.parents)]
     y = str(node.name or "y")
-    rows = [row(edge) for edge in edges]
+    again = [any(edge.parent is other.parent for other in edges[:k]) for k, edge in enumerate(edges)]  # x * x: what comes is added
+    rows = [row(edge, "+=" if more else "=") for edge, more in zip(edges, again)]
     title = f"{y} {node.shape} = {node.op}({', '.join(given)}), with g = ∂L/∂{y}"
-    return Explanation(title, rows, [tex for edge in edges for tex in tex_of(edge)])
+    return Explanation(title, rows, [tex for edge, more in zip(edges, again) for tex in tex_of(edge, "{+}=" if more else "=")])
 
 
-def row(edge: Edge) -> dict[str, str]:
+def row(edge: Edge, equals: str) -> dict[str, str]:
     """An edge in plain text."""
     f = form(edge)
     left, below = sides(edge, f)
     _, x = names(edge)
     return {
         "to": x, "words": f.words, "formula": edge.formula_here,
-        "matrix": f"∂L/∂{x} = {f.plain(f.matrix)}",
+        "matrix": f"∂L/∂{x} {equals} {f.plain(f.matrix)}",
         "local": f"{f.plain(left)} = {f.plain(f.local)}",
-        "index": f"{f.plain(below)} = {f.plain(f.entry)}",
+        "index": f"{f.plain(below)} {equals} {f.plain(f.entry)}",
     }  # fmt: skip
 
 
@@ -109,11 +113,11 @@ def sides(edge: Edge, f: Form) -> tuple[str, str]:
     return f"∂⟨{y}|{ix}⟩/∂⟨{x}|{J}⟩", f"∂L/∂⟨{x}|{own}⟩"
 
 
-def tex_of(edge: Edge) -> list[str]:
+def tex_of(edge: Edge, equals: str) -> list[str]:
     """An edge in TeX: the local derivative and the gradient."""
     f = form(edge)
     left, below = sides(edge, f)
-    return [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &= {f.tex(f.entry)}"]
+    return [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &{equals} {f.tex(f.entry)}"]
 
 
 def called(node: Node) -> str:
@@ -126,23 +130,46 @@ def lines_of(row: dict[str, str]) -> list[str]:
     return [head, *(f"  {kind:8}{row[kind]}" for kind in ("matrix", "local", "index") if kind in row)]
 
 
-def of_uses(leaf: Node, uses: list[Edge], output: Node) -> Explanation:
+def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:
     """The gradient of a leaf used several times: the sum over its uses, as one Σ_t where they are steps of one recurrence."""
-    name = called(leaf)
-    title = f"{name} {leaf.shape} is used {len(uses)} times; its gradient is the sum over its uses, each with the g of its own node"
+    letters = letters_of(leaf, edges)
+    uses: list[Edge] = [Use(edge, letters) for edge in edges]
+    name = operand(uses[0], uses[0].index)
+    nameless = "" if leaf.name else ", which has no name,"
+    title = f"{name} {leaf.shape}{nameless} is used {len(uses)} times; its gradient is the sum over its uses"
     if step := over_time(uses, output):
         f, span, edge = step
-        left = f"∂L/∂⟨{operand(uses[0], uses[0].index)}|{f.indices[2]}⟩"
+        left = f"∂L/∂⟨{name}|{f.indices[2]}⟩"
         row = {"to": name, "words": span, "formula": edge.formula, "index": f"{f.plain(left)} = {f.plain(f.entry)}"}
-        return Explanation(title, [row], [f"{f.tex(left)} &= {f.tex(f.entry)}"])
-    rows, tex = [], []
-    for k, (edge, f) in enumerate((edge, form(edge)) for edge in uses):
-        words = f"{f.words}, g = ∂L/∂{edge.child.name or f'({edge.child.op})'}"
+        return Explanation(f"{title}, each with the g of its own node", [row], [f"{f.tex(left)} &= {f.tex(f.entry)}"])
+    rows, tex, users = [], [], list(dict.fromkeys(edge.child for edge in uses))
+    own_g = {y: "g" if len(users) == 1 else f"g{subscript(k)}" for k, y in enumerate(users, start=1)}
+    for k, edge in enumerate(uses):
+        f, g, y = form(edge), own_g[edge.child], names(edge)[0]
+        made = "" if edge.child.name else f", {y} = {edge.child.op}({', '.join(operand(edge, i) for i in range(len(edge.child.parents)))})"
+        f = f._replace(entry=f.entry.replace("⟨g|", f"⟨{g}|"))
         own = sides(edge, f)[1]
         index = f"{f.plain(own)} {'+' if k else ''}= {f.plain(f.entry)}"
-        rows.append({"to": name, "words": words, "formula": edge.formula_here, "index": index})
+        formula = derivative(edge, partial(letter, edge))
+        rows.append({"to": name, "words": f"{f.words}, {g} = ∂L/∂{y}{made}", "formula": formula, "index": index})
         tex.append(f"{f.tex(own)} &{'{+}' if k else ''}= {f.tex(f.entry)}")
-    return Explanation(title, rows, tex)
+    which = ", all of one node" if len(users) == 1 else ", each with the gradient of its own node, g₁, g₂ …"
+    return Explanation(title + which, rows, tex)
+
+
+def letters_of(leaf: Node, uses: list[Edge]) -> dict[Node, str]:
+    """What is called what, where the graph has no names: the users y, or y₁, y₂ …, and the leaf a letter that nothing else there has."""
+    users = list(dict.fromkeys(edge.child for edge in uses))
+    letters = {y: f"y{subscript(k)}" if len(users) > 1 else "y" for k, y in enumerate(users, start=1) if not y.name}
+    if not leaf.name:
+        others = [Use(Edge(y, k), letters) for y in users for k, x in enumerate(y.parents) if x is not leaf]
+        taken = {"g", *letters.values(), *(name for edge in others for name in (names(edge)[0], operand(edge, edge.index)))}
+        letters[leaf] = next((a for a in (operand(uses[0], uses[0].index), *"xwuvpq") if a not in taken), "leaf")
+    return letters
+
+
+def subscript(n: int) -> str:
+    return str(n).translate(SUBSCRIPTS)
 
 
 def over_time(uses: list[Edge], output: Node) -> tuple[Form, str, Edge] | None:
@@ -163,7 +190,7 @@ def over_time(uses: list[Edge], output: Node) -> tuple[Form, str, Edge] | None:
     f = f._replace(entry="Σ_t " + text.replace("⟨X|", f"⟨{base}|{'t−1,' if start is not None else 't,'}"), indices=(*f.indices[:2], own))
     begin = 1 if start is None else start + 1
     what = f", {base}_t what multiplies it" if start is None and any(isinstance(other, Node) for _, other in steps) else ""
-    span = f"the same {called(uses[0].parent)} at every step t = {begin} … {begin + len(uses) - 1}"
+    span = f"the same {operand(uses[0], uses[0].index)} at every step t = {begin} … {begin + len(uses) - 1}"
     return f, f"{span}, δ_t = ∂L/∂{made_of(first.child, output)}{what}", first
 
 

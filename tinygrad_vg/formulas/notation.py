@@ -9,18 +9,21 @@ GREEK = {"gamma": r"\gamma", "beta": r"\beta", "alpha": r"\alpha", "tau": r"\tau
 FUNCTIONS = {"exp", "log", "sin", "cos", "tanh"}
 OPERATORS = {ast.Add: " + ", ast.Sub: " - ", ast.Mult: r" \, ", ast.BitAnd: r" \wedge "}
 SIGNS = {ast.Gt: ">", ast.Lt: "<", ast.GtE: r"\ge", ast.LtE: r"\le", ast.Eq: "=", ast.NotEq: r"\ne"}
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")  # of the gradients g₁, g₂ … of several users
+FIGURES = {code: chr(figure) for figure, code in SUBSCRIPTS.items()}
 ESCAPES = {"\\": r"\textbackslash ", "~": r"\textasciitilde ", "^": r"\textasciicircum "} | {c: "\\" + c for c in "{}$&%#_"}
 
 
 def entry(name: str, index: str) -> str:
-    """One entry of a named array as plain text: W_ij, h[3]_i, W_hh,ij; without an index the name itself."""
+    """One entry of a named array as plain text: W_ij, h[3]_i, W_hh,ij, g₁,i; without an index the name itself."""
     if not index:
         return name
-    return f"{name},{index}" if "_" in name else f"{name}_{index}"
+    return f"{name},{index}" if "_" in name or ord(name[-1]) in FIGURES else f"{name}_{index}"
 
 
 def tex_entry(name: str, index: str = "") -> str:
-    """The same as TeX: W_{ij}, h_{3,i}, W_{hh,ij}."""
+    """The same as TeX: W_{ij}, h_{3,i}, W_{hh,ij}, g_{1,i}."""
+    name = re.sub("[₀-₉]+$", lambda digits: f"[{digits[0].translate(FIGURES)}]", name)
     found = re.fullmatch(r"([^\[\]]+?)(?:\[([-\d,]+)\])?", name)
     if not found:
         return rf"\text{{{escaped(name)}}}" + (f"_{{{index}}}" if index else "")

@@ -20,6 +20,7 @@ from ..autodiff.products import Einsum, Linear, Matmul, explicit
 from ..autodiff.reductions import Weighted
 from ..autodiff.rows import Elementwise
 from ..autodiff.structure import Join, Reshape, Select, Sum, Transpose
+from ..text.formulas import row as short_row
 from .notation import entry, escaped, tex_entry, tex_formula
 
 LETTERS = "ijklmnpqrstuvw"
@@ -62,19 +63,36 @@ def form(edge: Edge) -> Form:
     return Form(words, "Jᵀ ⟨g|⟩", ("i", "j", "j"), "⟨J|ij⟩", "Σ_i ⟨g|i⟩ ⟨J|ij⟩")
 
 
+class Use(Edge):
+    """One of several uses of a leaf. Whatever has no name is called the same in all of them: letters, {node: letter}."""
+
+    __slots__ = ("letters",)
+
+    def __init__(self, edge: Edge, letters: dict[Node, str]):
+        super().__init__(edge.child, edge.index)
+        self.letters = letters
+
+
+def letter(edge: Edge, x: Any) -> str | None:
+    """The name of a node, or its letter among the uses of a leaf; None for what has neither."""
+    return getattr(edge, "letters", {}).get(x) or str(x.name or "") or None if isinstance(x, Node) else None
+
+
 def names(edge: Edge) -> tuple[str, str]:
     """(y, x): what the node and this parent are called."""
-    return str(edge.child.name or "y"), operand(edge, edge.index)
+    return letter(edge, edge.child) or "y", operand(edge, edge.index)
 
 
 def operand(edge: Edge, k: int) -> str:
-    """The name of the k-th operand: its own, a number's digits, or the letter of the rule."""
-    x, rule = edge.child.parents[k], edge.child.rule
-    if isinstance(x, Node) and x.name:
-        return str(x.name)
+    """The name of the k-th operand: its own, a number's digits, or the letter of the rule where it comes first."""
+    parents, rule = edge.child.parents, edge.child.rule
+    x = parents[k]
+    if name := letter(edge, x):
+        return name
     if isinstance(x, (int, float)) or isinstance(x, np.generic) and np.ndim(x) == 0:
         return f"{x:.4g}"
-    letters = getattr(rule, "operands", None) or (["x"] if len(edge.child.parents) == 1 else [])
+    k = next(i for i, parent in enumerate(parents) if parent is x)
+    letters = getattr(rule, "operands", None) or (["x"] if len(parents) == 1 else [])
     return letters[k] if k < len(letters) else f"x{k + 1}"
 
 
@@ -92,7 +110,7 @@ def elementwise(edge: Edge) -> Form:
     copies = "".join(i for i in ix if i not in own)
     many = f"Σ_{copies} " if copies else ""
     kronecker = "".join(f" δ_{i}{j}" for i, j in zip(own, at) if i != "0")
-    row = slope_text(edge)
+    row = short_row(edge)
     plain = in_brackets(substituted(row, dict(zip(rule.operands, (entry(*e) for e in entries))) | {"y": entry(y, ix)}))
     letters = {a: name if name.startswith(DIGITS) else tex_entry(name, i) for a, (name, i) in zip(rule.operands, entries)}
     tex = in_brackets(tex_formula(row, letters | {"y": tex_entry(y, ix)}), r"\left(", r"\right)")
@@ -107,15 +125,6 @@ def broadcast(child: Node, parent: Any, ix: str) -> str:
     shape, full = np.shape(getattr(parent, "data", parent)), child.shape
     ends = ix[len(ix) - len(shape) :]
     return "".join(i if n == m else "0" for i, n, m in zip(ends, shape, full[len(full) - len(shape) :]))
-
-
-def slope_text(edge: Edge) -> str:
-    """The row of the table; that of a power with the exponent worked out: `3 * a ** 2`."""
-    rule, parents = edge.child.rule, edge.child.parents
-    if rule.name == "power" and edge.index == 0 and not isinstance(parents[1], Node) and np.ndim(parents[1]) == 0:
-        n = float(parents[1])
-        return f"{n:g}" if n == 1 else f"{n:g} * a" if n == 2 else f"{n:g} * a ** {n - 1:g}"
-    return str(rule.slopes[edge.index])
 
 
 def substituted(row: str, letters: dict[str, str]) -> str:

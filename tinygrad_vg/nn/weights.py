@@ -26,6 +26,7 @@ from ..autodiff.reductions import numbers_of
 from ..autodiff.scalar import Scalar
 from ..text.files import save_whole
 from .layers import Module, is_buffer, is_leaf
+from .models import parameters_of, state_of
 
 Source = tuple[str, int, int]  # the name of an array; which part of its rows, of how many
 Layout = dict[str, list[Source]]  # own name: the sources that add up to it
@@ -53,6 +54,7 @@ COUNTER = "num_batches_tracked"  # PyTorch counts the batches of a BatchNorm1d; 
 def load_weights(model: Any, source: Any, prefix: str = "", *, limit: int = 1 << 30) -> Any:
     """Give the model's parameters and buffers the values in `source`; returns the model.
 
+    model   a Module, {name: leaf}, leaves in a list or a tuple, or one leaf
     source  {name: array}, or the path of an .npz or .safetensors file, of at most `limit` bytes (also when unpacked)
     prefix  only names that begin with it count, and it is taken off: "encoder."
 
@@ -64,21 +66,24 @@ def load_weights(model: Any, source: Any, prefix: str = "", *, limit: int = 1 <<
     given = {str(name)[len(prefix) :]: value for name, value in given.items() if str(name).startswith(prefix)}
     arrays, rows = {name: as_array(value) for name, value in given.items()}, list(wanted(model, given))
     known = {name for *_, sources in rows for name, _, _ in sources}
-    known |= {path + COUNTER for path, module in model.modules() if hasattr(module, "running_mean")}
+    known |= {path + COUNTER for path, module in modules(model) if hasattr(module, "running_mean")}
     wrong = [text for _, target, sources in rows for source in sources for text in problems(source, target, arrays)]
     wrong += [f"unexpected: {name}" for name in given if name not in known]
     if wrong:
         origin = "these weights" if isinstance(source, Mapping) else str(source)
         raise ValueError("\n  ".join([f"{origin} do not fit the model; nothing was loaded", *dict.fromkeys(wrong)]))
     new = {name: assembled(target, sources, arrays) for name, target, sources in rows}
-    assign(leaves := model.parameters(), {name: new[name] for name in leaves}, new_buffers(model, new))
+    assign(leaves := parameters_of(model), {name: new[name] for name in leaves}, new_buffers(model, new))
     return model
 
 
 def save_weights(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write model.state_dict() to an .npz or .safetensors file: all of it, or the file stays as it was. ValueError for another suffix."""
+    """Write all parameters and buffers to an .npz or .safetensors file: all of it, or the file stays as it was.
+
+    model  a Module, {name: leaf}, leaves in a list or a tuple, or one leaf.   ValueError for another suffix.
+    """
     write = {".npz": as_npz, ".safetensors": as_safetensors}[checked_suffix(path)]
-    save_whole(Path(path), write(model.state_dict()))
+    save_whole(Path(path), write(state_of(model)))
 
 
 def read_weights(path: str | os.PathLike[str], limit: int = 1 << 30) -> dict[str, np.ndarray]:
@@ -96,8 +101,11 @@ def read_weights(path: str | os.PathLike[str], limit: int = 1 << 30) -> dict[str
         raise ValueError(f"cannot read weights from {os.fspath(path)!r}: {error or type(error).__name__}") from error
 
 
-def wanted(model: Module, given: Mapping[str, Any]) -> Iterator[tuple[str, Any, list[Source]]]:
+def wanted(model: Any, given: Mapping[str, Any]) -> Iterator[tuple[str, Any, list[Source]]]:
     """(own name, leaf or buffer, sources) of all that the model holds. A module's sources are PyTorch's if any of them is given."""
+    if not isinstance(model, Module):
+        yield from ((name, leaf, [(name, 0, 1)]) for name, leaf in parameters_of(model).items())
+        return
     held = model.parameters() | model.buffers()
     for path, module in model.modules():
         own = [name for name, part in module.parts() if path + name in held and (is_leaf(part) or is_buffer(part))]
@@ -166,9 +174,13 @@ def entries(leaf: Any, w: Any) -> Iterable[tuple[Any, Any]]:
     return [(leaf, w)] if isinstance(leaf, Node) else zip(leaf.flat, [None] * leaf.size if w is None else np.ravel(w))
 
 
-def new_buffers(model: Module, new: Mapping[str, np.ndarray]) -> list[tuple[Any, str, np.ndarray]]:
+def new_buffers(model: Any, new: Mapping[str, np.ndarray]) -> list[tuple[Any, str, np.ndarray]]:
     """(module, name, array) for every buffer of the model."""
-    return [(part, name, new[path + name]) for path, part in model.modules() for name, x in vars(part).items() if is_buffer(x)]
+    return [(part, name, new[path + name]) for path, part in modules(model) for name, x in vars(part).items() if is_buffer(x)]
+
+
+def modules(model: Any) -> Iterable[tuple[str, Module]]:
+    return model.modules() if isinstance(model, Module) else []
 
 
 def checked_suffix(path: str | os.PathLike[str]) -> str:

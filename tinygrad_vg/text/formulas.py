@@ -131,8 +131,8 @@ class Simpler(Rewriting):
     def visit_Attribute(self, node: Any) -> Any: return self.visit(ast.Name(node.attr))  # np.arctan: arctan
 
     def visit_Call(self, node: Any) -> Any:
-        args = [self.visit(a) for a in node.args]
-        return args[0] if getattr(node.func, "id", "") in ("base", "positive") else ast.Call(node.func, args, node.keywords)
+        f, args = node.func if isinstance(node.func, ast.Name) else self.visit(node.func), [self.visit(a) for a in node.args]
+        return args[0] if getattr(f, "id", "") in ("base", "positive") else ast.Call(f, args, node.keywords)
 
     def visit_UnaryOp(self, node: Any) -> Any:
         a = self.visit(node.operand)

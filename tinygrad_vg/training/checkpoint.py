@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from ..nn.layers import Module
+from ..nn.models import parameters_of
 from ..nn.weights import as_npz, assign, from_npz, new_buffers, save_whole
 from .history import History
-from .leaves import parameters_of, value
+from .leaves import value
 from .optimisers import Optimiser, check_fits
 
 FORMAT, LIMIT = 1, 1 << 34  # bytes

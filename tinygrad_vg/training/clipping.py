@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .leaves import assign_gradients, gradients_of, length, parameters_of
+from ..nn.models import parameters_of
+from .leaves import assign_gradients, gradients_of, length
 
 
 class ClippedNorm(NamedTuple):
@@ -31,7 +32,7 @@ class ClippedValues(NamedTuple):
 def clip_norm(parameters: Any, threshold: float, *, per_seed: bool = False) -> ClippedNorm:
     """If the gradient, all parameters laid end to end, is longer than threshold: g ← g · threshold / |g|. The direction stays.
 
-    parameters  {name: leaf}, or a model      threshold  inf: the gradient is only measured
+    parameters  a model, {name: leaf}, or leaves      threshold  inf: the gradient is only measured
     per_seed    the first axis counts seeds, each clipped by itself (arrays are returned)
     Pascanu, Mikolov & Bengio 2013, algorithm 1. ValueError for a threshold that is not above 0,
     FloatingPointError for a gradient that is not finite, naming its parameter.
@@ -50,7 +51,7 @@ def clip_norm(parameters: Any, threshold: float, *, per_seed: bool = False) -> C
 def clip_value(parameters: Any, threshold: float) -> ClippedValues:
     """Every entry of the gradient cut to the range from −threshold to threshold. The direction changes (Mikolov 2012).
 
-    parameters  {name: leaf}, or a model.   ValueError for a threshold that is not above 0,
+    parameters  a model, {name: leaf}, or leaves.   ValueError for a threshold that is not above 0,
     FloatingPointError for a gradient that is not finite, naming its parameter.
     """
     leaves, gradients = parameters_of(parameters), checked(parameters, threshold)

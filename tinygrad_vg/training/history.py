@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Node
+from ..nn.models import parameters_of
 from ..text.lines import Printed
 from ..text.numbers import number
 from ..text.tables import folded, table
-from .leaves import gradient, length, parameters_of, value
+from .leaves import gradient, length, value
 
 COLUMNS, MOST = 6, 16  # of a table: steps shown, rows shown of each kind
 
@@ -90,7 +91,7 @@ def block(title: str, columns: list[Any]) -> list[Any]:
 def gradient_table(model: Any) -> str:
     """After backward(): for each parameter of any model its shape, |w|, |g|, |g| / |w| and log10 |g|, as text of 80 columns.
 
-    model  one with parameters(), or {name: leaf}
+    model  one with parameters(), {name: leaf}, leaves in a list or a tuple, or one leaf
     """
     rows = []
     for name, leaf in parameters_of(model).items():

@@ -18,15 +18,6 @@ from ..nn.weights import entries
 Parameters = Mapping[str, Any]  # {name: leaf}
 
 
-def parameters_of(model: Any) -> dict[str, Any]:
-    """{name: leaf} of a model or dictionary, a leaf with two names under the first only; TypeError for anything else."""
-    if not isinstance(model, Mapping) and not callable(getattr(model, "parameters", None)):
-        raise TypeError(f"expected a model with parameters(), or a dictionary {{name: leaf}}; got {type(model).__name__}")
-    named = dict(model if isinstance(model, Mapping) else model.parameters())
-    first = {id(leaf): name for name, leaf in reversed(named.items())}
-    return {name: leaf for name, leaf in named.items() if first[id(leaf)] == name}
-
-
 def value(leaf: Any) -> Any:
     """The value: a float or an array."""
     return leaf.data if isinstance(leaf, Node) else np.array([x.data for x in leaf.flat]).reshape(leaf.shape)

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from ..nn.models import parameters_of
 from ..nn.weights import assign
-from .leaves import assign_gradients, gradients_of, parameters_of, value
+from .leaves import assign_gradients, gradients_of, value
 from .schedules import Schedule
 
 
 class Optimiser:
-    """What all share: parameters {name: leaf} (or a model), a learning rate (a number or a schedule), a memory per parameter.
+    """What all share: parameters (of a model, {name: leaf}, or leaves), a learning rate (or a schedule), a memory per parameter.
 
     t      steps taken so far
     rate   the learning rate of the next step

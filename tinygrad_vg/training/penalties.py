@@ -16,11 +16,12 @@ from ..autodiff.structure import mean
 from ..autodiff.structure import sum as total
 from ..autodiff.table import sqrt, square, where
 from ..autodiff.tensor import Tensor
-from .leaves import parameters_of, value
+from ..nn.models import parameters_of
+from .leaves import value
 
 
 def l2_penalty(parameters: Any, strength: float) -> Any:
-    """strength / 2 · Σ w², over all parameters ({name: leaf}, or a model), as a node to add to the loss.
+    """strength / 2 · Σ w², over all parameters (of a model, {name: leaf}, or leaves), as a node to add to the loss.
 
     Its slope is strength · w, that of SGD's weight_decay. It pulls weights towards 0: a cure for explosion, poison for vanishing.
     """
