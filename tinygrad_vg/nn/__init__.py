@@ -4,7 +4,7 @@ Layers, cells and losses, each a few lines that read like their formula, built f
 every intermediate of the textbook is a node and carries its textbook name. Written once in the ops that take arrays,
 Tensors and object arrays of Scalars, so every model runs three ways: no graph, a graph of arrays, one node per number.
 
-Read init (what the weights start from), layers, norms, mlp, then recurrent, gated and reservoir, and losses.
+Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated and reservoir, and losses.
 """
 
 from . import init
