@@ -580,7 +580,6 @@ BESIDE: dict[str, list] = {
         (lambda A: vg.grad(A * 2, A),                ValueError,   f"the Tensor made by multiply {SEEDLESS}"),
         (lambda A: vg.grad(A.sum(), np.ones(3)),     TypeError,    f"grad {NODE} ndarray; plain values are constants"),
         (lambda A: vg.grad(A.sum(), [A, None]),      TypeError,    f"grad {NODE} NoneType; plain values are constants"),
-        (lambda A: vg.grad(A.sum(), {"A": A}),       TypeError,    f"grad {NODE} dict; plain values are constants"),
         (lambda A: vg.grad(3.0, A),                  TypeError,    f"{NEEDS_NODE} float"),
         (lambda A: vg.grad([A.sum()], A),            TypeError,    f"{NEEDS_NODE} list"),
         (lambda A: vg.grad(A * 2, A, np.ones(4)),    ValueError,   "the seed must have shape (2, 3), … got (4,)"),
