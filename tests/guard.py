@@ -35,5 +35,5 @@ def missing(path: Path, collected: set[str]) -> list[str]:
 
 def without_reason(reports: list) -> list[str]:
     """Skips that do not say why. A report's longrepr is (file, line, 'Skipped: why')."""
-    whys = {report.nodeid: report.longrepr[2].removeprefix("Skipped:").strip() for report in reports if isinstance(report.longrepr, tuple)}
+    whys = {report.nodeid: report.longrepr[2].removeprefix("Skipped").strip(": ") for report in reports if isinstance(report.longrepr, tuple)}
     return [f"{test} was skipped without a reason" for test, why in whys.items() if why in NO_REASON]

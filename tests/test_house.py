@@ -94,16 +94,34 @@ def test_a_test_that_is_hidden_or_not_collected_fails_the_run(tmp_path):
     assert wrong == ["test_x.py: test_a is there twice; the later hides the earlier", "test_x.py: test_c was not collected"]
 
 
-def test_a_skip_without_a_reason_fails_the_run(tmp_path):
-    (tmp_path / "test_y.py").write_text(
-        "import pytest\n\n\n@pytest.mark.skip\ndef test_y():\n    pass\n\n\ndef test_z():\n    pytest.skip('why')\n", encoding="utf-8"
-    )
-    for file in ("conftest.py", "guard.py", "tally.py"):
-        (tmp_path / file).write_text((ROOT / "tests" / file).read_text(encoding="utf-8"), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "."], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+def run_of(folder, processes, **files):
+    """A test run, by so many processes, of a folder with these test files and with what watches over our own."""
+    for name in ("conftest.py", "guard.py", "tally.py"):
+        (folder / name).write_text((ROOT / "tests" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    for name, text in files.items():
+        (folder / f"test_{name}.py").write_text(text, encoding="utf-8")
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", processes, "."], cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+in_one_process_or_two = pytest.mark.parametrize("processes", ["0", "2"])
+
+
+@in_one_process_or_two
+def test_a_run_stops_if_a_test_is_hidden(tmp_path, processes):
+    done = run_of(tmp_path, processes, x="def test_a():\n    pass\n\n\ndef test_a():\n    pass\n\n\ndef test_b():\n    pass\n")
+    assert done.returncode not in (0, 5), done.stdout
+    assert "test_x.py: test_a is there twice; the later hides the earlier" in done.stdout
+
+
+@in_one_process_or_two
+def test_a_skip_without_a_reason_fails_the_run_and_a_run_says_how_much_was_tried(tmp_path, processes):
+    tries = "import pytest, tally\n\n\n@pytest.mark.parametrize('n', range(20))\ndef test_x(n):\n    tally.count('times', n)\n"
+    skips = "import pytest\n\n\n@pytest.mark.skip\ndef test_y():\n    pass\n\n\ndef test_z():\n    pytest.skip('why')\n"
+    done = run_of(tmp_path, processes, x=tries, y=skips, whole="import pytest\npytest.skip(allow_module_level=True)\n")
     assert done.returncode == 1, done.stdout
-    assert "test_y was skipped without a reason" in done.stdout
-    assert "test_z was skipped without" not in done.stdout
+    assert done.stdout.count("skipped without a reason") == 2
+    assert "test_y was skipped without a reason" in done.stdout and "test_whole.py was skipped without a reason" in done.stdout
+    assert "tried: 190 times" in done.stdout and "20 passed, 3 skipped" in done.stdout
 
 
 def test_every_file_with_tests_has_a_name_under_which_it_is_collected():

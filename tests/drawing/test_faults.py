@@ -323,7 +323,7 @@ def test_a_folder_without_permission_is_named_and_the_old_file_stays(tmp_path):
     for name in ("old.dot", "old.html"):
         (folder / name).write_bytes(b"old")
         (folder / name).chmod(0o666)
-    ancestors = {place: place.stat().st_mode for place in (tmp_path, *tmp_path.parents[:2])}
+    ancestors = {place: place.stat().st_mode for place in (tmp_path, *tmp_path.parents[:3])}
     program = f"""
 drawing = picture(3)
 drawing.dot, drawing.html

@@ -5,10 +5,12 @@ walk both from the output, parent by parent. What meets twice must have met befo
 """
 
 import json
+import math
 import re
 import subprocess
 import sys
 from collections import Counter
+from functools import lru_cache
 from html.parser import HTMLParser
 from typing import NamedTuple
 
@@ -145,6 +147,7 @@ def read(boxes, arrows):
 # --- the check -------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(1_000)
 def label(node):
     """What a box has to say of a node, written out anew: title and value, a number with all its digits."""
     name = str(node.name) if node.name else ""
@@ -160,7 +163,7 @@ def alike(said, node):
     shape, _, size = said[1].removeprefix("value ").rpartition(", norm ")
     if isinstance(value, float):
         return not shape and float(size) == value
-    return bool(shape) and tuple(map(int, shape.split("×"))) == value[0] and float(size) == pytest.approx(value[1], rel=1e-12)
+    return bool(shape) and tuple(map(int, shape.split("×"))) == value[0] and math.isclose(float(size), value[1], rel_tol=1e-12)
 
 
 def isomorphic(graph, output):
