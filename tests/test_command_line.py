@@ -86,7 +86,6 @@ def test_a_gradient_that_is_zero_from_the_start_is_blamed_on_the_loss(run):
     assert "\nloss 0 nats" in result.out
 
 
-@pytest.mark.xfail(reason="known break: fails in a whole run", strict=False)
 def test_a_loss_of_many_digits_is_printed_short(run):
     result = run("--text", "-", "--activation", "linear", "--radius", "8", "--seed", "1", stdin=b"aab" * 20)
     assert "\nloss 3.47e+16 nats" in result.out

@@ -233,7 +233,6 @@ def test_graphvizs_svg_is_harmless_xml_in_which_every_box_shows_its_lines_as_the
             assert words(link.get("{http://www.w3.org/1999/xlink}title")) == words(box.tooltip), what
 
 
-@pytest.mark.xfail(reason="known break: the short formula of an unnamed operand is empty on some arrows", strict=False)
 @needs_pygraphviz
 def test_graphvizs_svg_shows_every_arrow_with_its_label_and_tooltip_as_they_are():
     title = "{http://www.w3.org/1999/xlink}title"
@@ -243,7 +242,6 @@ def test_graphvizs_svg_shows_every_arrow_with_its_label_and_tooltip_as_they_are(
         assert found == sorted(([words(line) for line in arrow.lines], {words(arrow.tooltip)}) for arrow in picture.arrows), what
 
 
-@pytest.mark.xfail(reason="known break: a hostile name makes a formula too long for a label, a tame one does not", strict=False)
 @needs_pygraphviz
 def test_graphvizs_svg_of_a_hostile_graph_has_the_tags_attributes_and_ids_of_a_tame_one():
     hostile, harmless = graphviz()

@@ -28,7 +28,7 @@ import numpy as np
 from ..drawing import draw
 from ..hints import meant
 from ..text.lines import clean, wrapped
-from ..text.numbers import number
+from ..text.numbers import figure
 from .commands import answer, draw_a_model, exercise, field, judge, learn, phase_diagram, study
 from .options import (
     QUESTIONS,
@@ -120,7 +120,7 @@ def page(result: dict[str, Any], title: str) -> str:
         f"{title}: an RNN of {options.hidden} {options.activation} units reads {len(result['text'])} characters",
         f"  {'…' if len(shown) < len(result['text']) else ''}{shown!r}",
         f"and predicts {result['guess']!r}; what follows is {result['next']!r}",
-        f"loss {number(result['loss'], 5)} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
+        f"loss {short(result['loss'])} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
         "",
         chain.table(typical=False),
         "",
@@ -131,6 +131,11 @@ def page(result: dict[str, Any], title: str) -> str:
         f"wrote {web}",
         f"  a page to open in a browser: step through {passes}, ask what if",
     ])  # fmt: skip
+
+
+def short(x: float) -> str:
+    """Four decimals; where they would be all zeros, or the number would be long, three significant digits."""
+    return f"{x:.4f}" if 1e-3 <= abs(x) < 1e6 else figure(x + 0.0)
 
 
 def json_of(result: dict[str, Any]) -> str:

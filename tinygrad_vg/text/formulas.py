@@ -54,8 +54,8 @@ def operands(node: Any, name: Names) -> list[ast.expr]:
 
 def named(x: Any, name: Names) -> ast.expr | None:
     """A number, or a name, as it stands in a formula; None for what has neither."""
-    number = number_of(x)
-    return ast.Constant(number) if number is not None else ast.Name(str(name(x))) if name(x) else None
+    number, text = number_of(x), str(name(x) or "")
+    return ast.Constant(number) if number is not None else ast.Name(text) if text else None
 
 
 def brief(x: Any, name: Names, depth: int = 2) -> ast.expr | None:
