@@ -23,7 +23,9 @@ from .blame_table import blame_table, told
 from .chain import Chain
 from .factors import KINDS, log, norm, scaled, unfit
 from .links import Link, Replaced
-from .stations import Group, named, packed, unpacked
+from .stations import named, unpacked
+
+LEAST, MOST = 1e-12, 1.0  # nats
 
 
 class Gate:
@@ -79,28 +81,30 @@ class Blame(Printed):
             self.ended = {"link": chain.names[-1], "at": chain.names[-1], "why": why if why != "zero" else "the seed is zero"}
         for k in reversed(range(len(chain.links)) if not self.ended else []):
             link = chain.links[k]
-            g, parts = self.replaced(link, g) if isinstance(link, Replaced) else self.through(link, g)
+            g = chain.directions[k + 1]
+            parts = self.replaced(link, g) if isinstance(link, Replaced) else self.through(link, g)
             if not self.ended and chain.log_product[k] == -math.inf:
                 self.ended = {"at": named(link.start), "why": "underflowed: too small for a float"}
             if self.ended:
                 self.ended = {"link": link.name, **self.ended}
                 break
+            left = chain.log_product[k] - chain.log_product[k + 1] - math.fsum(parts.values())
+            parts["merge"] += left if LEAST < abs(left) < MOST else 0.0  # rounding: the sweep adds up in another order
             self.by_link.append({"link": link.name, "total": math.fsum(parts.values()), "parts": parts})
         self.by_link.reverse()
 
-    def through(self, link: Link, g: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-        """The gradient at the link's start, brought to a length of about 1, and its account."""
+    def through(self, link: Link, g: np.ndarray) -> dict[str, float]:
+        """The account of a link, for the gradient at its end."""
         order = [*sorted(set(link.start), key=lambda node: node.birth), *(node for node in link.ops if node not in set(link.start))]
         walk = Walk(order, unpacked(link.end, scaled(g)), stop=link.start)
         whole = walk.together(dict.fromkeys(link.start))
         self.ended = why_ended(walk, whole)
         if not self.ended:
             self.note(walk, whole, link)
-        g = at_start(walk, link.start) if not self.ended else g
         parts = dict(zip(KINDS, whole.account[:N].tolist()))
         if not all(map(math.isfinite, parts.values())):  # an inf that reaches nobody, as of a concatenation, is in it
             parts = dict.fromkeys(KINDS, 0.0) | {"other": whole.log - walk.base}
-        return g, parts
+        return parts
 
     def note(self, walk: Walk, whole: Arrival, link: Link) -> None:
         """What the slopes and gates of a link did, and how its branches met."""
@@ -114,13 +118,13 @@ class Blame(Printed):
                 self.slopes[label] = self.slopes.get(label, 0.0) + nats
         self.merges += [{"link": link.name, **met(*merge)} for merge in walk.merges]
 
-    def replaced(self, link: Replaced, g: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    def replaced(self, link: Replaced, g: np.ndarray) -> dict[str, float]:
         """A factor put in by hand: one term, "other"."""
         g = scaled(g)
         after = np.asarray(link.pull(g))
         if why := unfit(after):
             self.ended = {"at": link.name, "why": why}
-        return after, dict.fromkeys(KINDS, 0.0) | {"other": log(norm(after)) - log(norm(g))}
+        return dict.fromkeys(KINDS, 0.0) | {"other": log(norm(after)) - log(norm(g))}
 
     @property
     def sentence(self) -> str:
@@ -151,12 +155,6 @@ def why_ended(walk: Walk, whole: Arrival) -> dict[str, str] | None:
     if whole.log == -math.inf and whole.zero:
         return {"at": describe(whole.zero.at) if whole.zero.at is not None else "its start", "why": f"{whole.zero.kind}: {whole.zero.what}"}
     return None
-
-
-def at_start(walk: Walk, start: Group) -> np.ndarray:
-    """The gradient at the start of a link, of a length of about 1."""
-    e = max(walk.at[node].e for node in start if node in walk.at and walk.at[node].size)
-    return packed(start, {node: np.ldexp(walk.at[node].c, walk.at[node].e - e) for node in start if node in walk.at})
 
 
 def met(node: Any, parts: list[Arrival], shares: list[float], interference: float) -> dict[str, Any]:

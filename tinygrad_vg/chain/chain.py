@@ -73,13 +73,13 @@ class Chain:
             if source in set(link.ops):
                 raise ValueError(why_not(link.start, link.end, path))
         with np.errstate(all="ignore"):
-            self.gradients, self.log_product = self.pull_through(output.start(seed))
+            self.pull_through(output.start(seed))
 
-    def pull_through(self, seed: Any) -> tuple[list[np.ndarray], list[float]]:
-        """Pull the seed back link by link: the gradient at each station and the log of its size relative to the seed's."""
+    def pull_through(self, seed: Any) -> None:
+        """Pull the seed back link by link: at each station the gradient, its direction (of a length near 1), the log of its size."""
         g, exponent = packed((self.output,), {self.output: seed}), 0
         size = norm(g)
-        gradients, logs = [g], [0.0]
+        gradients, directions, logs = [g], [g], [0.0]
         for link in reversed(self.links):
             before = norm(g)
             g = link.pull(g)
@@ -87,8 +87,9 @@ class Chain:
             shift = math.frexp(norm(g))[1] if math.isfinite(norm(g)) else 0
             g, exponent = np.ldexp(g, -shift), exponent + shift
             gradients.append(np.ldexp(g, exponent))
+            directions.append(g)
             logs.append(math.log(norm(g) / size) + exponent * math.log(2) if norm(g) and size else -math.inf)
-        return gradients[::-1], logs[::-1]
+        self.gradients, self.directions, self.log_product = gradients[::-1], directions[::-1], logs[::-1]
 
     @property
     def names(self) -> list[str]:
@@ -137,7 +138,7 @@ class Chain:
         old = other.links[i]
         other.links[i] = Replaced(old, as_map(map if without is None else left_out(old, without), old))
         with np.errstate(all="ignore"):
-            other.gradients, other.log_product = other.pull_through(self.output.start(self.seed))
+            other.pull_through(self.output.start(self.seed))
         return other
 
     def index(self, link: int | str) -> int:
