@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.core import Node, plain
+from ..text.lines import clean
 from ..text.numbers import from_log
 from .account import COUNT, DEAD, FLAT, MET, OFF, SATURATED, Arrival, N
 from .factors import KINDS, called, exp, log, norm
@@ -29,7 +30,6 @@ FAR = 4.0  # nats, a factor of 55 either way: no one step size suits both ends. 
 ATTENTION = 6.0  # nats: a softmax over many entries has small slopes, and that is its usual work
 INTO_A_GATE = 6.0  # nats: a gate that is open has a small slope, and what it lets through multiplies it
 NORMED = 2.0  # nats: a norm divides a weight's gradient by the weight's own scale, and its size says less
-OF_SLOPES = ("dead", "saturated", "shallow slopes")
 SOUND = ("healthy", "converged", "zero state")  # nothing has shrunk the gradient
 GROUPS = {"slopes": "activation", "weights": "weight", "gates": "gate", "attention": "attention", "norms": "norm", "merges": "merge"}
 THOUSANDTH = math.log(1e-3)
@@ -111,7 +111,7 @@ def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
 def use_judged(flow: Flow, parameter: Parameter, k: int, word: str) -> Judgement:
     """The verdict on the k-th use; its source says where that is."""
     nodes = at_use(parameter.sites, k)
-    where = str(parameter.names[nodes[0]] or called(nodes[0]))
+    where = clean(str(parameter.names[nodes[0]] or called(nodes[0])))
     name = f"the {word} use of {parameter.name}, in {where} ({k + 1} of {max(map(len, parameter.sites))})"
     return judged(flow, nodes, name, parameter.received, use=True)._replace(source=where)
 
