@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import describe
+from ..autodiff.core import Node, describe
 from ..text.lines import Printed
 from ..text.numbers import jsonable
 from .account import ROUNDING, Arrival, N, Walk, opening
 from .blame_table import blame_table, told
+from .blocks import blocks_of
 from .chain import Chain
-from .factors import KINDS, log, norm, scaled, unfit
+from .factors import KINDS, log, norm, of_block, scaled, unfit
 from .links import Link, Replaced
 from .stations import named, unpacked
 
@@ -75,39 +76,44 @@ class Blame(Printed):
         self.parts = {kind: math.fsum(row["parts"][kind] for row in self.by_link) for kind in KINDS}
 
     def walk(self, chain: Chain) -> None:
-        """From the output back, link by link, each on a gradient of length about 1, until it is zero or not finite."""
+        """From the output back, run by run of links, each on a gradient of length about 1, until it is zero or not finite."""
         g = chain.gradients[-1]
         if why := unfit(g):
             self.ended = {"link": chain.names[-1], "at": chain.names[-1], "why": why if why != "zero" else "the seed is zero"}
-        for k in reversed(range(len(chain.links)) if not self.ended else []):
-            link = chain.links[k]
-            g = chain.directions[k + 1]
-            parts = self.replaced(link, g) if isinstance(link, Replaced) else self.through(link, g)
-            if not self.ended and chain.log_product[k] == -math.inf:
-                self.ended = {"at": named(link.start), "why": "underflowed: too small for a float"}
+        for run in runs(chain) if not self.ended else []:
+            links, logs = [chain.links[k] for k in run], [chain.log_product[k] for k in (*run, run[-1] + 1)]
+            g = scaled(chain.directions[run[-1] + 1])
+            accounts = self.replaced(links[0], g) if isinstance(links[0], Replaced) else self.through(links, g, logs)
+            if not self.ended and logs[0] == -math.inf:
+                self.ended = {"at": named(links[0].start), "why": "underflowed: too small for a float"}
             if self.ended:
-                self.ended = {"link": link.name, **self.ended}
+                first = next((link for link, log in reversed(list(zip(links, logs))) if log == -math.inf), links[0])
+                self.ended = {"link": first.name, **self.ended}
                 break
-            left = chain.log_product[k] - chain.log_product[k + 1] - math.fsum(parts.values())
-            parts["merge"] += left if LEAST < abs(left) < MOST else 0.0  # rounding: the sweep adds up in another order
-            self.by_link.append({"link": link.name, "total": math.fsum(parts.values()), "parts": parts})
+            for link, before, after in reversed(list(zip(links, accounts, accounts[1:]))):
+                parts = dict(zip(KINDS, (before - after).tolist()))
+                self.by_link.append({"link": link.name, "total": math.fsum(parts.values()), "parts": parts})
         self.by_link.reverse()
 
-    def through(self, link: Link, g: np.ndarray) -> dict[str, float]:
-        """The account of a link, for the gradient at its end."""
-        order = [*sorted(set(link.start), key=lambda node: node.birth), *(node for node in link.ops if node not in set(link.start))]
-        walk = Walk(order, unpacked(link.end, scaled(g)), stop=link.start)
-        whole = walk.together(dict.fromkeys(link.start))
+    def through(self, links: list[Link], g: np.ndarray, logs: list[float]) -> list[np.ndarray]:
+        """The account at each station of a run of links, for the gradient at its end, where it is 0; logs: the chain's own."""
+        start = links[0].start
+        order = [*sorted(set(start), key=lambda node: node.birth), *(node for link in links for node in link.ops if node not in set(start))]
+        walk = Walk(order, unpacked(links[-1].end, g), stop=start)
+        whole = walk.together(dict.fromkeys(start))
         self.ended = why_ended(walk, whole)
-        if not self.ended:
-            self.note(walk, whole, link)
-        parts = dict(zip(KINDS, whole.account[:N].tolist()))
-        if not all(map(math.isfinite, parts.values())):  # an inf that reaches nobody, as of a concatenation, is in it
-            parts = dict.fromkeys(KINDS, 0.0) | {"other": whole.log - walk.base}
-        return parts
+        first = whole.account[:N].copy()
+        if self.ended:
+            return [first]
+        self.note(walk, whole, links)
+        if not np.all(np.isfinite(first)):  # an inf that reaches nobody, as of a concatenation, is in it
+            first = entry("other", whole.log - walk.base)
+        left = logs[0] - logs[-1] - math.fsum(first)
+        first[KINDS.index("merge")] += left if LEAST < abs(left) < MOST else 0.0  # rounding: the sweep adds up in another order
+        return [first, *(within(walk, link.start[0], log - logs[-1]) for link, log in zip(links[1:], logs[1:])), np.zeros(N)]
 
-    def note(self, walk: Walk, whole: Arrival, link: Link) -> None:
-        """What the slopes and gates of a link did, and how its branches met."""
+    def note(self, walk: Walk, whole: Arrival, links: list[Link]) -> None:
+        """What the slopes and gates of some links did, and how their branches met."""
         for label, column in walk.labels.items():
             nats = float(whole.account[column])
             if label.startswith("gate "):
@@ -116,15 +122,15 @@ class Blame(Printed):
                 gate.nodes += walk.gates[label]
             else:
                 self.slopes[label] = self.slopes.get(label, 0.0) + nats
-        self.merges += [{"link": link.name, **met(*merge)} for merge in walk.merges]
+        where = {node: link.name for link in links for node in (*link.ops, *link.start)}
+        self.merges += [{"link": where[merge[0]], **met(*merge)} for merge in walk.merges]
 
-    def replaced(self, link: Replaced, g: np.ndarray) -> dict[str, float]:
+    def replaced(self, link: Replaced, g: np.ndarray) -> list[np.ndarray]:
         """A factor put in by hand: one term, "other"."""
-        g = scaled(g)
         after = np.asarray(link.pull(g))
         if why := unfit(after):
             self.ended = {"at": link.name, "why": why}
-        return dict.fromkeys(KINDS, 0.0) | {"other": log(norm(after)) - log(norm(g))}
+        return [entry("other", log(norm(after)) - log(norm(g))), np.zeros(N)]
 
     @property
     def sentence(self) -> str:
@@ -146,6 +152,30 @@ class Blame(Printed):
 
     def __repr__(self) -> str:
         return f"Blame({self.chain_text}: {self.sentence})"
+
+
+def runs(chain: Chain) -> list[range]:
+    """The links from the output back, one by one; together those that a block of ops, as of a softmax, reaches over."""
+    order = [*chain.stations[0], *(node for link in chain.links for node in link.ops)]
+    apart = {node for group in chain.stations if len(group) > 1 for node in group}
+    apart |= {node for link in chain.links if isinstance(link, Replaced) for node in (*link.start, *link.end)}
+    hidden = {node for block in blocks_of(order, set(order), (chain.source, chain.output, *apart)).values() for node in block.ops[:-1]}
+    cuts = [k for k, group in enumerate(chain.stations) if hidden.isdisjoint(group)]
+    return [range(a, b) for a, b in zip(cuts, cuts[1:])][::-1]
+
+
+def within(walk: Walk, station: Node, nats: float) -> np.ndarray:
+    """The account at a station within a block of ops: what arrives at the block's end, and the rest is the block's."""
+    end, block = next((end, block) for end, block in walk.blocks.items() if station in set(block.ops[:-1]))
+    factor = of_block(block)
+    account = walk.at[end].account[:N].copy()
+    account[factor.column + factor.has_slopes] += nats - math.fsum(account)
+    return account
+
+
+def entry(kind: str, nats: float) -> np.ndarray:
+    """An account of one kind."""
+    return np.array([nats if other == kind else 0.0 for other in KINDS])
 
 
 def why_ended(walk: Walk, whole: Arrival) -> dict[str, str] | None:
