@@ -17,6 +17,7 @@ agree: QR's links by 16 roundings of their size, the plain product's entry by en
 from __future__ import annotations
 
 import math
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -86,17 +87,7 @@ class LogProduct:
 
         Digits are lost only if a direction was once the fastest by many nats and then fell behind: 1e-16 · e^(lead) of them.
         """
-        order = np.argsort(-self.d)
-        logs, n = np.full(len(order), -np.inf), int(np.sum(np.isfinite(self.d)))
-        d, U = self.d[order][:n], self.U[order][:n]
-        for _ in range(2 if n and d[0] - d[-1] > RANGE else 0):
-            U = turned(turned(U, d).T, d).T  # two steps of the QR iteration for singular values: U nears a diagonal
-        L = np.asarray(np.linalg.qr(U.T, mode="r")).T
-        with np.errstate(divide="ignore"):
-            for a, b in blocks(d):
-                graded = np.exp(d[a:b] - d[a])[:, None] * L[a:b, a:b]
-                logs[a:b] = d[a] + np.log(np.linalg.svd(graded, compute_uv=False))
-        return -np.sort(-logs)
+        return log_sizes(self.d[None], self.U[None])[0]
 
     def scaled(self) -> tuple[np.ndarray, float]:
         """diag(exp d) U without its scale, (r, k), and the logarithm of that scale; what is far smaller than the rest becomes 0."""
@@ -118,7 +109,7 @@ class LogProduct:
         if self.Q.shape[0] != self.V.shape[0]:
             raise ValueError(f"a product of shape {self.Q.shape[0]} × {self.V.shape[0]} is not square, so it has no eigenvalues")
         matrix, log = self.scaled()
-        rho = radius(matrix @ (self.V.T @ self.Q))
+        rho = float(radius(matrix @ (self.V.T @ self.Q)))
         return math.log(rho) + log if rho else -math.inf
 
 
@@ -139,11 +130,6 @@ class PlainProduct:
         self.P, self.exponent = np.ldexp(P, -shift), self.exponent + shift
         self.whole = self.whole and not np.any(np.abs(self.P[made]) < LEAST)
 
-    def log_largest(self) -> float:
-        """ln of the largest singular value."""
-        top = float(np.linalg.norm(self.P, 2))
-        return math.log(top) + self.exponent * math.log(2) if top else -math.inf
-
 
 class CheckedProduct:
     """Both forms, and each a second time with its links changed in their last digits.
@@ -156,6 +142,7 @@ class CheckedProduct:
         self.form, self.changed_form = LogProduct(frame), LogProduct(frame)
         self.plain, self.changed_plain = PlainProduct(len(frame)), PlainProduct(len(frame))
         self.rng, self.largest_known, self.rank = np.random.default_rng(0), True, frame.shape[1]
+        self.states: list[tuple] = []
 
     def pull(self, J: np.ndarray, size: float) -> None:
         """Multiply by Jᵀ from the left; size: the largest singular value of J. What is dead, a row or column of zeros, stays dead."""
@@ -166,18 +153,28 @@ class CheckedProduct:
         self.changed_form.pull(J + size * noise * np.outer(rows, columns))
         self.plain.pull(J)
         self.changed_plain.pull(J + J * noise)
+        forms, plains = (self.form, self.changed_form), (self.plain, self.changed_plain)
+        sizes = [(form.d, form.U) for form in forms] + [(plain.P, plain.exponent) for plain in plains]
+        self.states.append((*(x for pair in sizes for x in pair), self.plain.whole, self.rank))
 
-    def log_singular_values(self) -> tuple[np.ndarray, np.ndarray]:
-        """(logarithms, known): ln singular values of M, largest first, and for each whether it is known to 0.01."""
-        logs, changed = self.form.log_singular_values(), self.changed_form.log_singular_values()
-        known = agree(logs, changed, KNOWN)
-        top, again = self.plain.log_largest(), self.changed_plain.log_largest()
-        self.largest_known = self.plain.whole and bool(agree(top, again, CERTAIN))
-        if self.largest_known:
-            known, logs = known & (logs <= top + KNOWN), np.minimum(logs, top)
-            logs[:1], known[:1] = top, True
-        logs[self.rank :], known[self.rank :] = -math.inf, True
-        return logs, known
+    def log_singular_values(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(logarithms, known) after each link since this was last asked: ln singular values of M, largest first, known to 0.01 or not."""
+        found: list[tuple[np.ndarray, np.ndarray]] = []
+        for _, states in groupby(self.states, key=lambda state: (state[1].shape, state[4].shape)):
+            d, U, d2, U2, P, exponent, P2, exponent2, whole, rank = map(np.array, zip(*states))
+            logs, changed = log_sizes(d, U), log_sizes(d2, U2)
+            known = agree(logs, changed, KNOWN)
+            top, again = log_largest(P, exponent), log_largest(P2, exponent2)
+            certain = whole & agree(top, again, CERTAIN)
+            known &= ~certain[:, None] | (logs <= top[:, None] + KNOWN)
+            logs[certain] = np.minimum(logs, top[:, None])[certain]
+            logs[certain, :1], known[certain, :1] = top[certain, None], True
+            gone = np.arange(logs.shape[1]) >= rank[:, None]
+            logs[gone], known[gone] = -math.inf, True
+            found += zip(logs, known)
+            self.largest_known = bool(certain[-1])
+        self.states = []
+        return found
 
     def exponents(self, links: int) -> tuple[np.ndarray, np.ndarray]:
         """(exponents, known): Σ ln |R_ii| / links, largest first, and for each whether it is known to 0.01."""
@@ -190,7 +187,7 @@ class CheckedProduct:
 
     def log_radius(self) -> float:
         """ln of the largest |eigenvalue| of M. ValueError unless M is square."""
-        log, rho = self.form.log_radius(), radius(self.plain.P) if self.largest_known else 0.0
+        log, rho = self.form.log_radius(), float(radius(self.plain.P)) if self.largest_known else 0.0
         return math.log(rho) + self.plain.exponent * math.log(2) if rho else log
 
 
@@ -205,6 +202,38 @@ def angle_between(matrix: np.ndarray, seed: np.ndarray) -> float:
     moved, top = matrix @ seed, np.linalg.svd(matrix)[0][:, 0]
     along = float(moved @ top)
     return math.degrees(math.atan2(np.linalg.norm(moved - along * top), abs(along))) if np.any(moved) else math.nan
+
+
+def log_largest(P: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    """ln of the largest singular value of each P · 2^exponent, (c, n, m) and (c,)."""
+    with np.errstate(divide="ignore"):
+        return np.log(np.linalg.norm(P, 2, axis=(1, 2))) + exponent * math.log(2)
+
+
+def log_sizes(d: np.ndarray, U: np.ndarray) -> np.ndarray:
+    """ln singular values of each diag(exp d) U, (c, r) and (c, r, k), largest first: (c, r)."""
+    order = np.argsort(-d, axis=1)
+    d, U = np.take_along_axis(d, order, 1), np.take_along_axis(U, order[:, :, None], 1)
+    logs = np.full(d.shape, -np.inf)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        narrow = d[:, 0] - d[:, -1] <= RANGE
+        for k in np.flatnonzero(~narrow):
+            wide(d[k], U[k], logs[k])
+        L = np.linalg.qr(U[narrow].transpose(0, 2, 1), mode="r").transpose(0, 2, 1)
+        graded = np.exp(d[narrow] - d[narrow, :1])[:, :, None] * L
+        logs[narrow] = d[narrow, :1] + np.log(np.linalg.svd(graded, compute_uv=False))
+    return -np.sort(-logs, axis=1)
+
+
+def wide(d: np.ndarray, U: np.ndarray, logs: np.ndarray) -> None:
+    """The same for one whose range does not fit into a float, stretch by stretch, written into logs; those that are 0 stay −inf."""
+    n = int(np.sum(np.isfinite(d)))
+    d, U = d[:n], U[:n]
+    for _ in range(2 if n and d[0] - d[-1] > RANGE else 0):
+        U = turned(turned(U, d).T, d).T  # two steps of the QR iteration for singular values: U nears a diagonal
+    L = np.asarray(np.linalg.qr(U.T, mode="r")).T
+    for a, b in blocks(d):
+        logs[a:b] = d[a] + np.log(np.linalg.svd(np.exp(d[a:b] - d[a])[:, None] * L[a:b, a:b], compute_uv=False))
 
 
 def turned(U: np.ndarray, d: np.ndarray) -> np.ndarray:
@@ -226,6 +255,6 @@ def blocks(d: np.ndarray) -> list[tuple[int, int]]:
     return done
 
 
-def radius(J: np.ndarray) -> float:
-    """ρ(J), the largest |eigenvalue|."""
-    return float(np.max(np.abs(np.linalg.eigvals(J)), initial=0.0))
+def radius(J: np.ndarray) -> Any:
+    """ρ(J), the largest |eigenvalue|, of one square matrix or of each of several."""
+    return np.max(np.abs(np.linalg.eigvals(J)), axis=-1, initial=0.0)

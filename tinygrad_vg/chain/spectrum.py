@@ -16,6 +16,7 @@ change is printed with a question mark. The largest singular value is known even
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from ..text.tables import folded, table
 from .chain import Chain
 from .product import KNOWN, CheckedProduct, radius
 
+AT_ONCE = 2**20  # numbers
 NOT_KNOWN = f"?: not known to {KNOWN}; it depends on the last digits of the links"
 
 
@@ -53,14 +55,15 @@ class Spectrum(Printed):
         self.radius: list[float | None] = []
         self.running = [np.zeros(chain.output.size)]
         self.known = [np.ones(chain.output.size, dtype=bool)]
-        for link in reversed(chain.links):
-            J = dense(link)
-            self.singular_values.append(np.linalg.svd(J, compute_uv=False))
-            self.radius.append(radius(J) if J.shape[0] == J.shape[1] else None)
-            checked.pull(J, self.singular_values[-1][0])
-            logs, known = checked.log_singular_values()
-            self.running.append(logs)
-            self.known.append(known)
+        for Js in stacks(reversed(chain.links)):
+            sizes = np.linalg.svd(Js, compute_uv=False)
+            for J, s in zip(Js, sizes):
+                checked.pull(J, s[0])
+            self.singular_values += list(sizes)
+            self.radius += radius(Js).tolist() if Js.shape[1] == Js.shape[2] else [None] * len(Js)
+            for logs, known in checked.log_singular_values():
+                self.running.append(logs)
+                self.known.append(known)
         for listed in (self.singular_values, self.radius, self.running, self.known):
             listed.reverse()
         self.lyapunov, self.lyapunov_known = checked.exponents(len(chain.links))
@@ -114,7 +117,7 @@ def starting_frame(links: list, m: int) -> np.ndarray:
     diagonal, and the exponents are ln |λ| at once. Links that stretch all directions alike say nothing and are passed over.
     """
     M = np.eye(m)
-    for link in reversed(links):
+    for link in reversed(links) if m > 1 else []:
         M = dense(link).T @ M
         M = M / (np.max(np.abs(M)) or 1.0)
         _, s, Vt = np.linalg.svd(M, full_matrices=False)
@@ -131,6 +134,18 @@ def check_sizes(chain: Chain) -> None:
                 f"{name} has {np.size(g)} numbers; the spectrum needs dense Jacobians and stops at {DENSE_LIMIT}. Take a smaller "
                 "model, one sequence of the batch, or stations with fewer numbers (through=…); the chain's gains need no dense matrix"
             )
+
+
+def stacks(links: Iterable) -> Iterator[np.ndarray]:
+    """The Jacobians of the links, (c, n_out, n_in): of links in a row that are alike, as many as have a million numbers together."""
+    held: list[np.ndarray] = []
+    for J in map(dense, links):
+        if held and (J.shape != held[0].shape or (len(held) + 1) * J.size > AT_ONCE):
+            yield np.array(held)
+            held = []
+        held.append(J)
+    if held:
+        yield np.array(held)
 
 
 def dense(link: Any) -> np.ndarray:
