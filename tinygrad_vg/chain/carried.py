@@ -4,7 +4,8 @@
 
 D_a is what arrives at a without passing another state: one sweep for each loss, which ends at the first states it meets. J_ba is
 ∂b/∂a with all other states held fixed: a few sweeps over the nodes between two states, whatever the number of losses. It is exact
-in any graph, as every path is cut where it passes a state. Each row has an exponent of its own, so none under- or overflows.
+in any graph, as every path is cut where it passes a state; where most ways pass none, one sweep for each loss is cheaper.
+Each row has an exponent of its own, so none under- or overflows.
 
     a, b  nodes of states, b younger      G  gradients, (rows, n)      E  exponents: the gradient is G · 2^E      J  Jacobian
 """
@@ -21,8 +22,10 @@ import numpy as np
 from ..autodiff.calculus import dependents
 from ..autodiff.core import Node, describe, sweep
 from ..autodiff.guards import check_all_unchanged, check_walk
+from .factors import norm
 from .stations import Group, named
 
+DEARER = 2  # times one sweep for each loss
 LOWEST = -(10**8)  # the exponent of a row of zeros: below that of any other
 
 
@@ -83,11 +86,27 @@ def carried(losses: list[Any], groups: list[Group]) -> tuple[np.ndarray, np.ndar
     for loss in losses:
         check_walk(loss, [])
     check_all_unchanged(order)
-    useful = dependents(order, states)
-    pieces = {node: Piece(node, states, useful) for node in order if node in states}
+    useful, pieces = dependents(order, states), dict[Node, Piece]()
+    affordable = DEARER * len(losses) * len(order)
+    for node in order:
+        if node in states:
+            pieces[node] = Piece(node, states, useful)
+            affordable -= min(node.size, len(losses)) * len(pieces[node].ops)
+            if affordable < 0 and all(len(group) == 1 for group in groups):
+                return one_by_one(losses, [node for (node,) in groups], order, useful)
     for group in groups:
         check_apart(group, pieces)
     return walked_back(from_losses(losses, states, useful), pieces, groups, len(losses))
+
+
+def one_by_one(losses: list[Any], states: list[Node], order: list[Node], useful: set[Node]) -> tuple[np.ndarray, np.ndarray]:
+    """The same, of one sweep for each loss: where a way leads past all states, as an LSTM's c past its h, pieces are long and overlap."""
+    norms, place, keep = np.zeros((len(losses), len(states))), {node: k for k, node in enumerate(order)}, set(states)
+    for t, loss in enumerate(losses):
+        gradients = {loss: loss.start(None)}
+        sweep(order[: place[loss] + 1], gradients, keep=keep, inside=useful)
+        norms[t] = [norm(node.finalise(gradients[node])) if node in gradients else 0.0 for node in states]
+    return norms, np.zeros(norms.shape, dtype=int)
 
 
 def all_histories(outputs: Iterable[Node]) -> list[Node]:
