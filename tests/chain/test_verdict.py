@@ -1115,6 +1115,13 @@ def test_the_table_in_the_docs_is_this_table():
     assert text[start:end].strip() == table(), "run: PYTHONPATH=. python tests/chain/test_verdict.py"
 
 
+def test_how_many_factors_is_a_count_whatever_cancels():
+    x = Scalar(0.7, name="x")
+    found = verdict(square(x * (1 + 1e-8) - x - 1.0), x)
+    assert found.numbers["factors"] == pytest.approx(0.5, abs=1e-6)  # one way has a factor, the other has none
+    assert "-0.00" not in found.why
+
+
 MARKS = {"first": "", "further": " †", "later": " ‡", "newest": " §", "blamed": " ¶"}
 
 

@@ -29,6 +29,7 @@ from .zeros import Zero, lost, why_zero
 N = len(KINDS)
 MERGE = KINDS.index("merge")
 COUNT, DEAD, SATURATED, OFF, FLAT, MET = range(N, N + 6)  # factors; nats of rectifiers that are off, of flat slopes; slopes 0, flat, met
+COUNTS = [COUNT, OFF, FLAT, MET]
 LABELS = N + 6  # then nats by op of the activations, and by name of the gates
 ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
 NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
@@ -124,6 +125,9 @@ class Walk:
         account = shares[0] * some[0].account
         for p, part in zip(shares[1:], some[1:]):
             account += p * part.account
+        if min(shares) < 0:  # a count has no sign
+            sizes = np.abs(shares) / np.sum(np.abs(shares))
+            account[COUNTS] = sizes @ [part.account[COUNTS] for part in some]
         account[MERGE] += nats - self.base - float(np.add.reduce(account[:N]))  # what is left is the merge's own
         if len(some) > 1:
             self.merges.append((node, some, shares, nats - log_length([part.log for part in some])))

@@ -209,10 +209,11 @@ def sentence(flow: Flow, part: Arrival, kind: str, op: str, n: dict[str, float],
         at = f"{called(part.zero.at)}: " if part.zero.kind == "cancelled" and part.zero.at is not None else ""
         exactly = "exactly 0" if part.log == -math.inf else "0 but for rounding"
         return f"signal {n['signal']:.3g} at {where}, and {exactly} of it arrives at {name}:\n{at}{part.zero.what}{share}."
+    factors = f"{n['factors']:.{2 if 0 < n['factors'] < 1 else 0}f}"
     error = f", error {n['error']:.3g} of the targets' spread" if kind == "converged" and "error" in n else ""
     return (
-        f"signal {n['signal']:.3g} at {where}{error}; log gain {n['log_gain']:+.2f} nats from there to {name}, "
-        f"{n['per_factor']:+.2f} for each of {n['factors']:.{2 if 0 < n['factors'] < 1 else 0}f} factor{'s' * (n['factors'] != 1)}:\n"
+        f"signal {n['signal']:.3g} at {where}{error}; log gain {n['log_gain']:+z.2f} nats from there to {name}, "
+        f"{n['per_factor']:+z.2f} for each of {factors} factor{'s' * (factors != '1')}:\n"
         f"{account_in_words(flow, part, op)}. So |gradient| = {f'{own:.3g}' if own else from_log(part.log, 3)}."
     )
 
@@ -226,5 +227,5 @@ def account_in_words(flow: Flow, part: Arrival, op: str) -> str:
         of = f" ({slope})" if name == "slopes" and nats and slope else ""
         of = f" ({gate[5:]} is open to {flow.walk.openings[gate]:.2f})" if gate and not math.isnan(flow.walk.openings[gate]) else of
         if nats or name in ("slopes", "weights", "merges"):
-            told.append(f"{name} {nats:+.2f}{of}")
+            told.append(f"{name} {nats:+z.2f}{of}")
     return ", ".join(told)
