@@ -17,7 +17,7 @@ from textwrap import wrap
 from typing import NamedTuple
 
 from ..text.lines import width
-from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, legend, span_of, thickness
+from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, thickness
 from .elements import Arrow, Box, Picture
 
 LINE, GAP_X, GAP_Y, MARGIN, SWATCH, CORNER = 15.0, 44.0, 26.0, 24.0, 56.0, 8.0
@@ -37,7 +37,7 @@ def columns_svg(picture: Picture) -> str:
     """The whole picture as one SVG element, laid out in columns. Needs nothing but Python."""
     places = layout(picture)
     parts, wide, high = graph_svg(picture, places, routes(picture, places))
-    key = legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows])
+    key = picture.legend
     wide = max(wide, 500.0 if key or picture.captions else 0)
     room = max(60, int((wide - 2 * MARGIN) / 5.5))
     for k, line in enumerate(line for caption in picture.captions for line in wrap(caption, room)):
@@ -54,7 +54,7 @@ def whole_svg(parts: list[str], wide: float, high: float) -> str:
 
 def graph_svg(picture: Picture, places: list[Place], ways: list[Points]) -> tuple[list[str], float, float]:
     """Frames, arrows and boxes, in this order, and the size of the whole."""
-    span = span_of(box.heat for box in picture.boxes)
+    span = picture.span
     right = max(place.x + place.wide / 2 for place in places) + MARGIN
     bottom = max(place.y + place.high / 2 for place in places) + MARGIN
     right = max([right, *(way[1][0] + 8 for arrow, way in zip(picture.arrows, ways) if arrow.loop)])

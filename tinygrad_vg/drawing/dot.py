@@ -12,7 +12,7 @@ import html
 import math
 from typing import Any
 
-from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, legend, span_of, thickness
+from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, thickness
 from .columns import Place, around, columns, layout
 from .elements import Arrow, Box, Picture
 
@@ -32,7 +32,7 @@ def dot_text(picture: Picture) -> str:
     """The picture in the DOT language: boxes n0, n1, … in drawing order, one cluster for each group."""
     from graphviz import Digraph
 
-    lengths, span = lengths_of(picture), span_of(box.heat for box in picture.boxes)
+    lengths, span = lengths_of(picture), picture.span
     placed = tangled(picture) or not picture.folded and max(lengths, default=0) > LONGEST
     places = layout(picture) if placed else []
     graph = Digraph(graph_attr=graph_look(picture, placed), node_attr=BOX, edge_attr=ARROW)
@@ -124,7 +124,7 @@ def tip(text: str) -> str:
 def legend_label(picture: Picture) -> str:
     """The captions and the legend, as a small table; its words are ours, none come from the graph."""
     cells = "".join(f'<tr><td align="left" colspan="8">{html.escape(line)}</td></tr>' for line in picture.captions)
-    for title, entries in legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows]):
+    for title, entries in picture.legend:
         cells += f'<tr><td align="left" width="105">{html.escape(title)}</td>'  # wider than any browser's font makes it
         for fill, text in entries:
             ground = f' bgcolor="{fill}"' if fill else ""

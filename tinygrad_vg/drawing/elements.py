@@ -21,6 +21,7 @@ from ..chain.factors import norm
 from ..text.formulas import derivative
 from ..text.lines import clean, cut
 from ..text.numbers import number
+from .colours import Entry, legend, span_of
 
 LONGEST_NAME, LONGEST_LABEL = 200, 30
 
@@ -79,6 +80,15 @@ class Picture(NamedTuple):
     @property
     def folded(self) -> bool:
         return any(box.kind == "folded" for box in self.boxes)
+
+    @property
+    def span(self) -> float:
+        """Where the scale of the boxes' colours ends."""
+        return span_of(box.heat for box in self.boxes)
+
+    @property
+    def legend(self) -> list[tuple[str, list[Entry]]]:
+        return legend([box.heat for box in self.boxes], [arrow.heat for arrow in self.arrows])
 
     @property
     def captions(self) -> list[str]:

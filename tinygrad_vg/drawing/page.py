@@ -18,10 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..chain import Chain
-from .colours import legend
 from .columns import MARGIN, SWATCH, graph_svg, layout, legend_svg, routes, whole_svg
-from .elements import Arrow, Box, Picture, heat, norm, one_line, with_gain, with_gradient
-from .page_chain import chain_data
+from .elements import Arrow, Picture, heat, norm, one_line, with_gain, with_gradient
 from .page_data import BUDGET, page_data
 
 MOST = 3_000  # boxes
@@ -45,15 +43,15 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
     picture = with_gradients(picture)
     places = layout(picture)
     ways = routes(picture, places)
-    data = page_data(picture, places, ways, budget)
-    data["chain"] = chain_data(chain, picture) if chain is not None else None
     script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css")
+    output = next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
+    data = json.dumps(page_data(picture, places, ways, budget, chain=chain), allow_nan=False, separators=(",", ":"))
     fields = {
-        "title": escape(one_line(title) or name_of(picture)), "note": escape("; ".join(picture.captions)),
+        "title": escape(one_line(title) or output), "note": escape("; ".join(picture.captions)),
         "script": script, "style": style,
         "script_hash": digest(script), "style_hash": digest(style),
         "graph": whole_svg(*graph_svg(picture, places, ways)), "legend": key_svg(picture),
-        "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "data": data.replace("<", "\\u003c"),
     }  # fmt: skip
     return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset("page.html"))
 
@@ -67,28 +65,20 @@ def digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def name_of(picture: Picture) -> str:
-    """What the page is called if nobody says: after its output."""
-    return next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
-
-
 def with_gradients(picture: Picture) -> Picture:
     """The picture as one pass from the output gives it, run or not: its gradients in the boxes, its gains on the arrows."""
-    boxes = [box_in_this_pass(box, picture.boxes) for box in picture.boxes]
+    found = [box.gradient if box.of is None else picture.boxes[box.of].gradient for box in picture.boxes]
+    boxes = [
+        box if g is None else with_gradient(box, g) if box.of is None else box._replace(heat=heat(g))
+        for box, g in zip(picture.boxes, found)
+    ]
     with np.errstate(all="ignore"):
-        arrows = [arrow_in_this_pass(arrow, boxes[arrow.head].gradient) for arrow in picture.arrows]
+        arrows = [with_gain_for(found[arrow.head], arrow) for arrow in picture.arrows]
     return picture._replace(boxes=boxes, arrows=arrows)
 
 
-def box_in_this_pass(box: Box, boxes: list[Box]) -> Box:
-    g = box.gradient if box.of is None else boxes[box.of].gradient
-    if g is None:
-        return box
-    return with_gradient(box, g) if box.of is None else box._replace(heat=heat(g))
-
-
-def arrow_in_this_pass(arrow: Arrow, g: Any) -> Arrow:
-    """With its gain for the gradient g of its head; a Scalar's does not depend on g."""
+def with_gain_for(g: Any, arrow: Arrow) -> Arrow:
+    """The arrow with its gain for the gradient g of its head; a Scalar's does not depend on g."""
     if arrow.local is None or arrow.slope is not None or g is None:
         return arrow
     return with_gain(arrow, norm(arrow.local.pull(g)) / norm(g) if norm(g) else None)
@@ -96,7 +86,6 @@ def arrow_in_this_pass(arrow: Arrow, g: Any) -> Arrow:
 
 def key_svg(picture: Picture) -> str:
     """The legend as a picture of its own, which stays in sight while the graph moves."""
-    key = legend([box.heat for box in picture.boxes], [arrow.heat for arrow in picture.arrows])
-    most = max((len(entries) for _, entries in key), default=0)
-    parts = [legend_svg(title, entries, 12.0 + 22 * k) for k, (title, entries) in enumerate(key)]
-    return whole_svg(parts, MARGIN + 150 + most * SWATCH, 22.0 * len(key) + 2) if key else ""
+    most = max((len(entries) for _, entries in picture.legend), default=0)
+    parts = [legend_svg(title, entries, 12.0 + 22 * k) for k, (title, entries) in enumerate(picture.legend)]
+    return whole_svg(parts, MARGIN + 150 + most * SWATCH, 22.0 * len(parts) + 2) if parts else ""

@@ -59,38 +59,36 @@ def map_data(local: LinearMap | None, store: Store) -> dict[str, Any] | None:
     """A linear map: {"kind": "scale" (x times), "diagonal", "dense" or "sparse"}, `rows` × `columns`; None if it is not carried."""
     if local is None:
         return None
+    entries: dict[str, Any] | None
     rows, columns = math.prod(local.shape_out), math.prod(local.shape_in)
-    ends = {"rows": rows, "columns": columns}
     with np.errstate(all="ignore"):
         if rows == columns == 1:
-            return ends | {"kind": "scale", "x": js_number(float(local))}
-        if isinstance(local, Diagonal) and rows:
-            entries = diagonal(np.broadcast_to(np.asarray(local.d, "<f8"), local.shape_in).ravel(), store)
-            return entries and ends | entries
-        if not 0 < rows * columns <= LARGEST_MATRIX or store.left["maps"] <= 0:
+            entries = scale(float(local))
+        elif isinstance(local, Diagonal) and rows:
+            d = np.broadcast_to(np.asarray(local.d, "<f8"), local.shape_in).ravel()  # of sums and identities one number, again and again
+            entries = scale(float(d[0])) if np.all(d == d[0]) else kept(store, "diagonal", d=d)
+        elif not 0 < rows * columns <= LARGEST_MATRIX or store.left["maps"] <= 0:
             return None
-        try:
-            matrix = np.ascontiguousarray(local.dense(), dtype="<f8")
-        except (TypeError, ValueError):  # a map of the user's own without push, or too large
-            return None
-    entries = matrix_data(matrix, store)
-    return entries and ends | entries
+        else:
+            try:
+                entries = matrix_data(np.ascontiguousarray(local.dense(), dtype="<f8").ravel(), store)
+            except (TypeError, ValueError):  # a map of the user's own without push, or too large
+                return None
+    return entries and {"rows": rows, "columns": columns} | entries
 
 
-def diagonal(d: np.ndarray, store: Store) -> dict[str, Any] | None:
-    """A diagonal; one number if all its entries are equal, as in sums and identities."""
-    if np.all(d == d[0]):
-        return {"kind": "scale", "x": js_number(float(d[0]))}
-    found = store.add("maps", d)
-    return {"kind": "diagonal", "d": found[0]} if found else None
+def scale(x: float) -> dict[str, Any]:
+    return {"kind": "scale", "x": js_number(x)}
 
 
-def matrix_data(matrix: np.ndarray, store: Store) -> dict[str, Any] | None:
+def matrix_data(entries: np.ndarray, store: Store) -> dict[str, Any] | None:
     """All entries, or those that are not zero with their places, whichever is less."""
-    flat = matrix.ravel()
-    index = np.flatnonzero(flat)
-    if 2 * index.size < flat.size:
-        found = store.add("maps", index.astype("<i4"), flat[index])
-        return {"kind": "sparse", "index": found[0], "d": found[1]} if found else None
-    found = store.add("maps", flat)
-    return {"kind": "dense", "d": found[0]} if found else None
+    index = np.flatnonzero(entries)
+    if 2 * index.size < entries.size:
+        return kept(store, "sparse", index=index.astype("<i4"), d=entries[index])
+    return kept(store, "dense", d=entries)
+
+
+def kept(store: Store, kind: str, **arrays: np.ndarray) -> dict[str, Any] | None:
+    found = store.add("maps", *arrays.values())
+    return {"kind": kind, **dict(zip(arrays, found))} if found else None
