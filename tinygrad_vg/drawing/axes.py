@@ -31,16 +31,24 @@ def new_axes(rows: int = 1) -> list[Any]:
     figure._repr_png_ = partial(png, figure)  # what a notebook asks for
     for ax in (all_axes := figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]):
         ax.set_facecolor("none")
-        ax.tick_params(which="both", colors=GREY)
-        ax.spines[:].set_color(GREY)
         ax.spines[["top", "right"]].set_visible(False)
-        for label in (ax.xaxis.label, ax.yaxis.label):
-            label.set_color(GREY)
+        paint(ax, GREY)
     return list(all_axes)
 
 
-def stacked(panels: list[Any]) -> Any:
-    """Their figure; of axes one below the other only the first keeps its title, and only the last says what is to the right."""
+def paint(ax: Any, shade: str) -> None:
+    """Frame, ticks and words in one colour."""
+    ax.tick_params(which="both", colors=shade)
+    ax.spines[:].set_color(shade)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set_color(shade)
+
+
+def stacked(ax: Any, draws: list[Any], thing: Any, **more: Any) -> Any:
+    """Each drawing of the thing in axes of its own (or the one in ax): the first keeps its title, the last says what is to the right."""
+    panels = [ax] if ax is not None else new_axes(len(draws))
+    for panel, draw in zip(panels, draws):
+        draw(panel, thing, **more)
     for above, below in zip(panels, panels[1:]):
         above.set_xlabel("")
         below.set_title("", loc="left")
@@ -55,7 +63,6 @@ def png(figure: Any) -> bytes:
 def cells(ax: Any, logs: np.ndarray, x: np.ndarray, meaning: str) -> None:
     """Numbers (rows, columns) as colours; zeros (of floats: what underflowed is among them), nan and inf in their own."""
     from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.patches import Patch
 
     finite, text = logs[np.isfinite(logs)], ax.xaxis.label.get_color()
     span = max(span_of(finite.tolist()), math.ceil(np.max(np.abs(finite), initial=0.0)))
@@ -73,10 +80,18 @@ def cells(ax: Any, logs: np.ndarray, x: np.ndarray, meaning: str) -> None:
     bar.ax.set_ylim(min(-1, math.floor(np.min(finite, initial=0.0))), max(1, math.ceil(np.max(finite, initial=0.0))))
     bar.outline.set_edgecolor(text)
     found = {"zero": (ZERO, np.isneginf(logs)), "nan": ("nan", np.isnan(logs)), "overflow": ("inf", np.isposinf(logs))}
-    handles = [Patch(facecolor=SPECIAL[key], edgecolor=GREY, label=label) for label, (key, where) in found.items() if np.any(where)]
-    if handles:
-        ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, labelcolor=text, borderaxespad=0.2)
+    shades = {label: SPECIAL[key] for label, (key, where) in found.items() if np.any(where)}
+    patches(ax, shades, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.2)
     whole_numbers(ax.yaxis)
+
+
+def patches(ax: Any, shades: dict[str, str], **place: Any) -> None:
+    """A legend of what these colours mean, if there are any."""
+    from matplotlib.patches import Patch
+
+    if shades:
+        handles = [Patch(facecolor=shade, edgecolor=GREY, label=label) for label, shade in shades.items()]
+        ax.legend(handles=handles, frameon=False, labelcolor=ax.xaxis.label.get_color(), **place)
 
 
 def outline(linewidth: float = 3.0) -> list[Any]:
@@ -95,11 +110,11 @@ def shown(y: np.ndarray) -> np.ndarray:
     return np.where(np.abs(y) <= HUGE, y, np.nan)
 
 
-def mark(ax: Any, x: Any, y: np.ndarray, zero: str = "exact zero") -> None:
+def mark(ax: Any, x: Any, y: np.ndarray, zero: str = "exact zero", shade: str = "") -> None:
     """What is not finite, at the edge of the axes: -inf, the logarithm of an exact zero, below, inf above, nan half-way."""
-    at_edge(ax, x[np.isneginf(y)], BELOW, SPECIAL[ZERO], zero)
-    at_edge(ax, x[np.isnan(y)], HALFWAY, SPECIAL["nan"], "nan")
-    at_edge(ax, x[np.isposinf(y)], ABOVE, SPECIAL["inf"], "overflow")
+    at_edge(ax, x[np.isneginf(y)], BELOW, shade or SPECIAL[ZERO], zero)
+    at_edge(ax, x[np.isnan(y)], HALFWAY, shade or SPECIAL["nan"], "nan")
+    at_edge(ax, x[np.isposinf(y)], ABOVE, shade or SPECIAL["inf"], "overflow")
 
 
 def at_edge(ax: Any, x: np.ndarray, edge: tuple[float, str], shade: str, label: str) -> None:
@@ -155,9 +170,7 @@ def words(ax: Any, title: str, x: str, y: str, outside: bool = False) -> None:
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     handles, labels = ax.get_legend_handles_labels()
-    once: dict[str, Any] = {}
-    for label, handle in zip(labels, handles):
-        once.setdefault(label, handle)
+    once = {label: handles[labels.index(label)] for label in labels}
     if once:
         where = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if outside and ax.figure.get_layout_engine() else {"loc": "best"}
         ax.legend(list(once.values()), list(once), frameon=False, labelcolor=text, fontsize=9, **where)

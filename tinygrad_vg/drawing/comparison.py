@@ -18,11 +18,12 @@ import numpy as np
 
 from ..chain import Chain, Reach, Spectrum, Uses
 from ..training.history import History
-from .axes import ABOVE, BELOW, HALFWAY, as_text, at_edge, decades, line, new_axes, rescale, stacked, whole_numbers, words
+from .axes import as_text, decades, line, mark, rescale, stacked, whole_numbers, words
 from .colours import GREY, SHADES
 from .reaches import reach_maps
 
 PANELS = {"loss": "loss", "norm": "|gradient|", "lr": "learning rate", "factor": "clipping factor"}
+LAG, OF_USE = "lag: steps before the last", {"share": "share of the gradient", "norm": "|gradient| of the use"}
 MARKERS, MARKED, DASHES = "os^DX", 60, ("-", "--", ":", "-.")  # signs on curves of at most that many points
 
 
@@ -34,10 +35,7 @@ def compare(things: dict[Any, Any], kind: str | None, ax: Any = None) -> Any:
     keys = [next(iter(kinds))] if kind is None else [kind]
     if kind is None and ax is None and kinds is COMPARED[History]:
         keys = [key for key in PANELS if all(recorded(run, key) for run in things.values())] or keys
-    panels = [ax] if ax is not None else new_axes(len(keys))
-    for panel, key in zip(panels, keys):
-        kinds[key](panel, things, **({"named": False} if panel is not panels[0] else {}))
-    return stacked(panels)
+    return stacked(ax, [kinds[key] if key is keys[0] else partial(kinds[key], named=False) for key in keys], things)
 
 
 def kinds_of(things: dict[Any, Any]) -> dict[str, Callable[..., None]]:
@@ -62,20 +60,22 @@ def curve(ax: Any, k: int, x: np.ndarray, y: np.ndarray, label: str) -> str:
 
 def marked(ax: Any, k: int, x: np.ndarray, y: np.ndarray, label: str) -> None:
     """A curve of logarithms; what has none stands at the edge, in the colour of the curve."""
-    shade = curve(ax, k, x, y, label)
-    for where, edge, meaning in ((np.isneginf(y), BELOW, "exact zero"), (np.isnan(y), HALFWAY, "nan"), (np.isposinf(y), ABOVE, "overflow")):
-        at_edge(ax, x[where], edge, shade, meaning)
+    mark(ax, x, y, shade=curve(ax, k, x, y, label))
 
 
 def gradients(ax: Any, chains: dict[Any, Chain]) -> None:
     """log10 |gradient| at each station, and what a link takes or gives on average."""
     told = [times(chain) for chain in chains.values()]
     for k, ((name, chain), x) in enumerate(zip(chains.items(), told)):
-        whole, n = chain.log_product[0], len(chain.links)
-        each = f", {whole / n:+.3g} nats per link" if n and math.isfinite(whole) else ""
-        marked(ax, k, np.arange(n + 1) if None in told else np.array(x, dtype=float), decades(chain.log_product), as_text(str(name)) + each)
+        at = np.arange(len(chain.links) + 1) if None in told else np.array(x, dtype=float)
+        marked(ax, k, at, decades(chain.log_product), as_text(str(name)) + per_link(chain))
     whole_numbers(ax.xaxis)
     words(ax, "The gradient on its way back", "station" if None in told else "time step or layer", "log10 (|gradient| / |seed|)")
+
+
+def per_link(chain: Chain) -> str:
+    whole, n = chain.log_product[0], len(chain.links)
+    return f", {whole / n:+.3g} nats per link" if n and math.isfinite(whole) else ""
 
 
 def times(chain: Chain) -> list[int] | None:
@@ -95,26 +95,25 @@ def largest(ax: Any, spectra: dict[Any, Spectrum], running: bool) -> None:
         (marked if running else curve)(ax, k, np.arange(len(y)), decades(y) if running else y, as_text(str(name)))
     ax.axhline(0 if running else 1, color=GREY, linewidth=0.8)
     whole_numbers(ax.xaxis)
-    if running:
-        words(ax, "What each product can do", "station", "log10 of the largest singular value of the product")
-    else:
-        words(ax, "What each link can do to any gradient", "link", "largest singular value")
+    product = "What each product can do", "station", "log10 of the largest singular value of the product"
+    words(ax, *(product if running else ("What each link can do to any gradient", "link", "largest singular value")))
 
 
 def by_use(ax: Any, several: dict[Any, Uses], key: str) -> None:
     """What each use of a shared weight contributes."""
-    curves = []
-    for name, uses in several.items():
-        index = [use.index for use in uses]
-        x = np.array(index if len(set(index)) == len(index) else range(1, len(index) + 1))
-        curves.append((x, np.array([getattr(use, key) for use in uses]), name))
-    together(ax, curves, scaled=key == "norm")
+    together(ax, [(*places_of(uses, key), name) for name, uses in several.items()], scaled=key == "norm")
     if key == "share":
         ax.axhline(0, color=GREY, linewidth=0.8)
     whole_numbers(ax.xaxis)
     heading = next(iter(several.values())).heading
-    meaning = "share of the gradient" if key == "share" else "|gradient| of the use"
-    words(ax, f"The gradient of a shared weight, by {heading}", "lag: steps before the last" if heading == "lag" else "time step", meaning)
+    words(ax, f"The gradient of a shared weight, by {heading}", LAG if heading == "lag" else "time step", OF_USE[key])
+
+
+def places_of(uses: Uses, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where the uses stand, by their index if each has its own, else by their number; and their shares or norms."""
+    index = [use.index for use in uses]
+    x = np.array(index if len(set(index)) == len(index) else range(1, len(index) + 1))
+    return x, np.array([getattr(use, key) for use in uses])
 
 
 def by_lag(ax: Any, reaches: dict[Any, Reach]) -> None:
@@ -132,8 +131,8 @@ def runs(ax: Any, histories: dict[Any, History], key: str, named: bool = True) -
     for name, run in histories.items():
         if not recorded(run, key):
             raise ValueError(f"the History {name!r} has no {key!r}")
-        x = range(1, run.steps + 1) if key == "loss" else [record["step"] for record in run.records if key in record]
-        curves.append((np.array(x), np.array(run.losses if key == "loss" else run.column(key), dtype=float), name if named else ""))
+        steps, values = over_steps(run, key)
+        curves.append((steps, np.array(values, dtype=float), name if named else ""))
     together(ax, curves)
     words(ax, "Training", "step", PANELS[key], outside=True)
 
@@ -143,11 +142,20 @@ def together(ax: Any, curves: list[tuple[np.ndarray, np.ndarray, Any]], scaled: 
     for k, (x, y, name) in enumerate(curves):
         curve(ax, k, x, y, as_text(str(name)))
     if scaled:
-        rescale(ax, *(np.concatenate(parts) for parts in list(zip(*curves))[:2]))
+        x, y = (np.concatenate(parts) for parts in list(zip(*curves))[:2])
+        rescale(ax, x, y)
 
 
-def recorded(history: History, key: str) -> bool:
-    return bool(history.losses) if key == "loss" else any(key in record for record in history.records)
+def over_steps(run: History, key: str) -> tuple[np.ndarray, list[Any]]:
+    """The steps at which a quantity was recorded, and what was."""
+    if key == "loss":
+        return np.arange(1, run.steps + 1), run.losses
+    records = [record for record in run.records if key in record]
+    return np.array([record["step"] for record in records]), [record[key] for record in records]
+
+
+def recorded(run: History, key: str) -> bool:
+    return bool(run.losses) if key == "loss" else any(key in record for record in run.records)
 
 
 COMPARED: dict[type, dict[str, Callable[..., None]]] = {

@@ -20,9 +20,9 @@ from ..chain import Blame, Chain, Reach, Spectrum, Uses
 from ..chain.blame_table import ROUNDING
 from ..chain.factors import KINDS
 from ..training.history import History
-from .axes import as_text, cells, decades, line, mark, new_axes, outline, rescale, shown, stacked, ticks, whole_numbers, words
+from .axes import as_text, cells, decades, line, mark, outline, rescale, shown, stacked, ticks, whole_numbers, words
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
-from .comparison import PANELS, compare, recorded
+from .comparison import LAG, OF_USE, PANELS, compare, over_steps, per_link, places_of, recorded
 from .elements import counted
 from .reaches import reach_curve, reach_map
 
@@ -69,10 +69,7 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     if theory is not None and name not in ("gradient", "running"):
         raise ValueError(f"theory goes with a Chain's plot 'gradient' or a Spectrum's 'running', not with {name!r}")
     several = [key for key in PANELS if recorded(thing, key)] if isinstance(thing, History) and kind is None and ax is None else []
-    panels = [ax] if ax is not None else new_axes(max(len(several), 1))
-    for panel, key in zip(panels, several or [name]):
-        kinds[key](panel, thing, **({} if theory is None else {"theory": theory}))
-    return stacked(panels)
+    return stacked(ax, [kinds[key] for key in several or [name]], thing, **({} if theory is None else {"theory": theory}))
 
 
 def gradient(ax: Any, chain: Chain, theory: Any = None) -> None:
@@ -80,8 +77,7 @@ def gradient(ax: Any, chain: Chain, theory: Any = None) -> None:
     logs, n = decades(chain.log_product), len(chain.links)
     with np.errstate(divide="ignore"):
         gains = [*np.log10([link.gain for link in chain.links]).tolist(), None]
-    each = f", {chain.log_product[0] / n:+.3g} nats per link" if n and math.isfinite(chain.log_product[0]) else ""
-    line(ax, np.arange(n + 1), logs, "measured" + each, color=GREY)
+    line(ax, np.arange(n + 1), logs, "measured" + per_link(chain), color=GREY)
     for shade, did, sign in ((FALL, "shrunk", -1), (RISE, "grown", 1)):
         if any(gain is not None and sign * gain > 0 for gain in gains):
             ax.plot([], [], "o", color=shade, label=f"{did} by the link to its right")
@@ -177,9 +173,7 @@ def at_part(rows: list[np.ndarray], part: float) -> np.ndarray:
 
 def by_use(ax: Any, uses: Uses, key: str) -> None:
     """Shares as bars, orange where a use pulls against the others; or norms as a line."""
-    index = np.array([use.index for use in uses])
-    x, once = (index, True) if len(set(index.tolist())) == len(index) else (np.arange(1, len(index) + 1), False)
-    y = np.array([getattr(use, key) for use in uses])
+    x, y = places_of(uses, key)
     if key == "share":
         for where, shade, label in ((~(y < 0), GREEN, "with the whole"), (y < 0, ORANGE, "against it")):
             ax.bar(x[where], shown(y[where]), color=shade, width=bar_width(x), label=label if np.any(y < 0) else None)
@@ -189,36 +183,34 @@ def by_use(ax: Any, uses: Uses, key: str) -> None:
         line(ax, x, y, "", color=GREY, marker="o", markersize=3)
         rescale(ax, x, y)
     whole_numbers(ax.xaxis)
-    at = "lag: steps before the last" if uses.heading == "lag" else "time step" if once else "use, oldest first"
-    meaning = "share of the gradient" if key == "share" else "|gradient| of the use"
-    words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.heading}", at, meaning)
+    at = LAG if uses.heading == "lag" else "time step" if x.tolist() == [use.index for use in uses] else "use, oldest first"
+    words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.heading}", at, OF_USE[key])
 
 
-def over_steps(ax: Any, history: History, key: str) -> None:
+def quantity(ax: Any, history: History, key: str) -> None:
     """One quantity over the steps; a line for each name if there are several, of states a heatmap."""
     if not recorded(history, key):
         there = [name for name in PLOTS[History] if recorded(history, name)]
         raise ValueError(f"this History has no {key!r}; recorded: {', '.join(there) or 'nothing'}")
-    records = [record for record in history.records if key in record]
-    steps, meaning = np.array([record["step"] for record in records]), (PANELS | NAMED).get(key, "")
+    title, (x, values) = f"{counted(history.steps, 'step')} of training", over_steps(history, key)
     if key == "states":
-        length = max(len(record[key]) for record in records)
+        length = max(map(len, values))
         with np.errstate(divide="ignore"):
-            logs = np.log10([record[key] + [math.nan] * (length - len(record[key])) for record in records]).T
-        cells(ax, logs, steps, "log10 |∂loss/∂h[t]|")
-        return words(ax, f"{counted(history.steps, 'step')} of training", "step", "time t of the state")
-    curves = {"": history.losses} if key == "loss" else {"": [record[key] for record in records]}
+            logs = np.log10([norms + [math.nan] * (length - len(norms)) for norms in values]).T
+        cells(ax, logs, x, "log10 |∂loss/∂h[t]|")
+        return words(ax, title, "step", "time t of the state")
+    curves = {"": values}
     if key in NAMED:
-        names = dict.fromkeys(name for record in records for name in record[key])
-        curves = {name: [record[key].get(name, math.nan) for record in records] for name in names}
-    x, y = np.arange(1, history.steps + 1) if key == "loss" else steps, np.array(list(curves.values()), dtype=float)
-    for k, (name, values) in enumerate(zip(curves, y)):
+        names = dict.fromkeys(name for found in values for name in found)
+        curves = {name: [found.get(name, math.nan) for found in values] for name in names}
+    y = np.array(list(curves.values()), dtype=float)
+    for k, (name, curve) in enumerate(zip(curves, y)):
         look = {"color": f"C{k}", "linestyle": ("-", "--", ":")[k // 10 % 3]} if name else {"color": FALL}
-        line(ax, x, values, as_text(name) if k < NAMES else "", linewidth=1.2, marker="o" if len(x) == 1 else "", **look)
+        line(ax, x, curve, as_text(name) if k < NAMES else "", linewidth=1.2, marker="o" if len(x) == 1 else "", **look)
     rescale(ax, np.tile(x, len(y)), y.ravel())
     if key in ("lr", "factor") and ax.get_yscale() == "linear":
         ax.set_ylim(bottom=0)
-    words(ax, f"{counted(history.steps, 'step')} of training", "step", meaning, outside=True)
+    words(ax, title, "step", (PANELS | NAMED)[key], outside=True)
 
 
 def predict(ax: Any, theory: Any, n: int) -> None:
@@ -243,5 +235,5 @@ PLOTS: dict[type, dict[str, Callable[..., None]]] = {
     Spectrum: {"links": of_links, "running": running},
     Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
     Reach: {"map": reach_map, "lag": reach_curve},
-    History: {key: partial(over_steps, key=key) for key in [*PANELS, *NAMED, "states"]},
+    History: {key: partial(quantity, key=key) for key in [*PANELS, *NAMED, "states"]},
 }

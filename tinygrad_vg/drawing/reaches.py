@@ -12,39 +12,32 @@ from typing import Any
 import numpy as np
 
 from ..chain.reach import Reach
-from .axes import as_text, decades, line, mark, name_at, whole_numbers, words
+from .axes import as_text, decades, line, mark, name_at, paint, patches, whole_numbers, words
 from .colours import FALL, GREY, SPECIAL, ZERO, colour
 
 DECADES = 6  # powers of ten from the middle of the scale to either end
 SHADES = [colour(k + 0.5, DECADES) for k in range(-DECADES, DECADES)]
 ODD = {"exact zero": ZERO, "overflow": "inf", "nan": "nan"}  # in the legend, and in SPECIAL
-MEANING = "log10 |∂L[t]/∂h[s]|"
 
 
 def codes_of(reach: Reach) -> Any:
     """The number of the colour of each pair, in SHADES and then ODD; masked where it is left blank."""
     logs = decades(reach.log_matrix)
     steps = np.floor(np.clip(np.nan_to_num(logs), -DECADES, DECADES - 0.5)).astype(int) + DECADES
-    codes = np.select([np.isneginf(logs), np.isposinf(logs), np.isnan(logs)], [len(SHADES), len(SHADES) + 1, len(SHADES) + 2], steps)
+    codes = np.select([np.isneginf(logs), np.isposinf(logs), np.isnan(logs)], [len(SHADES) + k for k in range(3)], steps)
     return np.ma.masked_array(codes, (reach.lags < 0) & np.isneginf(logs))
 
 
 def image(ax: Any, reach: Reach, title: str) -> None:
     """The map itself, and a legend of what has no logarithm, if there is any."""
     from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
 
     codes, shades = codes_of(reach), SHADES + [SPECIAL[key] for key in ODD.values()]
     ax.imshow(codes, cmap=ListedColormap(shades), vmin=-0.5, vmax=len(shades) - 0.5, aspect="auto", interpolation="nearest")
     found = set(codes.compressed().tolist())
-    odd = [(name, SPECIAL[key]) for k, (name, key) in enumerate(ODD.items(), len(SHADES)) if k in found]
-    text = ax.xaxis.label.get_color()
-    if odd:
-        handles = [Patch(facecolor=shade, edgecolor=GREY, label=name) for name, shade in odd]
-        ax.legend(handles=handles, loc="upper right", frameon=False, labelcolor=text, fontsize=9)
-    ax.set_title(title, loc="left", fontsize=11, color=text)
-    ax.set_xlabel("state at s")
-    ax.set_ylabel("loss at t")
+    odd = {name: SPECIAL[key] for k, (name, key) in enumerate(ODD.items(), len(SHADES)) if k in found}
+    patches(ax, odd, loc="upper right", fontsize=9)
+    words(ax, title, "state at s", "loss at t")
     whole_numbers(ax.xaxis)
     whole_numbers(ax.yaxis)
     ax.yaxis.set_major_formatter(partial(name_at, [str(t) for t in reach.lags[:, 0]]))
@@ -61,7 +54,7 @@ def scale(axes: list[Any], reaches: list[Reach]) -> None:
     norm = BoundaryNorm(np.arange(-DECADES, DECADES + 1), len(SHADES))
     bar = axes[0].figure.colorbar(ScalarMappable(norm, ListedColormap(SHADES)), ax=axes, ticks=range(low, high + 1))
     bar.ax.set_ylim(low, high)
-    bar.set_label(MEANING, color=text)
+    bar.set_label("log10 |∂L[t]/∂h[s]|", color=text)
     bar.ax.tick_params(colors=text, which="both", length=0)
     bar.outline.set_edgecolor(text)
 
@@ -80,20 +73,11 @@ def reach_maps(ax: Any, reaches: dict[Any, Reach]) -> None:
     ax.set_axis_off()
     panels = [figure.add_subplot(part, facecolor="none") for part in place.subgridspec(1, len(reaches))]
     for panel, (name, reach) in zip(panels, reaches.items()):
-        like(panel, ax)
+        paint(panel, ax.xaxis.label.get_color())
         image(panel, reach, as_text(str(name)))
     for panel in panels[1:]:
         panel.set_ylabel("")
     scale(panels, list(reaches.values()))
-
-
-def like(panel: Any, ax: Any) -> None:
-    """The colour of ax for frame, ticks and words."""
-    text = ax.xaxis.label.get_color()
-    panel.tick_params(which="both", colors=text)
-    panel.spines[:].set_color(text)
-    for label in (panel.xaxis.label, panel.yaxis.label):
-        label.set_color(text)
 
 
 def reach_curve(ax: Any, reach: Reach) -> None:
