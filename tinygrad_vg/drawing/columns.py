@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from html import escape
-from itertools import pairwise
+from itertools import chain, pairwise
 from textwrap import wrap
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, thickness
 from .elements import Arrow, Box, Picture
 
 LINE, GAP_X, GAP_Y, MARGIN, SWATCH, CORNER = 15.0, 44.0, 26.0, 24.0, 56.0, 8.0
+FRAME = 12, 26  # room in a frame around boxes, and on top for its name
 FAR = 12  # columns that an arrow passes one by one; a longer one runs below all boxes
 FONT = 'font-family="Helvetica,Arial,sans-serif" text-anchor="middle"'
 Points = list[tuple[float, float]]
@@ -37,14 +38,13 @@ def columns_svg(picture: Picture) -> str:
     """The whole picture as one SVG element, laid out in columns. Needs nothing but Python."""
     places = layout(picture)
     parts, wide, high = graph_svg(picture, places, routes(picture, places))
-    key = picture.legend
-    wide = max(wide, 500.0 if key or picture.captions else 0)
+    wide = max(wide, 500.0 if picture.legend or picture.captions else 0)
     room = max(60, int((wide - 2 * MARGIN) / 5.5))
     for k, line in enumerate(line for caption in picture.captions for line in wrap(caption, room)):
         parts.append(f'<text x="{MARGIN:.1f}" y="{high + 16 * k:.1f}" fill="{GREY}" font-size="11" {FONT[:-7]}start">{escape(line)}</text>')
         high += 16 * (k > 0) + 20 * (k == 0)
-    parts += [legend_svg(title, entries, high + 22 * i + 8) for i, (title, entries) in enumerate(key)]
-    return whole_svg(parts, wide, high + 22 * len(key) + MARGIN)
+    parts += [legend_svg(title, entries, high + 22 * i + 8) for i, (title, entries) in enumerate(picture.legend)]
+    return whole_svg(parts, wide, high + 22 * len(picture.legend) + MARGIN)
 
 
 def whole_svg(parts: list[str], wide: float, high: float) -> str:
@@ -54,14 +54,11 @@ def whole_svg(parts: list[str], wide: float, high: float) -> str:
 
 def graph_svg(picture: Picture, places: list[Place], ways: list[Points]) -> tuple[list[str], float, float]:
     """Frames, arrows and boxes, in this order, and the size of the whole."""
-    span = picture.span
-    right = max(place.x + place.wide / 2 for place in places) + MARGIN
-    bottom = max(place.y + place.high / 2 for place in places) + MARGIN
-    right = max([right, *(way[1][0] + 8 for arrow, way in zip(picture.arrows, ways) if arrow.loop)])
+    _, _, right, bottom = bounds(places)
     parts = [frame(k, group.label, [places[i] for i in group.boxes]) for k, group in enumerate(picture.groups)]
     parts += [arrow_svg(k, arrow, way) for k, (arrow, way) in enumerate(zip(picture.arrows, ways))]
-    parts += [box_svg(i, box, place, span) for i, (box, place) in enumerate(zip(picture.boxes, places))]
-    return parts, right, bottom
+    parts += [box_svg(i, box, place, picture.span) for i, (box, place) in enumerate(zip(picture.boxes, places))]
+    return parts, max([right + MARGIN, *(way[1][0] + 8 for arrow, way in zip(picture.arrows, ways) if arrow.loop)]), bottom + MARGIN
 
 
 def layout(picture: Picture) -> list[Place]:
@@ -71,13 +68,13 @@ def layout(picture: Picture) -> list[Place]:
     slot, pitch = slots(picture, table), GAP_Y + max(high for _, high in sizes)
     top, x = 2 * MARGIN + max(lanes(picture).values(), default=0) + pitch / 2 - pitch * min(slot.values()), MARGIN
     places: dict[int, Place] = {}
-    words: dict[int, int] = {}  # how wide the labels of the arrows into a box are
+    words = [0] * len(sizes)  # how wide the labels of the arrows into a box are
     for arrow in picture.arrows:
         if not arrow.loop:
-            words[arrow.head] = max([words.get(arrow.head, 0), *map(width, arrow.lines)])
+            words[arrow.head] = max([words[arrow.head], *map(width, arrow.lines)])
     for column in table:
         wide = max(sizes[i][0] for i in column)
-        x += GAP_X + 5.2 * max(words.get(i, 0) for i in column) if x > MARGIN else 0
+        x += GAP_X + 5.2 * max(words[i] for i in column) if x > MARGIN else 0
         places |= {i: Place(x + wide / 2, top + pitch * slot[i], *sizes[i]) for i in column}
         x += wide
     return [places[i] for i in range(len(picture.boxes))]
@@ -85,9 +82,8 @@ def layout(picture: Picture) -> list[Place]:
 
 def lanes(picture: Picture) -> dict[int, float]:
     """How far above the frames each loop, label included, reaches; the short ones run below the long ones."""
-    loops = sorted((arrow.tail - arrow.head, k) for k, arrow in enumerate(picture.arrows) if arrow.loop)
     high, found = 4.0, {}
-    for _, k in loops:
+    for _, k in sorted((arrow.tail - arrow.head, k) for k, arrow in enumerate(picture.arrows) if arrow.loop):
         high += 10 + 12.3 * len(picture.arrows[k].lines)
         found[k] = high
     return found
@@ -95,18 +91,18 @@ def lanes(picture: Picture) -> dict[int, float]:
 
 def slots(picture: Picture, table: list[list[int]]) -> dict[int, float]:
     """How far down each box stands: the rows of states on top, the others at about the height of what they lead to."""
-    children: dict[int, list[int]] = {}
+    row, children = [box.row for box in picture.boxes], [list[int]() for _ in picture.boxes]
     for arrow in picture.arrows:
         if not arrow.loop:
-            children.setdefault(arrow.tail, []).append(arrow.head)
-    rows = 1 + max((box.row for box in picture.boxes if box.row is not None), default=-1)
-    crossed = {i for group in picture.groups for i in group.boxes if any(picture.boxes[j].row is not None for j in group.boxes)}
+            children[arrow.tail].append(arrow.head)
+    rows = 1 + max((k for k in row if k is not None), default=-1)
+    crossed = {i for group in picture.groups for i in group.boxes if any(row[j] is not None for j in group.boxes)}
     slot: dict[int, float] = {}
     for column in reversed(table):
-        wished = {i: sum(slot[c] for c in children.get(i, ())) / max(1, len(children.get(i, ()))) for i in column}
-        free = sorted((i for i in column if picture.boxes[i].row is None), key=lambda i: (wished[i], i))
+        wished = {i: sum(slot[c] for c in children[i]) / max(1, len(children[i])) for i in column}
+        free = sorted((i for i in column if row[i] is None), key=lambda i: (wished[i], i))
         first = rows * (column[0] in crossed) if rows else -(len(free) - 1) / 2
-        slot |= {i: float(picture.boxes[i].row or 0) for i in column} | {i: first + k for k, i in enumerate(free)}
+        slot |= {i: float(row[i] or 0) for i in column} | {i: first + k for k, i in enumerate(free)}
     return slot
 
 
@@ -130,21 +126,22 @@ def routes(picture: Picture, places: list[Place]) -> list[Points]:
     """The points of each arrow: from the right of its tail to the left of its head, past the boxes of the columns in between."""
     table = columns(picture)
     column = {i: k for k, members in enumerate(table) for i in members}
-    sides = [(min(places[i].x - places[i].wide / 2 for i in m), max(places[i].x + places[i].wide / 2 for i in m)) for m in table]
+    sides = [bounds([places[i] for i in members])[::2] for members in table]
     taken = [[(places[i].y - places[i].high / 2 - 5, places[i].y + places[i].high / 2 + 5) for i in members] for members in table]
-    lane, top, floor = lanes(picture), min(p.y - p.high / 2 for p in places) - MARGIN, max(p.y + p.high / 2 for p in places) + 17
+    lane, (_, top, _, bottom) = lanes(picture), bounds(places)
     twins: Counter = Counter()
     ways = []
     for n, arrow in enumerate(picture.arrows):
         a, b, lower = places[arrow.tail], places[arrow.head], 12.0 * twins[arrow.tail, arrow.head]
         twins[arrow.tail, arrow.head] += 1
         start, end = (a.x + a.wide / 2, a.y + lower), (b.x - b.wide / 2 - 6, b.y + lower)
-        left, right = sides[column[arrow.head]][0], sides[column[arrow.tail]][1]
-        if arrow.loop:
-            ways.append(around_the_top(start, end, right, left, top - lane[n] + 12.3 * len(arrow.lines), list(lane).index(n)))
-            continue
         first, last = column[arrow.tail], column[arrow.head]
-        ways.append(past(start, end, sides[first : last + 1], taken[first + 1 : last], floor))
+        if arrow.loop:  # up beside the column of its tail, along its lane, down beside the column of its head
+            k, y = list(lane).index(n), top - MARGIN - lane[n] + 12.3 * len(arrow.lines)
+            up, down = sides[first][1] + 8 + 4 * k, sides[last][0] - 16 - 4 * k
+            ways.append([start, (up, start[1]), (up, y), (down, y), (down, end[1]), end])
+        else:
+            ways.append(past(start, end, sides[first : last + 1], taken[first + 1 : last], bottom + 17))
     return ways
 
 
@@ -160,16 +157,9 @@ def past(start: tuple, end: tuple, sides: list, taken: list, floor: float) -> Po
     return [*way, (sides[-1][0] - 6, end[1]), end]
 
 
-def around_the_top(start: tuple, end: tuple, right: float, left: float, y: float, n: int) -> Points:
-    """The way of the n-th loop: up beside the column of its tail, along its lane, down beside the column of its head."""
-    up, down = right + 8 + 4 * n, left - 16 - 4 * n
-    return [start, (up, start[1]), (up, y), (down, y), (down, end[1]), end]
-
-
 def passage(y: float, taken: list[tuple[float, float]]) -> float:
     """The height nearest to y at which a column is free, and from now on taken."""
-    wished = [y, *(edge for low, high in taken for edge in (low, high))]
-    free = min((z for z in wished if not any(low < z < high for low, high in taken)), key=lambda z: abs(z - y))
+    free = min((z for z in [y, *chain(*taken)] if not any(low < z < high for low, high in taken)), key=lambda z: abs(z - y))
     taken.append((free - 4, free + 4))
     return free
 
@@ -188,12 +178,10 @@ def box_svg(i: int, box: Box, p: Place, span: float) -> str:
 
 def arrow_svg(k: int, arrow: Arrow, way: Points) -> str:
     """A curve from box to box, with its label where it nears its head; a loop's stands on its lane."""
-    shade = colour(arrow.heat, ARROW_SPAN, GREY)
+    shade, X, Y = colour(arrow.heat, ARROW_SPAN, GREY), *way[-1]
     dots = ' stroke-dasharray="2 3"' if arrow.heat == -math.inf else ""
     line = f'fill="none" stroke="{shade}" stroke-width="{thickness(arrow.heat):.2g}"{dots}'
-    X, Y = way[-1]
-    tip = [(X, Y - 3.5), (X + 6, Y), (X, Y + 3.5)]
-    point = f'<polygon points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in tip)}" fill="{shade}"/>'
+    point = f'<polygon points="{X:.1f},{Y - 3.5:.1f} {X + 6:.1f},{Y:.1f} {X:.1f},{Y + 3.5:.1f}" fill="{shade}"/>'
     x, y = label_place(arrow, way)
     words = f'<g transform="translate({x:.1f},{y:.1f})">{text(arrow.lines, 0, 0, GREY, 9)}</g>'
     shape = f'<path d="{rounded(way) if arrow.loop else curve(way)}" {line}/>{point}{words}'
@@ -205,8 +193,7 @@ def curve(way: Points) -> str:
     parts = [f"M{way[0][0]:.1f},{way[0][1]:.1f}"]
     for (x, y), (X, Y) in pairwise(way):
         middle = (x + X) / 2
-        bent = f"C{middle:.1f},{y:.1f} {middle:.1f},{Y:.1f} {X:.1f},{Y:.1f}"
-        parts.append(f"L{X:.1f},{Y:.1f}" if y == Y else bent)
+        parts.append(f"L{X:.1f},{Y:.1f}" if y == Y else f"C{middle:.1f},{y:.1f} {middle:.1f},{Y:.1f} {X:.1f},{Y:.1f}")
     return " ".join(parts)
 
 
@@ -230,21 +217,20 @@ def label_place(arrow: Arrow, way: Points) -> tuple[float, float]:
     """Above the first third of the last bend (before it there is room for it), or above the lane of a loop."""
     if arrow.loop:
         return (way[2][0] + way[3][0]) / 2, way[2][1] - 3 - 6.1 * len(arrow.lines)
-    high = 6 + 5.5 * len(arrow.lines)
     (x, y), (X, Y) = way[-3:-1]
-    return x + 0.34 * (X - x), y + 0.22 * (Y - y) - high
+    return x + 0.34 * (X - x), y + 0.22 * (Y - y) - (6 + 5.5 * len(arrow.lines))
 
 
-def around(places: list[Place]) -> tuple[float, float, float, float]:
-    """left, top, right and bottom of a frame around boxes, with room for its name on top."""
+def bounds(places: list[Place], room: float = 0, head: float = 0) -> tuple[float, float, float, float]:
+    """left, top, right and bottom of boxes, with room around them and more of it on top."""
     left, right = min(p.x - p.wide / 2 for p in places), max(p.x + p.wide / 2 for p in places)
     top, bottom = min(p.y - p.high / 2 for p in places), max(p.y + p.high / 2 for p in places)
-    return left - 12, top - 26, right + 12, bottom + 12
+    return left - room, top - head, right + room, bottom + room
 
 
 def frame(k: int, name: str, places: list[Place]) -> str:
     """The frame of the k-th group, its name on top."""
-    left, top, right, bottom = around(places)
+    left, top, right, bottom = bounds(places, *FRAME)
     shape = rectangle(left, top, right - left, bottom - top, f'rx="8" fill="none" stroke="{GREY}" stroke-width="0.7"')
     return f'<g id="g{k}" class="frame">{shape}{text((name,), (left + right) / 2, top + 10, GREY, 11)}</g>'
 

@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from .colours import ARROW_SPAN, GREY, colour, fill_of, ink, thickness
-from .columns import Place, around, columns, layout
+from .columns import FRAME, bounds, columns, layout
 from .elements import Arrow, Box, Picture
 
 FONT = "Helvetica,Arial,sans-serif"
@@ -25,24 +25,33 @@ CLUSTER = dict(labelloc="t", style="rounded", color=GREY, fontcolor=GREY, penwid
 LONGEST = 2  # columns an arrow between steps may span before boxes are given places
 TANGLED = 8  # columns crossed per box, from which boxes are given places
 CURVED = 150  # boxes up to which arrows are led around boxes: above, that takes longer than anybody waits
-STYLE = {"constant": "filled", "leaf": "filled", "alias": "filled,dashed,rounded"}  # the others are rounded
+LOOK = dict(constant=dict(style="filled"), leaf=dict(style="filled"), folded=dict(peripheries="2"), output=dict(penwidth="2.5"))
+LOOK |= dict(alias=dict(style="filled,dashed,rounded", fontsize="9", height="0.2", margin="0.08,0.03"))
 
 
 def dot_text(picture: Picture) -> str:
     """The picture in the DOT language: boxes n0, n1, … in drawing order, one cluster for each group."""
     from graphviz import Digraph
 
-    lengths, span = lengths_of(picture), picture.span
-    placed = tangled(picture) or not picture.folded and max(lengths, default=0) > LONGEST
-    places = layout(picture) if placed else []
-    graph = Digraph(graph_attr=graph_look(picture, placed), node_attr=BOX, edge_attr=ARROW)
+    column = {i: number for number, members in enumerate(columns(picture)) for i in members}
+    lengths = lengths_of(picture, column)
+    placed = tangled(picture, column) or not picture.folded and max(lengths, default=0) > LONGEST
+    look = PAGE | dict(label=legend_label(picture))
+    if placed:
+        look |= dict(layout="nop", splines="true" if len(picture.boxes) <= CURVED else "line")
+    graph = Digraph(graph_attr=look, node_attr=BOX, edge_attr=ARROW)
+    places, span = layout(picture) if placed else [], picture.span
     statements = [dict(name=f"n{i}", id=f"n{i}", **box_look(box, span)) for i, box in enumerate(picture.boxes)]
     for statement, place in zip(statements, places):
         statement["pos"] = f"{place.x:.0f},{-place.y:.0f}"
     framed = [group for group in picture.groups if group.label]
     for number, group in enumerate(framed):
         with graph.subgraph(name=f"cluster_{number}") as cluster:
-            cluster.attr(label=label([group.label]), **CLUSTER, **bounds([places[i] for i in group.boxes if places]))
+            frame = CLUSTER | dict(label=label([group.label]))
+            if placed:  # Graphviz measures upwards
+                left, top, right, bottom = bounds([places[i] for i in group.boxes], *FRAME)
+                frame |= dict(bb=f"{left:.0f},{-bottom:.0f},{right:.0f},{-top:.0f}")
+            cluster.attr(**frame)
             for i in group.boxes:
                 cluster.node(**statements[i])
     for i in sorted(set(range(len(picture.boxes))).difference(*(group.boxes for group in framed))):
@@ -52,32 +61,12 @@ def dot_text(picture: Picture) -> str:
     return graph.source
 
 
-def graph_look(picture: Picture, placed: bool) -> dict[str, str]:
-    look = PAGE | dict(label=legend_label(picture))
-    if not placed:
-        return look
-    return look | dict(layout="nop", splines="true" if len(picture.boxes) <= CURVED else "line")
-
-
-def bounds(places: list[Place]) -> dict[str, str]:
-    """The frame of a cluster whose boxes have places; Graphviz measures upwards."""
-    if not places:
-        return {}
-    left, top, right, bottom = around(places)
-    return dict(bb=f"{left:.0f},{-bottom:.0f},{right:.0f},{-top:.0f}")
-
-
 def box_look(box: Box, span: float) -> dict[str, str]:
     fill = fill_of(box.kind, box.heat, span)
     words = dict(label=label(box.lines), tooltip=tip(box.tooltip))
-    look = words | dict(style=STYLE.get(box.kind, "filled,rounded"), fillcolor=fill, fontcolor=ink(fill), color=GREY)
-    if box.kind == "alias":
-        look |= dict(of=f"n{box.of}", fontsize="9", height="0.2", margin="0.08,0.03")
-    if box.kind == "folded":
-        look |= dict(peripheries="2")
-    if box.kind == "output":
-        look |= dict(penwidth="2.5")
-    return look if box.row is None else look | dict(group=f"row{box.row}")
+    look = words | dict(style="filled,rounded", fillcolor=fill, fontcolor=ink(fill), color=GREY) | LOOK.get(box.kind, {})
+    of = dict(of=f"n{box.of}") if box.kind == "alias" else {}
+    return look | of | ({} if box.row is None else dict(group=f"row{box.row}"))
 
 
 def arrow_look(arrow: Arrow) -> dict[str, str]:
@@ -86,16 +75,14 @@ def arrow_look(arrow: Arrow) -> dict[str, str]:
     return words | dict(color=colour(arrow.heat, ARROW_SPAN, GREY), penwidth=f"{thickness(arrow.heat):.2g}", style=style)
 
 
-def tangled(picture: Picture) -> bool:
+def tangled(picture: Picture, column: dict[int, int]) -> bool:
     """Whether arrows cross so many columns that Graphviz would take minutes: attention, or one number used everywhere."""
-    column = {i: number for number, members in enumerate(columns(picture)) for i in members}
     crossed = sum(max(0, column[head] - column[tail] - 1) for tail, head, *_ in picture.arrows)
     return crossed > TANGLED * (len(picture.boxes) + 50)
 
 
-def lengths_of(picture: Picture) -> list[int]:
+def lengths_of(picture: Picture, column: dict[int, int]) -> list[int]:
     """How many columns each arrow from one step to another has to span, so that the steps do not overlap; 0 within a step."""
-    column = {i: number for number, members in enumerate(columns(picture)) for i in members}
     step = {i: number for number, group in enumerate(picture.groups) for i in group.boxes}
     return [max(0, column[head] - column[tail]) if step.get(tail) != step.get(head) else 0 for tail, head, *_ in picture.arrows]
 
