@@ -39,9 +39,10 @@ def cliff(loss_of: Callable[[float], Any], weights: Any, path: Any = None, *, ax
     ax = new_axes()[0] if ax is None else ax
     line(ax, x, y, "", color=FALL)
     rescale(ax, x, y)
+    steps = ""
     if path is not None and len(path):
         walk(ax, loss_of, sequence(path), x, y)
-    steps = f", {counted(len(path) - 1, 'step')}" if path is not None and len(path) else ""
+        steps = f", {counted(len(path) - 1, 'step')}"
     words(ax, f"The loss along {as_text(name)}{steps}", as_text(name), "loss")
     return ax.figure
 
@@ -52,8 +53,7 @@ def losses(loss_of: Callable[[float], Any], weights: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         for w in weights.tolist():
             try:
-                loss = loss_of(w)
-                found.append(float(plain(loss)))
+                found.append(float(plain(loss_of(w))))
             except (OverflowError, FloatingPointError):
                 found.append(math.inf)
             except (ValueError, ZeroDivisionError):
@@ -67,8 +67,7 @@ def walk(ax: Any, loss_of: Callable[[float], Any], path: np.ndarray, x: np.ndarr
     at = np.clip(np.where(np.isnan(path), x[-1] + margin, path), x[0] - margin, x[-1] + margin)
     found = losses(loss_of, path)
     up = np.clip(np.where(np.isnan(found), math.inf, found), finite.min(), finite.max())
-    arrow = {"arrowstyle": "-|>", "color": RISE, "alpha": 0.7, "linewidth": 1, "shrinkA": 3, "shrinkB": 3}
-    arrow["connectionstyle"] = "arc3,rad=-0.15"
+    arrow = dict(arrowstyle="-|>", color=RISE, alpha=0.7, linewidth=1, shrinkA=3, shrinkB=3, connectionstyle="arc3,rad=-0.15")
     ax.plot(at, up, "o", color=RISE, markersize=5, markeredgecolor=PALE, zorder=4, label="steps of the optimiser")
     ax.get_xlim(), ax.get_ylim()  # asked for, they are brought up to date
     pixels = ax.transData.transform(np.column_stack([at, up]))

@@ -91,8 +91,9 @@ def legend(boxes: list[float | None], arrows: list[float | None]) -> list[tuple[
 
 
 def fields(heats: list[float | None], span: float, middle: str) -> list[Entry]:
-    ends = [f"≤ {10.0**-span:.4g}", "", "1", "", f"≥ {10.0**span:.4g}"]
-    scale = [Entry(colour(share * span, span, middle), text) for share, text in zip((-1, -0.5, 0, 0.5, 1), ends)]
+    texts = [f"≤ {10.0**-span:.4g}", "", "1", "", f"≥ {10.0**span:.4g}"]
     found = {special(heat) for heat in heats if heat is not None and not math.isfinite(heat)}
-    dotted = [Entry("", "···· zero")] if middle == GREY and ZERO in found else []  # a dotted line, on no ground
-    return scale + dotted + [Entry(SPECIAL[name], name) for name in SPECIAL if name in found and not (dotted and name == ZERO)]
+    looks = {name: Entry(shade, name) for name, shade in SPECIAL.items()}
+    looks |= {ZERO: Entry("", "···· zero")} if middle == GREY else {}  # a dotted line, on no ground
+    scale = [Entry(colour(k / 2 * span, span, middle), text) for k, text in enumerate(texts, -2)]
+    return scale + [entry for name, entry in looks.items() if name in found]

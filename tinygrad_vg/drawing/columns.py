@@ -182,7 +182,11 @@ def arrow_svg(k: int, arrow: Arrow, way: Points) -> str:
     dots = ' stroke-dasharray="2 3"' if arrow.heat == -math.inf else ""
     line = f'fill="none" stroke="{shade}" stroke-width="{thickness(arrow.heat):.2g}"{dots}'
     point = f'<polygon points="{X:.1f},{Y - 3.5:.1f} {X + 6:.1f},{Y:.1f} {X:.1f},{Y + 3.5:.1f}" fill="{shade}"/>'
-    x, y = label_place(arrow, way)
+    (x, y), (X, Y) = way[2:4] if arrow.loop else way[-3:-1]
+    if arrow.loop:
+        x, y = (x + X) / 2, y - 3 - 6.1 * len(arrow.lines)
+    else:  # above the first third of the last bend: before it there is room
+        x, y = x + 0.34 * (X - x), y + 0.22 * (Y - y) - (6 + 5.5 * len(arrow.lines))
     words = f'<g transform="translate({x:.1f},{y:.1f})">{text(arrow.lines, 0, 0, GREY, 9)}</g>'
     shape = f'<path d="{rounded(way) if arrow.loop else curve(way)}" {line}/>{point}{words}'
     return f'<g id="a{k}" class="arrow"><title>{escape(arrow.tooltip)}</title>{shape}</g>'
@@ -211,14 +215,6 @@ def towards(corner: tuple[float, float], other: tuple[float, float]) -> tuple[fl
     long = math.dist(corner, other)
     part = min(CORNER, long / 2) / long if long else 0.0
     return corner[0] + part * (other[0] - corner[0]), corner[1] + part * (other[1] - corner[1])
-
-
-def label_place(arrow: Arrow, way: Points) -> tuple[float, float]:
-    """Above the first third of the last bend (before it there is room for it), or above the lane of a loop."""
-    if arrow.loop:
-        return (way[2][0] + way[3][0]) / 2, way[2][1] - 3 - 6.1 * len(arrow.lines)
-    (x, y), (X, Y) = way[-3:-1]
-    return x + 0.34 * (X - x), y + 0.22 * (Y - y) - (6 + 5.5 * len(arrow.lines))
 
 
 def bounds(places: list[Place], room: float = 0, head: float = 0) -> tuple[float, float, float, float]:

@@ -29,25 +29,19 @@ MARKERS, MARKED, DASHES = "os^DX", 60, ("-", "--", ":", "-.")  # signs on curves
 
 def compare(things: dict[Any, Any], kind: str | None, ax: Any = None) -> Any:
     """One curve for each of the things, which are all of one type; the Figure. Errors as those of plot()."""
-    kinds = kinds_of(things)
+    if not things:
+        raise ValueError("nothing to compare: the dict is empty; it holds a name and a Chain, Spectrum, Uses, Reach or History each")
+    kinds = next((kinds for cls, kinds in COMPARED.items() if all(isinstance(thing, cls) for thing in things.values())), None)
+    if kinds is None:
+        got = ", ".join(dict.fromkeys(type(thing).__name__ for thing in things.values()))
+        known = ", ".join(cls.__name__ for cls in COMPARED)
+        raise TypeError(f"to compare, plot takes a dict of several {known}, all of one kind; got {got}")
     if kind is not None and kind not in kinds:
         raise ValueError(f"there is no plot {kind!r} of several; to compare there is {', '.join(kinds)}")
     keys = [next(iter(kinds))] if kind is None else [kind]
     if kind is None and ax is None and kinds is COMPARED[History]:
         keys = [key for key in PANELS if all(recorded(run, key) for run in things.values())] or keys
     return stacked(ax, [kinds[key] if key is keys[0] else partial(kinds[key], named=False) for key in keys], things)
-
-
-def kinds_of(things: dict[Any, Any]) -> dict[str, Callable[..., None]]:
-    """What can be compared of them; TypeError if they are of several types, ValueError if there is none."""
-    if not things:
-        raise ValueError("nothing to compare: the dict is empty; it holds a name and a Chain, Spectrum, Uses, Reach or History each")
-    kinds = [next((cls for cls in COMPARED if isinstance(thing, cls)), None) for thing in things.values()]
-    if kinds[0] is None or len(set(kinds)) > 1:
-        got = ", ".join(dict.fromkeys(type(thing).__name__ for thing in things.values()))
-        known = ", ".join(cls.__name__ for cls in COMPARED)
-        raise TypeError(f"to compare, plot takes a dict of several {known}, all of one kind; got {got}")
-    return COMPARED[kinds[0]]
 
 
 def curve(ax: Any, k: int, x: np.ndarray, y: np.ndarray, label: str) -> str:
@@ -80,8 +74,7 @@ def per_link(chain: Chain) -> str:
 
 def times(chain: Chain) -> list[int] | None:
     """The first index in the name of each station, if it grows from each to the next; source and output without one stand beside."""
-    names = [group[0].name for group in chain.stations]
-    found: list[Any] = [name.index[0] if name and name.index else None for name in names]
+    found: list[Any] = [name.index[0] if (name := first.name) and name.index else None for first, *_ in chain.stations]
     if len(found) > 1:
         found[0] = found[1] - 1 if found[0] is None and found[1] is not None else found[0]
         found[-1] = found[-2] + 1 if found[-1] is None and found[-2] is not None else found[-1]
@@ -127,26 +120,22 @@ def by_lag(ax: Any, reaches: dict[Any, Reach]) -> None:
 
 def runs(ax: Any, histories: dict[Any, History], key: str, named: bool = True) -> None:
     """One quantity over the steps of training."""
-    curves = []
     for name, run in histories.items():
         if not recorded(run, key):
             raise ValueError(f"the History {name!r} has no {key!r}")
-        steps, values = over_steps(run, key)
-        curves.append((steps, np.array(values, dtype=float), name if named else ""))
-    together(ax, curves)
+    together(ax, [(*over_steps(run, key), name if named else "") for name, run in histories.items()])
     words(ax, "Training", "step", PANELS[key], outside=True)
 
 
-def together(ax: Any, curves: list[tuple[np.ndarray, np.ndarray, Any]], scaled: bool = True) -> None:
+def together(ax: Any, curves: list[tuple[np.ndarray, Any, Any]], scaled: bool = True) -> None:
     """Curves on one axis, logarithmic if sizes differ more than a thousandfold."""
     for k, (x, y, name) in enumerate(curves):
-        curve(ax, k, x, y, as_text(str(name)))
+        curve(ax, k, x, np.asarray(y, dtype=float), as_text(str(name)))
     if scaled:
-        x, y = (np.concatenate(parts) for parts in list(zip(*curves))[:2])
-        rescale(ax, x, y)
+        rescale(ax, *(np.concatenate(parts) for parts in list(zip(*curves))[:2]))
 
 
-def over_steps(run: History, key: str) -> tuple[np.ndarray, list[Any]]:
+def over_steps(run: History, key: str) -> tuple[np.ndarray, Any]:
     """The steps at which a quantity was recorded, and what was."""
     if key == "loss":
         return np.arange(1, run.steps + 1), run.losses

@@ -99,8 +99,7 @@ class Picture(NamedTuple):
 
 def node_box(node: Node, kind: str, row: int | None, gradient: Any, stale: bool) -> Box:
     """Name and op, value (or shape and norm), .grad."""
-    box = Box((), "", kind, None, row, label_of(node), one_line(node.op), node.data, gradient, node.grad)
-    box = with_gradient(box, box.grad)
+    box = with_gradient(Box((), "", kind, None, row, label_of(node), one_line(node.op), node.data, gradient, node.grad), node.grad)
     return box._replace(lines=(*box.lines, "changed since it was used")) if stale else box
 
 
@@ -121,10 +120,10 @@ def alias_box(node: Node, of: int) -> Box:
 
 
 def constant_box(x: Any, times: int = 1) -> Box:
-    lines = (number(x),) if isinstance(x, (int, float)) else ("constant", value(x))
-    many = (f"× {times}",) if times > 1 else ()
-    lines, words = lines[:1] + many if many else lines, f"a constant, {value(x, 17)}" + (f", the last of {times}" if many else "")
-    return Box(lines, words, "constant", name=" ".join(lines), value=None if many else x, nodes=times)
+    lines, words = (number(x),) if isinstance(x, (int, float)) else ("constant", value(x)), f"a constant, {value(x, 17)}"
+    if times > 1:
+        lines, words, x = (lines[0], f"× {times}"), f"{words}, the last of {times}", None
+    return Box(lines, words, "constant", name=" ".join(lines), value=x, nodes=times)
 
 
 def edge_arrow(tail: int, head: int, edge: Edge | None) -> Arrow:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,48 +54,43 @@ def folded(order: list[Node], step: Steps, weights: set[Node], fold: str | None,
     """The fold of a history; ValueError if it is to be folded and the names speak of no steps or layers, or not of these."""
     word = "t =" if weights else "layer"
     if window is not None and step and not any(window[0] <= t <= window[1] for t in step.values()):
-        there = f"{min(step.values())} to {max(step.values())}"
-        raise ValueError(f"there are no steps from {window[0]} to {window[1]} to draw; they run from {there}")
+        there = f"they run from {min(step.values())} to {max(step.values())}"
+        raise ValueError(f"there are no steps from {window[0]} to {window[1]} to draw; {there}")
     if not step and (fold or window is not None):
         raise ValueError(
             "no steps or layers to fold: they are read off the indices of names, such as h[3]; name the states with h.named('h', t), "
             "or draw without folding"
         )
     if fold == "rolled":
-        return single(Fold("rolled", roles(order, {node: t for node, t in step.items() if node not in weights}), {}), step)
+        return single(Fold("rolled", roles(order, {node: t for node, t in step.items() if node not in weights}), {}))
     if window is not None and fold is None:
-        before, after = (f"{word} {a} … {b}" for a, b in ((min(step.values()), window[0] - 1), (window[1] + 1, max(step.values()))))
-        return single(Fold("layer", outside(step, weights, window), {-1: before, 1: after}), step)
+        first, last = window
+        names: dict[Hashable, str] = {-1: f"{word} {min(step.values())} … {first - 1}", 1: f"{word} {last + 1} … {max(step.values())}"}
+        sides: dict[Node, Hashable]
+        sides = {node: -1 if t < first else 1 for node, t in step.items() if node not in weights and not first <= t <= last}
+        return single(Fold("layer", sides, names))
     if fold in ("layer", "states"):
         low, high = window or (math.inf, -math.inf)
         key: dict[Node, Hashable] = {node: t for node, t in step.items() if node not in weights and not low <= t <= high}
         if fold == "states":
             key |= {node: END for node in order if node not in step and node not in weights}
             key |= {node: WEIGHTS for node in order if node in weights and len(weights) > FEW}
-        names: dict[Hashable, str] = {t: f"{word} {t}" for t in step.values()}
-        names |= {END: label_of(order[-1]), WEIGHTS: "shared weights"}
-        return single(Fold(fold, key, names), step)
+        names = {t: f"{word} {t}" for t in step.values()}
+        return single(Fold(fold, key, names | {END: label_of(order[-1]), WEIGHTS: "shared weights"}))
     return Fold(None, {}, {})
 
 
 def automatic(order: list[Node], step: Steps, weights: set[Node], aliases: int) -> str | None:
     """No fold up to 300 boxes or without steps; above, a recurrence is rolled, and layers become one box each."""
-    boxes = sum(1 + len(node.parents) - len(node.variables) for node in order) + aliases
-    if boxes <= ABOVE or not step:
+    if not step or sum(1 + len(node.parents) - len(node.variables) for node in order) + aliases <= ABOVE:
         return None
     return "rolled" if weights or len(set(step.values())) > ABOVE else "layer"
 
 
-def single(fold: Fold, step: Steps) -> Fold:
+def single(fold: Fold) -> Fold:
     """The fold, but a key that one node alone has is no fold."""
     many = Counter(fold.key.values())
     return fold._replace(key={node: key for node, key in fold.key.items() if many[key] > 1})
-
-
-def outside(step: Steps, weights: set[Node], window: tuple[int, int]) -> dict[Node, Hashable]:
-    """-1 for what comes before the window, 1 for the steps after it."""
-    first, last = window
-    return {node: -1 if t < first else 1 for node, t in step.items() if node not in weights and not first <= t <= last}
 
 
 def roles(order: list[Node], step: Steps) -> dict[Node, Hashable]:
@@ -103,32 +98,24 @@ def roles(order: list[Node], step: Steps) -> dict[Node, Hashable]:
 
     A named node is known by its name without the step, any other by its op, what it is computed from, and which of several such it is.
     """
-    states = indexed(order)
-    faces: dict[Node, Hashable] = {}
+    faces: dict[Node, Hashable] = {node: family(node) for node in indexed(order)}
     part: dict[Node, Hashable] = {}
     numbers: dict[Hashable, int] = {}
     met: Counter = Counter()
-    for node in order:
-        if node not in step:
-            continue
-        if node in states and node.name:
-            face: Hashable = (node.name.base, node.name.index[1:])
-            faces[node] = face
-        else:
-            face = (node.op, tuple(seen_from(parent, step[node], step, faces, part) for parent in node.parents))
-        mark = (face, node.rule is None)
+
+    def seen(parent: Any, here: int) -> Hashable:
+        """How a parent looks from a step: a state by its name, a node of the same step by its role, one of another by its op."""
+        if not isinstance(parent, Node):
+            return "constant"
+        if parent not in step:
+            return id(parent)
+        return faces.get(parent) or (("role", part[parent]) if step[parent] == here else ("earlier", parent.op))
+
+    for node in (node for node in order if node in step):
+        mark = faces.get(node) or (node.op, tuple(seen(parent, step[node]) for parent in node.parents)), node.rule is None
         met[step[node], mark] += 1
         part[node] = numbers.setdefault((mark, met[step[node], mark]), len(numbers))
     return part
-
-
-def seen_from(parent: Any, here: int, step: Steps, faces: dict[Node, Hashable], part: dict[Node, Hashable]) -> Hashable:
-    """How a parent looks from a step: a state by its name, a node of the same step by its role, one of another by its op."""
-    if not isinstance(parent, Node):
-        return "constant"
-    if parent not in step:
-        return id(parent)
-    return faces.get(parent) or (("role", part[parent]) if step[parent] == here else ("earlier", parent.op))
 
 
 def arranged(order: list[Node], key: dict[Node, Hashable]) -> list[list[Node]]:
@@ -137,31 +124,25 @@ def arranged(order: list[Node], key: dict[Node, Hashable]) -> list[list[Node]]:
     for node in order:
         units.setdefault(("unit", key[node]) if node in key else node, []).append(node)
     members = list(units.values())
-    return members if not key else sorted_by_need(members, {node: i for i, nodes in enumerate(members) for node in nodes})
+    return [members[i] for i in by_need(members, {node: i for i, nodes in enumerate(members) for node in nodes})] if key else members
 
 
-def sorted_by_need(members: list[list[Node]], unit: dict[Node, int]) -> list[list[Node]]:
+def by_need(members: list[list[Node]], unit: dict[Node, int]) -> Iterable[int]:
     """Kahn's topological sort, the oldest first; when a loop leaves nothing free, the oldest of the rest is taken all the same."""
     needs = [{unit[parent] for node in nodes for parent in node.variables} - {i} for i, nodes in enumerate(members)]
-    needed_by: list[list[int]] = [[] for _ in members]
+    needed_by = [list[int]() for _ in members]
     for i, needed in enumerate(needs):
         for j in needed:
             needed_by[j].append(i)
-    free = [i for i, needed in enumerate(needs) if not needed]
-    done: dict[int, None] = {}
-    oldest = 0
+    free, done, rest = [i for i, needed in enumerate(needs) if not needed], dict[int, None](), iter(range(len(members)))
     while len(done) < len(members):
-        while oldest in done:
-            oldest += 1
-        i = heapq.heappop(free) if free else oldest
-        if i in done:
-            continue
+        i = heapq.heappop(free) if free else next(j for j in rest if j not in done)
         done[i] = None
         for j in needed_by[i]:
             needs[j].discard(i)
             if not needs[j] and j not in done:
                 heapq.heappush(free, j)
-    return [members[i] for i in done]
+    return done
 
 
 def loop_gain(order: list[Node], step: Steps) -> tuple[int, float] | None:

@@ -39,8 +39,7 @@ def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[No
 def state_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int) -> Box:
     """The same in few words: the names of the states that leave it, and their gradient; the rest is in the tooltip."""
     box, names = folded_box(label, unit, exits, weights, inside), [label_of(node) for node in exits if node.name]
-    lines = [listed(names) or label, *(line.partition(" of ")[0] for line in box.lines[2:] if line.startswith("|grad|"))]
-    return box._replace(lines=labels(lines))
+    return box._replace(lines=labels([listed(names) or label, *(x.partition(" of ")[0] for x in box.lines[2:] if x.startswith("|grad|"))]))
 
 
 def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> Arrow:
@@ -62,9 +61,8 @@ def rolled_box(unit: list[Node], row: int | None, letter: str, sizes: dict[Node,
     lines, words = [name, f"× {len(unit)}"], [name]
     known = [sizes[node] for node in unit if node in sizes]
     if known:
-        early, late = known[0], known[-1]
-        lines.append(f"|grad| {number(early, 3)} … {number(late, 3)}")
-        words += [f"|gradient| {at}: {number(size, 17)}" for at, size in (("at the first", early), ("at the last", late))]
+        lines.append(f"|grad| {number(known[0], 3)} … {number(known[-1], 3)}")
+        words += [f"|gradient| at the first: {number(known[0], 17)}", f"|gradient| at the last: {number(known[-1], 17)}"]
     return Box(labels(lines), "\n".join(words), "folded", mean(known) if known else None, row, name, nodes=len(unit))
 
 
@@ -118,9 +116,8 @@ def rolled_formula(edge: Edge, step: dict, letter: str) -> str:
 
 def joint(gradients: Iterable[Any]) -> float | None:
     """The norm of several gradients laid end to end; None if one is missing."""
-    sizes = [None if g is None else norm(g) for g in gradients]
-    known = [size for size in sizes if size is not None]
-    return norm(np.array(known)) if known and len(known) == len(sizes) else None
+    found = list(gradients)
+    return norm(np.array([norm(g) for g in found])) if found and all(g is not None for g in found) else None
 
 
 def mean(sizes: list[float]) -> float:

@@ -1,7 +1,6 @@
 """What do the numbers look like as curves?  Figures of chains, blame, spectra, uses and runs, by matplotlib (the extra `plot`).
 
-Figures are made without pyplot: nothing global changes, and no display is needed. Colours are those of the drawings: blue shrinks,
-red grows. Text is grey on no background, to be read on a white page and on a dark one.
+Colours are those of the drawings: blue shrinks, red grows.
 
     x  stations or links by number, source on the left, output on the right: the gradient runs from right to left
     y  log10 where sizes are compared, nats in blame
@@ -28,6 +27,7 @@ from .reaches import reach_curve, reach_map
 
 GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
+BAR = (0.8, 1.0)  # how wide one is, of few and of many
 BARS = 300  # the most that are drawn one by one
 NAMED = {"gradients": "|gradient| of each parameter", "ratios": "|Δw| / |w|", "radii": "spectral radius"}
 
@@ -113,7 +113,7 @@ def blamed(ax: Any, blame: Blame | Chain) -> None:
         if np.any(np.abs(nats) > ROUNDING):
             base = np.where(nats > 0, above, below)
             if len(rows) <= BARS:
-                ax.bar(x, nats, bar_width(x), base, color=BLAME[kind], label=kind)
+                ax.bar(x, nats, BAR[len(x) > 60], base, color=BLAME[kind], label=kind)
             else:  # the same as one area, drawn at once
                 ax.fill_between(x, base, base + nats, step="mid", color=BLAME[kind], linewidth=0, label=kind)
             above, below = above + np.maximum(nats, 0), below + np.minimum(nats, 0)
@@ -124,10 +124,6 @@ def blamed(ax: Any, blame: Blame | Chain) -> None:
     ticks(ax, [row["link"] for row in rows])
     end = f"; it ends at {as_text(blame.ended['at'])}" if blame.ended else f", {blame.total:+.1f} nats in all"
     words(ax, f"Who changed the gradient{end}", "link", "nats", outside=True)
-
-
-def bar_width(x: np.ndarray) -> float:
-    return 0.8 if len(x) <= 60 else 1.0
 
 
 def of_links(ax: Any, spectrum: Spectrum) -> None:
@@ -176,7 +172,7 @@ def by_use(ax: Any, uses: Uses, key: str) -> None:
     x, y = places_of(uses, key)
     if key == "share":
         for where, shade, label in ((~(y < 0), GREEN, "with the whole"), (y < 0, ORANGE, "against it")):
-            ax.bar(x[where], shown(y[where]), color=shade, width=bar_width(x), label=label if np.any(y < 0) else None)
+            ax.bar(x[where], shown(y[where]), color=shade, width=BAR[len(x) > 60], label=label if np.any(y < 0) else None)
         ax.axhline(0, color=GREY, linewidth=0.8)
         mark(ax, x, np.where(np.isfinite(y), 0.0, y))
     else:

@@ -10,7 +10,6 @@ import os
 import sys
 from importlib.util import find_spec
 
-FORMATS = ("svg", "png", "pdf")
 MISSING = 'PNG and PDF need a layout engine: pip install "tinygrad_vg[draw]", or install Graphviz so that `dot` is on PATH'
 CHILD = """
 import sys

@@ -6,7 +6,8 @@ A weight used in many steps is drawn once; the steps that use it get small alias
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +23,6 @@ SHARED, ROLLED = "shared weights", "rolled"
 NAME_STEPS = 'name the states of your steps or layers, h.named("h", t)'
 
 
-class Slot(NamedTuple):
-    """A parent slot, waiting to become an arrow: from a box, or a node whose box may not be drawn yet, to a box."""
-
-    tail: int | Node
-    head: int
-    edge: Edge | None
-
-
 def picture(output: Node, limit: int, fold: str | None = None, window: tuple[int, int] | None = None) -> Picture:
     """Everything that is drawn for `output`, boxes numbered in drawing order. ValueError above `limit` boxes."""
     check_mode(fold, window)
@@ -43,11 +36,12 @@ class Sketch:
     def __init__(self, order: list[Node], limit: int, fold: str | None, window: tuple[int, int] | None):
         self.order, self.limit, self.step = order, limit, steps(order)
         self.weights, self.aliases = shared(order, self.step)
+        self.word, self.letter = ("t =", "t") if self.weights else ("layer", "k")
         self.asked = fold
         if fold == "auto":
             fold = None if window is not None else automatic(order, self.step, self.weights, len(self.aliases))
         self.fold: Fold = folded(order, self.step, self.weights, fold, window)
-        self.cells = {node: t for node, t in self.step.items() if node not in self.weights}
+        self.rolled = self.fold.how == "rolled"
         self.first = min((self.step[node] for node in self.fold.key if node in self.step), default=0)  # step that is folded
         self.units = arranged(order, self.fold.key)
         self.check_limit(len(self.units))
@@ -58,7 +52,7 @@ class Sketch:
         self.sizes = {node: norm(node.grad) for node in self.fold.key if node.grad is not None}
         self.exits: dict[int, list[Node]] = {}  # of each folded box
         self.boxes: list[Box] = []
-        self.slots: list[Slot] = []
+        self.slots: list[tuple[Any, int, Edge | None]] = []  # from a box, or a node whose box may not be drawn yet, to a box
         self.members: dict[Any, list[int]] = {}  # of each group
         self.number: dict[Any, int] = {}  # of the box of each node, and of each alias (node, step)
 
@@ -66,7 +60,7 @@ class Sketch:
         for unit in self.units:
             if len(unit) == 1:
                 self.draw(unit[0])
-            elif self.fold.how == "rolled":
+            elif self.rolled:
                 self.draw_rolled(unit)
             else:
                 self.draw_folded(unit)
@@ -85,14 +79,14 @@ class Sketch:
         box = node_box(node, kind, self.row.get(node), self.gradients.get(node), node in self.stale)
         self.number[node] = self.add(box, self.group_of(node))
         edges = {edge.index: edge for edge in node.edges}
-        self.slots += [Slot(tail, self.number[node], edges.get(i)) for i, tail in enumerate(tails)]
+        self.slots += [(tail, self.number[node], edges.get(i)) for i, tail in enumerate(tails)]
 
     def tail(self, parent: Any, child: Node) -> int | Node:
         """Where an arrow into `child` starts: at the parent's own box, at a new one for a constant, at this step's alias."""
         here = self.step.get(child)
         if not isinstance(parent, Node):
             return self.add(constant_box(parent), self.group_of(child))
-        if self.fold.how == "rolled" or not self.far(parent, child):
+        if self.rolled or not self.far(parent, child):
             return parent
         if (parent, here) not in self.number:
             self.number[parent, here] = self.add(alias_box(parent, self.number[parent]), here)
@@ -104,48 +98,39 @@ class Sketch:
 
     def draw_folded(self, unit: list[Node]) -> None:
         """Several steps, or one, as one box; the arrows inside it and those from shared weights are counted."""
-        own, inside, used = set(unit), 0, dict[Node, None]()
-        exits = [node for node in unit if node in self.leaving]
-        slots = []
-        for node in unit:
-            edges = {edge.index: edge for edge in node.edges}
-            for i, parent in enumerate(node.parents):
-                inner = parent in own if isinstance(parent, Node) else True
-                if inner or self.far(parent, node):
-                    inside += 1
-                    used |= {} if inner else {parent: None}
-                else:
-                    slots.append((parent, edges[i]))
-        key = self.fold.key[unit[0]]
+        own, exits, key = set(unit), [node for node in unit if node in self.leaving], self.fold.key[unit[0]]
+        entering = [edge for node in unit for edge in node.edges if edge.parent not in own]
+        used = dict.fromkeys(edge.parent for edge in entering if self.far(edge.parent, edge.child))
+        drawn = [edge for edge in entering if not self.far(edge.parent, edge.child)]
         make = state_box if self.fold.how == "states" else folded_box
-        box = make(self.fold.label[key], unit, exits, list(used), inside)
+        box = make(self.fold.label[key], unit, exits, list(used), sum(len(node.parents) for node in unit) - len(drawn))
         uses = tuple(dict.fromkeys(self.number[parent] for parent in used))
         head = self.add(box._replace(uses=uses), SHARED if key == WEIGHTS else ("folded", key))
         self.exits[head] = exits
         self.number |= dict.fromkeys(unit, head)
-        self.slots += [Slot(parent, head, edge) for parent, edge in slots]
+        self.slots += [(edge.parent, head, edge) for edge in drawn]
 
     def draw_rolled(self, unit: list[Node]) -> None:
         """What plays the same part in every step, as one box."""
-        constants: dict[int, list[Any]] = {}
-        for node in unit:
-            for i, parent in enumerate(node.parents):
-                constants.setdefault(i, []).extend([] if isinstance(parent, Node) else [parent])
-        tails = {i: self.add(constant_box(same[-1], len(same)), ROLLED) for i, same in constants.items() if same}
+        slots = zip_longest(*(node.parents for node in unit), fillvalue=unit[0])
+        columns = [[x for x in same if not isinstance(x, Node)] for same in slots]
+        tails = [(self.add(constant_box(same[-1], len(same)), ROLLED), len(same)) for same in columns if same]
         head = self.add(rolled_box(unit, self.row.get(unit[-1]), self.letter, self.sizes), ROLLED)
         self.number |= dict.fromkeys(unit, head)
-        self.slots += [Slot(tails[i], head, None) for i, same in constants.items() for _ in same]
-        self.slots += [Slot(edge.parent, head, edge) for node in unit for edge in node.edges]
+        self.slots += [(tail, head, None) for tail, times in tails for _ in range(times)]
+        self.slots += [(edge.parent, head, edge) for node in unit for edge in node.edges]
 
     def arrows(self) -> list[Arrow]:
         """One for each slot; into a folded box, one for all slots that lead the same way."""
         merged: dict[tuple, list[Edge | None]] = {}
         for k, (tail, head, edge) in enumerate(self.slots):
             way = () if self.boxes[head].kind == "folded" else (k,)
-            role = (edge.index,) if edge and self.fold.how == "rolled" else ()
+            role = (edge.index,) if edge and self.rolled else ()
             merged.setdefault((self.number[tail] if isinstance(tail, Node) else tail, head, *way, *role), []).append(edge)
         made = [self.arrow(tail, head, edges) for (tail, head, *_), edges in merged.items()]
-        return with_loop_gain(made, loop_gain(self.order, self.cells)) if self.fold.how == "rolled" and not self.stale else made
+        if not self.rolled or self.stale:
+            return made
+        return with_loop_gain(made, loop_gain(self.order, {node: t for node, t in self.step.items() if node not in self.weights}))
 
     def arrow(self, tail: int, head: int, edges: list[Edge | None]) -> Arrow:
         known = [edge for edge in edges if edge]
@@ -153,38 +138,25 @@ class Sketch:
             return edge_arrow(tail, head, edges[0])
         if not known:
             return Arrow(tail, head, count=len(edges))
-        if self.fold.how == "rolled":
+        if self.rolled:
             return rolled_arrow(tail, head, known, self.step, self.letter, self.sizes)
         return folded_arrow(tail, head, known, self.exits[head])
 
-    @property
-    def letter(self) -> str:
-        return "t" if self.weights else "k"
-
     def group_of(self, node: Node) -> Any:
-        if self.fold.how == "rolled" and (node in self.weights or self.step.get(node, -math.inf) >= self.first):
+        if self.rolled and (node in self.weights or self.step.get(node, -math.inf) >= self.first):
             return ROLLED
         return SHARED if node in self.weights else self.step.get(node)
 
     def groups(self) -> list[Group]:
         """Shared weights first, then what belongs to one step or layer, in their order; a folded box needs no frame."""
-        word = "t =" if self.weights else "layer"
         first, last = min(self.step.values(), default=0), max(self.step.values(), default=0)
-        start: dict[Any, int] = {}  # of each folded box, its first step
-        for node, key in self.fold.key.items():
-            start[key] = min(start.get(key, last + 1), self.step.get(node, last + 1))
-        placed: list[tuple[float, Group]] = []
-        for key, boxes in self.members.items():
-            if key == SHARED:
-                placed.append((first - 2, Group(SHARED, boxes)))
-            elif key == ROLLED:
-                low = min(start.values())
-                placed.append((low + 0.5, Group(f"{word} {low} … {last}, drawn as one", boxes)))
-            elif isinstance(key, tuple):
-                placed.append((start[key[1]], Group("", boxes)))
-            elif key is not None:
-                placed.append((key, Group(f"{word} {key}", boxes)))
-        return [group for _, group in sorted(placed, key=lambda pair: pair[0])]
+        known: dict[Any, tuple[float, str]]
+        known = {SHARED: (first - 2, SHARED), ROLLED: (self.first + 0.5, f"{self.word} {self.first} … {last}, drawn as one")}
+        for node, key in self.fold.key.items():  # a folded box stands where its first step would
+            start, _ = known.get(("folded", key), (math.inf, ""))
+            known["folded", key] = (min(start, self.step.get(node, last + 1)), "")
+        placed = {key: known.get(key, (key, f"{self.word} {key}")) for key in self.members if key is not None}
+        return [Group(placed[key][1], self.members[key]) for key in sorted(placed, key=lambda key: placed[key][0])]
 
     def note(self) -> str:
         """What was folded, and how to see it unfolded; or how it could be."""

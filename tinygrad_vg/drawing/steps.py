@@ -10,8 +10,6 @@ units h[0], h[1] of one layer, which do not depend on each other, are not taken 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterator
 
 from ..autodiff.core import Node
 
@@ -91,33 +89,27 @@ def rows(order: list[Node], step: Steps) -> dict[Node, int]:
     row: dict[Node, int] = {}
     number: dict[tuple, int] = {}
     for state in order:
-        path = way_back(state, step) if state in step and state.name and state.name.index else []
-        for node in path:
+        for node in way_back(state, step) if state in step and state.name and state.name.index else []:
             row.setdefault(node, number.setdefault(family(state), len(number)))
     return row
 
 
 def way_back(state: Node, step: Steps) -> list[Node]:
     """The shortest way from a state to the same state one step before, both included; [] if it does not depend on that."""
-    child_of, queue = {state: state}, deque([state])
-    while queue:
-        child = queue.popleft()
+    child_of, queue = {state: state}, [state]
+    for child in queue:
         for parent in child.variables:
             if parent in child_of:
                 continue
             child_of[parent] = child
             if family(parent) == family(state) and step.get(parent, 0) < step[state]:
-                return list(follow(parent, state, child_of))
+                way = [parent]
+                while way[-1] is not state:
+                    way.append(child_of[way[-1]])
+                return way
             if step.get(parent) == step[state]:
                 queue.append(parent)
     return []
-
-
-def follow(node: Node, end: Node, child_of: dict[Node, Node]) -> Iterator[Node]:
-    while node is not end:
-        yield node
-        node = child_of[node]
-    yield end
 
 
 def family(node: Node) -> tuple:

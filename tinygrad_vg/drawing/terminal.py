@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any, NamedTuple
+from collections import namedtuple
+from typing import Any
 
 import numpy as np
 
@@ -16,20 +17,7 @@ from ..text.numbers import figure
 from ..text.tables import WIDTH
 
 WIDE = 1e3  # the ratio of sizes from which a scale is better logarithmic
-
-
-class Signs(NamedTuple):
-    """The characters of a plot."""
-
-    levels: str
-    point: str
-    between: str
-    side: str
-    corner: str
-    floor: str
-    infinite: str
-
-
+Signs = namedtuple("Signs", "levels point between side corner floor infinite")  # the characters of a plot
 UNICODE, PLAIN = Signs("▁▂▃▄▅▆▇█", "●", "·", "│", "└", "─", "∞"), Signs("_.:-=+*#", "*", ".", "|", "+", "-", "!")
 
 
@@ -86,10 +74,11 @@ def terminal_plot(
         heights = np.log10(y) if log else y
     labels = scale_labels(heights, height, log)
     gutter = max(map(len, labels))
-    rows = canvas(x, heights, width - gutter - 3, height, signs)
-    lines = [f"{label:>{gutter}} {signs.side}{row}".rstrip() for label, row in zip(labels, rows)]
+    columns = width - gutter - 3
+    rows = zip(labels, canvas(x, heights, columns, height, signs))
     head = clean(title) + " (log scale)" * log
-    return "\n".join([*([cut(head.strip(), width)] if head else []), *lines, *axis(x, xlabel, gutter, width - gutter - 3, signs)])
+    lines = [cut(head.strip(), width)] * bool(head) + [f"{label:>{gutter}} {signs.side}{row}".rstrip() for label, row in rows]
+    return "\n".join([*lines, *axis(x, xlabel, gutter, columns, signs)])
 
 
 def canvas(x: np.ndarray, heights: np.ndarray, columns: int, height: int, signs: Signs) -> list[str]:
@@ -115,14 +104,13 @@ def axis(x: np.ndarray, xlabel: str, gutter: int, columns: int, signs: Signs) ->
 
 def scale_labels(heights: np.ndarray, height: int, log: bool) -> list[str]:
     """What stands beside the rows: the ends and the middle of the scale; of constant data the one value, in the middle."""
-    finite, labels = heights[np.isfinite(heights)], [""] * height
-    if finite.size:
-        low, high = float(finite.min()), float(finite.max())
-        row = height // 2
-        middle = high + row / (height - 1) * (low - high)
-        told = {row: middle} if constant(finite) else {0: high, row: middle, height - 1: low}
-        labels = [figure(10.0 ** told[k] if log else told[k]) if k in told else "" for k in range(height)]
-    return labels
+    finite, row = heights[np.isfinite(heights)], height // 2
+    if not finite.size:
+        return [""] * height
+    low, high = float(finite.min()), float(finite.max())
+    middle = high + row / (height - 1) * (low - high)
+    told = {row: middle} if constant(finite) else {0: high, row: middle, height - 1: low}
+    return [figure(10.0 ** told[k] if log else told[k]) if k in told else "" for k in range(height)]
 
 
 def places(values: np.ndarray, top: int) -> np.ndarray:
