@@ -4,7 +4,7 @@ A graph as plain boxes and arrows, then as DOT, then as a picture: values and gr
 on every arrow. The same as a page that steps through both passes; and plots of chains, spectra, uses and runs.
 
 Reading order: steps (what belongs together) · colours · elements (boxes and arrows) · folding and merged (one box for many nodes) ·
-sketch (from history to picture) · columns (without Graphviz) · dot · render (with it) · page_maps, page_data, page · drawing (draw
+sketch (from history to picture) · columns (without Graphviz) · dot · render (with it) · page_data, page · drawing (draw
 and Drawing); then terminal · axes · comparison · plots · cliff.
 """
 

@@ -66,14 +66,12 @@ def cells(ax: Any, logs: np.ndarray, x: np.ndarray, meaning: str) -> None:
 
     finite, text = logs[np.isfinite(logs)], ax.xaxis.label.get_color()
     span = max(span_of(finite.tolist()), math.ceil(np.max(np.abs(finite), initial=0.0)))
-    scale = LinearSegmentedColormap.from_list("shrinks, grows", [BLUE, WHITE, RED]).with_extremes(
-        under=SPECIAL[ZERO], over=SPECIAL["inf"], bad=SPECIAL["nan"]
-    )
+    scale: Any = LinearSegmentedColormap.from_list("shrinks, grows", [BLUE, WHITE, RED])
+    scale = scale.with_extremes(under=SPECIAL[ZERO], over=SPECIAL["inf"], bad=SPECIAL["nan"])
     placed = np.where(np.isinf(logs), np.sign(logs) * (span + 1), logs)
     half = np.diff(x, append=x[-1] + 1 if len(x) < 2 else 2 * x[-1] - x[-2]) / 2
-    mesh = ax.pcolormesh(
-        [x[0] - half[0], *(x + half)], np.arange(len(logs) + 1) - 0.5, placed, cmap=scale, vmin=-span, vmax=span, rasterized=True
-    )
+    edges = [x[0] - half[0], *(x + half)], np.arange(len(logs) + 1) - 0.5
+    mesh = ax.pcolormesh(*edges, placed, cmap=scale, vmin=-span, vmax=span, rasterized=True)
     bar = ax.figure.colorbar(mesh, ax=ax)
     bar.set_label(meaning, color=text)
     bar.ax.tick_params(colors=text)
@@ -163,8 +161,13 @@ def whole_numbers(axis: Any, most: int = 10) -> None:
     axis.set_major_locator(MaxNLocator(min(most, 12), integer=True, min_n_ticks=1))
 
 
-def words(ax: Any, title: str, x: str, y: str, outside: bool = False) -> None:
-    """Title and labels, and a legend if there is anything to tell apart, each once: where it hides least, or to the right."""
+def words(ax: Any, title: str, x: str, y: str, outside: bool = False, whole: bool = False) -> None:
+    """Title and labels, and a legend if there is anything to tell apart, each once: where it hides least, or to the right.
+
+    whole  only whole numbers below
+    """
+    if whole:
+        whole_numbers(ax.xaxis)
     text = ax.xaxis.label.get_color()
     ax.set_title(title, loc="left", fontsize=11, color=text)
     ax.set_xlabel(x)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..chain import Chain, Reach, Spectrum, Uses
 from ..training.history import History
-from .axes import as_text, decades, line, mark, rescale, stacked, whole_numbers, words
+from .axes import as_text, decades, line, mark, rescale, stacked, words
 from .colours import GREY, SHADES
 from .reaches import reach_maps
 
@@ -63,8 +63,8 @@ def gradients(ax: Any, chains: dict[Any, Chain]) -> None:
     for k, ((name, chain), x) in enumerate(zip(chains.items(), told)):
         at = np.arange(len(chain.links) + 1) if None in told else np.array(x, dtype=float)
         marked(ax, k, at, decades(chain.log_product), as_text(str(name)) + per_link(chain))
-    whole_numbers(ax.xaxis)
-    words(ax, "The gradient on its way back", "station" if None in told else "time step or layer", "log10 (|gradient| / |seed|)")
+    below = "station" if None in told else "time step or layer"
+    words(ax, "The gradient on its way back", below, "log10 (|gradient| / |seed|)", whole=True)
 
 
 def per_link(chain: Chain) -> str:
@@ -87,9 +87,8 @@ def largest(ax: Any, spectra: dict[Any, Spectrum], running: bool) -> None:
         y = np.array([row[0] for row in (spectrum.running if running else spectrum.singular_values)])
         (marked if running else curve)(ax, k, np.arange(len(y)), decades(y) if running else y, as_text(str(name)))
     ax.axhline(0 if running else 1, color=GREY, linewidth=0.8)
-    whole_numbers(ax.xaxis)
     product = "What each product can do", "station", "log10 of the largest singular value of the product"
-    words(ax, *(product if running else ("What each link can do to any gradient", "link", "largest singular value")))
+    words(ax, *(product if running else ("What each link can do to any gradient", "link", "largest singular value")), whole=True)
 
 
 def by_use(ax: Any, several: dict[Any, Uses], key: str) -> None:
@@ -97,9 +96,8 @@ def by_use(ax: Any, several: dict[Any, Uses], key: str) -> None:
     together(ax, [(*places_of(uses, key), name) for name, uses in several.items()], scaled=key == "norm")
     if key == "share":
         ax.axhline(0, color=GREY, linewidth=0.8)
-    whole_numbers(ax.xaxis)
     heading = next(iter(several.values())).heading
-    words(ax, f"The gradient of a shared weight, by {heading}", LAG if heading == "lag" else "time step", OF_USE[key])
+    words(ax, f"The gradient of a shared weight, by {heading}", LAG if heading == "lag" else "time step", OF_USE[key], whole=True)
 
 
 def places_of(uses: Uses, key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -114,8 +112,7 @@ def by_lag(ax: Any, reaches: dict[Any, Reach]) -> None:
     for k, (name, reach) in enumerate(reaches.items()):
         rows = reach.by_lag()
         marked(ax, k, np.array([row.lag for row in rows]), decades([row.log_mean for row in rows]), as_text(str(name)))
-    whole_numbers(ax.xaxis)
-    words(ax, "What of a loss reaches the state so many steps before", "lag: steps back", "log10 of the mean |∂L/∂h|")
+    words(ax, "What of a loss reaches the state so many steps before", "lag: steps back", "log10 of the mean |∂L/∂h|", whole=True)
 
 
 def runs(ax: Any, histories: dict[Any, History], key: str, named: bool = True) -> None:

@@ -35,7 +35,8 @@ def dot_text(picture: Picture) -> str:
 
     column = {i: number for number, members in enumerate(columns(picture)) for i in members}
     lengths = lengths_of(picture, column)
-    placed = tangled(picture, column) or not picture.folded and max(lengths, default=0) > LONGEST
+    folded = any(box.kind == "folded" for box in picture.boxes)
+    placed = tangled(picture, column) or not folded and max(lengths, default=0) > LONGEST
     look = PAGE | dict(label=legend_label(picture))
     if placed:
         look |= dict(layout="nop", splines="true" if len(picture.boxes) <= CURVED else "line")

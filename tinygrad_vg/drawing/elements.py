@@ -78,10 +78,6 @@ class Picture(NamedTuple):
     note: str = ""  # what was folded, if anything was, or how it could be
 
     @property
-    def folded(self) -> bool:
-        return any(box.kind == "folded" for box in self.boxes)
-
-    @property
     def span(self) -> float:
         """Where the scale of the boxes' colours ends."""
         return span_of(box.heat for box in self.boxes)

@@ -19,7 +19,7 @@ from ..chain import Blame, Chain, Reach, Spectrum, Uses
 from ..chain.blame_table import ROUNDING
 from ..chain.factors import KINDS
 from ..training.history import History
-from .axes import as_text, cells, decades, line, mark, outline, rescale, shown, stacked, ticks, whole_numbers, words
+from .axes import as_text, cells, decades, line, mark, outline, rescale, shown, stacked, ticks, words
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
 from .comparison import LAG, OF_USE, PANELS, compare, over_steps, per_link, places_of, recorded
 from .elements import counted
@@ -178,9 +178,8 @@ def by_use(ax: Any, uses: Uses, key: str) -> None:
     else:
         line(ax, x, y, "", color=GREY, marker="o", markersize=3)
         rescale(ax, x, y)
-    whole_numbers(ax.xaxis)
     at = LAG if uses.heading == "lag" else "time step" if x.tolist() == [use.index for use in uses] else "use, oldest first"
-    words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.heading}", at, OF_USE[key])
+    words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.heading}", at, OF_USE[key], whole=True)
 
 
 def quantity(ax: Any, history: History, key: str) -> None:

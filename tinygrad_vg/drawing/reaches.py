@@ -37,8 +37,7 @@ def image(ax: Any, reach: Reach, title: str) -> None:
     found = set(codes.compressed().tolist())
     odd = {name: SPECIAL[key] for k, (name, key) in enumerate(ODD.items(), len(SHADES)) if k in found}
     patches(ax, odd, loc="upper right", fontsize=9)
-    words(ax, title, "state at s", "loss at t")
-    whole_numbers(ax.xaxis)
+    words(ax, title, "state at s", "loss at t", whole=True)
     whole_numbers(ax.yaxis)
     ax.yaxis.set_major_formatter(partial(name_at, [str(t) for t in reach.lags[:, 0]]))
 
@@ -88,5 +87,4 @@ def reach_curve(ax: Any, reach: Reach) -> None:
         y = decades([getattr(row, key) for row in rows])
         line(ax, x, y, label, color=shade, marker="o" if len(x) <= 60 else "", markersize=3)
         mark(ax, x, y)
-    whole_numbers(ax.xaxis)
-    words(ax, "What of a loss reaches the state so many steps before", "lag: steps back", "log10 |∂L/∂h|")
+    words(ax, "What of a loss reaches the state so many steps before", "lag: steps back", "log10 |∂L/∂h|", whole=True)
