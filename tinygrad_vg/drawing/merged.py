@@ -56,8 +56,8 @@ def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> 
 
 def rolled_box(unit: list[Node], row: int | None, letter: str, sizes: dict[Node, float]) -> Box:
     """The nodes of all steps with the same role: the gradient at the first and the last of them, the colour their geometric mean."""
-    name = rolled_name(unit, letter)
-    name = f"{name} = {one_line(unit[0].op)}" if unit[0].name and unit[0].rule is not None else name
+    op = f" = {one_line(unit[0].op)}" if unit[0].name and unit[0].rule is not None else ""
+    name = rolled_name(unit, letter) + op
     lines, words = [name, f"× {len(unit)}"], [name]
     known = [sizes[node] for node in unit if node in sizes]
     if known:

@@ -42,7 +42,7 @@ def page_data(picture: Picture, places: list[Place], ways: list[Points], budget:
         "arrows": arrows_data(picture, ways, store),
         "groups": [group._asdict() for group in picture.groups],
         "looks": {name: getattr(colours, name) for name in LOOKS} | {"span": picture.span},
-        "blobs": store.blobs,
+        "blobs": [base64.b64encode(data).decode() for _, data in store.place],
         "chain": None if chain is None else chain_data(chain, picture),
     }
 
@@ -107,7 +107,6 @@ class Store:
 
     def __init__(self, budget: int):
         self.left = {"maps": budget, "arrays": budget}
-        self.blobs: list[str] = []
         self.place: dict[tuple[str, bytes], int] = {}
 
     def add(self, use: str, *arrays: np.ndarray) -> list[int] | None:
@@ -117,11 +116,7 @@ class Store:
         if size > self.left[use]:
             return None
         self.left[use] -= size
-        for key in keys:
-            if key not in self.place:
-                self.place[key] = len(self.blobs)
-                self.blobs.append(base64.b64encode(key[1]).decode())
-        return [self.place[key] for key in keys]
+        return [self.place.setdefault(key, len(self.place)) for key in keys]
 
 
 def array_data(x: Any, store: Store) -> Any:
@@ -146,10 +141,11 @@ def map_data(local: LinearMap | None, store: Store) -> Data | None:
     rows, columns = math.prod(local.shape_out), math.prod(local.shape_in)
     with np.errstate(all="ignore"):
         if rows == columns == 1:
-            entries = scale(float(local))
+            entries = {"kind": "scale", "x": js_number(float(local))}
         elif isinstance(local, Diagonal) and rows:
-            d = np.broadcast_to(np.asarray(local.d, "<f8"), local.shape_in).ravel()  # of sums and identities one number, again and again
-            entries = scale(float(d[0])) if np.all(d == d[0]) else kept(store, "diagonal", d=d)
+            d = np.broadcast_to(np.asarray(local.d, "<f8"), local.shape_in).ravel()
+            same = np.all(d == d[0])  # as in sums and identities
+            entries = {"kind": "scale", "x": js_number(float(d[0]))} if same else kept(store, "diagonal", d=d)
         elif not 0 < rows * columns <= LARGEST_MATRIX or store.left["maps"] <= 0:
             return None
         else:
@@ -158,10 +154,6 @@ def map_data(local: LinearMap | None, store: Store) -> Data | None:
             except (TypeError, ValueError):  # a map of the user's own without push, or too large
                 return None
     return entries and {"rows": rows, "columns": columns} | entries
-
-
-def scale(x: float) -> Data:
-    return {"kind": "scale", "x": js_number(x)}
 
 
 def matrix_data(entries: np.ndarray, store: Store) -> Data | None:
