@@ -40,9 +40,10 @@ def columns_svg(picture: Picture) -> str:
     parts, wide, high = graph_svg(picture, places, routes(picture, places))
     wide = max(wide, 500.0 if picture.legend or picture.captions else 0)
     room = max(60, int((wide - 2 * MARGIN) / 5.5))
-    for k, line in enumerate(line for caption in picture.captions for line in wrap(caption, room)):
-        parts.append(f'<text x="{MARGIN:.1f}" y="{high + 16 * k:.1f}" fill="{GREY}" font-size="11" {FONT[:-7]}start">{escape(line)}</text>')
-        high += 16 * (k > 0) + 20 * (k == 0)
+    lines = [line for caption in picture.captions for line in wrap(caption, room)]
+    look = f'fill="{GREY}" font-size="11" {FONT[:-7]}start"'
+    parts += [f'<text x="{MARGIN:.1f}" y="{high + 16 * k:.1f}" {look}>{escape(line)}</text>' for k, line in enumerate(lines)]
+    high += 16 * len(lines) + 4 * bool(lines)
     parts += [legend_svg(title, entries, high + 22 * i + 8) for i, (title, entries) in enumerate(picture.legend)]
     return whole_svg(parts, wide, high + 22 * len(picture.legend) + MARGIN)
 
