@@ -271,3 +271,18 @@ def test_the_loop_does_not_underflow_beside_a_weights_gradient():
     loop = next(arrow for arrow in draw(loss, "rolled").picture.arrows if arrow.loop)
     log10 = Chain(states[-1], states[0], seed=states[-1].grad).log_product[0] / math.log(10)
     assert loop.lines[2] == f"{10 ** (log10 - math.floor(log10)):.1f}e{math.floor(log10)} in all"
+
+
+def test_where_no_role_comes_twice_a_rolled_picture_has_every_node():
+    x = Scalar(0.5, "x")
+    y = (x * x).named("a", 1).sin().named("b", 2)
+    y.backward()
+    assert [box.name for box in draw(y, fold="rolled").picture.boxes] == ["x", "a[1]", "b[2]"]
+
+
+def test_in_plain_columns_the_lines_of_a_note_stand_one_below_the_other_and_above_the_legend():
+    picture = draw(GRAPHS["rnn"](), fold="states").picture._replace(note="so many words " * 60)
+    svg = columns_svg(picture)
+    lines = [float(y) for y in re.findall(r'<text x="24.0" y="([\d.]+)"', svg)]
+    legend = min(float(y) for y in re.findall(r'<g class="legend"><text x="[\d.]+" y="([\d.]+)"', svg))
+    assert len(lines) > 2 and np.allclose(np.diff(lines), 16) and lines[-1] < legend
