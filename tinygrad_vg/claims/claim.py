@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..text.numbers import jsonable, number
+from ..text.numbers import number, numbers
 
 VERDICTS = {
     "true": "as it says",
@@ -150,8 +150,8 @@ class Outcome(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and text, every digit kept; nan and infinities as text."""
-        figures = {name: jsonable(float(x)) for name, x in self.found.figures.items()}
-        expected = {name: [jsonable(range.low), jsonable(range.high)] for name, range in self.claim.expected.items()}
+        figures = {name: numbers(float(x)) for name, x in self.found.figures.items()}
+        expected = {name: numbers([range.low, range.high]) for name, range in self.claim.expected.items()}
         words = {"id": self.claim.id, "verdict": self.verdict, "sentence": self.claim.sentence, "answer": self.claim.answer}
         return {**words, "figures": figures, "expected": expected, "moved": self.moved, "seconds": round(self.seconds, 3)}
 

@@ -3,8 +3,6 @@
     x  state      w  weight      W  weights (N, N)      g  gradient      T  steps
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -8,8 +8,6 @@ brought to length 1 at every edge, so that nothing underflows.
     W  weights (N, N)      T  steps      N  width      s  scale      sd  standard deviation over the draws of W, the seeds
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from itertools import permutations, product

@@ -1,7 +1,5 @@
 """What does the factorial look like?  Four tables in 80 columns, a verdict from their numbers, and a picture."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
     T  steps, or layers      n  width      W  weights
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -7,8 +7,6 @@ A cell is (activation, tying, scale s). All cells of one rng share their draws, 
     h  state      W  weights (N, N)      g  gradient      T  steps      N  width      s  scale      φ  activation
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

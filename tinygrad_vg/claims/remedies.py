@@ -5,8 +5,6 @@ Each differs from the plain one of its family in one thing, named in `change`. W
     N  units      L  hidden layers      d  delay      τ  time constant
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

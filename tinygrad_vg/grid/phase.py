@@ -6,8 +6,6 @@ Poole et al. 2016 and Schoenholz et al. 2017: a tanh net keeps signals where σ_
 it learns up to a depth of about six times the distance over which two inputs stay distinguishable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

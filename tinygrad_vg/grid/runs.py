@@ -7,8 +7,6 @@ The results are the same however the grid is run: a cell depends on its point al
 generator of its own, seeded by its point. Finished cells are kept in a file, one line each, as they come.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import inspect

@@ -3,8 +3,6 @@
 A line is written at once, so whatever ends the run, no more than the last one is cut short.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

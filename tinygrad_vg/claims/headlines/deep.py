@@ -7,8 +7,6 @@ mean over seeds: both weights are 48 × 48. It is the backward slope of the grad
 shrink alike it shows nothing (Xavier with ReLU, depth 30).
 """
 
-from __future__ import annotations
-
 import math
 from functools import cache
 from typing import Any

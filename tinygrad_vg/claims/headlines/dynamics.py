@@ -3,8 +3,6 @@
     W  weights, W[L] … W[1] x      M = U S Vᵀ  what the product is to become      L  number of layers      s  singular value
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

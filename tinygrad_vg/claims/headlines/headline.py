@@ -6,8 +6,6 @@
 A sentence that did not show is printed as one. Where the text of a source was not read, the page says so: see NOT_READ.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple

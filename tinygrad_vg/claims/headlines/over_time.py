@@ -3,8 +3,6 @@
     T  time steps      x  state of the latch      w  its weight      u  its trained inputs      h  horizon of a prediction
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import Any

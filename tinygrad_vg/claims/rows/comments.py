@@ -3,8 +3,6 @@
     x  input      z  pre-activation      h  state      W  weight      g  gradient      ρ  spectral radius      T, t  time      L  layers
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
     W  weight      n, N  units      ρ  spectral radius      h  hidden layer      x  input
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -3,8 +3,6 @@
     W  weights      Q  orthogonal      x  input      h  state      w  one weight      y  prediction      g  gradient      T  steps
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

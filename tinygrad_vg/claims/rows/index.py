@@ -5,8 +5,6 @@ Einstein's convention: an index that the left side has not is summed over.   ∂
     W  weight      h  state      g  gradient at the node
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Any

@@ -3,8 +3,6 @@
     f  a function with its minimum at 0      r  distance from it      w, u, v  weights      x  input, or position      L  loss
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

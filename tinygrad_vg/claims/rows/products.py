@@ -4,8 +4,6 @@
     x  input      h  state      g  scale of the weights      t  time      λ  eigenvalue
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

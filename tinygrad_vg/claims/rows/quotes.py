@@ -3,8 +3,6 @@
     x  input      h  hidden layer      W  weights      φ  activation      L  depth      s  scale of the weights
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

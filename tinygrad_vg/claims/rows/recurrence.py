@@ -4,8 +4,6 @@
     t  time, or steps so far      T  steps
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

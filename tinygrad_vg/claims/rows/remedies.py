@@ -3,8 +3,6 @@
     w, W  weight      b  bias      h  state      g  gradient      T, t  time      ρ  spectral radius      τ  time constant
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

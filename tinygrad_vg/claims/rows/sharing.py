@@ -3,8 +3,6 @@
     W  weights      ρ  spectral radius      h  state      g  gradient      T  steps      N  width      p  share of successes
 """
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from typing import Any

@@ -3,8 +3,6 @@
     W  weights      b  bias      x  input      h  state      g  gradient      w  one weight      N  width      L  layers
 """
 
-from __future__ import annotations
-
 import math
 import textwrap
 from collections.abc import Callable, Sequence

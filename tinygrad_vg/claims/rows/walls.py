@@ -3,8 +3,6 @@
     w  one weight      b  bias      q  eigenvector      W  weights      h  state      T  steps      lr  learning rate
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -3,8 +3,6 @@
     h  state      c  cell (memory)      f, z  gate that keeps      W  weight      g  gradient      J  Jacobian      d  delay      T, t  time
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
