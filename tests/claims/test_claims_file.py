@@ -31,8 +31,14 @@ def told(text, functions):
 # the file
 
 
+def place(id):
+    """The post's claims (P) first, then those of the comments (C), each in their order: P13, P13b, P14."""
+    return id[0] != "P", int(re.findall(r"\d+", id)[0]), id
+
+
 def test_the_file_is_in_the_order_of_the_debate():
     assert list(CLAIMS) == [one.id for one in claims.chosen(slow=True)] == re.findall(r"^\[(\w+)\]$", TEXT, re.M)
+    assert list(CLAIMS) == sorted(CLAIMS, key=place)
 
 
 def test_every_claim_but_the_sources_has_a_function_of_its_own():

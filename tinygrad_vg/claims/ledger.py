@@ -3,13 +3,10 @@
 Running a claim never stops the others: one that raises counts as moved, with the error in place of its figures.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import io
 import math
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -30,20 +27,9 @@ COLOURS = ("#4d8fc4", "#c9553f", "#009e73", "#e69f00", "#8a63a8", "#808080")  # 
 def chosen(ids: Iterable[str] = (), slow: bool = False) -> list[Claim]:
     """The claims of these ids, or all of them (the slow ones only if asked for); ValueError for an id there is none of."""
     wanted = [id.upper() for id in ids]
-    claims = sorted(CLAIMS.values(), key=place)
-    if unknown := [id for id in wanted if id not in names()]:
-        raise ValueError(f"there is no claim {unknown[0]}; the claims are {', '.join(claim.id for claim in claims)}")
-    return [claim for claim in claims if (claim.id.upper() in wanted if wanted else slow or not claim.slow)]
-
-
-def place(claim: Claim) -> tuple:
-    """Where it stands in the debate: the post's claims (P) first, then those of the comments (C), each in their order."""
-    number = re.findall(r"\d+", claim.id)[0]
-    return claim.id[0] != "P", int(number), claim.id
-
-
-def names() -> set[str]:
-    return {id.upper() for id in CLAIMS}
+    if unknown := [id for id in wanted if id not in map(str.upper, CLAIMS)]:
+        raise ValueError(f"there is no claim {unknown[0]}; the claims are {', '.join(CLAIMS)}")
+    return [claim for id, claim in CLAIMS.items() if (id.upper() in wanted if wanted else slow or not claim.slow)]
 
 
 def run(claims: Iterable[Claim], progress: bool = False) -> Iterator[Outcome]:
@@ -74,13 +60,10 @@ def ledger(outcomes: Iterable[Outcome]) -> str:
     seconds, notes = sum(one.seconds for one in measured), len(outcomes) - len(measured)
     told = f"{len(measured)} claims measured in {seconds:.0f} s, {notes} notes on sources"
     end = f"MOVED: {', '.join(moved)}" if moved else "every figure is where it must be"
-    rows = [row for one in outcomes for row in rows_of(one)]
+    rows: list[Any] = []
+    for one in outcomes:
+        rows += [(one.claim.id, one.verdict, one.deciding), *(set_in(f"! {line}", 5) for line in one.moved), set_in(one.claim.sentence, 5)]
     return f"{table(rows, left=3)}\n\n{wrapped(f'{told}; {end}', hang=0)}"
-
-
-def rows_of(one: Outcome) -> list[Any]:
-    told = [*(f"! {line}" for line in one.moved), one.claim.sentence]
-    return [(one.claim.id, one.verdict, one.deciding), *(set_in(text, 5) for text in told)]
 
 
 def set_in(text: str, indent: int) -> str:
@@ -115,16 +98,14 @@ def details(one: Outcome, drawn: bool = False) -> str:
 
 
 def picture(found: Found) -> Any:
-    """A matplotlib Figure: what the claim draws itself, its chain, or its curves; None if there is nothing to see."""
-    if found.picture is not None:
-        return found.picture()
-    if found.chain is not None:
-        return plot(found.chain)
-    return curves(found) if found.curves else None
+    """A matplotlib Figure: what the claim draws itself, its chain, or its curves; None if there is nothing to see.
 
-
-def curves(found: Found) -> Any:
-    """The curves in one plot, on a logarithmic scale if they span more than three decades."""
+    Curves stand in one plot, on a logarithmic scale if they span more than three decades.
+    """
+    if found.picture or found.chain is not None:
+        return found.picture() if found.picture else plot(found.chain)
+    if not found.curves:
+        return None
     ax = new_axes()[0]
     for k, (name, (x, y)) in enumerate(found.curves.items()):
         line(ax, x, np.asarray(y, dtype=float), name, color=COLOURS[k % len(COLOURS)])
@@ -139,7 +120,7 @@ def page(outcomes: Iterable[Outcome]) -> str:
     """The ledger as one HTML page that needs no network: a section for each claim, with its picture where matplotlib is installed."""
     outcomes = list(outcomes)
     index = " ".join(f'<a href="#{one.claim.id}">{one.claim.id}</a>' for one in outcomes)
-    sections = "\n".join(section(one) for one in outcomes)
+    sections = "\n".join(map(section, outcomes))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>The claims book</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
@@ -168,10 +149,9 @@ def section(one: Outcome) -> str:
 def image(found: Found) -> str:
     """The picture as an <img> of SVG; nothing without matplotlib, or where there is nothing to see."""
     try:
-        figure = picture(found)
+        if (figure := picture(found)) is None:
+            return ""
     except ImportError:
-        return ""
-    if figure is None:
         return ""
     figure.savefig(buffer := io.BytesIO(), format="svg", metadata={"Date": None})
     return f'<img alt="" src="data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}">\n'
