@@ -9,30 +9,22 @@ Recurrent nets learn the order of two symbols (temporal_order), deep ones to imi
     J  Jacobian      h  state      c  memory      T  steps      L  hidden layers
 """
 
-from __future__ import annotations
-
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import no_grad, reshape
 from ..autodiff.core import plain
-from ..autodiff.guards import no_grad
-from ..autodiff.structure import reshape
-from ..nn.losses import cross_entropy
-from ..nn.recurrent import unroll
-from ..training.clipping import clip_norm, clip_value
-from ..training.datasets import teacher
+from ..nn import cross_entropy, unroll
+from ..training import Adam, Batches, Diverged, clip_norm, clip_value, fit, l2_penalty, one_hot, teacher, temporal_order
 from ..training.learning import Recurrent, for_seeds
 from ..training.leaves import length
-from ..training.loop import Diverged, fit
-from ..training.optimisers import Adam
-from ..training.penalties import l2_penalty
-from ..training.tasks import Batches, one_hot, temporal_order
 from .gains import FRESH, gains
+from .laboratory_shown import page, picture
 from .remedies import CLASSES, FEATURES, ORDERS, PLAIN, REMEDIES, Remedy
 
 Row = dict[str, Any]
@@ -52,20 +44,6 @@ class Setting(NamedTuple):
 FAST, FULL = Setting(), Setting(T=30, L=20, seeds=5, updates=500)
 
 
-def run(setting: Setting = FAST, remedies: Sequence[Remedy] = REMEDIES) -> Laboratory:
-    """Every remedy measured, trained, measured again; on a free core FAST takes some ten seconds, FULL a minute and a half.
-
-    ValueError for names that do not tell the remedies of a family apart.
-    """
-    if len({(r.family, r.name) for r in remedies}) < len(remedies):
-        raise ValueError("two remedies of one family have the same name, so their rows could not be told apart")
-    rows = [measured(remedy, setting) for remedy in remedies]
-    first = {row["family"]: row["seconds per update"] for row in rows if row["remedy"] == PLAIN[row["family"]]}
-    for row in rows:
-        row["cost"] = row["seconds per update"] / first.get(row["family"], math.nan)
-    return Laboratory(setting, rows, clipping(setting))
-
-
 def measured(remedy: Remedy, setting: Setting) -> Row:
     """One row: the gain at the start, the training, the gain after it."""
     seeds = range(setting.seeds)
@@ -73,15 +51,15 @@ def measured(remedy: Remedy, setting: Setting) -> Row:
     singles = [remedy.make(setting.L, rng=seed) for seed in seeds]
     start = [gains(single, setting, seed) for seed, single in zip(seeds, singles)]
     right, seconds, note = trained(model, remedy, setting)
-    end = [gains(taken_out(model, single, k), setting, seed) for k, (seed, single) in enumerate(zip(seeds, singles))]
-    row: Row = {"remedy": remedy.name, "family": remedy.family, "change": remedy.change}
-    row |= {"typical": mean(g.typical[-1] / g.steps[-1] for g in start), "worst": mean(g.worst[-1] / g.steps[-1] for g in start)}
-    row |= {"sd": float(np.std([g.typical[-1] / g.steps[-1] for g in start], ddof=min(1, setting.seeds - 1)))}
-    row |= {"reach": mean(g.reach for g in start), "longest": start[0].steps[-1]}
-    row |= {"trained": mean(g.typical[-1] / g.steps[-1] for g in end)}
-    chance = 1 / (CLASSES if remedy.family == "deep" else ORDERS)
-    row |= {"right": right, "solved": sum(r > (1 + chance) / 2 for r in right), "of": len(right), "note": note}
-    return {**row, "seconds per update": seconds}
+    end = [gains(taken_out(model, single, seed), setting, seed) for seed, single in zip(seeds, singles)]
+    (typical, worst), (after, _) = (zip(*(g.rates for g in found)) for found in (start, end))
+    half_way = (1 + 1 / (CLASSES if remedy.family == "deep" else ORDERS)) / 2
+    return {
+        "remedy": remedy.name, "family": remedy.family, "change": remedy.change, "typical": float(np.mean(typical)),
+        "worst": float(np.mean(worst)), "sd": float(np.std(typical, ddof=min(1, setting.seeds - 1))),
+        "reach": float(np.mean([g.reach for g in start])), "longest": start[0].steps[-1], "trained": float(np.mean(after)),
+        "right": right, "solved": sum(r > half_way for r in right), "of": len(right), "note": note, "seconds per update": seconds,
+    }  # fmt: skip
 
 
 def taken_out(model: Any, single: Any, k: int) -> Any:
@@ -90,10 +68,6 @@ def taken_out(model: Any, single: Any, k: int) -> Any:
     for name, leaf in single.parameters().items():
         leaf.data = leaves[name].data[k]
     return single
-
-
-def mean(numbers: Iterator[float]) -> float:
-    return float(np.mean(list(numbers)))
 
 
 def task(family: str, setting: Setting, batch: int, rng: Any) -> Batches:
@@ -153,7 +127,7 @@ def clipping(setting: Setting) -> Row:
 
     The thresholds are half the gradient's length, and half its largest entry, so that both have something to cut.
     """
-    net = next(r for r in REMEDIES if r.family == "deep" and r.name == "sigmoid").make(setting.L, rng=0)
+    net = next(r for r in REMEDIES if (r.family, r.name) == ("deep", "sigmoid")).make(setting.L, rng=0)
     points, labels = next(teacher(FEATURES, CLASSES, 64, rng=0))
     found: Row = {}
     for how in ("before", "by norm", "by value"):
@@ -199,13 +173,18 @@ class Laboratory:
         rows = [{k: str(x) if isinstance(x, float) and not math.isfinite(x) else x for k, x in row.items()} for row in self.rows]
         return {"setting": self.setting._asdict(), "rows": rows, "clipping": self.clipping, "friends": self.friends()}
 
-    def plot(self, axes: Any = None) -> Any:
-        """Nats per step at the start and after training, coloured by success; needs matplotlib. Returns the Figure."""
-        from .laboratory_shown import picture
+    plot, __str__ = picture, page
 
-        return picture(self, axes)
 
-    def __str__(self) -> str:
-        from .laboratory_shown import page
+def run(setting: Setting = FAST, remedies: Sequence[Remedy] = REMEDIES) -> Laboratory:
+    """Every remedy measured, trained, measured again; on a free core FAST takes some ten seconds, FULL a minute and a half.
 
-        return page(self)
+    ValueError for names that do not tell the remedies of a family apart.
+    """
+    if len({(r.family, r.name) for r in remedies}) < len(remedies):
+        raise ValueError("two remedies of one family have the same name, so their rows could not be told apart")
+    rows = [measured(remedy, setting) for remedy in remedies]
+    first = {row["family"]: row["seconds per update"] for row in rows if row["remedy"] == PLAIN[row["family"]]}
+    for row in rows:
+        row["cost"] = row["seconds per update"] / first.get(row["family"], math.nan)
+    return Laboratory(setting, rows, clipping(setting))

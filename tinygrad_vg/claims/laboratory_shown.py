@@ -1,10 +1,10 @@
 """What does the laboratory look like?  One table in 80 columns, remarks that its figures decide, and one picture."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
+from ..drawing.axes import new_axes, words
+from ..drawing.colours import BLUE, GREY, RED, mix
 from ..text.lines import wrapped
 from ..text.numbers import figure
 from ..text.tables import table
@@ -42,20 +42,16 @@ def lines_of(row: Any) -> list[Any]:
 
 def remarks(found: Any) -> list[str]:
     """The false friends, each with the figures that decide; a sentence that they do not bear out says so."""
-    lines = ["False friends"]
-    for sentence, holds in found.friends().items():
-        if holds is not None:
-            said = f"{sentence if holds else 'Not seen here: ' + sentence}. {WHY[sentence](found)}"
-            lines.append(wrapped(f"- {said}"))
-    return lines
+    told = {sentence: holds for sentence, holds in found.friends().items() if holds is not None}
+    lines = [f"- {sentence if holds else 'Not seen here: ' + sentence}. {WHY[sentence](found)}" for sentence, holds in told.items()]
+    return ["False friends", *map(wrapped, lines)]
 
 
 def decay(found: Any) -> str:
     """L2: the typical gain per step after training, without and with it, where the gradient vanishes and where it hardly does."""
     pairs = [(family, found.row(family, plain), found.row(family, "L2")) for family, plain in (("deep", "sigmoid"), ("recurrent", "tanh"))]
     told = [f"{family} {a['trained']:+.2f} without, {b['trained']:+.2f} with it" for family, a, b in pairs if a and b]
-    why = "It shrinks the weights, a factor of every step: nats per step after training,"
-    return f"{why} {'; '.join(told)}."
+    return f"It shrinks the weights, a factor of every step: nats per step after training, {'; '.join(told)}."
 
 
 def norms(found: Any) -> str:
@@ -76,9 +72,10 @@ WHY = {"L2 worsens vanishing": decay, "batch norm makes deep ReLU nets explode":
 
 
 def picture(found: Any, axes: Any = None) -> Any:
-    """Per family: a hollow dot where the typical gain starts, a full one where training leaves it, the redder the fewer are right."""
-    from ..drawing.axes import new_axes
+    """Per family: a hollow dot where the typical gain starts, a full one where training leaves it, the redder the fewer are right.
 
+    In nats per step; needs matplotlib. Returns the Figure.
+    """
     families = [family for family in TITLES if any(row["family"] == family for row in found.rows)]
     own = axes is None
     axes = new_axes(len(families)) if own else list(axes)
@@ -91,9 +88,6 @@ def picture(found: Any, axes: Any = None) -> Any:
 
 def panel(ax: Any, family: str, rows: list[Any]) -> None:
     """One family: remedies from top to bottom, nats per step to the right, linear near 0."""
-    from ..drawing.axes import words
-    from ..drawing.colours import BLUE, GREY, RED, mix
-
     for y, row in enumerate(rows[::-1]):
         right = sum(row["right"]) / len(row["right"])
         colour = mix(RED, BLUE, min(1.0, max(0.0, (right - 0.2) / 0.8)))
