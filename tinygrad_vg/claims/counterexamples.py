@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..autodiff.scalar import Scalar
-from ..chain import Chain
+from .. import Chain, Scalar, nn
 from ..nn.layers import each, generators
 from .recurrences import draws, log_gains, states
 
@@ -18,16 +16,18 @@ Row = dict[str, Any]
 
 def counter_examples(N: int = 64, T: int = 50, depth: int = 20, seeds: int = 20, rng: Any = 0) -> list[Row]:
     """Rows of {claim, network, log gain (nats, mean over seeds), sd, slopes, weights}: what the two factors did, and both together."""
-    rows = [one_unit("sigmoids are needed", "x ← 0.9 x", T, 0.9)]
-    rows.append(one_unit("sigmoids are enough", "x ← σ(4 x − 2), from 0.5", T, 4.0, -2.0))
-    rows += [one_unit("sigmoids only shrink", f"x ← σ(5 x − 2.5), from {x}", T, 5.0, -2.5, x) for x in (0.5, 0.501)]
     untied = [log_gains(states(("sigmoid", "untied", 1.0), W, h)[-1], g) for W, h, g in draws(N, depth, seeds, rng)]
-    rows.append(many("tying is needed", f"σ MLP of {depth} layers, {depth} W", np.concatenate(untied, axis=1)))
     Q = each(generators(rng, seeds), lambda rng: nn.init.orthogonal((1, N, N), rng))
     _, h, g = next(draws(1, 1, seeds, rng))
     h, g = (np.broadcast_to(x, (seeds, 1, N)) for x in (h, g))
     tied = log_gains(states(("linear", "tied", 1.0), np.broadcast_to(Q, (seeds, T, N, N)), h)[-1], g)
-    return [*rows, many("tying is enough", "h ← Q h, one orthogonal Q", tied)]
+    return [
+        one_unit("sigmoids are needed", "x ← 0.9 x", T, 0.9),
+        one_unit("sigmoids are enough", "x ← σ(4 x − 2), from 0.5", T, 4.0, -2.0),
+        *(one_unit("sigmoids only shrink", f"x ← σ(5 x − 2.5), from {x}", T, 5.0, -2.5, x) for x in (0.5, 0.501)),
+        many("tying is needed", f"σ MLP of {depth} layers, {depth} W", np.concatenate(untied, axis=1)),
+        many("tying is enough", "h ← Q h, one orthogonal Q", tied),
+    ]
 
 
 def one_unit(claim: str, network: str, T: int, w: float, b: float | None = None, x: float = 0.5) -> Row:

@@ -1,11 +1,9 @@
 """Is it the sigmoid, or is it multiplying by the same weights?  Change one thing at a time, and split the difference.
 
-    h[t] = φ(W_t h[t−1]),  W_t ~ N(0, s²/N)      tied: W_t = W_1 at every step      untied: a draw of its own for every step
+A cell is (activation, tying, scale s), as in recurrences. Measured is its slope, the change of ln |gradient| per step back, in nats, on
+a gradient that is brought to length 1 at every edge, so that nothing underflows.
 
-A cell is (activation, tying, scale s). Measured is its slope, the change of ln |gradient| per step back, in nats, on a gradient that is
-brought to length 1 at every edge, so that nothing underflows.
-
-    W  weights (N, N)      T  steps      N  width      s  scale      sd  standard deviation over the draws of W, the seeds
+    T  steps      N  width      s  scale      sd  standard deviation over the draws of W, the seeds
 """
 
 import math
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .counterexamples import Row, counter_examples
+from .factorial_shown import page, picture
 from .recurrences import KINDS, Cell, draws, log_gains, moments, states
 
 FACTORS, TYING = ("activation", "tying", "scale"), ("untied", "tied")
@@ -69,6 +68,10 @@ def spread(cell: Cell, lengths: Sequence[int], logs: np.ndarray) -> Row:
     return {**named, "exponent": float(line[0]), "dead": int(np.sum(~alive))}
 
 
+def as_text(cell: Cell) -> str:
+    return "|".join(map(str, cell))
+
+
 class Factorial:
     """What `run` found.
 
@@ -83,7 +86,7 @@ class Factorial:
     def slopes(self, cell: Cell) -> np.ndarray:
         """Nats per step, one for each seed, nan where its gradient became zero; KeyError for a cell that was not run."""
         if cell not in self.parts:
-            raise KeyError(f"the cell {cell} was not run; those that were: {', '.join('|'.join(map(str, each)) for each in self.parts)}")
+            raise KeyError(f"the cell {cell} was not run; those that were: {', '.join(map(as_text, self.parts))}")
         total = self.parts[cell].sum(axis=1)
         return np.where(np.isfinite(total), total, np.nan)
 
@@ -98,9 +101,9 @@ class Factorial:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and text: cells as 'sigmoid|tied|1.0', means and sds over the seeds that live."""
-        slopes = {"|".join(map(str, cell)): [*moments(self.slopes(cell)), self.dead(cell)] for cell in self.parts}
-        shares = {"|".join(map(str, cell)): dict(zip(KINDS, self.means(cell))) for cell in self.parts}
-        shown = {"|".join(map(str, target)): {k: moments(x)[0] for k, x in self.attribution(target).items()} for target in self.targets()}
+        slopes = {as_text(cell): [*moments(self.slopes(cell)), self.dead(cell)] for cell in self.parts}
+        shares = {as_text(cell): dict(zip(KINDS, self.means(cell))) for cell in self.parts}
+        shown = {as_text(target): {k: moments(x)[0] for k, x in self.attribution(target).items()} for target in self.targets()}
         found = {"slopes": slopes, "parts": shares, "attribution": shown, "growth": self.growth, "examples": self.examples}
         return {"N": self.N, "T": self.T, "seeds": len(next(iter(self.parts.values()))), **found}
 
@@ -115,16 +118,7 @@ class Factorial:
     def dead(self, cell: Cell) -> int:
         return len(self.parts[cell]) - len(self.living(cell))
 
-    def plot(self, ax: Any = None) -> Any:
-        """Slopes against scale, a line per activation, untied dashed; needs matplotlib. Returns the Figure."""
-        from .factorial_shown import picture
-
-        return picture(self, ax)
-
-    def __str__(self) -> str:
-        from .factorial_shown import page
-
-        return page(self)
+    plot, __str__ = picture, page
 
 
 def run(

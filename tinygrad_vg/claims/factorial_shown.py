@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..drawing.axes import new_axes, words
 from ..text.tables import table
 from .recurrences import Cell, moments
 
@@ -21,10 +22,8 @@ def slopes(found: Any) -> str:
     """One row for each activation and scale, untied and tied beside each other."""
     n = len(next(iter(found.parts.values())))
     head = ["activation", "s", *(name for tying in ("untied", "tied") for name in (tying, "sd", "φ′", "|W|", "align"))]
-    rows = [
-        (activation, f"{s:.3g}", *(text for tying in ("untied", "tied") for text in group(found, (activation, tying, s))))
-        for activation, _, s in [cell for cell in found.parts if cell[1] == "untied"]
-    ]
+    cells = [(activation, s) for activation, tying, s in found.parts if tying == "untied"]
+    rows = [(a, f"{s:.3g}", *group(found, (a, "untied", s)), *group(found, (a, "tied", s))) for a, s in cells]
     dead = sum(map(found.dead, found.parts))
     note = [f"{dead} gradients became exactly zero and are left out"] if dead else []
     lines = [f"nats per step back: width {found.N}, {found.T} steps, {n} draws", table(rows, head), *note]
@@ -60,8 +59,7 @@ def growth(found: Any) -> str:
     if not found.growth:
         return ""
     rows = [
-        (row["activation"], row["tying"], f"{row['scale']:.3g}", *(f"{sd:.2f}" for sd in row["sd"]), f"{row['exponent']:.2f}")
-        for row in found.growth
+        (row["activation"], row["tying"], f"{row['scale']:.3g}", *(f"{x:.2f}" for x in (*row["sd"], row["exponent"]))) for row in found.growth
     ]
     shown = table(rows, ("", "", "s", *(f"T={T}" for T in found.growth[0]["T"]), "p"), left=2)
     return f"how the log gain spreads over draws: sd in nats, and p of sd ~ T^p\n{shown}"
@@ -90,9 +88,7 @@ def verdict(found: Any) -> str:
 
 
 def picture(found: Any, ax: Any = None) -> Any:
-    """Slope against scale, one colour per activation, tied solid, untied dashed, sd as bars; the Figure."""
-    from ..drawing.axes import new_axes, words
-
+    """Slope against scale, one colour per activation, tied solid, untied dashed, sd as bars; needs matplotlib. Returns the Figure."""
     ax = new_axes()[0] if ax is None else ax
     for activation in dict.fromkeys(cell[0] for cell in found.parts):
         for tying, look in (("untied", "--o"), ("tied", "-s")):

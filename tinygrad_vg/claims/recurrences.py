@@ -13,10 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..autodiff.core import Node
-from ..autodiff.products import linear
-from ..autodiff.tensor import Tensor
+from .. import Node, Tensor, linear, nn
 from ..nn.layers import each, generators
 
 Cell = tuple[str, str, float]
