@@ -3,15 +3,11 @@
     T  steps, or layers      n  width      W  weights
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import nn
-from ..autodiff.core import Node, history
-from ..autodiff.tensor import Tensor
-from ..chain import Chain
+from .. import Chain, Node, Tensor, history, nn
 
 CLASSES = 4
 NORMAL = {"init": "normal"}
@@ -58,7 +54,11 @@ def build(name: str, *, steps: int = 20, width: int = 32, seed: int = 0, **optio
     if name not in NAMES:
         raise ValueError(f"there is no model {name!r}; choose from {', '.join(NAMES)}")
     given = {key: value for key, value in options.items() if value is not None}
-    refuse(name, given)
+    for option in given:
+        if option not in OPTIONS[name].split():
+            others = ", ".join(other for other in NAMES if option in OPTIONS[other].split())
+            takes = ", ".join(map(spelt, OPTIONS[name].split()))
+            raise ValueError(f"{spelt(option)} belongs to {others or 'no model'}; {name} takes {takes}")
     rng = np.random.default_rng(seed)
     if name not in RECURRENT:
         return deep(name, steps, width, rng, **given)
@@ -66,15 +66,6 @@ def build(name: str, *, steps: int = 20, width: int = 32, seed: int = 0, **optio
         raise ValueError(f"--delay {given['delay']} reaches further back than --steps {steps}; give more steps or a shorter delay")
     inputs = inputs_of(given.pop("text", None), steps, width, rng)
     return recurrent(name, cell_of(name, inputs.shape[-1], width, given, rng), inputs, rng)
-
-
-def refuse(name: str, given: Mapping[str, Any]) -> None:
-    """ValueError for the first option that the model does not take."""
-    for option in given:
-        if option not in OPTIONS[name].split():
-            others = ", ".join(other for other in NAMES if option in OPTIONS[other].split())
-            takes = ", ".join(map(spelt, OPTIONS[name].split()))
-            raise ValueError(f"{spelt(option)} belongs to {others or 'no model'}; {name} takes {takes}")
 
 
 def spelt(option: str) -> str:
@@ -101,8 +92,8 @@ def hidden_layers(output: Node) -> list[Any]:
 
 def cell_of(name: str, n_in: int, n: int, given: dict[str, Any], rng: Any) -> Any:
     """The cell of a recurrent model, with what is given; the esn turns its time constant into a leak."""
-    kind, settings = RECURRENT[name]
-    settings = settings | given
+    kind, usual = RECURRENT[name]
+    settings = usual | given
     if name == "esn":
         return kind(n_in, n, leak=1 / settings.pop("tau"), **settings, rng=rng)
     radius = settings.pop("radius", None)
