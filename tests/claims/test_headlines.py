@@ -102,7 +102,7 @@ def test_the_command_lists_runs_and_prints_json(capsys):
 
 
 def test_runs_repeat_themselves():
-    for run in (lambda: deep.trained.__wrapped__(3, "tanh", "xavier", True, True, 0.1, 3, 2), lambda: over_time.latch_run.__wrapped__(4, updates=3, trials=5)):
+    for run in (lambda: deep.learned.__wrapped__(3, "tanh", "xavier", norm=True, residual=True, lr=0.1, steps=3, seeds=2), lambda: over_time.latch_run.__wrapped__(4, updates=3, trials=5)):
         assert run() == run()
 
 

@@ -59,7 +59,8 @@ def growth(found: Any) -> str:
     if not found.growth:
         return ""
     rows = [
-        (row["activation"], row["tying"], f"{row['scale']:.3g}", *(f"{x:.2f}" for x in (*row["sd"], row["exponent"]))) for row in found.growth
+        (row["activation"], row["tying"], f"{row['scale']:.3g}", *(f"{x:.2f}" for x in [*row["sd"], row["exponent"]]))
+        for row in found.growth
     ]
     shown = table(rows, ("", "", "s", *(f"T={T}" for T in found.growth[0]["T"]), "p"), left=2)
     return f"how the log gain spreads over draws: sd in nats, and p of sd ~ T^p\n{shown}"

@@ -13,19 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from ... import Chain, Tensor, no_grad, reshape
 from ...autodiff.core import plain
-from ...autodiff.guards import no_grad
-from ...autodiff.structure import reshape
-from ...autodiff.tensor import Tensor
-from ...chain.chain import Chain
+from ...nn import MLP, cross_entropy
 from ...nn.init import normal
-from ...nn.losses import cross_entropy
-from ...nn.mlp import MLP
 from ...theory.meanfield import depth_scale
+from ...training import SGD, Batches, fit
 from ...training.learning import Row
-from ...training.loop import fit
-from ...training.optimisers import SGD
-from ...training.tasks import Batch, Batches
+from ...training.tasks import Batch
 from ..models import hidden_layers
 from .headline import Checks, headline
 
@@ -47,18 +42,17 @@ def variance(sw2: float) -> Any:
     return lambda shape, rng: normal(shape, rng, math.sqrt(sw2))
 
 
-def learned(L: int, activation: str, init: Any, *, norm: bool = False, residual: bool = False, lr: float = 0.01) -> Row:
+@cache
+def learned(
+    L: int, activation: str, init: Any, *, norm: bool = False, residual: bool = False, lr: float = 0.01, steps: int = 300, seeds: int = 5
+) -> Row:
     """One network with L hidden layers: accuracy (mean and each seed), the share of the commonest class, ln ratio.
+
+    Trained once for the same arguments, as headlines share networks: copy the row before you change it.
 
     norm      batch norm without scale and shift; in the test, too, over the whole batch
     residual  h[k] = h[k−1] + relu(z[k]) / √L
     """
-    return dict(trained(L, activation, init, norm, residual, lr))
-
-
-@cache
-def trained(L: int, activation: str, init: Any, norm: bool, residual: bool, lr: float, steps: int = 300, seeds: int = 5) -> Row:
-    """What `learned` gives, once for the same setting: headlines share networks."""
     (x, labels), sizes = five_classes(), [FEATURES, *[WIDTH] * L, CLASSES]
     net = MLP(sizes, activation, init, "batch" if norm else None, 1 / math.sqrt(L) if residual else False, seeds=range(seeds))
     parameters, ratio = {name: leaf for name, leaf in net.parameters().items() if name.startswith("layer")}, []
@@ -78,9 +72,8 @@ def trained(L: int, activation: str, init: Any, norm: bool, residual: bool, lr: 
     fit(net, loss, Batches(draw, 1), SGD(parameters, lr, 0.9), steps, record=steps, after=first if L > 2 else None)
     with no_grad():
         right = np.argmax(plain(net(np.broadcast_to(x, (seeds, *x.shape)))), axis=-1) == labels
-    each, chance = np.mean(right, axis=1), np.bincount(labels).max() / len(labels)
-    row = {"L": L, "accuracy": float(each.mean()), "each": each.tolist(), "chance": float(chance)}
-    return {**row, "ln ratio": ratio[0] if ratio else None}
+    each, chance = np.mean(right, axis=1), float(np.bincount(labels).max() / len(labels))
+    return {"L": L, "accuracy": float(each.mean()), "each": each.tolist(), "chance": chance, "ln ratio": ratio[0] if ratio else None}
 
 
 def sigmoids(L: int, init: Any = "xavier", **options: Any) -> Row:
@@ -136,7 +129,7 @@ def batch_norm_sigmoid(full: bool) -> tuple[list[Row], Checks]:
 def batch_norm_explodes(full: bool) -> tuple[list[Row], Checks]:
     rows, checks = [], {}
     for L in (30, 60) if full else (30,):
-        bare, normed = ({"net": name, **learned(L, "relu", "he", norm=norm)} for name, norm in (("relu", False), ("batch norm", True)))
+        bare, normed = {"net": "relu", **learned(L, "relu", "he")}, {"net": "batch norm", **learned(L, "relu", "he", norm=True)}
         rate = normed["ln ratio"] / (L - 2)
         checks[f"{L} layers: gradients grow by .19 nats a layer, within .02"] = abs(rate - 0.5 * math.log(math.pi / (math.pi - 1))) < 0.02
         checks[f"{L} layers learn worse with batch norm than without"] = normed["accuracy"] < bare["accuracy"]
@@ -178,13 +171,9 @@ def trainability(full: bool) -> tuple[list[Row], Checks]:
     if full:
         checks["Ordered, 10 layers, sw2 = .5: already harder than at sw2 = 1, by .1"] = at[10, 0.5] < at[10, 1.0] - 0.1
         checks["Chaotic, 10 layers, sw2 = 9: learns, as 6 ξ = 27 says"] = at[10, 9.0] > 0.65
-        checks["The best is near the edge, sw2 = 1 to 1.5, at both depths"] = all(best(at, L) in (1.0, 1.5) for L in (10, 30))
+        best = [max((right, sw2) for (depth, sw2), right in at.items() if depth == L)[1] for L in (10, 30)]
+        checks["The best is near the edge, sw2 = 1 to 1.5, at both depths"] = {*best} <= {1.0, 1.5}
     return rows, checks
-
-
-def best(at: dict[tuple[int, float], float], L: int) -> float:
-    """The sw2 whose accuracy is highest at this depth."""
-    return max((accuracy, sw2) for (depth, sw2), accuracy in at.items() if depth == L)[1]
 
 
 @headline(
@@ -202,15 +191,10 @@ def glorot(full: bool) -> tuple[list[Row], Checks]:
     }
 
 
-def layer(output: Any, k: int) -> Any:
-    """The node h[k] that an MLP's output was computed from."""
-    return hidden_layers(output)[k - 1]
-
-
 def slopes(init: str, nets: int = 20, rng: Any = 3) -> Row:
     """ln gain per layer, backwards from h[5] to the input: mean and standard error."""
     rng, found = np.random.default_rng(rng), []
     for _ in range(nets):
         net, x = MLP([400] * 7, "tanh", init, rng=rng), Tensor(0.3 * rng.normal(size=400))
-        found.append(Chain(layer(net(x), 5), x, seed=rng.normal(size=400)).log_product[0] / 5)
+        found.append(Chain(hidden_layers(net(x))[-1], x, seed=rng.normal(size=400)).log_product[0] / 5)
     return {"slope": float(np.mean(found)), "se": float(np.std(found, ddof=1) / math.sqrt(nets))}

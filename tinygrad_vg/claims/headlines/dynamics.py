@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...autodiff.tensor import Tensor
-from ...chain.chain import Chain
+from ... import Chain, Tensor
+from ...nn import MLP, mse
 from ...nn.init import normal, orthogonal
-from ...nn.losses import mse
-from ...nn.mlp import MLP
+from ...training import SGD
 from ...training.learning import Row
-from ...training.optimisers import SGD
-from .deep import SETTING, SYNTHETIC, layer, learned, variance
+from ..models import hidden_layers
+from .deep import SETTING, SYNTHETIC, learned, variance
 from .headline import Checks, headline
 
 
@@ -27,8 +26,9 @@ from .headline import Checks, headline
     slow=True,
 )  # fmt: skip
 def saxe(full: bool) -> tuple[list[Row], Checks]:
-    found = {L: linear_steps(L, "orthogonal") for L in (2, 5, 10, 20, 40, 80)}
-    gaussian = {L: linear_steps(L, "gaussian") for L in ((2, 5, 10, 20, 40, 80) if full else (2, 10))}
+    depths = (2, 5, 10, 20, 40, 80)
+    found = {L: linear_steps(L, "orthogonal") for L in depths}
+    gaussian = {L: linear_steps(L, "gaussian") for L in (depths if full else (2, 10))}
     starts = {"orthogonal": found, "Gaussian": gaussian}
     return [{"start": start, "L": L, "steps": steps} for start, runs in starts.items() for L, steps in runs.items()], {
         "Orthogonal: 80 layers take no more steps than 2": max(known(found[80])) <= max(known(found[2])),
@@ -69,13 +69,13 @@ def linear_steps(L: int, start: str, *, n: int = 8, seeds: int = 3, most: int = 
     f"{SETTING}, lr .01; tanh, L = 10, 30, 60, orthogonal and, beside it, W ~ N(0, 1/n).", SYNTHETIC, slow=True,
 )  # fmt: skip
 def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
-    starts: dict[str, Any] = {"orthogonal": "orthogonal", **({"Gaussian": variance(1.0)} if full else {})}
     depths = (10, 30, 60) if full else (10, 30)
-    rows = {(name, L): learned(L, "tanh", init) for name, init in starts.items() for L in depths}
-    checks = {f"{L} layers learn: above .7": rows["orthogonal", L]["accuracy"] > 0.7 for L in depths}
+    rows = [{"start": "orthogonal", **learned(L, "tanh", "orthogonal")} for L in depths]
+    checks = {f"{L} layers learn: above .7": row["accuracy"] > 0.7 for L, row in zip(depths, rows)}
     if full:
-        checks["60 layers: above Gaussian's by .1"] = rows["orthogonal", 60]["accuracy"] > rows["Gaussian", 60]["accuracy"] + 0.1
-    return [{"start": name, **row} for (name, _), row in rows.items()], checks
+        rows += [{"start": "Gaussian", **learned(L, "tanh", variance(1.0))} for L in depths]
+        checks["60 layers: above Gaussian's by .1"] = rows[2]["accuracy"] > rows[5]["accuracy"] + 0.1
+    return rows, checks
 
 
 @headline(
@@ -109,13 +109,12 @@ def start_and_end(L: int, activation: str, steps: int, rng: Any = 0) -> list[Row
         output = net(points)
         loss = mse(output, targets)
         if last_or_first := step in (0, steps):
-            gain = float(Chain(output, layer(output, 1), seed=np.ones((16, 1))).log_product[0])
+            gain = float(Chain(output, hidden_layers(output)[0], seed=np.ones((16, 1))).log_product[0])
         optimiser.zero_grad()
         loss.backward(keep=False)
         if last_or_first:
             first, last = (float(np.linalg.norm(net.layer(k).W.grad)) for k in (1, L))
-            row = {"net": f"{activation}, L = {L}", "step": step, "loss": float(loss.item())}
-            row |= {"|g| first": first, "|g| last": last, "ln ratio": math.log(first / last)}
-            rows.append({**row, "ln gain": gain})
+            sizes = {"|g| first": first, "|g| last": last, "ln ratio": math.log(first / last), "ln gain": gain}
+            rows.append({"net": f"{activation}, L = {L}", "step": step, "loss": float(loss.item()), **sizes})
         optimiser.step()
     return rows
