@@ -8,7 +8,7 @@ import pytest
 from tinygrad_vg import Chain, Scalar, Tensor, grad, linear, nn
 from tinygrad_vg.claims.claim import CLAIMS
 from tinygrad_vg.claims.ledger import picture
-from tinygrad_vg.claims.rows import recurrence, sharing, walls
+from tinygrad_vg.claims.rows import recurrence, sharing
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_jordan_block_has_the_powers_of_its_closed_form():
 
 def test_descent_on_both_weights_meets_the_wall_where_it_is_known_to():
     """From w = 4.5, b = −2.3 with lr 0.05: 1.0e-5 at step 15, then a gradient of 66, a jump of 3.3, and 0.0893 for good."""
-    losses, _, sizes = walls.descent(60, 0.05, w=4.5, b=-2.3)
+    losses, _, sizes = recurrence.descent(60, 0.05, w=4.5, b=-2.3)
     jump = int(np.argmax(sizes))
     assert losses[15] == pytest.approx(1.0133e-5, rel=1e-3) and int(np.argmin(losses)) == 15
     assert sizes[jump] == pytest.approx(66.4, abs=0.1)
@@ -116,7 +116,7 @@ def test_descent_on_both_weights_meets_the_wall_where_it_is_known_to():
 
 
 def test_until_the_wall_every_step_makes_the_loss_smaller_and_after_it_none_does():
-    losses, *_ = walls.descent(60, 0.3, w=5.0)
+    losses, *_ = recurrence.descent(60, 0.3, w=5.0)
     assert np.all(np.diff(losses[:22]) < 0)
     assert np.all(losses[25:] > 2 * losses[0])
 
@@ -124,8 +124,8 @@ def test_until_the_wall_every_step_makes_the_loss_smaller_and_after_it_none_does
 def test_the_slope_of_the_wall_is_that_of_central_differences():
     for w in (4.2, 4.5, 5.0, 6.0):
         leaf = Scalar(w)
-        up, down = (walls.loss_of(w + d).data for d in (1e-6, -1e-6))
-        assert grad(walls.loss_of(leaf), leaf) == pytest.approx((up - down) / 2e-6, rel=1e-4, abs=1e-9)
+        up, down = (recurrence.loss_of(w + d).data for d in (1e-6, -1e-6))
+        assert grad(recurrence.loss_of(leaf), leaf) == pytest.approx((up - down) / 2e-6, rel=1e-4, abs=1e-9)
 
 
 def test_a_step_along_one_eigenvector_leaves_the_other_as_it_was(outcomes):

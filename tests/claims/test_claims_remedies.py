@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tinygrad_vg import Chain, Tensor, nn, theory, uses
 from tinygrad_vg.claims.claim import CLAIMS
-from tinygrad_vg.claims.rows import deep, index, remedies, walls, ways_past
+from tinygrad_vg.claims.rows import deep, index, recurrence, remedies, ways_past
 from tinygrad_vg.training import clip_norm, clip_value
 
 # P18: the cliff
@@ -17,7 +17,7 @@ from tinygrad_vg.training import clip_norm, clip_value
 
 def test_the_descents_are_those_of_a_recurrence_for_the_loss_and_its_slopes():
     for clip, rule in {None: lambda g: g, clip_norm: lambda g: g * min(1, 0.1 / np.linalg.norm(g)), clip_value: lambda g: np.clip(g, -0.1, 0.1)}.items():
-        losses, places, _ = walls.descent(16, 0.05, clip, w=4.5, b=-2.3)
+        losses, places, _ = recurrence.descent(16, 0.05, clip, w=4.5, b=-2.3)
         at = np.array([4.5, -2.3])
         for step in range(16):
             loss, *g = theory.landscape.cliff(*at)

@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_vg import Chain, Scalar, Tensor, gradcheck, jvp, nn, sigmoid, square, tanh, verdict
 from tinygrad_vg.claims.claim import CLAIMS
-from tinygrad_vg.claims.rows import deep, factors, size
+from tinygrad_vg.claims.rows import deep, size
 
 
 def by_hand(Ws, x, slope, value, g):
@@ -97,19 +97,19 @@ def test_a_saturated_slope_falls_as_the_exponential():
 
 @pytest.mark.parametrize("exponent", [-12, -10, -8, -6])
 def test_what_the_loss_does_not_ask_for_is_never_called_lost(exponent):
-    one = factors.case(tanh, 10.0**exponent, "converged")
+    one = size.case(tanh, 10.0**exponent, "converged")
     assert one.told.kind == "converged"
     assert abs(one.chain.gradients[0].item()) == pytest.approx(10.0**exponent, rel=1e-6)
 
 
 @pytest.mark.parametrize("error", [0.1, 0.67, 5.0])
 def test_what_the_chain_lost_is_never_called_converged(error):
-    assert factors.case(sigmoid, error, "").told.kind == "shallow slopes"
+    assert size.case(sigmoid, error, "").told.kind == "shallow slopes"
 
 
 def test_the_gradient_alone_cannot_tell():
     far = 1e-8 / 0.25**13
-    (a, *_), (b, *_) = (factors.case(phi, error, "").chain.gradients for phi, error in ((tanh, 1e-8), (sigmoid, far)))
+    (a, *_), (b, *_) = (size.case(phi, error, "").chain.gradients for phi, error in ((tanh, 1e-8), (sigmoid, far)))
     assert a.item() == pytest.approx(b.item(), rel=1e-6)
 
 
@@ -144,14 +144,14 @@ def test_thirty_slopes_are_those_of_a_loop():
 
 @pytest.mark.parametrize("seed", [100, 101])
 def test_a_centred_sigmoid_net_is_a_tanh_net_in_states_and_gradients(seed):
-    as_tanh, centred, _ = factors.deep_nets(seed)
+    as_tanh, centred, _ = size.deep_nets(seed)
     for one, other in zip(as_tanh.stations, centred.stations):
         np.testing.assert_allclose(2 * other[0].data - 1, one[0].data, atol=1e-12)
     np.testing.assert_allclose(centred.log_product, as_tanh.log_product, atol=1e-9)
 
 
 def test_slopes_and_weights_add_up_to_the_whole():
-    for chain in factors.deep_nets(7):
+    for chain in size.deep_nets(7):
         assert sum(deep.split(chain)) == pytest.approx(chain.log_product[0], abs=1e-9)
 
 

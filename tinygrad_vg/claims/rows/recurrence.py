@@ -1,19 +1,21 @@
-"""What do powers of one matrix do?  Claims P9 to P13b of the post: the linear recurrence and its eigenvalues.
+"""What do powers of one matrix do?  Claims P9 to P14 of the post: the linear recurrence, its eigenvalues, and a step too far.
 
     W  weights      Q  orthogonal      λ  eigenvalue      ρ  largest |λ|      σ  largest singular value      h  state      g  gradient
-    t  time, or steps so far      T  steps
+    t  time, or steps so far      T  steps      w  one weight      b  bias      q  eigenvector      lr  learning rate
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ... import Chain, Tensor, grad, nn
+from ... import Chain, Scalar, Tensor, grad, nn, no_grad, square
+from ...drawing import cliff
+from ...training import SGD
 from ..claim import Found, measures
 
-LAMBDAS = np.array([1.1, 0.99, 0.9, -0.5])
+LAMBDAS, BIAS = np.array([1.1, 0.99, 0.9, -0.5]), -2.3
 
 
 def recurrence(W: np.ndarray, h: Any, T: int) -> tuple[nn.RNNCell, list[Tensor]]:
@@ -44,16 +46,12 @@ def miss(found: Any, right: Any) -> float:
     return float(np.linalg.norm(np.asarray(found) - right) / np.linalg.norm(right))
 
 
-def powers(W: np.ndarray, T: int) -> Iterator[np.ndarray]:
-    return (np.linalg.matrix_power(W, t) for t in range(T + 1))
-
-
 @measures("P9")
 def hidden_states() -> Found:
     T, rng = 50, np.random.default_rng(0)
     W, h0, g = nn.init.normal((8, 8), rng), rng.normal(size=8), rng.normal(size=8)
     cell, states = recurrence(W.T, h0, T)
-    forth, back = ([P @ x for P in powers(M, T)] for M, x in ((W.T, h0), (W, g)))
+    forth, back = ([np.linalg.matrix_power(M, t) @ x for t in range(T + 1)] for M, x in ((W.T, h0), (W, g)))
     found = grad(states[-1], [*states[::-1], cell.W_hh], seed=g)
     figures = {
         "states, relative error": max(map(miss, [h.data for h in states], forth)),
@@ -136,3 +134,65 @@ def non_normal() -> Found:
 def worst(W: np.ndarray, T: int) -> np.ndarray:
     """The largest singular value of the product over 0, 1, …, T steps, from the chain."""
     return np.exp([logs[0] for logs in chain_of(W, T, np.ones(len(W))).spectrum().running[::-1]])
+
+
+def loss_of(w: Any, b: Any = BIAS) -> Scalar:
+    """(σ(x[50]) − 0.7)² after x[t] = w σ(x[t−1]) + b, from x[0] = 0.5 (Pascanu, Mikolov & Bengio 2013, figure 6)."""
+    x = Scalar(0.5)
+    for _ in range(50):
+        x = w * x.sigmoid() + b
+    return square(x.sigmoid() - 0.7)
+
+
+def descent(steps: int, lr: float, clip: Callable[..., Any] | None = None, **start: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """SGD on w, or on w and b, from `start`: the loss, the place and |gradient| before each step; `clip` is to 0.1."""
+    leaves = {name: Scalar(x, name=name) for name, x in start.items()}
+    optimiser, losses, places, sizes = SGD(leaves, lr), [], [], []
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = loss_of(**leaves)
+        loss.backward()
+        losses.append(loss.data)
+        places.append([leaf.data for leaf in leaves.values()])
+        sizes.append(math.hypot(*(leaf.grad for leaf in leaves.values())))
+        if clip:
+            clip(leaves, 0.1)
+        optimiser.step()
+    return np.array(losses), np.array(places), np.array(sizes)
+
+
+def one_step(direction: int, lr: float = 1e-3) -> dict[str, float]:
+    """One step of SGD on W = Q diag(1.1, 0.5) Qᵀ: an eigenvector goes in, fifty steps later it should come out as it was."""
+    Q = nn.init.orthogonal((2, 2), 0)
+    q = Q[:, direction]
+
+    def loss_at(W: np.ndarray) -> tuple[Any, Any]:
+        cell, states = recurrence(W, q, 50)
+        return 0.5 * square(states[-1] - q).sum(), cell.W_hh
+
+    W = Q * np.array([1.1, 0.5]) @ Q.T
+    before, W_hh = loss_at(W)
+    moved = lr * grad(before, W_hh)
+    with no_grad():
+        after = loss_at(W - moved)[0]
+    return {"before": before.item(), "after": after.item(), "moved": float(np.linalg.norm(moved))}
+
+
+@measures("P14")
+def overshoot() -> Found:
+    losses, places, sizes = descent(30, 0.3, w=5.0)
+    w = places[:, 0]
+    jump, best = int(np.argmax(sizes)), int(np.argmin(losses))
+    explodes, vanishes = one_step(0), one_step(1)
+    figures = {
+        "cliff: loss after the jump, over the first": losses[jump + 1] / losses[0],
+        "cliff: loss at best, over the first": losses[best] / losses[0], "cliff: steps of progress lost": best,
+        "cliff: w after the jump": w[jump + 1], "cliff: |gradient| behind it": sizes[jump + 1],
+        "exploding input: loss": explodes["before"], "exploding input: W moved by": explodes["moved"],
+        "exploding input: log10 of the loss after": math.log10(explodes["after"]), "vanishing input: W moved by": vanishes["moved"],
+        "vanishing input: loss after over before": vanishes["after"] / vanishes["before"],
+    }  # fmt: skip
+    return Found(
+        figures, {"descent on w": (np.arange(30), losses)}, ("step", "loss"),
+        picture=lambda: cliff(lambda w: loss_of(w).data, np.linspace(4, 16, 601), w, name="w"),
+    )  # fmt: skip

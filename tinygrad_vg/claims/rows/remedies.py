@@ -13,8 +13,7 @@ from ... import Chain, Tensor, history, nn, square, uses
 from ...training import SGD, clip_norm, clip_value
 from ..claim import Found, measures
 from .deep import of_radius
-from .recurrence import miss
-from .walls import BIAS, descent
+from .recurrence import BIAS, descent, miss
 
 STEPS = 300  # of descent
 
