@@ -4,6 +4,7 @@
 """
 
 import math
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -108,9 +109,8 @@ def in_turn(different: int, draws: int = 80, T: int = 128) -> np.ndarray:
     """ln |∂L/∂h[T − k]| / |∂L/∂h[T]|, (T + 1, draws), in linear networks of 16 units that use so many `different` matrices in turn."""
     n, rng = 16, np.random.default_rng(0)
     W = nn.init.normal((different * draws, n, n), rng).reshape(different, draws, n, n)
-    states = [Tensor(rng.normal(size=(draws, 1, n))).named("h", 0)]
-    for t in range(T):
-        states.append(linear(states[-1], W[t % different]))
+    start = Tensor(rng.normal(size=(draws, 1, n))).named("h", 0)
+    states = list(accumulate((W[t % different] for t in range(T)), linear, initial=start))
     sizes = sizes_back(states, rng.normal(size=(draws, 1, n)))
     return np.log(sizes / sizes[0])
 

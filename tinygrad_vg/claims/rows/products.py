@@ -4,26 +4,19 @@
     x  input      h  state      g  scale of the weights      t  time      λ  eigenvalue
 """
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from ... import nn
-from ...autodiff.calculus import grad
-from ...autodiff.products import linear
-from ...autodiff.scalar import Scalar
-from ...autodiff.tensor import Tensor
-from ...chain import Chain
-from ...nn.layers import activation_of
+from ... import Chain, Scalar, Tensor, grad, linear, nn
 from ..claim import Found, measures
 from .deep import sizes_back
 
 
 def gradients(factors: list[Any], x: Any, seed: Any = None) -> np.ndarray:
     """|∂h[n]/∂h[n − k]|, k from 0 to n, where each factor, a number or a matrix, makes a state of the one before; h[0] = x."""
-    states = [x]
-    for W in factors:
-        states.append(W @ states[-1] if np.ndim(W) else W * states[-1])
+    states = list(accumulate(factors, lambda h, W: W @ h if np.ndim(W) else W * h, initial=x))
     return np.array([np.linalg.norm(g) for g in grad(states[-1], states[::-1], seed)])
 
 
@@ -61,20 +54,18 @@ def one_weight() -> Found:
 
 def untied(N: int, L: int, runs: int, activation: str = "linear", start: Any = nn.init.normal, rng: Any = 0) -> np.ndarray:
     """ln |gradient k layers back|, k from 0 to L, of nets h ← φ(W h) of N units, each with its own weights: (L + 1, runs)."""
-    rng, φ = np.random.default_rng(rng), activation_of(activation)
-    layers = [Tensor(rng.normal(size=(runs, 1, N)))]
-    for _ in range(L):
-        layers.append(φ(linear(layers[-1], start((runs, N, N), rng))))
+    rng, φ = np.random.default_rng(rng), nn.ACTIVATIONS[activation]
+    Ws = (start((runs, N, N), rng) for _ in range(L))
+    layers = list(accumulate(Ws, lambda h, W: φ(linear(h, W)), initial=Tensor(rng.normal(size=(runs, 1, N)))))
     sizes = sizes_back(layers, rng.normal(size=(runs, 1, N)))
     return np.log(sizes / sizes[0])
 
 
 def products(factors: Any) -> np.ndarray:
     """The gradient through the last k = 0 … n of n factors, for as many products at once as a factor has numbers: (n + 1, runs)."""
-    states = [Tensor(np.ones(np.shape(factors[0])))]
-    for w in factors:
-        states.append(states[-1] * w)
-    return np.array(grad(states[-1], states[::-1], np.ones(states[0].shape)))
+    one = np.ones(np.shape(factors[0]))
+    states = list(accumulate(factors, lambda h, w: h * w, initial=Tensor(one)))
+    return np.array(grad(states[-1], states[::-1], one))
 
 
 @measures("C20")

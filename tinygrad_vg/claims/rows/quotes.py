@@ -8,16 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import nn
-from ...autodiff.calculus import grad
-from ...autodiff.core import history
-from ...autodiff.table import relu
-from ...autodiff.tensor import Tensor, scalars
-from ...chain import Chain, paths
-from ...training.datasets import two_moons
-from ...training.loop import fit
-from ...training.optimisers import SGD
+from ... import Chain, Tensor, grad, history, nn, paths, relu, scalars
+from ...training import SGD, fit, two_moons
 from ..claim import Found, measures
+from ..models import hidden_layers
 from .deep import times
 
 
@@ -110,9 +104,9 @@ def normed_relu_growth() -> float:
     rng = np.random.default_rng(1)
     net, x = nn.MLP([256] * 33, "relu", "he", norm="batch"), Tensor(rng.normal(size=(128, 256)))
     out = net(x)
-    stations = [node for node in history(out) if node.name and node.name[0] == "h" and 6 <= node.name[1][0] <= 28]
+    stations = hidden_layers(out)[5:28]
     logs = Chain(out, stations[0], through=stations, seed=rng.normal(size=(128, 256))).log_product
-    return (logs[0] - logs[len(stations) - 1]) / (len(stations) - 1)
+    return (logs[0] - logs[22]) / 22
 
 
 @measures("C17")

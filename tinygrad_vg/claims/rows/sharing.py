@@ -5,6 +5,7 @@
 
 import math
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,8 @@ def shared() -> np.ndarray:
 
 def independent() -> np.ndarray:
     rng = np.random.default_rng(2)
-    states = [Tensor(np.zeros((SEEDS, 1, N)))]
-    for _ in range(T):
-        states.append(linear(states[-1], Tensor(scaled((SEEDS, N, N), rng))))
-    return log_gains(states, SEEDS, 3)
+    Ws = (scaled((SEEDS, N, N), rng) for _ in range(T))
+    return log_gains(list(accumulate(Ws, linear, initial=Tensor(np.zeros((SEEDS, 1, N))))), SEEDS, 3)
 
 
 def in_range(logs: np.ndarray) -> float:
@@ -94,13 +93,11 @@ def interval(p: float, n: int, z: float = 1.96) -> tuple[float, float]:
 def latched(make: Any, length: int, units: int = 4, seeds: int = 60, updates: int = 400) -> float:
     """The share of runs that hold a bit over the length: plain SGD, and in the end the right sign for 95 % of 500 new sequences."""
 
-    def task(length: int, batch: int, rng: Any) -> training.Batches:
-        return training.latch(length, batch, rng=rng)
-
     def loss(model: Any, batch: Any) -> Any:
         return seeds * nn.mse(model(batch[0])[0], batch[1])  # the sum over the seeds of their own losses
 
     model = Recurrent(make(1, units, seeds=range(seeds)), 1, seeds=range(seeds))
+    task = lambda length, batch, rng: training.latch(length, batch, rng=rng)  # noqa: E731
     training.fit(model, loss, for_seeds(task, length, seeds, 8), training.SGD(model, 0.1), updates, record=updates)
     inputs, targets = next(for_seeds(task, length, seeds, 500, rng=10**6))
     with no_grad():
