@@ -9,23 +9,23 @@ import numpy as np
 
 from .. import Chain, Scalar, nn
 from ..nn.layers import each, generators
-from .recurrences import draws, log_gains, states
+from .recurrences import draws, log_gains, measured, states
 
 Row = dict[str, Any]
 
 
 def counter_examples(N: int = 64, T: int = 50, depth: int = 20, seeds: int = 20, rng: Any = 0) -> list[Row]:
     """Rows of {claim, network, log gain (nats, mean over seeds), sd, slopes, weights}: what the two factors did, and both together."""
-    untied = [log_gains(states(("sigmoid", "untied", 1.0), W, h)[-1], g) for W, h, g in draws(N, depth, seeds, rng)]
+    (untied,) = measured([("sigmoid", "untied", 1.0)], N, depth, seeds, rng, lambda h, g: log_gains(h[-1], g).sum(axis=0)).values()
     Q = each(generators(rng, seeds), lambda rng: nn.init.orthogonal((1, N, N), rng))
     _, h, g = next(draws(1, 1, seeds, rng))
     h, g = (np.broadcast_to(x, (seeds, 1, N)) for x in (h, g))
-    tied = log_gains(states(("linear", "tied", 1.0), np.broadcast_to(Q, (seeds, T, N, N)), h)[-1], g)
+    tied = log_gains(states(("linear", "tied", 1.0), np.broadcast_to(Q, (seeds, T, N, N)), h)[-1], g).sum(axis=0)
     return [
         one_unit("sigmoids are needed", "x ← 0.9 x", T, 0.9),
         one_unit("sigmoids are enough", "x ← σ(4 x − 2), from 0.5", T, 4.0, -2.0),
         *(one_unit("sigmoids only shrink", f"x ← σ(5 x − 2.5), from {x}", T, 5.0, -2.5, x) for x in (0.5, 0.501)),
-        many("tying is needed", f"σ MLP of {depth} layers, {depth} W", np.concatenate(untied, axis=1)),
+        many("tying is needed", f"σ MLP of {depth} layers, {depth} W", untied),
         many("tying is enough", "h ← Q h, one orthogonal Q", tied),
     ]
 
@@ -43,8 +43,7 @@ def one_unit(claim: str, network: str, T: int, w: float, b: float | None = None,
 
 
 def many(claim: str, network: str, logs: np.ndarray) -> Row:
-    """The same of many draws of a wide network; logs (T, seeds, 3), as of log_gains."""
-    each_seed = logs.sum(axis=0)
-    slopes, gain = float(each_seed[:, 0].mean()), each_seed.sum(axis=1)
+    """The same of many draws of a wide network; logs (seeds, 3), the sum of log_gains over all steps."""
+    slopes, gain = float(logs[:, 0].mean()), logs.sum(axis=1)
     measured = {"log gain": float(gain.mean()), "sd": float(gain.std(ddof=1)), "slopes": slopes, "weights": float(gain.mean()) - slopes}
     return {"claim": claim, "network": network, **measured}

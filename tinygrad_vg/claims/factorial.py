@@ -15,7 +15,7 @@ import numpy as np
 
 from .counterexamples import Row, counter_examples
 from .factorial_shown import page, picture
-from .recurrences import KINDS, Cell, draws, log_gains, moments, states
+from .recurrences import KINDS, Cell, log_gains, measured, moments
 
 FACTORS, TYING = ("activation", "tying", "scale"), ("untied", "tied")
 SCALES = dict.fromkeys(("linear", "tanh", "relu", "sigmoid"), (0.7, 1.0, 1.4, 4.0))
@@ -51,18 +51,14 @@ def growth(N: int = 32, lengths: Sequence[int] = (25, 50, 100, 200), seeds: int 
     scales  {activation: s}, the edge of chaos if left out.  Independent factors average out, p = ½; one draw repeated does not, p = 1.
     """
     cells: list[Cell] = [(a, tying, s) for a, s in (EDGE if scales is None else scales).items() for tying in TYING]
-    logs: dict[Cell, list[np.ndarray]] = {cell: [] for cell in cells}
-    for W, h, g in draws(N, max(lengths), seeds, rng):
-        for cell in cells:
-            chain = states(cell, W, h)
-            logs[cell].append(np.stack([log_gains(chain[T], g).sum(axis=(0, 2)) for T in lengths]))
-    return [spread(cell, lengths, np.concatenate(parts, axis=1)) for cell, parts in logs.items()]
+    figures = lambda h, g: np.stack([log_gains(h[T], g).sum(axis=(0, 2)) for T in lengths], axis=1)  # noqa: E731
+    return [spread(cell, lengths, logs) for cell, logs in measured(cells, N, max(lengths), seeds, rng, figures).items()]
 
 
 def spread(cell: Cell, lengths: Sequence[int], logs: np.ndarray) -> Row:
-    """A row of `growth`; logs (lengths, seeds). Seeds whose gradient died are left out, and counted."""
-    alive = np.isfinite(logs).all(axis=0)
-    mean, sd = zip(*(moments(row[alive]) for row in logs))
+    """A row of `growth`; logs (seeds, lengths). Seeds whose gradient died are left out, and counted."""
+    alive = np.isfinite(logs).all(axis=1)
+    mean, sd = zip(*map(moments, logs[alive].T))
     line = np.polyfit(np.log(lengths), np.log(sd), 1) if len(lengths) > 1 and min(sd) > 0 else [math.nan]
     named = {"activation": cell[0], "tying": cell[1], "scale": cell[2], "T": list(lengths), "mean": list(mean), "sd": list(sd)}
     return {**named, "exponent": float(line[0]), "dead": int(np.sum(~alive))}
@@ -133,10 +129,6 @@ def run(
     if seeds < 2 or T < 1:
         raise ValueError(f"a spread needs two seeds or more, and a slope one step; got seeds={seeds}, T={T}")
     cells: list[Cell] = [(a, tying, s) for a, each in (SCALES if scales is None else scales).items() for s in each for tying in TYING]
-    parts: dict[Cell, list[np.ndarray]] = {cell: [] for cell in cells}
-    for W, h, g in draws(N, T, seeds, rng):
-        for cell in cells:
-            parts[cell].append(log_gains(states(cell, W, h)[-1], g).mean(axis=0))
+    parts = measured(cells, N, T, seeds, rng, lambda h, g: log_gains(h[-1], g).mean(axis=0))
     grown = growth(32, lengths, 2 * seeds, rng) if lengths else []
-    examples = counter_examples(N, seeds=seeds, rng=rng)
-    return Factorial(N, T, {cell: np.concatenate(blocks) for cell, blocks in parts.items()}, grown, examples)
+    return Factorial(N, T, parts, grown, counter_examples(N, seeds=seeds, rng=rng))

@@ -8,7 +8,7 @@ A cell is (activation, tying, scale s). All cells of one rng share their draws, 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,17 @@ def states(cell: Cell, W: np.ndarray, h: np.ndarray) -> list[Tensor]:
         W_t = first if tying == "tied" else constant(s * W[:, t - 1])
         chain.append(φ(linear(chain[-1], W_t)).named("h", t))
     return chain
+
+
+def measured(
+    cells: Iterable[Cell], N: int, T: int, seeds: int, rng: Any, figures: Callable[[list[Tensor], np.ndarray], np.ndarray]
+) -> dict[Cell, np.ndarray]:
+    """{cell: figures(states, last gradient), (seeds, …)}: each cell on the same draws, block after block."""
+    found: dict[Cell, list[np.ndarray]] = {cell: [] for cell in cells}
+    for W, h, g in draws(N, T, seeds, rng):
+        for cell, blocks in found.items():
+            blocks.append(figures(states(cell, W, h), g))
+    return {cell: np.concatenate(blocks) for cell, blocks in found.items()}
 
 
 def constant(array: np.ndarray) -> np.ndarray:

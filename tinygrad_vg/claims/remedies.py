@@ -7,10 +7,11 @@ Each differs from the plain one of its family in one thing, named in `change`. W
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import nn
-from ..training.clipping import clip_norm, clip_value
+from ..training import clip_norm, clip_value
 from ..training.learning import Recurrent
 
 N, DELAY, TAU, DECAY = 32, 5, 10.0, 0.01
@@ -34,11 +35,7 @@ class Remedy(NamedTuple):
 
 def recurrent(name: str, change: str, cell: Any = nn.RNNCell, *, clip: Any = None, decay: float = 0.0, **settings: Any) -> Remedy:
     """A cell of N units with a readout of its last state."""
-
-    def make(depth: int, **draw: Any) -> Recurrent:
-        return Recurrent(cell(SYMBOLS, N, **settings, **draw), ORDERS, **draw)
-
-    return Remedy(name, "recurrent", change, make, clip, decay)
+    return Remedy(name, "recurrent", change, lambda _, **d: Recurrent(cell(SYMBOLS, N, **settings, **d), ORDERS, **d), clip, decay)
 
 
 def deep(name: str, change: str, activation: str = "sigmoid", *, clip: Any = None, decay: float = 0.0, **settings: Any) -> Remedy:
@@ -51,14 +48,7 @@ def deep(name: str, change: str, activation: str = "sigmoid", *, clip: Any = Non
     return Remedy(name, "deep", change, make, clip, decay)
 
 
-def by_norm(parameters: dict[str, Any]) -> Any:
-    return clip_norm(parameters, 1.0, per_seed=True)
-
-
-def by_value(parameters: dict[str, Any]) -> Any:
-    return clip_value(parameters, 0.1)
-
-
+by_norm, by_value = partial(clip_norm, threshold=1.0, per_seed=True), partial(clip_value, threshold=0.1)
 REMEDIES: tuple[Remedy, ...] = (
     recurrent("tanh", "the plain one, W ~ N(0, 1/N)"),
     recurrent("sigmoid", "another activation", activation="sigmoid"),
