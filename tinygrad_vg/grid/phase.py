@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..autodiff.guards import no_grad
-from ..autodiff.tensor import Tensor
-from ..chain import Chain
+from .. import Chain, Tensor, nn, no_grad
+from ..drawing.axes import new_axes, words
 from ..text import tables
-from ..training import SGD, fit
-from ..training.datasets import teacher
+from ..training import SGD, fit, teacher
 from .runs import Grid, run
 
 WIDTH, UPDATES = 24, 60
@@ -27,20 +24,14 @@ def cell(depth: int, variance: float, seed: int, rng: np.random.Generator) -> di
     """A tanh MLP of `depth` layers, weights N(0, variance / n): its slope at the start, and its accuracy after a short training."""
     batches = teacher(WIDTH, batch=64, rng=seed)
     net = nn.MLP([WIDTH] * depth + [5], "tanh", lambda shape, rng: nn.init.normal(shape, rng, variance**0.5), rng=rng)
-    x, _ = next(iter(batches))
-    points = Tensor(x, name="x")
+    points = Tensor(next(iter(batches))[0], name="x")
     top = net(points)
     chain = Chain(top, points, seed=rng.normal(size=top.shape))
     with np.errstate(all="ignore"):
-        fit(net, loss, batches, SGD(net, 0.05, momentum=0.9), UPDATES, record=UPDATES)
+        fit(net, lambda net, b: nn.cross_entropy(net(b[0]), b[1]), batches, SGD(net, 0.05, momentum=0.9), UPDATES, record=UPDATES)
     with no_grad():
         shown = [(net(x).data.argmax(-1) == labels).mean() for (x, labels), _ in zip(batches, range(8))]
     return {"slope": chain.log_product[0] / depth, "accuracy": float(np.mean(shown))}
-
-
-def loss(net: Any, batch: Any) -> Any:
-    points, labels = batch
-    return nn.cross_entropy(net(points), labels)
 
 
 def diagram(depths: Sequence[int], variances: Sequence[float], seeds: int = 3, **options: Any) -> Grid:
@@ -57,16 +48,13 @@ def table(grid: Grid) -> str:
     for value, title in (("accuracy", "accuracy after a short training"), ("slope", "ln |gradient| per layer at the start, in nats")):
         means = grid.mean(value, over="seed")
         rows = [(str(depth), *(f"{x:.3f}" for x in row)) for depth, row in zip(grid.axes["depth"], means)]
-        blocks.append(f"{title}\n{tables.table(rows, head)}")
-        if not np.isfinite(means).all():
-            blocks[-1] += "\nnan: the gradient is exactly 0 or overflows with every seed, or every cell failed"
+        note = "" if np.isfinite(means).all() else "\nnan: the gradient is exactly 0 or overflows with every seed, or every cell failed"
+        blocks.append(f"{title}\n{tables.table(rows, head)}{note}")
     return "\n\n".join(blocks)
 
 
 def picture(grid: Grid, value: str = "accuracy") -> Any:
     """The diagram as a matplotlib Figure: darker is larger."""
-    from ..drawing.axes import new_axes, words
-
     ax, means = new_axes()[0], grid.mean(value, over="seed")
     mesh = ax.imshow(means, origin="lower", aspect="auto", cmap="cividis")
     ax.set_xticks(range(means.shape[1]), [f"{v:g}" for v in grid.axes["variance"]])

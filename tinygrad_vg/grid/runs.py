@@ -14,7 +14,7 @@ import itertools
 import math
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from typing import Any
 
@@ -26,6 +26,7 @@ from ..text.tables import records
 from .store import Point, Store, as_text, jsonables, kept, plain
 
 IN_FLIGHT = 64  # batches handed to an executor and not yet back: a million cells are never all waiting at once
+Cell = Callable[..., Mapping[str, float]]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -36,7 +37,7 @@ class Grid:
     failed   {point: error as text}         array(value)  shape: one entry per value of each axis; nan where a cell failed
     """
 
-    def __init__(self, axes: Mapping[str, Sequence[Any]]):
+    def __init__(self, axes: Mapping[str, Iterable[Any]]):
         self.axes = {name: list(values) for name, values in axes.items()}
         self.results: dict[tuple, dict[str, float]] = {}
         self.failed: dict[tuple, str] = {}
@@ -72,13 +73,6 @@ class Grid:
         with np.errstate(invalid="ignore"):
             return np.where(known, x, 0.0).sum(axis) / known.sum(axis)
 
-    def note(self, point: Point, result: dict[str, float], error: str) -> None:
-        """Enter what a cell gave, or why it failed."""
-        if error:
-            self.failed[tuple(point.values())] = error
-        else:
-            self.results[tuple(point.values())] = result
-
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and text."""
         axes = {name: list(map(plain, values)) for name, values in self.axes.items()}
@@ -95,8 +89,8 @@ class Grid:
 
 
 def run(
-    cell: Callable[..., Mapping[str, float]], axes: Mapping[str, Iterable[Any]], *, executor: Executor | None = None,
-    store: Store = None, batch: int = 1, progress: Callable[[int, int], None] | None = None,
+    cell: Cell, axes: Mapping[str, Iterable[Any]], *, executor: Executor | None = None, store: Store = None, batch: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Grid:  # fmt: skip
     """Run the cell at every point of the grid.
 
@@ -114,8 +108,10 @@ def run(
         todo = (point for point in grid.points if tuple(point.values()) not in kept_before)
         batches = iter(lambda: list(itertools.islice(todo, batch)), [])
         for point, result, error in itertools.chain.from_iterable(outcomes(cell, batches, executor)):
-            grid.note(point, result, error)
-            if not error:
+            if error:
+                grid.failed[tuple(point.values())] = error
+            else:
+                grid.results[tuple(point.values())] = result
                 keep(point, result)
             if progress:
                 progress(len(grid.results) + len(grid.failed), len(grid))
@@ -132,7 +128,7 @@ def checked(axes: Mapping[str, Iterable[Any]], batch: int) -> Grid:
     for name, values in axes.items():
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise ValueError(f"axis {name!r} needs a list of values; got {values!r}")
-    grid = Grid({name: list(values) for name, values in axes.items()})
+    grid = Grid(axes)
     for name, value in ((name, value) for name, values in grid.axes.items() for value in values):
         try:
             hash(value), as_text({name: value})
@@ -171,13 +167,13 @@ def submitted(executor: Executor, cell: Any, points: list[Point]) -> Future:
         return failed
 
 
-def run_batch(cell: Callable[..., Mapping[str, float]], points: list[Point]) -> list[tuple[Point, dict[str, float], str]]:
+def run_batch(cell: Cell, points: list[Point]) -> list[tuple]:
     """What a worker does: each point, with one thread of linear algebra. (point, result, error as text or '')."""
     with one_thread():
         return [run_cell(cell, point) for point in points]
 
 
-def run_cell(cell: Callable[..., Mapping[str, float]], point: Point) -> tuple[Point, dict[str, float], str]:
+def run_cell(cell: Cell, point: Point) -> tuple[Point, dict[str, float], str]:
     given = {**point, "rng": np.random.default_rng(seed_of(point))} if "rng" in inspect.signature(cell).parameters else point
     try:
         return point, {name: float(x) for name, x in cell(**given).items()}, ""
