@@ -12,7 +12,7 @@ import numpy as np
 from ... import Chain, Tensor, einsum, explain, linear, nn, square
 from ...training import SGD, l2_penalty
 from ..claim import Found, measures
-from .deep import curve, layered, sizes_back, split, times
+from .deep import curve, descending, layered, sizes_back, split, times
 from .index import all_carried_out, largest_difference
 
 
@@ -55,8 +55,7 @@ def by_hand(h: list[np.ndarray], x: np.ndarray, W: np.ndarray, g: np.ndarray) ->
 @measures("C2")
 def repeated_sigmoids() -> Found:
     """Twenty layers five ways, their log gains split between slopes and weights."""
-    figures: dict[str, float] = {}
-    curves = {}
+    figures, curves = dict[str, float](), {}
     for activation, scale in (("sigmoid", 1.0), ("sigmoid", 4.0), ("tanh", 1.0), ("relu", 1.0), ("linear", 0.5)):
         name = activation + (f" × {scale:g}" if scale != 1 else "")
         chains = [layered(20, 64, activation, scale, seed) for seed in range(5)]
@@ -145,22 +144,18 @@ def decay() -> Found:
 def decayed(rho: float) -> tuple[np.ndarray, np.ndarray]:
     """ρ after 0 … 1000 steps of gradient descent on the L2 penalty alone; ln gain over 50 time steps, after every 50 of them."""
     cell = nn.RNNCell(1, 8, "linear", ("zeros", times(rho, nn.init.orthogonal)), rng=0)
-    optimiser, radii, nats = SGD({"W_hh": cell.W_hh}, 0.1), [], []
-    for step in range(1001):
+    leaves, radii, nats = {"W_hh": cell.W_hh}, [], []
+    for step, _ in zip(range(1001), descending(SGD(leaves, 0.1), lambda: l2_penalty(leaves, 0.001))):
         radii.append(np.linalg.norm(cell.W_hh.data, 2))  # W_hh is a multiple of an orthogonal matrix: its σ is ρ
         if step % 50 == 0:
             states = nn.unroll(cell, np.zeros((50, 1)))
             nats.append(Chain(states[-1], states[0], states, np.ones(8)).log_product[0])
-        optimiser.zero_grad()
-        l2_penalty({"W_hh": cell.W_hh}, 0.001).backward()
-        optimiser.step()
     return np.array(radii), np.array(nats)
 
 
 @measures("C8")
 def batch_norm() -> Found:
-    figures: dict[str, float] = {}
-    curves = {}
+    figures, curves = dict[str, float](), {}
     for activation, norm in (("sigmoid", None), ("sigmoid", "batch"), ("relu", None), ("relu", "batch")):
         chain = layered(50, 128, activation, "he" if activation == "relu" else 1.0, 0, batch=128, norm=norm)
         name, logs = activation + (", norm" if norm else ""), chain.log_product[::-1]

@@ -3,7 +3,7 @@
     W  weight      n, N  units      ρ  spectral radius      h  hidden layer      x  input
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,16 @@ def layered(depth: int, width: int, activation: str, init: Any, seed: int, *, ba
     x = Tensor(rng.normal(size=(width,) if batch is None else (batch, width)), name="x")
     layers = hidden_layers(net(x))
     return Chain(layers[-1], x, layers, rng.normal(size=x.shape))
+
+
+def descending(optimiser: Any, loss: Callable[[], Any]) -> Iterator[Any]:
+    """Gradient descent without an end: the loss, its gradients in the leaves, before each step."""
+    while True:
+        optimiser.zero_grad()
+        value = loss()
+        value.backward()
+        yield value
+        optimiser.step()
 
 
 def curve(chain: Chain) -> tuple[np.ndarray, np.ndarray]:

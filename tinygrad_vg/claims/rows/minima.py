@@ -13,6 +13,7 @@ from ... import Scalar, Tensor, cos, grad, hessian, nn, relu, sqrt, square
 from ... import abs as absolute
 from ...training import SGD, Adam, RMSProp
 from ..claim import Found, measures
+from .deep import descending
 
 
 @measures("C9")
@@ -97,11 +98,9 @@ def hard_to_reach() -> Found:
 
 def walk(make: Any, n: int) -> np.ndarray:
     """The distances from 1 down to 0.25 or less, going down x^n at a rate of 0.01."""
-    x = Scalar(1.0, name="x")
-    optimiser, far = make({"x": x}, 0.01), [1.0]
-    while far[-1] > 0.25:
-        optimiser.zero_grad()
-        (x**n).backward()
-        optimiser.step()
+    x, far = Scalar(1.0, name="x"), []
+    for _ in descending(make({"x": x}, 0.01), lambda: x**n):
         far.append(abs(x.data))
+        if far[-1] <= 0.25:
+            break
     return np.array(far)

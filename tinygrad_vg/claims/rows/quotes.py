@@ -73,8 +73,7 @@ def active_paths() -> Found:
 
 @measures("C16")
 def two_readings() -> Found:
-    figures: dict[str, float] = {}
-    curves = {}
+    figures, curves = dict[str, float](), {}
     for activation, name in {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU"}.items():
         runs = [logs for seed in range(10) if (logs := heaviest_slopes(activation, seed))]
         nats = [math.fsum(logs) for logs in runs]

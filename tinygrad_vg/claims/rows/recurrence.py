@@ -6,6 +6,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ... import Chain, Scalar, Tensor, grad, nn, no_grad, square
 from ...drawing import cliff
 from ...training import SGD
 from ..claim import Found, measures
+from .deep import descending
 
 LAMBDAS, BIAS = np.array([1.1, 0.99, 0.9, -0.5]), -2.3
 
@@ -80,8 +82,7 @@ def less_than_one() -> Found:
     """One W for each kind of eigenvalue, from the seed (1, 0) back."""
     c, s = math.cos(0.5), math.sin(0.5)
     Ws = {"λ = −1.1": [[-1.1]], "λ = −0.9": [[-0.9]], "λ = 1": [[1.0]], "0.99 e^(±iθ)": [[0.99 * c, -0.99 * s], [0.99 * s, 0.99 * c]]}
-    figures: dict[str, float] = {}
-    curves = {}
+    figures, curves = dict[str, float](), {}
     for name, W in Ws.items():
         chain = chain_of(np.array(W), 50, np.eye(len(W))[0])
         first = backward(chain)[:, 0]
@@ -97,11 +98,10 @@ def rotation() -> Found:
     dets = np.linalg.det(Qs)
     chain = chain_of(Qs[np.argmin(dets)], 1000, np.arange(1.0, 9.0))
     figures = {
-        "share with determinant −1": float(np.mean(dets < 0)),
-        "||det| − 1|, largest": float(np.max(np.abs(np.abs(dets) - 1))),
+        "share with determinant −1": float(np.mean(dets < 0)), "||det| − 1|, largest": float(np.max(np.abs(np.abs(dets) - 1))),
         "|gain − 1| of one step, largest": max(abs(link.gain - 1) for link in chain.links),
         "|gain − 1| of 1000 steps": abs(math.exp(chain.log_product[0]) - 1),
-    }
+    }  # fmt: skip
     off = np.abs(np.expm1(chain.log_product[::-1]))
     return Found(figures, {"reflection": (np.arange(1001), off)}, ("steps back", "|gain − 1|"))
 
@@ -147,17 +147,13 @@ def loss_of(w: Any, b: Any = BIAS) -> Scalar:
 def descent(steps: int, lr: float, clip: Callable[..., Any] | None = None, **start: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """SGD on w, or on w and b, from `start`: the loss, the place and |gradient| before each step; `clip` is to 0.1."""
     leaves = {name: Scalar(x, name=name) for name, x in start.items()}
-    optimiser, losses, places, sizes = SGD(leaves, lr), [], [], []
-    for _ in range(steps):
-        optimiser.zero_grad()
-        loss = loss_of(**leaves)
-        loss.backward()
+    losses, places, sizes = [], [], []
+    for loss in islice(descending(SGD(leaves, lr), lambda: loss_of(**leaves)), steps):
         losses.append(loss.data)
         places.append([leaf.data for leaf in leaves.values()])
         sizes.append(math.hypot(*(leaf.grad for leaf in leaves.values())))
         if clip:
             clip(leaves, 0.1)
-        optimiser.step()
     return np.array(losses), np.array(places), np.array(sizes)
 
 

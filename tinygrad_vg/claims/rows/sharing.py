@@ -45,8 +45,7 @@ def in_range(logs: np.ndarray) -> float:
 
 @measures("P15")
 def not_shared() -> Found:
-    figures: dict[str, float] = {}
-    curves = {}
+    figures, curves = dict[str, float](), {}
     for name, logs in (("independent", independent()), ("shared", shared())):
         sd = logs.std(axis=1)
         figures |= {f"mean ln gain, {name}": logs[T].mean(), f"sd of ln gain, {name}": sd[T]}
@@ -65,18 +64,15 @@ def reach(make: Any, noise: float = 1.0, seeds: int = 60) -> np.ndarray:
     return np.array([in_range(logs) for logs in log_gains(memories, seeds, 5)])
 
 
-def tanh_cell(init: Any) -> Any:
-    return partial(nn.RNNCell, init=("xavier", init))
-
-
 @measures("P16")
 def almost_unavoidable() -> Found:
     radii = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0)
-    shares = np.array([reach(tanh_cell(of_radius(rho))) for rho in radii])
+    shares = np.array([reach(partial(nn.RNNCell, init=("xavier", of_radius(rho)))) for rho in radii])
+    orthogonal = partial(nn.RNNCell, init=("xavier", "orthogonal"))
     figures = {f"tanh, ρ = {rho:g}: in range": share for rho, share in zip(radii, shares[:, T])}
     figures |= {
-        "tanh, orthogonal, quiet inputs: in range": reach(tanh_cell("orthogonal"), 0.1)[T],
-        "tanh, orthogonal: in range": reach(tanh_cell("orthogonal"))[T],
+        "tanh, orthogonal, quiet inputs: in range": reach(orthogonal, 0.1)[T],
+        "tanh, orthogonal: in range": reach(orthogonal)[T],
         "ReLU, identity: in range": reach(partial(nn.RNNCell, activation="relu", init=("xavier", "identity")))[T],
         "LSTM, forget bias 5: in range": reach(partial(nn.LSTMCell, forget_bias=5.0))[T],
     }

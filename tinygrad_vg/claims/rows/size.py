@@ -7,13 +7,13 @@
 import math
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ... import Chain, Scalar, Tensor, history, linear, nn, sigmoid, square, tanh, training, verdict
 from ..claim import Found, measures
-from .deep import split
+from .deep import descending, split
 
 N, L = 64, 50
 
@@ -74,14 +74,9 @@ def descend(w: float, clip: float | None, steps: int = 100) -> tuple[Any, float,
 
 def steps_to_nan(w: float) -> int:
     """After how many steps w itself is no number, if nobody stops the run."""
-    model, step = {"w": Scalar(w, name="w")}, 0
-    optimiser = training.SGD(model, 0.1)
-    while not math.isnan(model["w"].data) and step < 100:
-        optimiser.zero_grad()
-        product_loss(model).backward()
-        optimiser.step()
-        step += 1
-    return step
+    model = {"w": Scalar(w, name="w")}
+    walk = descending(training.SGD(model, 0.1), lambda: product_loss(model))
+    return next((step for step, _ in zip(range(100), walk) if math.isnan(model["w"].data)), 100)
 
 
 @measures("P2")
@@ -139,44 +134,34 @@ def saturated() -> Found:
     figures |= {f"the same in layer {k}, scale {scale}": float(np.median(of[k - 1])) for scale, of in slopes.items() for k in (1, 10)}
     figures |= {f"share below 0.01, scale {scale}": float(np.mean(np.array(of) < 0.01)) for scale, of in slopes.items()}
     bins = np.linspace(0, 0.25, 11)
-    curves = {
-        f"scale {scale}, layer {k}": (bins[:-1] + 0.0125, np.histogram(of[k - 1], bins)[0] / N)
-        for scale, of in slopes.items() for k in (1, 10)
-    }  # fmt: skip
-    return Found(figures, curves, ("slope", "share of the units"))
+    shares = {f"scale {scale}, layer {k}": np.histogram(of[k - 1], bins)[0] / N for scale, of in slopes.items() for k in (1, 10)}
+    return Found(figures, {name: (bins[:-1] + 0.0125, share) for name, share in shares.items()}, ("slope", "share of the units"))
 
 
-class Case(NamedTuple):
-    """A net that misses its target by `error`: the chain from the loss back to w, and what verdict says."""
-
-    chain: Chain
-    told: Any
-    right: str  # the verdict that is right
-
-
-def case(phi: Callable[[Tensor], Tensor], error: float, right: str) -> Case:
-    """Thirteen layers, each where its slope is steepest; the loss is ½ error²."""
+def case(phi: Callable[[Tensor], Tensor], error: float) -> tuple[Chain, Any]:
+    """Thirteen layers, each where its slope is steepest; the loss is ½ error²: the chain from it back to w, and its verdict."""
     w = y = Tensor(0.5, name="w")
     for _ in range(13):
         y = phi(y - y.data)
     loss = (0.5 * square(y.named("y") - (y.data - error))).named("loss")
-    return Case(Chain(loss, w), verdict(loss, w), right)
+    return Chain(loss, w), verdict(loss, w)
 
 
 @measures("P6")
 def small_at_a_minimum() -> Found:
     far = 1e-8 / 0.25**13
     cases = {
-        "converged": case(tanh, 1e-8, "converged"), "vanished": case(sigmoid, far, "shallow slopes"),
-        "steady net, as far off": case(tanh, far, "healthy"), "shrinking net, no error": case(sigmoid, 1e-12, "converged"),
+        "converged": case(tanh, 1e-8), "vanished": case(sigmoid, far),
+        "steady net, as far off": case(tanh, far), "shrinking net, no error": case(sigmoid, 1e-12),
     }  # fmt: skip
-    figures: dict[str, float] = {"verdicts that are right, of 4": sum(one.told.kind == one.right for one in cases.values())}
+    right = zip(cases.values(), ("converged", "shallow slopes", "healthy", "converged"))
+    figures: dict[str, float] = {"verdicts that are right, of 4": sum(told.kind == kind for (_, told), kind in right)}
     for name in ("converged", "vanished"):
-        chain, told, _ = cases[name]
+        chain, told = cases[name]
         figures |= {f"|gradient|, {name}": abs(chain.gradients[0].item()), f"log gain, {name}, nats": told.numbers["log_gain"]}
         figures[f"loss, {name}"] = float(chain.output.data)
-    curves = {name: (np.arange(len(c.chain.links) + 1), np.array(c.chain.log_product[::-1]) / math.log(10)) for name, c in cases.items()}
-    lines = "\n".join(f"{name + ':':26}{one.told.kind:16}{one.told.figures()}" for name, one in cases.items())
+    curves = {name: (np.arange(len(c.links) + 1), np.array(c.log_product[::-1]) / math.log(10)) for name, (c, _) in cases.items()}
+    lines = "\n".join(f"{name + ':':26}{told.kind:16}{told.figures()}" for name, (_, told) in cases.items())
     return Found(figures, curves, ("links back from the loss", "log10 |gradient|"), lines=lines)
 
 
@@ -215,11 +200,8 @@ def not_linked_to_sigmoids() -> Found:
     figures = {
         "centred: slopes, nats": slopes, "centred: weights, nats": weights, "centred: kept, geometric mean": math.exp(slopes + weights),
         "plain: log10 kept": float(np.mean([net.log_product[0] for _, _, net in nets])) / math.log(10),
-        "plain: slopes' part of the loss": plain[0] / sum(plain),
-        "0.9 Q: kept over 0.9^50": math.exp(rotated.log_product[0]) / 0.9**50,
-        "centred against tanh, off by": max(
-            float(np.max(np.abs(b.gradients[0] / a.gradients[0] - 1))) for a, b, _ in nets
-        ),
+        "plain: slopes' part of the loss": plain[0] / sum(plain), "0.9 Q: kept over 0.9^50": math.exp(rotated.log_product[0]) / 0.9**50,
+        "centred against tanh, off by": max(float(np.max(np.abs(b.gradients[0] / a.gradients[0] - 1))) for a, b, _ in nets),
     }  # fmt: skip
     named = {"centred, weights × 4": nets[0][1], "plain sigmoid": nets[0][2], "no activation, 0.9 Q": rotated}
     curves = {name: (np.arange(L + 1), np.array(chain.log_product[::-1]) / math.log(10)) for name, chain in named.items()}
