@@ -23,7 +23,7 @@ from .headline import Checks, headline
     "From orthogonal weights a linear net learns in a time that hardly depends on its depth; from Gaussian ones it does.",
     "8 × 8, L = 2 … 80, lr .05/L, until the loss is 1 % of ½|M|²; singular values of M from 1.5 to 2.5; 3 seeds, 4,000 steps at most.",
     "The orthogonal weights are aligned with M, W[L] … W[1] = U Vᵀ: with others runs can stall, where a determinant has the wrong sign.",
-    slow=True,
+    slow=True, known="From memory",
 )  # fmt: skip
 def saxe(full: bool) -> tuple[list[Row], Checks]:
     depths = (2, 5, 10, 20, 40, 80)
@@ -66,7 +66,8 @@ def linear_steps(L: int, start: str, *, n: int = 8, seeds: int = 3, most: int = 
 
 @headline(
     "orthogonal-tanh", "Saxe, McClelland & Ganguli 2014", "Orthogonal starts keep very deep nets trainable.",
-    f"{SETTING}, lr .01; tanh, L = 10, 30, 60, orthogonal and, beside it, W ~ N(0, 1/n).", SYNTHETIC, slow=True,
+    f"{SETTING}, lr .01; tanh, L = 10, 30, 60, orthogonal and, beside it, W ~ N(0, 1/n).", SYNTHETIC,
+    slow=True, known="From memory",
 )  # fmt: skip
 def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
     depths = (10, 30, 60) if full else (10, 30)

@@ -3,7 +3,7 @@
     rows    one dictionary for each run               checks  {a sentence of the result: whether it showed here}
     full    the whole experiment; else a part of it that takes seconds, and only the sentences which that part can decide
 
-A sentence that did not show is printed as one. Where the text of a source was not read, the page says so: see NOT_READ.
+A sentence that did not show is printed as one. Where the text of a source was not read, the page says so.
 """
 
 import time
@@ -16,13 +16,6 @@ from ...training.learning import Row
 
 Checks = dict[str, bool]
 Measure = Callable[[bool], tuple[list[Row], Checks]]
-
-
-NOT_READ = {  # these say what was published as we know it; the others had their text, or its abstract, before them
-    "he-depth-30": "at second hand",
-    **dict.fromkeys(("residual-depth", "trainability-map", "glorot-slopes", "saxe-linear-nets", "orthogonal-tanh"), "from memory"),
-    **dict.fromkeys(("narma-10", "mackey-glass"), "from memory"),
-}
 
 
 class Result(NamedTuple):
@@ -47,7 +40,11 @@ class Result(NamedTuple):
 
 
 class Headline(NamedTuple):
-    """One published result. slow: the full experiment takes more than ten seconds, up to three minutes for each of its runs."""
+    """One published result.
+
+    slow   the full experiment takes more than ten seconds, up to three minutes for each of its runs
+    known  how, if neither the source's text nor its abstract was read for this: "From memory", "At second hand"
+    """
 
     name: str
     source: str
@@ -55,12 +52,8 @@ class Headline(NamedTuple):
     ours: str  # the setting here
     differs: str  # what to keep in mind when comparing
     measure: Measure
-    slow: bool
-
-    @property
-    def read(self) -> bool:
-        """Whether the source's text was read for this; if not, `published` is from memory or at second hand."""
-        return self.name not in NOT_READ
+    slow: bool = False
+    known: str = ""
 
     def run(self, full: bool = False) -> Result:
         start = time.perf_counter()
@@ -71,13 +64,13 @@ class Headline(NamedTuple):
 HEADLINES: dict[str, Headline] = {}  # every headline by name: the registry
 
 
-def headline(name: str, source: str, published: str, ours: str, differs: str, *, slow: bool = False) -> Any:
-    """Enter the function that follows, full -> (rows, checks)."""
+def headline(name: str, *texts: str, **options: Any) -> Any:
+    """Enter the function that follows, full -> (rows, checks), below the words of a Headline."""
 
     def enter(measure: Measure) -> Measure:
         if name in HEADLINES:
             raise ValueError(f"there are two headlines called {name!r}")
-        HEADLINES[name] = Headline(name, source, published, ours, differs, measure, slow)
+        HEADLINES[name] = Headline(name, *texts, measure=measure, **options)
         return measure
 
     return enter
@@ -93,7 +86,7 @@ def chosen(names: Iterable[str] = ()) -> list[Headline]:
 def page(result: Result) -> str:
     """One headline in full: what was published, what was done here, the figures, what showed, and how the two differ."""
     one = HEADLINES[result.name]
-    published = one.published if one.read else f"{one.published} ({NOT_READ[one.name].capitalize()}.)"
+    published = f"{one.published} ({one.known}.)" if one.known else one.published
     words = {"published": published, "here": one.ours, "differs": one.differs}
     told = [wrapped(f"{word + ':':11}{text}", hang=11) for word, text in words.items()]
     return "\n".join([f"{one.name}: {result.outcome} ({result.seconds:.1f} s)", wrapped(one.source, hang=0), *told, "", str(result)])

@@ -160,7 +160,7 @@ def irnn(full: bool) -> tuple[list[Row], Checks]:
     "narma-10", "Atiya & Parlos 2000 (the task); Jaeger 2003",
     "An echo state network, of which only the readout is fitted, follows a system with a memory of ten steps.",
     "Radius .9, inputs scaled by .5, ridge 1e-8, 2,000 steps to fit and 2,000 to test, 8 seeds; NRMSE, 1 for the mean.",
-    "Linear readout of the state alone. Sequences in which the system runs away are drawn again.", slow=True,
+    "Linear readout of the state alone. Sequences in which the system runs away are drawn again.", slow=True, known="From memory",
 )  # fmt: skip
 def narma(full: bool) -> tuple[list[Row], Checks]:
     sizes = (50, 100, 200) if full else (50, 100)
@@ -195,6 +195,7 @@ def missed(states: np.ndarray, targets: np.ndarray, steps: int) -> float:
     "An echo state network, running freely, predicts a chaotic series (delay 17) 84 steps ahead. (Its figures were not read.)",
     "300 units, radius .9, bias U(±.2), ridge 1e-8, 3,000 steps to fit, 2,000 to test, 4 seeds; one readout for each horizon.",
     "Direct readout, not free-running: no figure to compare with theirs. Without the bias tanh is odd, and horizon 17 is ten times worse.",
+    known="From memory",
 )  # fmt: skip
 def mackey(full: bool) -> tuple[list[Row], Checks]:
     rows = mackey_run((1, 17, 84), 4 if full else 2)
