@@ -9,10 +9,7 @@ from ..text.lines import wrapped
 from ..text.numbers import figure
 from ..text.tables import table
 
-TITLES = {
-    "recurrent": "the order of two symbols in {T} steps, 32 units",
-    "deep": "a teacher of 5 classes, {L} layers of 32 units",
-}
+TITLES = {"recurrent": "the order of two symbols in {T} steps, 32 units", "deep": "a teacher of 5 classes, {L} layers of 32 units"}
 HEADS = ("remedy", "typical", "worst", "reach", "trained", "right", "solved", "cost")
 LEGEND = """\
 typical, worst: ln gain per step (layer) back at the start, of a random gradient
@@ -77,13 +74,12 @@ def picture(found: Any, axes: Any = None) -> Any:
     In nats per step; needs matplotlib. Returns the Figure.
     """
     families = [family for family in TITLES if any(row["family"] == family for row in found.rows)]
-    own = axes is None
-    axes = new_axes(len(families)) if own else list(axes)
-    for ax, family in zip(axes, families):
+    places = new_axes(len(families)) if axes is None else list(axes)
+    for ax, family in zip(places, families):
         panel(ax, family, [row for row in found.rows if row["family"] == family])
-    if own:
-        axes[0].figure.set_size_inches(7.5, 1.2 + 0.23 * len(found.rows))
-    return axes[0].figure
+    if axes is None:
+        places[0].figure.set_size_inches(7.5, 1.2 + 0.23 * len(found.rows))
+    return places[0].figure
 
 
 def panel(ax: Any, family: str, rows: list[Any]) -> None:

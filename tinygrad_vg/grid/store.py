@@ -24,7 +24,10 @@ def kept(store: Store, cell: Any, grid: Any) -> Iterator[Callable[[Point, dict[s
     if store is None:
         yield lambda point, result: None
         return
-    head = {"cell": name_of(cell), "axes": list(grid.axes)}
+    name = getattr(cell, "__qualname__", "<no name>")
+    if name.endswith(">"):
+        raise ValueError(f"a cell whose results are kept in a file needs a name of its own; write it with def, not as {cell!r}")
+    head = {"cell": f"{cell.__module__}.{name}", "axes": list(grid.axes)}
     with open(store, "a+", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.seek(0)
         whole = [line for line in file if line.endswith("\n")]
@@ -40,14 +43,6 @@ def kept(store: Store, cell: Any, grid: Any) -> Iterator[Callable[[Point, dict[s
         if not whole:
             file.write(as_text(head) + "\n")
         yield keep
-
-
-def name_of(cell: Any) -> str:
-    """The name a cell is known by; ValueError for one that shares its name with others, or has none."""
-    name = getattr(cell, "__qualname__", "<no name>")
-    if name.endswith(">"):
-        raise ValueError(f"a cell whose results are kept in a file needs a name of its own; write it with def, not as {cell!r}")
-    return f"{cell.__module__}.{name}"
 
 
 def check_head(whole: list[str], head: dict[str, Any], store: Path) -> None:

@@ -52,8 +52,8 @@ class Headline(NamedTuple):
     ours: str  # the setting here
     differs: str  # what to keep in mind when comparing
     measure: Measure
-    slow: bool = False
-    known: str = ""
+    slow: bool
+    known: str
 
     def run(self, full: bool = False) -> Result:
         start = time.perf_counter()
@@ -64,13 +64,13 @@ class Headline(NamedTuple):
 HEADLINES: dict[str, Headline] = {}  # every headline by name: the registry
 
 
-def headline(name: str, *texts: str, **options: Any) -> Any:
+def headline(name: str, source: str, published: str, ours: str, differs: str, *, slow: bool = False, known: str = "") -> Any:
     """Enter the function that follows, full -> (rows, checks), below the words of a Headline."""
 
     def enter(measure: Measure) -> Measure:
         if name in HEADLINES:
             raise ValueError(f"there are two headlines called {name!r}")
-        HEADLINES[name] = Headline(name, *texts, measure=measure, **options)
+        HEADLINES[name] = Headline(name, source, published, ours, differs, measure, slow, known)
         return measure
 
     return enter

@@ -6,7 +6,6 @@ Einstein's convention: an index that the left side has not is summed over.   ∂
 """
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -45,8 +44,3 @@ def all_carried_out(loss: Node) -> tuple[int, float]:
             values = {operand(edge, k): np.asarray(plain(x)) for k, x in enumerate(node.parents)} | {names(edge)[0]: node.data, "g": g}
             errors.append(np.max(np.abs(carried_out(row["index"], values, edge.parent.shape) - edge.local.pull(g))))
     return len(errors), float(max(errors))
-
-
-def largest_difference(these: Iterable[Any], those: Iterable[Any]) -> float:
-    """Of the entries of two lists of arrays."""
-    return max(float(np.max(np.abs(np.asarray(a) - b))) for a, b in zip(these, those, strict=True))

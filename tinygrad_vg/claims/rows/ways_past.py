@@ -22,12 +22,15 @@ def skips() -> Found:
     delays = {d: delayed(d) for d in (1, 5, 10)}
     deep = {kind: [layered(50, 64, "tanh", 0.5, seed, residual=kind == "residual") for seed in range(5)] for kind in ("residual", "plain")}
     gains = {kind: [math.exp(chain.log_product[0]) for chain in chains] for kind, chains in deep.items()}
+    (before, *_), (after, *_) = deep["residual"][0].stations[1:3]
+    W = next(node for node in history(after)[::-1] if node.name and node.name.base == "layer2.W")
+    J = (1 - np.square(after.data - before.data))[:, None] * W.data  # of tanh(W h)
     share = by_branches()
     figures = {
         "kept, d = 10": delays[10][-1], "kept, d = 5": delays[5][-1], "kept, d = 1": delays[1][-1],
         "residual, least of 5 seeds": min(gains["residual"]), "residual, most of 5 seeds": max(gains["residual"]),
         "plain, most of 5 seeds": max(gains["plain"]),
-        "Jacobian − (I + J)": identity_plus(deep["residual"][0]),
+        "Jacobian − (I + J)": float(np.max(np.abs(deep["residual"][0].links[1].dense() - np.eye(64) - J))),
         "paths through 10 blocks": sum(n for n, _ in share.values()),
         "branches passed, mean": sum(k * part for k, (_, part) in share.items()),
     }  # fmt: skip
@@ -46,14 +49,6 @@ def delayed(d: int) -> list[float]:
     return [float(states[k][0].grad[0]) for k in range(100, -1, -d)]
 
 
-def identity_plus(chain: Chain) -> float:
-    """The largest entry of a residual link's Jacobian minus I + diag(1 − tanh²) W, the latter from the graph's own values."""
-    link, before, after = chain.links[1], chain.stations[1][0], chain.stations[2][0]
-    W = next(node for node in history(after)[::-1] if node.name and node.name.base == "layer2.W")
-    slopes = 1 - np.square(after.data - before.data)
-    return float(np.max(np.abs(link.dense() - np.eye(64) - slopes[:, None] * W.data)))
-
-
 def by_branches() -> dict[int, tuple[int, float]]:
     """{k: (how many paths through ten blocks y + 0.5 y pass k branches, their share of the gradient)}."""
     x = y = Scalar(1.0, name="x")
@@ -69,30 +64,22 @@ def by_branches() -> dict[int, tuple[int, float]]:
 
 @measures("P23")
 def long_short_term() -> Found:
-    figures = {f"σ({b})^50": constant(lstm(b, 0), "f") for b in (0, 1, 5)}
-    cell = nn.LSTMCell(2, 4, rng=0)
-    states = nn.unroll(cell, np.random.default_rng(0).normal(size=(3, 2)))
+    states = nn.unroll(nn.LSTMCell(2, 4, rng=0), np.random.default_rng(0).normal(size=(3, 2)))
     J, f = Chain(states[-1][0].sum(), states[0][1], states[1:]).links[1].dense(), gates(states[-1][0], "f")
-    figures["∂c/∂c − diag(f)"] = float(np.max(np.abs(J[4:, 4:] - np.diag(f[1]))))
-    return split(figures, lstm, "f", "cell")
+    return split(lstm, "f", "cell", {"∂c/∂c − diag(f)": float(np.max(np.abs(J[4:, 4:] - np.diag(f[1]))))})
 
 
 @measures("P24")
 def gated_unit() -> Found:
-    figures = {f"σ({b})^50": constant(gru(b, 0), "z") for b in (0, 1, 5)}
-    figures["∂h/∂h − formula"] = gru_jacobian()
-    return split(figures, gru, "z", "carry")
-
-
-def gru_jacobian() -> float:
-    """The largest entry of ∂h[2]/∂h[1] minus the formula in GRUCell's documentation."""
+    """Beside the nats, ∂h[2]/∂h[1] minus the formula in GRUCell's documentation."""
     cell = nn.GRUCell(2, 4, rng=0)
     states = nn.unroll(cell, np.random.default_rng(0).normal(size=(2, 2)))
     r, z, n = (gates(states[2], gate)[-1][:, None] for gate in "rzn")
     h, s = states[1].data[:, None], (cell.W_hn.data @ states[1].data + cell.b_hn.data)[:, None]
     W_r, W_z, W_n = cell.W_hr.data, cell.W_hz.data, cell.W_hn.data
     J = z * np.eye(4) + (h - n) * z * (1 - z) * W_z + (1 - z) * (1 - n**2) * (r * W_n + s * r * (1 - r) * W_r)
-    return float(np.max(np.abs(Chain(states[2], states[1], [states[2]], np.ones(4)).links[0].dense() - J)))
+    off = Chain(states[2], states[1], [states[2]], np.ones(4)).links[0].dense() - J
+    return split(gru, "z", "carry", {"∂h/∂h − formula": float(np.max(np.abs(off)))})
 
 
 @measures("P25")
@@ -120,9 +107,9 @@ def passes(number: int, text: str) -> bool:
     return grade(number, space).passed
 
 
-def split(figures: dict[str, float], make: Any, gate: str, carry: str) -> Found:
+def split(make: Any, gate: str, carry: str, more: dict[str, float]) -> Found:
     """Nats over fifty steps, in all and by the keeping gate alone, for three biases; and over 200 steps with large weights."""
-    curves = {}
+    figures, curves = {f"σ({b})^50": constant(make(b, 0), gate) for b in (0, 1, 5)} | more, {}
     for name, (b, scale, steps) in {"bias 0": (0, 1, 50), "bias 1": (1, 1, 50), "bias 5": (5, 1, 50), "W_h × 10": (1, 10, 200)}.items():
         nats = np.mean([passed(make(b, seed, scale), gate, seed, steps) for seed in range(5)], axis=0)
         for way, logs in zip(("in all", f"by the {carry}"), nats):
