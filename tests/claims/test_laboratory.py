@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Chain, nn
-from tinygrad_vg.claims import gains as reach
 from tinygrad_vg.claims import laboratory
-from tinygrad_vg.claims.gains import gains
-from tinygrad_vg.claims.laboratory import FAST, FULL, Laboratory, Setting, clipping, measured, trained
+from tinygrad_vg.claims.laboratory import FAST, FULL, Laboratory, Setting, clipping, gains, measured, trained
 from tinygrad_vg.claims.remedies import PLAIN, REMEDIES, N, recurrent
 
 SMALL = Setting(T=12, L=4, seeds=2, updates=3, batch=4)
@@ -41,7 +39,7 @@ def small():
 def test_typical_and_worst_are_those_of_the_spectrum(name):
     model = called("recurrent", name).make(0, rng=3)
     found = gains(model, SMALL, 3)
-    chain, steps = reach.through_time(model, SMALL, 3)
+    chain, steps = laboratory.through_time(model, SMALL, 3)
     running = chain.spectrum().running[0]
     assert found.steps == steps == list(range(SMALL.T + 1))
     assert found.worst[-1] == pytest.approx(running[0], abs=1e-8)
@@ -57,14 +55,14 @@ def test_a_time_skip_is_counted_in_steps_not_in_links():
 @pytest.mark.parametrize("name", ["tanh", "batch norm"])
 def test_deep_gains_run_from_one_example_of_the_last_layer_to_the_first(name):
     model = called("deep", name).make(4, rng=0)
-    chain, steps = reach.through_layers(model, SMALL, 0)
+    chain, steps = laboratory.through_layers(model, SMALL, 0)
     assert steps == [0, 0, 1, 2, 3] and chain.stations[0][0].name.index == (1,)
     assert gains(model, SMALL, 0).typical[:2] == pytest.approx([0, 0], abs=1e-12)
 
 
-@pytest.mark.parametrize("tolerance", [reach.THOUSANDTH])
+@pytest.mark.parametrize("tolerance", [laboratory.THOUSANDTH])
 def test_reach_is_the_first_step_below_a_thousandth(tolerance):
-    found = reach.Gains([0, 1, 5], [0.0, tolerance + 0.1, tolerance - 0.1], [0.0, 0.0, 0.0])
+    found = laboratory.Gains([0, 1, 5], [0.0, tolerance + 0.1, tolerance - 0.1], [0.0, 0.0, 0.0])
     assert found.reach == 5 and found._replace(typical=[0.0, 0.0, 0.0]).reach == math.inf
 
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from .. import Chain, Scalar, nn
 from ..nn.layers import each, generators
+from ..training.learning import Row
 from .recurrences import draws, log_gains, measured, states
-
-Row = dict[str, Any]
 
 
 def counter_examples(N: int = 64, T: int = 50, depth: int = 20, seeds: int = 20, rng: Any = 0) -> list[Row]:

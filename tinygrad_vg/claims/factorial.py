@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .counterexamples import Row, counter_examples
+from ..training.learning import Row
+from .counterexamples import counter_examples
 from .factorial_shown import page, picture
 from .recurrences import KINDS, Cell, log_gains, measured, moments
 

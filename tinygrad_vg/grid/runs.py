@@ -194,16 +194,13 @@ def seed_of(point: Point) -> list[int]:
     return [int.from_bytes(digest[k : k + 4], "big") for k in range(0, 16, 4)]
 
 
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> contextlib.AbstractContextManager:
     """One thread of linear algebra: workers do not fight, sums do not depend on their number. Without threadpoolctl, as it is."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
-        yield
-        return
-    with threadpool_limits(1):
-        yield
+        return contextlib.nullcontext()
+    return threadpool_limits(1)
 
 
 @contextlib.contextmanager
