@@ -161,6 +161,7 @@ def residual_depth(full: bool) -> tuple[list[Row], Checks]:
     slow=True, known="From memory",
 )  # fmt: skip
 def trainability(full: bool) -> tuple[list[Row], Checks]:
+    """Cells of the map, depth × variance: those on the ordered side, near the edge and on the chaotic side."""
     cells = [(L, sw2) for L in (10, 30) for sw2 in (0.5, 1.0, 1.5, 4.0, 9.0)] if full else [(30, sw2) for sw2 in (0.5, 1.5, 4.0)]
     reach = {sw2: x if math.isfinite(x) else "∞" for _, sw2 in cells for x in [6 * depth_scale("tanh", sw2)]}
     rows = [{"sw2": sw2, "6 ξ": reach[sw2], **learned(L, "tanh", variance(sw2))} for L, sw2 in cells]

@@ -149,6 +149,7 @@ def case(phi: Callable[[Tensor], Tensor], error: float) -> tuple[Chain, Any]:
 
 @measures("P6")
 def small_at_a_minimum() -> Found:
+    """Four nets, two of them with a gradient of one size: what the verdict says of each."""
     far = 1e-8 / 0.25**13
     cases = {
         "converged": case(tanh, 1e-8), "vanished": case(sigmoid, far),

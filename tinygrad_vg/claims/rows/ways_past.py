@@ -19,6 +19,7 @@ UNITS = 48
 
 @measures("P22")
 def skips() -> Found:
+    """Skips in time, skips in depth, and the paths through ten residual blocks, by the branches they pass."""
     delays = {d: delayed(d) for d in (1, 5, 10)}
     deep = {kind: [layered(50, 64, "tanh", 0.5, seed, residual=kind == "residual") for seed in range(5)] for kind in ("residual", "plain")}
     gains = {kind: [math.exp(chain.log_product[0]) for chain in chains] for kind, chains in deep.items()}
