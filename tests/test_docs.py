@@ -12,6 +12,7 @@ import pytest
 
 from tinygrad_vg import claims
 from tinygrad_vg.cli.main import COMMANDS
+from tinygrad_vg.cli.options import parser
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -46,7 +47,7 @@ def links(path):
 def parsed(arguments):
     """The options of a command of ours as the command line would read them; SystemExit if it would not."""
     named = bool(arguments) and arguments[0] in COMMANDS
-    options = COMMANDS[arguments[0] if named else ""][0]().parse_args(arguments[named:])
+    options = parser(arguments[0] if named else "").parse_args(arguments[named:])
     assert isinstance(options, argparse.Namespace)
     claims.chosen(getattr(options, "ids", []), False)
     return options

@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from .. import claims, exercises
+from ..claims.models import build
 from ..drawing import draw
 from ..text.files import checked_path, save_whole
 from ..text.lines import wrapped
 from ..text.tables import table
-from .options import EXPERIMENTS, MODEL
+from ..training import learning
+from .asking import about, chains
+from .options import EXPERIMENTS, SETTINGS
 from .printing import show
 from .texts import long_text, read
 
@@ -26,23 +30,23 @@ PICTURES = (".png", ".svg", ".pdf")
 
 def answer(options: argparse.Namespace) -> None:
     """Answer one of the questions about a model of the debate."""
-    from .asking import ask
-
+    given = settings(options)
+    if options.vs and options.command != "chain":
+        raise ValueError(f"--vs sets chains side by side; {options.command} is about one model")
     with np.errstate(all="ignore"):
-        text, figures = ask(options.question, options.model, options.vs, settings(options))
-    show(as_json(figures) if options.json else text, options.json)
+        asked = [build(name, **given) for name in (options.model, *options.vs)]
+        text, figures = chains(asked) if options.command == "chain" else about(options.command, asked[0])
+    show(as_json(figures) if options.json else wrapped(text), options.json)
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """What was said about the model, a text as the text itself."""
-    given = {key: value for key, value in vars(options).items() if key in MODEL and value is not None}
+    given = {key: value for key, value in vars(options).items() if key in SETTINGS and value is not None}
     return given | ({"text": read(options.text)[0]} if options.text else {})
 
 
 def draw_a_model(options: argparse.Namespace) -> None:
     """Draw a model of the debate after one forward and one backward pass, and say where the picture is."""
-    from ..claims.models import build
-
     asked = build(options.model, **settings(options))
     place = Path(options.out or f"{options.model}.html")
     with np.errstate(all="ignore"):
@@ -55,8 +59,6 @@ def draw_a_model(options: argparse.Namespace) -> None:
 
 def learn(options: argparse.Namespace) -> None:
     """Run one of the learning experiments, which prints its table; ValueError for a text where none is read."""
-    from ..training import learning
-
     experiment = getattr(learning, EXPERIMENTS[options.name][0])
     if options.name == "letters":
         experiment(read(options.text)[0] if options.text else long_text())
@@ -68,8 +70,6 @@ def learn(options: argparse.Namespace) -> None:
 
 def judge(options: argparse.Namespace) -> None:
     """Run claims and print the ledger, a claim in full, or write the page; RuntimeError, after printing, if a figure has moved."""
-    from .. import claims
-
     wanted = claims.chosen(options.ids, options.slow or options.list)
     if options.list:
         return show(claims.listed(wanted), False)
@@ -90,10 +90,7 @@ def study(options: argparse.Namespace) -> None:
     from ..claims import factorial, laboratory
 
     place = options.picture and checked_path(options.picture, PICTURES)
-    if options.study == "factorial":
-        found: Any = factorial.run()
-    else:
-        found = laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
+    found: Any = factorial.run() if options.command == "factorial" else laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
     show(as_json(found.to_dict()) if options.json else str(found), options.json)
     if place:
         save_figure(found.plot(), place)
@@ -124,8 +121,6 @@ def save_figure(figure: Any, place: Path) -> None:
 
 def exercise(options: argparse.Namespace) -> None:
     """Print an exercise, its hint or its solution, or grade an answer: RuntimeError, after printing, if it is wrong."""
-    from .. import exercises
-
     if (options.hint or options.solution) and (options.number is None or options.file):
         raise ValueError("--hint and --solution go with the number of an exercise, and with no file")
     if options.number is None:
@@ -155,8 +150,7 @@ def phase_diagram(options: argparse.Namespace) -> None:
         elif options.workers:
             executor = stack.enter_context(grid.processes(options.workers))
         seen = counter if sys.stderr and sys.stderr.isatty() else None
-        given = {"executor": executor, "store": options.store, "progress": seen}
-        found = phase.diagram(options.depths, options.variances, options.seeds, **given)
+        found = phase.diagram(options.depths, options.variances, options.seeds, executor=executor, store=options.store, progress=seen)
     if found.results:
         if place:
             save_figure(phase.picture(found), place)

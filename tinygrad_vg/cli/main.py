@@ -6,20 +6,14 @@ Other commands, each with its own --help:
     claims                                measure what the debate claims       exercise N   grade your own derivation
     factorial, laboratory                 the central experiments              headlines    the field's results, small
     learn NAME                            train something                      phase        a grid of runs
-
-A character RNN runs over the last characters of the text, predicts the one that follows, and is differentiated once. Printed:
-the loss, the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture
-and of a page that steps through the two passes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +22,9 @@ import numpy as np
 from ..drawing import draw
 from ..hints import meant
 from ..text.lines import clean, wrapped
-from ..text.numbers import figure
-from .commands import answer, draw_a_model, exercise, field, judge, learn, phase_diagram, study
-from .options import (
-    QUESTIONS,
-    STUDIES,
-    asking_parser,
-    claims_parser,
-    draw_parser,
-    exercise_parser,
-    headlines_parser,
-    learn_parser,
-    main_parser,
-    phase_parser,
-    study_parser,
-)  # fmt: skip
+from ..text.numbers import figure, numbers
+from .commands import answer, as_json, draw_a_model, exercise, field, judge, learn, phase_diagram, study
+from .options import QUESTIONS, parser
 from .printing import show
 from .reading import run, sentence
 from .texts import read
@@ -57,11 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and not named and not arguments[0].startswith("-"):
         listed = ", ".join(filter(None, COMMANDS))
         near = meant(arguments[0], COMMANDS)
-        main_parser().error(f"{arguments[0]!r} is no command; there are {listed} (and a text is read with --text FILE){near}")
-    its_parser, run_it = COMMANDS[arguments[0] if named else ""]
-    options = its_parser().parse_args(arguments[named:])
+        parser("").error(f"{arguments[0]!r} is no command; there are {listed} (and a text is read with --text FILE){near}")
+    options = parser(arguments[0] if named else "").parse_args(arguments[named:])
     try:
-        run_it(options)
+        COMMANDS[options.command](options)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         return complain(str(error), 1)
     except MemoryError:
@@ -76,7 +57,7 @@ def chain_of_a_text(options: argparse.Namespace) -> None:
     text, title = read(options.text)
     with np.errstate(all="ignore"):
         result = run(text, options)
-        printed = json_of(result) if options.json else page(result, title)
+        printed = as_json(figures(result)) if options.json else page(result, title)
         save_pictures(result)
     show(printed, options.json)
 
@@ -90,13 +71,13 @@ def complain(message: str, code: int) -> int:
 
 def save_pictures(result: dict[str, Any]) -> None:
     """Draw the graph into the folder, which is made if it is missing: the last steps as a picture, and a page."""
-    picture, web = files(result)
+    (picture, web), loss, steps = files(result), result["output"], result["options"].steps
     try:
         picture.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise ValueError(f"--out {picture.parent} is a file, not a folder; give a folder") from None
-    draw(result["output"], steps=(first_drawn(result), result["options"].steps)).save(picture)
-    draw(result["output"], steps=(first_drawn(result, PAGE_STEPS), result["options"].steps), chain=result["chain"]).save(web)
+    draw(loss, steps=(first_drawn(result), steps)).save(picture)
+    draw(loss, steps=(first_drawn(result, PAGE_STEPS), steps), chain=result["chain"]).save(web)
 
 
 def first_drawn(result: dict[str, Any], most: int = DRAWN_STEPS) -> int:
@@ -138,24 +119,16 @@ def short(x: float) -> str:
     return f"{x:.4f}" if 1e-3 <= abs(x) < 1e6 else figure(x + 0.0)
 
 
-def json_of(result: dict[str, Any]) -> str:
-    """The same as one JSON document, every digit kept."""
-    options = {key: value for key, value in vars(result["options"]).items() if key not in ("out", "json")}
-    nats = {key: value if math.isfinite(value) else str(value) for key, value in result["parts"].items()}
-    loss = result["loss"] if math.isfinite(result["loss"]) else str(result["loss"])
-    plain = {key: result[key] for key in ("text", "next", "guess", "alphabet")}
-    document = {"options": options, **plain, "loss": loss, "nats": nats, "sentence": sentence(result), "chain": result["chain"].to_dict()}
-    return json.dumps({**document, "files": [*map(str, files(result))]}, ensure_ascii=False, allow_nan=False, indent=1)
+def figures(result: dict[str, Any]) -> dict[str, Any]:
+    """The same for JSON, every digit kept."""
+    options = {key: value for key, value in vars(result["options"]).items() if key not in ("out", "json", "command")}
+    read = {key: numbers(result[key]) for key in ("text", "next", "guess", "alphabet", "loss")}
+    nats = {key: numbers(value) for key, value in result["parts"].items()}
+    last = {"sentence": sentence(result), "chain": result["chain"].to_dict(), "files": [*map(str, files(result))]}
+    return {"options": options, **read, "nats": nats, **last}
 
 
-COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], Callable[[argparse.Namespace], None]]] = {
-    "": (main_parser, chain_of_a_text),
-    "draw": (draw_parser, draw_a_model),
-    "learn": (learn_parser, learn),
-    "claims": (claims_parser, judge),
-    "exercise": (exercise_parser, exercise),
-    "headlines": (headlines_parser, field),
-    **{name: (partial(study_parser, name), study) for name in STUDIES},
-    "phase": (phase_parser, phase_diagram),
-    **{question: (partial(asking_parser, question), answer) for question in QUESTIONS},
-}
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "": chain_of_a_text, "draw": draw_a_model, "learn": learn, "claims": judge, "exercise": exercise, "headlines": field,
+    "factorial": study, "laboratory": study, "phase": phase_diagram, **dict.fromkeys(QUESTIONS, answer),
+}  # fmt: skip

@@ -74,9 +74,9 @@ def sentence(result: dict[str, Any]) -> str:
             return f"The gradient is exactly 0 from the start, at h[{options.steps}]: the loss is 0, the guess is certain and right."
         dead = f"every slope of {options.activation} on its way is 0"
         return f"{way} became exactly 0 at {chain.names[k]}: {dead if nats['slopes'] == -math.inf else 'the weights carry nothing on'}."
-    what = f"kept its size ({nats['all']:+.1f} nats)"
-    if abs(nats["all"]) >= 0.05:
-        what = f"{'shrank' if nats['all'] < 0 else 'grew'} to {from_log(nats['all'])} of its size ({nats['all']:+.1f} nats)"
+    kept = abs(nats["all"]) < 0.05
+    what = "kept its size" if kept else f"{'shrank' if nats['all'] < 0 else 'grew'} to {from_log(nats['all'])} of its size"
+    what += f" ({nats['all']:+.1f} nats)"
     if options.activation == "linear":
         return f"{way} {what}: with no slopes in the way, the recurrent weight W_hh alone did it."
     decided = max(("slopes", "weights"), key=lambda part: nats[part] * math.copysign(1, nats["all"]))
