@@ -12,6 +12,7 @@ import inspect
 import linecache
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -69,17 +70,13 @@ class Exercise(NamedTuple):
         return ", ".join(inspect.signature(self.answer).parameters)
 
     @property
-    def asks(self) -> str:
-        return inspect.getdoc(self.answer) or ""
-
-    @property
     def solution(self) -> str:
         """A right answer, the text of a whole Python file."""
         texts = [inspect.getsource(function) for function in (*self.uses, self.answer)]
         return "\n\n".join((["import numpy as np\n"] if "np." in "".join(texts) else []) + texts)
 
     def __str__(self) -> str:
-        return f"Write  def {self.name}({self.arguments})\n\n{self.asks}"
+        return f"Write  def {self.name}({self.arguments})\n\n{inspect.getdoc(self.answer)}"
 
 
 class Grade(NamedTuple):
@@ -160,12 +157,8 @@ class Run:
 
 def told(error: BaseException, file: str, line: int = 0) -> str:
     """An exception, and the innermost line of this file that it went through (else the line given)."""
-    trace = error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f"{type(error).__name__}: {error}{place(file, line)}"
+    through = [n for frame, n in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return f"{type(error).__name__}: {error}{place(file, [line, *through][-1])}"
 
 
 def place(file: str, line: int) -> str:
