@@ -18,7 +18,7 @@ from ..nn.layers import Module
 from ..nn.models import parameters_of
 from ..nn.weights import as_npz, assign, from_npz, new_buffers, save_whole
 from .history import History
-from .leaves import value
+from .leaves import values
 from .optimisers import Optimiser, check_fits
 
 FORMAT, LIMIT = 1, 1 << 34  # bytes
@@ -72,4 +72,4 @@ def read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 def arrays_of(model: Any) -> dict[str, Any]:
     """{name: array} of parameters and buffers (running statistics)."""
     buffers = model.buffers() if isinstance(model, Module) else {}
-    return {name: value(leaf) for name, leaf in parameters_of(model).items()} | buffers
+    return values(parameters_of(model)) | buffers

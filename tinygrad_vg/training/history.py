@@ -17,7 +17,7 @@ from ..nn.models import parameters_of
 from ..text.lines import Printed
 from ..text.numbers import number
 from ..text.tables import folded, table
-from .leaves import gradient, length, value
+from .leaves import gradient, length, value, values
 
 COLUMNS, MOST = 6, 16  # of a table: steps shown, rows shown of each kind
 
@@ -68,8 +68,7 @@ class History(Printed):
         last = len(self.records) - 1
         shown = [self.records[k] for k in sorted({round(k * last / (COLUMNS - 1)) for k in range(COLUMNS)})]
         rows: list[Any] = [[title, *(number(r[key]) for r in shown)] for title, key in SINGLE.items() if key in shown[-1]]
-        for title, key in SEVERAL.items():
-            rows += block(title, [r.get(key, {}) for r in shown])
+        rows += [row for title, key in SEVERAL.items() for row in block(title, [r.get(key, {}) for r in shown])]
         return table(rows, ["step", *(f"{r['step']}" for r in shown)])
 
     def __repr__(self) -> str:
@@ -93,16 +92,13 @@ def gradient_table(model: Any) -> str:
 
     model  one with parameters(), {name: leaf}, leaves in a list or a tuple, or one leaf
     """
-    rows = []
+    rows: list[Any] = []
     for name, leaf in parameters_of(model).items():
         w, g = length([value(leaf)]), gradient(leaf)
-        shape = "×".join(map(str, np.shape(value(leaf)))) or "1"
-        rows.append((name, shape, number(w), *(["none", "", ""] if g is None else relative(length([g]), w))))
+        n = length([] if g is None else [g])
+        told = ["none"] if g is None else [number(n), number(n / w) if w else "", f"{math.log10(n):.2f}" if n else "-inf"]
+        rows.append((name, "×".join(map(str, np.shape(value(leaf)))) or "1", number(w), *told))
     return table(rows, ("parameter", "shape", "|w|", "|g|", "|g|/|w|", "log10|g|"))
-
-
-def relative(g: float, w: float) -> list[str]:
-    return [number(g), number(g / w) if w else "", f"{math.log10(g):.2f}" if g else "-inf"]
 
 
 def measured(parameters: dict[str, Any], before: dict[str, Any], gradients: dict[str, Any]) -> dict[str, Any]:
@@ -131,13 +127,8 @@ def radii(parameters: dict[str, Any], names: Any) -> dict[str, float]:
     names  True: every square parameter called W_h…, W_hh of an RNN or W_hi, W_hf, … of an LSTM. ValueError for a name that no
            square parameter has.
     """
-    if names is True:
-        names = [name for name, leaf in parameters.items() if name.rpartition(".")[2].startswith("W_h") and is_square(value(leaf))]
-    unknown = [name for name in names if name not in parameters or not is_square(value(parameters[name]))]
-    if unknown:
+    square = {name: W for name, W in values(parameters).items() if np.ndim(W) >= 2 and np.shape(W)[-1] == np.shape(W)[-2]}
+    names = [name for name in square if name.rpartition(".")[2].startswith("W_h")] if names is True else names
+    if unknown := [name for name in names if name not in square]:
         raise ValueError(f"radius: no square parameter is called {', '.join(unknown)}; there are {', '.join(parameters)}")
-    return {name: float(np.max(np.abs(np.linalg.eigvals(value(parameters[name]))))) for name in names}
-
-
-def is_square(W: Any) -> bool:
-    return np.ndim(W) >= 2 and np.shape(W)[-1] == np.shape(W)[-2]
+    return {name: float(np.max(np.abs(np.linalg.eigvals(square[name])))) for name in names}

@@ -23,6 +23,10 @@ def value(leaf: Any) -> Any:
     return leaf.data if isinstance(leaf, Node) else np.array([x.data for x in leaf.flat]).reshape(leaf.shape)
 
 
+def values(parameters: Parameters) -> dict[str, Any]:
+    return {name: value(leaf) for name, leaf in parameters.items()}
+
+
 def gradient(leaf: Any) -> Any:
     """The gradient, a float or an array; None if backward() has not reached the leaf (nor any of its Scalars)."""
     if isinstance(leaf, Node):

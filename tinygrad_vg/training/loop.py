@@ -16,7 +16,7 @@ from ..text.files import checked_path
 from .checkpoint import load_run, save_run
 from .clipping import clip_norm
 from .history import History, measured, radii, state_norms
-from .leaves import gradients_of, length, value
+from .leaves import gradients_of, length, values
 from .optimisers import Optimiser
 from .progress import progress_line
 
@@ -108,21 +108,21 @@ class Run:
     def step(self, batch: Any) -> None:
         """One step: forward, backward, clip, update, and an entry in the history."""
         parameters, drawn = self.optimiser.parameters, [rng.bit_generator.state for rng in self.rngs]
-        before = {name: value(leaf) for name, leaf in parameters.items()}
+        before = values(parameters)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for here, and better explained
             loss, states = self.forward(batch)
             if not math.isfinite(loss.item()):
-                self.diverged(f"the loss is {loss.item()}", batch, drawn)
+                raise self.diverged(f"the loss is {loss.item()}{self.first_at_fault(batch, drawn, before)}")
             self.optimiser.zero_grad()
             loss.backward(keep=states is not None)
             gradients = gradients_of(parameters)
             if bad := first_not_finite(gradients):
-                self.diverged(f"the gradient of {bad} is not finite", batch, drawn)
+                raise self.diverged(f"the gradient of {bad} is not finite{self.first_at_fault(batch, drawn, before)}")
             clipped, lr = self.clip and self.clip(parameters), self.optimiser.rate
             self.optimiser.step()
-            if bad := first_not_finite({name: value(leaf) for name, leaf in parameters.items()}):
-                what = f"a step along its gradient, of length {length([gradients[bad]]):.3g}, with learning rate {lr:.3g}"
-                self.diverged(f"{bad} is not finite after {what}")
+            if bad := first_not_finite(values(parameters)):
+                step = f"a step along its gradient, of length {length([gradients[bad]]):.3g}, with learning rate {lr:.3g}"
+                raise self.diverged(f"{bad} is not finite after {step}")
         if self.history.steps % self.record == 0:
             entry = {"step": self.history.steps + 1, "loss": loss.item(), "lr": lr, "norm": length(gradients.values())}
             entry |= measured(parameters, before, gradients)
@@ -141,17 +141,16 @@ class Run:
             raise TypeError(f"loss_fn must return one number that remembers its history, or (loss, states); got {given}")
         return loss, states
 
-    def diverged(self, what: str, batch: Any = None, drawn: Sequence[Any] | None = None) -> None:
-        """Raise Diverged; where the batch is given, go through it again and find the first node to blame."""
-        if drawn is not None:
-            for rng, state in zip(self.rngs, drawn):
-                rng.bit_generator.state = state
-            bad = first_not_finite({name: value(leaf) for name, leaf in self.optimiser.parameters.items()})
-            what += f"; {bad} was not finite before the step" if bad else self.first_node(batch)
+    def diverged(self, what: str) -> Diverged:
         advice = ". Before, all was finite: try clip=1.0 or smaller steps" if self.history.steps else ""
-        raise Diverged(self.history.steps + 1, what + advice, self.history)
+        return Diverged(self.history.steps + 1, what + advice, self.history)
 
-    def first_node(self, batch: Any) -> str:
+    def first_at_fault(self, batch: Any, drawn: Sequence[Any], before: dict[str, Any]) -> str:
+        """The parameter that was not finite before the step, or the first node that is not when the batch is gone through again."""
+        for rng, state in zip(self.rngs, drawn):
+            rng.bit_generator.state = state
+        if bad := first_not_finite(before):
+            return f"; {bad} was not finite before the step"
         try:
             with detect_anomaly():
                 self.forward(batch)[0].backward(keep=False)
@@ -177,10 +176,5 @@ def first_not_finite(arrays: dict[str, Any]) -> str | None:
 def rngs_of(rng: Any, batches: Any, model: Any) -> list[np.random.Generator]:
     """Every random generator of the run, once: the one given, else the batches' own, and those of the model's modules."""
     given = [getattr(batches, "rng", None)] if rng is None else list(rng) if isinstance(rng, (list, tuple)) else [rng]
-    found = [g for g in [*given, *inside(model)] if isinstance(g, np.random.Generator)]
-    return list({id(g): g for g in found}.values())
-
-
-def inside(model: Any) -> list[Any]:
-    """Everything a model's modules hold, lists opened: their random generators (of dropout, say) are among it."""
-    return [part for _, module in model.modules() for _, part in module.parts()] if isinstance(model, Module) else []
+    held = [part for _, module in model.modules() for _, part in module.parts()] if isinstance(model, Module) else []
+    return list({id(g): g for g in [*given, *held] if isinstance(g, np.random.Generator)}.values())

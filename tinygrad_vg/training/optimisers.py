@@ -15,12 +15,13 @@ import numpy as np
 
 from ..nn.models import parameters_of
 from ..nn.weights import assign
-from .leaves import assign_gradients, gradients_of, value
+from .leaves import assign_gradients, gradients_of, value, values
 from .schedules import Schedule
 
 
 class Optimiser:
-    """What all share: parameters (of a model, {name: leaf}, or leaves), a learning rate (or a schedule), a memory per parameter.
+    """What all share: parameters (of a model, {name: leaf}, or leaves), a learning rate (or a schedule), and for each parameter a
+    memory, s: arrays of its shape, at first 0, and s.t, how often it was updated.
 
     t      steps taken so far
     rate   the learning rate of the next step
@@ -30,6 +31,7 @@ class Optimiser:
     """
 
     remembers: tuple[str, ...] = ()
+    alpha = eps = momentum = weight_decay = 0.0  # what a rule may have for settings
 
     def __init__(self, parameters: Any, lr: float | Schedule, **settings: float):
         for name, x in {"lr": 0.0 if callable(lr) else lr, **settings}.items():
@@ -38,14 +40,11 @@ class Optimiser:
         self.parameters, self.lr, self.t = parameters_of(parameters), lr, 0
         for name, x in settings.items():
             setattr(self, name, float(x))
-        self.memory = {name: self.blank(leaf) for name, leaf in self.parameters.items()}
+        blank = {name: {slot: np.zeros_like(w) for slot in self.remembers} for name, w in values(self.parameters).items()}
+        self.memory = {name: SimpleNamespace(t=0, **slots) for name, slots in blank.items()}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.rate:g}, {self.t} steps taken)"
-
-    def blank(self, leaf: Any) -> SimpleNamespace:
-        """The memory before the first step: zeros of the parameter's shape, and t, how often it was updated."""
-        return SimpleNamespace(t=0, **{slot: np.zeros_like(value(leaf)) for slot in self.remembers})
 
     @property
     def rate(self) -> float:
@@ -101,8 +100,6 @@ class SGD(Optimiser):
     """
 
     remembers = ("v",)
-    momentum: float
-    weight_decay: float
 
     def __init__(self, parameters: Any, lr: float | Schedule, momentum: float = 0.0, *, nesterov: bool = False, weight_decay: float = 0.0):
         if nesterov and not momentum:
@@ -120,10 +117,6 @@ class RMSProp(Optimiser):
     """Each gradient divided by its own running size (Tieleman & Hinton 2012, lecture 6e)."""
 
     remembers = ("v", "m")
-    alpha: float
-    eps: float
-    momentum: float
-    weight_decay: float
 
     def __init__(
         self, parameters: Any, lr: float | Schedule = 0.01, alpha: float = 0.99, *,
@@ -145,8 +138,6 @@ class Adam(Optimiser):
     """
 
     remembers = ("m", "v")
-    eps: float
-    weight_decay: float
 
     def __init__(
         self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
@@ -185,19 +176,15 @@ class AdamW(Adam):
 
 def remembered(s: SimpleNamespace) -> SimpleNamespace:
     """The memory of a parameter for a rule to write into; its arrays are shared, so they are read-only."""
-    slots = {slot: x.view() if isinstance(x, np.ndarray) else x for slot, x in vars(s).items()}
-    for x in slots.values():
-        if isinstance(x, np.ndarray):
-            x.setflags(write=False)
-    return SimpleNamespace(**slots)
+    slots = vars(s).items()
+    return SimpleNamespace(**{slot: np.broadcast_to(x, x.shape) if isinstance(x, np.ndarray) else x for slot, x in slots})
 
 
 def check_fits(given: Mapping[str, Any], expected: Mapping[str, Any], owner: str) -> None:
     """ValueError, naming every key that is missing, unknown, or of another shape or dtype."""
     faults = [f"{key} is missing" for key in expected if key not in given]
     faults += [f"{key} is unknown" for key in given if key not in expected]
-    for key in [key for key in expected if key in given]:
-        x, y = np.asarray(given[key]), np.asarray(expected[key])
+    for key, x, y in [(key, np.asarray(given[key]), np.asarray(y)) for key, y in expected.items() if key in given]:
         if (x.shape, x.dtype) != (y.shape, y.dtype):
             faults.append(f"{key} is {x.dtype} {x.shape}, expected {y.dtype} {y.shape}")
     if faults:
