@@ -38,8 +38,11 @@ class Explanation:
 
     def __init__(self, title: str, rows: list[dict[str, str]], tex: list[str]):
         self.title, self.rows = title, rows
-        lines = [title, *(line for row in rows for line in lines_of(row))]
-        self.text = "\n".join(clean(line) for line in lines)
+        lines = [title]
+        for row in rows:
+            lines.append(f"to {row['to']}: {row['words']}")
+            lines += [f"  {kind:8}{row[kind]}" for kind in ("matrix", "local", "index") if kind in row]
+        self.text = "\n".join(map(clean, lines))
         body = " \\\\\n".join(tex)
         self.tex = f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}" if tex else ""
 
@@ -78,9 +81,9 @@ def explain(node: Node, of: Node | None = None) -> Explanation:
         if len(uses) > len(edges):
             return of_uses(of, uses, node) if len(uses) > 1 else of_edges(uses[0].child, uses)
     if not edges:
-        what = "a leaf" if node.rule is None else f"made by {node.op}, from constants or unrecorded"
-        advice = f"its gradient is the sum over its uses, ∂L/∂{called(node)} = Σ gᵀ ∂y/∂{called(node)}: explain(output, of=leaf) lists them"
-        return Explanation(f"{called(node)} {node.shape}: {what}; {advice}", [], [])
+        name, what = node.name or "x", "a leaf" if node.rule is None else f"made by {node.op}, from constants or unrecorded"
+        advice = f"its gradient is the sum over its uses, ∂L/∂{name} = Σ gᵀ ∂y/∂{name}: explain(output, of=leaf) lists them"
+        return Explanation(f"{name} {node.shape}: {what}; {advice}", [], [])
     return of_edges(node, edges)
 
 
@@ -89,45 +92,22 @@ def of_edges(node: Node, edges: list[Edge]) -> Explanation:
     given = [f"{operand(edges[0], k)}{f' {p.shape}' if hasattr(p, 'shape') else ''}" for k, p in enumerate(node.parents)]
     y = str(node.name or "y")
     again = [any(edge.parent is other.parent for other in edges[:k]) for k, edge in enumerate(edges)]  # x * x: what comes is added
-    rows = [row(edge, "+=" if more else "=") for edge, more in zip(edges, again)]
-    title = f"{y} {node.shape} = {node.op}({', '.join(given)}), with g = ∂L/∂{y}"
-    return Explanation(title, rows, [tex for edge, more in zip(edges, again) for tex in tex_of(edge, "{+}=" if more else "=")])
+    rows, tex = zip(*map(told, edges, again))
+    return Explanation(f"{y} {node.shape} = {node.op}({', '.join(given)}), with g = ∂L/∂{y}", list(rows), sum(tex, []))
 
 
-def row(edge: Edge, equals: str) -> dict[str, str]:
-    """An edge in plain text."""
-    f = form(edge)
-    left, below = sides(edge, f)
-    _, x = names(edge)
+def told(edge: Edge, again: bool) -> tuple[dict[str, str], list[str]]:
+    """An edge in plain text; and in TeX, the local derivative and the gradient."""
+    f, (y, x) = form(edge), names(edge)
+    ix, J, own = f.indices
+    left, below = f"∂⟨{y}|{ix}⟩/∂⟨{x}|{J}⟩", f"∂L/∂⟨{x}|{own}⟩"
+    equals = "+=" if again else "="
     return {
         "to": x, "words": f.words, "formula": edge.formula_here,
         "matrix": f"∂L/∂{x} {equals} {f.plain(f.matrix)}",
         "local": f"{f.plain(left)} = {f.plain(f.local)}",
         "index": f"{f.plain(below)} {equals} {f.plain(f.entry)}",
-    }  # fmt: skip
-
-
-def sides(edge: Edge, f: Form) -> tuple[str, str]:
-    """∂y_i/∂x_j and ∂L/∂x_j: the left-hand sides."""
-    (y, x), (ix, J, own) = names(edge), f.indices
-    return f"∂⟨{y}|{ix}⟩/∂⟨{x}|{J}⟩", f"∂L/∂⟨{x}|{own}⟩"
-
-
-def tex_of(edge: Edge, equals: str) -> list[str]:
-    """An edge in TeX: the local derivative and the gradient."""
-    f = form(edge)
-    left, below = sides(edge, f)
-    return [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &{equals} {f.tex(f.entry)}"]
-
-
-def called(node: Node) -> str:
-    return str(node.name or "x")
-
-
-def lines_of(row: dict[str, str]) -> list[str]:
-    """A row as text."""
-    head = f"to {row['to']}: {row['words']}"
-    return [head, *(f"  {kind:8}{row[kind]}" for kind in ("matrix", "local", "index") if kind in row)]
+    }, [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &{'{+}=' if again else '='} {f.tex(f.entry)}"]  # fmt: skip
 
 
 def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:
@@ -148,7 +128,7 @@ def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:
         f, g, y = form(edge), own_g[edge.child], names(edge)[0]
         made = "" if edge.child.name else f", {y} = {edge.child.op}({', '.join(operand(edge, i) for i in range(len(edge.child.parents)))})"
         f = f._replace(entry=f.entry.replace("⟨g|", f"⟨{g}|"))
-        own = sides(edge, f)[1]
+        own = f"∂L/∂⟨{name}|{f.indices[2]}⟩"
         index = f"{f.plain(own)} {'+' if k else ''}= {f.plain(f.entry)}"
         formula = derivative(edge, partial(letter, edge))
         rows.append({"to": name, "words": f"{f.words}, {g} = ∂L/∂{y}{made}", "formula": formula, "index": index})

@@ -233,25 +233,17 @@ def I_of(x: Any) -> str:
     return LETTERS[: rank(x)]
 
 
-def permuted(edge: Edge) -> str:
-    letters = I_of(edge.parent)
-    return "".join(letters[axis] for axis in edge.child.rule.axes)
-
-
 def part_of(edge: Edge) -> str:
     """Which part of the joined array is this operand: `g[:, 2:5]`."""
-    rule, n = edge.child.rule, rank(edge.child)
-    start, end = (int(rule.ends[edge.index]), int(rule.ends[edge.index + 1])) if rule.name == "concatenate" else (edge.index, edge.index)
-    piece = f"{start}:{end}" if rule.name == "concatenate" else f"{start}"
+    rule, n, k = edge.child.rule, rank(edge.child), edge.index
+    piece = f"{rule.ends[k]}:{rule.ends[k + 1]}" if rule.name == "concatenate" else f"{k}"
     return ", ".join(piece if axis == rule.axis % n else ":" for axis in range(n))
 
 
-def index_text(edge: Edge) -> str:
-    parts = [str(p) if isinstance(p, int) else "…" if p is ... else "None" if p is None else sliced(p) for p in edge.child.rule.index]
-    return ", ".join(parts)
-
-
-def sliced(part: Any) -> str:
+def indexed(part: Any) -> str:
+    """One part of an index, as it is written."""
+    if part is None or part is ... or isinstance(part, int):
+        return "…" if part is ... else str(part)
     if isinstance(part, slice):
         ends = ["" if x is None else str(x) for x in (part.start, part.stop, part.step)]
         return ":".join(ends if ends[2] else ends[:2])
@@ -268,9 +260,9 @@ FORMS: dict[Any, Callable[[Edge], Form]] = {
     Transpose: moved(
         lambda edge, x: f"transpose: the axes of {x} in another order",
         lambda edge: "transpose ⟨g|⟩ back",
-        lambda edge: f"⟨g|{permuted(edge)}⟩"),
+        lambda edge: f"⟨g|{''.join(I_of(edge.parent)[axis] for axis in edge.child.rule.axes)}⟩"),
     Select: moved(
-        lambda edge, x: f"{edge.child.op}: {x}[{index_text(edge)}]",
+        lambda edge, x: f"{edge.child.op}: {x}[{', '.join(map(indexed, edge.child.rule.index))}]",
         lambda edge: "put ⟨g|⟩ back where it was taken from, else 0",
         lambda edge: f"Σ ⟨g|{I_of(edge.child)}⟩ ‹over what was taken from there›"),
     Join: moved(

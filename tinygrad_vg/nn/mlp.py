@@ -63,8 +63,8 @@ class MLP(Module):
     def __call__(self, x: Any) -> Any:
         h = x
         for k in range(1, self.depth):
-            z = self.layer(k)(h)
-            f = self.dropout(self.activation(self.normalised(z, k)))
+            z, norm = self.layer(k)(h), getattr(self, f"norm{k}", None)
+            f = self.dropout(self.activation(z if norm is None else norm(z, k)))
             h = named(h + self.a * f if self.a is not None and np.shape(h) == np.shape(f) else f, "h", k)
             named(z, "z", k)
         return named(self.layer(self.depth)(h), "z", self.depth)
@@ -72,8 +72,3 @@ class MLP(Module):
     def layer(self, k: int) -> Linear:
         """The layer that makes z[k], k from 1."""
         return getattr(self, f"layer{k}")
-
-    def normalised(self, z: Any, k: int) -> Any:
-        """norm(z[k]), or z[k] itself if the network has no norms."""
-        norm = getattr(self, f"norm{k}", None)
-        return z if norm is None else norm(z, k)

@@ -64,17 +64,13 @@ class BatchNorm(LayerNorm):
         check_units(self, x, 2)
         if not self.training:
             return self.scaled(x - per_unit(self.running_mean), per_unit(self.running_var), *index)
-        m, v, centred = moments(x, -2, *index)
-        self.follow(values(m), values(v), np.shape(x)[-2])
-        return self.scaled(centred, v, *index)
-
-    def follow(self, m: np.ndarray, v: np.ndarray, batch: int) -> None:
-        """Move the running statistics towards the batch's."""
+        batch, keep, new = np.shape(x)[-2], 1 - self.momentum, self.momentum
         if batch < 2:
             raise ValueError("batch norm needs a batch of two or more in training; call .eval() to use the running statistics")
-        keep, new = 1 - self.momentum, self.momentum
-        self.running_mean = keep * self.running_mean + new * m[..., 0, :]
-        self.running_var = keep * self.running_var + new * v[..., 0, :] * batch / (batch - 1)
+        m, v, centred = moments(x, -2, *index)
+        self.running_mean = keep * self.running_mean + new * values(m)[..., 0, :]
+        self.running_var = keep * self.running_var + new * values(v)[..., 0, :] * batch / (batch - 1)
+        return self.scaled(centred, v, *index)
 
 
 def moments(x: Any, axis: int, *index: int) -> tuple[Any, Any, Any]:

@@ -73,12 +73,9 @@ def brief(x: Any, name: Names, depth: int = 2) -> ast.expr | None:
 def value(rule: Any, words: dict[str, Any]) -> ast.expr:
     """The value of a row: `a / b`, or the op's name where it takes more than one operator, `sigmoid(a)`."""
     tree = parsed(rule.text)
-    plain = isinstance(tree, (ast.BinOp, ast.UnaryOp)) and all(isinstance(part, ast.Name) for part in operands_of(tree))
+    parts = [part for part in ast.iter_child_nodes(tree) if isinstance(part, ast.expr)]
+    plain = isinstance(tree, (ast.BinOp, ast.UnaryOp)) and all(isinstance(part, ast.Name) for part in parts)
     return Simpler(words).visit(tree if plain else ast.Call(ast.Name(rule.name), [ast.Name(a) for a in rule.operands], []))
-
-
-def operands_of(tree: ast.expr) -> list[ast.expr]:
-    return [tree.left, tree.right] if isinstance(tree, ast.BinOp) else [tree.operand] if isinstance(tree, ast.UnaryOp) else []
 
 
 def number_of(x: Any) -> float | None:
