@@ -5,8 +5,6 @@ what works is not slowed down (a `__getattr__` would make every method of a node
 In the hints x is a node, net a model, n a number of entries; functions are those of the package.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import math

@@ -3,8 +3,6 @@
 Each gives the text to print and the same as plain numbers.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..chain import side_by_side, uses, verdict

@@ -1,7 +1,5 @@
 """What does each command do?  One function for each: it is given the options, prints, and raises if something is unusable or fails."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import io

@@ -8,8 +8,6 @@ Other commands, each with its own --help:
     learn NAME                            train something                      phase        a grid of runs
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import sys

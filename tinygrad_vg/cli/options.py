@@ -1,7 +1,5 @@
 """What can be said on the command line?  The options of each command, and what they mean."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import math

@@ -1,7 +1,5 @@
 """How does a text reach the reader?  On standard output, whatever it can show."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

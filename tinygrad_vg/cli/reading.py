@@ -3,8 +3,6 @@
 The result is a dictionary of plain figures, the chain from the loss to the first state, and what slopes and weights did.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

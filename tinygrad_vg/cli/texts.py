@@ -1,7 +1,5 @@
 """Which text is read?  A file, standard input, or one that comes with Python."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import sys

@@ -6,8 +6,6 @@ inputs, and of the first that is wrong it is said what is wrong, and at which li
 Reading order: grading (is it right, and if not, where?) · calculus, engine (the cases of each half) · answers (look there last)
 """
 
-from __future__ import annotations
-
 import runpy
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

@@ -5,8 +5,6 @@ Each function gives a case: arguments, and what the engine says to them.
     W weight (out, in)      h state      z pre-activation      y output      g gradient with respect to y or z      T steps
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -6,8 +6,6 @@ The others say what is wrong with an answer.
     g  gradient      y  value of an op      a, b  its operands
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from itertools import cycle

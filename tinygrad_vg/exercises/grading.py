@@ -4,8 +4,6 @@ The function is called on case after case. While it runs it is watched: which li
 and for how long.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import inspect

@@ -3,8 +3,6 @@
     g = ∂L/∂y      gradient at the node      δ_ij  1 where i = j, else 0      L  whatever comes after
 """
 
-from __future__ import annotations
-
 import re
 from functools import partial
 from typing import Any

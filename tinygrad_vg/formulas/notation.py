@@ -1,7 +1,5 @@
 """How is a name written?  With its indices, as plain text (h[3]_i) and as TeX (h_{3,i}); and a row of the table as TeX."""
 
-from __future__ import annotations
-
 import ast
 import re
 

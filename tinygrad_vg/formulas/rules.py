@@ -5,8 +5,6 @@
 A form is written with entries in angle brackets, ⟨W|ij⟩; from that one text come the plain and the TeX version.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@
     i  input gate      f  forget gate      g  candidate      o  output gate      r  reset gate      z  update gate      n  new state
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..autodiff.products import linear

@@ -4,8 +4,6 @@ shape is (out, in), as everywhere in the field, or (seeds, out, in): one draw fo
 Generator or a seed.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable

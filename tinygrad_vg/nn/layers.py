@@ -5,8 +5,6 @@
 A model is a Module: an object whose attributes are leaves, arrays, and other modules. Calling it is its formula.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -91,7 +89,7 @@ class Module:
         """From now on, behave as in use: running statistics, no dropout; returns the model."""
         return self.train(False)
 
-    def modules(self) -> Iterator[tuple[str, Module]]:
+    def modules(self) -> Iterator[tuple[str, "Module"]]:
         """(path, module): this one, whose path is '', then those inside, each once; their paths end in a dot."""
         seen: set[Module] = set()
         stack: list[tuple[str, Module]] = [("", self)]

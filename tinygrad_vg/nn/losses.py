@@ -1,7 +1,5 @@
 """How wrong is the output?  One number, the mean over the batch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

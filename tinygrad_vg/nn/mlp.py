@@ -6,8 +6,6 @@
 Layer k names its nodes z[k] and h[k]; a norm between them mean[k], var[k] and x̂[k].
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

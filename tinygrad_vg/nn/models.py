@@ -4,8 +4,6 @@ Whatever asks for a model, an optimiser, a verdict, a file of weights, asks here
 of Scalars, that no op made.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@
 The nodes are named mean, var, x̂, with the index given in the call: norm(z, 3) makes mean[3], var[3], x̂[3].
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

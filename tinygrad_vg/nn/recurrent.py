@@ -3,8 +3,6 @@
     x  input      h  state      z  pre-activation      t  time      d  delay      τ  time constant      W  weights (out, in)      b  bias
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -6,8 +6,6 @@ No gradient has to come back through time, so none can vanish or explode; in exc
     H  states, one row per step      Y  targets, the same      λ  ridge
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

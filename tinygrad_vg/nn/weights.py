@@ -6,8 +6,6 @@
 A file is .npz, or .safetensors with the extra `weights`. A pickle (.pt) is never opened.
 """
 
-from __future__ import annotations
-
 import importlib
 import io
 import json

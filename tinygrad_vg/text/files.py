@@ -1,7 +1,5 @@
 """How does a file come out complete or not at all?  It is written beside its place and moved there in one step."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -7,8 +7,6 @@ Names replace letters; a number replaces a constant; what nobody named stands as
 short. `base` and `positive`, which are there for 0 ** 0, are left out. Nodes and rules are known here by their attributes only.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Callable
 from functools import cache

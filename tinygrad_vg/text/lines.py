@@ -1,7 +1,5 @@
 """What fits a line?  Names and formulas as text that any terminal or file can show, in a known number of columns."""
 
-from __future__ import annotations
-
 import html
 import textwrap
 import unicodedata

@@ -1,7 +1,5 @@
 """How many digits does a number get?  Enough to say something: only zero prints as 0; for JSON, nan and infinities are text."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which line of yours was it?  The innermost one outside this package and outside NumPy."""
 
-from __future__ import annotations
-
 import linecache
 import sys
 

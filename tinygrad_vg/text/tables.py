@@ -4,8 +4,6 @@ A row is a sequence of cells. A cell is text, or a float, which becomes a bar: a
 A string in place of a row is a line of its own: a title, a note, or what is said of the rows left out.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import zip_longest

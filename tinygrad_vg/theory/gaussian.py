@@ -7,8 +7,6 @@ Simpson's rule, for which a kink or a step at 0, on a node, costs no more than h
 (for pairs 1e-5).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import wraps

@@ -3,8 +3,6 @@
     J = Π W_t D_t    D slopes φ′    W weights    σ_max largest singular value    L, T factors    q variance of the pre-activations
 """
 
-from __future__ import annotations
-
 from .gaussian import activation, in_floats, mean, require, sigmoid
 
 LARGEST_SLOPE = {"linear": 1.0, "relu": 1.0, "tanh": 1.0, "sigmoid": 0.25}

@@ -4,8 +4,6 @@
     T steps    L depth    λ eigenvalue    u, s a mode and its goal
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

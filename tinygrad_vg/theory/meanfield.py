@@ -7,8 +7,6 @@ N → ∞ (Poole et al. 2016; Schoenholz et al. 2017); `width` adds the correcti
 to 2500 (c up to q = 250), else ValueError.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
     W recurrent matrix    v input weights    K = [v, W v, W² v, …] what an input leaves behind, by lag    N units    T steps
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

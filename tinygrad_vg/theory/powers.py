@@ -3,8 +3,6 @@
     w a number    W matrix    λ eigenvalues    Q orthonormal eigenvectors    h state    c coordinates    T, t, n steps    d delay    L depth
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

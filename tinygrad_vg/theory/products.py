@@ -3,8 +3,6 @@
     n factors, T steps, L layers    v variance of a factor    N width    γ Euler's constant    ψ, ψ₁ digamma, trigamma    q quantile
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

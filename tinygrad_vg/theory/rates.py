@@ -4,8 +4,6 @@
     W ~ N(0, sw2/N)    χ factor of |gradient|² per step
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

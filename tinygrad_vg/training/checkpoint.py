@@ -4,8 +4,6 @@ Parameters and running statistics of the model, the optimiser's memory, the stat
 A .npz, never pickle. It is written beside and then moved into place: the file is complete, or it is the one before.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Sequence

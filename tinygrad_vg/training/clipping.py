@@ -3,8 +3,6 @@
 Clipping answers an explosion. It cannot bring back what has vanished: directions and relative sizes stay as they are.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -3,8 +3,6 @@
 Points are (n, features), labels (n,) whole numbers; what is endless is a Batches (see tasks).
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from typing import Any

@@ -3,8 +3,6 @@
     w  parameter      g  gradient, before any clipping      h  state
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping
@@ -54,7 +52,7 @@ class History(Printed):
         return {"losses": self.losses, "records": self.records}
 
     @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> History:
+    def from_dict(cls, saved: Mapping[str, Any]) -> "History":
         history = cls()
         history.losses, history.records = list(saved["losses"]), list(saved["records"])
         return history

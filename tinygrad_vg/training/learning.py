@@ -4,8 +4,6 @@ Every one is reproducible from its arguments. A row is a dictionary; times, in s
 Several runs are trained at once, along a leading axis of seeds: weights (seeds, out, in), inputs (T, seeds, batch, n).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -3,8 +3,6 @@
     w  value      g  gradient
 """
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping

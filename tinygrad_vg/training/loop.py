@@ -1,7 +1,5 @@
 """Can it learn?  Draw a batch, compute the loss, sweep back, take a step, and remember what happened to the gradient."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice

@@ -5,8 +5,6 @@
 Formulas, defaults and the place of eps as in PyTorch 2.13. A parameter without a gradient stays as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any

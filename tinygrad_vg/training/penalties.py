@@ -3,8 +3,6 @@
     w  weight      h  state      g  gradient ∂loss/∂h
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How far is it?  One line on stderr, rewritten in place; nothing at all where nobody watches (a pipe, a file)."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import time

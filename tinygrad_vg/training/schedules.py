@@ -3,8 +3,6 @@
 Pass one in place of a number: SGD(parameters, lr=cosine(0.1, steps=1000)).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -5,8 +5,6 @@ A task is an endless iterator of batches. Inputs are (T, batch, n), ready for nn
     T  time steps      rng  a Generator or a seed; the iterator's only memory, as .rng
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +20,7 @@ class Batches:
     def __init__(self, draw: Callable[[np.random.Generator], Any], rng: Any = 0):
         self.draw, self.rng = draw, np.random.default_rng(rng)
 
-    def __iter__(self) -> Batches:
+    def __iter__(self) -> "Batches":
         return self
 
     def __next__(self) -> Any:
