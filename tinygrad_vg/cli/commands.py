@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 
 from .. import claims, exercises
-from ..claims.models import build
+from ..chain import side_by_side, uses, verdict
+from ..claims.models import Asked, build
 from ..drawing import draw
+from ..formulas import explain
 from ..text.files import checked_path, save_whole
 from ..text.lines import wrapped
 from ..text.tables import table
 from ..training import learning
-from .asking import about, chains
 from .options import EXPERIMENTS, SETTINGS
-from .printing import show
-from .texts import long_text, read
+from .texts import long_text, read, show
 
 PICTURES = (".png", ".svg", ".pdf")
+Answer = tuple[str, dict[str, Any]]  # the text to print, and the same as plain numbers
 
 
 def answer(options: argparse.Namespace) -> None:
@@ -41,6 +42,38 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
     """What was said about the model, a text as the text itself."""
     given = {key: value for key, value in vars(options).items() if key in SETTINGS and value is not None}
     return given | ({"text": read(options.text)[0]} if options.text else {})
+
+
+def chains(asked: list[Asked]) -> Answer:
+    """The chain of the model, who is to blame, and how far back it reaches; several models side by side."""
+    found = [(one.title, chain, chain.blame(), chain.horizon()) for one in asked for chain in [one.chain()]]
+    if len(found) > 1:
+        text = side_by_side([chain for _, chain, _, _ in found], [title.split(":")[0] for title, *_ in found])
+        text += "\n\n" + "\n".join(f"{title}\n  {blame.sentence}" for title, _, blame, _ in found)
+    else:
+        text = "\n\n".join(map(str, found[0]))
+    return text, {"models": [{"title": t, "chain": c.to_dict(), "blame": b.to_dict(), "horizon": h.to_dict()} for t, c, b, h in found]}
+
+
+def about(question: str, asked: Asked) -> Answer:
+    """The answer to a question about one model; ValueError where it is about a weight and the model has none."""
+    found = answers(question, asked)
+    text = "\n\n".join(str(x) for x in (asked.title, *found.values()) if x is not None)
+    return text, {"title": asked.title} | {key: None if x is None else x.to_dict() for key, x in found.items()}
+
+
+def answers(question: str, asked: Asked) -> dict[str, Any]:
+    """Of `verdict`, why the gradient at the far end of the chain, and that of each parameter, is small or large; of `uses`, who contributed
+    to that of the weight, one row per use, and the same by distance to the loss; of `explain`, its derivative in words and indices."""
+    if question == "verdict":
+        every = verdict(asked.loss, asked.model) if asked.model.parameters() else None
+        return {"verdict": verdict(asked.loss, asked.source), "parameters": every}
+    if asked.weight is None:
+        raise ValueError(f"{asked.title} has no weight that is learned; ask another model")
+    if question == "explain":
+        return {"explanation": explain(asked.loss, of=asked.weight)}
+    found = uses(asked.loss, asked.weight)
+    return {"uses": found, "by_lag": found.by_lag()}
 
 
 def draw_a_model(options: argparse.Namespace) -> None:

@@ -23,9 +23,8 @@ from ..text.lines import clean, wrapped
 from ..text.numbers import figure, numbers
 from .commands import answer, as_json, draw_a_model, exercise, field, judge, learn, phase_diagram, study
 from .options import QUESTIONS, parser
-from .printing import show
 from .reading import run, sentence
-from .texts import read
+from .texts import read, show
 
 DRAWN_STEPS, PAGE_STEPS = 8, 30  # drawn in full: in the picture, on the page
 

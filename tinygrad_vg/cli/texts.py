@@ -1,11 +1,16 @@
-"""Which text is read?  A file, standard input, or one that comes with Python."""
+"""Which text is read, and how does one reach the reader?  From a file, standard input, or what comes with Python; on standard output."""
 
 import contextlib
 import io
+import json
+import os
 import sys
 from pathlib import Path
 
 from ..text.lines import clean
+
+# the signs of the page that ASCII has another way for
+SIGNS = str.maketrans({"→": "->", "ᵀ": "'", "·": "*", "█": "#", "▒": "+", "»": ">", "…": "...", "Σ": "sum", "∞": "inf"})
 
 
 def read(source: str | None) -> tuple[str, str]:
@@ -43,3 +48,20 @@ def long_text() -> str:
     except ImportError:
         raise ValueError("this Python comes without its help topics; give a text with --text FILE") from None
     return "\n".join(topics[name] for name in sorted(topics))[:50_000]
+
+
+def show(text: str, is_json: bool) -> None:
+    """Print, in plain ASCII where the terminal knows no more. A reader that closes early is no error; a full disk is."""
+    if not sys.stdout:
+        raise ValueError("standard output is closed; there is nowhere to print")
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=1) if is_json else text.translate(SIGNS).encode(encoding, "replace").decode(encoding)
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit stays quiet
+        if not isinstance(error, BrokenPipeError):
+            raise

@@ -9,9 +9,8 @@ from .clipping import clip_norm, clip_value
 from .datasets import alphabet, characters, digits, minibatches, spirals, teacher, two_moons, unigram_entropy
 from .history import History, gradient_table
 from .loop import Diverged, fit
-from .optimisers import SGD, Adam, AdamW, Optimiser, RMSProp
+from .optimisers import SGD, Adam, AdamW, Optimiser, RMSProp, constant, cosine, step_decay, warm_up
 from .penalties import l2_penalty, vanishing_penalty
-from .schedules import constant, cosine, step_decay, warm_up
 from .tasks import (
     Batches,
     adding,

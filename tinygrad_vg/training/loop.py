@@ -1,7 +1,11 @@
 """Can it learn?  Draw a batch, compute the loss, sweep back, take a step, and remember what happened to the gradient."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -16,8 +20,8 @@ from .clipping import clip_norm
 from .history import History, measured, radii, state_norms
 from .leaves import gradients_of, length, values
 from .optimisers import Optimiser
-from .progress import progress_line
 
+INTERVAL = 0.1  # seconds between two lines of progress
 LossFunction = Callable[[Any, Any], Any]  # (model, batch) → loss, or (loss, states)
 
 
@@ -155,6 +159,26 @@ class Run:
         except FloatingPointError as error:
             return f": {error}"
         return ""
+
+
+@contextmanager
+def progress_line(steps: int) -> Iterator[Callable[[History], None]]:
+    """Gives a function that shows where a run of `steps` steps is: one line on stderr, rewritten in place; none if it is no terminal."""
+    start, shown, terminal = time.monotonic(), [0.0], sys.stderr is not None and sys.stderr.isatty()
+
+    def show(history: History) -> None:
+        now = time.monotonic()
+        if terminal and (now - shown[0] > INTERVAL or history.steps == steps):
+            shown[0] = now
+            text = f"step {history.steps}/{steps}  loss {history.losses[-1]:.4g}  {now - start:.0f} s"
+            width = shutil.get_terminal_size().columns - 1
+            print("\r" + f"{text:{width}}"[:width], end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        if shown[0]:
+            print(file=sys.stderr)
 
 
 def check_batches(batches: Any, steps: int) -> None:
