@@ -37,18 +37,15 @@ def whole(low: int, high: int) -> Any:
     return number
 
 
-def finite(text: str) -> float:
+def finite(text: str, above: float = -math.inf) -> float:
     with contextlib.suppress(ValueError):
-        if math.isfinite(float(text)):
+        if above < float(text) < math.inf:
             return float(text)
-    raise argparse.ArgumentTypeError(f"needs a number, got {text!r}")
+    raise argparse.ArgumentTypeError(f"needs a number{'' if above == -math.inf else f' above {above}'}, got {text!r}")
 
 
 def positive(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 < float(text) < math.inf:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"needs a number above 0, got {text!r}")
+    return finite(text, above=0)
 
 
 EXPERIMENTS = {

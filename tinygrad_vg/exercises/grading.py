@@ -102,8 +102,8 @@ def first_fault(exercise: Exercise, function: Any, arguments: tuple, wanted: Any
     """What is wrong with one answer, in words, and the line to look at; '' if it is right."""
     run = Run(function)
     try:
-        with run:
-            given = exercise.ask(function, *map(copied, arguments))
+        with run:  # what the function may change, an array or a dictionary, is a copy
+            given = exercise.ask(function, *(x.copy() if isinstance(x, (dict, np.ndarray)) else x for x in arguments))
         fault = Fault("the function returns nothing") if given is None else exercise.check(given, wanted, *arguments)
     except (Exception, SystemExit) as error:
         return told(error, run.file, run.line)
@@ -164,11 +164,6 @@ def place(file: str, line: int) -> str:
     linecache.checkcache(file)
     source = linecache.getline(file, line).strip()
     return (f"\n  at {file}:{line}" + (f"\n      {source}" if source else "")) if line else ""
-
-
-def copied(x: Any) -> Any:
-    """What the function may change without changing the case: an array or a dictionary; others as they are."""
-    return x.copy() if isinstance(x, (dict, np.ndarray)) else x
 
 
 def inputs(names: list[str], arguments: tuple) -> str:

@@ -121,7 +121,7 @@ def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:
         row = {"to": name, "words": span, "formula": edge.formula, "index": f"{f.plain(left)} = {f.plain(f.entry)}"}
         return Explanation(f"{title}, each with the g of its own node", [row], [f"{f.tex(left)} &= {f.tex(f.entry)}"])
     rows, tex, users = [], [], list(dict.fromkeys(edge.child for edge in uses))
-    own_g = {y: "g" if len(users) == 1 else f"g{subscript(k)}" for k, y in enumerate(users, start=1)}
+    own_g = {y: "g" if len(users) == 1 else f"g{str(k).translate(SUBSCRIPTS)}" for k, y in enumerate(users, start=1)}
     for k, edge in enumerate(uses):
         f, g, y = form(edge), own_g[edge.child], names(edge)[0]
         made = "" if edge.child.name else f", {y} = {edge.child.op}({', '.join(operand(edge, i) for i in range(len(edge.child.parents)))})"
@@ -138,16 +138,12 @@ def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:
 def letters_of(leaf: Node, uses: list[Edge]) -> dict[Node, str]:
     """What is called what, where the graph has no names: the users y, or y₁, y₂ …, and the leaf a letter that nothing else there has."""
     users = list(dict.fromkeys(edge.child for edge in uses))
-    letters = {y: f"y{subscript(k)}" if len(users) > 1 else "y" for k, y in enumerate(users, start=1) if not y.name}
+    letters = {y: f"y{str(k).translate(SUBSCRIPTS)}" if len(users) > 1 else "y" for k, y in enumerate(users, start=1) if not y.name}
     if not leaf.name:
         others = [Use(Edge(y, k), letters) for y in users for k, x in enumerate(y.parents) if x is not leaf]
         taken = {"g", *letters.values(), *(name for edge in others for name in (names(edge)[0], operand(edge, edge.index)))}
         letters[leaf] = next((a for a in (operand(uses[0], uses[0].index), *"xwuvpq") if a not in taken), "leaf")
     return letters
-
-
-def subscript(n: int) -> str:
-    return str(n).translate(SUBSCRIPTS)
 
 
 def over_time(uses: list[Edge], output: Node) -> tuple[Form, str, Edge] | None:

@@ -119,10 +119,7 @@ class Linear(Module):
     name is put before the parameters' names, as in `hidden.W`.  seeds: see `generators`; then x is (seeds, batch, n_in).
     """
 
-    def __init__(
-        self, n_in: int, n_out: int, init: Any = "xavier",
-        *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "",
-    ):  # fmt: skip
+    def __init__(self, n_in: int, n_out: int, init: Any = "xavier", *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
         rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
         self.W = leaf(each(rng, lambda rng: initial.drawn(start, (n_out, n_in), rng)), name=prefix + "W")
         self.b = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "b")

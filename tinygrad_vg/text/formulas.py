@@ -104,8 +104,6 @@ class Rewriting(ast.NodeTransformer):
 class Figures(Rewriting):
     """Numbers as they are printed: a negative one is a minus and a number, so that brackets come where they must."""
 
-    def visit_Name(self, node: Any) -> Any: return node
-
     def visit_Constant(self, node: Any) -> Any:
         x = node.value
         return ast.UnaryOp(ast.USub(), ast.Name(shown(-x))) if x < 0 else ast.Name(shown(x))

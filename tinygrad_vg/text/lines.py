@@ -38,11 +38,11 @@ def cut(text: str, columns: int, middle: bool = False) -> str:
         return text
     head, tail = "", ""
     for k in range(len(text)):
-        piece = tail if middle and k % 2 else head
-        character = text[-1 - k // 2] if middle and k % 2 else text[(k + 1) // 2 if middle else k]
-        if width(head + tail + character) >= columns:
+        behind = middle and k % 2  # from both ends in turns
+        more = text[-1 - len(tail)] if behind else text[len(head)]
+        if width(head + tail + more) >= columns:
             break
-        head, tail = (head, character + piece) if middle and k % 2 else (piece + character, tail)
+        head, tail = (head, more + tail) if behind else (head + more, tail)
     return f"{head}…{tail}"
 
 

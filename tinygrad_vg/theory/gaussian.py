@@ -83,6 +83,17 @@ def mean(f: Function, q: float = 1.0, center: float = 0.0) -> float:
     return float(P @ f(center + math.sqrt(q) * Z))
 
 
+def slope_moment(name: str, k: int, q: float = 1.0) -> float:
+    """μ_k = E φ′(√q z)^k."""
+    _, dphi = activation(name)
+    return mean(lambda x: dphi(x) ** k, q)
+
+
+def slope_spread(name: str, q: float) -> float:
+    """2 + 3 (μ₄/μ₂² − 1): N times the variance, over draws, of a layer's ln |gradient|² at a finite width N."""
+    return 2 + 3 * (slope_moment(name, 4, q) / slope_moment(name, 2, q) ** 2 - 1)
+
+
 def mean_pair(f: Function, q: float, c: float) -> float:
     """E f(u) f(v) for u, v ~ N(0, q) with correlation c, f smooth. ValueError for q beyond 250."""
     require(0 <= q <= 250, f"the quadrature of pairs resolves variances from 0 to 250; got {q:.4g}")

@@ -3,7 +3,7 @@
     J = Π W_t D_t    D slopes φ′    W weights    σ_max largest singular value    L, T factors    q variance of the pre-activations
 """
 
-from .gaussian import activation, in_floats, mean, require, sigmoid
+from .gaussian import activation, in_floats, require, sigmoid, slope_moment
 
 LARGEST_SLOPE = {"linear": 1.0, "relu": 1.0, "tanh": 1.0, "sigmoid": 0.25}
 
@@ -41,6 +41,4 @@ def singular_value_variance(name: str, L: int, q: float, orthogonal: bool) -> fl
     For wide nets at their fixed point q > 0; L² ≪ N, or a finite N shows.
     """
     require(q >= 0 and L >= 1, f"q ≥ 0 and L ≥ 1; got {q}, {L}")
-    _, dphi = activation(name)
-    mu1, mu2 = (mean(lambda x, k=k: dphi(x) ** (2 * k), q) for k in (1, 2))  # type: ignore[misc]
-    return L * (mu2 / mu1**2 - (1 if orthogonal else 0))
+    return L * (slope_moment(name, 4, q) / slope_moment(name, 2, q) ** 2 - (1 if orthogonal else 0))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .gaussian import activation, falling_root, mean, mean_pair, require
+from .gaussian import activation, falling_root, mean, mean_pair, require, slope_moment, slope_spread
 
 HOMOGENEOUS = {"linear": 1.0, "relu": 2.0}  # φ(a x) = a φ(x): the slope does not depend on q; q itself has a limit below this sw2
 
@@ -27,12 +27,6 @@ def q_star(name: str, sw2: float, sb2: float = 0.0) -> float:
     if sb2 == 0 and phi(0.0) == 0 and sw2 * dphi(0.0) ** 2 <= 1:
         return 0.0
     return falling_root(lambda q: sw2 * mean(lambda x: phi(x) ** 2, q) + sb2 - q, 0.0, sw2 + sb2)
-
-
-def slope_moment(name: str, k: int, q: float) -> float:
-    """μ_k = E φ′(√q z)^k."""
-    _, dphi = activation(name)
-    return mean(lambda x: dphi(x) ** k, q)
 
 
 def length(name: str, sw2: float, sb2: float) -> float:
@@ -55,10 +49,7 @@ def slope(name: str, sw2: float, sb2: float = 0.0, width: int | None = None) -> 
     """
     require(width is None or width >= 1, f"a width of 1 or more; got {width}")
     rate = 0.5 * math.log(chi1(name, sw2, sb2))
-    if width is None:
-        return rate
-    q = length(name, sw2, sb2)
-    return rate - (2 + 3 * (slope_moment(name, 4, q) / slope_moment(name, 2, q) ** 2 - 1)) / (4 * width)
+    return rate if width is None else rate - slope_spread(name, length(name, sw2, sb2)) / (4 * width)
 
 
 def c_star(name: str, sw2: float, sb2: float = 0.0) -> float:

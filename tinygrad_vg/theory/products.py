@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .gaussian import activation, in_floats, mean, require
+from .gaussian import in_floats, require, slope_spread
 
 GAUSS = (-0.5 * (np.euler_gamma + math.log(2)), math.pi / math.sqrt(8))
 
@@ -101,9 +101,7 @@ def log_gain_sd(name: str, N: int, L: int, q: float = 1.0) -> float:
     The large-N limit: √(L/2N) linear, √(5L/4N) relu. With tied weights it grows like L, not like √L.
     """
     require(N >= 1 and L >= 0, f"N ≥ 1 and L ≥ 0; got {N}, {L}")
-    _, dphi = activation(name)
-    spread = mean(lambda x: dphi(x) ** 4, q) / mean(lambda x: dphi(x) ** 2, q) ** 2 - 1
-    return math.sqrt(L * (2 + 3 * spread) / (4 * N))
+    return math.sqrt(L * slope_spread(name, q) / (4 * N))
 
 
 def lyapunov(N: int) -> np.ndarray:

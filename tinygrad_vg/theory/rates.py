@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .gaussian import activation, falling_root, mean, require, sigmoid
+from .gaussian import activation, falling_root, mean, require, sigmoid, slope_moment
 
 
 def batch_norm(name: str, B: int | None = None) -> float:
@@ -18,11 +18,11 @@ def batch_norm(name: str, B: int | None = None) -> float:
     Exact in B for linear only: ½ ln((B − 2)/(B − 3)), B > 3; others gain 0.5/B to 0.8/B more and refuse a B. Wide layers, B/N ≪ 1,
     away from both ends of the net.
     """
-    phi, dphi = activation(name)
+    phi, _ = activation(name)
     if B is not None:
         require(name == "linear" and B > 3, f"a finite B is known for linear, B > 3; got {name}, {B}")
         return 0.5 * math.log((B - 2) / (B - 3))
-    return 0.5 * math.log(mean(lambda x: dphi(x) ** 2) / (mean(lambda x: phi(x) ** 2) - mean(phi) ** 2))
+    return 0.5 * math.log(slope_moment(name, 2) / (mean(lambda x: phi(x) ** 2) - mean(phi) ** 2))
 
 
 def residual(a: float) -> float:

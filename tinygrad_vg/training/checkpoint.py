@@ -51,8 +51,7 @@ def load_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence[np.rand
         rng.bit_generator.state = state
     leaves, also = parameters_of(model), optimiser.new_state(memory)
     also += [(rng.bit_generator, "state", state) for rng, state in zip(rngs, about["rngs"])]
-    also += new_buffers(model, weights) if isinstance(model, Module) else []
-    assign(leaves, {name: weights[name] for name in leaves}, also)
+    assign(leaves, {name: weights[name] for name in leaves}, also + new_buffers(model, weights))
     return history
 
 

@@ -5,7 +5,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,8 @@ class History(Printed):
     str() is a table of 80 columns; to_dict(), to_json() and from_dict() go to JSON and back without loss.
     """
 
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.records: list[dict[str, Any]] = []
+    def __init__(self, losses: Iterable[float] = (), records: Iterable[dict[str, Any]] = ()):
+        self.losses, self.records = list(losses), list(records)
 
     @property
     def steps(self) -> int:
@@ -53,9 +52,7 @@ class History(Printed):
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "History":
-        history = cls()
-        history.losses, history.records = list(saved["losses"]), list(saved["records"])
-        return history
+        return cls(saved["losses"], saved["records"])
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict())
