@@ -95,49 +95,40 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--radius", type=positive, default=1.0, metavar="R", help="spectral radius of the recurrent weight (1.0)"),
         option("--seed", type=whole(0, 2**63), default=0, metavar="K", help="of the random weights (0)"),
         option("--out", type=Path, default=Path("tinygrad_vg_out"), metavar="DIR", help="folder for the pictures (tinygrad_vg_out)"),
-        option("--json", action="store_true", help="print one JSON document instead of the page"),
-    ],
+        option("--json", action="store_true", help="print one JSON document instead of the page")],
     "draw": [
         "Draw a model after one forward and one backward pass.", ASKED[0], *MODEL,
-        option(
-            "--fold", default="auto", choices=["auto", "none", "layer", "states", "rolled"], help="auto, none, layer (a box for "
-            "each step or layer), states (only the states: for a slide) or rolled (all steps drawn as one)",
-        ),
+        option("--fold", default="auto", choices=["auto", "none", "layer", "states", "rolled"], help="auto, none, layer (a box for each "
+               "step or layer), states (only the states: for a slide) or rolled (all steps drawn as one)"),
         option("--window", type=int, nargs=2, metavar=("FIRST", "LAST"), help="draw these steps in full, the others folded"),
         option("--out", metavar="FILE", help="a .html (a page to step through), .svg, .png, .pdf or .dot (MODEL.html)"),
-        option("--open", action="store_true", help="open it in the browser"),
-    ],
+        option("--open", action="store_true", help="open it in the browser")],
     "learn": [
         "Run a learning experiment and print its table:\n\n" + "\n".join(f"  {name:8} {what}" for name, (_, what) in EXPERIMENTS.items()),
         option("name", choices=EXPERIMENTS),
-        option("--text", metavar="FILE", help="for letters: a UTF-8 text (default: the topics of Python's own help)"),
-    ],
+        option("--text", metavar="FILE", help="for letters: a UTF-8 text (default: the topics of Python's own help)")],
     "claims": [
         "Measure the claims of the debate and print the ledger; with ids, these claims in full.",
         option("ids", nargs="*", metavar="ID", help="P8, C3 …"),
         option("--list", action="store_true", help="print the claims without running any"),
         option("--slow", action="store_true", help="run the slow ones, too (some minutes each)"), JSON,
-        option("--html", metavar="FILE", help="write one page with pictures"),
-    ],
+        option("--html", metavar="FILE", help="write one page with pictures")],
     "factorial": ["Activation × weight tying × scale: who makes the gradient small, attributed (ten seconds).", PICTURE, JSON],
     "laboratory": [
         "Every remedy on two tasks: reach of the gradient, training, cost (ten seconds; --full one and a half minutes).",
-        option("--full", action="store_true", help="longer, deeper, more seeds and updates"), PICTURE, JSON,
-    ],
+        option("--full", action="store_true", help="longer, deeper, more seeds and updates"), PICTURE, JSON],
     "headlines": [
         "The field's headline results at small size.",
         option("names", nargs="*", metavar="NAME", help="which; all, if none is named"),
         option("--full", action="store_true", help="the whole experiment, minutes for a slow one; else a part of it, seconds"),
-        option("--list", action="store_true", help="name them without running any"), JSON,
-    ],
+        option("--list", action="store_true", help="name them without running any"), JSON],
     "exercise": [
         "Print an exercise, or grade an answer: a Python file that defines the function asked for. 1 to 10: matrix calculus; "
         "11 to 15: build an autodiff engine, step by step.",
         option("number", type=int, nargs="?", metavar="N", help="which one, 1 to 15; without a number, all of them"),
         option("file", nargs="?", metavar="FILE", help="your answer; the file is run"),
         [option("--hint", action="store_true", help="print where to start"),
-         option("--solution", action="store_true", help="print a right answer, a whole Python file")],
-    ],
+         option("--solution", action="store_true", help="print a right answer, a whole Python file")]],
     "phase": [
         "Depth × variance of the weights: where tanh nets learn.",
         option("--depths", type=whole(1, 1000), nargs="+", default=[5, 10, 20, 30], metavar="L", help="layers (5 10 20 30)"),
@@ -146,6 +137,5 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         [option("--workers", type=whole(1, 1024), metavar="N", help="run in so many processes (here)"),
          option("--cluster", metavar="ADDRESS", help="run on a dask cluster, tcp://host:8786; 'local' makes one of two workers")],
         option("--store", metavar="FILE", help="a .jsonl file that keeps finished cells, so that a run can be taken up again"),
-        option("--picture", metavar="FILE", help="write the diagram as .png, .svg or .pdf"), JSON,
-    ],
+        option("--picture", metavar="FILE", help="write the diagram as .png, .svg or .pdf"), JSON],
 }  # fmt: skip

@@ -26,14 +26,8 @@ def run(text: str, options: Any) -> dict[str, Any]:
     loss = nn.cross_entropy(logits, alphabet.index(following)).named("loss")
     loss.backward()
     return {
-        "options": options,
-        "text": read_along,
-        "next": following,
-        "guess": alphabet[int(np.argmax(logits.data))],
-        "alphabet": len(alphabet),
-        "loss": loss.item(),
-        "output": loss,
-        "chain": Chain(loss, states[0], through=states),
+        "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))],
+        "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "chain": Chain(loss, states[0], through=states),
         "parts": parts(Chain(states[-1], states[0], seed=states[-1].grad)),
     }
 
@@ -81,7 +75,5 @@ def sentence(result: dict[str, Any]) -> str:
     name = {"slopes": f"the slopes of {options.activation}", "weights": "the recurrent weight W_hh"}
     together = nats["slopes"] * nats["weights"] > 0
     share = f"{nats[decided] / nats['all']:.0%} of it" if together else "the other pulled the other way"
-    return (
-        f"{way} {what}: the slopes of {options.activation} {nats['slopes']:+.1f}, the recurrent weight W_hh {nats['weights']:+.1f}. "
-        f"What decided: {name[decided]} ({share})."
-    )
+    each = f"the slopes of {options.activation} {nats['slopes']:+.1f}, the recurrent weight W_hh {nats['weights']:+.1f}"
+    return f"{way} {what}: {each}. What decided: {name[decided]} ({share})."

@@ -51,10 +51,8 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; TypeError where something computed would take the place of a leaf, so that parameters() lost it."""
         if isinstance(value, (Node, np.ndarray)) and is_leaf(vars(self).get(name)) and not (is_leaf(value) or is_buffer(value)):
-            raise TypeError(
-                f"{name} is a leaf; a computed node in its place would be no parameter. Assign its values: net.{name}.data = "
-                f"net.{name}.data - 0.1 * net.{name}.grad (and hand a state on as an argument, as in h = cell(x, h))"
-            )
+            step = f"net.{name}.data = net.{name}.data - 0.1 * net.{name}.grad (and hand a state on as an argument, as in h = cell(x, h))"
+            raise TypeError(f"{name} is a leaf; a computed node in its place would be no parameter. Assign its values: {step}")
         object.__setattr__(self, name, value)
 
     def parameters(self) -> dict[str, Any]:
@@ -185,7 +183,7 @@ def generators(rng: Any, seeds: Any) -> Any:
     return np.random.default_rng(rng).spawn(int(seeds)) if counted else [np.random.default_rng(seed) for seed in seeds]
 
 
-def each(rng: Any, draw: Callable[[np.random.Generator], np.ndarray]) -> np.ndarray:
+def each(rng: Any, draw: Callable[["np.random.Generator"], np.ndarray]) -> np.ndarray:
     """draw(rng); with a list of generators one draw from each, stacked along a leading axis."""
     return draw(rng) if isinstance(rng, np.random.Generator) else np.stack([draw(one) for one in rng])
 

@@ -39,10 +39,8 @@ class MLP(Module):
     z[2]
     """
 
-    def __init__(
-        self, sizes: Sequence[int], activation: Any = "tanh", init: Any = "xavier", norm: str | None = None, residual: Any = False,
-        *, dropout: float = 0.0, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None,
-    ):  # fmt: skip
+    def __init__(self, sizes: Sequence[int], activation: Any = "tanh", init: Any = "xavier", norm: str | None = None, residual: Any = False,
+                 *, dropout: float = 0.0, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None):
         if isinstance(sizes, int):
             given = [n for n in (sizes, activation, init, norm, residual) if type(n) is int]
             raise TypeError(f"sizes is one list, as in MLP({given if len(given) > 1 else [sizes, '…']}); got the number {sizes}")

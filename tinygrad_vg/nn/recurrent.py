@@ -26,10 +26,8 @@ class Cell(Module):
     name   goes behind the name of every node, so that cells in a stack differ: with name="1" they are W_hh1, h1[t], z1[t]
     """
 
-    def __init__(
-        self, n_in: int, n_hidden: int, init: Any = "xavier",
-        *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "",
-    ):  # fmt: skip
+    def __init__(self, n_in: int, n_hidden: int, init: Any = "xavier",
+                 *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
         self.n_in, self.n_hidden, self.leaf, self.name = n_in, n_hidden, leaf, name
         self.inits = [initial.of_name(start) for start in (init if isinstance(init, (tuple, list)) else (init, init))]
         self.rng = generators(rng, seeds)

@@ -29,10 +29,8 @@ class Reservoir(LeakyCell):
     can be inspected like any other.  activation, rng, seeds, name: see RNNCell.  Jaeger 2001; leak: Jaeger et al. 2007.
     """
 
-    def __init__(
-        self, n_in: int, n_hidden: int, activation: Any = "tanh", *, radius: float = 0.9, leak: float = 1.0,
-        input_scale: float = 1.0, leaf: Any = Tensor, **options: Any,
-    ):  # fmt: skip
+    def __init__(self, n_in: int, n_hidden: int, activation: Any = "tanh", *, radius: float = 0.9, leak: float = 1.0,
+                 input_scale: float = 1.0, leaf: Any = Tensor, **options: Any):
         if not 0 < leak <= 1:
             raise ValueError(f"leak is the share of the state that is renewed at each step, above 0 and at most 1; got {leak}")
         super().__init__(n_in, n_hidden, activation, ("uniform", "normal"), tau=1 / leak, leaf=fixed, **options)

@@ -3,7 +3,7 @@
 Optimisers, clipping, tasks and a loop that remembers what happened to the gradient at every step.
 """
 
-from . import learning
+from . import learning  # noqa: I001
 from .checkpoint import load_run, save_run
 from .clipping import clip_norm, clip_value
 from .datasets import alphabet, characters, digits, minibatches, spirals, teacher, two_moons, unigram_entropy
@@ -11,20 +11,8 @@ from .history import History, gradient_table
 from .loop import Diverged, fit
 from .optimisers import SGD, Adam, AdamW, Optimiser, RMSProp, constant, cosine, step_decay, warm_up
 from .penalties import l2_penalty, vanishing_penalty
-from .tasks import (
-    Batches,
-    adding,
-    copy_memory,
-    delayed_recall,
-    latch,
-    memoryless_loss,
-    narma10,
-    nrmse,
-    one_hot,
-    parity,
-    sines,
-    temporal_order,
-)  # fmt: skip
+from .tasks import Batches, adding, copy_memory, delayed_recall, latch, memoryless_loss, narma10, nrmse, one_hot
+from .tasks import parity, sines, temporal_order
 
 __all__ = [
     "SGD", "Adam", "AdamW", "Batches", "Diverged", "History", "Optimiser", "RMSProp", "adding", "alphabet", "characters",

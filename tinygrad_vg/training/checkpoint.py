@@ -22,7 +22,7 @@ from .optimisers import Optimiser, check_fits
 FORMAT, LIMIT = 1, 1 << 34  # bytes
 
 
-def save_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence[np.random.Generator], history: History) -> None:
+def save_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence["np.random.Generator"], history: History) -> None:
     """Write the run to `path`, a .npz. OSError if that cannot be done; a file that was there is then untouched."""
     about = {"format": FORMAT, "rngs": [rng.bit_generator.state for rng in rngs], "history": history.to_dict()}
     arrays: dict[str, Any] = {"about": np.array(json.dumps(about, default=np.ndarray.tolist))}
@@ -31,7 +31,7 @@ def save_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence[np.rand
     save_whole(Path(path), as_npz(arrays))
 
 
-def load_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence[np.random.Generator]) -> History:
+def load_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence["np.random.Generator"]) -> History:
     """Bring model, optimiser and generators to where save_run left them, and return the history.
 
     FileNotFoundError if there is no such file. ValueError if it is damaged, or fits another model, optimiser or number of

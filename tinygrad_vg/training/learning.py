@@ -145,10 +145,8 @@ def sums_run(name: str, make: Any, T: int, updates: int, seeds: int) -> Row:
         return seeds * mse(output, batch[1])
 
     start = time.monotonic()
-    fit(
-        model, loss, for_seeds(adding, T, seeds), Adam(model, 3e-3), updates, clip=lambda p: clip_norm(p, 1.0, per_seed=True), record=100,
-        after=lambda history: bool(history.steps % 100 == 0 and np.all(np.mean(errors[-100:], axis=0) < 0.02)),
-    )  # fmt: skip
+    fit(model, loss, for_seeds(adding, T, seeds), Adam(model, 3e-3), updates, clip=lambda p: clip_norm(p, 1.0, per_seed=True), record=100,
+        after=lambda history: bool(history.steps % 100 == 0 and np.all(np.mean(errors[-100:], axis=0) < 0.02)))
     last = np.mean(errors[-100:], axis=0)
     row = {"cell": name, "T": T, "solved": int(np.sum(last < 0.02)), "of": seeds, "baseline": 1 / 6, "mse": last.tolist()}
     return {**row, "steps": len(errors), "seconds": time.monotonic() - start}

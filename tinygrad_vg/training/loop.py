@@ -37,12 +37,10 @@ class Diverged(FloatingPointError):
         return Diverged, (self.step, self.what, self.history)
 
 
-def fit(
-    model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Optimiser, steps: int, *,
-    clip: float | Callable[[dict[str, Any]], Any] | None = None, record: int = 1, radius: bool | Sequence[str] = False,
-    rng: Any = None, checkpoint: Any = None, every: int | None = None, resume: bool = False,
-    after: Callable[[History], Any] | None = None,
-) -> History:  # fmt: skip
+def fit(model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Optimiser, steps: int, *,
+        clip: float | Callable[[dict[str, Any]], Any] | None = None, record: int = 1, radius: bool | Sequence[str] = False,
+        rng: Any = None, checkpoint: Any = None, every: int | None = None, resume: bool = False,
+        after: Callable[[History], Any] | None = None) -> History:
     """Train until `steps` steps have been taken, and return what happened, a History.
 
     model       anything with parameters(), or {name: leaf}
@@ -195,7 +193,7 @@ def first_not_finite(arrays: dict[str, Any]) -> str | None:
     return next((name for name, x in arrays.items() if not np.all(np.isfinite(x))), None)
 
 
-def rngs_of(rng: Any, batches: Any, model: Any) -> list[np.random.Generator]:
+def rngs_of(rng: Any, batches: Any, model: Any) -> list["np.random.Generator"]:
     """Every random generator of the run, once: the one given, else the batches' own, and those of the model's modules."""
     given = [getattr(batches, "rng", None)] if rng is None else list(rng) if isinstance(rng, (list, tuple)) else [rng]
     held = [part for _, module in model.modules() for _, part in module.parts()] if isinstance(model, Module) else []

@@ -86,9 +86,8 @@ class Optimiser:
         """What of this optimiser changes, once all of `state` has been found to fit."""
         state = {key: np.asarray(x) for key, x in state.items()}
         check_fits(state, self.state_dict(), type(self).__name__)
-        memory = {name: SimpleNamespace(**{slot: state[f"{name}.{slot}"].copy() for slot in vars(s)}) for name, s in self.memory.items()}
-        for s in memory.values():
-            s.t = int(s.t)
+        slots = {name: {slot: state[f"{name}.{slot}"].copy() for slot in vars(s)} for name, s in self.memory.items()}
+        memory = {name: SimpleNamespace(**s | {"t": int(s["t"])}) for name, s in slots.items()}
         return [(self, "memory", memory), (self, "t", int(state["t"]))]
 
 
@@ -119,10 +118,8 @@ class RMSProp(Optimiser):
 
     remembers = ("v", "m")
 
-    def __init__(
-        self, parameters: Any, lr: float | Schedule = 0.01, alpha: float = 0.99, *,
-        eps: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0,
-    ):  # fmt: skip
+    def __init__(self, parameters: Any, lr: float | Schedule = 0.01, alpha: float = 0.99, *,
+                 eps: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0):
         super().__init__(parameters, lr, alpha=alpha, eps=eps, momentum=momentum, weight_decay=weight_decay)
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
@@ -140,10 +137,8 @@ class Adam(Optimiser):
 
     remembers = ("m", "v")
 
-    def __init__(
-        self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
-        eps: float = 1e-8, weight_decay: float = 0.0,
-    ):  # fmt: skip
+    def __init__(self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
+                 eps: float = 1e-8, weight_decay: float = 0.0):
         super().__init__(parameters, lr, eps=eps, weight_decay=weight_decay)
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas must lie from 0 up to, not including, 1; got {betas}")
@@ -165,10 +160,8 @@ class Adam(Optimiser):
 class AdamW(Adam):
     """Adam, the weights shrunk by lr · weight_decay beside it, not through it (Loshchilov & Hutter 2019)."""
 
-    def __init__(
-        self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
-        eps: float = 1e-8, weight_decay: float = 0.01,
-    ):  # fmt: skip
+    def __init__(self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
+                 eps: float = 1e-8, weight_decay: float = 0.01):
         super().__init__(parameters, lr, betas, eps=eps, weight_decay=weight_decay)
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:

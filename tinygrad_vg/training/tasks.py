@@ -17,7 +17,7 @@ Batch = tuple[np.ndarray, np.ndarray]
 class Batches:
     """Endless batches: next() is draw(rng). All they remember is .rng, so saving its state saves where they are."""
 
-    def __init__(self, draw: Callable[[np.random.Generator], Any], rng: Any = 0):
+    def __init__(self, draw: Callable[["np.random.Generator"], Any], rng: Any = 0):  # quoted: NumPy loads np.random when it is used
         self.draw, self.rng = draw, np.random.default_rng(rng)
 
     def __iter__(self) -> "Batches":
