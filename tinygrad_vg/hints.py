@@ -25,7 +25,6 @@ def words(table: dict[str, str]) -> dict[str, str]:
     return {word: hint for several, hint in table.items() for word in several.split()}
 
 
-# fmt: off
 NUMPY = words({  # NumPy's functions that do not record
     "linalg.norm":                         "sqrt(square(x).sum(axis) + 1e-30), as without the 1e-30 the gradient at x = 0 is nan; "
                                            "with ord=1 abs(x).sum(axis)",
@@ -160,7 +159,6 @@ KEYWORDS = words({  # arguments by name
     "hidden_size":                         "the word is n_hidden=",
     "out_features":                        "the word is n_out=",
 })
-# fmt: on
 AXES = "sum mean max min var prod logsumexp softmax log_softmax expand_dims squeeze concatenate stack".split()  # ops with axis=
 ELSEWHERE = {"np": np, "np.linalg": np.linalg, "math": math}  # a name spelt right is no misspelling of ours
 

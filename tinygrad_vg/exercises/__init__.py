@@ -3,7 +3,7 @@
 Ten in matrix calculus; then an autodiff engine, step by step. Each asks for one function; an answer is graded on random
 inputs, and of the first that is wrong it is said what is wrong, and at which line. Hints and right answers wait until asked for.
 
-Reading order: grading (is it right, and if not, where?) · calculus, engine (the cases of each half) · answers (look there last)
+Reading order: grading (is it right, and if not, where?) · cases · answers (look there last)
 """
 
 import runpy
@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from . import answers, calculus, engine
+from . import answers, cases
 from .grading import CASES, Case, Exercise, Grade, judged, numbers, told
 
 __all__ = ["CASES", "EXERCISES", "Exercise", "Grade", "grade", "numbered"]
@@ -44,33 +44,33 @@ def endless(case: Callable[..., Case], *of: Any) -> Callable[[Any], Iterator[Cas
 
 
 EXERCISES: dict[int, Exercise] = {
-    1: Exercise(answers.tanh_slope, endless(calculus.tanh_slope), "d tanh/dz = 1/cosh², and cosh² − sinh² = 1."),
-    2: Exercise(answers.neuron, endless(calculus.neuron), "∂y/∂z = y (1 − y) with z = w x + b; then ∂z/∂w = x."),
-    3: Exercise(answers.gain, endless(calculus.scalar_rnn), "It is a product of T factors w h_t (1 − h_t), each at its own h_t."),
-    4: Exercise(answers.back_to_h, endless(calculus.linear_layer, 0), "The sum runs over the first index of W, so W is transposed."),
-    5: Exercise(answers.back_to_W, endless(calculus.linear_layer, 1), "∂z_k/∂W_ij = δ_ki h_j, so ∂L/∂W_ij = g_i h_j."),
-    6: Exercise(answers.softmax_back, endless(calculus.softmax_back), "∂y_i/∂z_j = y_i (δ_ij − y_j): multiply by g_i and sum over i."),
-    7: Exercise(answers.rnn_gradient, endless(calculus.rnn_gradient),
+    1: Exercise(answers.tanh_slope, endless(cases.tanh_slope), "d tanh/dz = 1/cosh², and cosh² − sinh² = 1."),
+    2: Exercise(answers.neuron, endless(cases.neuron), "∂y/∂z = y (1 − y) with z = w x + b; then ∂z/∂w = x."),
+    3: Exercise(answers.gain, endless(cases.scalar_rnn), "It is a product of T factors w h_t (1 − h_t), each at its own h_t."),
+    4: Exercise(answers.back_to_h, endless(cases.linear_layer, 0), "The sum runs over the first index of W, so W is transposed."),
+    5: Exercise(answers.back_to_W, endless(cases.linear_layer, 1), "∂z_k/∂W_ij = δ_ki h_j, so ∂L/∂W_ij = g_i h_j."),
+    6: Exercise(answers.softmax_back, endless(cases.softmax_back), "∂y_i/∂z_j = y_i (δ_ij − y_j): multiply by g_i and sum over i."),
+    7: Exercise(answers.rnn_gradient, endless(cases.rnn_gradient),
         "At each step δ = (1 − h[t]²) g; it adds δ h[t−1]ᵀ to the gradient, and g becomes Wᵀ δ."),
-    8: Exercise(answers.worst_gain, endless(calculus.worst_gain),
+    8: Exercise(answers.worst_gain, endless(cases.worst_gain),
         "One step multiplies by at most slope · σ_max(W), the largest singular value, not the largest eigenvalue."),
-    9: Exercise(answers.relu_scale, endless(calculus.relu_scale), "Half of the gates are closed, so E|Wᵀ D g|² = n σ² |g|² / 2.",
+    9: Exercise(answers.relu_scale, endless(cases.relu_scale), "Half of the gates are closed, so E|Wᵀ D g|² = n σ² |g|² / 2.",
         partial(numbers, within=0.05)),
-    10: Exercise(answers.forget_bias, endless(calculus.forget_bias), "σ(b)^T = kept; solve for b."),
-    11: Exercise(answers.order, engine.graphs,
+    10: Exercise(answers.forget_bias, endless(cases.forget_bias), "σ(b)^T = kept; solve for b."),
+    11: Exercise(answers.order, cases.graphs,
         "Collect the nodes with a stack, without recursion. A node is born after its parents: sort by node.birth, the youngest first.",
-        engine.misplaced, engine.listed),
-    12: Exercise(answers.accumulate, engine.single_steps,
+        cases.misplaced, cases.listed),
+    12: Exercise(answers.accumulate, cases.single_steps,
         "gradients.get(parent, 0.0) is the gradient so far. Add to it; an assignment would lose what came by another edge.",
-        engine.astray),
-    13: Exercise(answers.sweep, engine.graphs,
+        cases.astray),
+    13: Exercise(answers.sweep, cases.graphs,
         "∂output/∂output = 1. Then accumulate at every node of order(output): when its turn comes, all its children have had theirs.",
-        engine.astray, uses=(answers.order, answers.accumulate)),
-    14: Exercise(answers.softsign, engine.softsigns,
+        cases.astray, uses=(answers.order, answers.accumulate)),
+    14: Exercise(answers.softsign, cases.softsigns,
         "dy/da = 1/(1 + |a|)², also at 0. In terms of y it is (1 − |y|)², but far out 1 − |y| loses its digits.",
-        engine.pulled_wrong, engine.pulled),
-    15: Exercise(answers.times, engine.products,
+        cases.pulled_wrong, cases.pulled),
+    15: Exercise(answers.times, cases.products,
         "∂y/∂a = b, so a receives g * b; where a was repeated, sum over the copies: over axes that a has not, and over those where its "
         "length is 1 (keepdims).",
-        engine.pulled_wrong, engine.pulled),
+        cases.pulled_wrong, cases.pulled),
 }  # fmt: skip

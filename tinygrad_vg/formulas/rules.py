@@ -95,7 +95,7 @@ def operand(edge: Edge, k: int) -> str:
 
 
 def rank(x: Any) -> int:
-    return len(np.shape(x)) if not isinstance(x, Node) else len(x.shape)
+    return len(x.shape) if isinstance(x, Node) else np.ndim(x)
 
 
 def elementwise(edge: Edge) -> Form:
@@ -215,7 +215,7 @@ def moved(words: Callable[[Edge, str], str], matrix: Callable[[Edge], str], inde
     """The form of an op that moves numbers about: ∂y/∂x is 1 where the number went, else 0."""
 
     def write(edge: Edge) -> Form:
-        ix, own = I_of(edge.child), I_of(edge.parent)
+        ix, own = LETTERS[: rank(edge.child)], LETTERS[: rank(edge.parent)]
         local = "‹1 if that entry went there, else 0›"
         return Form(words(edge, names(edge)[1]), matrix(edge), (ix, fresh(own, ix), own), local, index(edge))
 
@@ -225,10 +225,6 @@ def moved(words: Callable[[Edge, str], str], matrix: Callable[[Edge], str], inde
 def fresh(own: str, used: str) -> str:
     """As many other letters: the indices of x in ∂y_i/∂x_j."""
     return "".join([c for c in LETTERS if c not in used][: len(own)])
-
-
-def I_of(x: Any) -> str:
-    return LETTERS[: rank(x)]
 
 
 def part_of(edge: Edge) -> str:
@@ -248,21 +244,20 @@ def indexed(part: Any) -> str:
     return f"{np.asarray(part).dtype.kind == 'b' and 'mask' or 'indices'} {np.shape(part)}"
 
 
-# fmt: off
 FORMS: dict[Any, Callable[[Edge], Form]] = {
     Elementwise: elementwise, Linear: linear, Matmul: matmul, Einsum: einsum, Sum: total, Weighted: weighted,
     Reshape: moved(
         lambda edge, x: f"reshape: the numbers of {x} in another shape",
         lambda edge: f"reshape ⟨g|⟩ to {edge.parent.shape}",
-        lambda edge: f"⟨g|{I_of(edge.child)}⟩ ‹at the same place in C order›"),
+        lambda edge: f"⟨g|{LETTERS[: rank(edge.child)]}⟩ ‹at the same place in C order›"),
     Transpose: moved(
         lambda edge, x: f"transpose: the axes of {x} in another order",
         lambda edge: "transpose ⟨g|⟩ back",
-        lambda edge: f"⟨g|{''.join(I_of(edge.parent)[axis] for axis in edge.child.rule.axes)}⟩"),
+        lambda edge: f"⟨g|{''.join(LETTERS[: rank(edge.parent)][axis] for axis in edge.child.rule.axes)}⟩"),
     Select: moved(
         lambda edge, x: f"{edge.child.op}: {x}[{', '.join(map(indexed, edge.child.rule.index))}]",
         lambda edge: "put ⟨g|⟩ back where it was taken from, else 0",
-        lambda edge: f"Σ ⟨g|{I_of(edge.child)}⟩ ‹over what was taken from there›"),
+        lambda edge: f"Σ ⟨g|{LETTERS[: rank(edge.child)]}⟩ ‹over what was taken from there›"),
     Join: moved(
         lambda edge, x: f"{edge.child.op}: {x} is the part [{part_of(edge)}] of the result",
         lambda edge: f"⟨g|⟩[{part_of(edge)}]",
@@ -270,6 +265,5 @@ FORMS: dict[Any, Callable[[Edge], Form]] = {
     Broadcast: moved(
         lambda edge, x: f"broadcast_to: {x} repeated",
         lambda edge: "sum of ⟨g|⟩ over the copies",
-        lambda edge: f"Σ ⟨g|{I_of(edge.child)}⟩ ‹over the copies›"),
+        lambda edge: f"Σ ⟨g|{LETTERS[: rank(edge.child)]}⟩ ‹over the copies›"),
 }
-# fmt: on

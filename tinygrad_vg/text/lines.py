@@ -48,9 +48,9 @@ def cut(text: str, columns: int, middle: bool = False) -> str:
 
 def wrapped(text: str, columns: int = 80, hang: int = 2) -> str:
     """Every line in at most so many columns; what does not fit goes on below, `hang` further in than the line began."""
-    return "\n".join(wrapped_line(line, columns, hang) for line in text.split("\n"))
-
-
-def wrapped_line(line: str, columns: int, hang: int) -> str:
-    indent = " " * (len(line) - len(line.lstrip()) + hang)
-    return textwrap.fill(line, columns, subsequent_indent=indent, break_on_hyphens=False) if len(line) > columns else line
+    lines = text.split("\n")
+    for k, line in enumerate(lines):
+        if len(line) > columns:
+            indent = " " * (len(line) - len(line.lstrip()) + hang)
+            lines[k] = textwrap.fill(line, columns, subsequent_indent=indent, break_on_hyphens=False)
+    return "\n".join(lines)

@@ -13,13 +13,8 @@ import numpy as np
 from ..autodiff.core import plain
 from ..autodiff.guards import no_grad
 from ..autodiff.structure import concatenate, reshape
-from ..nn.gated import LSTMCell
+from ..nn import MLP, Linear, LSTMCell, Module, Reservoir, RNNCell, cross_entropy, mse, unroll
 from ..nn.init import normal, with_radius
-from ..nn.layers import Linear, Module
-from ..nn.losses import cross_entropy, mse
-from ..nn.mlp import MLP
-from ..nn.recurrent import RNNCell, unroll
-from ..nn.reservoir import Reservoir
 from ..text.tables import records
 from .clipping import clip_norm
 from .datasets import alphabet, characters, digits, minibatches, unigram_entropy
