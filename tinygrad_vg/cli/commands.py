@@ -174,12 +174,8 @@ def phase_diagram(options: argparse.Namespace) -> None:
     from ..grid import runs as grid
 
     place = options.picture and checked_path(options.picture, PICTURES)
-    with contextlib.ExitStack() as stack:
-        executor: Any = None
-        if options.cluster:
-            executor = stack.enter_context(grid.cluster(options.cluster))
-        elif options.workers:
-            executor = stack.enter_context(grid.processes(options.workers))
+    hired: Any = grid.processes(options.workers) if options.workers else contextlib.nullcontext()
+    with grid.cluster(options.cluster) if options.cluster else hired as executor:
         seen = counter if sys.stderr and sys.stderr.isatty() else None
         found = phase.diagram(options.depths, options.variances, options.seeds, executor=executor, store=options.store, progress=seen)
     if found.results:

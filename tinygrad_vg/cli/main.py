@@ -1,11 +1,6 @@
 """The command line: `python -m tinygrad_vg` reads a text and shows what happens to the gradient of an RNN that reads along.
 
-Other commands, each with its own --help:
-
-    chain, uses, verdict, explain MODEL   ask about a model of the debate      draw MODEL   draw it
-    claims                                measure what the debate claims       exercise N   grade your own derivation
-    factorial, laboratory                 the central experiments              headlines    the field's results, small
-    learn NAME                            train something                      phase        a grid of runs
+COMMANDS, at the end, are the others, each with its own --help.
 """
 
 import argparse
@@ -107,8 +102,7 @@ def page(result: dict[str, Any], title: str) -> str:
         f"wrote {picture}",
         f"  the graph{late}: gradients and slopes",
         f"wrote {web}",
-        f"  a page to open in a browser: step through {passes}, ask what if",
-    ])  # fmt: skip
+        f"  a page to open in a browser: step through {passes}, ask what if"])
 
 
 def short(x: float) -> str:
@@ -127,5 +121,4 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "": chain_of_a_text, "draw": draw_a_model, "learn": learn, "claims": judge, "exercise": exercise, "headlines": field,
-    "factorial": study, "laboratory": study, "phase": phase_diagram, **dict.fromkeys(QUESTIONS, answer),
-}  # fmt: skip
+    "factorial": study, "laboratory": study, "phase": phase_diagram, **dict.fromkeys(QUESTIONS, answer)}

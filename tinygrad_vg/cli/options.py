@@ -74,8 +74,7 @@ MODEL = [
 SETTINGS = [names[0][2:].replace("-", "_") for names, _ in MODEL]
 ASKED = [
     option("model", choices=NAMES, help="the model asked about"), *MODEL,
-    option("--vs", choices=NAMES, action="append", default=[], help="another model, set beside the first (may be repeated)"), JSON,
-]  # fmt: skip
+    option("--vs", choices=NAMES, action="append", default=[], help="another model, set beside the first (may be repeated)"), JSON]
 QUESTIONS = {
     "chain": "the chain-rule product of a model, who is to blame for its size, and how far back it reaches",
     "uses": "who contributed to the gradient of a model's weight, by time step and by distance to the loss",

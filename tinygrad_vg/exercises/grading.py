@@ -117,8 +117,7 @@ class Run:
     def __init__(self, function: Any):
         self.code = getattr(inspect.unwrap(function), "__code__", None)
         self.file: str = self.code.co_filename if self.code else ""
-        self.line: int = self.code.co_firstlineno if self.code else 0
-        self.last = self.line
+        self.line = self.last = self.code.co_firstlineno if self.code else 0
         self.ran: set[int] = set()
 
     def __enter__(self) -> None:

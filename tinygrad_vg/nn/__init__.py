@@ -20,5 +20,4 @@ from .weights import load_weights, read_weights, save_weights
 __all__ = [
     "ACTIVATIONS", "BatchNorm", "Cell", "Dropout", "GRUCell", "LSTMCell", "LayerNorm", "LeakyCell", "Linear", "MLP", "Module", "RNNCell",
     "Reservoir", "Residual", "SkipCell", "Stacked", "cross_entropy", "cut", "init", "load_weights", "memory_capacity", "mse",
-    "read_weights", "save_weights", "unroll",
-]  # fmt: skip
+    "read_weights", "save_weights", "unroll"]

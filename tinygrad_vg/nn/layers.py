@@ -25,8 +25,7 @@ def identity(z: Any) -> Any:
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": sigmoid, "tanh": tanh, "relu": relu, "linear": identity,
-    "leaky_relu": leaky_relu, "elu": elu, "gelu": gelu, "softplus": softplus, "identity": identity,
-}  # fmt: skip
+    "leaky_relu": leaky_relu, "elu": elu, "gelu": gelu, "softplus": softplus, "identity": identity}
 
 
 class Module:

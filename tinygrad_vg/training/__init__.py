@@ -18,5 +18,4 @@ __all__ = [
     "SGD", "Adam", "AdamW", "Batches", "Diverged", "History", "Optimiser", "RMSProp", "adding", "alphabet", "characters",
     "clip_norm", "clip_value", "constant", "copy_memory", "cosine", "delayed_recall", "digits", "fit", "gradient_table",
     "l2_penalty", "latch", "learning", "load_run", "memoryless_loss", "minibatches", "narma10", "nrmse", "one_hot", "parity", "save_run",
-    "sines", "spirals", "step_decay", "teacher", "temporal_order", "two_moons", "unigram_entropy", "vanishing_penalty", "warm_up",
-]  # fmt: skip
+    "sines", "spirals", "step_decay", "teacher", "temporal_order", "two_moons", "unigram_entropy", "vanishing_penalty", "warm_up"]

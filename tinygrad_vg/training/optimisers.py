@@ -24,8 +24,7 @@ class Optimiser:
     """What all share: parameters (of a model, {name: leaf}, or leaves), a learning rate (or a schedule), and for each parameter a
     memory, s: arrays of its shape, at first 0, and s.t, how often it was updated.
 
-    t      steps taken so far
-    rate   the learning rate of the next step
+    t  steps taken so far      rate  the learning rate of the next step
 
     A rule of your own is a subclass with two lines: the names it remembers, and `update`. That returns the new w and sets s.v to new
     arrays; the old ones are read-only, for until all parameters are done nothing has changed.
