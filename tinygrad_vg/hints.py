@@ -28,8 +28,7 @@ def words(table: dict[str, str]) -> dict[str, str]:
 NUMPY = words({  # NumPy's functions that do not record
     "linalg.norm":                         "sqrt(square(x).sum(axis) + 1e-30), as without the 1e-30 the gradient at x = 0 is nan; "
                                            "with ord=1 abs(x).sum(axis)",
-    "linalg.inv linalg.solve linalg.det linalg.eigvals linalg.svd":
-                                           "a rule of your own with apply()",
+    "linalg.inv linalg.solve linalg.det linalg.eigvals linalg.svd": "a rule of your own with apply()",
     "std":                                 "sqrt(var(x, axis) + 1e-30), as without the 1e-30 the gradient of equal entries is nan",
     "cumsum":                              "np.tri(n) @ x, along the first axis",
     "average":                             "mean(weights * x) / np.mean(weights)",
@@ -84,8 +83,7 @@ NODES = {name: WRITE[name] for name in "norm std sort cumsum flip roll repeat ti
 })
 PACKAGE = WRITE | NODES | words({  # names of the package
     "tensor as_tensor from_numpy array":   "write Tensor(array)",
-    "zeros ones empty full eye arange linspace rand randn":
-                                           "arrays come from NumPy, as in Tensor(np.zeros(3))",
+    "zeros ones empty full eye arange linspace rand randn": "arrays come from NumPy, as in Tensor(np.zeros(3))",
     "cat vstack hstack":                   "write concatenate([a, b], axis)",
     "dot":                                 "write a @ b",
     "expit":                               "write sigmoid(x)",
@@ -99,8 +97,7 @@ PACKAGE = WRITE | NODES | words({  # names of the package
     "optim":                               "the optimisers are training.SGD, training.Adam …",
     "functional F":                        "functions such as relu(x) are here, losses are nn.mse and nn.cross_entropy",
     "autograd":                            "write grad(output, inputs), or output.backward()",
-    "set_grad_enabled inference_mode enable_grad":
-                                           "write `with no_grad():` where nothing is to be recorded; elsewhere all is",
+    "set_grad_enabled inference_mode enable_grad": "write `with no_grad():` where nothing is to be recorded; elsewhere all is",
     "manual_seed random":                  "whatever is random takes rng=, a seed or a Generator",
     "save load":                           "write nn.save_weights(net, path) and nn.load_weights(net, path)",
 })
@@ -125,8 +122,7 @@ MODULES = words({  # attributes of a model
     "load_state_dict":                     "write nn.load_weights(net, state)",
     "named_parameters":                    "net.parameters() is {name: leaf}",
     "named_buffers":                       "net.buffers() is {name: array}",
-    "children named_children named_modules":
-                                           "net.modules() gives each (path, module)",
+    "children named_children named_modules": "net.modules() gives each (path, module)",
     "register_parameter register_buffer add_module register_module":
                                            "assign it: a leaf is a parameter, a plain array a buffer, a Module a part",
     "requires_grad_":                      "the optimiser moves what it is given: training.SGD({'W': net.W}, lr)",
@@ -134,16 +130,14 @@ MODULES = words({  # attributes of a model
     "bias":                                "a layer's is net.b",
     "weight_ih weight_ih_l0":              "a cell's are net.W_xh, or by gate net.W_xi …",
     "weight_hh weight_hh_l0":              "a cell's are net.W_hh, or by gate net.W_hi …",
-    "bias_ih bias_ih_l0 bias_hh bias_hh_l0":
-                                           "a cell has one bias, net.b_h, or one for each gate, net.b_i …",
+    "bias_ih bias_ih_l0 bias_hh bias_hh_l0": "a cell has one bias, net.b_h, or one for each gate, net.b_i …",
     "to cpu cuda float double half":       "there is nothing to move, all is NumPy in float64",
     "apply":                               "go through net.parameters().values()",
 })
 KINDS = {  # arrays that are not of real numbers, by the letter of their dtype
     "b":                                   "a condition belongs in where(), a mask of numbers is array.astype(float)",
     "c":                                   "take .real and .imag as two arrays",
-    "O":                                   "Scalars go through NumPy's operators on the object array itself, without a Tensor",
-}
+    "O":                                   "Scalars go through NumPy's operators on the object array itself, without a Tensor"}
 KEYWORDS = words({  # arguments by name
     "dim dims":                            "NumPy's word is axis=",
     "keepdim":                             "NumPy's word is keepdims=",

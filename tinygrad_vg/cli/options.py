@@ -54,8 +54,7 @@ EXPERIMENTS = {
     "order": ("order_of_two", "temporal order with an RNN: SGD, and SGD with clipping (about a minute)"),
     "adding": ("long_sums", "adding two numbers 60 steps apart: a tanh RNN and an LSTM (some minutes)"),
     "narma": ("narma", "NARMA-10 with an echo state network"),
-    "letters": ("letters", "the characters of a text: a tanh RNN and an LSTM (about a minute)"),
-}
+    "letters": ("letters", "the characters of a text: a tanh RNN and an LSTM (about a minute)")}
 JSON = option("--json", action="store_true", help="print one JSON document")
 PICTURE = option("--picture", metavar="FILE", help="write the picture as .png, .svg or .pdf")
 MODEL = [
@@ -69,8 +68,7 @@ MODEL = [
     option("--delay", type=whole(1, 1000), metavar="D", help="of skip (5)"),
     option("--forget-bias", type=finite, metavar="B", help="of lstm (1)"),
     option("--text", metavar="FILE", help="read the end of a text, one-hot, instead of noise"),
-    option("--seed", type=whole(0, 2**63), metavar="K", help="of the random weights and the noise (0)"),
-]
+    option("--seed", type=whole(0, 2**63), metavar="K", help="of the random weights and the noise (0)")]
 SETTINGS = [names[0][2:].replace("-", "_") for names, _ in MODEL]
 ASKED = [
     option("model", choices=NAMES, help="the model asked about"), *MODEL,
@@ -79,8 +77,7 @@ QUESTIONS = {
     "chain": "the chain-rule product of a model, who is to blame for its size, and how far back it reaches",
     "uses": "who contributed to the gradient of a model's weight, by time step and by distance to the loss",
     "verdict": "why the gradient of a model is small or large",
-    "explain": "the derivative of the loss with respect to a model's weight, in words and in index notation",
-}
+    "explain": "the derivative of the loss with respect to a model's weight, in words and in index notation"}
 OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for question, what in QUESTIONS.items()} | {
     "": [
         "A character RNN runs over the last characters of a text, predicts the one that follows, and is differentiated once. Printed: "

@@ -28,8 +28,7 @@ def run(text: str, options: Any) -> dict[str, Any]:
     return {
         "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))],
         "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "chain": Chain(loss, states[0], through=states),
-        "parts": parts(Chain(states[-1], states[0], seed=states[-1].grad)),
-    }
+        "parts": parts(Chain(states[-1], states[0], seed=states[-1].grad))}
 
 
 def alphabet_of(text: str, T: int) -> list[str]:

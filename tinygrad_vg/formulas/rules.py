@@ -265,5 +265,4 @@ FORMS: dict[Any, Callable[[Edge], Form]] = {
     Broadcast: moved(
         lambda edge, x: f"broadcast_to: {x} repeated",
         lambda edge: "sum of ⟨g|⟩ over the copies",
-        lambda edge: f"Σ ⟨g|{LETTERS[: rank(edge.child)]}⟩ ‹over the copies›"),
-}
+        lambda edge: f"Σ ⟨g|{LETTERS[: rank(edge.child)]}⟩ ‹over the copies›")}

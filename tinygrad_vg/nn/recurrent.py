@@ -183,15 +183,14 @@ def unroll(cell: Any, inputs: Any, state: Any = None, truncate: int | None = Non
     truncate  k: no gradient goes further back than to the last multiple of k steps (counted from `state`). After every k
               steps the cell goes on from cut(state), so a loss at states[k] reaches back to states[0], a later one does not
     """
-    shape: tuple[int, ...] = np.shape(inputs)[1:] if hasattr(inputs, "shape") else ()  # an array tells its batch even if T = 0
-    inputs = list(inputs)
+    sequence = list(inputs)
     if truncate is not None and truncate < 1:
         raise ValueError(f"truncate is the number of steps a gradient may go back, 1 or more, or None for all; got {truncate}")
     if state is None:
-        shape = np.shape(inputs[0]) if inputs else shape
+        shape = np.shape(sequence[0]) if sequence else np.shape(inputs)[1:]  # an array tells its batch even if T = 0
         state = cell.initial_state(shape[-2] if len(shape) > 1 else None)
     states = [state]
-    for steps, x in enumerate(inputs):
+    for steps, x in enumerate(sequence):
         state = cut(states[-1]) if truncate and steps and steps % truncate == 0 else states[-1]
         states.append(cell(x, state))
     return states

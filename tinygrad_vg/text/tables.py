@@ -48,11 +48,9 @@ def block(lines: list[Row], sizes: dict[int, int], left: int, width: int) -> lis
     while sum(sizes.values()) + len(sizes) - 1 > width:
         sizes[max((k for k in sizes if k < left), key=lambda k: sizes[k] * (1 + (k > 0)))] -= 1
     return [
-        "\n".join(cut(clean(line), width) for line in row.split("\n"))
-        if isinstance(row, str)
+        "\n".join(cut(clean(line), width) for line in row.split("\n")) if isinstance(row, str)
         else gap.join(filled(row[k], n, k, left) for k, n in sizes.items() if k < len(row)).rstrip()
-        for row in lines
-    ]
+        for row in lines]
 
 
 def filled(text: str, n: int, place: int, left: int) -> str:

@@ -28,8 +28,7 @@ ACTIVATIONS: dict[str, tuple[Function, Function]] = {
     "linear":  (lambda x: x,                lambda x: np.ones_like(x)),
     "relu":    (lambda x: np.maximum(x, 0), lambda x: np.heaviside(x, 0)),
     "tanh":    (np.tanh,                    lambda x: 1 - np.tanh(x) ** 2),
-    "sigmoid": (sigmoid,                    lambda x: sigmoid(x) * sigmoid(-x)),
-}  # fmt: skip
+    "sigmoid": (sigmoid,                    lambda x: sigmoid(x) * sigmoid(-x))}
 
 
 def require(holds: Any, message: str) -> None:

@@ -16,8 +16,7 @@ GAUSS = (-0.5 * (np.euler_gamma + math.log(2)), math.pi / math.sqrt(8))
 FACTORS = {
     "normal":     (3.0, *GAUSS),
     "uniform":    (1.8, math.log(math.sqrt(3)) - 1, 1.0),
-    "rademacher": (1.0, 0.0, 0.0),
-}  # fmt: skip
+    "rademacher": (1.0, 0.0, 0.0)}
 
 
 @in_floats

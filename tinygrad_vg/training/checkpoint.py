@@ -68,5 +68,4 @@ def read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def arrays_of(model: Any) -> dict[str, Any]:
     """{name: array} of parameters and buffers (running statistics)."""
-    buffers = model.buffers() if isinstance(model, Module) else {}
-    return values(parameters_of(model)) | buffers
+    return values(parameters_of(model)) | (model.buffers() if isinstance(model, Module) else {})

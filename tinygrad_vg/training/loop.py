@@ -45,7 +45,8 @@ def fit(model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Op
 
     model       anything with parameters(), or {name: leaf}
     loss_fn     (model, batch) → the loss, one number; or (loss, states), to record |∂loss/∂state| too
-    batches     an iterable of batches, one for each step, such as a task of this room; one batch for all: [batch] * steps
+    batches     an iterable of batches, one for each step, such as a task of this room; one batch for all: [batch] * steps.
+                When they run out the run ends early; history.steps tells
     clip        a threshold for clip_norm, or a function of the parameters such as lambda p: clip_value(p, 0.1)
     record      1: norms and ratios of every step; 10: of steps 1, 11, 21 …      radius  True, or names: their spectral radii
     after       called with the history after each step; the run ends early when it returns True
@@ -55,8 +56,6 @@ def fit(model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Op
                 Resumed, a run ends with the very bits of one that was not interrupted, if its batches depend on rng alone;
                 batches that come without one are wound forward to where the run left off. Of a model that is no Module only
                 the parameters are kept: pass its generators as rng; running statistics are not saved
-
-    Batches that run out end the run early; history.steps tells.
 
     Raises Diverged, which names the step and the first node or parameter, when a value stops being finite; TypeError for a loss that
     is not one node, one batch in place of several, or another optimiser; ValueError for options that do not fit together; resuming,
