@@ -52,8 +52,7 @@ NUMPY = words({  # NumPy's functions that do not record
     "cosh":                                "(exp(x) + exp(-x)) / 2",
     "logaddexp":                           "logsumexp(stack([a, b]), axis=0)",
     "hypot":                               "sqrt(square(a) + square(b) + 1e-30), as without the 1e-30 the gradient at 0 is nan",
-    "reciprocal":                          "1 / x",
-})
+    "reciprocal":                          "1 / x"})
 WRITE = {name.removeprefix("linalg."): f"write {hint}" for name, hint in NUMPY.items()}
 NODES = {name: WRITE[name] for name in "norm std sort cumsum flip roll repeat tile log10 log2 tril triu".split()} | words({  # of a tensor
     "numpy":                               "x.data is the plain array",
@@ -79,8 +78,7 @@ NODES = {name: WRITE[name] for name in "norm std sort cumsum flip roll repeat ti
     "float double half":                   "write x.astype(np.float32) or x.astype(np.float64)",
     "dim numel":                           "write x.ndim or x.size",
     "argmax argmin argsort any all":       "there is no gradient in it: x.data has this method",
-    "round floor ceil":                    "its derivative is 0 everywhere: x.data has plain values",
-})
+    "round floor ceil":                    "its derivative is 0 everywhere: x.data has plain values"})
 PACKAGE = WRITE | NODES | words({  # names of the package
     "tensor as_tensor from_numpy array":   "write Tensor(array)",
     "zeros ones empty full eye arange linspace rand randn": "arrays come from NumPy, as in Tensor(np.zeros(3))",
@@ -99,8 +97,7 @@ PACKAGE = WRITE | NODES | words({  # names of the package
     "autograd":                            "write grad(output, inputs), or output.backward()",
     "set_grad_enabled inference_mode enable_grad": "write `with no_grad():` where nothing is to be recorded; elsewhere all is",
     "manual_seed random":                  "whatever is random takes rng=, a seed or a Generator",
-    "save load":                           "write nn.save_weights(net, path) and nn.load_weights(net, path)",
-})
+    "save load":                           "write nn.save_weights(net, path) and nn.load_weights(net, path)"})
 NN = words({  # names of nn
     "RNN":                                 "write nn.unroll(nn.RNNCell(n_in, n_hidden), inputs), with time as the first axis",
     "LSTM":                                "write nn.unroll(nn.LSTMCell(n_in, n_hidden), inputs), with time as the first axis",
@@ -114,8 +111,7 @@ NN = words({  # names of nn
     "BatchNorm1d BatchNorm2d":             "write nn.BatchNorm(n)",
     "Embedding":                           "write W[indices], W a leaf with one row for each word",
     "functional":                          "functions such as relu(x) are in the package itself, losses are nn.mse and nn.cross_entropy",
-    "utils":                               "write training.clip_norm(net, threshold)",
-})
+    "utils":                               "write training.clip_norm(net, threshold)"})
 MODULES = words({  # attributes of a model
     "forward":                             "a model's formula is its __call__: write net(x)",
     "zero_grad":                           "write optimiser.zero_grad(), or zero_grad() of each of net.parameters().values()",
@@ -132,8 +128,7 @@ MODULES = words({  # attributes of a model
     "weight_hh weight_hh_l0":              "a cell's are net.W_hh, or by gate net.W_hi …",
     "bias_ih bias_ih_l0 bias_hh bias_hh_l0": "a cell has one bias, net.b_h, or one for each gate, net.b_i …",
     "to cpu cuda float double half":       "there is nothing to move, all is NumPy in float64",
-    "apply":                               "go through net.parameters().values()",
-})
+    "apply":                               "go through net.parameters().values()"})
 KINDS = {  # arrays that are not of real numbers, by the letter of their dtype
     "b":                                   "a condition belongs in where(), a mask of numbers is array.astype(float)",
     "c":                                   "take .real and .imag as two arrays",
@@ -151,8 +146,7 @@ KEYWORDS = words({  # arguments by name
     "bias":                                "there always is one; it starts at 0 (an LSTM's b_f at forget_bias)",
     "input_size in_features":              "the word is n_in=",
     "hidden_size":                         "the word is n_hidden=",
-    "out_features":                        "the word is n_out=",
-})
+    "out_features":                        "the word is n_out="})
 AXES = "sum mean max min var prod logsumexp softmax log_softmax expand_dims squeeze concatenate stack".split()  # ops with axis=
 ELSEWHERE = {"np": np, "np.linalg": np.linalg, "math": math}  # a name spelt right is no misspelling of ours
 

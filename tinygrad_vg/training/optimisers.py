@@ -169,8 +169,11 @@ class AdamW(Adam):
 
 def remembered(s: SimpleNamespace) -> SimpleNamespace:
     """The memory of a parameter for a rule to write into; its arrays are shared, so they are read-only."""
-    slots = vars(s).items()
-    return SimpleNamespace(**{slot: np.broadcast_to(x, x.shape) if isinstance(x, np.ndarray) else x for slot, x in slots})
+    slots = {slot: x.view() if isinstance(x, np.ndarray) else x for slot, x in vars(s).items()}
+    for x in slots.values():
+        if isinstance(x, np.ndarray):
+            x.setflags(write=False)
+    return SimpleNamespace(**slots)
 
 
 def check_fits(given: Mapping[str, Any], expected: Mapping[str, Any], owner: str) -> None:
