@@ -219,7 +219,7 @@ def log_sizes(d: np.ndarray, U: np.ndarray) -> np.ndarray:
         narrow = d[:, 0] - d[:, -1] <= RANGE
         for k in np.flatnonzero(~narrow):
             wide(d[k], U[k], logs[k])
-        L = np.linalg.qr(U[narrow].transpose(0, 2, 1), mode="r").transpose(0, 2, 1)
+        L = np.asarray(np.linalg.qr(U[narrow].transpose(0, 2, 1), mode="r")).transpose(0, 2, 1)
         graded = np.exp(d[narrow] - d[narrow, :1])[:, :, None] * L
         logs[narrow] = d[narrow, :1] + np.log(np.linalg.svd(graded, compute_uv=False))
     return -np.sort(-logs, axis=1)
