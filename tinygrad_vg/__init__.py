@@ -32,12 +32,10 @@ from .autodiff.table import absolute as abs
 from .autodiff.tensor import Tensor, scalars
 from .autodiff.table import (
     add, clip, cos, divide, elu, exp, expm1, gelu, leaky_relu, log, log1p, maximum, minimum, multiply,
-    negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where,
-)  # fmt: skip
+    negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where)
 from .autodiff.structure import (
     astype, broadcast_to, concatenate, diagonal, expand_dims, getitem, mean, reshape, split, squeeze, stack, sum, swapaxes,
-    take, transpose,
-)  # fmt: skip
+    take, transpose)
 from .chain import Chain, paths, reach, uses, verdict
 from .formulas import explain
 from .drawing import draw
@@ -61,8 +59,7 @@ __all__ = [
     "history", "hvp", "jacobian", "jvp", "leaky_relu", "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "maximum",
     "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "reach", "relu", "reshape", "scalars", "sigmoid",
     "sign", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes", "take", "tanh",
-    "theory", "training", "transpose", "uses", "var", "verdict", "where",
-]  # fmt: skip
+    "theory", "training", "transpose", "uses", "var", "verdict", "where"]
 
 hints.attach(globals())
 

@@ -127,9 +127,9 @@ class Node:
     parents = property(attrgetter("_parents"), doc="What the node was made from: nodes and constants, in the order of the operands.")
     op = property(lambda node: "leaf" if node.rule is None else node.rule.name, doc="The name of the op that made this node, or 'leaf'.")
     variables = property(lambda node: [parent for parent in node._parents if isinstance(parent, Node)],
-                         doc="The parents that are nodes, in order; x * x has x twice.")  # fmt: skip
+                         doc="The parents that are nodes, in order; x * x has x twice.")
     edges = property(lambda node: [Edge(node, i) for i, parent in enumerate(node._parents) if isinstance(parent, Node)],
-                     doc="One edge for each parent that is a node; each carries the local derivative.")  # fmt: skip
+                     doc="One edge for each parent that is a node; each carries the local derivative.")
 
 
 set_grad, set_value, set_changed = (Node.__dict__[slot].__set__ for slot in ("_grad", "_value", "changed"))  # in C
@@ -151,7 +151,7 @@ class Edge:
         return self.child.local(self.index)
 
     formula = property(lambda edge: edge.child.rule.formula(edge.index),
-                       doc="The local derivative as text, in the letters of the op's row: `1 - y * y` for tanh(a).")  # fmt: skip
+                       doc="The local derivative as text, in the letters of the op's row: `1 - y * y` for tanh(a).")
     formula_here = property(derivative, doc="The same in this graph's names, worked out: `1 - h[3] * h[3]`, `3 * x ** 2`.")
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from .tensor import Tensor
 
 _defined = vars(structure) | vars(products) | vars(reductions)
 OPS |= {name: _defined[name] for name in """matmul linear einsum reshape transpose swapaxes expand_dims squeeze broadcast_to getitem take
-    diagonal split concatenate stack sum mean astype max min var prod logsumexp softmax log_softmax""".split()}  # fmt: skip
+    diagonal split concatenate stack sum mean astype max min var prod logsumexp softmax log_softmax""".split()}
 BUILT_IN.update(OPS)
 ADVICE: dict[str, str] = {}  # what to write in place of a NumPy function that does not record; filled by hints.py
 
@@ -49,8 +49,7 @@ NUMPY: dict[Any, Any] = {
     np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
     np.outer: lambda x, b: structure.reshape(x, (-1, 1)) * structure.reshape(b, (1, -1)),
     np.reshape: lambda x, shape: structure.reshape(x, shape), np.transpose: lambda x, axes=None: structure.transpose(x, axes),
-    np.trace: lambda x, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(x, offset, axis1, axis2), -1),
-}  # fmt: skip
+    np.trace: lambda x, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(x, offset, axis1, axis2), -1)}
 
 # How NumPy calls an argument → how we do
 NAMES = dict(a="x", arrays="xs", ary="x", array="x", min="a_min", max="a_max", newshape="shape", indices_or_sections="sections")
@@ -58,7 +57,7 @@ NAMES = dict(a="x", arrays="xs", ary="x", array="x", min="a_min", max="a_max", n
 # Functions that look at values or shapes only: there is no gradient to lose
 LOOK = {getattr(np, name) for name in """equal not_equal less less_equal greater greater_equal isfinite isnan isinf signbit shape ndim size
     allclose isclose array_equal argmax argmin argsort all any count_nonzero nonzero zeros_like ones_like empty_like array_repr array_str
-    array2string isrealobj iscomplexobj result_type may_share_memory shares_memory""".split()}  # fmt: skip
+    array2string isrealobj iscomplexobj result_type may_share_memory shares_memory""".split()}
 
 
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:

@@ -5,8 +5,6 @@ Forward, the row's value makes the node. Backward, each parent receives g times 
     a, b  parents      x, z  their values      y  the node's value      g  its gradient
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -23,5 +23,4 @@ Chain.blame, Chain.spectrum, Chain.horizon = blame, spectrum, horizon  # a chain
 
 __all__ = [
     "Blame", "Chain", "EigenView", "Horizon", "Link", "Path", "Paths", "Reach", "Spectrum", "Use", "Uses", "Verdict", "eigen_view",
-    "paths", "reach", "side_by_side", "uses", "verdict",
-]  # fmt: skip
+    "paths", "reach", "side_by_side", "uses", "verdict"]

@@ -11,8 +11,6 @@ kind of factor that add up to ln|g|, in any graph. Blame is the account of a cha
     g  gradient of a node, as g · 2^e with g near 1, so that nothing underflows      c  what one child gives of it
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -122,12 +120,7 @@ class Walk:
             raw = [math.ldexp(inner(part.c, g), part.e - e) for part in some]
         whole = sum(raw)
         shares = [p / whole for p in raw]
-        account = shares[0] * some[0].account
-        for p, part in zip(shares[1:], some[1:]):
-            account += p * part.account
-        if min(shares) < 0:  # a count has no sign
-            sizes = np.abs(shares) / np.sum(np.abs(shares))
-            account[COUNTS] = sizes @ [part.account[COUNTS] for part in some]
+        account = mean_account(some, shares)
         account[MERGE] += nats - self.base - float(np.add.reduce(account[:N]))  # what is left is the merge's own
         if len(some) > 1:
             self.merges.append((node, some, shares, nats - log_length([part.log for part in some])))
@@ -235,6 +228,16 @@ def opening(gates: list[Node]) -> float:
     """How far a gate is open: the mean of its values; nan where they are not between 0 and 1."""
     values = np.concatenate([np.ravel(gate._value) for gate in gates])
     return float(np.mean(values)) if values.size and np.min(values) >= 0 and np.max(values) <= 1 else math.nan
+
+
+def mean_account(parts: list[Arrival], shares: list[float]) -> np.ndarray:
+    """The mean of the accounts, by signed shares; but a count has no sign."""
+    account = shares[0] * parts[0].account
+    for p, part in zip(shares[1:], parts[1:]):
+        account += p * part.account
+    if min(shares) < 0:
+        account[COUNTS] = np.abs(shares) / np.sum(np.abs(shares)) @ [part.account[COUNTS] for part in parts]
+    return account
 
 
 def inner(c: Any, g: Any) -> float:

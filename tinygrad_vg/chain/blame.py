@@ -8,8 +8,6 @@
     g  gradient      D  diagonal of slopes φ′      c  what an edge contributes
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -144,8 +142,7 @@ class Blame(Printed):
             "slopes": {op: jsonable(nats) for op, nats in self.slopes.items()},
             "gates": {name: {"nats": jsonable(gate.nats), "open": jsonable(gate.open)} for name, gate in self.gates.items()},
             "merges": self.merges,
-            "ended": self.ended, "sentence": self.sentence,
-        }  # fmt: skip
+            "ended": self.ended, "sentence": self.sentence}
 
     def __str__(self) -> str:
         return blame_table(self)
@@ -193,8 +190,7 @@ def met(node: Any, parts: list[Arrival], shares: list[float], interference: floa
     return {
         "at": named((node,)), "shares": [[child, jsonable(p)] for child, p in zip(children, shares)],
         "interference": jsonable(interference), "negative": jsonable(math.fsum(-p for p in shares if p < 0)),
-        "rounding": interference < math.log(ROUNDING[min(getattr(part.c, "itemsize", 8) for part in parts)] * 10),
-    }  # fmt: skip
+        "rounding": interference < math.log(ROUNDING[min(getattr(part.c, "itemsize", 8) for part in parts)] * 10)}
 
 
 def blame(chain: Chain) -> Blame:

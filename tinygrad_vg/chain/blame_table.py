@@ -1,7 +1,5 @@
 """How is blame read?  As a table, nats by link and kind of factor, and as one sentence that says who decided."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -11,12 +9,10 @@ from ..text.tables import MOST, WIDTH, folded, table
 
 ROUNDING = 1e-12  # nats
 SHORT = {
-    "activation size": "slopes", "activation alignment": "·align", "weight size": "weights", "weight alignment": "·align",
-}  # fmt: skip
+    "activation size": "slopes", "activation alignment": "·align", "weight size": "weights", "weight alignment": "·align"}
 CALLED = {
     "activation": "the activations' slopes", "weight": "the weights", "gate": "the gates", "attention": "attention",
-    "norm": "the normalisations", "merge": "the merging of branches", "scale": "constant factors", "other": "everything else",
-}  # fmt: skip
+    "norm": "the normalisations", "merge": "the merging of branches", "scale": "constant factors", "other": "everything else"}
 
 
 def blame_table(blame: Any, width: int = WIDTH, most: int = MOST) -> str:

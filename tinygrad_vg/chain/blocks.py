@@ -6,8 +6,6 @@ Several paths lead through it, or steps that only together are a slope; apart th
 form, whatever its nodes are called, and it is walked in one step.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple

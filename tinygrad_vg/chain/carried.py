@@ -10,8 +10,6 @@ Each row has an exponent of its own, so none under- or overflows.
     a, b  nodes of states, b younger      G  gradients, (rows, n)      E  exponents: the gradient is G · 2^E      J  Jacobian
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from operator import attrgetter

@@ -103,8 +103,7 @@ class Chain:
             "stations": self.names,
             "links": [{"name": link.name, "factor": link.factor, "gain": jsonable(link.gain)} for link in self.links],
             "log_product": [jsonable(x) for x in self.log_product],
-            "gradients": [[jsonable(x) for x in np.ravel(g).tolist()] for g in self.gradients],
-        }
+            "gradients": [[jsonable(x) for x in np.ravel(g).tolist()] for g in self.gradients]}
 
     def table(self, detail: bool = False, width: int = 80, typical: bool = True) -> str:
         """The chain as text: one row per link (detail: per op, where the path does not branch), from the output back.

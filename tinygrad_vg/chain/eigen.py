@@ -7,8 +7,6 @@ or shrinks. If W is not normal, coordinates may be large and cancel, and â€–W^tâ
 (Trefethen & Embree 2005); a defective W has no eigen-coordinates at all.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -78,8 +76,7 @@ class EigenView(Printed):
         kept = ("kind", "T", "radius", "condition", "log_factors", "log_norms", "pairs", "peak")
         coordinates = None if self.coordinates is None else parts(self.coordinates)
         return {name: numbers(getattr(self, name)) for name in kept} | {
-            "eigenvalues": parts(self.eigenvalues), "coordinates": coordinates, "of": self.what,
-        }  # fmt: skip
+            "eigenvalues": parts(self.eigenvalues), "coordinates": coordinates, "of": self.what}
 
     def __str__(self) -> str:
         with np.errstate(divide="ignore"):

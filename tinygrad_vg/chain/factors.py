@@ -3,8 +3,6 @@
     g  gradient      φ′  slope of an activation      W  weight (out, in)
 """
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Any, NamedTuple
@@ -22,8 +20,7 @@ from .blocks import Block
 from .stations import Group
 
 KINDS = (
-    "activation size", "activation alignment", "weight size", "weight alignment", "gate", "attention", "norm", "merge", "scale", "other",
-)  # fmt: skip
+    "activation size", "activation alignment", "weight size", "weight alignment", "gate", "attention", "norm", "merge", "scale", "other")
 ACTIVATION, WEIGHT = KINDS.index("activation size"), KINDS.index("weight size")
 UNIT = {"add", "subtract", "negative"}  # slopes of 1 and −1
 

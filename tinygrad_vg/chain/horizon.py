@@ -6,8 +6,6 @@ loss have? Typical and worst therefore begin at the last state: the first statio
     g  gradient      J  Jacobian of where the count begins with respect to a station      n  size of where it begins
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
 The bias before a batch norm, or of the keys in attention, changes nothing whatever its value; at an optimum either way is worse.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
 An inf that a constant put there, the −inf of a mask, is no fault as long as what flows back is finite: nobody asks here then.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 

@@ -5,8 +5,6 @@ step is judged by the use that is farthest from the loss and by the nearest one:
 says nothing of how far the gradient reaches. With a loss at every step only the last one is followed, for the near ones outshout it.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

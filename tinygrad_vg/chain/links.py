@@ -3,8 +3,6 @@
 Its pull is the engine's own sweep, kept between the two stations; its push is forward mode over the same edges.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from operator import attrgetter
@@ -114,10 +112,8 @@ class Replaced(LinearMap):
         self.local, self.factor = local, f"[{local.text}]"
         self.text = self.factor
 
-    # fmt: off
     def _pull(self, g: Any) -> Any: return self.local._pull(g)
     def _push(self, t: Any) -> Any: return self.local._push(t)
-    # fmt: on
 
 
 def as_map(given: Any, link: Any) -> LinearMap:

@@ -5,8 +5,6 @@ neutral, a sign or a constant factor, belongs to the loss only above one of thes
 one under log(p + ε) is the model's: it can be flat there.
 """
 
-from __future__ import annotations
-
 import math
 from operator import attrgetter
 

@@ -6,8 +6,6 @@ There may be 2^60 of them. They are counted, added up and ranked without being w
 paths, each made longer by an edge, and parents are older than their children (Glorot, Bordes & Bengio 2011 for ReLU networks).
 """
 
-from __future__ import annotations
-
 import heapq
 import math
 from collections import Counter
@@ -82,8 +80,7 @@ class Paths(Printed):
         active = "all active" if self.active == self.count else f"{big(self.active)} active"
         head = [
             f"{big(self.count)} paths from {clean(self.source)} to {clean(self.output)}, {active}",
-            f"sum {figure(self.total)} = the gradient; |sum| / sum of |products| = {figure(self.cancellation)}",
-        ]
+            f"sum {figure(self.total)} = the gradient; |sum| / sum of |products| = {figure(self.cancellation)}"]
         rows = [(str(path), size_of(path), percent(math.exp(path.log - self.log_absolute))) for path in self.top]
         return "\n".join([*(cut(line, 80) for line in head), table(folded(rows), ("path", "product", "of |all|"))])
 

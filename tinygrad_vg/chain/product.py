@@ -14,8 +14,6 @@ agree: QR's links by 16 roundings of their size, the plain product's entry by en
     J  Jacobian of a link      Q  orthonormal      R  upper triangular      W  matrix
 """
 
-from __future__ import annotations
-
 import math
 from itertools import groupby
 from typing import Any

@@ -6,8 +6,6 @@ state outshout the far ones. Told apart by lag, the distance from the loss's ste
     L  loss      h  state      t  step of a loss      s  step of a state      k  lag
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple

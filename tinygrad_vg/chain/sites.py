@@ -4,8 +4,6 @@ W.T, W[0], W.astype(…) are no uses yet: h @ W.T is one, as linear(h, W) and W 
 (in a layer and in a penalty) is followed in the one that it has most often.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable

@@ -13,8 +13,6 @@ change is printed with a question mark. The largest singular value is known even
     J  Jacobian of a link      R  upper triangular      W  matrix
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -101,8 +99,7 @@ class Spectrum(Printed):
             f"per link, of {len(self.names)}      largest … smallest, nats",
             f"  ln singular values  {' … '.join(per_link)}   (of the product: end to end)",
             f"  Lyapunov exponents  {' … '.join(ends(self.lyapunov, self.lyapunov_known))}   (of the steps: diagonal of R)",
-            f"angle of the gradient to the most stretched direction: {self.angle:.1f}°",
-        ]
+            f"angle of the gradient to the most stretched direction: {self.angle:.1f}°"]
         if len(self.running[0]) == 1:
             lines.append("one number at an end leaves one direction; for all, take a state as output")
         return "\n".join(lines + [NOT_KNOWN] * any("?" in line for line in lines[1:]))

@@ -4,8 +4,6 @@ Among the nodes that lie on a path from source to output, in age order, a node i
 over it. A station asked for by hand may also be a group of nodes, when only together they stop every path.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How is a product read?  One row per link, from the output back to the source: its factor, its gain, the product so far."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

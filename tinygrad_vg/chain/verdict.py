@@ -32,7 +32,6 @@ from .stations import members
 from .uses import next_names
 
 IDLE = "idle"  # of a parameter that changes nothing
-# fmt: off
 KINDS = {  # kind: what it means, what usually helps; the worst first
     "nan in the data":     ("a constant is nan or inf", "look at the data: leave out or fill in what is missing"),
     "infinite slope":      ("an op where its slope is infinite", "an epsilon, sqrt(x + 1e-12), or leave out what is 0"),
@@ -47,8 +46,7 @@ KINDS = {  # kind: what it means, what usually helps; the worst first
     "contracting weights": ("weights (gates, constant factors) that shrink", "larger or orthogonal weights; a bias that opens the gates"),
     "converged":           ("the loss asks for nothing", "nothing: the error is almost 0 here"),
     "zero state":          ("a factor, a state or an input, is exactly 0", "nothing, if later steps carry it; else a state that is not 0"),
-    "healthy":             ("signal and gain are in their usual range", "nothing"),
-}
+    "healthy":             ("signal and gain are in their usual range", "nothing")}
 
 PAST = "a normalisation, or a way past: skips, gates"
 ADVICE = {  # where it depends on the activation, or on what shrinks
@@ -60,9 +58,7 @@ ADVICE = {  # where it depends on the activation, or on what shrinks
     ("dead", "sign"): "sign has no slope anywhere: a smooth stand-in, tanh, or y + (sign(y.data) − y.data), a straight-through estimate",
     ("cancelled", IDLE): "nothing: leave it out, or leave it alone",
     ("contracting weights", "attention"): "larger scores or values; a residual connection past the attention",
-    ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread",
-}
-# fmt: on
+    ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread"}
 
 class Verdict(Printed):
     """Why a gradient is small or large.

@@ -3,8 +3,6 @@
 Behind a factor x that is 0 stands what made it so: a rectifier that is off, a state that begins at 0, a weight.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -186,8 +186,7 @@ def book(text: str, functions: Mapping[str, Measure]) -> dict[str, Claim]:
 
 FIELDS = {
     "verdict": (str, "text in quotes"), "sentence": (str, "text in quotes"), "answer": (str, "text in quotes"),
-    "slow": (bool, "true or false"), "expected": (dict, "a table of figures and ranges"),
-}  # fmt: skip
+    "slow": (bool, "true or false"), "expected": (dict, "a table of figures and ranges")}
 
 
 def entered(id: str, entry: Any, measure: Measure | None) -> Claim:

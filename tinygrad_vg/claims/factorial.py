@@ -23,8 +23,7 @@ SCALES = dict.fromkeys(("linear", "tanh", "relu", "sigmoid"), (0.7, 1.0, 1.4, 4.
 BASE: Cell = ("linear", "untied", 1.0)
 TARGETS: tuple[Cell, ...] = (
     ("sigmoid", "tied", 1.0), ("sigmoid", "tied", 4.0), ("tanh", "tied", 0.7), ("tanh", "tied", 1.4), ("relu", "tied", 1.0),
-    ("relu", "tied", 1.4),
-)  # fmt: skip
+    ("relu", "tied", 1.4))
 EDGE = {"linear": 1.0, "tanh": 1.4, "relu": math.sqrt(2)}  # scales near which the gradient keeps its size
 
 
@@ -121,7 +120,7 @@ class Factorial:
 def run(
     N: int = 64, T: int = 50, seeds: int = 40, *, scales: dict[str, Sequence[float]] | None = None,
     lengths: Sequence[int] = (25, 50, 100, 200), rng: Any = 0,
-) -> Factorial:  # fmt: skip
+) -> Factorial:
     """Activation × tying × scale, the growth of the spread (width 32, twice the seeds), and the counter-examples.
 
     N, T, seeds  width, steps, draws      scales  {activation: scales}, SCALES if left out      lengths  T's of the growth; () for none

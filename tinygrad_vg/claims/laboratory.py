@@ -104,8 +104,7 @@ def measured(remedy: Remedy, setting: Setting) -> Row:
         "remedy": remedy.name, "family": remedy.family, "change": remedy.change, "typical": float(np.mean(typical)),
         "worst": float(np.mean(worst)), "sd": float(np.std(typical, ddof=min(1, setting.seeds - 1))),
         "reach": float(np.mean([g.reach for g in start])), "longest": start[0].steps[-1], "trained": float(np.mean(after)),
-        "right": right, "solved": sum(r > half_way for r in right), "of": len(right), "note": note, "seconds per update": seconds,
-    }  # fmt: skip
+        "right": right, "solved": sum(r > half_way for r in right), "of": len(right), "note": note, "seconds per update": seconds}
 
 
 def taken_out(model: Any, single: Any, k: int) -> Any:

@@ -14,8 +14,7 @@ NORMAL = {"init": "normal"}
 RECURRENT: dict[str, tuple[Any, dict[str, Any]]] = {  # the cell, and what it is given unless something else is said
     "rnn": (nn.RNNCell, NORMAL), "linear-rnn": (nn.RNNCell, NORMAL | {"activation": "linear"}),
     "leaky": (nn.LeakyCell, NORMAL | {"tau": 10.0}), "skip": (nn.SkipCell, NORMAL | {"delay": 5}),
-    "lstm": (nn.LSTMCell, NORMAL), "gru": (nn.GRUCell, NORMAL), "esn": (nn.Reservoir, {"radius": 0.9, "tau": 10.0}),
-}  # fmt: skip
+    "lstm": (nn.LSTMCell, NORMAL), "gru": (nn.GRUCell, NORMAL), "esn": (nn.Reservoir, {"radius": 0.9, "tau": 10.0})}
 NAMES = ("mlp", "residual", *RECURRENT)
 OPTIONS = {  # what each takes beside steps, width and seed
     "mlp": "activation init norm",

@@ -133,5 +133,4 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         [option("--workers", type=whole(1, 1024), metavar="N", help="run in so many processes (here)"),
          option("--cluster", metavar="ADDRESS", help="run on a dask cluster, tcp://host:8786; 'local' makes one of two workers")],
         option("--store", metavar="FILE", help="a .jsonl file that keeps finished cells, so that a run can be taken up again"),
-        option("--picture", metavar="FILE", help="write the diagram as .png, .svg or .pdf"), JSON],
-}  # fmt: skip
+        option("--picture", metavar="FILE", help="write the diagram as .png, .svg or .pdf"), JSON]}

@@ -3,8 +3,6 @@
 matplotlib is imported where a figure is made, and never pyplot: nothing global changes, and no display is needed.
 """
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from io import BytesIO

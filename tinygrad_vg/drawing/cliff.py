@@ -6,8 +6,6 @@ neural networks", Pascanu, Mikolov & Bengio 2013, figure 6); with clipping it st
     w  weight
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

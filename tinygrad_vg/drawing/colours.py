@@ -4,8 +4,6 @@ Colour-blind safe (ColorBrewer's RdBu). An exact zero, nan and inf have looks of
 first of 2, 5, 10, 100, … (and 1/2, 1/5, …) that holds every |gradient| of the picture: equal sizes have equal colours in it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -19,8 +17,7 @@ ZERO = "zero"
 SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
 BLAME = {  # the kinds of factors, in plots and on the page: size dark, alignment light
     "activation size": "#e69f00", "activation alignment": "#f5d48c", "weight size": "#009e73", "weight alignment": "#8fd3be",
-    "gate": "#cc79a7", "attention": "#0072b2", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY,
-}  # fmt: skip
+    "gate": "#cc79a7", "attention": "#0072b2", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY}
 ARROW_SPAN, WIDEST_SPAN = math.log10(4), 16  # powers of ten from the middle of the scale to its end
 ROUNDING = 14  # powers of ten below the largest size, from which a size may be nothing but rounding
 SPANS = (math.log10(2), math.log10(5), *map(float, range(1, WIDEST_SPAN + 1)))

@@ -7,8 +7,6 @@ many, below them all), and one that leads back (the loop of a recurrence) on a l
     x, y  the centre of a box      wide, high  its size      points  where an arrow runs, pairs (x, y) from tail to head
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from html import escape

@@ -6,8 +6,6 @@ The colours are colour-blind safe and readable on white and on black; markers an
     x       time step or layer where the names of the stations tell it, else the number
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial
@@ -149,5 +147,4 @@ COMPARED: dict[type, dict[str, Callable[..., None]]] = {
     Spectrum: {"links": partial(largest, running=False), "running": partial(largest, running=True)},
     Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
     Reach: {"map": reach_maps, "lag": by_lag},
-    History: {key: partial(runs, key=key) for key in PANELS},
-}
+    History: {key: partial(runs, key=key) for key in PANELS}}

@@ -6,8 +6,6 @@ draws the steps as a staircase. An arrow that reaches deep into a step (the cell
 led around the step and bend the row; a picture with such arrows is given the places of columns.py, and Graphviz draws the curves.
 """
 
-from __future__ import annotations
-
 import html
 import math
 from typing import Any

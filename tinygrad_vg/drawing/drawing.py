@@ -30,7 +30,7 @@ FORMATS = (".dot", ".svg", ".png", ".pdf", ".html")
 def draw(
     output: Node, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
     limit: int = LIMIT, time_limit: float = TIME_LIMIT,
-) -> Drawing:  # fmt: skip
+) -> Drawing:
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
 
     fold        None: every node its own box; "layer": one box for each step or layer; "states": the same with names and gradients only,

@@ -8,8 +8,6 @@ picture does not keep its graph.
     gain  |contribution to the parent's gradient| / |gradient of the child|; for a Scalar |local derivative|
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

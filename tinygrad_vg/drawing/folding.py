@@ -8,8 +8,6 @@
 A unit is what becomes one box: a node, or a key that several nodes share.
 """
 
-from __future__ import annotations
-
 import heapq
 import math
 from collections import Counter

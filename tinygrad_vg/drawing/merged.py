@@ -5,8 +5,6 @@ Two kinds: a stretch of the graph (a layer, or the steps outside a window), and 
     g  gradient      n  how many steps
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

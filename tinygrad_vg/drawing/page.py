@@ -5,8 +5,6 @@ request: its policy allows the one script and the one style sheet in it, known b
 JavaScript the graph still shows. The same picture gives the same bytes.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -51,8 +49,7 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
         "script": script, "style": style,
         "script_hash": digest(script), "style_hash": digest(style),
         "graph": whole_svg(*graph_svg(picture, places, ways)), "legend": key_svg(picture),
-        "data": data.replace("<", "\\u003c"),
-    }  # fmt: skip
+        "data": data.replace("<", "\\u003c")}
     return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset("page.html"))
 
 

@@ -43,8 +43,7 @@ def page_data(picture: Picture, places: list[Place], ways: list[Points], budget:
         "groups": [group._asdict() for group in picture.groups],
         "looks": {name: getattr(colours, name) for name in LOOKS} | {"span": picture.span},
         "blobs": [base64.b64encode(data).decode() for _, data in store.place],
-        "chain": None if chain is None else chain_data(chain, picture),
-    }
+        "chain": None if chain is None else chain_data(chain, picture)}
 
 
 def box_data(box: Box, place: Place, store: Store) -> Data:
@@ -53,8 +52,7 @@ def box_data(box: Box, place: Place, store: Store) -> Data:
         "value": array_data(box.value, store),
         "gradient": array_data(box.gradient, store),
         "grad": None if box.grad is None else value(box.grad, 17),
-        "place": [round(x, 1) for x in place],
-    }
+        "place": [round(x, 1) for x in place]}
 
 
 def arrows_data(picture: Picture, ways: list[Points], store: Store) -> list[Data]:
@@ -86,10 +84,9 @@ def chain_data(chain: Chain, picture: Picture) -> Data:
     rows = [
         {
             "link": clean(link.name), "factor": clean(link.factor), "gain": js_number(link.gain), "log10": js_number(log / math.log(10)),
-            "box": place.get((id(start.data), label_of(start))), "wide": typical_and_worst(link) if len(chain.links) <= 100 else ("", ""),
-        }
+            "box": place.get((id(start.data), label_of(start))), "wide": typical_and_worst(link) if len(chain.links) <= 100 else ("", "")}
         for link, log, (start, *_) in zip(chain.links, chain.log_product, chain.stations)
-    ]  # fmt: skip
+    ]
     return {"rows": rows[::-1][:MOST], "blame": blame_data(chain), "ends": [clean(chain.names[-1]), clean(chain.names[0])]}
 
 

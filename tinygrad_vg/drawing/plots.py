@@ -6,8 +6,6 @@ Colours are those of the drawings: blue shrinks, red grows.
     y  log10 where sizes are compared, nats in blame
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -230,5 +228,4 @@ PLOTS: dict[type, dict[str, Callable[..., None]]] = {
     Spectrum: {"links": of_links, "running": running},
     Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
     Reach: {"map": reach_map, "lag": reach_curve},
-    History: {key: partial(quantity, key=key) for key in [*PANELS, *NAMED, "states"]},
-}
+    History: {key: partial(quantity, key=key) for key in [*PANELS, *NAMED, "states"]}}

@@ -4,8 +4,6 @@ The colours are those of the drawings, on one fixed scale, so that maps of sever
 10^−6 and red at 10^6. What lies after the loss's own step, and is exactly 0, is left blank: nothing comes from there.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

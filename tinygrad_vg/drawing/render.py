@@ -4,8 +4,6 @@ The engine is pygraphviz (its wheels bring the layout code along) or the program
 cannot be interrupted, is not thread-safe, and reports half of its errors on stderr only. A child can be timed and stopped.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib.util import find_spec

@@ -3,8 +3,6 @@
 A weight used in many steps is drawn once; the steps that use it get small alias boxes, or, folded, say so in words.
 """
 
-from __future__ import annotations
-
 import math
 from itertools import zip_longest
 from typing import Any

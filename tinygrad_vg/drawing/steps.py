@@ -7,8 +7,6 @@ units h[0], h[1] of one layer, which do not depend on each other, are not taken 
     order  a history, oldest first      step  {node: its step}
 """
 
-from __future__ import annotations
-
 import math
 
 from ..autodiff.core import Node

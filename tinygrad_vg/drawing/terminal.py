@@ -3,8 +3,6 @@
 What has no place on a scale keeps a sign of its own: 0 an exact zero on a logarithmic scale, ∞ overflow, ? not a number.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from collections import namedtuple
@@ -43,7 +41,7 @@ def spark(values: Any, *, log: bool = True, width: int = WIDTH, plain: bool | No
 def terminal_plot(
     y: Any, x: Any = None, *, width: int = WIDTH, height: int = 12, log: bool | None = None,
     title: str = "", xlabel: str = "", plain: bool | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """A curve as text: `height` rows of at most `width` columns, and below them the axis.
 
     y, x    (n,) numbers; without x, 0, 1, 2, …      log    logarithmic y axis; None: if sizes differ more than a thousandfold

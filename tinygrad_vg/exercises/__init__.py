@@ -72,5 +72,4 @@ EXERCISES: dict[int, Exercise] = {
     15: Exercise(answers.times, cases.products,
         "∂y/∂a = b, so a receives g * b; where a was repeated, sum over the copies: over axes that a has not, and over those where its "
         "length is 1 (keepdims).",
-        cases.pulled_wrong, cases.pulled),
-}  # fmt: skip
+        cases.pulled_wrong, cases.pulled)}

@@ -105,7 +105,7 @@ def told(edge: Edge, again: bool) -> tuple[dict[str, str], list[str]]:
         "matrix": f"∂L/∂{x} {equals} {f.plain(f.matrix)}",
         "local": f"{f.plain(left)} = {f.plain(f.local)}",
         "index": f"{f.plain(below)} {equals} {f.plain(f.entry)}",
-    }, [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &{'{+}=' if again else '='} {f.tex(f.entry)}"]  # fmt: skip
+    }, [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &{'{+}=' if again else '='} {f.tex(f.entry)}"]
 
 
 def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:

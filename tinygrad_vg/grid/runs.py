@@ -91,7 +91,7 @@ class Grid:
 def run(
     cell: Cell, axes: Mapping[str, Iterable[Any]], *, executor: Executor | None = None, store: Store = None, batch: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Grid:  # fmt: skip
+) -> Grid:
     """Run the cell at every point of the grid.
 
     executor  any concurrent.futures.Executor: processes(4), or that of a dask Client, client.get_executor(pure=False); None: here

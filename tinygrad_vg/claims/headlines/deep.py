@@ -89,8 +89,7 @@ def stuck(row: Row) -> bool:
 @headline(
     "he-depth-30", "He, Zhang, Ren & Sun 2015", "30 layers of ReLU: with Xavier's init training stalls, with He's it converges.",
     f"{SETTING}, lr .01; L = 5 and 30.", f"{SYNTHETIC} Xavier's init halves the signal at each layer, here as there.",
-    known="At second hand",
-)  # fmt: skip
+    known="At second hand")
 def he_depth(full: bool) -> tuple[list[Row], Checks]:
     rows = [{"init": init, **learned(L, "relu", init)} for L in (5, 30) for init in ("xavier", "he")]
     shallow, (xavier, he) = rows[:2], rows[2:]
@@ -104,8 +103,7 @@ def he_depth(full: bool) -> tuple[list[Row], Checks]:
 @headline(
     "batch-norm-sigmoid", "Ioffe & Szegedy 2015, sec. 4.2.2",
     "Inception with sigmoids: 69.8 % on ImageNet with batch norm, chance without.",
-    f"{SETTING}, lr .1; batch norm without scale and shift.", SYNTHETIC, slow=True,
-)  # fmt: skip
+    f"{SETTING}, lr .1; batch norm without scale and shift.", SYNTHETIC, slow=True)
 def batch_norm_sigmoid(full: bool) -> tuple[list[Row], Checks]:
     deep = 20 if full else 5
     plain_nets = {L: {"net": "sigmoid", **sigmoids(L)} for L in ((1, 2, 3, 5, 20) if full else (1, 5))}
@@ -125,8 +123,7 @@ def batch_norm_sigmoid(full: bool) -> tuple[list[Row], Checks]:
 @headline(
     "batch-norm-explodes", "Yang et al. 2019 (the rate as quoted by Luther 2020)",
     "Batch norm itself makes deep ReLU nets explode, by 1.21 a layer: beyond some depth they cannot learn.",
-    f"{SETTING}, lr .01; He's init.", f"{SYNTHETIC} Batches of 64.", slow=True,
-)  # fmt: skip
+    f"{SETTING}, lr .01; He's init.", f"{SYNTHETIC} Batches of 64.", slow=True)
 def batch_norm_explodes(full: bool) -> tuple[list[Row], Checks]:
     rows, checks = [], {}
     for L in (30, 60) if full else (30,):
@@ -141,8 +138,7 @@ def batch_norm_explodes(full: bool) -> tuple[list[Row], Checks]:
 @headline(
     "residual-depth", "He, Zhang, Ren & Sun 2016", "Deeper plain nets get worse, residual ones do not.",
     f"{SETTING}, lr .01; He's init, h + relu(z) / √L.",
-    f"{SYNTHETIC} No batch norm, one layer in a block, branches scaled by 1/√L.", slow=True, known="From memory",
-)  # fmt: skip
+    f"{SYNTHETIC} No batch norm, one layer in a block, branches scaled by 1/√L.", slow=True, known="From memory")
 def residual_depth(full: bool) -> tuple[list[Row], Checks]:
     depths = (30, 60) if full else (30,)
     bare = {L: {"net": "plain", **learned(L, "relu", "he")} for L in depths}
@@ -158,8 +154,7 @@ def residual_depth(full: bool) -> tuple[list[Row], Checks]:
     "trainability-map", "Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017",
     "A random tanh net trains if L is below about six depth scales ξ of mean-field theory.",
     f"{SETTING}, lr .01; W ~ N(0, sw2/n), b = 0.", f"{SYNTHETIC} Ten cells of the map; width 48 is far from infinite.",
-    slow=True, known="From memory",
-)  # fmt: skip
+    slow=True, known="From memory")
 def trainability(full: bool) -> tuple[list[Row], Checks]:
     """Cells of the map, depth × variance: those on the ordered side, near the edge and on the chaotic side."""
     cells = [(L, sw2) for L in (10, 30) for sw2 in (0.5, 1.0, 1.5, 4.0, 9.0)] if full else [(30, sw2) for sw2 in (0.5, 1.5, 4.0)]
@@ -183,8 +178,7 @@ def trainability(full: bool) -> tuple[list[Row], Checks]:
     "glorot-slopes", "Glorot & Bengio 2010",
     "W ~ U(±1/√n) has n Var W = 1/3: the gradient shrinks by √3 a layer. Their init keeps it.",
     "tanh, width 400, 5 layers, inputs of sd .3, 20 nets; slope of ln |∂/∂h| per layer.",
-    "At the start, one point; tanh's own slope takes a little more.", known="From memory",
-)  # fmt: skip
+    "At the start, one point; tanh's own slope takes a little more.", known="From memory")
 def glorot(full: bool) -> tuple[list[Row], Checks]:
     rows = [{"init": name, **slopes(init)} for name, init in {"U(±1/√n)": "uniform", "Glorot's": "xavier"}.items()]
     standard, normalised = (row["slope"] for row in rows)

@@ -23,8 +23,7 @@ from .headline import Checks, headline
     "From orthogonal weights a linear net learns in a time that hardly depends on its depth; from Gaussian ones it does.",
     "8 × 8, L = 2 … 80, lr .05/L, until the loss is 1 % of ½|M|²; singular values of M from 1.5 to 2.5; 3 seeds, 4,000 steps at most.",
     "The orthogonal weights are aligned with M, W[L] … W[1] = U Vᵀ: with others runs can stall, where a determinant has the wrong sign.",
-    slow=True, known="From memory",
-)  # fmt: skip
+    slow=True, known="From memory")
 def saxe(full: bool) -> tuple[list[Row], Checks]:
     depths = (2, 5, 10, 20, 40, 80)
     found = {L: linear_steps(L, "orthogonal") for L in depths}
@@ -67,8 +66,7 @@ def linear_steps(L: int, start: str, *, n: int = 8, seeds: int = 3, most: int = 
 @headline(
     "orthogonal-tanh", "Saxe, McClelland & Ganguli 2014", "Orthogonal starts keep very deep nets trainable.",
     f"{SETTING}, lr .01; tanh, L = 10, 30, 60, orthogonal and, beside it, W ~ N(0, 1/n).", SYNTHETIC,
-    slow=True, known="From memory",
-)  # fmt: skip
+    slow=True, known="From memory")
 def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
     depths = (10, 30, 60) if full else (10, 30)
     rows = [{"start": "orthogonal", **learned(L, "tanh", "orthogonal")} for L in depths]
@@ -83,8 +81,7 @@ def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
     "converged-or-vanished", "a question of the text this project answers",
     "Gradients are small at a minimum, too: how is that told from vanishing?",
     "16 random points, targets 0 and 1, width 32, 6,000 full-batch steps, lr .05, momentum .9: tanh with 5 layers, sigmoid with 10.",
-    "Not a published experiment. The sigmoid net's output bias learns the mean, then all gradients are small: only the gain tells.",
-)  # fmt: skip
+    "Not a published experiment. The sigmoid net's output bias learns the mean, then all gradients are small: only the gain tells.")
 def converged_or_vanished(full: bool) -> tuple[list[Row], Checks]:
     rows = [row for L, activation in ((5, "tanh"), (10, "sigmoid")) for row in start_and_end(L, activation, 6000)]
     (_, minimum), (start, plateau) = rows[:2], rows[2:]

@@ -23,8 +23,7 @@ from .headline import Checks, headline
     "The success of gradient descent falls with length and noise; by the Deep Learning Book (10.7) it reaches 0 at lengths of 10 to 20.",
     "One tanh unit, three inputs trained for each class, then noise; target ±.8; lr .1, 400 updates of 8, 100 trials; a success gets "
     "more than 95 % of 200 signs right.",
-    "Entries of the gradient are clipped to ±1. Where success ends moves with noise, lr and budget.", slow=True,
-)  # fmt: skip
+    "Entries of the gradient are clipped to ±1. Where success ends moves with noise, lr and budget.", slow=True)
 def latch(full: bool) -> tuple[list[Row], Checks]:
     lengths, noises, starts = ((5, 20, 40, 80), (0.0, 0.8), (0.5, 1.0, 2.0)) if full else ((5, 20, 80), (0.8,), (0.5,))
     by_T = {T: latch_run(T) for T in lengths}
@@ -77,8 +76,7 @@ def latch_run(T: int, noise: float = 0.2, w: float = 1.25, *, updates: int = 400
     "temporal-order", "Pascanu, Mikolov & Bengio 2013, sec. 4.1.1",
     "50 units, lr .01, clipping at 1, up to 5 million updates: as T grows SGD fails first, then SGD clipped, last with the penalty.",
     "tanh, radius .95, lr .05, updates of 20, 4 seeds; T = 20 and 30; solved: errs on less than 1 % of 500 sequences.",
-    "A larger lr, at most 9,000 updates, lengths of 20 and 30 for their 50 to 200; dense weights.", slow=True,
-)  # fmt: skip
+    "A larger lr, at most 9,000 updates, lengths of 20 and 30 for their 50 to 200; dense weights.", slow=True)
 def temporal_order(full: bool) -> tuple[list[Row], Checks]:
     if not full:
         rows = [order_row(10, 600, method) for method in ("SGD", "clipped")]
@@ -124,8 +122,7 @@ def sums(kind: str, T: int) -> Row:
 @headline(
     "adding", "Hochreiter & Schmidhuber 1997, experiment 4, table 7",
     "LSTM of 93 weights: T = 100, 500, 1000 after 74, 209, 853 thousand sequences; recurrent nets without gates fail.",
-    f"T = 10 and 60. {ADDING}", "A modern LSTM with forget gate, and Adam; T is at most 60, sequences at most 50,000.", slow=True,
-)  # fmt: skip
+    f"T = 10 and 60. {ADDING}", "A modern LSTM with forget gate, and Adam; T is at most 60, sequences at most 50,000.", slow=True)
 def adding(full: bool) -> tuple[list[Row], Checks]:
     kinds = ("tanh", "orthogonal", "LSTM") if full else ("tanh", "orthogonal")
     rows = [sums(kind, T) for T in ((10, 60) if full else (10,)) for kind in kinds]
@@ -139,8 +136,7 @@ def adding(full: bool) -> tuple[list[Row], Checks]:
 
 @headline(
     "irnn", "Le, Jaitly & Hinton 2015", "A ReLU net that starts at W = I does about as well as an LSTM on long sums.",
-    f"T = 60. {ADDING}", "T = 60 for their hundreds; 40 units. An independent run left half of its seeds stuck.", slow=True,
-)  # fmt: skip
+    f"T = 60. {ADDING}", "T = 60 for their hundreds; 40 units. An independent run left half of its seeds stuck.", slow=True)
 def irnn(full: bool) -> tuple[list[Row], Checks]:
     if not full:
         return [sums("IRNN", 10)], {"T = 10: every seed solves it": sums("IRNN", 10)["solved"] == 4}
@@ -156,8 +152,7 @@ def irnn(full: bool) -> tuple[list[Row], Checks]:
     "narma-10", "Atiya & Parlos 2000 (the task); Jaeger 2003",
     "An echo state network, of which only the readout is fitted, follows a system with a memory of ten steps.",
     "Radius .9, inputs scaled by .5, ridge 1e-8, 2,000 steps to fit and 2,000 to test, 8 seeds; NRMSE, 1 for the mean.",
-    "Linear readout of the state alone. Sequences in which the system runs away are drawn again.", slow=True, known="From memory",
-)  # fmt: skip
+    "Linear readout of the state alone. Sequences in which the system runs away are drawn again.", slow=True, known="From memory")
 def narma(full: bool) -> tuple[list[Row], Checks]:
     sizes = (50, 100, 200) if full else (50, 100)
     by_size = {n: narma_run(n, seeds=8 if full else 3) for n in sizes}
@@ -191,8 +186,7 @@ def missed(states: np.ndarray, targets: np.ndarray, steps: int) -> float:
     "An echo state network, running freely, predicts a chaotic series (delay 17) 84 steps ahead. (Its figures were not read.)",
     "300 units, radius .9, bias U(±.2), ridge 1e-8, 3,000 steps to fit, 2,000 to test, 4 seeds; one readout for each horizon.",
     "Direct readout, not free-running: no figure to compare with theirs. Without the bias tanh is odd, and horizon 17 is ten times worse.",
-    known="From memory",
-)  # fmt: skip
+    known="From memory")
 def mackey(full: bool) -> tuple[list[Row], Checks]:
     rows = mackey_run((1, 17, 84), 4 if full else 2)
     errors = [row["NRMSE"] for row in rows]

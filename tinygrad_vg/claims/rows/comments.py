@@ -37,8 +37,7 @@ def index_notation() -> Found:
     off = [max(float(np.max(np.abs(a - b))) for a, b in zip(found, engine, strict=True)) for found in others]
     figures = {
         "by hand − engine": off[0], "in einsum − engine": off[1],
-        "printed formulas − engine": error, "formulas carried out": count,
-    }  # fmt: skip
+        "printed formulas − engine": error, "formulas carried out": count}
     return Found(figures, chain=Chain(loss, start, through=states), lines=explain(loss, of=cell.W_hh).rows[0]["index"])
 
 
@@ -77,8 +76,7 @@ def less_than_zero() -> Found:
         "of 1,000,000 slopes, 0 or less": int(np.sum(slopes <= 0)), "1 or more": int(np.sum(slopes >= 1)),
         "largest": slopes.max(), "smallest": slopes.min(), "largest logarithm": np.log(slopes).max(),
         "products of up to 31 above 0": int(np.sum(products > 0)),
-        "slope at 40, rounded to float64": sigmoid_slopes(np.array([40.0]))[0],
-    }  # fmt: skip
+        "slope at 40, rounded to float64": sigmoid_slopes(np.array([40.0]))[0]}
     return Found(figures, {"dσ/dz": (z[::4000], slopes[::4000])}, ("z", "slope of the sigmoid"))
 
 
@@ -126,8 +124,7 @@ def rectified() -> Found:
         "slopes other than 0 and 1": int(np.sum([(s != 0) & (s != 1) for s in slopes])), "slopes": int(np.size(slopes)),
         "share off, layer 1": float(np.mean(~first)), "nats, He": float(np.mean([chain.log_product[0] for chain in he])),
         "off for all inputs, layer 50": float(np.mean(~last.any(axis=0))),
-        "off for all inputs, layer 1": float(np.mean(~first.any(axis=0))),
-    }  # fmt: skip
+        "off for all inputs, layer 1": float(np.mean(~first.any(axis=0)))}
     return Found(figures, {"variance 2/n (He)": curve(he[0]), "variance 1/n": curve(plain)}, ("layers back", "|gradient|"))
 
 

@@ -28,8 +28,7 @@ def funnels() -> Found:
         "its curvature at 0, times e": 0.01 * float(hessian(sqrt(square(at := Scalar(0.0)) + 1e-4), at)),
         "slope of |x| at 0": slope(absolute, 0.0),
         "rms slope of the fractal": rms_slope(np.arange(2**18) / 2**17),
-        "the same within 0.001 of 1": rms_slope(1 + np.linspace(-1e-3, 1e-3, 4001)),
-    }  # fmt: skip
+        "the same within 0.001 of 1": rms_slope(1 + np.linspace(-1e-3, 1e-3, 4001))}
     curves = {name: (np.log10(r), np.array([slope(f, x) for x in r])) for name, f in shapes.items()}
     return Found(figures, curves, ("log10 of the distance from the minimum", "slope"))
 
@@ -57,8 +56,7 @@ def two_gradients() -> Found:
         "slope in the weight, at the fit": grad(square(y - 50.0 * x.data), w), "slope in the input, there": grad(y, x),
         "curvature, sharp ÷ flat": curvature[1] / curvature[0],
         "outputs, sharp − flat": float(np.max(np.abs(unit(sharp, noisy) - unit(flat, noisy)))),
-        "|∂L/∂x| ÷ its bound, at most": max(share_of_bound(seed) for seed in range(50)),
-    }  # fmt: skip
+        "|∂L/∂x| ÷ its bound, at most": max(share_of_bound(seed) for seed in range(50))}
     away = np.linspace(-0.5, 0.5, 100)
     curves = {name: (away, np.sqrt([squared_error(p + [0, d]) for d in away])) for name, p in {"flat": flat, "sharp": sharp}.items()}
     return Found(figures, curves, ("distance from the minimum along v", "rms error"))

@@ -100,8 +100,7 @@ def rotation() -> Found:
     figures = {
         "share with determinant −1": float(np.mean(dets < 0)), "||det| − 1|, largest": float(np.max(np.abs(np.abs(dets) - 1))),
         "|gain − 1| of one step, largest": max(abs(link.gain - 1) for link in chain.links),
-        "|gain − 1| of 1000 steps": abs(math.exp(chain.log_product[0]) - 1),
-    }  # fmt: skip
+        "|gain − 1| of 1000 steps": abs(math.exp(chain.log_product[0]) - 1)}
     off = np.abs(np.expm1(chain.log_product[::-1]))
     return Found(figures, {"reflection": (np.arange(1001), off)}, ("steps back", "|gain − 1|"))
 
@@ -113,8 +112,7 @@ def dominated() -> Found:
     tan = np.linalg.norm(coordinates[:, 1:], axis=1) / np.abs(coordinates[:, 0])
     figures = {
         "tan of the angle at t = 100": tan[100], "cos at t = 10": 1 / math.hypot(1, tan[10]), "cos at t = 50": 1 / math.hypot(1, tan[50]),
-        "factor per step, t = 50 to 100": (tan[100] / tan[50]) ** (1 / 50),
-    }  # fmt: skip
+        "factor per step, t = 50 to 100": (tan[100] / tan[50]) ** (1 / 50)}
     return Found(figures, {"tan of the angle": (np.arange(101), tan)}, ("steps back", "tan of the angle to the top eigenvector"))
 
 
@@ -125,8 +123,7 @@ def non_normal() -> Found:
     figures = {
         "largest |W^t|": norms.max(), "at t": int(norms.argmax()), "|W^50|": norms[50],
         "first below 1 at t": int(np.flatnonzero(norms < 1)[0]), "σ": norms[1], "|W^100|^(1/100)": norms[100] ** 0.01,
-        "ten units, ρ = 0.5: largest |W^t|": worst(0.5 * np.eye(10) + np.diag([2.0] * 9, 1), 40).max(),
-    }  # fmt: skip
+        "ten units, ρ = 0.5: largest |W^t|": worst(0.5 * np.eye(10) + np.diag([2.0] * 9, 1), 40).max()}
     curves = {"|W^t|": (t, norms), "ρ^t": (t, 0.9**t), "σ^t, the bound": (t[:7], norms[1] ** t[:7])}
     return Found(figures, curves, ("steps back, t", "worst gain"))
 
@@ -186,9 +183,7 @@ def overshoot() -> Found:
         "cliff: w after the jump": w[jump + 1], "cliff: |gradient| behind it": sizes[jump + 1],
         "exploding input: loss": explodes["before"], "exploding input: W moved by": explodes["moved"],
         "exploding input: log10 of the loss after": math.log10(explodes["after"]), "vanishing input: W moved by": vanishes["moved"],
-        "vanishing input: loss after over before": vanishes["after"] / vanishes["before"],
-    }  # fmt: skip
+        "vanishing input: loss after over before": vanishes["after"] / vanishes["before"]}
     return Found(
         figures, {"descent on w": (np.arange(30), losses)}, ("step", "loss"),
-        picture=lambda: cliff(lambda w: loss_of(w).data, np.linspace(4, 16, 601), w, name="w"),
-    )  # fmt: skip
+        picture=lambda: cliff(lambda w: loss_of(w).data, np.linspace(4, 16, 601), w, name="w"))

@@ -64,8 +64,7 @@ def symptom() -> Found:
         "the same, clipped ÷ not": first_to_last[1] / first_to_last[0],
         "move of σ ÷ (rate × threshold)": float(np.max(np.abs(moved)) / (rate * threshold)),
         "ρ after the clipped step": float(np.max(np.abs(np.linalg.eigvals(cell.W_hh.data)))),
-        "nats over 30 steps, before it": nats[0], "nats over 30 steps, after it": nats[1],
-    }  # fmt: skip
+        "nats over 30 steps, before it": nats[0], "nats over 30 steps, after it": nats[1]}
     return Found(figures, curves, ("time step of the use", "|part of the gradient of W_hh|"))
 
 
@@ -93,8 +92,7 @@ def echo() -> Found:
         "memory at 1.2 ÷ at 0.9": memory[1.2] / memory[0.9],
         "recall of lag 5, ρ = 0.9": recall[0.9][5], "recall of lag 40, ρ = 0.9": recall[0.9][40],
         "nats of washout a step, 0.9": math.log(left[0.9][200] / left[0.9][100]) / 100,
-        "left after 300 steps, 1.2": left[1.2][300],
-    }  # fmt: skip
+        "left after 300 steps, 1.2": left[1.2][300]}
     curves = {f"ρ = {rho}": (lags, np.where(curve < 0.01, 0, curve)) for rho, curve in recall.items()}  # below is chance
     return Found(figures, curves, ("lag", "squared correlation of recalled and true input"))
 
@@ -120,8 +118,7 @@ def leaky() -> Found:
         "kept after 100 steps": curves["τ = 100"][100], "without the leak": curves["τ = 1"][100],
         "time constant ÷ τ, τ = 100": -1 / (alone[1] - alone[0]) / 100,
         "Jacobian − formula": float(np.max(np.abs(J - 0.99 * np.eye(5) - 0.01 * slopes[:, None] * cell.W_hh.data))),
-        **{f"nats over 100 steps, {name}": float(x) for name, x in nats.items()},
-    }  # fmt: skip
+        **{f"nats over 100 steps, {name}": float(x) for name, x in nats.items()}}
     return Found(figures, {name: (np.arange(101), y) for name, y in curves.items()}, ("steps back", "|gradient|, recurrent weight 0.5"))
 
 

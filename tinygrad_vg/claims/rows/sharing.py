@@ -105,8 +105,7 @@ def latched(make: Any, length: int, units: int = 4, seeds: int = 60, updates: in
 def near_certain() -> Found:
     cells = {
         "RNN, one unit": partial(latched, nn.RNNCell, units=1), "RNN": partial(latched, nn.RNNCell), "LSTM": partial(latched, nn.LSTMCell),
-        "LSTM, forget bias 3": partial(latched, partial(nn.LSTMCell, forget_bias=3.0)),
-    }  # fmt: skip
+        "LSTM, forget bias 3": partial(latched, partial(nn.LSTMCell, forget_bias=3.0))}
     lengths, seeds = (5, 10, 20, 40), 60
     shares = {name: np.array([run(length=length) for length in lengths]) for name, run in cells.items()}
     figures = {f"{name}: success at length {k}": float(p) for name, ps in shares.items() for k, p in zip(lengths, ps)}

@@ -110,8 +110,7 @@ def stops_entirely() -> Found:
     figures = {
         "weights of layer 1 that changed, share": changed[0], "weights of the last layer that changed, share": changed[-1],
         "|gradient| of layer 1": run.records[-1]["gradients"]["layer1.W"],
-        "loss, last over first": run.losses[-1] / run.losses[0], "last loss over ln 2": run.losses[-1] / math.log(2),
-    }  # fmt: skip
+        "loss, last over first": run.losses[-1] / run.losses[0], "last loss over ln 2": run.losses[-1] / math.log(2)}
     return Found(figures, {"changed in 50 steps": (np.arange(1, depth + 1), changed)}, ("layer", "share of the weights that changed"))
 
 
@@ -153,8 +152,7 @@ def small_at_a_minimum() -> Found:
     far = 1e-8 / 0.25**13
     cases = {
         "converged": case(tanh, 1e-8), "vanished": case(sigmoid, far),
-        "steady net, as far off": case(tanh, far), "shrinking net, no error": case(sigmoid, 1e-12),
-    }  # fmt: skip
+        "steady net, as far off": case(tanh, far), "shrinking net, no error": case(sigmoid, 1e-12)}
     right = zip(cases.values(), ("converged", "shallow slopes", "healthy", "converged"))
     figures: dict[str, float] = {"verdicts that are right, of 4": sum(told.kind == kind for (_, told), kind in right)}
     for name in ("converged", "vanished"):
@@ -176,8 +174,7 @@ def compounds() -> Found:
     figures = {
         "product of 30 slopes": chain.gradients[0].item(),
         "|sum of logs − log of the product|": abs(math.fsum(map(math.log, slopes)) - math.log(chain.gradients[0].item())),
-        "after 10 layers": math.prod(slopes[:10]), "after 20 layers": math.prod(slopes[:20]), "slope once it is steady": slopes[-1],
-    }  # fmt: skip
+        "after 10 layers": math.prod(slopes[:10]), "after 20 layers": math.prod(slopes[:20]), "slope once it is steady": slopes[-1]}
     return Found(figures, chain=chain)
 
 
@@ -202,8 +199,7 @@ def not_linked_to_sigmoids() -> Found:
         "centred: slopes, nats": slopes, "centred: weights, nats": weights, "centred: kept, geometric mean": math.exp(slopes + weights),
         "plain: log10 kept": float(np.mean([net.log_product[0] for _, _, net in nets])) / math.log(10),
         "plain: slopes' part of the loss": plain[0] / sum(plain), "0.9 Q: kept over 0.9^50": math.exp(rotated.log_product[0]) / 0.9**50,
-        "centred against tanh, off by": max(float(np.max(np.abs(b.gradients[0] / a.gradients[0] - 1))) for a, b, _ in nets),
-    }  # fmt: skip
+        "centred against tanh, off by": max(float(np.max(np.abs(b.gradients[0] / a.gradients[0] - 1))) for a, b, _ in nets)}
     named = {"centred, weights × 4": nets[0][1], "plain sigmoid": nets[0][2], "no activation, 0.9 Q": rotated}
     curves = {name: (np.arange(L + 1), np.array(chain.log_product[::-1]) / math.log(10)) for name, chain in named.items()}
     return Found(figures, curves, ("layers back from the output", "log10 |gradient|"), lines=str(nets[0][1].blame().sentence))

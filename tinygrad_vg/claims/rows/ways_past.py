@@ -33,8 +33,7 @@ def skips() -> Found:
         "plain, most of 5 seeds": max(gains["plain"]),
         "Jacobian − (I + J)": float(np.max(np.abs(deep["residual"][0].links[1].dense() - np.eye(64) - J))),
         "paths through 10 blocks": sum(n for n, _ in share.values()),
-        "branches passed, mean": sum(k * part for k, (_, part) in share.items()),
-    }  # fmt: skip
+        "branches passed, mean": sum(k * part for k, (_, part) in share.items())}
     curves = {f"delay {d}, weight 0.9": (np.arange(0, 101, d), np.array(y)) for d, y in delays.items()}
     curves |= {f"{kind} layers": curve(chains[0]) for kind, chains in deep.items()}
     rows = [f"  {k:2} of 10 branches: {n:4} paths, {100 * part:5.1f} % of the gradient" for k, (n, part) in sorted(share.items())]
@@ -96,8 +95,7 @@ def matrix_calculus() -> Found:
     figures = {
         "printed formulas − engine": error, "formulas carried out": count, "exercises": len(answers),
         "solutions that pass": sum(right for right, _ in answers.values()),
-        "answers 0 that pass": sum(zero for _, zero in answers.values()),
-    }  # fmt: skip
+        "answers 0 that pass": sum(zero for _, zero in answers.values())}
     return Found(figures, chain=Chain(loss, h), lines="\n\n".join(str(explain(node)) for node in (z, s)))
 
 
