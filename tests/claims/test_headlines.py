@@ -202,7 +202,12 @@ NOT_SHOWN = {  # the sentences that do not show at this size; all others do
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if one.slow else ()) for name, one in HEADLINES.items()])
+LONG = {"converged-or-vanished", "he-depth-30"}  # twenty seconds each
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if one.slow or name in LONG else ()) for name, one in HEADLINES.items()]
+)
 def test_the_sentences_that_show_at_full_size_and_those_that_do_not(name):
     result = HEADLINES[name].run(full=True)
     missing = [said for said, holds in result.checks.items() if not holds]
