@@ -22,6 +22,7 @@ from ..autodiff.core import Node, contributions
 from ..autodiff.scalar import Scalar
 from .blocks import Block, blocks_of
 from .factors import KINDS, Factor, factor_of, log, norm, of_block, slopes, unfit
+from .stations import unpacked
 from .zeros import Zero, lost, why_zero
 
 N = len(KINDS)
@@ -200,6 +201,13 @@ class Walk:
         account = np.sum([w * part.account for w, part in zip(weights, parts)], axis=0)
         account[MERGE] += whole - self.base - float(np.sum(account[:N]))
         return Arrival(None, 0, 1.0, whole, account, None if live else worst_reason(parts))
+
+
+def walk_through(links: list[Any], g: np.ndarray) -> Walk:
+    """The walk through some links in a row, from the gradient at their end to their start."""
+    start = dict.fromkeys(links[0].start)
+    order = [*sorted(start, key=lambda node: node.birth), *(node for link in links for node in link.ops if node not in start)]
+    return Walk(order, unpacked(links[-1].end, g), stop=start)
 
 
 def factors_of(

@@ -16,13 +16,13 @@ import numpy as np
 from ..autodiff.core import Node, describe
 from ..text.lines import Printed
 from ..text.numbers import jsonable
-from .account import ROUNDING, Arrival, N, Walk, opening
+from .account import ROUNDING, Arrival, N, Walk, opening, walk_through
 from .blame_table import blame_table, told
 from .blocks import blocks_of
 from .chain import Chain
 from .factors import KINDS, log, norm, of_block, scaled, unfit
 from .links import Link, Replaced
-from .stations import named, unpacked
+from .stations import named
 
 LEAST, MOST = 1e-12, 1.0  # nats
 
@@ -95,10 +95,8 @@ class Blame(Printed):
 
     def through(self, links: list[Link], g: np.ndarray, logs: list[float]) -> list[np.ndarray]:
         """The account at each station of a run of links, for the gradient at its end, where it is 0; logs: the chain's own."""
-        start = links[0].start
-        order = [*sorted(set(start), key=lambda node: node.birth), *(node for link in links for node in link.ops if node not in set(start))]
-        walk = Walk(order, unpacked(links[-1].end, g), stop=start)
-        whole = walk.together(dict.fromkeys(start))
+        walk = walk_through(links, g)
+        whole = walk.together(dict.fromkeys(links[0].start))
         self.ended = why_ended(walk, whole)
         first = whole.account[:N].copy()
         if self.ended:

@@ -21,11 +21,14 @@ from ..autodiff.calculus import differentiable
 from ..autodiff.core import Node, describe
 from ..text.lines import cut, preformatted
 from ..text.numbers import jsonable
+from .account import walk_through
 from .factors import norm
 from .links import Link, Replaced, as_map
 from .links import without as left_out
 from .stations import automatic, chosen, named, packed, paths_between, why_not
 from .table import table
+
+SAFE = (1e-290, 1e290)  # lengths at which a float keeps its digits
 
 
 class Chain:
@@ -81,11 +84,10 @@ class Chain:
         size = norm(g)
         gradients, directions, logs = [g], [g], [0.0]
         for link in reversed(self.links):
-            before = norm(g)
-            g = link.pull(g)
-            link.gain = norm(g) / before if before else math.nan
+            before, (g, far) = norm(g), pulled(link, g)
+            link.gain = float(np.ldexp(norm(g), far)) / before if before else math.nan
             shift = math.frexp(norm(g))[1] if math.isfinite(norm(g)) else 0
-            g, exponent = np.ldexp(g, -shift), exponent + shift
+            g, exponent = np.ldexp(g, -shift), exponent + far + shift
             gradients.append(np.ldexp(g, exponent))
             directions.append(g)
             logs.append(math.log(norm(g) / size) + exponent * math.log(2) if norm(g) and size else -math.inf)
@@ -159,3 +161,16 @@ class Chain:
     def __repr__(self) -> str:
         log = self.log_product[0] / math.log(10)
         return f"Chain({describe(self.output)} back to {describe(self.source)}: {len(self.links)} links, product 10^{log:+.2f})"
+
+
+def pulled(link: Any, g: np.ndarray) -> tuple[np.ndarray, int]:
+    """(gradient, exponent) of g pulled through a link; by a walk that keeps exponents, if a float under- or overflows within it."""
+    found = link.pull(g)
+    if SAFE[0] < norm(found) < SAFE[1] or not SAFE[0] < norm(g) < SAFE[1] or isinstance(link, Replaced):
+        return found, 0
+    walk = walk_through([link], g)
+    at = {node: walk.at[node] for node in link.start if node in walk.at}
+    top = max((part.e for part in at.values() if part.size), default=0)
+    if not math.isfinite(walk.together(at).log):  # it is 0, or not finite, wherever it is kept
+        return found, 0
+    return packed(link.start, {node: np.ldexp(part.c, part.e - top) for node, part in at.items()}), top
