@@ -81,16 +81,17 @@ class Chain:
     def pull_through(self, seed: Any) -> None:
         """Pull the seed back link by link: at each station the gradient, its direction (of a length near 1), the log of its size."""
         g, exponent = packed((self.output,), {self.output: seed}), 0
-        size = norm(g)
+        first = length = norm(g)
         gradients, directions, logs = [g], [g], [0.0]
         for link in reversed(self.links):
-            before, (g, far) = norm(g), pulled(link, g)
-            link.gain = float(np.ldexp(norm(g), far)) / before if before else math.nan
-            shift = math.frexp(norm(g))[1] if math.isfinite(norm(g)) else 0
-            g, exponent = np.ldexp(g, -shift), exponent + far + shift
+            g, far = pulled(link, g, length)
+            before, length = length, norm(g)
+            link.gain = float(np.ldexp(length, far)) / before if before else math.nan
+            shift = math.frexp(length)[1] if math.isfinite(length) else 0
+            g, length, exponent = np.ldexp(g, -shift), math.ldexp(length, -shift), exponent + far + shift
             gradients.append(np.ldexp(g, exponent))
             directions.append(g)
-            logs.append(math.log(norm(g) / size) + exponent * math.log(2) if norm(g) and size else -math.inf)
+            logs.append(math.log(length / first) + exponent * math.log(2) if length and first else -math.inf)
         self.gradients, self.directions, self.log_product = gradients[::-1], directions[::-1], logs[::-1]
 
     @property
@@ -163,10 +164,10 @@ class Chain:
         return f"Chain({describe(self.output)} back to {describe(self.source)}: {len(self.links)} links, product 10^{log:+.2f})"
 
 
-def pulled(link: Any, g: np.ndarray) -> tuple[np.ndarray, int]:
+def pulled(link: Any, g: np.ndarray, length: float) -> tuple[np.ndarray, int]:
     """(gradient, exponent) of g pulled through a link; by a walk that keeps exponents, if a float under- or overflows within it."""
     found = link.pull(g)
-    if SAFE[0] < norm(found) < SAFE[1] or not SAFE[0] < norm(g) < SAFE[1] or isinstance(link, Replaced):
+    if SAFE[0] < norm(found) < SAFE[1] or not SAFE[0] < length < SAFE[1] or isinstance(link, Replaced):
         return found, 0
     walk = walk_through([link], g)
     at = {node: walk.at[node] for node in link.start if node in walk.at}
