@@ -150,26 +150,3 @@ def without(link: Link, weight: Any) -> LinearMap:
     for m in kept[1:]:
         product = m @ product
     return product
-
-
-def normalisations(link: Link) -> dict[Node, Link]:
-    """{x̂: the link from x to x̂} of every whole normalisation in a link, named as nn's norms name it: from x to (x − mean) / √var."""
-    found = {}
-    for node in link.ops:
-        if node.name and node.name.base == "x̂" and node.op == "divide" and isinstance(centred := node.parents[0], Node):
-            x = centred.parents[0] if centred.op == "subtract" else None
-            if isinstance(x, Node) and x in link.inside:
-                inner = Link((x,), (node,), link.inside)
-                if closed(inner, link):
-                    found[node] = inner
-    return found
-
-
-def closed(inner: Link, link: Link) -> bool:
-    """Whether nothing else of the link uses what lies inside, and none of it is the link's own end."""
-    hidden = set(inner.ops[:-1])
-    return not hidden & {*link.start, *link.end} and all(
-        node in inner.inside or not hidden & set(node.variables) for node in link.ops
-    )
-
-
