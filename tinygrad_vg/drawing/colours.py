@@ -18,6 +18,15 @@ SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
 BLAME = {  # the kinds of factors, in plots and on the page: size dark, alignment light
     "activation size": "#e69f00", "activation alignment": "#f5d48c", "weight size": "#009e73", "weight alignment": "#8fd3be",
     "gate": "#cc79a7", "attention": "#0072b2", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY}
+INKS = {  # of rivers, pages and pictures, on a light page and on a dark one: at least 4.5 : 1 for words
+    "page": ("#fbfbf9", "#121519"), "card": ("#ffffff", "#1a1e23"), "ink": ("#16191d", "#eef0f2"), "soft": ("#565d65", "#aab2ba"),
+    "line": ("#d9dcdf", "#343b43"), "faint": ("#eef0f1", "#252b31"), "ghost": ("#767e87", "#8a939d"),
+    "flow": ("#1f5fbf", "#8db8ff"), "flow-mark": ("#c3d9f6", "#274672"),
+    "slopes": ("#a35400", "#ffb454"), "slopes-mark": ("#f2a33a", "#c9791a"),
+    "weights": ("#00704f", "#5fd3ab"), "weights-mark": ("#38b58b", "#1f8f6c"),
+    "gates": ("#6b3fa0", "#c9a6ff"), "gates-mark": ("#a884d6", "#7d5bb5"),
+    "rest": ("#565d65", "#aab2ba"), "rest-mark": ("#9aa2ab", "#6d7680"),
+    "growth": ("#b2182b", "#ff8a8a"), "now": ("#b0187f", "#ff8ad4")}
 ARROW_SPAN, WIDEST_SPAN = math.log10(4), 16  # powers of ten from the middle of the scale to its end
 ROUNDING = 14  # powers of ten below the largest size, from which a size may be nothing but rounding
 SPANS = (math.log10(2), math.log10(5), *map(float, range(1, WIDEST_SPAN + 1)))
