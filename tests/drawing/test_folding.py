@@ -214,16 +214,29 @@ def relu_steps(slopes):
     return loss
 
 
-def test_an_exact_zero_in_one_step_is_not_averaged_away():
+def test_an_exact_zero_in_one_step_is_counted_in_words_and_dotted_only_where_all_are_zero():
     picture = draw(relu_steps([1.0, 1.0, 0.0, 1.0, 1.0]), fold="rolled").picture
-    gains = {line: arrow.heat for arrow in picture.arrows for line in arrow.lines if "is 0" in line}
-    assert gains == {"gain 1 (1 of 3 is 0)": -math.inf}
+    assert {line: arrow.heat for arrow in picture.arrows for line in arrow.lines if "is 0" in line} == {"gain 1 (1 of 3 is 0)": 0.0}
+    W, h = Tensor([0.0], "W"), Tensor([1.0]).named("h", 0)
+    for t in range(1, 5):
+        h = (W * h).named("h", t)
+    h.sum().backward()
+    assert -math.inf in {arrow.heat for arrow in draw(h.sum(), fold="rolled").picture.arrows}
+
+
+def test_a_rolled_box_is_black_only_if_every_gradient_in_it_is_zero():
+    states = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.random.default_rng(0).normal(size=(6, 3)))
+    loss = nn.mse(nn.LSTMCell(3, 4, rng=0).output(states[-1]), np.ones(4))
+    loss.backward()
+    c = next(box for box in draw(loss, fold="rolled").picture.boxes if box.lines[0].startswith("c["))
+    assert c.heat is not None and math.isfinite(c.heat)
 
 
 def test_nan_in_one_step_says_nan_whatever_the_order():
     for gains in ([1.0, math.nan, 0.5], [math.nan, 1.0, 0.5], [1.0, 0.5, math.nan]):
         assert averaged(gains) == "nan" and math.isnan(mean(gains))
-    assert (averaged([0.0, 4.0, 1.0, 0.0]), mean([0.0, 4.0])) == ("2 (2 of 4 are 0)", -math.inf)
+    assert (averaged([0.0, 4.0, 1.0, 0.0]), mean([0.0, 4.0])) == ("2 (2 of 4 are 0)", math.log10(4))
+    assert mean([0.0, 0.0]) == -math.inf
     assert averaged([0.0, 0.0]) == "0"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..text.lines import clean, cut, width
-from .colours import BLUE, GREY, PALE, RED, SPECIAL, WHITE, ZERO, span_of
+from .colours import DECADES, GREY, PALE, SPECIAL, ZERO, colour
 from .terminal import is_wide
 
 MISSING = 'plots need matplotlib: pip install "tinygrad_vg[plot]"'
@@ -59,21 +59,21 @@ def png(figure: Any) -> bytes:
 
 
 def cells(ax: Any, logs: np.ndarray, x: np.ndarray, meaning: str) -> None:
-    """Numbers (rows, columns) as colours; zeros (of floats: what underflowed is among them), nan and inf in their own."""
-    from matplotlib.colors import LinearSegmentedColormap
+    """Numbers (rows, columns) as colours on the one scale; zeros (what underflowed is among them), nan and inf in their own."""
+    from matplotlib.colors import ListedColormap
 
-    finite, text = logs[np.isfinite(logs)], ax.xaxis.label.get_color()
-    span = max(span_of(finite.tolist()), math.ceil(np.max(np.abs(finite), initial=0.0)))
-    scale: Any = LinearSegmentedColormap.from_list("shrinks, grows", [BLUE, WHITE, RED])
+    finite, text, end = logs[np.isfinite(logs)], ax.xaxis.label.get_color(), DECADES + 1
+    scale: Any = ListedColormap([colour(k / 32) for k in range(-32 * end, 32 * end + 1)])  # 32 shades for each power of ten
     scale = scale.with_extremes(under=SPECIAL[ZERO], over=SPECIAL["inf"], bad=SPECIAL["nan"])
-    placed = np.where(np.isinf(logs), np.sign(logs) * (span + 1), logs)
+    placed = np.where(np.isinf(logs), np.sign(logs) * (end + 1), np.clip(logs, -end, end))
     half = np.diff(x, append=x[-1] + 1 if len(x) < 2 else 2 * x[-1] - x[-2]) / 2
     edges = [x[0] - half[0], *(x + half)], np.arange(len(logs) + 1) - 0.5
-    mesh = ax.pcolormesh(*edges, placed, cmap=scale, vmin=-span, vmax=span, rasterized=True)
+    mesh = ax.pcolormesh(*edges, placed, cmap=scale, vmin=-end, vmax=end, rasterized=True)
     bar = ax.figure.colorbar(mesh, ax=ax)
     bar.set_label(meaning, color=text)
     bar.ax.tick_params(colors=text)
-    bar.ax.set_ylim(min(-1, math.floor(np.min(finite, initial=0.0))), max(1, math.ceil(np.max(finite, initial=0.0))))
+    low, high = max(-end, min(-1, math.floor(np.min(finite, initial=0.0)))), min(end, max(1, math.ceil(np.max(finite, initial=0.0))))
+    bar.ax.set_ylim(low, high)
     bar.outline.set_edgecolor(text)
     found = {"zero": (ZERO, np.isneginf(logs)), "nan": ("nan", np.isnan(logs)), "overflow": ("inf", np.isposinf(logs))}
     shades = {label: SPECIAL[key] for label, (key, where) in found.items() if np.any(where)}

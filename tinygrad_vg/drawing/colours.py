@@ -1,18 +1,20 @@
 """What does a colour say?  How large, on a logarithmic scale: blue has shrunk, red has grown, white is as large as it was.
 
-Colour-blind safe (ColorBrewer's RdBu). An exact zero, nan and inf have looks of their own. The scale of the boxes ends at the
-first of 2, 5, 10, 100, … (and 1/2, 1/5, …) that holds every |gradient| of the picture: equal sizes have equal colours in it.
+Colour-blind safe (after ColorBrewer's RdBu). An exact zero, nan and inf have looks of their own. The scale of the boxes is the same
+in every picture, page and plot: |gradient| relative to the start of the backward pass, a shade for each power of ten down to 10^−6
+and up to 10^6, and one dark shade for what is beyond. So equal sizes have equal colours everywhere.
 """
 
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
 BLUE, WHITE, RED = "#2166ac", "#f7f7f7", "#b2182b"
+NAVY, MAROON = "#0b1f4d", "#5c0a16"  # beyond either end of the scale
+DECADES = 6  # powers of ten from the middle of the scale of boxes to either end
 GREY = "#808080"  # readable on a white page and on a dark one, and so are blue and red for lines:
 FALL, RISE = "#2f7fd4", "#d8434e"
 SHADES = (FALL, "#d55e00", "#009e73", "#cc79a7", GREY)  # to tell curves apart, colour-blind safe (after Okabe & Ito)
-DARK, PALE = "#1a1a1a", "#ffffff"
+DARK, PALE = "#000000", "#ffffff"
 ZERO = "zero"
 SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
 BLAME = {  # the kinds of factors, in plots and on the page: size dark, alignment light
@@ -27,9 +29,10 @@ INKS = {  # of rivers, pages and pictures, on a light page and on a dark one: at
     "gates": ("#6b3fa0", "#c9a6ff"), "gates-mark": ("#a884d6", "#7d5bb5"),
     "rest": ("#565d65", "#aab2ba"), "rest-mark": ("#9aa2ab", "#6d7680"),
     "growth": ("#b2182b", "#ff8a8a"), "now": ("#b0187f", "#ff8ad4")}
-ARROW_SPAN, WIDEST_SPAN = math.log10(4), 16  # powers of ten from the middle of the scale to its end
-ROUNDING = 14  # powers of ten below the largest size, from which a size may be nothing but rounding
-SPANS = (math.log10(2), math.log10(5), *map(float, range(1, WIDEST_SPAN + 1)))
+ARROW_SPAN = math.log10(4)  # powers of ten from the middle of the scale of arrows to its end
+
+
+RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 class Entry(NamedTuple):
@@ -39,15 +42,16 @@ class Entry(NamedTuple):
     text: str
 
 
-def colour(heat: float | None, span: float, middle: str = WHITE) -> str:
+def colour(heat: float | None, span: float = DECADES, middle: str = WHITE) -> str:
     """#rrggbb for log10 of a size; the middle of the scale is WHITE for boxes, GREY for arrows (and a dotted one is an exact 0)."""
     if heat is None or heat == -math.inf and middle == GREY:
         return middle
     if not math.isfinite(heat):
         return SPECIAL[special(heat)]
-    share = max(-1.0, min(1.0, heat / span))
+    if middle == WHITE and abs(heat) > span + 1e-9:
+        return NAVY if heat < 0 else MAROON
     less, more = (FALL, RISE) if middle == GREY else (BLUE, RED)
-    return mix(middle, more if share > 0 else less, abs(share))
+    return mix(middle, more if heat > 0 else less, min(1.0, abs(heat) / span))
 
 
 def thickness(heat: float | None) -> float:
@@ -55,9 +59,9 @@ def thickness(heat: float | None) -> float:
     return 1.2 + 1.6 * (min(1.0, abs(heat) / ARROW_SPAN) if heat else 0.0)
 
 
-def fill_of(kind: str, heat: float | None, span: float) -> str:
+def fill_of(kind: str, heat: float | None) -> str:
     """Of a box: a constant is grey, it has no gradient."""
-    return "#e2e2e2" if kind == "constant" else colour(heat, span)
+    return "#e2e2e2" if kind == "constant" else colour(heat)
 
 
 def special(heat: float) -> str:
@@ -76,30 +80,26 @@ def ink(fill: str) -> str:
     parts = [int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return DARK if luminance > 0.19 else PALE
-
-
-def span_of(heats: Iterable[float | None]) -> float:
-    """Where the scale of the boxes ends: the first of SPANS that is not below the largest |heat|; the last, if none is.
-
-    What is ROUNDING powers of ten below the largest size does not count: the gradient of a bias before a batch norm, say.
-    """
-    finite = [heat for heat in heats if heat is not None and math.isfinite(heat)]
-    top = max(finite, default=0.0)
-    largest = max((abs(heat) for heat in finite if heat > top - ROUNDING), default=0.0)
-    return next((span for span in SPANS if largest <= span + 1e-9), SPANS[-1])
+    return DARK if luminance > 0.18 else PALE
 
 
 def legend(boxes: list[float | None], arrows: list[float | None]) -> list[tuple[str, list[Entry]]]:
-    """The rows of the legend: a title and its fields; only for what the picture shows."""
-    rows = [("box: |gradient|", boxes, span_of(boxes), WHITE), ("arrow: gain", arrows, ARROW_SPAN, GREY)]
-    return [(title, fields(heats, span, middle)) for title, heats, span, middle in rows if any(heat is not None for heat in heats)]
+    """The rows of the legend: a title and its fields; only for what the picture shows, and red only where something has grown."""
+    grown = any(heat is not None and 0.005 < heat < math.inf for heat in boxes)
+    scale = [Entry(NAVY, "less"), *(Entry(colour(k), decade(k)) for k in range(-DECADES, DECADES * grown + 1, 2))]
+    ends = [f"≤ {10.0**-ARROW_SPAN:.4g}", "", "1", "", f"≥ {10.0**ARROW_SPAN:.4g}"]
+    gains = [Entry(colour(k / 2 * ARROW_SPAN, ARROW_SPAN, GREY), text) for k, text in enumerate(ends, -2)]
+    rows = [("box: |gradient|", scale, boxes, SPECIAL[ZERO]), ("arrow: gain", gains, arrows, "")]
+    return [(title, fields + odd(heats, zero)) for title, fields, heats, zero in rows if any(heat is not None for heat in heats)]
 
 
-def fields(heats: list[float | None], span: float, middle: str) -> list[Entry]:
-    texts = [f"≤ {10.0**-span:.4g}", "", "1", "", f"≥ {10.0**span:.4g}"]
+def odd(heats: list[float | None], zero: str) -> list[Entry]:
+    """Fields for an exact zero (of an arrow a dotted line, on no ground), nan and inf, of those that are there."""
     found = {special(heat) for heat in heats if heat is not None and not math.isfinite(heat)}
-    looks = {name: Entry(shade, name) for name, shade in SPECIAL.items()}
-    looks |= {ZERO: Entry("", "···· zero")} if middle == GREY else {}  # a dotted line, on no ground
-    scale = [Entry(colour(k / 2 * span, span, middle), text) for k, text in enumerate(texts, -2)]
-    return scale + [entry for name, entry in looks.items() if name in found]
+    looks = {name: Entry(shade, name) for name, shade in SPECIAL.items()} | {ZERO: Entry(zero, ZERO if zero else "···· zero")}
+    return [entry for name, entry in looks.items() if name in found]
+
+
+def decade(k: int) -> str:
+    """1, 10⁻⁴: a power of ten as it is read."""
+    return "1" if not k else "10" + str(k).translate(RAISED)

@@ -56,7 +56,7 @@ def graph_svg(picture: Picture, places: list[Place], ways: list[Points]) -> tupl
     _, _, right, bottom = bounds(places)
     parts = [frame(k, group.label, [places[i] for i in group.boxes]) for k, group in enumerate(picture.groups)]
     parts += [arrow_svg(k, arrow, way) for k, (arrow, way) in enumerate(zip(picture.arrows, ways))]
-    parts += [box_svg(i, box, place, picture.span) for i, (box, place) in enumerate(zip(picture.boxes, places))]
+    parts += [box_svg(i, box, place) for i, (box, place) in enumerate(zip(picture.boxes, places))]
     return parts, max([right + MARGIN, *(way[1][0] + 8 for arrow, way in zip(picture.arrows, ways) if arrow.loop)]), bottom + MARGIN
 
 
@@ -163,8 +163,8 @@ def passage(y: float, taken: list[tuple[float, float]]) -> float:
     return free
 
 
-def box_svg(i: int, box: Box, p: Place, span: float) -> str:
-    fill = fill_of(box.kind, box.heat, span)
+def box_svg(i: int, box: Box, p: Place) -> str:
+    fill = fill_of(box.kind, box.heat)
     line = 'stroke-dasharray="4 3"' if box.kind == "alias" else 'stroke-width="2.5"' if box.kind == "output" else ""
     corner = 0 if box.kind in ("leaf", "constant") else 6
     shape = rectangle(-p.wide / 2, -p.high / 2, p.wide, p.high, f'rx="{corner}" fill="{fill}" stroke="{GREY}" {line}')

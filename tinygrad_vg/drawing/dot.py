@@ -39,8 +39,8 @@ def dot_text(picture: Picture) -> str:
     if placed:
         look |= dict(layout="nop", splines="true" if len(picture.boxes) <= CURVED else "line")
     graph = Digraph(graph_attr=look, node_attr=BOX, edge_attr=ARROW)
-    places, span = layout(picture) if placed else [], picture.span
-    statements = [dict(name=f"n{i}", id=f"n{i}", **box_look(box, span)) for i, box in enumerate(picture.boxes)]
+    places = layout(picture) if placed else []
+    statements = [dict(name=f"n{i}", id=f"n{i}", **box_look(box)) for i, box in enumerate(picture.boxes)]
     for statement, place in zip(statements, places):
         statement["pos"] = f"{place.x:.0f},{-place.y:.0f}"
     framed = [group for group in picture.groups if group.label]
@@ -60,8 +60,8 @@ def dot_text(picture: Picture) -> str:
     return graph.source
 
 
-def box_look(box: Box, span: float) -> dict[str, str]:
-    fill = fill_of(box.kind, box.heat, span)
+def box_look(box: Box) -> dict[str, str]:
+    fill = fill_of(box.kind, box.heat)
     words = dict(label=label(box.lines), tooltip=tip(box.tooltip))
     look = words | dict(style="filled,rounded", fillcolor=fill, fontcolor=ink(fill), color=GREY) | LOOK.get(box.kind, {})
     of = dict(of=f"n{box.of}") if box.kind == "alias" else {}

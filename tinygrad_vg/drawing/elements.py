@@ -4,7 +4,7 @@ A box is a node, a constant, an alias (`W_hh ↗`: this step uses the weight dra
 An arrow is one parent slot, or several between the same two boxes: a * a has two arrows. Nothing here keeps a node alive, so a
 picture does not keep its graph.
 
-    heat  log10 of |gradient| (box) or of the gain (arrow): -inf is an exact zero, None is unknown
+    heat  log10 of |gradient| / |gradient of the output| (box) or of the gain (arrow): -inf is an exact zero, None is unknown
     gain  |contribution to the parent's gradient| / |gradient of the child|; for a Scalar |local derivative|
 """
 
@@ -19,7 +19,7 @@ from ..chain.factors import norm
 from ..text.formulas import derivative
 from ..text.lines import clean, cut
 from ..text.numbers import number
-from .colours import Entry, legend, span_of
+from .colours import Entry, legend
 
 LONGEST_NAME, LONGEST_LABEL = 200, 30
 
@@ -74,11 +74,6 @@ class Picture(NamedTuple):
     arrows: list[Arrow]
     groups: list[Group]  # from first to last; boxes in no group come after them
     note: str = ""  # what was folded, if anything was, or how it could be
-
-    @property
-    def span(self) -> float:
-        """Where the scale of the boxes' colours ends."""
-        return span_of(box.heat for box in self.boxes)
 
     @property
     def legend(self) -> list[tuple[str, list[Entry]]]:
@@ -188,6 +183,12 @@ def counted(n: int, what: str) -> str:
 def value(x: Any, digits: int = 4) -> str:
     """One number as itself; an array as its shape and norm."""
     return number(x, digits) if np.shape(x) == () else f"{'×'.join(map(str, np.shape(x)))}, norm {number(norm(x), digits)}"
+
+
+def from_start(boxes: list[Box], start: float | None) -> list[Box]:
+    """The boxes with their heat relative to that of the gradient that the backward pass starts with, if that is a size at all."""
+    shift = start if start is not None and math.isfinite(start) else 0.0
+    return [box if box.heat is None else box._replace(heat=box.heat - shift) for box in boxes]
 
 
 def heat(x: Any) -> float | None:

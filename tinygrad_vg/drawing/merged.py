@@ -5,6 +5,7 @@ Two kinds: a stretch of the graph (a layer, or the steps outside a window), and 
     g  gradient      n  how many steps
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -119,17 +120,16 @@ def joint(gradients: Iterable[Any]) -> float | None:
 
 
 def mean(sizes: list[float]) -> float:
-    """log10 of the geometric mean: -inf if one is an exact zero, nan if one is nan."""
-    return float(np.mean([heat(size) for size in sizes]))
+    """log10 of the geometric mean of those that are not 0, which would make it 0: -inf if all are, nan if one is nan."""
+    found = [heat(size) for size in sizes if size != 0]
+    return float(np.mean(found)) if found else -math.inf  # type: ignore[arg-type]
 
 
 def averaged(gains: list[float]) -> str:
-    """The geometric mean as text; zeros, which would make it 0, stand beside that of the others: `0.9 (1 of 7 is 0)`."""
-    others = [ratio for ratio in gains if ratio != 0]
-    zeros = len(gains) - len(others)
-    if not zeros or not others:
-        return number(10 ** mean(gains), 3)
-    return f"{number(10 ** mean(others), 3)} ({zeros} of {len(gains)} {'is' if zeros == 1 else 'are'} 0)"
+    """The geometric mean as text; zeros stand beside that of the others: `0.9 (1 of 7 is 0)`."""
+    zeros = gains.count(0.0)
+    words = f" ({zeros} of {len(gains)} {'is' if zeros == 1 else 'are'} 0)" if 0 < zeros < len(gains) else ""
+    return number(10 ** mean(gains), 3) + words
 
 
 def listed(names: Iterable[str]) -> str:

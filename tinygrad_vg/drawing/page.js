@@ -456,7 +456,7 @@ function recolour(i) {
   const box = boxes[i], g = now.g[real(i)];
   boxAt[i].classList.toggle("stale", box.kind === "folded" && now.touched.has(i));
   if (box.kind === "constant" || box.kind === "folded" || !before[real(i)]) return;
-  const fill = colour(heatOf(g), looks.span), shape = boxAt[i].querySelector("rect");
+  const fill = colour(heatOf(g)), shape = boxAt[i].querySelector("rect");
   if (shape.getAttribute("fill") !== fill) shape.setAttribute("fill", fill);
   for (const text of boxAt[i].querySelectorAll("text")) text.setAttribute("fill", ink(fill));
   const line = boxAt[i].querySelector(".gradient");

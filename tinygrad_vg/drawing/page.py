@@ -17,7 +17,7 @@ import numpy as np
 
 from ..chain import Chain
 from .columns import MARGIN, SWATCH, graph_svg, layout, legend_svg, routes, whole_svg
-from .elements import Arrow, Picture, heat, norm, one_line, with_gain, with_gradient
+from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gain, with_gradient
 from .page_data import BUDGET, page_data
 
 MOST = 3_000  # boxes
@@ -71,7 +71,8 @@ def with_gradients(picture: Picture) -> Picture:
     ]
     with np.errstate(all="ignore"):
         arrows = [with_gain_for(found[arrow.head], arrow) for arrow in picture.arrows]
-    return picture._replace(boxes=boxes, arrows=arrows)
+    output = next((heat(box.gradient) for box in boxes if box.kind == "output"), None)
+    return picture._replace(boxes=from_start(boxes, output) if any(g is not None for g in found) else boxes, arrows=arrows)
 
 
 def with_gain_for(g: Any, arrow: Arrow) -> Arrow:

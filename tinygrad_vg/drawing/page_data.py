@@ -25,7 +25,7 @@ from . import colours
 from .columns import Place, Points
 from .elements import Arrow, Box, Picture, label_of, norm, value
 
-LOOKS = ("BLUE", "WHITE", "RED", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN")
+LOOKS = ("BLUE", "WHITE", "RED", "NAVY", "MAROON", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN", "DECADES")
 OF_BOX = ("name", "op", "title", "kind", "lines", "tooltip", "of", "uses", "nodes")
 OF_ARROW = ("tail", "head", "lines", "tooltip", "count", "loop")
 Data = dict[str, Any]
@@ -41,7 +41,7 @@ def page_data(picture: Picture, places: list[Place], ways: list[Points], budget:
         "boxes": [box_data(box, place, store) for box, place in zip(picture.boxes, places)],
         "arrows": arrows_data(picture, ways, store),
         "groups": [group._asdict() for group in picture.groups],
-        "looks": {name: getattr(colours, name) for name in LOOKS} | {"span": picture.span},
+        "looks": {name: getattr(colours, name) for name in LOOKS},
         "blobs": [base64.b64encode(data).decode() for _, data in store.place],
         "chain": None if chain is None else chain_data(chain, picture)}
 

@@ -55,7 +55,7 @@ function summary(k) {
     const lines = [groups[k].label, `${nodes} node${nodes === 1 ? "" : "s"}`];
     if (g) lines.push(`|grad| ${short(norm(g))}`);
     const wide = 24 + 6.4 * Math.max(...lines.map((line) => [...line].length)), high = 12 + 15 * lines.length;
-    const fill = colour(heatOf(g), looks.span);
+    const fill = colour(heatOf(g));
     const element = draw("g", { id: `f${k}`, class: "box summary", tabindex: -1, role: "button", "aria-label": `${lines.join(", ")}, folded; Enter unfolds` });
     const shape = { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: 6, fill, stroke: looks.GREY };
     element.append(draw("title", {}, `${lines.join("\n")}\nclick to unfold`), draw("rect", shape));
@@ -251,7 +251,7 @@ function drawMap() {
       if (!seen(name)) continue;
       const number = Number(name.slice(1)), i = name[0] === "n" ? number : lastOf(number), g = now.g[real(i)];
       const plain = g ? null : boxAt[i].querySelector("rect").getAttribute("fill");
-      pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : plain ?? colour(heatOf(g), looks.span, "#b9bec4");
+      pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : plain ?? colour(heatOf(g));
       pen.fillRect((x - wide / 2) * sx, 2 + (y - high / 2) * sy, Math.max(1.5, wide * sx), Math.max(1.5, high * sy));
     }
     pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--accent");

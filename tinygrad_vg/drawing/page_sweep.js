@@ -179,15 +179,18 @@ function heaviest(s) {
 // ── colours, as in colours.py ──────────────────────────────────────────────────────────────────────────────────────
 
 const channels = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
-function colour(heat, span, middle = looks.WHITE) {
+function colour(heat, span = looks.DECADES, middle = looks.WHITE) {
   if (heat === null || (heat === -Infinity && middle === looks.GREY)) return middle;
   if (!Number.isFinite(heat)) return looks.SPECIAL[Number.isNaN(heat) ? "nan" : heat > 0 ? "inf" : "zero"];
+  if (middle === looks.WHITE && Math.abs(heat) > span + 1e-9) return heat < 0 ? looks.NAVY : looks.MAROON;
   const [less, more] = middle === looks.GREY ? [looks.FALL, looks.RISE] : [looks.BLUE, looks.RED];
   const share = Math.max(-1, Math.min(1, heat / span)), a = channels(middle), b = channels(share > 0 ? more : less);
   return "#" + a.map((x, k) => Math.round(x + Math.abs(share) * (b[k] - x)).toString(16).padStart(2, "0")).join("");
 }
 function ink(fill) {
   const [r, g, b] = channels(fill).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.19 ? looks.DARK : looks.PALE;
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? looks.DARK : looks.PALE;
 }
-const heatOf = (g) => (g ? Math.log10(norm(g)) : null);
+// Relative to the gradient that the backward pass starts with, if that is a size at all.
+const begun = output >= 0 && before[output] ? Math.log10(norm(before[output])) : 0;
+const heatOf = (g) => (g ? Math.log10(norm(g)) - (Number.isFinite(begun) ? begun : 0) : null);

@@ -20,7 +20,7 @@ from ..training.history import History
 from .axes import as_text, cells, decades, line, mark, outline, rescale, shown, stacked, ticks, words
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
 from .comparison import LAG, OF_USE, PANELS, compare, over_steps, per_link, places_of, recorded
-from .elements import counted
+from .elements import counted, heat
 from .reaches import reach_curve, reach_map
 
 GREEN, ORANGE = "#009e73", "#e69f00"
@@ -37,7 +37,7 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     singular value, Uses, or a History's loss, norm, lr and factor. Several Reaches stand side by side, on one scale.
 
     thing   kind: what is drawn (the first is the one without `kind`)
-    Chain     "gradient": log10 |gradient| at each station, relative to the seed     "heatmap": log10 |gradient| by station and unit
+    Chain     "gradient": log10 |gradient| at each station, relative to the seed     "heatmap": the same by station and unit
               "blame": nats of each link by kind of factor, stacked, and their sum
     Blame     "blame"
     Spectrum  "links": singular values of each link      "running": of the product from the output back to each station, log10
@@ -95,7 +95,9 @@ def heatmap(ax: Any, chain: Chain) -> None:
         if size != sizes[first]:
             raise ValueError(f"a heatmap needs stations of one size; {chain.names[first]} has {sizes[first]} numbers, {name} has {size}")
     with np.errstate(divide="ignore"):
-        cells(ax, np.log10(np.abs([np.ravel(g) for g in chain.gradients[first:last]])).T, np.arange(first, last), "log10 |gradient|")
+        logs = np.log10(np.abs([np.ravel(g) for g in chain.gradients[first:last]])).T
+    start = heat(chain.gradients[-1]) or 0.0
+    cells(ax, logs - (start if math.isfinite(start) else 0.0), np.arange(first, last), "log10 (|gradient| / |seed|)")
     ticks(ax, chain.names)
     words(ax, f"The gradient of {as_text(chain.names[-1])} at each unit", "station", "unit")
 

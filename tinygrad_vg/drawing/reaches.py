@@ -1,7 +1,8 @@
 """How is a Reach drawn?  As a map, the loss at t by the state at s, a colour for each power of ten; or as a curve by lag.
 
-The colours are those of the drawings, on one fixed scale, so that maps of several nets can be compared: white is 1, blue ends at
-10^−6 and red at 10^6. What lies after the loss's own step, and is exactly 0, is left blank: nothing comes from there.
+The colours are those of the drawings, on their one scale, so that maps of several nets can be compared: white is 1, blue ends at
+10^−6 and red at 10^6, and one dark shade is beyond. What lies after the loss's own step, and is exactly 0, is left blank: nothing comes
+from there.
 """
 
 from functools import partial
@@ -11,17 +12,17 @@ import numpy as np
 
 from ..chain.reach import Reach
 from .axes import as_text, decades, line, mark, name_at, paint, patches, whole_numbers, words
-from .colours import FALL, GREY, SPECIAL, ZERO, colour
+from .colours import DECADES, FALL, GREY, SPECIAL, ZERO, colour
 
-DECADES = 6  # powers of ten from the middle of the scale to either end
-SHADES = [colour(k + 0.5, DECADES) for k in range(-DECADES, DECADES)]
+ENDS = DECADES + 1  # powers of ten drawn on either side of the middle: those of the scale, and one for all beyond
+SHADES = [colour(k + 0.5) for k in range(-ENDS, ENDS)]
 ODD = {"exact zero": ZERO, "overflow": "inf", "nan": "nan"}  # in the legend, and in SPECIAL
 
 
 def codes_of(reach: Reach) -> Any:
     """The number of the colour of each pair, in SHADES and then ODD; masked where it is left blank."""
     logs = decades(reach.log_matrix)
-    steps = np.floor(np.clip(np.nan_to_num(logs), -DECADES, DECADES - 0.5)).astype(int) + DECADES
+    steps = np.floor(np.clip(np.nan_to_num(logs), -ENDS, ENDS - 0.5)).astype(int) + ENDS
     codes = np.select([np.isneginf(logs), np.isposinf(logs), np.isnan(logs)], [len(SHADES) + k for k in range(3)], steps)
     return np.ma.masked_array(codes, (reach.lags < 0) & np.isneginf(logs))
 
@@ -46,9 +47,9 @@ def scale(axes: list[Any], reaches: list[Reach]) -> None:
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     codes = np.concatenate([codes_of(reach).compressed() for reach in reaches])
-    steps, text = codes[codes < len(SHADES)] - DECADES, axes[0].xaxis.label.get_color()
+    steps, text = codes[codes < len(SHADES)] - ENDS, axes[0].xaxis.label.get_color()
     low, high = int(np.min(steps, initial=0)), int(np.max(steps, initial=-1)) + 1
-    norm = BoundaryNorm(np.arange(-DECADES, DECADES + 1), len(SHADES))
+    norm = BoundaryNorm(np.arange(-ENDS, ENDS + 1), len(SHADES))
     bar = axes[0].figure.colorbar(ScalarMappable(norm, ListedColormap(SHADES)), ax=axes, ticks=range(low, high + 1))
     bar.ax.set_ylim(low, high)
     bar.set_label("log10 |∂L[t]/∂h[s]|", color=text)

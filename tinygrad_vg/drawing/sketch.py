@@ -12,7 +12,7 @@ import numpy as np
 from ..autodiff.core import Edge, Node, history, sweep
 from ..autodiff.guards import Unrecorded, latest_change
 from ..chain.factors import norm
-from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, counted, edge_arrow, node_box
+from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, counted, edge_arrow, from_start, heat, node_box
 from .folding import ABOVE, WEIGHTS, Fold, arranged, automatic, check_mode, folded, loop_gain
 from .merged import folded_arrow, folded_box, rolled_arrow, rolled_box, state_box, with_loop_gain
 from .steps import rows, shared, steps
@@ -62,7 +62,7 @@ class Sketch:
                 self.draw_rolled(unit)
             else:
                 self.draw_folded(unit)
-        return Picture(self.boxes, self.arrows(), self.groups(), self.note())
+        return Picture(from_start(self.boxes, heat(self.order[-1].grad)), self.arrows(), self.groups(), self.note())
 
     def add(self, box: Box, group: Any) -> int:
         self.check_limit(len(self.boxes) + 1)
