@@ -24,15 +24,15 @@ def sigmoid_chain() -> Drawing:
 
 
 def scalar_mlp() -> Drawing:
-    """2-2-1, one node per number."""
-    net = nn.MLP([2, 2, 1], "tanh", rng=1, leaf=scalars)
+    """2-3-2-1, one node per number: units, and weights on the arrows."""
+    net = nn.MLP([2, 3, 2, 1], "tanh", rng=1, leaf=scalars)
     y = net(scalars(np.array([1.0, -2.0]), name="x")).item()
-    return differentiated((y - 1.0) ** 2)
+    return differentiated((y - 1.0) ** 2, fold="names")
 
 
 def rnn_unrolled() -> Drawing:
-    """A tanh RNN over six steps, every node: time runs along the top, the weight's alias stands in each step."""
-    return differentiated(recurrent(nn.RNNCell(3, 4, rng=0), 6))
+    """The last two of six steps of a tanh RNN, every node: the states run along the top, the weight's alias stands in each step."""
+    return differentiated(recurrent(nn.RNNCell(3, 4, rng=0), 6), steps=(5, 6))
 
 
 def rnn_rolled() -> Drawing:
@@ -41,23 +41,28 @@ def rnn_rolled() -> Drawing:
 
 
 def lstm_step() -> Drawing:
-    """The last of three steps of an LSTM, the others in one box: four gates, and the cell's own path along the top."""
-    return differentiated(recurrent(nn.LSTMCell(3, 4, rng=0), 3), steps=(3, 3))
+    """The last of three steps of an LSTM, a box for each name, the others in one: four gates, and the cell's own path along the top."""
+    return differentiated(recurrent(nn.LSTMCell(3, 4, rng=0), 3), fold="names", steps=(3, 3))
 
 
 def residual_mlp() -> Drawing:
     """Two residual layers: the shortcut carries the gradient past each branch."""
-    return differentiated(deep(nn.MLP([4, 4, 4, 2], residual=True, rng=0)))
+    return differentiated(deep(nn.MLP([4, 4, 4, 2], residual=True, rng=0)), fold="names")
 
 
 def batch_norm() -> Drawing:
     """One sigmoid layer behind a batch norm, whose mean and variance are nodes too."""
-    return differentiated(deep(nn.MLP([4, 4, 2], "sigmoid", norm="batch", rng=0)))
+    return differentiated(deep(nn.MLP([4, 4, 2], "sigmoid", norm="batch", rng=0)), fold="names")
 
 
 def deep_mlp_folded() -> Drawing:
     """Ten sigmoid layers, one box each."""
     return differentiated(deep(nn.MLP([8] * 10 + [2], "sigmoid", rng=0)), fold="layer")
+
+
+def slide() -> Drawing:
+    """Twenty steps for a slide: the first and the last states, and one box for those in between."""
+    return differentiated(recurrent(nn.RNNCell(3, 4, "sigmoid", rng=0), 20), fold="states")
 
 
 def reaches() -> Any:
@@ -104,7 +109,7 @@ def differentiated(loss: Any, **settings: Any) -> Drawing:
 
 
 PICTURES: tuple[Callable[[], Drawing], ...] = (
-    sigmoid_chain, scalar_mlp, rnn_unrolled, rnn_rolled, lstm_step, residual_mlp, batch_norm, deep_mlp_folded,
+    sigmoid_chain, scalar_mlp, rnn_unrolled, rnn_rolled, lstm_step, residual_mlp, batch_norm, deep_mlp_folded, slide,
 )  # fmt: skip
 
 

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 
-from tinygrad_vg import Chain, Scalar, Tensor, draw, grad, history, linear, nn, scalars, square, tanh
+from tinygrad_vg import Chain, Scalar, Tensor, draw, grad, group, history, linear, nn, scalars, square, tanh
 from tinygrad_vg.chain.factors import norm
-from tinygrad_vg.drawing.columns import columns_svg
+from tinygrad_vg.drawing.graph import canvas_of
 from tinygrad_vg.drawing.merged import averaged, mean
+from tinygrad_vg.drawing.typography import from_nats, small
 
 CELLS = {
     "rnn": lambda: nn.RNNCell(3, 4, rng=0),
@@ -76,13 +77,20 @@ def test_a_rolled_recurrence_is_as_large_as_one_step_whatever_the_number_of_step
     assert sizes[0] == sizes[1]
 
 
+def read(words):
+    """9.8·10⁻⁴ as a number."""
+    plain = words.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--"))
+    mantissa, power, exponent = plain.rpartition("10") if plain.startswith("10") or "·" in plain else (plain, "", "")
+    return float(mantissa.rstrip("·") or 1) * 10.0 ** int(exponent or 0)
+
+
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "of scalars"])
 def test_the_loop_says_what_the_chain_says(name):
     cell = CELLS[name]()
     loss, states = recurrent(cell, T=12)
     loops = [arrow for arrow in draw(loss, fold="rolled").picture.arrows if arrow.loop]
     words = re.search(r"× (\d+) steps: gain (\S+) per step, (\S+) in all", loops[0].tooltip)
-    n, each, whole = int(words[1]), float(words[2]), float(words[3])
+    n, each, whole = int(words[1]), read(words[2]), read(words[3])
     first = states[0] if isinstance(states[0], tuple) else (states[0],)
     newest = cell.output(states[-1])  # what the loss is computed from
     parts = [grad(newest, leaf, seed=newest.grad).ravel() for leaf in first]
@@ -102,7 +110,7 @@ def test_the_loop_of_ten_thousand_steps_says_what_no_float_can_hold():
     output.backward()
     loop = next(arrow for arrow in draw(output).picture.arrows if arrow.loop)
     assert "× 10000 steps:" in loop.lines
-    assert "e-3" in loop.lines[-1]  # 0.5 ** 10_000 is about 5e-3011
+    assert "10⁻³⁰¹¹" in loop.lines[-1]  # 0.5 ** 10_000 is about 5e-3011
 
 
 def test_the_gains_between_layers_are_those_of_the_chain():
@@ -122,9 +130,9 @@ def test_a_window_shows_its_steps_as_the_whole_picture_does():
     loss, _ = recurrent(nn.RNNCell(3, 4, rng=0), T=12)
     whole = {box.tooltip: box for box in draw(loss, fold=None).picture.boxes}
     window = [box for box in draw(loss, steps=(4, 6)).picture.boxes if box.kind == "node"]
-    assert {f"h[{t}] = tanh" for t in (4, 5, 6)} <= {box.lines[0] for box in window}
+    assert {f"{h} = tanh" for h in ("h₄", "h₅", "h₆")} <= {box.lines[0] for box in window}
     assert all(whole[box.tooltip].lines == box.lines and whole[box.tooltip].heat == box.heat for box in window)
-    assert not any("h[3] = tanh" in box.lines or "h[7] = tanh" in box.lines for box in window)
+    assert not any("h₃ = tanh" in box.lines or "h₇ = tanh" in box.lines for box in window)
 
 
 def test_it_folds_by_itself_above_three_hundred_boxes():
@@ -132,7 +140,7 @@ def test_it_folds_by_itself_above_three_hundred_boxes():
     assert not draw(few).picture.note
     assert "folded" in draw(many).picture.note
     assert len(draw(many, fold=None).picture.boxes) > 300 > len(draw(many).picture.boxes)
-    assert any("layer 40" in box.lines for box in draw(deep(80)).picture.boxes)
+    assert any("layer 40: h₄₀" in box.lines for box in draw(deep(80)).picture.boxes)
 
 
 def test_a_graph_whose_names_speak_of_no_steps_is_never_folded():
@@ -148,7 +156,7 @@ def test_a_graph_whose_names_speak_of_no_steps_is_never_folded():
 
 @pytest.mark.parametrize(
     "settings, words",
-    [({"fold": "rolling"}, "'auto', None, 'layer', 'states' or 'rolled'"), ({"steps": 3}, "pair"), ({"steps": (5, 3)}, "pair"), ({"steps": (1.5, 2)}, "pair"),
+    [({"fold": "rolling"}, "'auto', None, 'layer', 'states', 'names' or 'rolled'"), ({"steps": 3}, "pair"), ({"steps": (5, 3)}, "pair"), ({"steps": (1.5, 2)}, "pair"),
      ({"steps": (1, 2, 3)}, "pair"), ({"fold": "rolled", "steps": (1, 2)}, "no room"), ({"steps": (50, 60)}, "they run from 0 to 9")],
 )
 def test_what_cannot_be_folded_that_way_is_refused_in_words(settings, words):
@@ -162,17 +170,18 @@ def test_for_a_slide_there_is_a_box_for_each_state_and_one_for_all_that_comes_af
     loss.backward()
     picture = draw(loss, fold="states").picture
     folded = [box for box in picture.boxes if box.kind == "folded"]
-    assert [box.lines[0] for box in folded] == ["h[1]", "h[2]", "h[3]", "loss"]
-    assert [box.lines[1] for box in folded] == [f"|grad| {norm(node.grad):.4g}" for node in (*states[1:], loss)]
+    assert [box.lines[0] for box in folded] == ["h₁", "h₂", "h₃"]
+    assert [box.lines[1] for box in folded] == [f"|grad| {small(norm(node.grad))}" for node in states[1:]]
+    assert [(box.lines[0], box.nodes) for box in picture.boxes if box.kind == "output"] == [("loss", 3)]
     assert all("uses W_hh, b_h, W_xh" in box.tooltip for box in folded[:3])
     wanted = [link.gain for link in Chain(loss, states[0], through=states).links]
-    assert [float(arrow.tooltip.split("gain ")[1]) for arrow in picture.arrows] == pytest.approx(wanted, rel=1e-12)
+    assert [float(arrow.tooltip.split("gain ")[1].split()[0]) for arrow in picture.arrows] == pytest.approx(wanted, rel=1e-12)
 
 
 def test_the_slide_of_many_weights_has_one_box_for_them_and_an_output_without_a_name_is_called_by_its_op():
     loss, _ = recurrent(nn.LSTMCell(3, 4, rng=0), T=3)
     picture = draw(loss, fold="states").picture
-    assert [box.lines[0] for box in picture.boxes] == ["W_xi, W_hi, b_i and 9 more", "h[0], c[0]", "c[1], h[1]", "c[2], h[2]", "h[3]", "add"]
+    assert [box.lines[0] for box in picture.boxes] == ["Wₓᵢ, Wₕᵢ and 10 more", "h₀, c₀", "c₁, h₁", "c₂, h₂", "h₃", "add"]
     assert [group.label for group in picture.groups][0] == "shared weights" and picture.boxes[2].uses == (0,)
     assert "<svg" in draw(loss, fold="states").html
 
@@ -183,7 +192,7 @@ def test_fifty_boxes_of_steps_without_names_are_drawn_with_the_word_how_to_fold_
         h = tanh(linear(h, cell.W_hh, cell.b_h) + linear(x, cell.W_xh))
     drawing = draw(h.sum())
     assert len(drawing.picture.boxes) > 300 and 'h.named("h", t), and draw folds them' in drawing.picture.note
-    assert all("and draw folds them" in text for text in (drawing.dot, columns_svg(drawing.picture), drawing.html))
+    assert all("and draw folds them" in text for text in (drawing.dot, drawing.svg, drawing.html))
     assert not draw(h.sum(), fold=None).picture.note, "who asks for everything needs no advice"
     with pytest.raises(ValueError, match=r"more than 300 boxes; name the states .* so that it folds, draw a smaller part"):
         draw(h.sum(), limit=300)
@@ -216,7 +225,7 @@ def relu_steps(slopes):
 
 def test_an_exact_zero_in_one_step_is_counted_in_words_and_dotted_only_where_all_are_zero():
     picture = draw(relu_steps([1.0, 1.0, 0.0, 1.0, 1.0]), fold="rolled").picture
-    assert {line: arrow.heat for arrow in picture.arrows for line in arrow.lines if "is 0" in line} == {"gain 1 (1 of 3 is 0)": 0.0}
+    assert {arrow.lines[-2:]: arrow.heat for arrow in picture.arrows if "is 0" in " ".join(arrow.lines)} == {("gain 1", "(1 of 3 is 0)"): 0.0}
     W, h = Tensor([0.0], "W"), Tensor([1.0]).named("h", 0)
     for t in range(1, 5):
         h = (W * h).named("h", t)
@@ -228,7 +237,7 @@ def test_a_rolled_box_is_black_only_if_every_gradient_in_it_is_zero():
     states = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.random.default_rng(0).normal(size=(6, 3)))
     loss = nn.mse(nn.LSTMCell(3, 4, rng=0).output(states[-1]), np.ones(4))
     loss.backward()
-    c = next(box for box in draw(loss, fold="rolled").picture.boxes if box.lines[0].startswith("c["))
+    c = next(box for box in draw(loss, fold="rolled").picture.boxes if box.name.startswith("c["))
     assert c.heat is not None and math.isfinite(c.heat)
 
 
@@ -273,7 +282,7 @@ def test_the_loop_leaves_out_the_shared_weights_and_counts_steps_not_indices():
     states[-1].backward()
     loop = next(arrow for arrow in draw(states[-1], "rolled").picture.arrows if arrow.loop)
     assert loop.lines[0] == "× 4 steps:"  # x has no index, so the first state is h[1]
-    assert loop.lines[2] == f"{grad(states[-1], states[1]):.2g} in all"
+    assert loop.lines[2] == f"{small(grad(states[-1], states[1]))} in all"
     assert "<svg" in draw(states[-1], "rolled").html
 
 
@@ -283,7 +292,7 @@ def test_the_loop_does_not_underflow_beside_a_weights_gradient():
     loss, states = recurrent(cell, T=200)
     loop = next(arrow for arrow in draw(loss, "rolled").picture.arrows if arrow.loop)
     log10 = Chain(states[-1], states[0], seed=states[-1].grad).log_product[0] / math.log(10)
-    assert loop.lines[2] == f"{10 ** (log10 - math.floor(log10)):.1f}e{math.floor(log10)} in all"
+    assert loop.lines[2] == f"{from_nats(log10 * math.log(10))} in all"
 
 
 def test_where_no_role_comes_twice_a_rolled_picture_has_every_node():
@@ -293,9 +302,89 @@ def test_where_no_role_comes_twice_a_rolled_picture_has_every_node():
     assert [box.name for box in draw(y, fold="rolled").picture.boxes] == ["x", "a[1]", "b[2]"]
 
 
-def test_in_plain_columns_the_lines_of_a_note_stand_one_below_the_other_and_above_the_legend():
+def test_the_lines_of_a_note_stand_one_below_the_other_and_above_the_legend():
     picture = draw(GRAPHS["rnn"](), fold="states").picture._replace(note="so many words " * 60)
-    svg = columns_svg(picture)
-    lines = [float(y) for y in re.findall(r'<text x="24.0" y="([\d.]+)"', svg)]
-    legend = min(float(y) for y in re.findall(r'<g class="legend"><text x="[\d.]+" y="([\d.]+)"', svg))
-    assert len(lines) > 2 and np.allclose(np.diff(lines), 16) and lines[-1] < legend
+    svg = canvas_of(picture).svg
+    lines = [float(y) for y in re.findall(r'y="([\d.]+)"[^>]*>(?:so many|words|many)', svg)]
+    legend = min(float(y) for y in re.findall(r'<g class="legend">\s*<text x="[\d.]+" y="([\d.]+)"', svg))
+    assert len(lines) > 2 and np.allclose(np.diff(lines), 30) and lines[-1] < legend
+
+
+def test_of_many_steps_a_slide_shows_the_first_and_the_last_and_what_those_between_take_together():
+    loss, states = recurrent(nn.RNNCell(3, 4, "sigmoid", rng=0), T=20)
+    picture = draw(loss, fold="states").picture
+    shown = [box.lines[0] for box in picture.boxes if box.kind == "folded"]
+    assert shown == ["h₁", "h₂", "16 more like these", "h₁₉", "h₂₀"]
+    between = next(arrow for arrow in picture.arrows if arrow.lines and arrow.lines[0].startswith("together"))
+    assert 10**between.heat == pytest.approx(norm(states[2].grad) / norm(states[18].grad), rel=1e-12)
+    assert [box.lines[0] for box in draw(recurrent(nn.RNNCell(3, 4, rng=0), T=8)[0], fold="states").picture.boxes if box.kind == "folded"][-1] == "h₈"
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "of scalars"])
+def test_a_box_for_each_name_holds_what_leads_to_that_name_alone_and_carries_its_whole_derivative(cell):
+    loss, states = recurrent(CELLS[cell](), T=3)
+    picture = draw(loss, fold="names").picture
+    named_nodes = [node for node in history(loss) if node.name and node.rule is not None]
+    boxes = {box.name: i for i, box in enumerate(picture.boxes)}
+    assert {str(node.name) for node in named_nodes} <= boxes.keys()
+    g = dict.fromkeys(range(len(picture.boxes)))
+    for i in reversed(range(len(picture.boxes))):
+        box = picture.boxes[i]
+        g[i] = np.ones(np.shape(box.value)) if box.kind == "output" else g[i]
+        for arrow in picture.arrows:
+            if arrow.head == i and arrow.local is not None and g[i] is not None:
+                tail = arrow.tail if picture.boxes[arrow.tail].of is None else picture.boxes[arrow.tail].of
+                part = arrow.local.pull(g[i])
+                g[tail] = part if g[tail] is None else g[tail] + part
+    for node in named_nodes:
+        if not picture.boxes[boxes[str(node.name)]].uses:
+            assert np.allclose(g[boxes[str(node.name)]], node.grad, rtol=1e-9), node.name
+
+
+def test_units_of_numbers_show_their_weights_on_the_arrows():
+    net = nn.MLP([3, 4, 4, 1], rng=0, leaf=scalars)
+    y = net(scalars(np.array([1.0, -2.0, 0.5]), name="x")).item()
+    y.backward()
+    picture = draw(y, fold="names").picture
+    weights = {small(node.data) for node in history(y) if node.name and node.name.base.endswith("W")}
+    drawn = {arrow.lines[0] for arrow in picture.arrows if "W[" in arrow.tooltip}
+    assert drawn == weights and sum("W[" in arrow.tooltip for arrow in picture.arrows) == 3 * 4 + 4 * 4 + 4
+
+
+def test_a_call_in_a_group_is_one_box_and_fold_none_draws_every_node():
+    x, W = Tensor(np.ones(3), "x"), Tensor(np.eye(3), "W")
+    with group("block"):
+        with group("inner"):
+            h = tanh(linear(x, W))
+        h = h * 2.0
+    loss = square(h).sum()
+    loss.backward()
+    picture = draw(loss).picture
+    block = next(box for box in picture.boxes if box.kind == "folded")
+    assert block.lines[0] == "block" and block.nodes == 3
+    assert [box.lines[0] for box in draw(loss, fold=None).picture.boxes if box.kind == "node"] == ["linear", "tanh", "multiply", "square"]
+    with pytest.raises(TypeError, match=r"group needs a name, such as group\('conv'\); got int"), group(3):
+        pass
+
+
+def test_a_group_that_fails_half_way_still_ends():
+    with pytest.raises(ZeroDivisionError), group("half"):
+        h = Tensor(np.ones(2), "x") * 2.0
+        1 / 0  # noqa: B018
+    after = (h + 1.0) * 2.0
+    assert [box.lines[0] for box in draw(after).picture.boxes if box.kind in ("node", "output")] == ["multiply", "add", "multiply"]
+
+
+def test_where_indices_fall_along_an_edge_the_error_names_the_edge():
+    h = Tensor(np.ones(2), "x")
+    for t in (1, 2, 4, 3):
+        h = tanh(h).named("h", t)
+    with pytest.raises(ValueError, match=r"no steps or layers to fold: indices must not fall along an edge, but h\[3\] is computed from h\[4\]"):
+        draw(h.sum(), fold="layer")
+
+
+def test_the_state_before_the_first_layer_belongs_to_no_layer():
+    states = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((2, 3)))
+    states[1].sum().backward()
+    labels = [group.label for group in draw(states[1], fold=None).picture.groups]
+    assert labels == ["t = 0", "t = 1"]

@@ -3,6 +3,7 @@
 Where a case is tried on many names or at every point, the test is in test_hostile.py or test_faults.py and here is a short one.
 """
 
+import importlib.util
 import json
 import math
 import os
@@ -18,8 +19,7 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Scalar, Tensor, draw, einsum, square, tanh
-from tinygrad_vg.drawing import render
-from tinygrad_vg.drawing.columns import columns_svg
+from tinygrad_vg.drawing.canvas import Canvas
 
 posix = pytest.mark.skipif(os.name != "posix", reason="fake programs are shell scripts; links and pipes are POSIX")
 ROOT = __file__.rpartition("/tests/")[0]
@@ -45,14 +45,13 @@ def check_literal(name, shown=None):
     lines = drawing.dot.rstrip("\n").split("\n")
     assert [len([line for line in lines if re.match(pattern, line)]) for pattern in (r"\tn\d+ \[", r"\tn\d+ -> n\d+ \[")] == [3, 2]
     assert len(lines) == 1 + 3 + 3 + 2 + 1 and lines[0] == "digraph {" and lines[-1] == "}"  # three looks, three boxes, two arrows
-    if render.engine("svg") and render.engine("svg")[0] == sys.executable:
+    if importlib.util.find_spec("pygraphviz"):
         from pygraphviz import AGraph
 
         graphviz = AGraph(string=drawing.dot)
         assert sorted(graphviz.nodes()) == ["n0", "n1", "n2"] and graphviz.number_of_edges() == 2
         graphviz.close()
-    for svg in (drawing.svg, columns_svg(drawing.picture)):
-        assert words(shown) in texts(svg)
+    assert words(shown) in texts(drawing.svg)
     assert [box["name"] for box in data(drawing)["boxes"]][0] == shown
     return drawing
 
@@ -99,7 +98,7 @@ def test_render_dot_02_a_backslash_at_the_end_is_text(name):
 
 @pytest.mark.parametrize("name", ["<b>x</b>", "<lambda> <map>", "<>", "<<table><tr><td>x</td></tr></table>>"])
 def test_render_dot_04_angle_brackets_never_make_markup(name):
-    assert '<<table border="0"' in check_literal(name).dot  # the legend, the one label with markup, is ours
+    assert "=<" not in re.sub(r'"(?:[^"\\\\]|\\\\.)*"', "", check_literal(name).dot)
 
 
 def test_render_dot_05_entities_are_text():
@@ -117,7 +116,6 @@ def test_render_dot_07_braces_bars_and_arrows_need_no_escape_since_no_box_is_a_r
     y.backward()
     picture = draw(y)
     assert "shape=box" in picture.dot and "{A|<p>B}" in texts(picture.svg) and "record" not in picture.dot
-    ET.fromstring(columns_svg(picture.picture))
 
 
 @pytest.mark.parametrize("name, shown", [(word, word) for word in ("node", "edge", "graph", "strict", "Digraph", "SUBGRAPH", "1.5", "-.5", "n1")] + [("", "leaf"), (" ", " ")])
@@ -144,7 +142,7 @@ def test_render_dot_11_unicode_is_kept_and_what_turns_the_direction_of_writing_i
     check_literal(name, shown)
 
 
-@pytest.mark.parametrize("value, shown", [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf"), (-0.0, "0"), (1e-320, "1e-320"), (10**400, "inf"), (np.float32(0.1), "0.1"), (True, "1")])
+@pytest.mark.parametrize("value, shown", [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "−inf"), (-0.0, "0"), (1e-320, "10⁻³²⁰"), (10**400, "inf"), (np.float32(0.1), "0.1"), (True, "1")])
 def test_render_dot_12_odd_values_have_readable_labels(value, shown):
     with np.errstate(all="ignore"):
         leaf = draw(Scalar(value) if not isinstance(value, bool) else Scalar(float(value)))
@@ -152,7 +150,7 @@ def test_render_dot_12_odd_values_have_readable_labels(value, shown):
     assert leaf.picture.boxes[0].lines[1] == shown
     assert next(box.lines for box in constant.picture.boxes if box.kind == "constant") == (shown,)
     for drawing in (leaf, constant):
-        assert shown in texts(drawing.svg) and shown in texts(columns_svg(drawing.picture))
+        assert shown in texts(drawing.svg) and shown in texts(drawing.svg)
         assert data(drawing)["boxes"]
 
 
@@ -208,7 +206,7 @@ def test_render_html_svg_04_no_name_opens_or_closes_a_comment_or_a_section(name)
 def test_render_html_svg_05_no_name_becomes_a_link(name):
     drawing = check_literal(name)
     assert "URL=" not in drawing.dot and "href=" not in drawing.dot
-    for svg in (drawing.svg, columns_svg(drawing.picture)):
+    for svg in (drawing.svg, drawing.svg):
         assert not [key for element in ET.fromstring(svg).iter() for key in element.attrib if key.rpartition("}")[2] == "href"]
     check_page(name)
 
@@ -285,12 +283,12 @@ def test_render_html_svg_12_every_svg_is_well_formed_with_ids_of_its_own_and_not
         h = tanh(h * Tensor([1.0, 2.0], "W\"'")).named("<h&", t)
     loss = square(h).sum()
     loss.backward()
-    for svg in (draw(loss).svg, columns_svg(draw(loss).picture), draw(loss, fold="rolled").svg, columns_svg(draw(loss, fold="rolled").picture)):
+    for svg in (draw(loss).svg, draw(loss).svg, draw(loss, fold="rolled").svg, draw(loss, fold="rolled").svg):
         xml.dom.minidom.parseString(svg.encode())
         elements = list(ET.fromstring(svg).iter())
         ids = [element.get("id") for element in elements if element.get("id")]
         assert len(ids) == len(set(ids)) and svg.startswith("<svg") and 'xmlns="http://www.w3.org/2000/svg"' in svg
-        assert not {element.tag.rpartition("}")[2] for element in elements} & {"script", "foreignObject", "style", "use", "image"}
+        assert not {element.tag.rpartition("}")[2] for element in elements} & {"script", "foreignObject", "use", "image"}
         assert not [key for element in elements for key in element.attrib if key.lower().startswith("on")]
 
 
@@ -340,17 +338,15 @@ def test_files_03_every_odd_target_is_refused_in_words_or_written(tmp_path):
     assert (tmp_path / "link.svg").is_symlink() and (tmp_path / "target.svg").read_text(encoding="utf-8") == drawing.svg
 
 
-@posix
-def test_files_04_an_old_file_is_replaced_by_nothing_but_a_finished_picture(tmp_path, fake_dot):
+def test_files_04_an_old_file_is_replaced_by_nothing_but_a_finished_picture(tmp_path, monkeypatch):
     path = tmp_path / "out.png"
     path.write_bytes(b"precious")
-    for script, error, limit in (("exit 1", RuntimeError, 20), ("echo half", RuntimeError, 20), ("exec /bin/sleep 9", TimeoutError, 0.2)):
-        fake_dot(script)
-        with pytest.raises(error):
-            draw(graph("x"), time_limit=limit).save(path)
-        assert path.read_bytes() == b"precious"
-    fake_dot("printf '\\211PNG IEND\\256B`\\202'")
-    assert draw(graph("x")).save(path).read_bytes() == b"\x89PNG IEND\xaeB`\x82"
+    with monkeypatch.context() as patch:
+        patch.setattr(Canvas, "rendered", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            draw(graph("x")).save(path)
+    assert path.read_bytes() == b"precious"
+    assert draw(graph("x")).save(path).read_bytes().endswith(b"IEND\xaeB`\x82")
 
 
 @posix
@@ -377,39 +373,37 @@ for _ in range(30):
     assert os.listdir(tmp_path) == ["out.dot"]
 
 
-def test_files_06_without_graphviz_dot_svg_and_page_are_made_and_png_says_what_to_install(no_engine, tmp_path):
+def test_files_06_without_matplotlib_dot_svg_and_page_are_made_and_png_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     drawing = draw(graph("x"))
     for kind in ("dot", "svg", "html"):
         assert "y = multiply" in drawing.save(tmp_path / f"a.{kind}").read_text(encoding="utf-8")
-    with pytest.raises(RuntimeError, match="install Graphviz") as raised:
+    with pytest.raises(ImportError, match=r'pip install "tinygrad_vg\[draw\]"') as raised:
         drawing.save(tmp_path / "a.png")
     assert "\n" not in str(raised.value)
 
 
+def program(folder, script):
+    """A shell script called dot."""
+    folder.mkdir(exist_ok=True)
+    (folder / "dot").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "dot").chmod(0o755)
+
+
 @posix
-@pytest.mark.parametrize(
-    "script, words",
-    [("kill -SEGV $$", "exit code -11"), ("exec /bin/sleep 9", "did not finish within 0.2 s"), ("echo rubbish", "not complete"), ("echo 'dot: option -T unknown' >&2; exit 1", "-T unknown"),
-     ("echo 'Format: \"png\" not recognized. No formats found.' >&2; exit 1", "not recognized")],
-)  # fmt: skip
-def test_files_07_a_dot_that_misbehaves_is_stopped_quoted_and_done_without(fake_dot, tmp_path, script, words):
-    fake_dot(script)
-    limit = 0.2 if "sleep" in script else 20
-    with pytest.raises((RuntimeError, TimeoutError), match=words):
-        draw(graph("x"), time_limit=limit).save(tmp_path / "a.png")
-    with pytest.warns(RuntimeWarning, match=words):
-        assert "y = multiply" in draw(graph("x"), time_limit=limit).svg
-    assert "y = multiply" in draw(graph("x")).html and os.listdir(tmp_path) == []
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # no zombie
+def test_files_07_a_dot_that_misbehaves_is_none_of_our_business(monkeypatch, tmp_path):
+    program(tmp_path / "bin", f"echo ran > {tmp_path}/ran; exec /bin/sleep 9")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for kind in ("dot", "svg", "png", "pdf", "html"):
+        assert draw(graph("x")).save(tmp_path / f"a.{kind}").stat().st_size > 200
+    assert not (tmp_path / "ran").exists()
 
 
 @posix
 @pytest.mark.parametrize("path", [".", "", ":", "./bin", "bin"])
-def test_files_08_a_dot_in_the_current_folder_is_not_run(fake_dot, monkeypatch, tmp_path, path):
-    (tmp_path / "bin").mkdir()
+def test_files_08_a_dot_in_the_current_folder_is_not_run(monkeypatch, tmp_path, path):
     for folder in (tmp_path, tmp_path / "bin"):
-        fake_dot(f"echo ran > {tmp_path}/ran; exit 1", folder)
+        program(folder, f"echo ran > {tmp_path}/ran; exit 1")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", path)
     assert "y = multiply" in draw(graph("x")).svg and not (tmp_path / "ran").exists()
@@ -418,7 +412,7 @@ def test_files_08_a_dot_in_the_current_folder_is_not_run(fake_dot, monkeypatch, 
 @pytest.mark.parametrize("name", ["-Tpng", "-o", "--help", "; rm -rf x", "$(touch ran)", "`touch ran`", "a b", "a'b", "|x", "é漢🔥", "%s%n", "~"])
 def test_files_09_a_file_name_is_never_an_option_or_shell_text(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    for kind in ("dot", "svg", *(["png"] if render.engine("png") else [])):
+    for kind in ("dot", "svg", "png"):
         assert os.fspath(draw(graph("x")).save(f"{name}.{kind}")) == f"{name}.{kind}"
         assert os.listdir(tmp_path) == [f"{name}.{kind}"]
         os.remove(tmp_path / f"{name}.{kind}")

@@ -20,8 +20,8 @@ from tinygrad_vg import Chain, Scalar, Tensor, grad, history, linear, nn
 from tinygrad_vg.chain.factors import KINDS
 from tinygrad_vg.drawing import draw
 from tinygrad_vg.drawing.colours import BLAME
-from tinygrad_vg.drawing.columns import layout, routes
 from tinygrad_vg.drawing.elements import Arrow, Box, Group, Picture
+from tinygrad_vg.drawing.layout import layout
 from tinygrad_vg.drawing.page import page_html
 from tinygrad_vg.drawing.page_data import page_data
 
@@ -97,8 +97,7 @@ def digest(text):
 
 
 def data_of(picture, budget=300_000):
-    places = layout(picture)
-    return page_data(picture, places, routes(picture, places), budget)
+    return page_data(picture, layout(picture), budget)
 
 
 def array(data, k, kind="<f8"):
@@ -292,7 +291,7 @@ def test_the_gains_of_the_page_are_those_of_its_own_gradients():
     h[1:2].sum().backward()
     output = h[0:1].sum()
     gains = [line for arrow in page(output).data["arrows"] for line in arrow["lines"] if line.startswith("gain")]
-    assert sorted(gains) == ["gain 1", "gain 1", "gain 1", "gain 1.414"]  # gain 10 is on the way of the other output
+    assert sorted(gains) == ["gain 1", "gain 1", "gain 1", "gain 1.4"]  # gain 10 is on the way of the other output
 
 
 def test_after_two_passes_the_box_and_its_tooltip_show_one_and_the_sum_has_its_name():
@@ -337,21 +336,21 @@ def test_a_loop_runs_on_a_lane_of_its_own_above_the_boxes():
     boxes = [Box((name,), name, "node", name=name) for name in "abc"]
     arrows = [Arrow(0, 1), Arrow(1, 2), Arrow(2, 0, ("back",)), Arrow(1, 1, ("again",))]
     picture = Picture(boxes, arrows, [Group("one", [0, 1, 2])], "")
-    places, found = layout(picture), Page(page_html(picture))
-    xs = [place.x for place in places]
+    made, found = layout(picture), Page(page_html(picture))
+    xs = [place.x for place in made.places]
     assert xs == sorted(xs) and len(set(xs)) == 3
-    assert [a["loop"] for a in found.data["arrows"]] == [False, False, True, True]
-    long, short = (way[2][1] for way in routes(picture, places)[2:])
-    assert 0 < long < short < min(place.y - place.high / 2 for place in places)
+    assert [a["loop"] for a in found.data["arrows"]] == [False, False, True, True] == made.square
+    lanes = {way[2][1] for way in made.ways[2:]}
+    assert len(lanes) == 2 and 0 < min(lanes) <= max(lanes) < min(place.y - place.high / 2 for place in made.places)
 
 
 def test_long_arrows_run_past_the_boxes_between():
     loss, _ = scalar_mlp()
-    picture = draw(loss).picture
-    places = layout(picture)
-    for arrow, way in zip(picture.arrows, routes(picture, places)):
+    picture = draw(loss, None).picture
+    made = layout(picture)
+    for arrow, way in zip(picture.arrows, made.ways):
         for (x, y), (X, Y) in zip(way, way[1:]):
-            for i, p in enumerate(places):
+            for i, p in enumerate(made.places):
                 level = y == Y and abs(p.y - y) < p.high / 2 and x < p.x - p.wide / 2 and p.x + p.wide / 2 < X
                 assert i in (arrow.tail, arrow.head) or not level
 
@@ -363,8 +362,7 @@ def test_a_weight_used_everywhere_in_a_long_unnamed_graph_makes_no_endless_page(
     picture = draw(h, None).picture
     text = page_html(picture)
     assert len(text) < 5e6
-    places = layout(picture)
-    assert max(len(way) for way in routes(picture, places)) <= 30
+    assert max(len(way) for way in layout(picture).ways) <= 30
 
 
 def test_every_asset_is_packaged():

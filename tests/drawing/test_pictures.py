@@ -3,7 +3,6 @@
 import math
 import subprocess
 import sys
-import warnings
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -11,13 +10,13 @@ import pytest
 
 from tinygrad_vg import Chain, Scalar, Tensor, history, linear, sigmoid, square, tanh
 from tinygrad_vg.chain.factors import norm
-from tinygrad_vg.drawing import colours, draw, render
-from tinygrad_vg.drawing.columns import columns, columns_svg, layout
+from tinygrad_vg.drawing import colours, draw
+from tinygrad_vg.drawing.graph import canvas_of
+from tinygrad_vg.drawing.layout import layout
 from tinygrad_vg.drawing.sketch import SHARED
 from tinygrad_vg.drawing.steps import steps
+from tinygrad_vg.drawing.typography import named
 from tinygrad_vg.text.numbers import number
-
-needs_engine = pytest.mark.skipif(render.engine("svg") is None, reason="needs pygraphviz or Graphviz's dot")
 
 HOSTILE = {
     "quotes": "say \"hi\" 'there'",
@@ -75,7 +74,7 @@ def random_graph(seed):
 
 
 def titles(drawing):
-    return [box.lines[0] for box in drawing.picture.boxes]
+    return [box.title if box.kind in ("leaf", "node", "output") else box.lines[0] for box in drawing.picture.boxes]
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -103,8 +102,8 @@ def test_a_constant_is_a_grey_box_whose_arrow_has_no_derivative():
 def test_a_shared_weight_has_one_real_box_without_arrows_and_an_alias_in_each_step():
     picture = draw(rnn(T=4)).picture
     for weight in ("W_xh", "W_hh", "b"):
-        real = [i for i, box in enumerate(picture.boxes) if box.lines[0] == weight]
-        aliases = [i for i, box in enumerate(picture.boxes) if box.lines == (f"{weight} ↗",)]
+        real = [i for i, box in enumerate(picture.boxes) if box.kind == "leaf" and box.name == weight]
+        aliases = [i for i, box in enumerate(picture.boxes) if box.lines == (f"{named(weight)} ↗",)]
         groups = [group.label for group in picture.groups for i in aliases if i in group.boxes]
         assert len(real) == 1 and real[0] in dict(picture.groups)[SHARED] and groups == ["t = 1", "t = 2", "t = 3", "t = 4"]
         assert not any(arrow.tail == real[0] for arrow in picture.arrows)
@@ -154,7 +153,7 @@ def test_a_loss_at_each_step_stays_in_its_step():
     total = losses[0] + losses[1] + losses[2]
     step = steps(history(total))
     assert [step.get(loss) for loss in losses] == [1, 2, None] and total not in step
-    assert columns_svg(draw(total).picture)
+    assert draw(total).svg
 
 
 def test_a_first_state_used_at_two_steps_is_not_a_weight():
@@ -163,7 +162,7 @@ def test_a_first_state_used_at_two_steps_is_not_a_weight():
         h.append((w * h[-1] + h[max(t - 2, 0)]).tanh().named("h", t))
     picture = draw(h[-1]).picture
     assert [group.label for group in picture.groups] == [SHARED, "t = 0", "t = 1", "t = 2", "t = 3"]
-    assert [picture.boxes[i].lines[0] for i in picture.groups[1].boxes] == ["h[0]"]
+    assert [picture.boxes[i].name for i in picture.groups[1].boxes] == ["h[0]"]
 
 
 def test_a_transposed_weight_used_at_every_step_is_not_a_hub():
@@ -184,7 +183,7 @@ def test_gradients_are_shown_if_there_and_never_computed():
 
 def test_a_picture_without_gradients_says_how_to_get_them_and_the_page_which_has_some_does_not():
     loss, missing = rnn(backward=False), "no gradients: call backward() on the output before draw()"
-    assert missing in draw(loss).dot and missing in columns_svg(draw(loss).picture) and missing not in draw(loss).html
+    assert missing in draw(loss).dot and missing in draw(loss).svg and missing not in draw(loss).html
     assert missing in draw(loss, fold="layer").dot and "folded into" in draw(loss, fold="layer").dot
     assert not draw(Scalar(1.0, "x")).picture.captions, "one box alone has nothing to hand back"
     loss.backward()
@@ -201,7 +200,7 @@ def test_the_gains_along_the_row_multiply_to_the_gradient():
 def test_the_gain_of_a_tensors_arrow_is_the_contribution_over_the_childs_gradient():
     loss = rnn(T=3)
     picture = draw(loss).picture
-    z, h = (next(i for i, box in enumerate(picture.boxes) if box.lines[0].startswith(name)) for name in ("z[2]", "h[2]"))
+    z, h = (next(i for i, box in enumerate(picture.boxes) if box.name == name and box.kind == "node") for name in ("z[2]", "h[2]"))
     arrow = next(arrow for arrow in picture.arrows if (arrow.tail, arrow.head) == (z, h))
     nodes = {str(node.name): node for node in history(loss)}
     assert 10**arrow.heat == pytest.approx(np.linalg.norm(nodes["z[2]"].grad) / np.linalg.norm(nodes["h[2]"].grad), rel=1e-12)
@@ -282,7 +281,7 @@ def test_equal_gradients_have_equal_colours_in_dot_and_svg():
     picture = draw(y).picture
     fills = {box.name: colours.fill_of(box.kind, box.heat) for box in picture.boxes if box.kind != "constant"}
     assert fills["a"] == fills["b"] == colours.mix(colours.WHITE, colours.BLUE, 2 / 6) != fills["x"]
-    assert f'fillcolor="{fills["a"]}"' in draw(y).dot and fills["a"] in columns_svg(picture)
+    assert f'fillcolor="{fills["a"]}"' in draw(y).dot and fills["a"] in canvas_of(picture).svg
 
 
 @pytest.mark.parametrize("w", [0.0, 5e-324, 1e308, math.inf, math.nan])
@@ -292,7 +291,7 @@ def test_pictures_of_zeros_and_infinities_have_a_scale_too(w):
         y = x * w * w
         y.backward()
         drawing = draw(y)
-    assert 'bgcolor="#2166ac"' in drawing.dot and "<svg" in columns_svg(drawing.picture) and "<svg" in drawing.html
+    assert "10⁻⁶" in drawing.svg and "<svg" in drawing.html
 
 
 def luminance(c):
@@ -310,10 +309,9 @@ def test_lines_are_readable_on_white_and_on_black(shade):
 
 def test_the_legend_shows_an_exact_zero_of_an_arrow_as_a_dotted_line_on_no_ground():
     (_, fields) = colours.legend([], [-math.inf, 0.0])[0]
-    assert fields[-1] == ("", "···· zero") and colours.ink("") == colours.GREY
+    assert fields[-1] == ("", "···· zero") and colours.ink("") == "soft"
     drawing = draw(relu_of_a_negative_number())
-    assert '<td width="34"><font color="#808080">···· zero</font></td>' in drawing.dot
-    assert 'fill="none"' in columns_svg(drawing.picture)
+    assert ">···· zero</text>" in drawing.svg and 'stroke-dasharray="2 4"' in drawing.svg
 
 
 def relu_of_a_negative_number():
@@ -380,7 +378,7 @@ def test_a_drawing_does_not_keep_its_graph():
 
 
 def test_importing_the_package_loads_nothing_but_numpy():
-    code = "import sys, tinygrad_vg.drawing; print({'graphviz', 'pygraphviz'} & set(sys.modules))"
+    code = "import sys, tinygrad_vg.drawing; print({'graphviz', 'pygraphviz', 'matplotlib'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip() == "set()"
 
 
@@ -405,23 +403,8 @@ def check_svg(text, boxes):
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_columns_are_well_formed_and_show_a_hostile_name_as_it_is(name):
     drawing = draw(hostile(name))
-    shown = check_svg(columns_svg(drawing.picture), len(drawing.picture.boxes))
+    shown = check_svg(drawing.svg, len(drawing.picture.boxes))
     assert set(titles(drawing)) <= set(shown)
-
-
-@needs_engine
-@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
-def test_graphviz_reads_exactly_our_boxes_and_arrows_and_shows_a_hostile_name_as_it_is(name):
-    drawing = draw(hostile(name))
-    boxes, arrows = len(drawing.picture.boxes), len(drawing.picture.arrows)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        shown = check_svg(drawing.svg, boxes)
-    assert {" ".join(title.split()) for title in titles(drawing)} <= {" ".join(text.replace("\xa0", " ").split()) for text in shown}
-    pygraphviz = pytest.importorskip("pygraphviz", reason="reads the DOT back")
-    graph = pygraphviz.AGraph(string=drawing.dot)
-    assert set(graph.nodes()) == {f"n{i}" for i in range(boxes)} and graph.number_of_edges() == arrows
-    assert sorted((int(t[1:]), int(h[1:])) for t, h in graph.edges()) == sorted((a.tail, a.head) for a in drawing.picture.arrows)
 
 
 def test_long_names_are_cut_at_200_characters():
@@ -429,36 +412,33 @@ def test_long_names_are_cut_at_200_characters():
     assert len(title) == 200 and title.endswith("…")
 
 
+def overlapping(places):
+    return [(p, q) for i, p in enumerate(places) for q in places[:i]
+            if abs(p.x - q.x) < (p.wide + q.wide) / 2 - 1e-6 and abs(p.y - q.y) < (p.high + q.high) / 2 - 1e-6]
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["right", "down"])
 @pytest.mark.parametrize("output", [rnn(), lstm(), random_graph(3)], ids=["rnn", "lstm", "scalars"])
-def test_columns_run_from_left_to_right_and_no_two_boxes_overlap(output):
+def test_arrows_run_ahead_in_a_band_no_two_boxes_overlap_and_all_lies_in_the_picture(output, down):
     picture = draw(output).picture
-    column = {i: number for number, members in enumerate(columns(picture)) for i in members}
-    assert all(column[arrow.tail] < column[arrow.head] for arrow in picture.arrows)
-    places = layout(picture)
-    for i, p in enumerate(places):
-        assert not any(abs(p.x - q.x) < (p.wide + q.wide) / 2 and abs(p.y - q.y) < (p.high + q.high) / 2 for q in places[:i])
+    found = layout(picture, down)
+    for arrow in picture.arrows:
+        a, b = found.places[arrow.tail], found.places[arrow.head]
+        if found.band[arrow.tail] == found.band[arrow.head]:
+            assert (a.y < b.y if down else a.x < b.x)
+    assert overlapping(found.places) == []
+    assert all(p.wide / 2 <= p.x <= found.wide - p.wide / 2 and p.high / 2 <= p.y <= found.high - p.high / 2 for p in found.places)
+    assert all(0 <= x <= found.wide and 0 <= y <= found.high for way in found.ways for x, y in way)
 
 
 @pytest.mark.parametrize("output", [rnn(), lstm()], ids=["rnn", "lstm"])
-def test_columns_keep_every_state_in_one_straight_row(output):
+def test_every_state_of_a_band_stands_in_one_straight_row(output):
     picture = draw(output).picture
-    places = layout(picture)
+    found = layout(picture)
     for row in {box.row for box in picture.boxes} - {None}:
-        assert len({places[i].y for i, box in enumerate(picture.boxes) if box.row == row}) == 1
+        for band in set(found.band):
+            assert len({round(found.places[i].y, 6) for i, box in enumerate(picture.boxes) if box.row == row and found.band[i] == band}) <= 1
 
-
-@needs_engine
-@pytest.mark.parametrize("output", [rnn(T=6), lstm()], ids=["rnn", "lstm"])
-def test_graphviz_keeps_every_state_in_one_straight_row_from_left_to_right(output):
-    drawing = draw(output)
-    root = ET.fromstring(drawing.svg)
-    centre = {}
-    for group in root.iter("{http://www.w3.org/2000/svg}g"):
-        for text in group.iter("{http://www.w3.org/2000/svg}text") if group.get("class") == "node" else ():
-            centre.setdefault(group.get("id"), (float(text.get("x")), float(text.get("y"))))
-    for state in {title[0] for title in titles(drawing) if title[:2] in ("h[", "c[")}:
-        x, y = zip(*(centre[f"n{i}"] for i, title in enumerate(titles(drawing)) if title.startswith(f"{state}[")))
-        assert list(x) == sorted(x) and max(y) - min(y) < 2
 
 
 ROOT = __file__.rpartition("/tests/")[0]
@@ -468,7 +448,7 @@ def test_a_gain_that_reads_an_operand_changed_since_is_not_shown():
     a, b = Tensor([1.0, 2.0], "a"), Tensor([3.0, 4.0], "b")
     y = (a * b).named("y")
     y.sum().backward()
-    assert draw(y).picture.arrows[0].lines == ("b", "gain 3.536")
+    assert draw(y).picture.arrows[0].lines == ("b", "gain 3.5")
     b.data = [30.0, 40.0]
     arrows = draw(y).picture.arrows
     assert [arrow.lines for arrow in arrows] == [("b",), ("a",)] and all("changed since" in arrow.tooltip for arrow in arrows)
@@ -498,14 +478,6 @@ def test_one_is_one_and_a_name_of_any_width_keeps_its_place():
     assert repr(draw(Scalar(1.0, "x"))) == "Drawing(1 box, 0 arrows)" and repr(draw(Scalar(1.0, "x").sin())) == "Drawing(2 boxes, 1 arrow)"
     assert titles(draw(Scalar(1.0, "\u8a9e" * 300)))[0] == "\u8a9e" * 99 + "…"
     assert len(titles(draw(Scalar(1.0, "e" + "\u0301" * 20_000)))[0]) <= 800
-
-
-def test_a_graph_so_tangled_that_graphviz_would_take_minutes_is_given_places():
-    x = Scalar(2.0, "x")
-    fan = sum([x * i for i in range(100)], 0.0)
-    assert "layout=nop" in draw(fan).dot
-    assert "layout=nop" not in draw(rnn()).dot
-    assert "layout=nop" not in draw(random_graph(0)).dot
 
 
 @pytest.mark.parametrize("limit", [0, -1, 2.5, None, "many", math.nan])

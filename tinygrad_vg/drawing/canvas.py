@@ -1,9 +1,12 @@
 """How does a drawing become a picture?  Shapes and words, each in a named ink; as SVG that is light or dark with its reader, or as
 PNG and PDF, which are light.
 
-    role  the name of an ink: flow, slopes, weights, gates, rest, growth, now, ink, soft, line, faint, card, page
+    role  the name of an ink: flow, slopes, weights, gates, rest, growth, now, ink, soft, line, faint, card, page; or a colour, "#2166ac",
+          which is the same on light and dark pages
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from io import BytesIO
 from typing import Any
@@ -13,7 +16,7 @@ from .colours import INKS
 
 FAMILY = 'system-ui,"Segoe UI",Roboto,"DejaVu Sans","Liberation Sans",Arial,sans-serif'
 MONO = 'ui-monospace,"DejaVu Sans Mono","Liberation Mono",monospace'
-MISSING = 'PNG and PDF need matplotlib: pip install "tinygrad_vg[plot]"'
+MISSING = 'PNG and PDF need matplotlib: pip install "tinygrad_vg[draw]"'
 Points = list[tuple[float, float]]
 Run = tuple[str, str]  # words, and their ink
 
@@ -28,6 +31,13 @@ class Canvas:
         self.wide, self.high, self.title = wide, high, title
         self.shapes: list[tuple[str, dict[str, Any]]] = []
 
+    @contextmanager
+    def group(self, id: str, kind: str, x: float = 0.0, y: float = 0.0, hover: str = "") -> Iterator[None]:
+        """What is drawn in it belongs together, has its corner at (x, y), and says so when pointed at."""
+        self.shapes.append(("group", dict(id=id, kind=kind, x=x, y=y, hover=hover)))
+        yield
+        self.shapes.append(("end", {}))
+
     def rectangle(self, x: float, y: float, wide: float, high: float, fill: str = "", stroke: str = "", r: float = 0, **more: Any) -> None:
         """more: hover, a text shown when pointed at; data, {name: value}, for who reads the picture; line, the stroke's width."""
         self.shapes.append(("rect", dict(x=x, y=y, wide=wide, high=high, fill=fill, stroke=stroke, r=r, **more)))
@@ -36,24 +46,35 @@ class Canvas:
         """Straight from point to point; filled if there is a fill."""
         self.shapes.append(("path", dict(points=points, stroke=stroke, fill=fill, line=line, dash=dash, **more)))
 
+    def curve(self, path: list[tuple[str, Points]], stroke: str, line: float = 1.0, dash: str = "") -> None:
+        """As in SVG: M moves, L is straight, Q and C bend. dash: lengths of line and gap, "2 4"."""
+        self.shapes.append(("curve", dict(path=path, stroke=stroke, line=line, dash=dash)))
+
     def dot(self, x: float, y: float, r: float, fill: str, **more: Any) -> None:
         self.shapes.append(("dot", dict(x=x, y=y, r=r, fill=fill, **more)))
 
     def words(
         self, x: float, y: float, words: str | list[Run], role: str = "ink", size: float = 18, anchor: str = "start", *,
-        bold: bool = False, italic: bool = False, mono: bool = False, opacity: float = 1.0,
+        bold: bool = False, italic: bool = False, mono: bool = False, opacity: float = 1.0, halo: bool = False,
     ) -> None:
-        """One line of words whose baseline starts, has its middle, or ends at (x, y); in one ink, or run by run."""
+        """One line of words whose baseline starts, has its middle, or ends at (x, y); in one ink, or run by run. halo: clear of lines."""
         runs = [(words, role)] if isinstance(words, str) else words
-        look = dict(runs=runs, size=size, anchor=anchor, bold=bold, italic=italic, mono=mono, opacity=opacity)
+        look = dict(runs=runs, size=size, anchor=anchor, bold=bold, italic=italic, mono=mono, opacity=opacity, halo=halo)
         self.shapes.append(("words", dict(x=x, y=y, **look)))
 
     @property
     def svg(self) -> str:
-        size = f'width="{self.wide:g}" height="{self.high:g}" viewBox="0 0 {self.wide:g} {self.high:g}"'
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family=\'{FAMILY}\'><title>{escape(self.title)}</title>'
+        """One <svg> element, on a ground in the colour of a page."""
         sheet = rectangle_svg(dict(x=0, y=0, wide=self.wide, high=self.high, fill="page", stroke="", r=0))
-        return "\n".join([head, f"<style>{dark_sheet()}</style>", sheet, *(SVG[kind](shape) for kind, shape in self.shapes), "</svg>"])
+        return self.bare.replace("</title>", f"</title>\n<style>{dark_sheet()}</style>\n{sheet}", 1)
+
+    @property
+    def bare(self) -> str:
+        """The same without ground and without inks for dark pages: for a page that has its own."""
+        size = f'width="{self.wide:g}" height="{self.high:g}" viewBox="0 0 {self.wide:g} {self.high:g}"'
+        look = f'role="img" xml:space="preserve" font-family=\'{FAMILY}\''
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {look}><title>{escape(self.title)}</title>'
+        return "\n".join([head, *(SVG[kind](shape) for kind, shape in self.shapes), "</svg>"])
 
     def rendered(self, format: str, dpi: int = 144) -> bytes:
         """The picture as a PNG or a PDF. ImportError without matplotlib."""
@@ -65,8 +86,13 @@ class Canvas:
         ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(0, self.wide), ylim=(self.high, 0))
         ax.axis("off")
+        corners = [(0.0, 0.0)]
         for z, (kind, shape) in enumerate(self.shapes):
-            PLOTTED[kind](ax, shape, z)
+            if kind in ("group", "end"):
+                corners += [(shape["x"], shape["y"])] if kind == "group" else []
+                del corners[len(corners) - (kind == "end") :]
+            else:
+                PLOTTED[kind](ax, moved(shape, *corners[-1]), z)
         figure.savefig(buffer := BytesIO(), format=format, dpi=dpi, metadata={"CreationDate": None} if format == "pdf" else None)
         return buffer.getvalue()
 
@@ -77,12 +103,27 @@ def dark_sheet() -> str:
     return f"@media(prefers-color-scheme:dark){{{''.join(rules)}}}"
 
 
+def rgb(role: str) -> str:
+    """The colour of an ink on a light page, or the colour itself."""
+    return role if role.startswith("#") else INKS[role][0]
+
+
+def moved(shape: dict[str, Any], dx: float, dy: float) -> dict[str, Any]:
+    """The shape moved, as in a group that has its corner elsewhere."""
+    if not (dx or dy):
+        return shape
+    if "x" in shape:
+        return shape | {"x": shape["x"] + dx, "y": shape["y"] + dy}
+    return shape | {"points": [(x + dx, y + dy) for x, y in shape["points"]]}
+
+
 def inked(fill: str, stroke: str, line: float = 1.0, dash: bool = False) -> str:
     """The attributes of a shape: its classes for dark pages, its colours for light ones."""
-    roles = [f"f-{fill}"] * bool(fill) + [f"s-{stroke}"] * bool(stroke)
-    parts = [f'class="{" ".join(roles)}" fill="{INKS[fill][0] if fill else "none"}"']
+    roles = [f"{kind}-{role}" for kind, role in (("f", fill), ("s", stroke)) if role and not role.startswith("#")]
+    parts = [f'class="{" ".join(roles)}" '] * bool(roles) + [f'fill="{rgb(fill) if fill else "none"}"']
+    parts = ["".join(parts)]
     if stroke:
-        parts.append(f'stroke="{INKS[stroke][0]}" stroke-width="{line:g}"' + ' stroke-dasharray="6 5"' * dash)
+        parts.append(f'stroke="{rgb(stroke)}" stroke-width="{line:g}"' + ' stroke-dasharray="6 5"' * dash)
     return " ".join(parts)
 
 
@@ -104,6 +145,23 @@ def path_svg(s: dict[str, Any]) -> str:
     return element("polygon" if s["fill"] else "polyline", f'points="{way}" stroke-linejoin="round" {look}', s)
 
 
+def curve_svg(s: dict[str, Any]) -> str:
+    way = " ".join(letter + " ".join(f"{x:.1f},{y:.1f}" for x, y in points) for letter, points in s["path"])
+    dots = f' stroke-dasharray="{s["dash"]}"' * bool(s["dash"])
+    return f'<path d="{way}" {inked("", s["stroke"], s["line"])}{dots}/>'
+
+
+def group_svg(s: dict[str, Any]) -> str:
+    """The start of a group; it ends with </g>."""
+    corner = f' transform="translate({s["x"]:.1f},{s["y"]:.1f})"' if s["x"] or s["y"] or not s["kind"] else ""
+    named = f' id="{s["id"]}"' * bool(s["id"]) + f' class="{s["kind"]}"' * bool(s["kind"])
+    return f"<g{named}{corner}>" + (f"<title>{escape(s['hover'])}</title>" if s["hover"] else "")
+
+
+def end_svg(s: dict[str, Any]) -> str:
+    return "</g>"
+
+
 def dot_svg(s: dict[str, Any]) -> str:
     return element("circle", f'cx="{s["x"]:.1f}" cy="{s["y"]:.1f}" r="{s["r"]:g}" {inked(s["fill"], "")}', s)
 
@@ -112,8 +170,13 @@ def words_svg(s: dict[str, Any]) -> str:
     look = f' font-family=\'{MONO}\'' * s["mono"] + ' font-weight="600"' * s["bold"] + ' font-style="italic"' * s["italic"]
     look += f' opacity="{s["opacity"]:.2f}"' if s["opacity"] < 1 else ""
     anchor = f' text-anchor="{s["anchor"]}"' if s["anchor"] != "start" else ""
-    runs = "".join(f"<tspan {inked(role, '')}>{escape(words)}</tspan>" for words, role in s["runs"])
-    return f'<text x="{s["x"]:.1f}" y="{s["y"]:.1f}" font-size="{s["size"]:g}"{anchor}{look} xml:space="preserve">{runs}</text>'
+    (text, role), runs = s["runs"][0], ""
+    if len(s["runs"]) > 1:
+        runs = "".join(f"<tspan {inked(role, '')}>{escape(words)}</tspan>" for words, role in s["runs"])
+    else:
+        look += " " + inked(role, "page" if s["halo"] else "", 4) + ' paint-order="stroke"' * s["halo"]
+    place = f'x="{s["x"]:.1f}" y="{s["y"]:.1f}" font-size="{s["size"]:g}"'
+    return f"<text {place}{anchor}{look}>{runs or escape(text)}</text>"
 
 
 def rectangle_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
@@ -127,17 +190,27 @@ def path_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
     if s["fill"]:
         ax.fill(*zip(*s["points"]), zorder=z, **plotted(s))
     else:
-        ax.plot(*zip(*s["points"]), color=INKS[s["stroke"]][0], lw=s["line"], ls=(0, (6, 5)) if s["dash"] else "-", zorder=z)
+        ax.plot(*zip(*s["points"]), color=rgb(s["stroke"]), lw=s["line"], ls=(0, (6, 5)) if s["dash"] else "-", zorder=z)
+
+
+def curve_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    codes = {"M": Path.MOVETO, "L": Path.LINETO, "Q": Path.CURVE3, "C": Path.CURVE4}
+    path = Path([point for _, points in s["path"] for point in points], [codes[letter] for letter, points in s["path"] for _ in points])
+    dots: Any = (0, tuple(map(float, s["dash"].split()))) if s["dash"] else "-"
+    ax.add_patch(PathPatch(path, fc="none", ec=rgb(s["stroke"]), lw=s["line"], ls=dots, zorder=z))
 
 
 def dot_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
     from matplotlib.patches import Circle
 
-    ax.add_patch(Circle((s["x"], s["y"]), s["r"], fc=INKS[s["fill"]][0], zorder=z))
+    ax.add_patch(Circle((s["x"], s["y"]), s["r"], fc=rgb(s["fill"]), zorder=z))
 
 
 def plotted(s: dict[str, Any]) -> dict[str, Any]:
-    ink = {role: INKS[s[role]][0] if s[role] else "none" for role in ("fill", "stroke")}
+    ink = {role: rgb(s[role]) if s[role] else "none" for role in ("fill", "stroke")}
     return {"fc": ink["fill"], "ec": ink["stroke"], "lw": s.get("line", 1.0) if s["stroke"] else 0}
 
 
@@ -147,7 +220,11 @@ def words_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
     look = {"fontsize": s["size"] * 0.96, "alpha": s["opacity"], "zorder": z, "parse_math": False}
     look |= {"family": "DejaVu Sans Mono" if s["mono"] else "DejaVu Sans"}
     look |= {"weight": "bold" if s["bold"] else "normal", "style": "italic" if s["italic"] else "normal"}
-    drawn = [ax.text(0, s["y"], words, color=INKS[role][0], **look) for words, role in s["runs"]]
+    if s["halo"]:
+        from matplotlib.patheffects import withStroke
+
+        look["path_effects"] = [withStroke(linewidth=4, foreground=rgb("page"))]
+    drawn = [ax.text(0, s["y"], words, color=rgb(role), **look) for words, role in s["runs"]]
     scale = 72 / ax.figure.dpi
     wide = [one.get_window_extent(pen).width * scale for one in drawn]
     x = s["x"] - {"start": 0, "middle": sum(wide) / 2, "end": sum(wide)}[s["anchor"]]
@@ -161,5 +238,5 @@ def room(words: str, size: float, bold: bool = False) -> float:
     return width(words) * size * (0.62 if bold else 0.56)
 
 
-SVG = {"rect": rectangle_svg, "path": path_svg, "dot": dot_svg, "words": words_svg}
-PLOTTED = {"rect": rectangle_plotted, "path": path_plotted, "dot": dot_plotted, "words": words_plotted}
+SVG = {"rect": rectangle_svg, "path": path_svg, "dot": dot_svg, "words": words_svg, "curve": curve_svg, "group": group_svg, "end": end_svg}
+PLOTTED = {"rect": rectangle_plotted, "path": path_plotted, "dot": dot_plotted, "words": words_plotted, "curve": curve_plotted}

@@ -74,9 +74,9 @@ def mix(start: str, end: str, share: float) -> str:
 
 
 def ink(fill: str) -> str:
-    """Dark or white, whichever has more contrast on `fill` (relative luminance, WCAG 2); on no fill grey, for any page."""
+    """Dark or white, whichever has more contrast on `fill` (relative luminance, WCAG 2); on no fill that of soft words."""
     if not fill:
-        return GREY
+        return "soft"
     parts = [int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Container
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,21 +13,21 @@ import numpy as np
 from ..autodiff.core import Node, describe, history
 from ..chain import Chain
 from ..text.files import checked_path, save_whole
-from .columns import columns_svg
+from .canvas import Canvas
 from .dot import dot_text
 from .elements import Picture, counted
+from .graph import canvas_of
 from .page import page_html
-from .render import engine, render
 from .sketch import picture
 
-LIMIT, TIME_LIMIT = 5_000, 20.0
-CRISP = 60  # boxes up to which a PNG has 192 dots per inch, for a slide; above 96, as Graphviz does
+LIMIT = 5_000
+LONGEST_SIDE = 16_000  # dots of a PNG; a larger picture has fewer dots per inch than the 144 of others
 FORMATS = (".dot", ".svg", ".png", ".pdf", ".html")
 
 
 def draw(
     output: Node, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
-    limit: int = LIMIT, time_limit: float = TIME_LIMIT,
+    direction: str = "right", limit: int = LIMIT,
 ) -> Drawing:
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
 
@@ -38,26 +36,26 @@ def draw(
                 "auto": None up to 300 boxes, above that rolled where steps share weights, else by layer
     steps       (first, last): these steps in full, and a box for what comes before and for what comes after
     chain       a Chain of this graph, to show beside it on the page (.html)
+    direction   "right" or "down": where the forward pass runs to
     limit       the most boxes to draw
-    time_limit  the most seconds Graphviz may take for the layout
 
     Steps and layers are read off the names' indices: h[3] belongs to step 3. The picture shows the gradients that a backward pass
     has left, and none where there was none. The page shows those of a pass from the output: draw runs one for it, which touches no
     .grad. The Drawing is of this moment: what is computed or assigned later does not change it.
 
-    TypeError if output is not a Scalar or Tensor or chain not a Chain; ValueError above the limit, for a limit or time_limit that is
-    not positive, for a fold or steps that do not exist, for names that speak of no steps where it is to be folded, and for the chain
-    of another graph.
+    TypeError if output is not a Scalar or Tensor or chain not a Chain; ValueError above the limit, for a limit that is not positive,
+    for a fold, steps or a direction that do not exist, for names that speak of no steps where it is to be folded, and for the chain of
+    another graph.
     """
     if not isinstance(limit, (int, np.integer)) or limit < 1:
         raise ValueError(f"limit is the most boxes to draw, a whole number from 1 on, got {limit!r}")
-    if not 0 < time_limit < 1e6:
-        raise ValueError(f"time_limit is a number of seconds above 0, got {time_limit}")
+    if direction not in ("right", "down"):
+        raise ValueError(f"direction is 'right' or 'down', where the forward pass runs to; got {direction!r}")
     if chain is not None and not isinstance(chain, Chain):
         raise TypeError(f"chain is a Chain to show beside the graph, got {type(chain).__name__}")
     if chain is not None and chain.output not in set(history(output)):
         raise ValueError(f"the chain starts at {describe(chain.output)}, which is no part of the graph of {describe(output)}; draw that")
-    return Drawing(picture(output, limit, fold, steps), time_limit, chain, describe(output))
+    return Drawing(picture(output, limit, fold, steps), chain, describe(output), direction)
 
 
 class Drawing:
@@ -67,8 +65,8 @@ class Drawing:
     .html  a page that steps through the passes    .save(path)  as .dot, .svg, .png, .pdf or .html
     """
 
-    def __init__(self, picture: Picture, time_limit: float = TIME_LIMIT, chain: Chain | None = None, title: str = "graph"):
-        self.picture, self.time_limit, self.chain, self.title = picture, time_limit, chain, title
+    def __init__(self, picture: Picture, chain: Chain | None = None, title: str = "graph", direction: str = "right"):
+        self.picture, self.chain, self.title, self.direction = picture, chain, title, direction
 
     @cached_property
     def dot(self) -> str:
@@ -76,20 +74,18 @@ class Drawing:
         return dot_text(self.picture)
 
     @cached_property
+    def canvas(self) -> Canvas:
+        """Everything laid out and drawn, ready to become SVG, PNG or PDF."""
+        return canvas_of(self.picture, self.direction == "down", self.title)
+
+    @cached_property
     def svg(self) -> str:
-        """The picture as one <svg> element, laid out by Graphviz; without it, or (with a warning) if it fails, in plain columns."""
-        if engine("svg") is None:
-            return columns_svg(self.picture)
-        try:
-            text = render(self.dot, "svg", self.time_limit).decode()
-            return text[text.index("<svg") :]
-        except (RuntimeError, TimeoutError, ValueError) as error:
-            warnings.warn(f"drawn in plain columns instead: {error}", RuntimeWarning, stacklevel=3)
-            return columns_svg(self.picture)
+        """The picture as one <svg> element, light or dark with who looks at it."""
+        return self.canvas.svg
 
     @cached_property
     def html(self) -> str:
-        """The page: one self-contained HTML document that steps through the forward and the backward pass. Needs no Graphviz.
+        """The page: one self-contained HTML document that steps through the forward and the backward pass.
 
         ValueError above 3,000 boxes.
         """
@@ -99,8 +95,7 @@ class Drawing:
         """Write the picture, in the format its suffix names, and return the path. The file is complete or untouched.
 
         ValueError for a suffix other than .dot .svg .png .pdf .html, IsADirectoryError for a folder, FileNotFoundError if the folder
-        is missing; for .png and .pdf RuntimeError without an engine or if it fails, TimeoutError if it takes too long; for .html
-        ValueError above 3,000 boxes.
+        is missing; for .png and .pdf ImportError without matplotlib; for .html ValueError above 3,000 boxes.
         """
         place = checked_path(path, FORMATS)
         save_whole(place, self.rendered(place.suffix.lower()[1:]))
@@ -110,10 +105,8 @@ class Drawing:
         """The content of a file of that format."""
         if format in ("dot", "svg", "html"):
             return getattr(self, format).encode()
-        if format == "png" and len(self.picture.boxes) <= CRISP:
-            with suppress(RuntimeError):  # too large that way
-                return render(self.dot.replace("{", "{\n\tgraph [dpi=192]", 1), format, self.time_limit)
-        return render(self.dot, format, self.time_limit)
+        longest = max(self.canvas.wide, self.canvas.high)
+        return self.canvas.rendered(format, min(144, int(72 * LONGEST_SIDE / longest)))
 
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None) -> dict[str, Any]:
         """What a notebook shows; never raises."""

@@ -20,8 +20,11 @@ from ..text.formulas import derivative
 from ..text.lines import clean, cut
 from ..text.numbers import number
 from .colours import Entry, legend
+from .typography import formula, small, titled
+from .typography import named as set_name
 
-LONGEST_NAME, LONGEST_LABEL = 200, 30
+LONGEST_NAME, LONGEST_LABEL = 200, 24
+LETTERS = {"linear": "x"}  # what an op calls its first operand, where that says more than "constant"
 
 
 class Box(NamedTuple):
@@ -39,6 +42,7 @@ class Box(NamedTuple):
     nodes: int = 1  # how many nodes it stands for, and how many of their arrows it does not show
     inside: int = 0
     uses: tuple[int, ...] = ()  # the boxes of the weights that these arrows come from
+    within: str = ""  # what else is in the box of a node that others are folded into
 
     @property
     def title(self) -> str:
@@ -57,6 +61,8 @@ class Arrow(NamedTuple):
     slope: float | None = None
     count: int = 1  # type: ignore[assignment]  # how many edges it stands for
     numbers: str = ""  # the formula with this graph's numbers in it, where all of them are single
+    word: str | None = None  # what stands on it in place of the formula, and what is told beside it
+    note: str = ""
 
     @property
     def loop(self) -> bool:
@@ -94,25 +100,33 @@ def node_box(node: Node, kind: str, row: int | None, gradient: Any, stale: bool)
 
 def with_gradient(box: Box, g: Any) -> Box:
     """The box of a node as it shows the gradient g: in its lines, its tooltip and its colour."""
-    lines, full = [box.title, value(box.value)], [box.title, f"value {value(box.value, 17)}"]
+    title = titled(box.name, "" if box.within else box.op)
+    lines, full = [title, brief(box.value, box.kind)], [box.title, f"value {value(box.value, 17)}"]
     if g is not None:
-        lines.append(f"grad {number(g)}" if np.shape(g) == () else f"|grad| {number(norm(g))}")
+        lines.append(f"grad {small(g)}" if np.shape(g) == () else f"|grad| {small(norm(g))}")
         full.append(f"gradient {value(g, 17)}")
     if box.grad is not None and g is not box.grad and not np.array_equal(g, box.grad, equal_nan=True):
         full.append(f".grad, accumulated over passes, {value(box.grad, 17)}")
-    return box._replace(lines=tuple(lines), tooltip="\n".join(full), heat=heat(g))
+    return box._replace(lines=tuple(lines), tooltip="\n".join([*full, box.within] if box.within else full), heat=heat(g))
 
 
 def alias_box(node: Node, of: int) -> Box:
     name = label_of(node)
-    return Box((f"{name} ↗",), f"{name}\ndrawn once, used here too", "alias", heat(node.grad), name=name, of=of)
+    return Box((f"{set_name(name)} ↗",), f"{name}\ndrawn once, used here too", "alias", heat(node.grad), name=name, of=of)
 
 
-def constant_box(x: Any, times: int = 1) -> Box:
-    lines, words = (number(x),) if isinstance(x, (int, float)) else ("constant", value(x)), f"a constant, {value(x, 17)}"
+def constant_box(x: Any, times: int = 1, called: str = "constant") -> Box:
+    """A number as itself, an array by the name it is called by, in all steps that have one."""
+    lines, words = (small(x),) if isinstance(x, (int, float)) else (set_name(called), brief(x, "constant")), f"a constant, {value(x, 17)}"
     if times > 1:
         lines, words, x = (lines[0], f"× {times}"), f"{words}, the last of {times}", None
     return Box(lines, words, "constant", name=" ".join(lines), value=x, nodes=times)
+
+
+def input_name(child: Node, parent: Any, step: Any) -> str:
+    """What a constant array is called: x, or x[3] in step 3, if its op says so."""
+    letter = LETTERS.get(child.op) if parent is child.parents[0] else None
+    return "constant" if letter is None else letter if step is None else f"{letter}[{step}]"
 
 
 def edge_arrow(tail: int, head: int, edge: Edge | None) -> Arrow:
@@ -135,13 +149,15 @@ def figure(x: Any) -> str:
 
 def with_gain(arrow: Arrow, ratio: float | None) -> Arrow:
     """The arrow of one edge with its derivative, of a Scalar the number, and the gain there is (1 times the gradient needs none)."""
-    words, label = f"∂child/∂parent = {arrow.formula}", cut(arrow.formula, LONGEST_LABEL)
+    words, note = f"∂child/∂parent = {arrow.formula}", f"\n{arrow.note}" * bool(arrow.note)
     if arrow.slope is not None:
-        return arrow._replace(lines=(number(arrow.slope),), tooltip=f"{words} = {number(arrow.slope, 17)}", heat=heat(arrow.slope))
+        told = f"{words} = {number(arrow.slope, 17)}{note}"
+        return arrow._replace(lines=(arrow.word or small(arrow.slope),), tooltip=told, heat=heat(arrow.slope))
+    label = [cut(formula(arrow.formula), LONGEST_LABEL)] if arrow.word is None else []
     if ratio is None:
-        return arrow._replace(lines=(label,), tooltip=words, heat=None)
-    lines = (label,) if label == "1" and ratio == 1 else (label, f"gain {number(ratio)}")
-    return arrow._replace(lines=lines, tooltip=f"{words}\ngain {number(ratio, 17)}", heat=heat(ratio))
+        return arrow._replace(lines=tuple(label), tooltip=words + note, heat=None)
+    gain_line = [f"gain {small(ratio)}"] if label != ["1"] or ratio != 1 else []
+    return arrow._replace(lines=(*label, *gain_line), tooltip=f"{words}\ngain {number(ratio, 17)}{note}", heat=heat(ratio))
 
 
 def gain(edge: Edge, size: float | None = None) -> float | None:
@@ -178,6 +194,13 @@ def one_line(text: str) -> str:
 def counted(n: int, what: str) -> str:
     """1 arrow, 2 arrows, 2 boxes."""
     return f"{n:,} {what}{'' if n == 1 else 'es' if what.endswith('x') else 's'}"
+
+
+def brief(x: Any, kind: str = "node") -> str:
+    """The same for a picture: of what is computed the shape is left out."""
+    if np.shape(x) == ():
+        return small(x)
+    return f"{'×'.join(map(str, np.shape(x)))}, norm {small(norm(x))}" if kind in ("leaf", "constant") else f"norm {small(norm(x))}"
 
 
 def value(x: Any, digits: int = 4) -> str:

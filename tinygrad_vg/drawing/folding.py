@@ -1,11 +1,13 @@
 """Which nodes share a box?  A picture of fifty steps is read more easily as one step with a loop.
 
     fold None      every node its own box             "layer"   one box for each step or layer
-    fold "states"  the same in few words, and one box for what comes after the last step: for a slide
+    fold "states"  the same in few words, and of many steps only the first and the last: for a slide
+    fold "names"   one box for each named node, with all that leads to it alone: a unit of a net of Scalars, a gate of an LSTM
     fold "rolled"  all steps drawn as one: nodes that play the same role in each step share a box, and the way to the next step is a loop
     steps (a, b)   these steps in full; before and after them one box each (with fold "layer", one for each step)
 
-A unit is what becomes one box: a node, or a key that several nodes share.
+What comes after the last step, the loss, is one box in every fold. A unit is what becomes one box: a node, or a key that several
+nodes share.
 """
 
 import heapq
@@ -21,18 +23,19 @@ from ..autodiff.core import Node
 from ..chain.factors import norm
 from ..chain.links import Link
 from .elements import label_of
-from .steps import Steps, family, indexed
+from .groups import called
+from .steps import Steps, family, indexed, timed
 
-END, WEIGHTS = "end", "weights"  # the keys of what comes after the last step, and of more than FEW shared weights, in fold "states"
-FEW = 4
+END, WEIGHTS, MORE = "end", "weights", "more"  # keys: of what comes after the last step; in fold "states" of many weights and steps
+FEW, SEVERAL, KEPT = 4, 8, 2  # weights and steps drawn one by one in fold "states"; of more steps, so many at either end
 ABOVE = 300  # boxes, aliases included: "auto" folds
-MODES = ("auto", None, "layer", "states", "rolled")
+MODES = ("auto", None, "layer", "states", "names", "rolled")
 
 
 class Fold(NamedTuple):
     """How a history is folded: key of each node that shares its box, and in which way."""
 
-    how: str | None  # None, "layer", "states" or "rolled"
+    how: str | None  # None, "layer", "states", "names" or "rolled"
     key: dict[Node, Hashable]
     label: dict[Hashable, str]
 
@@ -40,7 +43,7 @@ class Fold(NamedTuple):
 def check_mode(fold: Any, window: Any) -> None:
     """ValueError unless fold is one of the modes and steps is a pair (first, last), or both are left out."""
     if fold not in MODES:
-        raise ValueError(f"fold is 'auto', None, 'layer', 'states' or 'rolled', got {fold!r}")
+        raise ValueError(f"fold is 'auto', None, 'layer', 'states', 'names' or 'rolled', got {fold!r}")
     pair = tuple(window) if isinstance(window, (tuple, list)) else ()
     if window is not None and not (len(pair) == 2 and all(isinstance(x, (int, np.integer)) for x in pair) and pair[0] <= pair[1]):
         raise ValueError(f"steps is a pair (first, last) of whole numbers, first not above last, got {window!r}")
@@ -50,32 +53,78 @@ def check_mode(fold: Any, window: Any) -> None:
 
 def folded(order: list[Node], step: Steps, weights: set[Node], fold: str | None, window: tuple[int, int] | None) -> Fold:
     """The fold of a history; ValueError if it is to be folded and the names speak of no steps or layers, or not of these."""
-    word = "t =" if weights else "layer"
+    word = "t =" if timed(order, weights) else "layer"
     if window is not None and step and not any(window[0] <= t <= window[1] for t in step.values()):
         there = f"they run from {min(step.values())} to {max(step.values())}"
         raise ValueError(f"there are no steps from {window[0]} to {window[1]} to draw; {there}")
-    if not step and (fold or window is not None):
-        raise ValueError(
-            "no steps or layers to fold: they are read off the indices of names, such as h[3]; name the states with h.named('h', t), "
-            "or draw without folding"
-        )
+    if not step and (fold not in (None, "names") or window is not None):
+        raise ValueError(f"no steps or layers to fold: {unread(order)}, or draw without folding")
     if fold == "rolled":
-        return single(Fold("rolled", roles(order, {node: t for node, t in step.items() if node not in weights}), {}))
-    if window is not None and fold is None:
-        first, last = window
-        names: dict[Hashable, str] = {-1: f"{word} {min(step.values())} … {first - 1}", 1: f"{word} {last + 1} … {max(step.values())}"}
-        sides: dict[Node, Hashable]
-        sides = {node: -1 if t < first else 1 for node, t in step.items() if node not in weights and not first <= t <= last}
-        return single(Fold("layer", sides, names))
-    if fold in ("layer", "states"):
-        low, high = window or (math.inf, -math.inf)
-        key: dict[Node, Hashable] = {node: t for node, t in step.items() if node not in weights and not low <= t <= high}
+        parts = roles(order, {node: t for node, t in step.items() if node not in weights})
+        return single(Fold("rolled", parts | after(order, step, weights), {END: label_of(order[-1])}))
+    key: dict[Node, Hashable] = {}
+    names: dict[Hashable, str] = {t: f"{word} {t}" for t in step.values()}
+    low, high = window or (math.inf, -math.inf)
+    if window is not None and fold in (None, "names"):
+        names |= {-1: f"{word} {min(step.values())} … {low - 1}", 1: f"{word} {high + 1} … {max(step.values())}"}
+        key = {node: -1 if t < low else 1 for node, t in step.items() if node not in weights and not low <= t <= high}
+    elif fold in ("layer", "states"):
+        key = {node: t for node, t in step.items() if node not in weights and not low <= t <= high}
         if fold == "states":
-            key |= {node: END for node in order if node not in step and node not in weights}
             key |= {node: WEIGHTS for node in order if node in weights and len(weights) > FEW}
-        names = {t: f"{word} {t}" for t in step.values()}
-        return single(Fold(fold, key, names | {END: label_of(order[-1]), WEIGHTS: "shared weights"}))
-    return Fold(None, {}, {})
+            key, names = elided(key, names)
+    if fold == "names":
+        key |= units(order, weights, set(key))
+    else:
+        key |= after(order, step, weights)
+    return single(Fold(fold or "layer", key, names | {END: label_of(order[-1]), WEIGHTS: "shared weights"}))
+
+
+def after(order: list[Node], step: Steps, weights: set[Node]) -> dict[Node, Hashable]:
+    """What comes after the last step: the loss and all that leads from the last state to it."""
+    return {node: END for node in order if step and node not in step and node not in weights and node.rule is not None}
+
+
+def elided(key: dict[Node, Hashable], names: dict[Hashable, str]) -> tuple[dict[Node, Hashable], dict[Hashable, str]]:
+    """Of more than SEVERAL steps the first and the last few, and one box for all in between."""
+    steps = sorted({t for node, t in key.items() if isinstance(t, int) and node.rule is not None})
+    middle = set(steps[KEPT:-KEPT]) if len(steps) > SEVERAL else set()
+    return {node: MORE if t in middle else t for node, t in key.items()}, names | {MORE: f"{len(middle)} more like these"}
+
+
+def units(order: list[Node], weights: set[Node], taken: set[Node]) -> dict[Node, Hashable]:
+    """The named node that each node leads to, if it leads to that one alone. Arrays that are leaves stay what they are."""
+    children: dict[Node, set[Hashable]] = {}
+    found: dict[Node, Hashable] = {}
+    for node in reversed(order):
+        ends = children.get(node, set())
+        if node in taken or node in weights or node.rule is None and np.shape(node.data) != ():
+            continue
+        alone = len(ends) == 1 and not (node.name and node.rule is not None)
+        found[node] = next(iter(ends)) if alone else ("unit", node.birth)
+        for parent in node.variables:
+            children.setdefault(parent, set()).add(found[node])
+    return found
+
+
+def unread(order: list[Node]) -> str:
+    """Why the names speak of no steps: an edge that goes back in index, or no names at all."""
+    step = indexed(order)
+    latest: dict[Node, Node] = {}
+    for node in order:
+        before = max((latest[parent] for parent in node.variables if parent in latest), key=lambda other: step[other], default=None)
+        if node in step and before is not None and step[node] < step[before]:
+            back = f"{label_of(node)} is computed from {label_of(before)}"
+            return f"indices must not fall along an edge, but {back}; number the states in the order in which they are computed"
+        if node in step or before is not None:
+            latest[node] = node if node in step else before  # type: ignore[assignment]
+    return "they are read off the indices of names, such as h[3]; name the states with h.named('h', t)"
+
+
+def with_groups(fold: Fold, order: list[Node]) -> Fold:
+    """The fold, and a box for each call that was made in a group, of the nodes that have none yet."""
+    calls = {node: ("call", *call) for node, call in called(order).items() if node not in fold.key or fold.key[node] == END}
+    return single(fold._replace(how=fold.how or "layer", key=fold.key | calls, label=fold.label | {key: key[2] for key in calls.values()}))
 
 
 def automatic(order: list[Node], step: Steps, weights: set[Node], aliases: int) -> str | None:

@@ -12,25 +12,31 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Edge, Node
+from ..autodiff.maps import FunctionMap, unit_arrays
+from ..autodiff.scalar import Scalar
 from ..chain.factors import norm
+from ..chain.links import Link
 from ..text.formulas import derivative
 from ..text.lines import clean, cut
-from ..text.numbers import from_log, number
-from .elements import LONGEST_LABEL, Arrow, Box, changed, counted, gain, heat, label_of, one_line, value
+from ..text.numbers import number
+from .elements import LONGEST_LABEL, Arrow, Box, changed, counted, gain, heat, label_of, one_line, value, with_gain, with_gradient
+from .typography import formula, from_nats, named, small, titled
 
-SHOWN = 3  # names in a list of names
+SHOWN = 2  # names in a list of names
+LARGEST = 64  # numbers in the end of a stretch whose whole derivative is worked out
 
 
 def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int) -> Box:
-    """A stretch of the graph: its ops, what leaves it and with which gradient, and the shared weights it uses."""
+    """A stretch of the graph: how many nodes, what leaves it and with which gradient; its ops and the shared weights it uses on hover."""
     ops = list(dict.fromkeys(node.op for node in unit if node.rule is not None))
-    lines = [label, f"{counted(len(unit), 'node')}: {listed(map(clean, ops))}"]
-    size = joint(node.grad for node in exits)
+    names, size = [label_of(node) for node in exits if node.name], joint(node.grad for node in exits)
+    lines = [f"{label}: {listed(map(named, names))}" if names and names[0] != label else label, counted(len(unit), "node")]
+    words = [label, f"{lines[1]}: {', '.join(map(clean, ops))}"]
     if size is not None:
-        lines.append(f"|grad| {number(size)}" + (f" of {listed(map(label_of, exits))}" if any(node.name for node in exits) else ""))
-    if weights:
-        lines.append(f"uses {listed(map(label_of, weights))}")
-    words = [*lines, f"{counted(inside, 'arrow')} inside", *(f"{label_of(node)} {value(node.data)}" for node in exits[:20])]
+        lines.append(f"|grad| {small(size)}")
+        words.append(f"|grad| {number(size, 17)}" + f" of {', '.join(names[:20])}" * bool(names))
+    words += [f"uses {', '.join(map(label_of, weights))}"] * bool(weights)
+    words += [f"{counted(inside, 'arrow')} inside", *(f"{label_of(node)} {value(node.data)}" for node in exits[:20])]
     row = 0 if any(node.rule is not None for node in unit) else None
     return Box(labels(lines), "\n".join(words), "folded", heat(size), row, label, nodes=len(unit), inside=inside)
 
@@ -38,10 +44,52 @@ def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[No
 def state_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int) -> Box:
     """The same in few words: the names of the states that leave it, and their gradient; the rest is in the tooltip."""
     box, names = folded_box(label, unit, exits, weights, inside), [label_of(node) for node in exits if node.name]
-    return box._replace(lines=labels([listed(names) or label, *(x.partition(" of ")[0] for x in box.lines[2:] if x.startswith("|grad|"))]))
+    title = label if " more" in label else listed(map(named, names)) or label
+    return box._replace(lines=labels([title, *(line for line in box.lines if line.startswith("|grad|"))]))
 
 
-def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> Arrow:
+def ended_box(box: Box, unit: list[Node], inside: int) -> Box:
+    """Of a stretch that ends in one node: the box of that node, which says what else is in it."""
+    ops = ", ".join(dict.fromkeys(clean(node.op) for node in unit if node.rule is not None))
+    within = f"{counted(len(unit), 'node')}: {ops}\n{counted(inside, 'arrow')} inside"
+    return with_gradient(box._replace(nodes=len(unit), inside=inside, within=within), box.grad)
+
+
+def ended_arrow(tail: int, head: int, edges: list[Edge], end: Node, unit: list[Node]) -> Arrow:
+    """Into a stretch that ends in one node: the whole derivative of that node, over all that lies in the stretch."""
+    parent, note = edges[0].parent, counted(len(edges), "arrow")
+    link, weight = Link((parent,), (end,), set(unit)), weight_of(edges, unit)
+    arrow = Arrow(tail, head, formula=f"∂{label_of(end)}/∂{label_of(parent)}", count=len(edges), tooltip=note, word="")
+    if end.size > LARGEST or any(map(changed, (edge for node in link.ops for edge in node.edges))):
+        return arrow
+    matrix = np.array([link.pull(e).ravel() for e in unit_arrays(link.shape_out)]).reshape(end.size, parent.size)
+    local = FunctionMap(Times(matrix, link.shape_out), Times(matrix.T, link.shape_in), link.shape_in, link.shape_out, arrow.formula)
+    slope = float(matrix[0, 0]) if isinstance(end, Scalar) else None
+    size = norm(end.grad) if end.grad is not None else 0.0
+    if slope is not None and weight is not None:
+        told = f"{label_of(weight)} = {number(weight.data, 17)}" + ("" if weight.grad is None else f", gradient {number(weight.grad, 17)}")
+        arrow, note = arrow._replace(word=small(weight.data)), f"{told}\n{note}"
+    return with_gain(arrow._replace(local=local, slope=slope, note=note), norm(local.pull(end.grad)) / size if size else None)
+
+
+def weight_of(edges: list[Edge], unit: list[Node]) -> Node | None:
+    """The leaf that a number is multiplied by on its way into a unit, if it goes in there alone."""
+    others = [node for node in edges[0].child.variables if node is not edges[0].parent]
+    alone = len(edges) == 1 and edges[0].child.op == "multiply" and len(others) == 1
+    return others[0] if alone and others[0].rule is None and others[0] in set(unit) else None
+
+
+class Times:
+    """A matrix as a function of arrays."""
+
+    def __init__(self, matrix: np.ndarray, shape: tuple[int, ...]):
+        self.matrix, self.shape = matrix, shape
+
+    def __call__(self, x: Any) -> np.ndarray:
+        return (self.matrix @ np.ravel(x)).reshape(self.shape)
+
+
+def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node], word: str = "gain") -> Arrow:
     """The edges into a stretch of the graph from one box: |what they hand to it| / |gradient of what leaves the stretch|."""
     many, size, parts = counted(len(edges), "arrow"), joint(node.grad for node in exits), dict[Node, Any]()
     if not size or any(changed(edge) or edge.child.grad is None for edge in edges):
@@ -50,28 +98,29 @@ def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node]) -> 
         part = edge.local.pull(edge.child.grad)
         parts[edge.parent] = parts[edge.parent] + part if edge.parent in parts else part
     ratio = (joint(parts.values()) or 0.0) / size
-    return Arrow(tail, head, (f"gain {number(ratio, 3)}",), f"{many}\ngain {number(ratio, 17)}", heat(ratio), count=len(edges))
+    return Arrow(tail, head, (f"{word} {small(ratio)}",), f"{many}\ngain {number(ratio, 17)}", heat(ratio), count=len(edges))
 
 
 def rolled_box(unit: list[Node], row: int | None, letter: str, sizes: dict[Node, float]) -> Box:
     """The nodes of all steps with the same role: the gradient at the first and the last of them, the colour their geometric mean."""
-    op = f" = {one_line(unit[0].op)}" if unit[0].name and unit[0].rule is not None else ""
-    name = rolled_name(unit, letter) + op
-    lines, words = [name, f"× {len(unit)}"], [name]
+    base = rolled_name(unit, letter)
+    op = one_line(unit[0].op) if unit[0].name and unit[0].rule is not None else ""
+    name = base + f" = {op}" * bool(op)
+    lines, words = [titled(base, op), f"× {len(unit)}"], [name]
     known = [sizes[node] for node in unit if node in sizes]
     if known:
-        lines.append(f"|grad| {number(known[0], 3)} … {number(known[-1], 3)}")
+        lines += [f"|grad| {small(known[-1])}", f"… {small(known[0])}"]
         words += [f"|gradient| at the first: {number(known[0], 17)}", f"|gradient| at the last: {number(known[-1], 17)}"]
     return Box(labels(lines), "\n".join(words), "folded", mean(known) if known else None, row, name, nodes=len(unit))
 
 
 def rolled_arrow(tail: int, head: int, edges: list[Edge], step: dict, letter: str, sizes: dict[Node, float]) -> Arrow:
     """The same edge in every step: its derivative, and the geometric mean of its gains; an exact zero is not averaged away."""
-    formula = one_line(rolled_formula(edges[-1], step, letter))
-    lines, words = [cut(formula, LONGEST_LABEL)], [f"∂child/∂parent = {formula}", counted(len(edges), "arrow")]
+    text = one_line(rolled_formula(edges[-1], step, letter))
+    lines, words = [cut(formula(text), LONGEST_LABEL)], [f"∂child/∂parent = {text}", counted(len(edges), "arrow")]
     gains = [ratio for edge in edges if (ratio := gain(edge, sizes.get(edge.child))) is not None]
-    if gains and not (formula == "1" and set(gains) == {1.0}):
-        lines.append(f"gain {averaged(gains)}")
+    if gains and not (text == "1" and set(gains) == {1.0}):
+        lines += f"gain {averaged(gains)}".replace(" (", "\n(").split("\n")
         words.append(f"gain from {number(np.min(gains), 6)} to {number(np.max(gains), 6)}, geometric mean {number(10 ** mean(gains), 6)}")
     if tail >= head:
         lines.append(f"× {len(edges)}")
@@ -84,7 +133,7 @@ def with_loop_gain(arrows: list[Arrow], whole: tuple[int, float] | None) -> list
     if k is None or whole is None:
         return arrows
     steps, nats = whole
-    lines = (f"× {steps} steps:", f"gain {from_log(nats / steps, 3)} per step,", f"{from_log(nats)} in all")
+    lines = (f"× {steps} steps:", f"gain {from_nats(nats / steps, 3)} per step,", f"{from_nats(nats)} in all")
     told = f"{arrows[k].tooltip}\nfrom the last state to the first, over all paths: {' '.join(lines)}"
     return [*arrows[:k], arrows[k]._replace(lines=lines, tooltip=told), *arrows[k + 1 :]]
 
@@ -129,7 +178,7 @@ def averaged(gains: list[float]) -> str:
     """The geometric mean as text; zeros stand beside that of the others: `0.9 (1 of 7 is 0)`."""
     zeros = gains.count(0.0)
     words = f" ({zeros} of {len(gains)} {'is' if zeros == 1 else 'are'} 0)" if 0 < zeros < len(gains) else ""
-    return number(10 ** mean(gains), 3) + words
+    return small(10 ** mean(gains)) + words
 
 
 def listed(names: Iterable[str]) -> str:

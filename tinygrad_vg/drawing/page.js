@@ -365,6 +365,7 @@ function step(k) {
   const phase = at <= forward ? `Forward ${at} of ${forward}` : `Backward ${at - forward} of ${last - forward}`;
   $("said").replaceChildren(el("b", {}, `${phase}. `), words);
   $("step").setAttribute("aria-valuetext", phase);
+  svg.classList.toggle("forward", at <= forward && hasGradients);
   if (i !== null) show(i);
   drawMap();
 }
@@ -430,7 +431,7 @@ function recompute() {
   drawMap();
 }
 
-const inPlace = (e) => ({ one: "→ 1", zero: "→ 0" })[replaced.get(e).to] ?? `× ${short(replaced.get(e).times)}`;
+const inPlace = (e) => ({ one: "→ 1", zero: "→ 0" })[replaced.get(e).to] ?? `× ${small(replaced.get(e).times)}`;
 
 const drawn = arrowAt.map((g) => ["stroke", "stroke-dasharray"].map((key) => g.children[1].getAttribute(key)));
 
@@ -444,8 +445,8 @@ function relabel(e) {
   const gain = scalar ? Math.abs(slope(e)) : c && g && norm(g) !== 0 ? norm(c) / norm(g) : null;
   const heat = gain === null ? null : Math.log10(gain);
   const [shade, dots] = same ? drawn[e] : [colour(heat, looks.ARROW_SPAN, looks.GREY), heat === -Infinity ? "2 3" : null];
-  const told = gain !== null ? `gain ${short(gain)}` : g ? "nothing arrives" : "gain unknown";
-  lines.forEach((line, n) => { words.children[n].textContent = n === 0 && replaced.has(e) ? inPlace(e) : n === 1 && !same ? told : line; });
+  const told = gain !== null ? `gain ${small(gain)}` : g ? "nothing arrives" : "gain unknown";
+  lines.forEach((line, n) => { words.children[n].textContent = n === 0 && replaced.has(e) ? inPlace(e) : line.startsWith("gain ") && !same ? told : line; });
   path.setAttribute("stroke", shade);
   if (dots) path.setAttribute("stroke-dasharray", dots); else path.removeAttribute("stroke-dasharray");
   point.setAttribute("fill", shade);
@@ -460,7 +461,7 @@ function recolour(i) {
   if (shape.getAttribute("fill") !== fill) shape.setAttribute("fill", fill);
   for (const text of boxAt[i].querySelectorAll("text")) text.setAttribute("fill", ink(fill));
   const line = boxAt[i].querySelector(".gradient");
-  if (line) line.textContent = !g ? "grad unknown" : g.length === 1 && !box.shape.length ? `grad ${short(g[0])}` : `|grad| ${short(norm(g))}`;
+  if (line) line.textContent = !g ? "grad unknown" : g.length === 1 && !box.shape.length ? `grad ${small(g[0])}` : `|grad| ${small(norm(g))}`;
   boxAt[i].setAttribute("aria-label", label(i));
 }
 
@@ -480,6 +481,7 @@ function dressGraph() {
       if (n === 2 && (box.gradient !== null || box.grad !== null)) text.classList.add("gradient");
     });
   });
+  arrows.forEach(({ lines }, e) => lines.forEach((line, n) => arrowAt[e].children[3].children[n].classList.toggle("gain", line.startsWith("gain "))));
   frameAt.forEach((g, k) => {
     if (!groups[k].label) return g.classList.add("gone"); // around a folded box there is nothing to fold
     g.classList.add("toggle");

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..chain import Chain
-from .columns import MARGIN, SWATCH, graph_svg, layout, legend_svg, routes, whole_svg
+from .canvas import Canvas, dark_sheet
 from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gain, with_gradient
+from .graph import draw_key, graph_svg, key_height, key_width
+from .layout import layout
 from .page_data import BUDGET, page_data
 
 MOST = 3_000  # boxes
@@ -39,16 +41,15 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
             "fold='rolled', or steps=(first, last)"
         )
     picture = with_gradients(picture)
-    places = layout(picture)
-    ways = routes(picture, places)
-    script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css")
+    found = layout(picture)
+    script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css") + dark_sheet()
     output = next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
-    data = json.dumps(page_data(picture, places, ways, budget, chain=chain), allow_nan=False, separators=(",", ":"))
+    data = json.dumps(page_data(picture, found, budget, chain=chain), allow_nan=False, separators=(",", ":"))
     fields = {
         "title": escape(one_line(title) or output), "note": escape("; ".join(picture.captions)),
         "script": script, "style": style,
         "script_hash": digest(script), "style_hash": digest(style),
-        "graph": whole_svg(*graph_svg(picture, places, ways)), "legend": key_svg(picture),
+        "graph": graph_svg(picture, found), "legend": key_svg(picture),
         "data": data.replace("<", "\\u003c")}
     return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset("page.html"))
 
@@ -84,6 +85,7 @@ def with_gain_for(g: Any, arrow: Arrow) -> Arrow:
 
 def key_svg(picture: Picture) -> str:
     """The legend as a picture of its own, which stays in sight while the graph moves."""
-    most = max((len(entries) for _, entries in picture.legend), default=0)
-    parts = [legend_svg(title, entries, 12.0 + 22 * k) for k, (title, entries) in enumerate(picture.legend)]
-    return whole_svg(parts, MARGIN + 150 + most * SWATCH, 22.0 * len(parts) + 2) if parts else ""
+    legend = picture._replace(note="", boxes=picture.boxes)
+    canvas = Canvas(key_width(legend), key_height(legend, 0), "what the colours mean")
+    draw_key(canvas, legend, 0, 0)
+    return canvas.bare

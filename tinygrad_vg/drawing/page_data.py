@@ -22,8 +22,8 @@ from ..chain.blame_table import ROUNDING
 from ..chain.table import typical_and_worst
 from ..text.lines import clean
 from . import colours
-from .columns import Place, Points
 from .elements import Arrow, Box, Picture, label_of, norm, value
+from .layout import Layout, Place
 
 LOOKS = ("BLUE", "WHITE", "RED", "NAVY", "MAROON", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN", "DECADES")
 OF_BOX = ("name", "op", "title", "kind", "lines", "tooltip", "of", "uses", "nodes")
@@ -34,28 +34,28 @@ MOST = 2_000  # links
 LARGEST_ARRAY, LARGEST_MATRIX = 4_096, 250_000
 
 
-def page_data(picture: Picture, places: list[Place], ways: list[Points], budget: int = BUDGET, *, chain: Chain | None = None) -> Data:
+def page_data(picture: Picture, found: Layout, budget: int = BUDGET, *, chain: Chain | None = None) -> Data:
     """The picture, and a chain of its graph, for the page; the same picture gives the same data."""
     store = Store(budget)
     return {
-        "boxes": [box_data(box, place, store) for box, place in zip(picture.boxes, places)],
-        "arrows": arrows_data(picture, ways, store),
+        "boxes": [box_data(box, place, k, store) for box, place, k in zip(picture.boxes, found.places, found.band)],
+        "arrows": arrows_data(picture, found, store),
         "groups": [group._asdict() for group in picture.groups],
         "looks": {name: getattr(colours, name) for name in LOOKS},
         "blobs": [base64.b64encode(data).decode() for _, data in store.place],
         "chain": None if chain is None else chain_data(chain, picture)}
 
 
-def box_data(box: Box, place: Place, store: Store) -> Data:
+def box_data(box: Box, place: Place, band: int, store: Store) -> Data:
     return {name: getattr(box, name) for name in OF_BOX} | {
         "shape": np.shape(box.gradient if box.value is None else box.value),
         "value": array_data(box.value, store),
         "gradient": array_data(box.gradient, store),
         "grad": None if box.grad is None else value(box.grad, 17),
-        "place": [round(x, 1) for x in place]}
+        "place": [round(x, 1) for x in place], "band": band}
 
 
-def arrows_data(picture: Picture, ways: list[Points], store: Store) -> list[Data]:
+def arrows_data(picture: Picture, found: Layout, store: Store) -> list[Data]:
     """Every arrow; the maps between computed nodes are stored first, those from leaves, for a leaf's own gradient, if there is room."""
     arrows, kinds = picture.arrows, [picture.boxes[arrow.tail].kind for arrow in picture.arrows]
     order = sorted(range(len(arrows)), key=lambda k: kinds[k] in ("leaf", "alias", "constant"))
@@ -64,7 +64,8 @@ def arrows_data(picture: Picture, ways: list[Points], store: Store) -> list[Data
         {name: getattr(arrow, name) for name in OF_ARROW}
         | {"formula": "" if arrow.local is None else arrow.formula, "numbers": arrow.numbers}
         | {"map": carried[k], "size": None if carried[k] else contribution(arrow, picture)}
-        | {"way": [round(z, 1) for point in ways[k] for z in point]}
+        | {"way": [round(z, 1) for point in found.ways[k] for z in point], "square": found.square[k]}
+        | {"label": [round(z, 1) for z in found.labels[k]]}
         for k, arrow in enumerate(arrows)
     ]
 

@@ -33,8 +33,8 @@ const foldedGroups = new Set();
 const summaries = new Map(); // group → its summary box, made when first folded
 const frames = groups.map(({ boxes: members }) => {
   const at = members.map((i) => boxes[i].place);
-  const left = Math.min(...at.map(([x, , w]) => x - w / 2)) - 12, right = Math.max(...at.map(([x, , w]) => x + w / 2)) + 12;
-  return { left, right, top: Math.min(...at.map(([, y, , h]) => y - h / 2)) - 26, bottom: Math.max(...at.map(([, y, , h]) => y + h / 2)) + 12 };
+  const left = Math.min(...at.map(([x, , w]) => x - w / 2)) - 14, right = Math.max(...at.map(([x, , w]) => x + w / 2)) + 14;
+  return { left, right, band: boxes[members[0]].band, top: Math.min(...at.map(([, y, , h]) => y - h / 2)) - 28, bottom: Math.max(...at.map(([, y, , h]) => y + h / 2)) + 14 };
 });
 const scene = { wide: svg.viewBox.baseVal.width, high: svg.viewBox.baseVal.height };
 const whole = { ...scene };
@@ -53,15 +53,15 @@ function summary(k) {
   if (!summaries.has(k)) {
     const last = lastOf(k), g = stateOf(k) === null ? null : now.g[real(last)], nodes = groups[k].boxes.reduce((sum, i) => sum + boxes[i].nodes, 0);
     const lines = [groups[k].label, `${nodes} node${nodes === 1 ? "" : "s"}`];
-    if (g) lines.push(`|grad| ${short(norm(g))}`);
-    const wide = 24 + 6.4 * Math.max(...lines.map((line) => [...line].length)), high = 12 + 15 * lines.length;
+    if (g) lines.push(`|grad| ${small(norm(g))}`);
+    const wide = 20 + 11 * Math.max(...lines.map((line) => [...line].length)), high = 12 + 23 * lines.length;
     const fill = colour(heatOf(g));
     const element = draw("g", { id: `f${k}`, class: "box summary", tabindex: -1, role: "button", "aria-label": `${lines.join(", ")}, folded; Enter unfolds` });
     const shape = { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: 6, fill, stroke: looks.GREY };
     element.append(draw("title", {}, `${lines.join("\n")}\nclick to unfold`), draw("rect", shape));
     element.append(draw("rect", { x: -wide / 2 - 3, y: -high / 2 - 3, width: wide + 6, height: high + 6, rx: 9, fill: "none", stroke: looks.GREY }));
     lines.forEach((line, n) => element.append(draw("text", {
-      x: 0, y: 4 + 15 * (n - (lines.length - 1) / 2), fill: ink(fill), "font-size": 11, "font-family": "Helvetica,Arial,sans-serif", "text-anchor": "middle",
+      x: 0, y: 6 + 23 * (n - (lines.length - 1) / 2), fill: ink(fill), "font-size": 18, "text-anchor": "middle",
     }, line)));
     svg.append(element);
     summaries.set(k, { g: element, wide, high, last });
@@ -69,10 +69,10 @@ function summary(k) {
   return summaries.get(k);
 }
 
-// A folded group is squeezed to the width of its summary; what is right of it moves left by the difference.
-function squeezed(x) {
+// A folded group is squeezed to the width of its summary; what is right of it in the same band moves left by the difference.
+function squeezed(x, band) {
   let moved = 0;
-  for (const k of [...foldedGroups].sort((a, b) => frames[a].left - frames[b].left)) {
+  for (const k of [...foldedGroups].filter((k) => frames[k].band === band).sort((a, b) => frames[a].left - frames[b].left)) {
     const { left, right } = frames[k], room = summary(k).wide + 30;
     if (x <= left) break;
     moved += (Math.min(1, (x - left) / (right - left))) * (right - left - room);
@@ -98,13 +98,14 @@ function rounded(way) {
   return `${path} L${at(way.length / 2 - 1)}`;
 }
 
-// The points of an arrow now. Inside a folded group it runs straight to the summary.
-function wayOf({ tail, head, way }) {
-  const [x, y, w] = standing.get(unit(tail)), [X, Y, W] = standing.get(unit(head)), start = x + w / 2, end = X - W / 2 - 6;
+// The points of an arrow now: those of its first half move with its tail. Inside a folded group it runs straight to the summary.
+function wayOf({ tail, head, way, square }) {
+  const [x, y, w] = standing.get(unit(tail)), [X, Y, W] = standing.get(unit(head)), start = x + w / 2, end = X - W / 2 - 9;
   const cut = [tail, head].filter((i) => unit(i)[0] === "f").map((i) => frames[groupOf.get(i)]);
   const points = [];
   for (let n = 0; n < way.length; n += 2) {
-    if (!cut.some(({ left, right }) => left <= way[n] && way[n] <= right)) points.push(squeezed(way[n]), way[n + 1]);
+    const band = boxes[2 * n < way.length - 1 ? tail : head].band;
+    if (square || !cut.some(({ left, right }) => left <= way[n] && way[n] <= right)) points.push(squeezed(way[n], band), way[n + 1]);
   }
   return [...(unit(tail)[0] === "f" ? [start, y, start + 4, y] : []), ...points, ...(unit(head)[0] === "f" ? [end - 4, Y, end, Y] : [])];
 }
@@ -130,26 +131,25 @@ function placeArrow(e, members, free) {
   g.dataset.count = count;
   words.querySelector(".many")?.remove();
   for (const text of words.children) text.classList.toggle("gone", !free && members.length > 1);
-  if (!free && members.length > 1) words.append(draw("text", { class: "many", x: 0, y: 8, "font-size": 9, "text-anchor": "middle" }, `× ${count}`));
+  if (!free && members.length > 1) words.append(draw("text", { class: "many", x: 0, y: 8, "font-size": 18, "text-anchor": "middle" }, `× ${count}`));
   const way = wayOf(arrow);
-  const [x, y, X, Y] = way.slice(-6, -2), [tipX, tipY] = way.slice(-2), lines = arrow.lines.length;
-  path.setAttribute("d", arrow.loop ? rounded(way) : curve(way));
-  point.setAttribute("points", `${tipX},${tipY - 3.5} ${tipX + 6},${tipY} ${tipX},${tipY + 3.5}`);
-  const label = arrow.loop ? [(way[4] + way[6]) / 2, way[5] - 3 - 6.1 * lines] : [x + 0.34 * (X - x), y + 0.22 * (Y - y) - 6 - 5.5 * lines];
-  words.setAttribute("transform", `translate(${label.join(",")})`);
+  const [tipX, tipY] = way.slice(-2), [x, y] = arrow.label;
+  path.setAttribute("d", arrow.square ? rounded(way) : curve(way));
+  point.setAttribute("points", `${tipX},${tipY - 4.5} ${tipX + 9},${tipY} ${tipX},${tipY + 4.5}`);
+  words.setAttribute("transform", `translate(${squeezed(x, boxes[arrow.tail].band)},${y})`);
 }
 
 function placeAll() {
-  boxes.forEach(({ place: [x, y, w, h] }, i) => {
+  boxes.forEach(({ place: [x, y, w, h], band }, i) => {
     const hidden = foldedGroups.has(groupOf.get(i));
     boxAt[i].classList.toggle("gone", hidden);
     if (hidden) return;
-    standing.set(`n${i}`, [squeezed(x), y, w, h]);
-    boxAt[i].setAttribute("transform", `translate(${squeezed(x)},${y})`);
+    standing.set(`n${i}`, [squeezed(x, band), y, w, h]);
+    boxAt[i].setAttribute("transform", `translate(${squeezed(x, band)},${y})`);
   });
   groups.forEach((group, k) => {
     const frame = frames[k], folded = foldedGroups.has(k), [rect, text] = frameAt[k].children;
-    const left = squeezed(frame.left), right = squeezed(frame.right);
+    const left = squeezed(frame.left, frame.band), right = squeezed(frame.right, frame.band);
     if (folded) {
       const { g, wide, high, last } = summary(k), y = boxes[last].place[1];
       standing.set(`f${k}`, [(left + right) / 2, y, wide, high]);
@@ -164,8 +164,7 @@ function placeAll() {
     frameAt[k].setAttribute("aria-expanded", String(!folded));
   });
   placeArrows();
-  scene.wide = squeezed(whole.wide);
-  scene.high = foldedGroups.size ? 24 + Math.max(...[...standing].filter(([name]) => seen(name)).map(([, [, y, , h]]) => y + h / 2 + 12)) : whole.high;
+  scene.wide = foldedGroups.size ? 34 + Math.max(...[...standing].filter(([name]) => seen(name)).map(([, [x, , w]]) => x + w / 2)) : whole.wide;
   $("fold").textContent = foldedGroups.size ? "Unfold all" : "Fold all";
   drawMap();
 }
@@ -189,7 +188,7 @@ function foldAll() {
 // ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const view = { x: 0, y: 0, scale: 1 }; // the corner shown, in the picture's units, and pixels per unit
-const SMALLEST = 0.05, LEGIBLE = 0.9;
+const SMALLEST = 0.05, LEGIBLE = 0.78; // where words are 14 px
 const stage = () => ({ w: Math.max(1, $("view").clientWidth), h: Math.max(1, $("view").clientHeight) });
 
 function look() {
@@ -198,14 +197,14 @@ function look() {
   drawMap();
 }
 
-// Everything in height, yet never too small to read; at the right end, where the backward pass starts.
+// All of it, yet never too small to read; then around the output, where the backward pass starts.
 function start() {
-  const { w, h } = stage(), at = output >= 0 ? standing.get(unit(output))[1] : 0;
+  const { w, h } = stage(), [X, Y] = output >= 0 ? standing.get(unit(output)) : [scene.wide, 0];
   const all = Math.min(1.5, w / scene.wide, h / scene.high);
   view.scale = all >= LEGIBLE ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
   const high = h / view.scale, wide = w / view.scale;
-  view.x = wide > scene.wide ? (scene.wide - wide) / 2 : scene.wide - wide;
-  view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, at - high / 2));
+  view.x = wide > scene.wide ? (scene.wide - wide) / 2 : Math.max(0, Math.min(scene.wide - wide, X - wide / 2));
+  view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, Y - high / 2));
   look();
 }
 

@@ -44,6 +44,14 @@ function short(x, digits = 4) {
   if (power >= -4 && power < digits) return String(Number(x.toPrecision(digits)));
   return `${Number(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
 }
+// As pictures have them: two digits, 10⁻⁵, −.
+function small(x) {
+  if (x === 0 || !Number.isFinite(x)) return short(x).replace("-", "−");
+  const [mantissa, power] = x.toExponential(1).split("e");
+  if (power > -4 && power < 4) return (power < 2 ? String(Number(x.toPrecision(2))) : x.toFixed(0)).replace("-", "−");
+  const head = { 1: "", "-1": "−" }[Number(mantissa)] ?? `${String(Number(mantissa)).replace("-", "−")}·`;
+  return `${head}10${[...String(Number(power))].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻").join("")}`;
+}
 const signed = (x) => (x === -Infinity ? "-inf" : Number.isNaN(x) ? "nan" : (x < 0 ? "" : "+") + x.toFixed(2));
 
 // ── the graph ──────────────────────────────────────────────────────────────────────────────────────────────────────

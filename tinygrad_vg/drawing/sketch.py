@@ -12,10 +12,10 @@ import numpy as np
 from ..autodiff.core import Edge, Node, history, sweep
 from ..autodiff.guards import Unrecorded, latest_change
 from ..chain.factors import norm
-from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, counted, edge_arrow, from_start, heat, node_box
-from .folding import ABOVE, WEIGHTS, Fold, arranged, automatic, check_mode, folded, loop_gain
-from .merged import folded_arrow, folded_box, rolled_arrow, rolled_box, state_box, with_loop_gain
-from .steps import rows, shared, steps
+from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, counted, edge_arrow, from_start, heat, input_name, node_box
+from .folding import ABOVE, END, MORE, WEIGHTS, Fold, arranged, automatic, check_mode, folded, loop_gain, with_groups
+from .merged import ended_arrow, ended_box, folded_arrow, folded_box, rolled_arrow, rolled_box, state_box, with_loop_gain
+from .steps import rows, shared, steps, timed
 
 SHARED, ROLLED = "shared weights", "rolled"
 NAME_STEPS = 'name the states of your steps or layers, h.named("h", t)'
@@ -34,21 +34,25 @@ class Sketch:
     def __init__(self, order: list[Node], limit: int, fold: str | None, window: tuple[int, int] | None):
         self.order, self.limit, self.step = order, limit, steps(order)
         self.weights, self.aliases = shared(order, self.step)
-        self.word, self.letter = ("t =", "t") if self.weights else ("layer", "k")
+        self.word, self.letter = ("t =", "t") if timed(order, self.weights) else ("layer", "k")
         self.asked = fold
         if fold == "auto":
             fold = None if window is not None else automatic(order, self.step, self.weights, len(self.aliases))
-        self.fold: Fold = folded(order, self.step, self.weights, fold, window)
+        self.fold: Fold = folded(order, self.step, self.weights, fold, window) if fold or window or self.asked else Fold(None, {}, {})
+        self.fold = with_groups(self.fold, order) if self.asked and self.fold.how != "rolled" else self.fold
         self.rolled = self.fold.how == "rolled"
         self.first = min((self.step[node] for node in self.fold.key if node in self.step), default=0)  # step that is folded
         self.units = arranged(order, self.fold.key)
         self.check_limit(len(self.units))
         self.row = rows(order, self.step)
+        if self.letter == "k" and len(set(self.row.values())) > 1:  # the units of a layer are no rows: each is computed from all before
+            self.row = {}
         self.stale = stale(order)
         self.gradients = gradients(order, self.stale)
         self.leaving = leaving(order, self.fold.key)
         self.sizes = {node: norm(node.grad) for node in self.fold.key if node.grad is not None}
-        self.exits: dict[int, list[Node]] = {}  # of each folded box
+        self.exits: dict[int, list[Node]] = {}  # of each folded box, and all nodes in it
+        self.inside: dict[int, list[Node]] = {}
         self.boxes: list[Box] = []
         self.slots: list[tuple[Any, int, Edge | None]] = []  # from a box, or a node whose box may not be drawn yet, to a box
         self.members: dict[Any, list[int]] = {}  # of each group
@@ -58,7 +62,7 @@ class Sketch:
         for unit in self.units:
             if len(unit) == 1:
                 self.draw(unit[0])
-            elif self.rolled:
+            elif self.rolled and self.fold.key[unit[0]] != END:
                 self.draw_rolled(unit)
             else:
                 self.draw_folded(unit)
@@ -83,7 +87,7 @@ class Sketch:
         """Where an arrow into `child` starts: at the parent's own box, at a new one for a constant, at this step's alias."""
         here = self.step.get(child)
         if not isinstance(parent, Node):
-            return self.add(constant_box(parent), self.group_of(child))
+            return self.add(constant_box(parent, called=input_name(child, parent, here)), self.group_of(child))
         if self.rolled or not self.far(parent, child):
             return parent
         if (parent, here) not in self.number:
@@ -100,13 +104,29 @@ class Sketch:
         entering = [edge for node in unit for edge in node.edges if edge.parent not in own]
         used = dict.fromkeys(edge.parent for edge in entering if self.far(edge.parent, edge.child))
         drawn = [edge for edge in entering if not self.far(edge.parent, edge.child)]
-        make = state_box if self.fold.how == "states" else folded_box
-        box = make(self.fold.label[key], unit, exits, list(used), sum(len(node.parents) for node in unit) - len(drawn))
+        inside = sum(len(node.parents) for node in unit) - len(drawn)
+        if self.ended(key, exits):
+            kind = "output" if exits[0] is self.order[-1] else "node"
+            shown = node_box(exits[0], kind, self.row.get(exits[0]), self.gradients.get(exits[0]), exits[0] in self.stale)
+            box = ended_box(shown, unit, inside)
+        else:
+            make = state_box if self.fold.how == "states" else folded_box
+            box = make(self.fold.label[key], unit, exits, list(used), inside)
         uses = tuple(dict.fromkeys(self.number[parent] for parent in used))
-        head = self.add(box._replace(uses=uses), SHARED if key == WEIGHTS else ("folded", key))
-        self.exits[head] = exits
+        head = self.add(box._replace(uses=uses), self.frame_of(key, exits))
+        self.exits[head], self.inside[head] = exits, unit
         self.number |= dict.fromkeys(unit, head)
         self.slots += [(edge.parent, head, edge) for edge in drawn]
+
+    def ended(self, key: Any, exits: list[Node]) -> bool:
+        """Whether what is folded shows as its one end: the loss, or a named node with all that leads to it alone."""
+        return len(exits) == 1 and (key == END and exits[0].size == 1 or isinstance(key, tuple) and key[0] == "unit")
+
+    def frame_of(self, key: Any, exits: list[Node]) -> Any:
+        """The group of a folded box: a unit stands in its step, the loss in none, anything else by itself."""
+        if key == WEIGHTS:
+            return SHARED
+        return self.group_of(exits[-1]) if key == END or isinstance(key, tuple) else ("folded", key)
 
     def draw_rolled(self, unit: list[Node]) -> None:
         """What plays the same part in every step, as one box."""
@@ -122,8 +142,8 @@ class Sketch:
         """One for each slot; into a folded box, one for all slots that lead the same way."""
         merged: dict[tuple, list[Edge | None]] = {}
         for k, (tail, head, edge) in enumerate(self.slots):
-            way = () if self.boxes[head].kind == "folded" else (k,)
-            role = (edge.index,) if edge and self.rolled else ()
+            way = () if head in self.exits or self.boxes[head].kind == "folded" else (k,)
+            role = (edge.index,) if edge and self.rolled and head not in self.exits else ()
             merged.setdefault((self.number[tail] if isinstance(tail, Node) else tail, head, *way, *role), []).append(edge)
         made = [self.arrow(tail, head, edges) for (tail, head, *_), edges in merged.items()]
         if not self.rolled or self.stale:
@@ -132,13 +152,16 @@ class Sketch:
 
     def arrow(self, tail: int, head: int, edges: list[Edge | None]) -> Arrow:
         known = [edge for edge in edges if edge]
+        if head in self.exits:
+            if self.boxes[head].kind == "folded":
+                many = self.fold.key.get(self.inside[head][0]) == MORE
+                return folded_arrow(tail, head, known, self.exits[head], "together" if many else "gain")
+            return ended_arrow(tail, head, known, self.exits[head][0], self.inside[head])
         if self.boxes[head].kind != "folded":
             return edge_arrow(tail, head, edges[0])
         if not known:
             return Arrow(tail, head, count=len(edges))
-        if self.rolled:
-            return rolled_arrow(tail, head, known, self.step, self.letter, self.sizes)
-        return folded_arrow(tail, head, known, self.exits[head])
+        return rolled_arrow(tail, head, known, self.step, self.letter, self.sizes)
 
     def group_of(self, node: Node) -> Any:
         if self.rolled and (node in self.weights or self.step.get(node, -math.inf) >= self.first):
@@ -150,7 +173,7 @@ class Sketch:
         first, last = min(self.step.values(), default=0), max(self.step.values(), default=0)
         known: dict[Any, tuple[float, str]]
         known = {SHARED: (first - 2, SHARED), ROLLED: (self.first + 0.5, f"{self.word} {self.first} … {last}, drawn as one")}
-        for node, key in self.fold.key.items():  # a folded box stands where its first step would
+        for node, key in self.fold.key.items():  # of a unit nothing is known here; a folded box stands where its first step would
             start, _ = known.get(("folded", key), (math.inf, ""))
             known["folded", key] = (min(start, self.step.get(node, last + 1)), "")
         placed = {key: known.get(key, (key, f"{self.word} {key}")) for key in self.members if key is not None}
@@ -158,11 +181,11 @@ class Sketch:
 
     def note(self) -> str:
         """What was folded, and how to see it unfolded; or how it could be."""
-        if not self.fold.key:
+        if not self.fold.key or set(self.fold.key.values()) == {END}:
             unread = self.asked == "auto" and len(self.boxes) > ABOVE and not self.step
             return f"{counted(len(self.boxes), 'box')}: {NAME_STEPS}, and draw folds them" if unread else ""
         many = f"{counted(len(self.fold.key), 'node')} are folded into {counted(len(set(self.fold.key.values())), 'box')}"
-        return f"{many}; draw(output, fold=None) draws each, steps=(first, last) some of the steps"
+        return f"{many}: fold=None draws each, steps=(first, last) some"
 
     def check_limit(self, boxes: int) -> None:
         """ValueError above the limit: nobody could read the picture, and laying it out would take minutes."""

@@ -33,6 +33,11 @@ def indexed(order: list[Node]) -> Steps:
     return {node: node.name.index[0] for node in numbered if node.name.base in bases}
 
 
+def timed(order: list[Node], weights: set[Node]) -> bool:
+    """Whether steps are moments in time, not layers: they share weights, or there is a state before the first, such as h[0]."""
+    return bool(weights) or any(node.rule is None for node in indexed(order))
+
+
 def grows(order: list[Node], step: Steps) -> bool:
     """Whether the indices never fall from a node to what is computed from it, and grow at least once."""
     latest: dict[Node, float] = {}

@@ -1,0 +1,276 @@
+"""Where does everything stand?  One layout, for the SVG, the PNG, the PDF and the page.
+
+Columns follow each other to the right, or downwards, and wrap into bands like words into lines: as many bands as bring the picture near
+16:9 and its type to what can be read. An arrow to another band, and one that leads back (the loop of a recurrence), runs on a lane of
+its own between the bands. Shared weights that no arrow leaves stand in lines below all.
+
+    x, y  the centre of a box      wide, high  its size      way  the points of an arrow, from tail to head
+"""
+
+import math
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from ..text.lines import width
+from .elements import Arrow, Box, Picture
+from .layers import FAR, Columns, columns, heights, mesh, spaced, untangle
+
+TYPE, LINE = 18.0, 23.0  # of all words, and from line to line
+PAGE, WIDEST, TARGET = 1280.0, 2.4, 16 / 9  # a slide: its width; the widest picture, and the best, width / height
+GAP, GAP_ACROSS, MARGIN, LANE, TIP = 30.0, 16.0, 20.0, 12.0, 9.0
+TRIED, MANY = 4, 1_000  # ways to cut that are laid out, if there are not so many boxes that this would take seconds
+FRAME, NAME = 14.0, 28.0  # room in a frame around boxes, and on top for its name
+Points = list[tuple[float, float]]
+
+
+class Place(NamedTuple):
+    x: float
+    y: float
+    wide: float
+    high: float
+
+
+class Layout(NamedTuple):
+    places: list[Place]
+    ways: list[Points]
+    labels: Points  # the middle of the words on each arrow
+    square: list[bool]  # whether an arrow runs on a lane, with corners
+    band: list[int]  # of each box
+    wide: float
+    high: float
+    down: bool = False
+
+
+def letters(line: str) -> float:
+    """About how wide a line is."""
+    return 0.58 * TYPE * width(line)
+
+
+def size_of(box: Box) -> tuple[float, float]:
+    """Its lines, the first of them bold, with some room around them."""
+    wide = [letters(line) * (1.12 if k == 0 else 1.0) for k, line in enumerate(box.lines)]
+    return max(wide, default=0.0) + 20, LINE * len(box.lines) + 12
+
+
+def layout(picture: Picture, down: bool = False, below: Any = lambda wide: 0.0) -> Layout:
+    """Where boxes, arrows and words go.  below: how high is what stands below the graph, of its width."""
+    linked = {i for arrow in picture.arrows for i in arrow[:2]}
+    apart = [i for group in picture.groups for i in group.boxes if i not in linked and group.label] if linked else []
+    plan = Plan(picture, columns(picture, set(apart)), down)
+    sizes = [size_of(picture.boxes[i]) for i in apart]
+
+    def cost(bands: list[Columns]) -> float:
+        wide, high = plan.extent(bands)[:: -1 if down else 1]
+        return unfit(wide, high + strip(sizes, wide)[1] + below(wide), len(bands))
+
+    def unfit_made(made: Any) -> float:
+        wide, high = made[-2:]
+        return unfit(wide, high + strip(sizes, wide)[1] + below(wide), max(made[-3]))
+
+    likely = sorted(plan.cuttings(), key=cost)[: TRIED if len(picture.boxes) <= MANY else 1]
+    places, ways, labels, square, band, wide, high = min(map(plan.made, likely), key=unfit_made)
+    spots, lines = strip(sizes, wide)
+    for i, (x, y), (w, h) in zip(apart, spots, sizes):
+        places[i] = Place(x, high + y, w, h)
+    if spots:
+        wide = max(wide, max(places[i].x + places[i].wide / 2 for i in apart) + FRAME + MARGIN)
+    band = [max(band) + 1 if i in set(apart) else k for i, k in enumerate(band)]
+    return Layout([places[i] for i in range(len(picture.boxes))], ways, labels, square, band, wide, high + lines, down)
+
+
+def unfit(wide: float, high: float, bands: int) -> float:
+    """How much smaller than on a slide its type would be; then how much of it is empty, how far it is from 16:9, how often it wraps.
+
+    Too wide counts once more: what is too high can be scrolled, and is read as it is in a text.
+    """
+    padded = max(high, wide / WIDEST)
+    smaller = max(0.0, math.log(wide / PAGE), math.log(padded * TARGET / PAGE))
+    return smaller + 0.5 * (wide > PAGE) + 0.5 * (padded - high) / padded + 0.1 * abs(math.log(wide / padded / TARGET)) + 0.03 * bands
+
+
+def strip(sizes: list[tuple[float, float]], wide: float) -> tuple[Points, float]:
+    """Boxes in lines as wide as the picture, in a frame: their centres, and how high all of it is."""
+    if not sizes:
+        return [], 0.0
+    x, y, high, spots = MARGIN + FRAME, NAME, max(h for _, h in sizes), []
+    for w, _ in sizes:
+        if x > MARGIN + FRAME and x + w > max(wide, 500.0) - MARGIN - FRAME:
+            x, y = MARGIN + FRAME, y + high + GAP_ACROSS
+        spots.append((x + w / 2, y + high / 2))
+        x += w + GAP_ACROSS
+    return spots, y + high + FRAME + MARGIN
+
+
+class Plan:
+    """Columns and their sizes, along (u) and across (v); from them bands, and from these places and ways."""
+
+    def __init__(self, picture: Picture, table: Columns, down: bool):
+        self.picture, self.table, self.down = picture, table, down
+        self.tops: list[float] = []
+        self.sizes = [self.turned_size(size_of(box)) for box in picture.boxes]
+        self.side: dict[int, tuple[float, float]] = {}  # of the column of each box, from left to right; where arrows leave and enter
+        self.out: dict[int, tuple[float, float]] = {}
+        self.into: dict[int, tuple[float, float]] = {}
+        self.heads, self.tails = dict[int, list[int]](), dict[int, list[int]]()
+        for e, arrow in enumerate(picture.arrows):
+            self.heads.setdefault(arrow.head, []).append(e)
+            self.tails.setdefault(arrow.tail, []).append(e)
+        self.row = {i: box.row for i, box in enumerate(picture.boxes) if box.row is not None}
+        self.crossed = {i for group in picture.groups if any(j in self.row for j in group.boxes) for i in group.boxes}
+        self.column = {i: k for k, members in enumerate(table) for i in members}
+        self.framed = {i: k for k, group in enumerate(picture.groups) if group.label for i in group.boxes}
+        self.long = [max(self.sizes[i][0] for i in members) for members in table]
+        border = 2 * FRAME + NAME * down
+        self.gap = [GAP + border * (k > 0 and self.frame(k) != self.frame(k - 1)) for k in range(len(table))]
+        for arrow in picture.arrows:
+            if not arrow.loop:
+                k = self.column[arrow.head]
+                self.gap[k] = max(self.gap[k], GAP + self.spread(arrow)[0])
+
+    def frame(self, k: int) -> int:
+        return self.framed.get(self.table[k][0], -1)
+
+    def spread(self, arrow: Arrow) -> tuple[float, float]:
+        """The room its words take, along and across."""
+        return self.turned_size((max(map(letters, arrow.lines), default=0.0), 20.0 * len(arrow.lines)))
+
+    def turned_size(self, size: tuple[float, float]) -> tuple[float, float]:
+        return (size[1], size[0]) if self.down else size
+
+    def cuttings(self) -> list[list[Columns]]:
+        """Ways to cut the columns into bands. A frame stays whole; one that is wider than a band has bands of its own."""
+        pieces = [list(run) for key, run in groupby(range(len(self.table)), key=lambda k: (self.frame(k), k if self.frame(k) < 0 else 0))]
+        whole = self.along(range(len(self.table)))
+        found: list[list[list[int]]] = []
+        while whole > max(self.long) or not found:  # ever shorter bands, by a tenth each time
+            most, bands, open_ = max(whole, max(self.long)), list[list[int]](), False
+            whole /= 1.1
+            for piece in pieces:
+                if open_ and self.along([*bands[-1], *piece]) <= most:
+                    bands[-1] += piece
+                    continue
+                parts = [list[int]()]
+                for k in piece:
+                    if parts[-1] and self.along([*parts[-1], k]) > most:
+                        parts.append([])
+                    parts[-1].append(k)
+                bands += parts
+                open_ = len(parts) == 1
+            if bands not in found:
+                found.append(bands)
+        return [[[self.table[k] for k in band] for band in bands] for bands in found]
+
+    def along(self, ks: Any) -> float:
+        return sum(self.long[k] + self.gap[k] for k in ks) - self.gap[next(iter(ks), 0)] if ks else 0.0
+
+    def extent(self, bands: list[Columns]) -> tuple[float, float]:
+        """About how long and how high the picture will be."""
+        rows = 1 + max(self.row.values(), default=-1)
+        high = 0.0
+        for band in bands:
+            tall = [sum(self.sizes[i][1] + GAP_ACROSS for i in column) + 60 * (rows - sum(i in self.row for i in column)) * (rows > 0)
+                    for column in band]
+            high += max(tall) + 2 * NAME + FRAME
+        return max(self.along([self.column[column[0]] for column in band]) for band in bands) + 2 * (MARGIN + FRAME), high + MARGIN
+
+    def made(self, bands: list[Columns]) -> Any:
+        """Places, ways, labels, which ways are square, the band of each box, and the size of all."""
+        band_of = {i: k for k, band in enumerate(bands) for column in band for i in column}
+        lanes, gutter = self.lanes(band_of, len(bands))
+        first = MARGIN + FRAME + LANE * sum(a != b for a, b, *_ in lanes.values())
+        self.tops = []
+        at, ways, end, top = dict[int, tuple[float, float]](), dict[int, Points](), 0.0, MARGIN
+        for k, band in enumerate(bands):
+            row = {i: r for i, r in self.row.items() if band_of.get(i) == k}
+            found = mesh(self.picture, band, row)
+            untangle(found, row)
+            under = [column[0] in self.crossed for column in band]
+            v = heights(found, {i: size[1] for i, size in enumerate(self.sizes)}, row, under, GAP_ACROSS)
+            self.tops.append(top)
+            head = NAME if not self.down and any(i in self.framed for column in band for i in column) else 0.0
+            shift = top + gutter[k] + head - min(v[i] - self.sizes[i][1] / 2 for column in band for i in column)
+            x, side = first, dict[int, tuple[float, float]]()
+            for column, items in zip(band, found.columns):
+                c = self.column[column[0]]
+                x += self.gap[c] if x > first else 0.0
+                side |= dict.fromkeys(items, (x, x + self.long[c]))
+                x += self.long[c]
+            at |= {i: (sum(side[i]) / 2, v[i] + shift) for column in band for i in column}
+            self.side |= {i: side[i] for column in band for i in column}
+            ways |= {e: [(z, v[p] + shift) for p in points for z in side[p]] for e, points in found.points.items()}
+            end, top = max(end, x), max(at[i][1] + self.sizes[i][1] / 2 for column in band for i in column) + FRAME
+        self.tops.append(top)
+        self.port(at, ways)
+        ways = {e: self.square(e, at, lanes[e], e_th) if e in lanes else [self.out[e], *ways[e], self.into[e]]
+                for e_th, e in enumerate(sorted(ways | lanes, key=lambda e: e not in lanes))}
+        return self.turned(at, ways, lanes, band_of, (end + FRAME + MARGIN, top + gutter[-1] + MARGIN - FRAME))
+
+    def lanes(self, band_of: dict[int, int], n: int) -> tuple[dict[int, tuple[int, int, float, float]], list[float]]:
+        """Of each arrow that needs lanes: the gutter it enters, that it leaves, and how deep it runs in them; and how high each gutter is.
+
+        Gutter k lies above band k. An arrow ahead enters the one below its tail; one that leads back, that above it.
+        """
+        high, found = [GAP_ACROSS] * (n + 1), {}
+        for e, arrow in enumerate(self.picture.arrows):
+            a, b = band_of[arrow.tail], band_of[arrow.head]
+            far = self.column[arrow.head] - self.column[arrow.tail] > FAR
+            if not (arrow.loop or a != b or far):
+                continue
+            enter, leave = (a, b) if arrow.loop else (a + 1, b + (a == b))
+            high[enter] += LANE + self.spread(arrow)[1]
+            high[leave] += LANE * (enter != leave)
+            found[e] = (enter, leave, high[enter] - LANE, high[leave] - LANE)
+        return found, high
+
+    def port(self, at: dict[int, tuple[float, float]], ways: dict[int, Points]) -> None:
+        """Where each arrow leaves its tail and enters its head: side by side, in the order of where they come from."""
+        for i, es in self.heads.items():
+            room = min(14.0, (self.sizes[i][1] - 14) / len(es))
+            es.sort(key=lambda e: (ways[e][-1] if ways.get(e) else at[self.picture.arrows[e].tail])[1])
+            for k, e in enumerate(es):
+                self.into[e] = (at[i][0] - self.sizes[i][0] / 2 - TIP, at[i][1] + room * (k - (len(es) - 1) / 2))
+        for e, arrow in enumerate(self.picture.arrows):
+            x, y = at[arrow.tail]
+            self.out[e] = (x + self.sizes[arrow.tail][0] / 2, y)
+
+    def square(self, e: int, at: dict[int, tuple[float, float]], lane: tuple[int, int, float, float], n: int) -> Points:
+        """Out of the column of its tail, along a lane, perhaps down the margin and along another, and into the column of its head."""
+        (enter, leave, deep, deeper), arrow = lane, self.picture.arrows[e]
+        start, end, y, z = self.out[e], self.into[e], self.tops[enter] + deep, self.tops[leave] + deeper
+        a, b = self.side[arrow.tail][1] + 10 + 3 * (n % 6), self.side[arrow.head][0] - 15 - 3 * (n % 6)
+        margin = MARGIN / 2 + LANE * (n % 12)
+        turn = [] if enter == leave else [(margin, y), (margin, z)]
+        return [start, (a, start[1]), (a, y), *turn, (b, z), (b, end[1]), end]
+
+    def turned(self, at: Any, ways: dict[int, Points], lanes: Any, band_of: dict[int, int], size: tuple[float, float]) -> Any:
+        """All of it as x and y; a picture that runs down is the same with both exchanged."""
+        def turn(point: tuple[float, float]) -> tuple[float, float]:
+            return (point[1], point[0]) if self.down else point
+
+        arrows = range(len(self.picture.arrows))
+        labels = self.labels(at, ways, lanes)
+        places = {i: Place(*turn(at[i]), *size_of(self.picture.boxes[i])) for i in at}
+        band = [band_of.get(i, 0) for i in range(len(self.picture.boxes))]
+        ways = {e: [turn(point) for point in way] for e, way in ways.items()}
+        return places, [ways[e] for e in arrows], [turn(labels[e]) for e in arrows], [e in lanes for e in arrows], band, *turn(size)
+
+    def labels(self, at: Any, ways: dict[int, Points], lanes: Any) -> dict[int, tuple[float, float]]:
+        """The middle of each arrow's words: near the end that it shares with fewer others; those in one gap are moved apart."""
+        found, gaps = {}, dict[tuple[int, float], list[int]]()
+        for e, arrow in enumerate(self.picture.arrows):
+            way = ways[e]
+            if e in lanes:
+                found[e] = ((way[2][0] + way[3][0]) / 2, way[2][1] - self.spread(arrow)[1] / 2 - 3)
+                continue
+            early = len(way) == 2 and len(self.tails[arrow.tail]) == 1 and len(self.heads[arrow.head]) > 1
+            (x, y), (X, Y) = way[:2] if early else way[-2:]
+            left, right = (self.side[arrow.tail][1], X) if early else (x, self.side[arrow.head][0])
+            share = 0.25 if early else 0.5 if len(self.tails[arrow.tail]) == 1 else 0.75
+            level = 12.0 if abs(Y - y) < 8 and len(arrow.lines) == 1 and not self.down else 0.0  # above a level line, not on it
+            found[e] = ((left + right) / 2 - 2, y + share * (Y - y) - level)
+            gaps.setdefault((self.column[arrow.head] if not early else self.column[arrow.tail] + 1, 0), []).append(e)
+        for es in gaps.values():
+            es = sorted((e for e in es if self.picture.arrows[e].lines), key=lambda e: found[e][1])
+            moved = spaced([found[e][1] for e in es], [self.spread(self.picture.arrows[e])[1] + 2 for e in es])
+            found |= {e: (found[e][0], z) for e, z in zip(es, moved)}
+        return found

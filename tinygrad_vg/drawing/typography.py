@@ -1,0 +1,59 @@
+"""How are names and numbers set?  h₄ for h[4], 10⁻⁵ for 1e-05, − and · for - and *; two digits on pictures, all of them on hover."""
+
+import math
+import re
+from typing import Any
+
+from ..text.numbers import number
+
+LOWERED = dict(zip("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"))
+RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+NAME = re.compile(r"(?:layer(\d+)\.)?([A-Za-zα-ωΑ-Ω])(?:_([a-z]+))?(?:\[([\w+-]+)\])?")
+INSIDE = re.compile(r"(?<![\w.\]])(?:layer\d+\.)?[A-Za-zα-ω](?:_[a-z]+)?(?:\[[\w+-]+\])?(?![\w\[(.])")
+
+
+def named(name: str) -> str:
+    """h₄ for h[4], Wₕₕ for W_hh, W₂ for layer2.W; as it is where a character has no lower form, or it is no such name."""
+    found = NAME.fullmatch(name)
+    low = "".join(part or "" for part in found.groups()[:1] + found.groups()[2:]) if found else ""
+    return found[2] + "".join(map(LOWERED.__getitem__, low)) if found and set(low) <= LOWERED.keys() else name
+
+
+def titled(name: str, op: str) -> str:
+    """The words on top of a box: h₃ = tanh; without a name the op alone."""
+    return named(name) if op in ("", "leaf", name) else f"{named(name)} = {op}"
+
+
+def formula(text: str) -> str:
+    """1 − h₃·h₃ for 1 - h[3] * h[3]."""
+    lowered = INSIDE.sub(lambda found: named(found[0]), text)
+    return lowered.replace(" ** 2", "²").replace(" * ", "·").replace(" - ", " − ").replace("-", "−")
+
+
+def small(x: Any, digits: int = 2) -> str:
+    """0.24, −1.2·10⁻⁵, 1024: two digits, and of a whole part all up to four; nothing but zero reads 0."""
+    x = float(x)
+    if x == 0 or not math.isfinite(x):
+        return number(x).replace("-", "−")
+    mantissa, _, power = f"{x:.{digits - 1}e}".partition("e")
+    if -4 < int(power) < 4:
+        return (f"{x:.{digits}g}" if int(power) < digits else f"{x:.0f}").replace("-", "−")
+    return powered(mantissa, int(power))
+
+
+def powered(mantissa: str, power: int) -> str:
+    """1.2·10⁻⁵; a mantissa of 1 is left out."""
+    short = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    head = {"1": "", "-1": "−"}.get(short, short.replace("-", "−") + "·")
+    return f"{head}10{str(power).translate(RAISED)}"
+
+
+def from_nats(nats: float, digits: int = 2) -> str:
+    """exp(nats), also where a float would under- or overflow."""
+    if not math.isfinite(nats):
+        return "0" if nats < 0 else f"{nats}"
+    decades = nats / math.log(10)
+    if -4 < decades < 4:
+        return small(math.exp(nats), digits)
+    mantissa, _, more = f"{10 ** (decades - math.floor(decades)):.{digits - 1}e}".partition("e")
+    return powered(mantissa, math.floor(decades) + int(more))
