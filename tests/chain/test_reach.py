@@ -401,7 +401,7 @@ def test_the_map_has_a_colour_for_each_power_of_ten_and_is_blank_after_the_loss(
     codes = ax.images[0].get_array()
     assert codes.shape == (20, 21) and codes.mask.sum() == sum(range(20))
     middle = len(set(codes.compressed().tolist()))
-    assert middle == 7 and codes[3, 4] - codes[3, 0] == 2  # 0.5⁴ is in the decade of 10⁻², 1 begins that of 10⁰
+    assert middle == 8 and codes[3, 4] - codes[3, 0] == 2  # 0.5⁴ is in the decade of 10⁻², 1 begins that of 10⁰; 0.5²⁰ is beyond the scale
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("state at s", "loss at t")
     assert len(drawing.plot(halving(), "lag").axes[0].lines) == 2
 

@@ -133,3 +133,5 @@ def test_two_digits_are_on_the_picture_and_all_of_them_on_hover():
 def test_an_input_is_called_by_what_it_is():
     constants = {box.lines[0] for box in draw(model("rnn"), fold=None).picture.boxes if box.kind == "constant"}
     assert {f"x{sub}" for sub in "₁₂₃₄₅₆₇₈₉"} <= constants
+    rolled = {box.lines[0] for box in draw(model("rnn"), fold="rolled").picture.boxes if box.kind == "constant"}
+    assert rolled == {"xₜ"}

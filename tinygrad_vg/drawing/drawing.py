@@ -81,7 +81,7 @@ class Drawing:
     @cached_property
     def svg(self) -> str:
         """The picture as one <svg> element, light or dark with who looks at it."""
-        return self.canvas.svg
+        return self.canvas.svg + "\n"
 
     @cached_property
     def html(self) -> str:

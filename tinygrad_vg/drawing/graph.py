@@ -100,6 +100,8 @@ def draw_frame(canvas: Canvas, k: int, name: str, places: list[Place]) -> None:
     """The frame of the k-th group, its name on top; a group without a name has none to be seen."""
     left, right = min(p.x - p.wide / 2 for p in places) - FRAME, max(p.x + p.wide / 2 for p in places) + FRAME
     top, bottom = min(p.y - p.high / 2 for p in places) - NAME, max(p.y + p.high / 2 for p in places) + FRAME
+    spare = max(0.0, letters(name) + 2 * FRAME - (right - left)) / 2
+    left, right = left - spare, right + spare
     with canvas.group(f"g{k}", "frame"):
         canvas.rectangle(left, top, right - left, bottom - top, "", "line" if name else "", 9)
         canvas.words((left + right) / 2, top + 20, name, "soft", TYPE, "middle")

@@ -17,7 +17,7 @@ from .layers import FAR, Columns, columns, heights, mesh, spaced, untangle
 
 TYPE, LINE = 18.0, 23.0  # of all words, and from line to line
 PAGE, WIDEST, TARGET = 1280.0, 2.4, 16 / 9  # a slide: its width; the widest picture, and the best, width / height
-GAP, GAP_ACROSS, MARGIN, LANE, TIP = 30.0, 16.0, 20.0, 12.0, 9.0
+GAP, GAP_ACROSS, MARGIN, LANE, TIP = 26.0, 16.0, 20.0, 12.0, 9.0
 TRIED, MANY = 4, 1_000  # ways to cut that are laid out, if there are not so many boxes that this would take seconds
 FRAME, NAME = 14.0, 28.0  # room in a frame around boxes, and on top for its name
 Points = list[tuple[float, float]]
@@ -177,7 +177,7 @@ class Plan:
         """Places, ways, labels, which ways are square, the band of each box, and the size of all."""
         band_of = {i: k for k, band in enumerate(bands) for column in band for i in column}
         lanes, gutter = self.lanes(band_of, len(bands))
-        first = MARGIN + FRAME + LANE * sum(a != b for a, b, *_ in lanes.values())
+        first = MARGIN + (NAME if self.down else FRAME) + LANE * sum(a != b for a, b, *_ in lanes.values())
         self.tops = []
         at, ways, end, top = dict[int, tuple[float, float]](), dict[int, Points](), 0.0, MARGIN
         for k, band in enumerate(bands):
@@ -270,7 +270,7 @@ class Plan:
             found[e] = ((left + right) / 2 - 2, y + share * (Y - y) - level)
             gaps.setdefault((self.column[arrow.head] if not early else self.column[arrow.tail] + 1, 0), []).append(e)
         for es in gaps.values():
-            es = sorted((e for e in es if self.picture.arrows[e].lines), key=lambda e: found[e][1])
+            es = sorted((e for e in es if self.picture.arrows[e].lines), key=lambda e: ways[e][0][1] + ways[e][-1][1])
             moved = spaced([found[e][1] for e in es], [self.spread(self.picture.arrows[e])[1] + 2 for e in es])
             found |= {e: (found[e][0], z) for e, z in zip(es, moved)}
         return found

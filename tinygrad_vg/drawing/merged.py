@@ -120,8 +120,8 @@ def rolled_arrow(tail: int, head: int, edges: list[Edge], step: dict, letter: st
     lines, words = [cut(formula(text), LONGEST_LABEL)], [f"∂child/∂parent = {text}", counted(len(edges), "arrow")]
     gains = [ratio for edge in edges if (ratio := gain(edge, sizes.get(edge.child))) is not None]
     if gains and not (text == "1" and set(gains) == {1.0}):
-        lines += f"gain {averaged(gains)}".replace(" (", "\n(").split("\n")
-        words.append(f"gain from {number(np.min(gains), 6)} to {number(np.max(gains), 6)}, geometric mean {number(10 ** mean(gains), 6)}")
+        lines.append(f"gain {averaged(gains)}".partition(" (")[0])
+        words.append(f"gain from {number(np.min(gains), 6)} to {number(np.max(gains), 6)}, geometric mean {averaged(gains)}")
     if tail >= head:
         lines.append(f"× {len(edges)}")
     return Arrow(tail, head, tuple(lines), "\n".join(words), mean(gains) if gains else None, count=len(edges))

@@ -87,7 +87,8 @@ class Sketch:
         """Where an arrow into `child` starts: at the parent's own box, at a new one for a constant, at this step's alias."""
         here = self.step.get(child)
         if not isinstance(parent, Node):
-            return self.add(constant_box(parent, called=input_name(child, parent, here)), self.group_of(child))
+            name = input_name(child, parent, here if self.letter == "t" else None)
+            return self.add(constant_box(parent, called=name), self.group_of(child))
         if self.rolled or not self.far(parent, child):
             return parent
         if (parent, here) not in self.number:
@@ -132,7 +133,8 @@ class Sketch:
         """What plays the same part in every step, as one box."""
         slots = zip_longest(*(node.parents for node in unit), fillvalue=unit[0])
         columns = [[x for x in same if not isinstance(x, Node)] for same in slots]
-        tails = [(self.add(constant_box(same[-1], len(same)), ROLLED), len(same)) for same in columns if same]
+        names = [input_name(unit[-1], same[-1], self.letter) if same else "" for same in columns]
+        tails = [(self.add(constant_box(same[-1], len(same), name), ROLLED), len(same)) for same, name in zip(columns, names) if same]
         head = self.add(rolled_box(unit, self.row.get(unit[-1]), self.letter, self.sizes), ROLLED)
         self.number |= dict.fromkeys(unit, head)
         self.slots += [(tail, head, None) for tail, times in tails for _ in range(times)]
