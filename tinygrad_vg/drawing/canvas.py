@@ -50,10 +50,15 @@ class Canvas:
 
     @property
     def svg(self) -> str:
+        """As a picture of its own: with the inks for a dark page, and a page behind it."""
+        sheet = rectangle_svg(dict(x=0, y=0, wide=self.wide, high=self.high, fill="page", stroke="", r=0))
+        return self.element(f"<style>{dark_sheet()}</style>", sheet)
+
+    def element(self, *first: str) -> str:
+        """As an <svg> element, for a page that has the inks."""
         size = f'width="{self.wide:g}" height="{self.high:g}" viewBox="0 0 {self.wide:g} {self.high:g}"'
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family=\'{FAMILY}\'><title>{escape(self.title)}</title>'
-        sheet = rectangle_svg(dict(x=0, y=0, wide=self.wide, high=self.high, fill="page", stroke="", r=0))
-        return "\n".join([head, f"<style>{dark_sheet()}</style>", sheet, *(SVG[kind](shape) for kind, shape in self.shapes), "</svg>"])
+        return "\n".join([head, *first, *(SVG[kind](shape) for kind, shape in self.shapes), "</svg>"])
 
     def rendered(self, format: str, dpi: int = 144) -> bytes:
         """The picture as a PNG or a PDF. ImportError without matplotlib."""
@@ -61,13 +66,13 @@ class Canvas:
             from matplotlib.figure import Figure
         except ImportError as error:
             raise ImportError(MISSING) from error
-        figure = Figure(figsize=(self.wide / 72, self.high / 72), facecolor=INKS["page"][0])
+        figure = Figure(figsize=(self.wide / 72, self.high / 72), dpi=dpi, facecolor=INKS["page"][0])
         ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(0, self.wide), ylim=(self.high, 0))
         ax.axis("off")
         for z, (kind, shape) in enumerate(self.shapes):
             PLOTTED[kind](ax, shape, z)
-        figure.savefig(buffer := BytesIO(), format=format, dpi=dpi, metadata={"CreationDate": None} if format == "pdf" else None)
+        figure.savefig(buffer := BytesIO(), format=format, metadata={"CreationDate": None} if format == "pdf" else None)
         return buffer.getvalue()
 
 
@@ -112,7 +117,10 @@ def words_svg(s: dict[str, Any]) -> str:
     look = f' font-family=\'{MONO}\'' * s["mono"] + ' font-weight="600"' * s["bold"] + ' font-style="italic"' * s["italic"]
     look += f' opacity="{s["opacity"]:.2f}"' if s["opacity"] < 1 else ""
     anchor = f' text-anchor="{s["anchor"]}"' if s["anchor"] != "start" else ""
-    runs = "".join(f"<tspan {inked(role, '')}>{escape(words)}</tspan>" for words, role in s["runs"])
+    if len(s["runs"]) == 1:
+        look, runs = f"{look} {inked(s['runs'][0][1], '')}", escape(s["runs"][0][0])
+    else:
+        runs = "".join(f"<tspan {inked(role, '')}>{escape(words)}</tspan>" for words, role in s["runs"])
     return f'<text x="{s["x"]:.1f}" y="{s["y"]:.1f}" font-size="{s["size"]:g}"{anchor}{look} xml:space="preserve">{runs}</text>'
 
 

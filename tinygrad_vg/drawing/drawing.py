@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Container
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,14 @@ import numpy as np
 from ..autodiff.core import Node, describe, history
 from ..chain import Chain
 from ..text.files import checked_path, save_whole
+from .canvas import Canvas
 from .columns import columns_svg
 from .dot import dot_text
 from .elements import Picture, counted
 from .page import page_html
 from .render import engine, render
+from .river import river, told
+from .river_picture import river_picture
 from .sketch import picture
 
 LIMIT, TIME_LIMIT = 5_000, 20.0
@@ -28,16 +31,24 @@ FORMATS = (".dot", ".svg", ".png", ".pdf", ".html")
 
 
 def draw(
-    output: Node, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
+    output: Node | Chain, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
+    read: Iterable[Any] | None = None, about: str = "", beside: Mapping[str, Chain] | None = None,
     limit: int = LIMIT, time_limit: float = TIME_LIMIT,
 ) -> Drawing:
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
+
+    Of a Chain, the river: how much of the gradient arrives at each station, and which factors did it, as a picture of 1280 × 720;
+    its page opens on the river, and the graph is the second view.
 
     fold        None: every node its own box; "layer": one box for each step or layer; "states": the same with names and gradients only,
                 and one box for all that comes after, for a slide; "rolled": all steps drawn as one, with a loop;
                 "auto": None up to 300 boxes, above that rolled where steps share weights, else by layer
     steps       (first, last): these steps in full, and a box for what comes before and for what comes after
-    chain       a Chain of this graph, to show beside it on the page (.html)
+    chain       a Chain of this graph: the page (.html) opens on its river
+    read        of a river: what was read on the way to each station but the first, oldest first; a text, or a list
+    about       of a river: what was run, in a few words
+    beside      of a river: {name: chain} to compare with, itself among them to give it a name; lines in the picture, on the page
+                to choose from
     limit       the most boxes to draw
     time_limit  the most seconds Graphviz may take for the layout
 
@@ -53,6 +64,10 @@ def draw(
         raise ValueError(f"limit is the most boxes to draw, a whole number from 1 on, got {limit!r}")
     if not 0 < time_limit < 1e6:
         raise ValueError(f"time_limit is a number of seconds above 0, got {time_limit}")
+    if isinstance(output, Chain):
+        return RiverDrawing(output, fold, steps, (read, about, beside or {}), (limit, time_limit))
+    if read is not None or about or beside:
+        raise TypeError(f"read, about and beside belong to a river: draw(Chain({describe(output)}, source), …); got the output alone")
     if chain is not None and not isinstance(chain, Chain):
         raise TypeError(f"chain is a Chain to show beside the graph, got {type(chain).__name__}")
     if chain is not None and chain.output not in set(history(output)):
@@ -131,3 +146,34 @@ class Drawing:
 
     def __repr__(self) -> str:
         return f"Drawing({self.size})"
+
+
+class RiverDrawing(Drawing):
+    """The picture of a chain as a river, as draw(chain) returns it, with the same names as a Drawing; .dot is that of the graph."""
+
+    def __init__(self, chain: Chain, fold: str | None, steps: Any, words: tuple[Any, str, Any], limits: tuple[int, float]):
+        read, about, beside = words
+        super().__init__(picture(chain.output, limits[0], fold, steps), limits[1], chain, describe(chain.output))
+        heard = None if read is None else list(read)
+        self.label = next((name for name, other in beside.items() if other is chain), "")
+        self.river = river(chain, heard, about)
+        told = f" in place of {self.label}" if self.label else ""
+        self.beside = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        return river_picture(self.river, self.beside)
+
+    @cached_property
+    def svg(self) -> str:
+        return self.canvas.svg
+
+    @cached_property
+    def html(self) -> str:
+        return page_html(self.picture, self.chain, self.title, rivers={self.label: self.river} | self.beside)
+
+    def rendered(self, format: str) -> bytes:
+        return self.canvas.rendered(format) if format in ("png", "pdf") else super().rendered(format)
+
+    def __repr__(self) -> str:
+        return f"Drawing({told(self.river.title)})"

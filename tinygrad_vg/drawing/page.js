@@ -287,7 +287,7 @@ function neighbour(i, key) {
 }
 
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open || $("graph-view").hidden) return;
   const typing = event.target.matches("input:not([type=range])"), onBox = event.target.closest?.("#view .box");
   if (event.key === "Escape") { stop(); find(""); $("search").value = ""; select(null); return; }
   if (typing) return;
@@ -522,7 +522,7 @@ function listen() {
   addEventListener("afterprint", look);
 }
 
-for (const element of [document.querySelector(".tools"), $("map"), $("divider"), $("panel"), document.querySelector("footer")]) element.hidden = false;
+for (const element of [document.querySelector(".tools"), $("map"), $("divider"), $("panel"), $("graph-view").querySelector("footer")]) element.hidden = false;
 $("view").classList.add("live");
 $("fold").hidden = !groups.length;
 $("step").max = last;
@@ -538,3 +538,8 @@ $("step").value = last;
 $("said").textContent = hasGradients ? "Both passes are done. Play goes through them, one op at a time." : "Play goes through the forward pass, one op at a time.";
 nodePanel();
 start();
+addEventListener("opened", ({ detail }) => { // from the river: at the station that was in its card
+  const i = boxes.findIndex((box) => box.of === null && box.name === detail);
+  fit();
+  if (i >= 0) select(i);
+});

@@ -34,15 +34,13 @@ MOST = 2_000  # links
 LARGEST_ARRAY, LARGEST_MATRIX = 4_096, 250_000
 
 
-def page_data(picture: Picture, places: list[Place], ways: list[Points], budget: int = BUDGET, *, chain: Chain | None = None) -> Data:
+def page_data(picture: Picture, places: list[Place], ways: list[Points], store: Store, *, chain: Chain | None = None) -> Data:
     """The picture, and a chain of its graph, for the page; the same picture gives the same data."""
-    store = Store(budget)
     return {
         "boxes": [box_data(box, place, store) for box, place in zip(picture.boxes, places)],
         "arrows": arrows_data(picture, ways, store),
         "groups": [group._asdict() for group in picture.groups],
         "looks": {name: getattr(colours, name) for name in LOOKS} | {"span": picture.span},
-        "blobs": [base64.b64encode(data).decode() for _, data in store.place],
         "chain": None if chain is None else chain_data(chain, picture)}
 
 
@@ -105,6 +103,11 @@ class Store:
     def __init__(self, budget: int):
         self.left = {"maps": budget, "arrays": budget}
         self.place: dict[tuple[str, bytes], int] = {}
+
+    @property
+    def blobs(self) -> list[str]:
+        """Every array: the first bytes of all its numbers, then the second bytes, …: so they pack better."""
+        return [base64.b64encode(np.frombuffer(data, "u1").reshape(-1, int(kind[2:])).T.tobytes()).decode() for kind, data in self.place]
 
     def add(self, use: str, *arrays: np.ndarray) -> list[int] | None:
         """The places of these arrays; None if they no longer fit."""
