@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from packed import graph_data
 
 from tinygrad_vg import Chain, Scalar, Tensor, grad, history, linear, nn
 from tinygrad_vg.chain.factors import KINDS
@@ -23,7 +24,7 @@ from tinygrad_vg.drawing.colours import BLAME
 from tinygrad_vg.drawing.columns import layout, routes
 from tinygrad_vg.drawing.elements import Arrow, Box, Group, Picture
 from tinygrad_vg.drawing.page import page_html
-from tinygrad_vg.drawing.page_data import page_data
+from tinygrad_vg.drawing.page_data import Store, page_data
 
 ROOT = __file__.rpartition("/tests/")[0]
 VOID = {"meta", "input", "br", "link"}
@@ -98,11 +99,14 @@ def digest(text):
 
 def data_of(picture, budget=300_000):
     places = layout(picture)
-    return page_data(picture, places, routes(picture, places), budget)
+    store = Store(budget)
+    return page_data(picture, places, routes(picture, places), store) | {"blobs": store.blobs}
 
 
 def array(data, k, kind="<f8"):
-    return np.frombuffer(base64.b64decode(data["blobs"][k]), kind)
+    """An array of the page, whose bytes are sorted: all first ones, then all second ones."""
+    bytes = np.frombuffer(base64.b64decode(data["blobs"][k]), "u1").reshape(np.dtype(kind).itemsize, -1)
+    return np.frombuffer(bytes.T.tobytes(), kind)
 
 
 def matrix(data, m):
@@ -246,7 +250,7 @@ def test_the_title_is_the_one_given_or_the_outputs_name():
 def test_the_chain_tells_its_rows_from_the_output_back_and_where_their_boxes_are():
     loss, states = rnn()
     chain = Chain(loss, states[0], through=states)
-    data = page(loss, chain).data
+    data = graph_data(draw(loss, None, chain=chain).html)
     rows, boxes = data["chain"]["rows"], data["boxes"]
     assert [row["link"] for row in rows] == [link.name for link in chain.links[::-1]]
     assert [boxes[row["box"]]["name"] for row in rows] == chain.names[-2::-1]
@@ -258,8 +262,8 @@ def test_the_chain_tells_its_rows_from_the_output_back_and_where_their_boxes_are
 def test_the_chain_of_another_graph_or_with_a_factor_replaced_still_makes_a_page():
     loss, states = rnn()
     chain = Chain(loss, states[0], through=states).replace(1, 1.0)
-    assert page(loss, chain).data["chain"]["rows"][-2]["factor"] == "[diag(1)]"
-    rows = page(loss, Chain(*scalar_mlp())).data["chain"]["rows"]
+    assert graph_data(draw(loss, chain=chain).html)["chain"]["rows"][-2]["factor"] == "[diag(1)]"
+    rows = graph_data(page_html(draw(loss).picture, Chain(*scalar_mlp())))["chain"]["rows"]
     assert rows and {row["box"] for row in rows} == {None}
 
 

@@ -540,6 +540,6 @@ nodePanel();
 start();
 addEventListener("opened", ({ detail }) => { // from the river: at the station that was in its card
   const i = boxes.findIndex((box) => box.of === null && box.name === detail);
-  fit();
-  if (i >= 0) select(i);
+  look();
+  if (i >= 0) { select(i); focusable(i, true); }
 });

@@ -54,9 +54,8 @@ def page_html(
     name, script, style = escape(one_line(title) or output), "\n".join(map(asset, SCRIPTS)), asset("page.css")
     if not shown:
         store, style = Store(budget), INKED + asset("page_base.css") + style
-        graph = filled("page_graph.html", graph_fields(picture, chain, store) | {"title": name, "level": "h1"})
-        blobs = f'<script type="application/json" id="blobs">{json_text(store.blobs)}</script>'
-        fields = {"title": name, "body": f"{graph}{blobs}<script>{script}</script>", "style": style}
+        graph = filled("page_graph.html", graph_fields(picture, chain, store, True) | {"title": name, "level": "h1"})
+        fields = {"title": name, "body": f"{graph}<script>{script}</script>", "style": style}
         return filled("page.html", fields | {"hashes": digest(script), "styles": digest(style)})
     return river_page(shown, picture, chain, (name, script, style), budget)
 
@@ -81,8 +80,8 @@ def packed(text: str) -> str:
     return base64.b85encode(zlib.compress(text.encode(), 9)).decode().replace("<", ",")
 
 
-def graph_fields(picture: Picture, chain: Chain | None, store: Store) -> dict[str, str]:
-    """What the view of the graph shows: its picture, its legend, its numbers, but for the arrays, which go into the store.
+def graph_fields(picture: Picture, chain: Chain | None, store: Store, alone: bool = False) -> dict[str, str]:
+    """What the view of the graph shows: its picture, its legend, its numbers; its arrays too, if it is alone, else in the store only.
 
     ValueError above 3,000 boxes.
     """
@@ -94,9 +93,10 @@ def graph_fields(picture: Picture, chain: Chain | None, store: Store) -> dict[st
     picture = with_gradients(picture)
     places = layout(picture)
     ways = routes(picture, places)
+    data = page_data(picture, places, ways, store, chain=chain)
     return {
         "note": escape("; ".join(picture.captions)), "legend": key_svg(picture),
-        "graph": whole_svg(*graph_svg(picture, places, ways)), "data": json_text(page_data(picture, places, ways, store, chain=chain))}
+        "graph": whole_svg(*graph_svg(picture, places, ways)), "data": json_text(data | {"blobs": store.blobs} if alone else data)}
 
 
 def run(words: str, role: str) -> str:

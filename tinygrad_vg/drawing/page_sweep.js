@@ -7,7 +7,7 @@
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-const { boxes, arrows, groups, looks } = data, blobs = window.packedBlobs ?? JSON.parse($("blobs").textContent);
+const { boxes, arrows, groups, looks } = data, blobs = data.blobs ?? window.packedBlobs; // after a river, with its arrays
 
 // ── numbers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

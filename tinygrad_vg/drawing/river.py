@@ -23,6 +23,7 @@ from .canvas import Run
 
 KINDS = {"activation": "slopes", "weight": "weights", "gate": "gates"}  # of blame, and how the river calls them; all others: the rest
 PARTS = ("slopes", "weights", "gates", "rest")
+LONGEST = 24  # characters of a name
 ONE = {"slopes": "slopes", "weights": "weights", "gates": "gates", "rest": "rest of it"}
 LESS, MORE, CANCEL = math.log(0.2), math.log(1.4), 0.25  # what counts as vanished and as grown; sums smaller than this part of both cancel
 SUBSCRIPTS, SUPERSCRIPTS = (str.maketrans("0123456789-", digits) for digits in ("₀₁₂₃₄₅₆₇₈₉₋", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))
@@ -107,7 +108,7 @@ def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "") -> R
     """
     last = beginning(chain)
     at = sorted({k for run in runs(chain) for k in (run.start, run.stop) if k <= last})
-    names, steps = [pretty(clean(chain.names[k])) for k in at], len(at) - 1
+    names, steps = [pretty(cut(clean(chain.names[k]), LONGEST, middle=True)) for k in at], len(at) - 1
     heard = [cut(clean(str(one)), 12) for one in read] if read is not None else [""] * steps
     if len(heard) != steps:
         raise ValueError(f"read has {len(heard)} entries, but {steps} steps lead from {names[0]} to {names[-1]}; give one for each")
