@@ -46,7 +46,7 @@ const superscript = (n) => String(n).replace(/[-\d]/g, (c) => (c === "-" ? "⁻"
 // exp(nats) in so many digits: 2.1 × 10⁻¹³
 function power(nats, digits = 2) {
   if (!Number.isFinite(nats)) return nats < 0 ? "0" : "not finite";
-  if (nats >= Math.log(0.01) && nats < Math.log(1000)) return String(Number(Math.exp(nats).toPrecision(digits)));
+  if (nats >= Math.log(0.01) && nats < TEN * digits) return String(Number(Math.exp(nats).toPrecision(digits)));
   const decades = nats / TEN, whole = Math.floor(decades), [m, more] = (10 ** (decades - whole)).toExponential(digits - 1).split("e");
   return `${m} × 10${superscript(whole + Number(more))}`;
 }
@@ -241,7 +241,7 @@ let t = middle(), reach = 0, upTo = Infinity, timer = null, linear = false; // s
 // One unit for river and bars: the bars are the river's slope.
 function frame() {
   const stage = $("river"), wide = stage.clientWidth || 860, high = stage.clientHeight || 440, steps = model.names.length - 1;
-  const narrow = wide < 600, left = narrow ? 52 : 74, right = narrow ? 26 : 48, top = model.read.some(Boolean) ? 76 : 50;
+  const narrow = wide < 600, left = narrow ? 64 : 74, right = narrow ? 26 : 48, top = model.read.some(Boolean) ? 76 : 50;
   const finite = [...now.logs, ...(touched() ? real.logs : [])].filter(Number.isFinite).map((x) => x / TEN);
   const hi = linear ? Math.max(1, ...finite.map((d) => 10 ** d)) : Math.max(0.3, ...finite), lo = linear ? 0 : Math.min(-2, ...finite);
   const rows = binned((wide - left - right) / Math.max(1, steps)), all = rows.flatMap((row) => row.nats).map((x) => x / TEN).filter(Number.isFinite);
@@ -317,7 +317,7 @@ function water(f) {
   const place = reach > 2 ? { x: f.x(end) - 12, y: f.y(log) + 5, "text-anchor": "end" } : { x: f.x(end) - 4, y: Math.min(f.y(log) + 28, f.foot + 24) };
   if (end !== model.names.length - 1) parts.push(svg("text", { ...place, class: "value" }, power(log)));
   const far = now.logs.findLastIndex((x, k) => k >= reach && x < Math.log(1e-3));
-  if (far >= 0 && !linear && !f.narrow) {
+  if (far >= 0 && !linear && !f.narrow && f.foot - f.y(Math.log(1e-3)) > 90) {
     const after = f.x(far) < f.wide * 0.55;
     parts.push(svg("line", { x1: f.x(far), x2: f.x(far), y1: f.y(Math.log(1e-3)), y2: f.foot, class: "horizon" }),
       svg("text", { x: f.x(far) + (after ? 8 : -8), y: f.foot - 36, "text-anchor": after ? "start" : "end", class: "soft" }, `below 1/1000 from ${model.names[far]} back`));
@@ -376,8 +376,9 @@ function equation(k) {
     ? math("mrow", { class: "slopes" }, math("msup", {}, math("mi", {}, factor.f), operator("′")), operator("("), symbol(factor.at), operator(")"))
     : math("msup", { class: PARTS[factor.k] }, symbol(factor.t), operator("⊤"))]);
   const jacobian = () => math("msup", {}, math("mrow", {}, operator("("), math("mfrac", {}, math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k + 1])), math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k]))), operator(")")), operator("⊤"));
+  const way = link.factor ? el("p", { class: "caption" }, `= ${link.factor}`) : null;
   const joint = link.formula.at(-1)?.k === 0 ? "⊙" : "·";
-  return el("div", { class: "equation" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")));
+  return el("div", { class: "equation" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")), way);
 }
 
 function tiles(k) {
@@ -436,16 +437,16 @@ function oneStep(k) {
   const straight = link.edges.length === link.sizes.length - 1 && new Set(link.edges.map((edge) => edge.p)).size === link.edges.length, onto = new Map();
   const edges = straight ? link.edges.filter((edge) => { const one = edge.m.kind === "scale" && Number(edge.m.x) === 1; if (one) onto.set(edge.c, edge.p); return !one; }) : link.edges;
   const standing = (i) => { while (onto.has(i)) i = onto.get(i); return i; }, named = (i) => link.names[i] || model.names[link.start.includes(i) ? k : k + 1];
-  const nodes = [...new Set([...link.start, ...edges.flatMap((edge) => [standing(edge.c), edge.p]), ...link.end.map(standing)])].sort((a, b) => a - b);
+  const nodes = [...new Set([...link.start, ...edges.flatMap((edge) => [standing(edge.c), standing(edge.p)]), ...link.end.map(standing)])].sort((a, b) => a - b);
   if (nodes.length > 14) return null;
   const names = new Map(nodes.map((i) => [i, named([...onto.keys()].reverse().find((c) => standing(c) === i) ?? i)])), depth = new Map(nodes.map((i) => [i, 0]));
-  for (const edge of [...edges].sort((a, b) => b.c - a.c)) depth.set(edge.p, Math.max(depth.get(edge.p), depth.get(standing(edge.c)) + 1));
-  for (const i of link.start) if (nodes.length > 1) depth.set(i, Math.max(...depth.values()));
+  for (const edge of [...edges].sort((a, b) => b.c - a.c)) depth.set(standing(edge.p), Math.max(depth.get(standing(edge.p)), depth.get(standing(edge.c)) + 1));
+  for (const i of link.start) depth.set(i, Math.max(...depth.values()));
   const rows = [...new Set(depth.values())].sort((a, b) => a - b).map((d) => nodes.filter((i) => depth.get(i) === d)), high = 60, wide = 320, place = new Map();
   rows.forEach((row, r) => row.forEach((i, j) => place.set(i, [straight ? 110 : (j + 0.5) * wide / row.length, 18 + r * high])));
   const size = (i) => (inner[i] ? Math.log10(norm(inner[i].c) / (norm(now.gradients[k + 1]) || 1)) : -99), broad = (i) => Math.max(1.5, Math.min(12, 10 + 3 * size(i)));
   const parts = edges.flatMap((edge) => {
-    const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(edge.p), name = edge.k === 0 ? `${edge.name}′` : edge.k === 3 ? edge.name : `${edge.name}ᵀ`;
+    const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k === 3 ? edge.name : `${edge.name}ᵀ`;
     return [svg("path", { d: `M${x},${y + 14} L${X},${Y - 24}`, class: `way ${PARTS[edge.k]}`, "stroke-width": broad(edge.p) }), svg("path", { d: `M${X - 7},${Y - 25} L${X + 7},${Y - 25} L${X},${Y - 14}Z`, class: `tip ${PARTS[edge.k]}` }),
       straight ? svg("text", { x: X + 16, y: (y + Y) / 2 + 2, class: PARTS[edge.k] }, `${name} × ${power(Math.log(edge.gain), 3)}`) : ""];
   });

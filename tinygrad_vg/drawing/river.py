@@ -18,7 +18,6 @@ from ..chain import Chain
 from ..chain.blame import runs
 from ..chain.factors import norm
 from ..text.lines import clean, cut
-from ..text.numbers import from_log
 from .canvas import Run
 
 KINDS = {"activation": "slopes", "weight": "weights", "gate": "gates"}  # of blame, and how the river calls them; all others: the rest
@@ -125,7 +124,7 @@ def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "") -> R
 def beginning(chain: Chain) -> int:
     """The number of the station where the river begins: the last state, where states of one name lead to an output of another."""
     last = len(chain.links)
-    bases = [{node.name.base if node.name else node.op for node in group} for group in chain.stations]
+    bases = [{str(node.name or node.op).partition("[")[0] for node in group} for group in chain.stations]
     states = last > 1 and not any(base.isdisjoint(bases[0]) for base in bases[:last]) and bases[last].isdisjoint(bases[last - 1])
     return last - 1 if states else last
 
@@ -150,14 +149,15 @@ def pretty(name: str) -> str:
 
 
 def power(nats: float, digits: int = 2) -> str:
-    """exp(nats) as 2.1 × 10⁻¹³; between 1/100 and 1000 as a plain number."""
-    text = from_log(nats, digits)
-    if math.log(0.01) <= nats < math.log(1000):
+    """exp(nats) as 2.1 × 10⁻¹³; between 1/100 and 10^digits as a plain number."""
+    if not math.isfinite(nats):
+        return "0" if nats == -math.inf else "not finite"
+    if math.log(0.01) <= nats < math.log(10) * digits:
         return f"{math.exp(nats):.{digits}g}"
-    mantissa, found, exponent = text.partition("e")
-    if not found:
-        mantissa, _, exponent = f"{math.exp(nats):.{digits - 1}e}".partition("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+    decades = nats / math.log(10)
+    whole = math.floor(decades)
+    mantissa, _, more = f"{10 ** (decades - whole):.{digits - 1}e}".partition("e")
+    return f"{mantissa} × 10{str(whole + int(more)).translate(SUPERSCRIPTS)}"
 
 
 def minus(text: str) -> str:

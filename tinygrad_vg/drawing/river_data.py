@@ -20,7 +20,7 @@ from ..chain.blame import runs
 from ..chain.blocks import Block
 from ..chain.factors import KINDS, origin
 from ..chain.links import Replaced
-from ..text.lines import clean
+from ..text.lines import clean, cut
 from .page_data import Data, Store, js_number, map_data
 from .river import PARTS, River, part_of, pretty
 
@@ -49,17 +49,19 @@ def link_data(links: list[Any], g: Any, store: Store) -> Data:
     if isinstance(links[0], Replaced):
         whole = {"c": 1, "p": 0, "k": 3, "name": links[0].factor, "m": map_data(links[0].local, store)}
         sizes = [math.prod(links[0].shape_in), math.prod(links[0].shape_out)]
-        return {"sizes": sizes, "names": ["", ""], "start": [0], "end": [1], "edges": whole["m"] and [whole], "formula": []}
+        return {"sizes": sizes, "names": ["", ""], "start": [0], "end": [1], "edges": whole["m"] and [whole], "formula": [], "factor": links[0].factor}
     walk = walk_through(links, g)
     start = sorted(dict.fromkeys(links[0].start), key=lambda node: node.birth)
     hidden = {node for block in walk.blocks.values() for node in block.ops[:-1]} | set(start)
     order = [*start, *(node for link in links for node in link.ops if node not in hidden)]
     number = {node: i for i, node in enumerate(order)}
     edges = [edge for node in order[len(start) :] for edge in edges_data(node, walk, number, store)]
+    factors = formula(edges, order)
     return {
         "sizes": [node.size for node in order], "names": [called(node) for node in order],
         "start": [number[node] for node in links[0].start], "end": [number[node] for node in links[-1].end],
-        "edges": edges if all(edge["m"] for edge in edges) else None, "formula": formula(edges, order)}
+        "edges": edges if all(edge["m"] for edge in edges) else None,
+        "formula": factors, "factor": "" if factors else pretty(cut(clean(" · ".join(link.factor for link in links)), 60))}
 
 
 def edges_data(node: Node, walk: Walk, number: dict[Node, int], store: Store) -> list[Data]:

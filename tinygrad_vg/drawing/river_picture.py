@@ -127,7 +127,7 @@ def ends(canvas: Canvas, river: River, frame: Frame, alive: list[tuple[int, floa
     elif len(alive) > 1:
         canvas.words(frame.x(0) - 4, min(frame.y(d) + 28, foot + 26), power(river.logs[0]), "flow", 20, bold=True)
     far = next((j for j, e in reversed(alive) if e < -HORIZON), None)
-    if far is not None:
+    if far is not None and foot - frame.y(-HORIZON) > 90:
         x = frame.x(far)
         canvas.path([(x, frame.y(-HORIZON)), (x, foot)], "soft", dash=True)
         side, anchor = (8, "start") if x < WIDE * 0.55 else (-8, "end")
