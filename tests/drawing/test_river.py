@@ -48,7 +48,7 @@ def test_the_finding_names_how_much_arrives_and_the_factor_that_took_it():
     chain = net(sigmoid_rnn, T=20)
     found = river(chain)
     assert told(found.title) == f"Of the gradient at h₂₀, only {power(found.logs[0])} arrives at h₀. The slopes did it."
-    assert dict((role, words) for words, role in found.title)["slopes"] == "slopes"
+    assert {role: words for words, role in found.title}["slopes"] == "slopes"
     assert found.sums["slopes"] < found.sums["weights"]
     assert f"slopes −{abs(found.sums['slopes']):.1f} nats" in told(found.below)
 

@@ -99,7 +99,7 @@ def page(result: dict[str, Any], title: str) -> str:
         f"wrote {picture}",
         "  the gradient on its way back, and the factors that it met",
         f"wrote {web}",
-        "  a page to open in a browser: send the gradient back, ask what if, compare cells"])
+        "  a page to open in a browser: send the gradient back, ask what if, compare"])
 
 
 def short(x: float) -> str:

@@ -262,7 +262,7 @@ function binned(each) {
   return rows;
 }
 function shownParts() {
-  const all = [...now.nats, ...real.nats], most = Math.max(...all.flat().filter(Number.isFinite).map(Math.abs), 0);
+  const all = [...now.nats, ...real.nats], most = peak(all.flat().filter(Number.isFinite));
   return [0, 1, 2, 3].filter((p) => all.some((row) => Math.abs(row[p]) > 0.01 * most));
 }
 
@@ -397,20 +397,20 @@ function strip(values, kind, top, words) {
   const pieces = shown.map((v) => { const i = el("i", { title: String(v) }); i.style.setProperty("--share", `${Math.round(Math.min(1, Math.abs(v) / (top || 1)) * 100)}%`); return i; });
   return [el("p", { class: "caption" }, words), el("div", { class: `strip ${kind}`, role: "img", "aria-label": words }, pieces)];
 }
-const range = (v) => [Math.min(...v), Math.max(...v)].map((x) => x.toPrecision(2)).join(" … ");
+const peak = (v) => v.reduce((top, x) => Math.max(top, Math.abs(x)), 0), range = (v) => [v.reduce((a, b) => Math.min(a, b)), v.reduce((a, b) => Math.max(a, b))].map((x) => x.toPrecision(2)).join(" … ");
 
 function card() {
   const k = t, box = $("card"), last = model.names.length - 1, heard = model.read[k];
   const head = el("h2", {}, model.names[k], " ", el("small", {}, k === last ? "where the river begins" : heard ? `after reading ‘${heard}’` : k === 0 ? "where it ends" : ""));
   if (k === last) {
     return box.replaceChildren(head, el("p", {}, "Here the gradient is ", el("b", { class: "flow" }, power(Math.log(real.sizes.at(-1)))), "; all other sizes are relative to it. Point at a station to its left, or send the gradient back."),
-      ...now.gradients[k] ? strip(now.gradients[k], "flow", Math.max(...now.gradients[k].map(Math.abs)), `the ${now.gradients[k].length} entries of the gradient here`) : [], door());
+      ...now.gradients[k] ? strip(now.gradients[k], "flow", peak(now.gradients[k]), `the ${now.gradients[k].length} entries of the gradient here`) : [], door());
   }
   const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), g = now.gradients[k], parts = [head, equation(k), tiles(k)];
   parts.push(el("p", { class: "caption" }, "in size; each factor is what it keeps of this gradient"));
   if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes: all replaced by 1`));
-  else if (steep) { const d = diagonal(steep.m); parts.push(...strip(d, "slopes", Math.max(...d.map(Math.abs)), `the ${d.length} slopes: ${range(d)}`)); }
-  if (g) parts.push(...strip(g, "flow", Math.max(...g.map(Math.abs)), `the ${g.length} entries of the gradient here`));
+  else if (steep) { const d = diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes: ${range(d)}`)); }
+  if (g) parts.push(...strip(g, "flow", peak(g), `the ${g.length} entries of the gradient here`));
   const steps = last - k, so = now.logs[k];
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `so far ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
   const picture = oneStep(k);

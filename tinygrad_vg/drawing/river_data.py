@@ -47,9 +47,10 @@ def river_data(river: River, label: str, store: Store) -> Data:
 def link_data(links: list[Any], g: Any, store: Store) -> Data:
     """The nodes of some links in a row, parents before children, and the edges between them; "edges" is null if a map is left out."""
     if isinstance(links[0], Replaced):
-        whole = {"c": 1, "p": 0, "k": 3, "name": links[0].factor, "m": map_data(links[0].local, store)}
-        sizes = [math.prod(links[0].shape_in), math.prod(links[0].shape_out)]
-        return {"sizes": sizes, "names": ["", ""], "start": [0], "end": [1], "edges": whole["m"] and [whole], "formula": [], "factor": links[0].factor}
+        factor, local = links[0].factor, map_data(links[0].local, store)
+        sizes, whole = [math.prod(links[0].shape_in), math.prod(links[0].shape_out)], {"c": 1, "p": 0, "k": 3, "name": factor, "m": local}
+        around = {"sizes": sizes, "names": ["", ""], "start": [0], "end": [1], "formula": [], "factor": factor}
+        return around | {"edges": [whole] if local else None}
     walk = walk_through(links, g)
     start = sorted(dict.fromkeys(links[0].start), key=lambda node: node.birth)
     hidden = {node for block in walk.blocks.values() for node in block.ops[:-1]} | set(start)

@@ -58,8 +58,8 @@ def decades(river: River) -> list[float]:
 def frame_of(river: River, others: Mapping[str, River]) -> Frame:
     """One unit for river and bars: both together fill the height."""
     finite = [d for one in (river, *others.values()) for d in decades(one) if math.isfinite(d)]
-    top, bottom = max(0.3, *finite), min(-LEAST_RANGE, *finite)
-    rows = [[x / TEN for x in row.values()] for row in binned(river)]
+    top, bottom = max([0.3, *finite]), min([-LEAST_RANGE, *finite])
+    rows = [[x / TEN for x in row.values() if math.isfinite(x)] for row in binned(river)]
     up, down = max((x for row in rows for x in row), default=0.0), -min((x for row in rows for x in row), default=0.0)
     u = (HIGH - TOP - FOOT - GAP - THIN) / (top - bottom + max(0.0, up) + max(0.0, down))
     return Frame(len(river.nats), top, bottom, u, TOP + (top - bottom + max(0.0, up)) * u + GAP)
@@ -165,6 +165,6 @@ def bars(canvas: Canvas, river: River, frame: Frame) -> None:
             nats = rows[i][part]
             high = abs(nats) / TEN * frame.u
             told = f"{river.names[a]} to {river.names[b]}: {part} × {power(nats, 3)}" + (" each, on average" if b - a > 1 else "")
-            if high >= 0.5:
+            if 0.5 <= high < HIGH:
                 x = start + wide * j
                 canvas.rectangle(x, frame.zero - high * (nats > 0), wide * 0.9, high, f"{part}-mark", r=2, hover=told)
