@@ -5,6 +5,7 @@ further ones before the code that judges had been run at all, the later ones aft
 used step after step was first judged by its farthest use; that changed one label, of the later ones.
 """
 
+import math
 import json
 import pathlib
 from typing import NamedTuple
@@ -1133,7 +1134,7 @@ def table():
     for s in SITUATIONS:
         n = verdict(*s.make()).numbers
         cells = [f"{n['signal']:.0e}" if "signal" in n else ""] + [
-            "" if k not in n else "rounding" if s.kind == "cancelled" and n[k] < ROUNDED else round_(n[k])
+            "" if k not in n else "rounding" if s.kind == "cancelled" and -math.inf < n[k] < ROUNDED else round_(n[k])
             for k in ("log_gain", "slopes", "weights", "merges")
         ]
         lines.append(f"| {s.name.replace('|', '¦')}{MARKS[s.written]} | {' | '.join(cells)} | {s.kind} |")
