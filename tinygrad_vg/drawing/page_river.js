@@ -407,7 +407,7 @@ function card() {
       ...now.gradients[k] ? strip(now.gradients[k], "flow", peak(now.gradients[k]), `the ${now.gradients[k].length} entries of the gradient here`) : [], door());
   }
   const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), g = now.gradients[k], parts = [head, equation(k), tiles(k)];
-  parts.push(el("p", { class: "caption" }, "in size; each factor is what it keeps of this gradient"));
+  parts.push(el("p", { class: "caption" }, "in size; a factor is what it keeps"));
   if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes: all replaced by 1`));
   else if (steep) { const d = diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes: ${range(d)}`)); }
   if (g) parts.push(...strip(g, "flow", peak(g), `the ${g.length} entries of the gradient here`));
@@ -415,8 +415,7 @@ function card() {
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `so far ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
   const picture = oneStep(k);
   if (picture) parts.push(el("p", { class: "caption" }, "this link as a graph, the gradient's way"), picture);
-  if (model.carried) parts.push(linkWhatIf(k));
-  parts.push(el("pre", { id: "by-hand", hidden: true }), door());
+  parts.push(el("pre", { id: "by-hand", hidden: true }), el("div", { class: "one" }, model.carried ? linkWhatIf(k) : null, door()));
   box.replaceChildren(...parts);
 }
 const door = () => el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
@@ -426,7 +425,7 @@ function linkWhatIf(k) {
   const at = what.links.get(k), choice = (x, words) => el("button", { type: "button", "aria-pressed": String(at === x), onclick: () => set(at === x ? null : x) }, words);
   const times = el("input", { type: "number", step: "any", placeholder: "× …", "aria-label": "this link times", value: typeof at === "number" && at !== 0 ? at : null });
   times.addEventListener("change", () => set(times.value === "" ? null : Number(times.value)));
-  return el("div", { class: "one" }, "this link ", size(link.start) === size(link.end) ? choice("one", "→ 1") : null, choice(0, "→ 0"), times);
+  return ["this link ", size(link.start) === size(link.end) ? choice("one", "→ 1") : null, choice(0, "→ 0"), times];
 }
 
 // The link as a graph, its end on top, arrows the way the gradient goes: as wide as the gradient is large. Where nothing branches,
