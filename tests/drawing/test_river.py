@@ -373,3 +373,20 @@ def test_a_large_chain_makes_a_page_that_can_be_read_though_nothing_can_be_repla
 
 def test_every_part_has_an_ink():
     assert all(part in INKS and f"{part}-mark" in INKS for part in PARTS)
+
+
+STATES = {"as it opens": [], "what if": ["#if-slopes"], "all of it": ["#tabled", "#linear"], "the last station": ["[data-station='6']"], "the graph": [".door"]}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)], ids=["wide", "narrow"])
+def test_a_checker_of_accessibility_finds_nothing_serious(visit, state, scheme, size):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    one = net(sigmoid_rnn)
+    page = visit(draw(one, read="abcdef", beside={"sigmoid": one, "LSTM": net(nn.LSTMCell)}), color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+    for selector in STATES[state]:
+        page.locator(selector).first.click()
+    found = axe.run(page).response["violations"]
+    told_of = [(v["id"], [node["html"][:120] for node in v["nodes"]][:3]) for v in found if v["impact"] in ("serious", "critical")]
+    assert told_of == []

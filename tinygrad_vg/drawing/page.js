@@ -490,7 +490,8 @@ function dressGraph() {
 
 function dividerMoves() {
   const bar = $("divider"), panel = $("panel");
-  const wide = (w) => { panel.style.width = `${Math.max(240, Math.min(innerWidth * 0.75, w))}px`; look(); };
+  const wide = (w) => { panel.style.width = `${Math.max(240, Math.min(innerWidth * 0.75, w))}px`; look(); bar.setAttribute("aria-valuenow", panel.offsetWidth); };
+  for (const [key, x] of [["valuemin", 240], ["valuemax", 4000], ["valuenow", panel.offsetWidth]]) bar.setAttribute(`aria-${key}`, x);
   bar.addEventListener("pointerdown", (event) => bar.setPointerCapture(event.pointerId));
   bar.addEventListener("pointermove", (event) => { if (event.buttons) wide(innerWidth - event.clientX); });
   bar.addEventListener("keydown", (event) => {

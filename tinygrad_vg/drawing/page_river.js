@@ -378,7 +378,7 @@ function equation(k) {
   const jacobian = () => math("msup", {}, math("mrow", {}, operator("("), math("mfrac", {}, math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k + 1])), math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k]))), operator(")")), operator("⊤"));
   const way = link.factor ? el("p", { class: "caption" }, `= ${link.factor}`) : null;
   const joint = link.formula.at(-1)?.k === 0 ? "⊙" : "·";
-  return el("div", { class: "equation" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")), way);
+  return el("div", { class: "equation", tabindex: 0, role: "group", "aria-label": "the chain rule of this link" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")), way);
 }
 
 function tiles(k) {
