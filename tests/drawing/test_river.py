@@ -84,7 +84,7 @@ def test_what_was_read_is_one_for_each_step():
     assert river(chain, "abcdef").read == ["", *"abcdef"]
     with pytest.raises(ValueError, match="read has 3 entries, but 6 steps lead from h₀ to h₆; give one for each"):
         draw(chain, read="abc")
-    with pytest.raises(TypeError, match=r"read, about and beside belong to a river: draw\(Chain"):
+    with pytest.raises(TypeError, match=r"read, about, beside and losses belong to a river: draw\(Chain"):
         draw(chain.output, read="abc")
 
 
@@ -390,3 +390,30 @@ def test_a_checker_of_accessibility_finds_nothing_serious(visit, state, scheme, 
     found = axe.run(page).response["violations"]
     told_of = [(v["id"], [node["html"][:120] for node in v["nodes"]][:3]) for v in found if v["impact"] in ("serious", "critical")]
     assert told_of == []
+
+
+def test_the_river_begins_at_any_prediction_and_every_row_is_a_row_of_reach(visit):
+    from tinygrad_vg import reach
+
+    rng, T = np.random.default_rng(0), 6
+    for cell in (nn.RNNCell, nn.LSTMCell):
+        states = nn.unroll(cell(3, 4, rng=rng), rng.normal(size=(T, 3)))
+        hs = [state[0] if isinstance(state, tuple) else state for state in states]
+        losses = [(h * rng.normal(size=4)).sum() for h in hs[1:]]
+        chain = Chain(losses[-1].named("loss"), hs[0], through=states)
+        page = visit(draw(chain, read="abcdef", losses=losses))
+        wanted = reach(losses, states).matrix
+        page.get_by_role("button", name="Every prediction").click()
+        for t in (2, 4, 6):
+            page.locator(f"[data-letter='{t}']").hover()
+            assert np.allclose(gradients(page)[1:], wanted[t - 1][1:], rtol=1e-12, atol=0)
+            assert page.locator("h1").inner_text().count(f"{t}".translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))) >= 1
+    with pytest.raises(ValueError, match="losses has 2 entries, but there are 6 steps"):
+        draw(chain, losses=losses[:2])
+
+
+def test_the_main_jobs_page_is_at_most_400_kilobytes(tmp_path):
+    from tinygrad_vg.cli.main import main
+
+    main(["--activation", "sigmoid", "--out", str(tmp_path)])
+    assert (tmp_path / "rnn.html").stat().st_size <= 400_000

@@ -72,8 +72,9 @@ def save_pictures(result: dict[str, Any], others: dict[str, Chain]) -> None:
     shown = result["text"] if options.steps <= QUOTED else f"…{result['text'][-QUOTED:]}"
     about = f"{options.steps} steps of a {options.activation} RNN reading “{clean(shown)}”"
     steps = (max(0, options.steps - PAGE_STEPS + 1), options.steps)
-    draw(chain, read=result["text"], about=about, steps=steps).save(picture)
-    draw(chain, read=result["text"], about=about, steps=steps, beside={options.activation: chain} | others).save(web)
+    known = {"read": result["text"], "about": about, "steps": steps}
+    draw(chain, **known).save(picture)
+    draw(chain, **known, losses=result["losses"], beside={options.activation: chain} | others).save(web)
 
 
 def files(result: dict[str, Any]) -> tuple[Path, Path]:

@@ -33,10 +33,12 @@ def run(text: str, options: Any, cell: str = "") -> dict[str, Any]:
     last, first = reader.output(states[-1]), reader.output(states[0])
     logits = readout(last).named("logits")
     loss = nn.cross_entropy(logits, alphabet.index(following)).named("loss")
+    each = [nn.cross_entropy(readout(reader.output(state)), alphabet.index(c)) for state, c in zip(states[1:-1], read_along[1:])]
     loss.backward()
     return {
         "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))],
-        "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "chain": Chain(loss, first, through=states),
+        "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "losses": [*each, loss],
+        "chain": Chain(loss, first, through=states),
         "parts": parts(Chain(last, first, seed=last.grad))}
 
 

@@ -50,15 +50,16 @@ class Canvas:
 
     @property
     def svg(self) -> str:
-        """As a picture of its own: with the inks for a dark page, and a page behind it."""
-        sheet = rectangle_svg(dict(x=0, y=0, wide=self.wide, high=self.high, fill="page", stroke="", r=0))
-        return self.element(f"<style>{dark_sheet()}</style>", sheet)
+        """As a picture of its own: with its inks, and a page behind it."""
+        ground = rectangle_svg(dict(x=0, y=0, wide=self.wide, high=self.high, fill="page", stroke="", r=0))
+        return self.element(f"<style>{sheet()}</style>", ground)
 
     def element(self, *first: str) -> str:
-        """As an <svg> element, for a page that has the inks."""
+        """As an <svg> element, for a page that has the inks, and says itself what is pointed at."""
         size = f'width="{self.wide:g}" height="{self.high:g}" viewBox="0 0 {self.wide:g} {self.high:g}"'
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family=\'{FAMILY}\'><title>{escape(self.title)}</title>'
-        return "\n".join([head, *first, *(SVG[kind](shape) for kind, shape in self.shapes), "</svg>"])
+        shapes = self.shapes if first else [(kind, {**shape, "hover": ""}) for kind, shape in self.shapes]
+        return "\n".join([head, *first, *(SVG[kind](shape) for kind, shape in shapes), "</svg>"])
 
     def rendered(self, format: str, dpi: int = 144) -> bytes:
         """The picture as a PNG or a PDF. ImportError without matplotlib."""
@@ -76,19 +77,17 @@ class Canvas:
         return buffer.getvalue()
 
 
-def dark_sheet() -> str:
-    """The inks on a dark page; on a light one they stand in the shapes themselves."""
-    rules = (f".f-{role}{{fill:{dark}}}.s-{role}{{stroke:{dark}}}" for role, (_, dark) in INKS.items())
-    return f"@media(prefers-color-scheme:dark){{{''.join(rules)}}}"
+def sheet() -> str:
+    """The inks, on a light page and on a dark one."""
+    light, dark = ("".join(f".f-{role}{{fill:{pair[k]}}}.s-{role}{{stroke:{pair[k]}}}" for role, pair in INKS.items()) for k in (0, 1))
+    return f"{light}@media(prefers-color-scheme:dark){{{dark}}}"
 
 
 def inked(fill: str, stroke: str, line: float = 1.0, dash: bool = False) -> str:
-    """The attributes of a shape: its classes for dark pages, its colours for light ones."""
-    roles = [f"f-{fill}"] * bool(fill) + [f"s-{stroke}"] * bool(stroke)
-    parts = [f'class="{" ".join(roles)}" fill="{INKS[fill][0] if fill else "none"}"']
-    if stroke:
-        parts.append(f'stroke="{INKS[stroke][0]}" stroke-width="{line:g}"' + ' stroke-dasharray="6 5"' * dash)
-    return " ".join(parts)
+    """The attributes of a shape: the classes of its inks, and its line."""
+    roles = " ".join([f"f-{fill}"] * bool(fill) + [f"s-{stroke}"] * bool(stroke))
+    edge = f' stroke-width="{line:g}"' + ' stroke-dasharray="6 5"' * dash if stroke else ""
+    return f'class="{roles}"' + ' fill="none"' * (not fill) + edge
 
 
 def element(name: str, attributes: str, shape: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ FORMATS = (".dot", ".svg", ".png", ".pdf", ".html")
 
 def draw(
     output: Node | Chain, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
-    read: Iterable[Any] | None = None, about: str = "", beside: Mapping[str, Chain] | None = None,
+    read: Iterable[Any] | None = None, about: str = "", beside: Mapping[str, Chain] | None = None, losses: Iterable[Node] = (),
     limit: int = LIMIT, time_limit: float = TIME_LIMIT,
 ) -> Drawing:
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
@@ -49,6 +49,7 @@ def draw(
     about       of a river: what was run, in a few words
     beside      of a river: {name: chain} to compare with, itself among them to give it a name; lines in the picture, on the page
                 to choose from
+    losses      of a river: the loss at each step; on the page, point at what was read: which earlier steps reach its prediction?
     limit       the most boxes to draw
     time_limit  the most seconds Graphviz may take for the layout
 
@@ -65,9 +66,9 @@ def draw(
     if not 0 < time_limit < 1e6:
         raise ValueError(f"time_limit is a number of seconds above 0, got {time_limit}")
     if isinstance(output, Chain):
-        return RiverDrawing(output, fold, steps, (read, about, beside or {}), (limit, time_limit))
-    if read is not None or about or beside:
-        raise TypeError(f"read, about and beside belong to a river: draw(Chain({describe(output)}, source), …); got the output alone")
+        return RiverDrawing(output, fold, steps, (read, about, beside or {}, losses), (limit, time_limit))
+    if read is not None or about or beside or losses:
+        raise TypeError(f"read, about, beside and losses belong to a river: draw(Chain({describe(output)}, …), …); got the output alone")
     if chain is not None and not isinstance(chain, Chain):
         raise TypeError(f"chain is a Chain to show beside the graph, got {type(chain).__name__}")
     if chain is not None and chain.output not in set(history(output)):
@@ -151,12 +152,12 @@ class Drawing:
 class RiverDrawing(Drawing):
     """The picture of a chain as a river, as draw(chain) returns it, with the same names as a Drawing; .dot is that of the graph."""
 
-    def __init__(self, chain: Chain, fold: str | None, steps: Any, words: tuple[Any, str, Any], limits: tuple[int, float]):
-        read, about, beside = words
+    def __init__(self, chain: Chain, fold: str | None, steps: Any, words: tuple[Any, str, Any, Any], limits: tuple[int, float]):
+        read, about, beside, losses = words
         super().__init__(picture(chain.output, limits[0], fold, steps), limits[1], chain, describe(chain.output))
         heard = None if read is None else list(read)
         self.label = next((name for name, other in beside.items() if other is chain), "")
-        self.river = river(chain, heard, about)
+        self.river = river(chain, heard, about, losses)
         told = f" in place of {self.label}" if self.label else ""
         self.beside = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
 

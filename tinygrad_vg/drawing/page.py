@@ -20,7 +20,7 @@ import numpy as np
 
 from ..chain import Chain
 from ..text.lines import clean
-from .canvas import dark_sheet
+from .canvas import sheet
 from .colours import INKS
 from .columns import MARGIN, SWATCH, graph_svg, layout, legend_svg, routes, whole_svg
 from .elements import Arrow, Picture, heat, norm, one_line, with_gain, with_gradient
@@ -66,7 +66,7 @@ def river_page(rivers: Mapping[str, River], picture: Picture, chain: Chain | Non
     store = Store(budget)
     models = [river_data(one, clean(label), store) for label, one in rivers.items()]
     graph = filled("page_graph.html", graph_fields(picture, chain, store) | {"title": name, "level": "h2"})
-    stream, look = asset("page_river.js"), INKED + asset("page_base.css") + dark_sheet() + asset("page_river.css")
+    stream, look = asset("page_river.js"), INKED + asset("page_base.css") + sheet() + asset("page_river.css")
     data = {"models": models, "blobs": store.blobs, "graph": graph, "script": script, "style": style}
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
     body = filled("page_river.html", words | {"still": river_picture(first).element(), "packed": packed(json_text(data)), "script": stream})
@@ -114,7 +114,9 @@ def json_text(data: Any) -> str:
 
 
 def asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    """A file beside this one; without its indents, and a script without its lines of comment."""
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return re.sub(r"^[ \t]+(?=\S)", "", re.sub(r"^ *//.*\n", "", text, flags=re.M) if name.endswith(".js") else text, flags=re.M)
 
 
 def digest(text: str) -> str:

@@ -153,13 +153,15 @@ function through(link, g, what) {
   return { ...settle(parts, base, true), inner };
 }
 
-// All of it: for each station the gradient, its size and log; for each link the nats. A link may be replaced by 1, 0, or a multiple.
-function sweep(model, what) {
-  const last = model.names.length - 1, logs = Array(last + 1), sizes = Array(last + 1), nats = Array(last), gradients = Array(last + 1), inner = Array(last);
-  let g = blob(model.seed), far = 0;
-  const begin = Math.log(norm(g)), keep = (k) => { gradients[k] = g; sizes[k] = norm(g) * Math.exp(far); logs[k] = Math.log(norm(g)) + far - begin; };
-  keep(last);
-  for (let k = last - 1; k >= 0; k--) {
+// All of it, from station `begin` back: for each station the gradient, its size and log; for each link the nats. A link may be replaced by
+// 1, 0, or a multiple.
+function sweep(model, what, begin) {
+  const last = model.names.length - 1, logs = Array(last + 1).fill(-Infinity), sizes = Array(last + 1).fill(0), nats = model.nats.map(() => [0, 0, 0, 0]);
+  const gradients = Array(last + 1).fill(null), inner = Array(last).fill(null);
+  let g = blob(begin < last ? model.seeds[begin] : model.seed), far = 0;
+  const first = Math.log(norm(g)), keep = (k) => { gradients[k] = g; sizes[k] = norm(g) * Math.exp(far); logs[k] = Math.log(norm(g)) + far - first; };
+  keep(begin);
+  for (let k = begin - 1; k >= 0; k--) {
     const link = what.links.get(k), before = g;
     if (link === "one") { nats[k] = [0, 0, 0, 0]; inner[k] = null; }
     else {
@@ -176,9 +178,10 @@ function sweep(model, what) {
 }
 
 // What the engine found, with the gradients from the maps where they are here.
-function given(model) {
+function given(model, begin) {
+  if (begin < model.names.length - 1) return sweep(model, untouched(), begin);
   const logs = model.logs.map(Number), nats = model.nats.map((row) => row.map(Number)), sizes = model.sizes.map(Number);
-  const found = model.carried ? sweep(model, untouched()) : { gradients: model.names.map(() => null), inner: model.nats.map(() => null) };
+  const found = model.carried ? sweep(model, untouched(), begin) : { gradients: model.names.map(() => null), inner: model.nats.map(() => null) };
   return { ...found, logs, nats, sizes };
 }
 const untouched = () => ({ slopes: false, orthogonal: false, gates: false, scale: 1, links: new Map() });
@@ -191,7 +194,7 @@ const ONE = { slopes: "slopes", weights: "weights", gates: "gates", rest: "rest 
 const sumsOf = ({ nats }) => PARTS.map((_, p) => nats.reduce((sum, row) => sum + row[p], 0));
 
 function title({ names }, now) {
-  const start = names.at(-1), source = names[0], keep = now.logs[0];
+  const start = names[begin], source = names[0], keep = now.logs[0];
   if (keep === -Infinity) return [[`Nothing of the gradient at ${start} arrives at ${source}: it is `], ["exactly 0", "flow"], ["."]];
   if (!Number.isFinite(keep)) return [[`The gradient at ${start} does not arrive at ${source}: it is `], ["not finite", "growth"], ["."]];
   const words = keep < LESS ? [[`Of the gradient at ${start}, only `], [power(keep), "flow"], [` arrives at ${source}. `]]
@@ -234,7 +237,8 @@ const el = (tag, attributes, ...children) => make("", tag, attributes, ...childr
 const math = (tag, attributes, ...children) => make(MATH, tag, attributes, ...children);
 const inked = (runs) => runs.map(([words, kind]) => (kind ? el("b", { class: kind }, words) : words));
 
-let model = data.models[0], real = given(model), now = real, what = untouched();
+let model = data.models[0], begin = model.names.length - 1, real = given(model, begin), now = real, what = untouched();
+const top = () => Math.log(real.sizes[begin] || 1); // ln |gradient| where the river begins
 const middle = () => Math.floor((model.names.length - 1) * 0.6);
 let t = middle(), reach = 0, upTo = Infinity, timer = null, linear = false; // station in the card; first that is shown; last letter shown
 
@@ -295,15 +299,15 @@ function axis(f) {
 function columns(f) {
   const wide = (f.wide - f.left - f.right) / Math.max(1, model.names.length - 1);
   return model.names.map((name, k) => svg("g", {
-    class: `column${k === t ? " on" : ""}`, "data-station": k, "data-gradient": exact(now.sizes[k], now.logs[k] + Math.log(real.sizes.at(-1) || 1)), role: "button", tabindex: k === t ? 0 : -1,
-    "aria-label": `${name}: ${power(now.logs[k], 3)} of the gradient at ${model.names.at(-1)}`, "aria-pressed": String(k === t),
+    class: `column${k === t ? " on" : ""}`, "data-station": k, "data-gradient": exact(now.sizes[k], now.logs[k] + top()), role: "button", tabindex: k === t ? 0 : -1,
+    "aria-label": `${name}: ${power(now.logs[k], 3)} of the gradient at ${model.names[begin]}`, "aria-pressed": String(k === t),
     onclick: () => show(k), onmouseenter: () => { if (!timer) show(k, false); },
-  }, svg("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + Math.log(real.sizes.at(-1) || 1))}`), svg("rect", { x: f.x(k) - wide / 2, y: 2, width: wide, height: f.high - 4, rx: 8 })));
+  }, svg("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), svg("rect", { x: f.x(k) - wide / 2, y: 2, width: wide, height: f.high - 4, rx: 8 })));
 }
 
 const path = (points, close) => "M" + points.map((p) => p.map((x) => x.toFixed(1)).join(",")).join(" L") + (close ? "Z" : "");
 function water(f) {
-  const alive = now.logs.map((log, k) => [k, log]).slice(reach).filter(([, log]) => Number.isFinite(log)), parts = [];
+  const alive = now.logs.map((log, k) => [k, log]).slice(reach, begin + 1).filter(([, log]) => Number.isFinite(log)), parts = [];
   const points = alive.map(([k, log]) => [f.x(k), f.y(log)]), few = model.names.length <= 80;
   if (points.length > 1) parts.push(svg("path", { d: path([[points[0][0], f.foot], ...points, [points.at(-1)[0], f.foot]], true), class: "area" }));
   if (touched()) {
@@ -312,11 +316,11 @@ function water(f) {
   }
   if (points.length > 1) parts.push(svg("path", { d: path(points), class: "stream" }));
   for (const [k, log] of alive) if (few || k === t) parts.push(svg("circle", { cx: f.x(k), cy: f.y(log), r: k === t ? 8 : 4, class: "dot" }));
-  now.logs.forEach((log, k) => { if (k >= reach && !Number.isFinite(log)) parts.push(svg("circle", { cx: f.x(k), cy: f.foot, r: 4, class: "zero" })); });
-  const [end, log] = alive[0] ?? [model.names.length - 1, NaN];
+  now.logs.forEach((log, k) => { if (k >= reach && k <= begin && !Number.isFinite(log)) parts.push(svg("circle", { cx: f.x(k), cy: f.foot, r: 4, class: "zero" })); });
+  const [end, log] = alive[0] ?? [begin, NaN];
   const place = reach > 2 ? { x: f.x(end) - 12, y: f.y(log) + 5, "text-anchor": "end" } : { x: f.x(end) - 4, y: Math.min(f.y(log) + 28, f.foot + 24) };
-  if (end !== model.names.length - 1) parts.push(svg("text", { ...place, class: "value" }, power(log)));
-  const far = now.logs.findLastIndex((x, k) => k >= reach && x < Math.log(1e-3));
+  if (end !== begin) parts.push(svg("text", { ...place, class: "value" }, power(log)));
+  const far = now.logs.findLastIndex((x, k) => k >= reach && k <= begin && x < Math.log(1e-3));
   if (far >= 0 && !linear && !f.narrow && f.foot - f.y(Math.log(1e-3)) > 90) {
     const after = f.x(far) < f.wide * 0.55;
     parts.push(svg("line", { x1: f.x(far), x2: f.x(far), y1: f.y(Math.log(1e-3)), y2: f.foot, class: "horizon" }),
@@ -330,8 +334,11 @@ function letters(f) {
   const fits = longest && longest * 11 <= each * (longest > 1 ? 1 : 1.6);
   model.read.forEach((word, k) => {
     if (!fits || !word || k > upTo) return;
-    const share = Number.isFinite(now.logs[k]) && k >= reach ? Math.min(1, 1 + now.logs[k] / TEN / 6) : 0;
-    parts.push(svg("text", { x: f.x(k), y: 28, "text-anchor": "middle", class: "letter", opacity: Math.max(0.62, share) }, word.trim() ? word : "␣"));
+    const share = Number.isFinite(now.logs[k]) && k >= reach && k <= begin ? Math.min(1, 1 + now.logs[k] / TEN / 6) : 0;
+    const look = { x: f.x(k), y: 28, "text-anchor": "middle", class: `letter${k === begin && model.seeds ? " now" : ""}`, opacity: Math.max(0.62, share) };
+    parts.push(svg("text", look, word.trim() ? word : "␣"));
+    if (model.seeds) parts.push(svg("rect", { x: f.x(k) - each / 2, y: 2, width: each, height: 36, class: "letter-hit", "data-letter": k, onclick: () => from(k), onmouseenter: () => { if ($("every").ariaPressed === "true") from(k); } },
+      svg("title", {}, "what of the prediction made here reaches what was read before?")));
   });
   const room = Math.max(...model.names.map((name) => [...name].length)) * 9 + 14, every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((s) => s * each >= room) ?? 1e9;
   model.names.forEach((name, k) => {
@@ -382,7 +389,7 @@ function equation(k) {
 }
 
 function tiles(k) {
-  const row = now.nats[k], kinds = [1, 0, 2, 3].filter((p) => Math.abs(row[p]) > 1e-12), first = Math.log(real.sizes.at(-1) || 1);
+  const row = now.nats[k], kinds = [1, 0, 2, 3].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
   const tile = (p) => el("span", { class: `tile ${PARTS[p]}`, title: String(Math.exp(row[p])), onmouseenter: () => outline(k, p, true), onmouseleave: () => outline(k, p, false) }, power(row[p], 3));
   return el("p", { class: "numbers" }, `${power(now.logs[k] + first, 2)} = `, kinds.flatMap((p) => [tile(p), " · "]),
     el("span", { class: "tile flow", title: exact(now.sizes[k + 1], now.logs[k + 1] + first) }, power(now.logs[k + 1] + first, 2)));
@@ -400,10 +407,11 @@ function strip(values, kind, top, words) {
 const peak = (v) => v.reduce((top, x) => Math.max(top, Math.abs(x)), 0), range = (v) => [v.reduce((a, b) => Math.min(a, b)), v.reduce((a, b) => Math.max(a, b))].map((x) => x.toPrecision(2)).join(" … ");
 
 function card() {
-  const k = t, box = $("card"), last = model.names.length - 1, heard = model.read[k];
+  const k = t, box = $("card"), last = begin, heard = model.read[k];
   const head = el("h2", {}, model.names[k], " ", el("small", {}, k === last ? "where the river begins" : heard ? `after reading ‘${heard}’` : k === 0 ? "where it ends" : ""));
+  if (k > last) return box.replaceChildren(head, el("p", {}, `This comes after ${model.names[begin]}, where the river begins: no gradient.`));
   if (k === last) {
-    return box.replaceChildren(head, el("p", {}, "Here the gradient is ", el("b", { class: "flow" }, power(Math.log(real.sizes.at(-1)))), "; all other sizes are relative to it. Point at a station to its left, or send the gradient back."),
+    return box.replaceChildren(head, el("p", {}, "Here the gradient is ", el("b", { class: "flow" }, power(top())), "; all other sizes are relative to it. Point at a station to its left, or send the gradient back."),
       ...now.gradients[k] ? strip(now.gradients[k], "flow", peak(now.gradients[k]), `the ${now.gradients[k].length} entries of the gradient here`) : [], door());
   }
   const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), g = now.gradients[k], parts = [head, equation(k), tiles(k)];
@@ -457,11 +465,11 @@ function oneStep(k) {
   return svg("svg", { class: "step", viewBox: `0 0 ${wide} ${rows.length * high - 22}`, role: "img", "aria-label": `the link from ${model.names[k + 1]} back to ${model.names[k]}` }, parts);
 }
 // What a gradient of this link has been scaled by, in nats.
-const far = (k) => now.logs[k + 1] + Math.log(real.sizes.at(-1)) - Math.log(norm(now.gradients[k + 1]));
+const far = (k) => now.logs[k + 1] + top() - Math.log(norm(now.gradients[k + 1]));
 
 // The same numbers as a table, for print and for who listens.
 function table() {
-  const kinds = shownParts(), first = Math.log(real.sizes.at(-1) || 1), rows = model.names.map((name, k) => [name, k]).reverse();
+  const kinds = shownParts(), first = top(), rows = model.names.map((name, k) => [name, k]).reverse();
   const cell = (k, p) => el("td", {}, k < now.nats.length ? power(now.nats[k][p], 3) : "");
   $("rows").replaceChildren(el("thead", {}, el("tr", {}, ["station", "|gradient|", "of the first", ...kinds.map((p) => PARTS[p])].map((words) => el("th", { scope: "col" }, words)))),
     el("tbody", {}, rows.map(([name, k]) => el("tr", { "data-row": k }, el("th", { scope: "row" }, name), el("td", { title: exact(now.sizes[k], now.logs[k] + first) }, power(now.logs[k] + first, 3)), el("td", { title: String(now.logs[k]) }, power(now.logs[k], 3)), kinds.map((p) => cell(k, p))))));
@@ -481,28 +489,37 @@ function show(k, focus = true) {
 }
 
 function change() {
-  now = touched() && model.carried ? sweep(model, what) : real;
+  now = touched() && model.carried ? sweep(model, what, begin) : real;
   for (const [id, on] of [["slopes", what.slopes], ["orthogonal", what.orthogonal], ["gates", what.gates]]) $(`if-${id}`).setAttribute("aria-pressed", String(on));
   $("scale").value = what.scale;
   $("times").textContent = what.scale.toFixed(1);
   paint();
 }
 function chip() {
-  const list = [what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
+  const list = [begin < model.names.length - 1 && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
   $("chip").hidden = !list.length;
-  $("chip").textContent = `what if: ${list.slice(0, 3).join(", ")}${list.length > 3 ? ", …" : ""} ✕`;
+  $("chip").textContent = `${touched() ? "what if: " : ""}${list.slice(0, 3).join(", ")}${list.length > 3 ? ", …" : ""} ✕`;
+}
+
+// The river begins at station k: with the loss of the prediction made there.
+function from(k) {
+  if (k === begin || !model.seeds?.[k] && k !== model.names.length - 1) return;
+  begin = k;
+  real = given(model, begin);
+  t = Math.min(t, begin);
+  change();
 }
 
 function stop() { clearInterval(timer); timer = null; $("send").textContent = "▶ Send the gradient back"; }
 function advance(by) {
-  reach = t = Math.max(0, Math.min(model.names.length - 1, reach - by));
+  reach = t = Math.max(0, Math.min(begin, reach - by));
   paint();
   if (reach === 0) stop();
 }
 function send() {
   if (timer) return stop();
   upTo = Infinity;
-  reach = t = model.names.length - 1;
+  reach = t = begin;
   paint();
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) { reach = t = 0; return paint(); }
   $("send").textContent = "❚❚ Pause";
@@ -521,7 +538,8 @@ function forward() {
 function choose(n) {
   stop();
   model = data.models[n];
-  real = given(model);
+  begin = model.names.length - 1;
+  real = given(model, begin);
   reach = 0;
   t = Math.min(t, model.names.length - 1);
   for (const [k, button] of [...$("models").children].entries()) button.setAttribute("aria-pressed", String(k === n));
@@ -535,6 +553,7 @@ function controls() {
   $("scale").closest("label").hidden = !kinds.has(1);
   $("what-if").hidden = !model.carried;
   $("left-out").hidden = model.carried;
+  $("every").hidden = !model.seeds;
   if (!kinds.has(2)) what.gates = false;
 }
 
@@ -542,7 +561,7 @@ function controls() {
 let remembered = "";
 function remember() {
   const n = data.models.indexOf(model), links = [...what.links].map(([k, x]) => `${k}:${x}`).join(",");
-  const state = { model: n || "", t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "open"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
+  const state = { model: n || "", begin: begin === model.names.length - 1 ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "open"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
   remembered = Object.entries(state).filter(([, x]) => x !== "").map(([key, x]) => `${key}=${x}`).join("&");
   if (location.hash.slice(1) !== remembered) try { history.replaceState(null, "", remembered ? `#${remembered}` : location.pathname + location.search); } catch { /* a file that may not */ }
 }
@@ -557,6 +576,7 @@ function recall() {
     const [k, x] = pair.split(":");
     if (Number(k) in model.links && (x === "one" || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
   }
+  if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) { begin = Number(state.get("begin")); real = given(model, begin); }
   if (state.has("t") && Number(state.get("t")) in model.names) t = Number(state.get("t"));
   $("linear").setAttribute("aria-pressed", String(linear));
   change();
@@ -593,15 +613,16 @@ function openGraph() {
 
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || event.target.matches("input, select")) return;
-  const does = { " ": send, ",": () => { stop(); advance(-1); }, ".": () => { stop(); advance(1); }, ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset }[event.key];
+  const does = { " ": send, ",": () => { stop(); advance(-1); }, ".": () => { stop(); advance(1); }, ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1) }[event.key];
   if (!does || event.key === " " && event.target.matches("button")) return;
   event.preventDefault();
   does();
 }
-function reset() { what = untouched(); reach = 0; upTo = Infinity; stop(); change(); }
+function reset() { what = untouched(); begin = model.names.length - 1; real = given(model, begin); $("every").setAttribute("aria-pressed", "false"); reach = 0; upTo = Infinity; stop(); change(); }
 
 const flip = (key) => () => { what[key] = !what[key]; change(); };
 for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save],
+  ["every", () => { const on = $("every").ariaPressed !== "true"; if (on) $("every").setAttribute("aria-pressed", "true"); else reset(); }],
   ["tabled", () => { const on = $("rows").hidden; $("rows").hidden = !on; $("tabled").setAttribute("aria-expanded", String(on)); if (on) $("rows").scrollIntoView(); }],
   ["linear", () => { linear = !linear; $("linear").setAttribute("aria-pressed", String(linear)); paint(); }]]) $(id).addEventListener("click", does);
 $("scale").addEventListener("input", () => { what.scale = Number($("scale").value); change(); });

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autodiff.core import history
 from ..chain import Chain
 from ..chain.blame import runs
 from ..chain.factors import norm
+from ..chain.links import Link
 from ..text.lines import clean, cut
 from .canvas import Run
 
@@ -34,6 +36,7 @@ class River(NamedTuple):
     names  of the stations, h₁₂       read  what was read there, or ""      logs  nats, relative to the beginning
     at     their numbers in the chain; those within one factor, such as a softmax, are left out
     nats   {part: nats} of each link, from station k to k + 1         ended  "", or where the gradient became 0, and why
+    seeds  at each station the gradient of its own step's loss; None if only the last has one
     """
 
     chain: Chain
@@ -44,6 +47,7 @@ class River(NamedTuple):
     nats: list[dict[str, float]]
     ended: str
     about: str
+    seeds: list[np.ndarray] | None = None
 
     def size(self, k: int) -> float:
         """|gradient| at station k."""
@@ -97,13 +101,14 @@ def culprit(sums: Mapping[str, float], keep: float) -> list[Run]:
     return [("The ", "ink"), (ONE[name], name), (" did it.", "ink")]
 
 
-def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "") -> River:
+def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", losses: Iterable[Any] = ()) -> River:
     """The river of a chain.
 
-    read   what was read on the way to each station but the first, oldest first: a text, or a list of anything with a short str
-    about  what was run, in a few words
+    read    what was read on the way to each station but the first, oldest first: a text, or a list of anything with a short str
+    about   what was run, in a few words
+    losses  the loss at each of these steps, one number each: the river can begin at any of them
 
-    ValueError if `read` has another length.
+    ValueError if `read` or `losses` has another length.
     """
     last = beginning(chain)
     at = sorted({k for run in runs(chain) for k in (run.start, run.stop) if k <= last})
@@ -118,7 +123,18 @@ def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "") -> R
     first = chain.log_product[at[-1]]
     logs = [chain.log_product[k] - (first if math.isfinite(first) else 0.0) for k in at]
     ended = f"It ends at {pretty(clean(blame.ended['at']))}: {clean(blame.ended['why'])}." if blame.ended else ""
-    return River(chain, at, names, ["", *heard], logs, nats, ended, about or f"{names[-1]} back to {names[0]}")
+    seeds = seeds_of(chain, at, list(losses))
+    return River(chain, at, names, ["", *heard], logs, nats, ended, about or f"{names[-1]} back to {names[0]}", seeds)
+
+
+def seeds_of(chain: Chain, at: list[int], losses: list[Any]) -> list[np.ndarray] | None:
+    """The gradient of each step's loss at its own station, the station's other members held fixed."""
+    if not losses:
+        return None
+    if len(losses) != len(at) - 1:
+        raise ValueError(f"losses has {len(losses)} entries, but there are {len(at) - 1} steps; give one for each")
+    ends = [(loss, chain.stations[k]) for loss, k in zip(losses, at[1:])]
+    return [np.zeros(0)] + [Link(group, (loss,), set(history(loss))).pull(np.ones(loss.shape)) for loss, group in ends]
 
 
 def beginning(chain: Chain) -> int:
