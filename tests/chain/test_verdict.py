@@ -5,8 +5,8 @@ further ones before the code that judges had been run at all, the later ones aft
 used step after step was first judged by its farthest use; that changed one label, of the later ones.
 """
 
-import math
 import json
+import math
 import pathlib
 from typing import NamedTuple
 

@@ -370,7 +370,7 @@ def test_a_chain_beside_the_graph_keeps_hostile_names_as_text():
         text = draw(loss, chain=Chain(loss, h[0], through=h[1:])).html
         assert set(Page(text).scripts) == {"text/plain", "script"}
         assert packed(text)["models"][0]["raw"][0] == shown(name + "[0]", 10**6)
-        assert graph_data(text)["chain"]["ends"] == [shown(name + "loss", 10**6), shown(name + "[0]", 10**6)]
+        assert graph_data(text)["boxes"][-1]["name"].startswith(shown(name + "loss")[:20])
 
 
 def test_an_op_of_ones_own_with_an_odd_name_is_text_too():

@@ -43,8 +43,8 @@ def page_html(
     """The whole page as text, one HTML document.
 
     title   what it is called; without one, like its output
-    chain   its table and its blame stand beside the graph
-    rivers  {name: river} to open on, the first of them that of the graph; without it that of the chain, if there is one
+    chain   the page opens on its river
+    rivers  the same with others to compare, {name: river}; the first is that of the graph
     budget  the most numbers in maps the page carries, and as many again in values and gradients
 
     ValueError above 3,000 boxes.
@@ -54,18 +54,18 @@ def page_html(
     name, script, style = escape(one_line(title) or output), "\n".join(map(asset, SCRIPTS)), asset("page.css")
     if not shown:
         store, style = Store(budget), INKED + asset("page_base.css") + style
-        graph = filled("page_graph.html", graph_fields(picture, chain, store, True) | {"title": name, "level": "h1"})
+        graph = filled("page_graph.html", graph_fields(picture, store, True) | {"title": name, "level": "h1"})
         fields = {"title": name, "body": f"{graph}<script>{script}</script>", "style": style}
         return filled("page.html", fields | {"hashes": digest(script), "styles": digest(style)})
-    return river_page(shown, picture, chain, (name, script, style), budget)
+    return river_page(shown, picture, (name, script, style), budget)
 
 
-def river_page(rivers: Mapping[str, River], picture: Picture, chain: Chain | None, texts: tuple[str, str, str], budget: int) -> str:
+def river_page(rivers: Mapping[str, River], picture: Picture, texts: tuple[str, str, str], budget: int) -> str:
     """The page that opens on a river; the graph, its script, its style and all large data lie packed in it."""
     (name, script, style), first = texts, next(iter(rivers.values()))
     store = Store(budget)
     models = [river_data(one, clean(label), store) for label, one in rivers.items()]
-    graph = filled("page_graph.html", graph_fields(picture, chain, store) | {"title": name, "level": "h2"})
+    graph = filled("page_graph.html", graph_fields(picture, store) | {"title": name, "level": "h2"})
     stream, look = asset("page_river.js"), INKED + asset("page_base.css") + sheet() + asset("page_river.css")
     data = {"models": models, "blobs": store.blobs, "graph": graph, "script": script, "style": style}
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
@@ -80,7 +80,7 @@ def packed(text: str) -> str:
     return base64.b85encode(zlib.compress(text.encode(), 9)).decode().replace("<", ",")
 
 
-def graph_fields(picture: Picture, chain: Chain | None, store: Store, alone: bool = False) -> dict[str, str]:
+def graph_fields(picture: Picture, store: Store, alone: bool = False) -> dict[str, str]:
     """What the view of the graph shows: its picture, its legend, its numbers; its arrays too, if it is alone, else in the store only.
 
     ValueError above 3,000 boxes.
@@ -93,7 +93,7 @@ def graph_fields(picture: Picture, chain: Chain | None, store: Store, alone: boo
     picture = with_gradients(picture)
     places = layout(picture)
     ways = routes(picture, places)
-    data = page_data(picture, places, ways, store, chain=chain)
+    data = page_data(picture, places, ways, store)
     return {
         "note": escape("; ".join(picture.captions)), "legend": key_svg(picture),
         "graph": whole_svg(*graph_svg(picture, places, ways)), "data": json_text(data | {"blobs": store.blobs} if alone else data)}
