@@ -216,7 +216,7 @@ def agree(page, wanted):
     assert np.allclose(gradients(page), wanted, rtol=1e-12, atol=0)
     rows = page.locator("#rows tbody td:nth-child(2)").evaluate_all("all => all.map((e) => Number(e.title))")
     assert np.allclose(rows[::-1], wanted, rtol=1e-12, atol=0)
-    keep = math.log(wanted[0] / wanted[-1])
+    keep = math.log(wanted[0] / wanted[-1]) if wanted[0] else -math.inf
     assert power(keep) in page.locator("h1").inner_text() and page.title() == page.locator("h1").inner_text()
 
 
@@ -417,3 +417,28 @@ def test_the_main_jobs_page_is_at_most_400_kilobytes(tmp_path):
 
     main(["--activation", "sigmoid", "--out", str(tmp_path)])
     assert (tmp_path / "rnn.html").stat().st_size <= 400_000
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("how", ["scale", "orthogonal"])
+def test_the_forward_pass_run_again_is_a_net_with_this_weight(visit, activation, batch, how):
+    X, T = np.random.default_rng(1).normal(size=(5, 3) if batch is None else (5, batch, 3)), 5
+
+    def unrolled(change):
+        cell = nn.RNNCell(3, 4, activation, rng=0)
+        cell.W_hh.data = change(cell.W_hh.data)
+        return nn.unroll(cell, X)
+
+    states = unrolled(lambda W: W)
+    chain = Chain((states[-1] * 0.7).sum().named("loss"), states[0], through=states)
+    page = visit(draw(chain))
+    page.get_by_label("run the forward pass again").check()
+    if how == "scale":
+        page.get_by_label(re.compile("^W ×")).fill("1.7")
+    else:
+        page.get_by_role("button", name="W were orthogonal").click()
+    other = unrolled(polar if how == "orthogonal" else lambda W: 1.7 * W)
+    wanted = Chain(other[T], other[0], through=other, seed=chain.gradients[T])
+    agree(page, [np.linalg.norm(g) for g in wanted.gradients])
+    assert "run again" in page.locator("#chip").inner_text() and page.url.count("again") == 1

@@ -64,7 +64,7 @@ def river_page(rivers: Mapping[str, River], picture: Picture, texts: tuple[str, 
     """The page that opens on a river; the graph, its script, its style and all large data lie packed in it."""
     (name, script, style), first = texts, next(iter(rivers.values()))
     store = Store(budget)
-    models = [river_data(one, clean(label), store) for label, one in rivers.items()]
+    models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
     graph = filled("page_graph.html", graph_fields(picture, store) | {"title": name, "level": "h2"})
     stream, look = asset("page_river.js"), INKED + asset("page_base.css") + sheet() + asset("page_river.css")
     data = {"models": models, "blobs": store.blobs, "graph": graph, "script": script, "style": style}

@@ -96,7 +96,7 @@ function pull(edge, g, what) {
   if ((part === "slopes" && what.slopes || part === "gates" && what.gates) && square) return Float64Array.from(g);
   const weight = part === "weights", orthogonal = weight && what.orthogonal, c = new Float64Array(columns);
   if (kind === "scale") for (let j = 0; j < columns; j++) c[j] = g[j] * (orthogonal ? Math.sign(x) : Number(x));
-  else if (kind === "diagonal") { const D = diagonal(edge.m); for (let j = 0; j < columns; j++) c[j] = g[j] * (orthogonal ? Math.sign(D[j]) : D[j]); }
+  else if (kind === "diagonal") { const D = what.rerun?.get(edge) ?? diagonal(edge.m); for (let j = 0; j < columns; j++) c[j] = g[j] * (orthogonal ? Math.sign(D[j]) : D[j]); }
   else if (kind === "sparse") {
     const M = blob(d), I = blob(index, Int32Array);
     for (let n = 0; n < I.length; n++) c[I[n] % columns] += M[n] * g[Math.floor(I[n] / columns)];
@@ -109,6 +109,26 @@ function pull(edge, g, what) {
   }
   if (weight && what.scale !== 1) for (let j = 0; j < columns; j++) c[j] *= what.scale;
   return c;
+}
+
+// The forward pass with another weight: what each activation's slopes are then. What else is added to W h stays as it was.
+function again(model, what) {
+  const PHI = { sigmoid: (z) => 1 / (1 + Math.exp(-z)), tanh: Math.tanh, relu: (z) => Math.max(0, z) }, SLOPE = { sigmoid: (y) => y * (1 - y), tanh: (y) => 1 - y * y, relu: (y) => Number(y > 0) };
+  const { h, z, op } = model.forward, found = new Map();
+  let old = blob(h), now = old;
+  model.links.forEach((link, k) => {
+    const { m } = link.edges.find((edge) => edge.k === 1), wide = m.columns / (m.rows / m.out), W = blob(m.d), V = what.orthogonal ? polar(m.d, W, m.out, wide) : W;
+    const after = Float64Array.from(blob(z[k]), (x, at) => {
+      const row = Math.floor(at / m.out), i = at % m.out;
+      let sum = x;
+      for (let j = 0; j < wide; j++) sum += what.scale * V[i * wide + j] * now[row * wide + j] - W[i * wide + j] * old[row * wide + j];
+      return sum;
+    });
+    old = blob(z[k]).map(PHI[op[k]]);
+    now = after.map(PHI[op[k]]);
+    found.set(link.edges.find((edge) => edge.k === 0), now.map(SLOPE[op[k]]));
+  });
+  return found;
 }
 
 // Parts of one gradient, put together: their sum, or one long vector; and the account.
@@ -158,6 +178,7 @@ function through(link, g, what) {
 function sweep(model, what, begin) {
   const last = model.names.length - 1, logs = Array(last + 1).fill(-Infinity), sizes = Array(last + 1).fill(0), nats = model.nats.map(() => [0, 0, 0, 0]);
   const gradients = Array(last + 1).fill(null), inner = Array(last).fill(null);
+  if (what.again && model.forward) what.rerun = again(model, what);
   let g = blob(begin < last ? model.seeds[begin] : model.seed), far = 0;
   const first = Math.log(norm(g)), keep = (k) => { gradients[k] = g; sizes[k] = norm(g) * Math.exp(far); logs[k] = Math.log(norm(g)) + far - first; };
   keep(begin);
@@ -184,7 +205,7 @@ function given(model, begin) {
   const found = model.carried ? sweep(model, untouched(), begin) : { gradients: model.names.map(() => null), inner: model.nats.map(() => null) };
   return { ...found, logs, nats, sizes };
 }
-const untouched = () => ({ slopes: false, orthogonal: false, gates: false, scale: 1, links: new Map() });
+const untouched = () => ({ slopes: false, orthogonal: false, gates: false, scale: 1, again: false, links: new Map() });
 const touched = () => what.slopes || what.orthogonal || what.gates || what.scale !== 1 || what.links.size > 0;
 
 // ── the finding, as in river.py ────────────────────────────────────────────────────────────────────────────────────
@@ -417,7 +438,7 @@ function card() {
   const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), g = now.gradients[k], parts = [head, equation(k), tiles(k)];
   parts.push(el("p", { class: "caption" }, "in size; a factor is what it keeps"));
   if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes: all replaced by 1`));
-  else if (steep) { const d = diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes: ${range(d)}`)); }
+  else if (steep) { const d = what.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes: ${range(d)}`)); }
   if (g) parts.push(...strip(g, "flow", peak(g), `the ${g.length} entries of the gradient here`));
   const steps = last - k, so = now.logs[k];
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `so far ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
@@ -491,12 +512,13 @@ function show(k, focus = true) {
 function change() {
   now = touched() && model.carried ? sweep(model, what, begin) : real;
   for (const [id, on] of [["slopes", what.slopes], ["orthogonal", what.orthogonal], ["gates", what.gates]]) $(`if-${id}`).setAttribute("aria-pressed", String(on));
+  $("again").checked = what.again;
   $("scale").value = what.scale;
   $("times").textContent = what.scale.toFixed(1);
   paint();
 }
 function chip() {
-  const list = [begin < model.names.length - 1 && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
+  const list = [begin < model.names.length - 1 && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, what.again && (what.orthogonal || what.scale !== 1) && "run again", ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
   $("chip").hidden = !list.length;
   $("chip").textContent = `${touched() ? "what if: " : ""}${list.slice(0, 3).join(", ")}${list.length > 3 ? ", …" : ""} ✕`;
 }
@@ -554,6 +576,8 @@ function controls() {
   $("what-if").hidden = !model.carried;
   $("left-out").hidden = model.carried;
   $("every").hidden = !model.seeds;
+  $("again").parentElement.hidden = !model.forward;
+  what.again &&= Boolean(model.forward);
   if (!kinds.has(2)) what.gates = false;
 }
 
@@ -561,13 +585,13 @@ function controls() {
 let remembered = "";
 function remember() {
   const n = data.models.indexOf(model), links = [...what.links].map(([k, x]) => `${k}:${x}`).join(",");
-  const state = { model: n || "", begin: begin === model.names.length - 1 ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "open"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
+  const state = { model: n || "", begin: begin === model.names.length - 1 ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "open", what.again && "again"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
   remembered = Object.entries(state).filter(([, x]) => x !== "").map(([key, x]) => `${key}=${x}`).join("&");
   if (location.hash.slice(1) !== remembered) try { history.replaceState(null, "", remembered ? `#${remembered}` : location.pathname + location.search); } catch { /* a file that may not */ }
 }
 function recall() {
   const state = new URLSearchParams(location.hash.slice(1)), n = Number(state.get("model") ?? 0), flags = (state.get("what") ?? "").split(/[+ ]/), scale = Number(state.get("scale") ?? 1);
-  what = { slopes: flags.includes("slopes1"), orthogonal: flags.includes("orthogonal"), gates: flags.includes("open"), scale: scale > 0 && scale < 1e6 ? scale : 1, links: new Map() };
+  what = { slopes: flags.includes("slopes1"), orthogonal: flags.includes("orthogonal"), gates: flags.includes("open"), again: flags.includes("again"), scale: scale > 0 && scale < 1e6 ? scale : 1, links: new Map() };
   linear = state.get("axis") === "linear";
   model = data.models[n] ?? data.models[0];
   t = middle();
@@ -625,6 +649,7 @@ for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", fl
   ["every", () => { const on = $("every").ariaPressed !== "true"; if (on) $("every").setAttribute("aria-pressed", "true"); else reset(); }],
   ["tabled", () => { const on = $("rows").hidden; $("rows").hidden = !on; $("tabled").setAttribute("aria-expanded", String(on)); if (on) $("rows").scrollIntoView(); }],
   ["linear", () => { linear = !linear; $("linear").setAttribute("aria-pressed", String(linear)); paint(); }]]) $(id).addEventListener("click", does);
+$("again").addEventListener("change", () => { what.again = $("again").checked; what.rerun = null; change(); });
 $("scale").addEventListener("input", () => { what.scale = Number($("scale").value); change(); });
 data.models.forEach(({ label }, n) => { if (data.models.length > 1) $("models").append(el("button", { type: "button", "aria-pressed": String(n === 0), onclick: () => choose(n) }, label)); });
 document.addEventListener("keydown", keys);

@@ -15,6 +15,7 @@ import numpy as np
 from ..autodiff.core import Node, describe
 from ..autodiff.products import Linear
 from ..autodiff.rows import Elementwise
+from ..chain import Chain
 from ..chain.account import Walk, walk_through
 from ..chain.blame import runs
 from ..chain.blocks import Block
@@ -28,8 +29,11 @@ SIGNS = {"sigmoid": "σ", "relu": "ReLU"}  # of the activations that are not cal
 MOST_PULLS = 256  # to find the matrix of a factor of several ops, such as a softmax
 
 
-def river_data(river: River, label: str, store: Store) -> Data:
-    """A river for the page. "links" is null where a map is too large to be carried: then it can be read, but nothing replaced."""
+def river_data(river: River, label: str, store: Store, again: bool = False) -> Data:
+    """A river for the page. "links" is null where a map is too large to be carried: then it can be read, but nothing replaced.
+
+    again  carry what it takes to run the forward pass again with another weight, where each link is a weight and an activation
+    """
     chain = river.chain
     spans = [run for run in runs(chain)[::-1] if run.stop <= river.at[-1]]
     with np.errstate(all="ignore"):
@@ -38,9 +42,10 @@ def river_data(river: River, label: str, store: Store) -> Data:
     seed = store.add("maps", first)
     carried = seed and all(link["edges"] is not None for link in links)
     seeds = [store.add("maps", np.ravel(g).astype("<f8")) for g in river.seeds or []] if carried else []
+    begun = forward_data(chain, links, spans, store) if again and carried else None
     return {
         "label": label, "about": river.about, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
-        "seeds": [found and found[0] for found in seeds] or None,
+        "seeds": [found and found[0] for found in seeds] or None, "forward": begun,
         "names": river.names, "raw": [clean(chain.names[k]) for k in river.at], "read": river.read,
         "sizes": [js_number(river.size(k)) for k in range(len(river.at))], "logs": [js_number(log) for log in river.logs],
         "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats], "links": links}
@@ -65,6 +70,23 @@ def link_data(links: list[Any], g: Any, store: Store) -> Data:
         "start": [number[node] for node in links[0].start], "end": [number[node] for node in links[-1].end],
         "edges": edges if all(edge["m"] for edge in edges) else None,
         "formula": factors, "factor": "" if factors else pretty(cut(clean(" · ".join(link.factor for link in links)), 60))}
+
+
+def forward_data(chain: Chain, links: list[Data], spans: list[range], store: Store) -> Data | None:
+    """The first state, and of each link the activation and what it was taken at; None where a link is more than h → φ(W h + …)."""
+    if any([factor["k"] for factor in link["formula"]] != [1, 0] for link in links):
+        return None
+    last = [chain.links[run.stop - 1].ops[-1] for run in spans]
+    if any(node.op not in ("sigmoid", "tanh", "relu") or edge_of(link)["m"]["kind"] != "rows" for node, link in zip(last, links)):
+        return None
+    values = [chain.stations[0][0], *(node.parents[0] for node in last)]
+    found = [place[0] for node in values if (place := store.add("arrays", np.ravel(node._value).astype("<f8")))]
+    return {"h": found[0], "z": found[1:], "op": [node.op for node in last]} if len(found) == len(values) else None
+
+
+def edge_of(link: Data, part: int = 1) -> Data:
+    """The edge of a link with a factor of that part."""
+    return next(edge for edge in link["edges"] if edge["k"] == part)
 
 
 def edges_data(node: Node, walk: Walk, number: dict[Node, int], store: Store) -> list[Data]:
