@@ -12,26 +12,38 @@ from tinygrad_vg import (
     Chain,
     Scalar,
     Tensor,
+    concatenate,
+    detect_anomaly,
     drawing,
+    einsum,
+    exp,
     grad,
     history,
     linear,
+    logsumexp,
+    mean,
     multiply,
     nn,
     no_grad,
     reach,
     relu,
+    reshape,
     scalars,
     softmax,
     sqrt,
     square,
     stack,
+    swapaxes,
     tanh,
+    transpose,
+    var,
+    where,
 )
 from tinygrad_vg.autodiff.core import sweep
 from tinygrad_vg.chain import carried
 from tinygrad_vg.chain.reach import Lag
 from tinygrad_vg.chain.stations import members
+from tinygrad_vg.chain.window import narrowed
 
 TORCH = json.loads((pathlib.Path(__file__).parent.parent / "data" / "reach.json").read_text())
 
@@ -187,6 +199,119 @@ def test_a_state_whose_members_have_another_state_between_them_is_refused():
     with pytest.raises(ValueError, match=r"h\[2\] lies between members of the state \{h\[1\], h\[3\]\}: it uses h\[1\], so they cannot"):
         reach(losses, [(h[1], h[3]), h[2]], at=[1] * 5)
     check(losses, [(h[1], h[3]), h[4]], at=[0, 0, 0, 1, 1])  # without h[2] among the states there is nothing to refuse
+
+
+# ---- attention: each loss reads a few rows of large arrays
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Windows are cut whatever the size; the largest array of each graph that a loss is walked back through."""
+    monkeypatch.setattr(carried, "LARGE", 0)
+    largest = []
+
+    def watched(ops, ends):
+        small = narrowed(ops, ends)
+        largest.append(max(node.size for node in small))
+        return small
+
+    monkeypatch.setattr(carried, "narrowed", watched)
+    return largest
+
+
+def masked(T):
+    return np.triu(np.full((T, T), -np.inf), 1)
+
+
+def mixed(H, rng, make):
+    """Causal attention over H (…, T, n), by itself or in heads. Each way is one that people write it in."""
+    *_, T, n = H.shape
+    Q, K, V = (linear(H, Tensor(rng.normal(size=(n, n)))) for _ in "QKV")
+    if make == "heads":  # (heads, T, n / 2)
+        q, k, v = (transpose(reshape(x, T, 2, n // 2), 1, 0, 2) for x in (Q, K, V))
+        return reshape(transpose(softmax(q @ swapaxes(k, -1, -2) + masked(T)) @ v, 1, 0, 2), T, n)
+    if make == "joined":
+        ways = [(Q[..., a], K[..., a], V[..., a]) for a in (slice(0, n // 2), slice(n // 2, n))]
+        return concatenate([softmax(where(masked(T) < 0, -1e9, q @ swapaxes(k, -1, -2))) @ v for q, k, v in ways], axis=-1)
+    if make == "einsum":
+        return einsum("...qk,...kd->...qd", softmax(einsum("...qd,...kd->...qk", Q, K) + masked(T)), V)
+    if make == "normed":  # a residual connection, a layer norm, the softmax by logsumexp
+        scores = Q @ swapaxes(K, -1, -2) + masked(T)
+        y = H + exp(scores - logsumexp(scores, axis=-1, keepdims=True)) @ V
+        return (y - mean(y, axis=-1, keepdims=True)) / sqrt(var(y, axis=-1, keepdims=True) + 1e-5)
+    return softmax(Q @ swapaxes(K, -1, -2) / math.sqrt(n) + masked(T)) @ V
+
+
+WAYS = ["plain", "heads", "joined", "einsum", "normed"]
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_write_attention_reaches_as_one_sweep_for_each_loss(way, layers, windows):
+    rng, T, n = np.random.default_rng(0), 9, 4
+    W, lower = Tensor(rng.normal(size=(n, 3))), []
+    states = [tanh(linear(row, W)).named("h", t) for t, row in enumerate(rng.normal(size=(T, 3)))]
+    H = stack(states)
+    for _ in range(layers):
+        H = mixed(H, rng, way)
+        lower.append(H)
+    check([square(H[t]).sum() for t in range(T)], states)
+    assert max(windows) < T * T if layers == 1 else windows  # no scores of all with all in any of them
+    check([square(H[t] - H[t - 1]).sum() for t in range(1, T)], states, at=range(1, T))  # two rows each
+    check([H[t, 1] * H[-1, 0] + H[2:5].sum() for t in range(T)], states)
+
+
+@pytest.mark.parametrize("way", ["plain", "einsum", "normed"])
+def test_a_batch_of_sequences_is_read_at_one_step_of_all(way, windows):
+    rng, T = np.random.default_rng(0), 8
+    states = [Tensor(rng.normal(size=(3, 4))).named("h", t) for t in range(T)]
+    H = mixed(stack(states, axis=1), rng, way)
+    check([square(H[:, t]).sum() for t in range(T)], states)
+    assert max(windows) < 3 * T * T
+    check([square(H[1, t : t + 2]).sum() for t in range(T)], states)
+    check([H[..., t, :].max() for t in range(T)], states)
+
+
+def test_states_between_two_layers_of_attention_are_passed_one_by_one(windows):
+    rng, T = np.random.default_rng(0), 6
+    x = [Tensor(rng.normal(size=4), f"x{t}") for t in range(T)]
+    out = mixed(stack(x), rng, "plain")
+    h = [tanh(out[t]).named("h", t) for t in range(T)]
+    y = mixed(stack(h), rng, "plain")
+    check([square(y[t]).sum() for t in range(T)], x + h, at=range(T, 2 * T))
+
+
+def test_rows_that_are_mixed_after_attention_are_still_right(windows):
+    rng, T = np.random.default_rng(0), 7
+    states = [Tensor(rng.normal(size=4), f"h{t}") for t in range(T)]
+    out = mixed(stack(states), rng, "plain")
+    sums = np.tril(np.ones((T, T))) @ out  # so far
+    turned = swapaxes(out, 0, 1), swapaxes(reshape(out, 4, T), 0, 1)
+    for rows in (sums, out[::-1], out[::2], out[[3, 3, 0, 5]], *turned, softmax(out, axis=0)):
+        check([square(rows[t]).sum() for t in range(len(rows.data))], states, at=range(len(rows.data)))
+
+
+def test_where_a_zero_meets_an_infinite_slope_on_the_way_no_window_is_cut(windows):
+    """By the chain rule it is 0 · ∞, nan, and that is told though the row itself is fine."""
+    x = Tensor([[1.0, 4.0], [0.0, 1.0]], "x")
+    losses = [sqrt(x * 1.0)[t].sum() for t in range(2)]
+    with np.errstate(all="ignore"):
+        want = [np.linalg.norm(grad(loss, x)) for loss in losses]
+        assert np.array_equal(reach(losses, [x], at=[0, 0]).matrix[:, 0], want, equal_nan=True)
+    assert np.isnan(want[0]) and not windows
+    reach([tanh(x * 1.0)[t].sum() for t in range(2)], [x], at=[0, 0])
+    assert windows
+
+
+def test_under_a_guard_windows_are_left_alone(windows):
+    losses, states = causal()
+    with no_grad():
+        inside = reach(losses, states).matrix
+    with detect_anomaly():
+        assert np.array_equal(reach(losses, states).matrix, inside)
+    assert not windows
+    assert reach(losses, states).matrix == pytest.approx(inside, rel=1e-13, abs=0)
+    assert windows
 
 
 # ---- zero, nan, far below the smallest float

@@ -110,6 +110,19 @@ def test_a_png_has_144_dots_per_inch_and_fewer_where_a_side_would_be_too_long(gr
     assert width() == pytest.approx(1.5 * wide, rel=0.02)
 
 
+def test_in_png_and_pdf_a_group_in_a_group_has_its_corner_where_the_svg_has_it():
+    shape = {"path": [("M", [(1.0, 2.0)])]}, {"points": [(1.0, 2.0)]}, {"x": 1.0, "y": 2.0}
+    assert [canvas.moved(one, 3.0, 4.0) for one in shape] == [{"path": [("M", [(4.0, 6.0)])]}, {"points": [(4.0, 6.0)]}, {"x": 4.0, "y": 6.0}]
+    sheet, seen = canvas.Canvas(90, 90, "nested"), []
+    with sheet.group("", "", 10, 20), sheet.group("n", "box", 5, 5):
+        sheet.dot(1, 1, 2, "ink")
+    sheet.dot(1, 1, 2, "ink")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(canvas.PLOTTED, "dot", lambda ax, shape, z: seen.append((shape["x"], shape["y"])))
+        sheet.rendered("png")
+    assert seen == [(16, 26), (1, 1)]
+
+
 def test_png_and_pdf_show_what_the_svg_shows(graph):
     made = draw(graph)
     kinds = {kind for kind, _ in made.canvas.shapes}

@@ -101,9 +101,14 @@ class Join(Rule):
         self.ends = np.cumsum([0] + [1 if self.name == "stack" else x.shape[self.axis] for x in xs])
         return y
 
-    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        part = i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1])
-        return Select(along(y, self.axis, part)).local(0, xs[i], [y]).T
+    def index(self, i: int, y: Any) -> tuple:
+        """Where the value of parent i lies in y."""
+        return along(y, self.axis, i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1]))
+
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap: return Select(self.index(i, y)).local(0, xs[i], [y]).T
+
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        return getitem(g, self.index(i, y)) if isinstance(g, Node) else g[self.index(i, y)]
 
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"part {i} of {self.name}"
 

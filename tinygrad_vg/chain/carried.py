@@ -5,7 +5,7 @@
 D_a is what arrives at a without passing another state: one sweep for each loss, which ends at the first states it meets. J_ba is
 ∂b/∂a with all other states held fixed: a few sweeps over the nodes between two states, whatever the number of losses. It is exact
 in any graph, as every path is cut where it passes a state; where most ways pass none, one sweep for each loss is cheaper.
-Each row has an exponent of its own, so none under- or overflows.
+Each row has an exponent of its own, so none under- or overflows. Of large arrays only the windows that are read are walked through.
 
     a, b  nodes of states, b younger      G  gradients, (rows, n)      E  exponents: the gradient is G · 2^E      J  Jacobian
 """
@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.calculus import dependents
-from ..autodiff.core import Node, describe, sweep
+from ..autodiff.core import Node, describe, guard, sweep
 from ..autodiff.guards import check_all_unchanged, check_walk
 from .factors import norm
 from .stations import Group, named
+from .window import narrowed
 
 DEARER = 2  # times one sweep for each loss
+LARGE = 50_000  # numbers in an array: with fewer, to cut windows costs more than it saves
 LOWEST = -(10**8)  # the exponent of a row of zeros: below that of any other
 
 
@@ -45,8 +47,8 @@ class Pile:
 class Piece:
     """The graph from a node back to the first states before it, at which every path ends: .ends."""
 
-    def __init__(self, node: Node, states: set[Node], useful: set[Node]):
-        self.node, ops, ends, stack = node, {node}, set[Node](), [node]
+    def __init__(self, node: Node, states: set[Node], useful: set[Node], narrow: bool = False):
+        ops, ends, stack = {node}, set[Node](), [node]
         while stack:
             for parent in stack.pop().variables:
                 if parent in states:
@@ -54,13 +56,16 @@ class Piece:
                 elif parent in useful and parent not in ops:
                     ops.add(parent)
                     stack.append(parent)
-        self.ops, self.ends, self.inside = sorted(ops, key=attrgetter("birth")), ends, ops | ends
+        self.ops, self.ends = sorted(ops, key=attrgetter("birth")), ends
+        if narrow and any(op.size >= LARGE for op in self.ops):
+            self.ops = narrowed(self.ops, ends)
+        self.node, self.inside = self.ops[-1], ends.union(self.ops)
 
     def pull(self, g: Any) -> dict[Node, np.ndarray]:
-        """The gradient g at the node pulled back to the ends; each flat."""
+        """The gradient g at the node pulled back to the ends."""
         gradients = {self.node: g}
         sweep(self.ops, gradients, keep=(), inside=self.inside)
-        return {end: np.ravel(end.finalise(gradients[end])) for end in self.ends if end in gradients}
+        return {end: end.finalise(part) for end, part in gradients.items() if end in self.ends}
 
     def carry(self, G: np.ndarray) -> dict[Node, np.ndarray]:
         """Many rows at once: G J, with the dense Jacobian, if that takes fewer sweeps. In it inf would meet zeros: then row by row."""
@@ -72,7 +77,7 @@ class Piece:
 
     def pull_rows(self, G: np.ndarray) -> dict[Node, np.ndarray]:
         pulled = [self.pull(row.reshape(self.node.shape)) for row in G]
-        return {end: np.array([part[end] for part in pulled]) for end in (pulled[0] if pulled else ())}
+        return {end: np.array([part[end] for part in pulled]).reshape(len(G), end.size) for end in (pulled[0] if pulled else ())}
 
 
 def carried(losses: list[Any], groups: list[Group]) -> tuple[np.ndarray, np.ndarray]:
@@ -85,16 +90,26 @@ def carried(losses: list[Any], groups: list[Group]) -> tuple[np.ndarray, np.ndar
         check_walk(loss, [])
     check_all_unchanged(order)
     useful, pieces = dependents(order, states), dict[Node, Piece]()
+    narrow = safe_to_narrow(losses, order, states, useful)
     affordable = DEARER * len(losses) * len(order)
     for node in order:
         if node in states:
-            pieces[node] = Piece(node, states, useful)
+            pieces[node] = Piece(node, states, useful, narrow)
             affordable -= min(node.size, len(losses)) * len(pieces[node].ops)
             if affordable < 0 and all(len(group) == 1 for group in groups):
                 return one_by_one(losses, [node for (node,) in groups], order, useful)
     for group in groups:
         check_apart(group, pieces)
-    return walked_back(from_losses(losses, states, useful), pieces, groups, len(losses))
+    return walked_back(from_losses(losses, states, useful, narrow), pieces, groups, len(losses))
+
+
+def safe_to_narrow(losses: list[Any], order: list[Node], states: set[Node], useful: set[Node]) -> bool:
+    """Whether arrays are large, and what lies outside of a window stays 0: no zero meets an infinite slope on its way back."""
+    if guard.get() is not None or all(node.size < LARGE for node in useful):
+        return False
+    gradients = {loss: loss.as_gradient(0.0, "zero") for loss in losses}
+    sweep(order, gradients, keep=states, inside=useful)
+    return all(not np.any(node.finalise(g)) for node, g in gradients.items() if node in states)
 
 
 def one_by_one(losses: list[Any], states: list[Node], order: list[Node], useful: set[Node]) -> tuple[np.ndarray, np.ndarray]:
@@ -133,17 +148,18 @@ def check_apart(group: Group, pieces: dict[Node, Piece]) -> None:
         stack += new
 
 
-def from_losses(losses: list[Any], states: set[Node], useful: set[Node]) -> dict[Node, dict[frozenset, Pile]]:
+def from_losses(losses: list[Any], states: set[Node], useful: set[Node], narrow: bool) -> dict[Node, dict[frozenset, Pile]]:
     """What arrives from each loss at the first states it meets: {state: {no group: Pile}}. One sweep for each loss."""
     found: dict[Node, list[tuple[int, np.ndarray]]] = defaultdict(list)
     for t, loss in enumerate(losses):
         seed = loss.start(None)
-        parts = {loss: np.ravel(seed)} if loss in states else Piece(loss, states, useful).pull(seed)
+        parts = {loss: seed} if loss in states else Piece(loss, states, useful, narrow).pull(seed)
         for node, g in parts.items():
             found[node].append((t, g))
     piles = {node: Pile(len(losses), node.size) for node in found}
     for node, rows in found.items():
-        piles[node].add([t for t, _ in rows], np.array([g for _, g in rows], dtype=float), np.zeros(len(rows), dtype=int))
+        G = np.array([g for _, g in rows], dtype=float).reshape(len(rows), node.size)
+        piles[node].add([t for t, _ in rows], G, np.zeros(len(rows), dtype=int))
     return {node: {frozenset(): pile} for node, pile in piles.items()}
 
 

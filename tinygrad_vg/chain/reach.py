@@ -125,6 +125,7 @@ def reach(losses: Iterable[Any], states: Iterable[Any], at: Iterable[int] | None
 
     Two sweeps for each loss at most, and far fewer where states are linked by small Jacobians: a thousand steps of 16 units take
     a second or two. (Give an LSTM's (h, c): past h alone the way through c leads on, and that takes a sweep for each loss.)
+    Of a large array a sweep walks through what its loss reads: of a thousand steps of causal attention one row of all the scores.
 
     TypeError for what is no node, ValueError for empty lists, losses that are not one number, or a tuple between whose members
     another state lies; RuntimeError if a leaf changed since the forward pass.

@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from ..chain import Chain
 from ..drawing import draw
 from ..hints import meant
 from ..text.lines import clean, wrapped
 from ..text.numbers import figure, numbers
 from .commands import answer, as_json, draw_a_model, exercise, field, judge, learn, phase_diagram, study
 from .options import QUESTIONS, parser
-from .reading import run, sentence
+from .reading import beside, run, sentence
 from .texts import read, show
 
-DRAWN_STEPS, PAGE_STEPS = 8, 30  # drawn in full: in the picture, on the page
+PAGE_STEPS, COMPARED_STEPS, QUOTED = 30, 100, 30  # drawn in full in the graph; run with other cells; characters of the text in a title
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +51,7 @@ def chain_of_a_text(options: argparse.Namespace) -> None:
     with np.errstate(all="ignore"):
         result = run(text, options)
         printed = as_json(figures(result)) if options.json else page(result, title)
-        save_pictures(result)
+        save_pictures(result, beside(text, options) if options.steps <= COMPARED_STEPS else {})
     show(printed, options.json)
 
 
@@ -61,20 +62,19 @@ def complain(message: str, code: int) -> int:
     return code
 
 
-def save_pictures(result: dict[str, Any]) -> None:
-    """Draw the graph into the folder, which is made if it is missing: the last steps as a picture, and a page."""
-    (picture, web), loss, steps = files(result), result["output"], result["options"].steps
+def save_pictures(result: dict[str, Any], others: dict[str, Chain]) -> None:
+    """Draw the river into the folder, which is made if it is missing: as a picture, and as a page, where others can be compared."""
+    (picture, web), chain, options = files(result), result["chain"], result["options"]
     try:
         picture.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise ValueError(f"--out {picture.parent} is a file, not a folder; give a folder") from None
-    draw(loss, steps=(first_drawn(result), steps)).save(picture)
-    draw(loss, steps=(first_drawn(result, PAGE_STEPS), steps), chain=result["chain"]).save(web)
-
-
-def first_drawn(result: dict[str, Any], most: int = DRAWN_STEPS) -> int:
-    """The first of the steps that are drawn in full: of many, the last ones."""
-    return max(0, result["options"].steps - most + 1)
+    shown = result["text"] if options.steps <= QUOTED else f"…{result['text'][-QUOTED:]}"
+    about = f"{options.steps} steps of a {options.activation} RNN reading “{clean(shown)}”"
+    steps = (max(0, options.steps - PAGE_STEPS + 1), options.steps)
+    known = {"read": result["text"], "about": about, "steps": steps}
+    draw(chain, **known).save(picture)
+    draw(chain, **known, losses=result["losses"], beside={options.activation: chain} | others).save(web)
 
 
 def files(result: dict[str, Any]) -> tuple[Path, Path]:
@@ -86,8 +86,6 @@ def page(result: dict[str, Any], title: str) -> str:
     """What is printed for a reader."""
     options, chain = result["options"], result["chain"]
     shown = result["text"][-40:]
-    late = ", its last eight steps in full" if first_drawn(result) else ""
-    passes = f"the last {PAGE_STEPS} steps" if first_drawn(result, PAGE_STEPS) else "both passes"
     picture, web = files(result)
     return "\n".join([
         f"{title}: an RNN of {options.hidden} {options.activation} units reads {len(result['text'])} characters",
@@ -100,9 +98,9 @@ def page(result: dict[str, Any], title: str) -> str:
         wrapped(sentence(result), hang=0),
         "",
         f"wrote {picture}",
-        f"  the graph{late}: gradients and slopes",
+        "  the gradient on its way back, and the factors that it met",
         f"wrote {web}",
-        f"  a page to open in a browser: step through {passes}, ask what if"])
+        "  a page to open in a browser: send the gradient back, ask what if, compare"])
 
 
 def short(x: float) -> str:

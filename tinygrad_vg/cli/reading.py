@@ -4,6 +4,8 @@ The result is a dictionary of plain figures, the chain from the loss to the firs
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,23 +14,37 @@ from .. import nn
 from ..chain import Chain
 from ..text.numbers import from_log
 
+RNNS: dict[str, Callable[..., Any]] = {
+    name: partial(nn.RNNCell, activation=name, init="normal") for name in ("sigmoid", "tanh", "relu", "linear")
+}
+CELLS = RNNS | {"LSTM": nn.LSTMCell, "GRU": nn.GRUCell, "leaky": partial(nn.LeakyCell, init="normal", tau=10.0)}
 
-def run(text: str, options: Any) -> dict[str, Any]:
-    """One forward and one backward pass over the end of the text."""
+
+def run(text: str, options: Any, cell: str = "") -> dict[str, Any]:
+    """One forward and one backward pass over the end of the text, of an RNN, or of another cell of CELLS."""
     T, alphabet = options.steps, alphabet_of(text, options.steps)
     read_along, following = text[-T - 1 : -1], text[-1]
     rng = np.random.default_rng(options.seed)
-    cell = nn.RNNCell(len(alphabet), options.hidden, options.activation, init="normal", rng=rng)
-    cell.W_hh.data = nn.init.with_radius(cell.W_hh.data, options.radius)
+    reader = CELLS[cell or options.activation](len(alphabet), options.hidden, rng=rng)
+    if isinstance(reader, nn.RNNCell):
+        reader.W_hh.data = nn.init.with_radius(reader.W_hh.data, options.radius)
     readout = nn.Linear(options.hidden, len(alphabet), rng=rng, name="out")
-    states = nn.unroll(cell, np.eye(len(alphabet))[[alphabet.index(character) for character in read_along]])
-    logits = readout(states[-1]).named("logits")
+    states = nn.unroll(reader, np.eye(len(alphabet))[[alphabet.index(character) for character in read_along]])
+    last, first = reader.output(states[-1]), reader.output(states[0])
+    logits = readout(last).named("logits")
     loss = nn.cross_entropy(logits, alphabet.index(following)).named("loss")
+    each = [nn.cross_entropy(readout(reader.output(state)), alphabet.index(c)) for state, c in zip(states[1:-1], read_along[1:])]
     loss.backward()
     return {
         "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))],
-        "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "chain": Chain(loss, states[0], through=states),
-        "parts": parts(Chain(states[-1], states[0], seed=states[-1].grad))}
+        "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "losses": [*each, loss],
+        "chain": Chain(loss, first, through=states),
+        "parts": parts(Chain(last, first, seed=last.grad))}
+
+
+def beside(text: str, options: Any) -> dict[str, Chain]:
+    """The chains of the other cells, of the same size and seed, over the same text."""
+    return {name: run(text, options, name)["chain"] for name in CELLS if name not in (options.activation, "linear")}
 
 
 def alphabet_of(text: str, T: int) -> list[str]:

@@ -64,17 +64,17 @@ class Canvas:
 
     @property
     def svg(self) -> str:
-        """One <svg> element, on a ground in the colour of a page."""
-        sheet = rectangle_svg(dict(x=0, y=0, wide=self.wide, high=self.high, fill="page", stroke="", r=0))
-        return self.bare.replace("</title>", f"</title>\n<style>{dark_sheet()}</style>\n{sheet}", 1)
+        """As a picture of its own: with its inks, and a page behind it."""
+        ground = rectangle_svg(dict(x=0, y=0, wide=self.wide, high=self.high, fill="page", stroke="", r=0))
+        return self.element(f"<style>{sheet()}</style>", ground)
 
-    @property
-    def bare(self) -> str:
-        """The same without ground and without inks for dark pages: for a page that has its own."""
+    def element(self, *first: str) -> str:
+        """As an <svg> element, for a page that has the inks; without anything first it leaves to the page to say what is pointed at."""
         size = f'width="{self.wide:g}" height="{self.high:g}" viewBox="0 0 {self.wide:g} {self.high:g}"'
         look = f'role="img" xml:space="preserve" font-family=\'{FAMILY}\''
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {look}><title>{escape(self.title)}</title>'
-        return "\n".join([head, *(SVG[kind](shape) for kind, shape in self.shapes), "</svg>"])
+        shapes = self.shapes if first else [(kind, {**shape, "hover": ""}) for kind, shape in self.shapes]
+        return "\n".join([head, *first, *(SVG[kind](shape) for kind, shape in shapes), "</svg>"])
 
     def rendered(self, format: str, dpi: int = 144) -> bytes:
         """The picture as a PNG or a PDF. ImportError without matplotlib."""
@@ -82,25 +82,26 @@ class Canvas:
             from matplotlib.figure import Figure
         except ImportError as error:
             raise ImportError(MISSING) from error
-        figure = Figure(figsize=(self.wide / 72, self.high / 72), facecolor=INKS["page"][0])
+        figure = Figure(figsize=(self.wide / 72, self.high / 72), dpi=dpi, facecolor=INKS["page"][0])
         ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(0, self.wide), ylim=(self.high, 0))
         ax.axis("off")
         corners = [(0.0, 0.0)]
         for z, (kind, shape) in enumerate(self.shapes):
-            if kind in ("group", "end"):
-                corners += [(shape["x"], shape["y"])] if kind == "group" else []
-                del corners[len(corners) - (kind == "end") :]
+            if kind == "group":
+                corners.append((corners[-1][0] + shape["x"], corners[-1][1] + shape["y"]))
+            elif kind == "end":
+                corners.pop()
             else:
                 PLOTTED[kind](ax, moved(shape, *corners[-1]), z)
         figure.savefig(buffer := BytesIO(), format=format, dpi=dpi, metadata={"CreationDate": None} if format == "pdf" else None)
         return buffer.getvalue()
 
 
-def dark_sheet() -> str:
-    """The inks on a dark page; on a light one they stand in the shapes themselves."""
-    rules = (f".f-{role}{{fill:{dark}}}.s-{role}{{stroke:{dark}}}" for role, (_, dark) in INKS.items())
-    return f"@media(prefers-color-scheme:dark){{{''.join(rules)}}}"
+def sheet() -> str:
+    """The inks, on a light page and on a dark one."""
+    light, dark = ("".join(f".f-{role}{{fill:{pair[k]}}}.s-{role}{{stroke:{pair[k]}}}" for role, pair in INKS.items()) for k in (0, 1))
+    return f"{light}@media(prefers-color-scheme:dark){{{dark}}}"
 
 
 def rgb(role: str) -> str:
@@ -114,16 +115,17 @@ def moved(shape: dict[str, Any], dx: float, dy: float) -> dict[str, Any]:
         return shape
     if "x" in shape:
         return shape | {"x": shape["x"] + dx, "y": shape["y"] + dy}
+    if "path" in shape:
+        return shape | {"path": [(letter, [(x + dx, y + dy) for x, y in points]) for letter, points in shape["path"]]}
     return shape | {"points": [(x + dx, y + dy) for x, y in shape["points"]]}
 
 
 def inked(fill: str, stroke: str, line: float = 1.0, dash: bool = False) -> str:
-    """The attributes of a shape: its classes for dark pages, its colours for light ones."""
+    """The attributes of a shape: the classes of its inks, its colours if they are no inks, and its line."""
     roles = [f"{kind}-{role}" for kind, role in (("f", fill), ("s", stroke)) if role and not role.startswith("#")]
-    parts = [f'class="{" ".join(roles)}" '] * bool(roles) + [f'fill="{rgb(fill) if fill else "none"}"']
-    parts = ["".join(parts)]
+    parts = [f'class="{" ".join(roles)}"'] * bool(roles) + [f'fill="{fill or "none"}"'] * (not fill or fill.startswith("#"))
     if stroke:
-        parts.append(f'stroke="{rgb(stroke)}" stroke-width="{line:g}"' + ' stroke-dasharray="6 5"' * dash)
+        parts += [f'stroke="{stroke}"'] * stroke.startswith("#") + [f'stroke-width="{line:g}"'] + ['stroke-dasharray="6 5"'] * dash
     return " ".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from .dot import dot_text
 from .elements import Picture, counted
 from .graph import canvas_of
 from .page import page_html
+from .river import river, told
+from .river_picture import river_picture
 from .sketch import picture
 
 LIMIT = 5_000
@@ -26,16 +28,25 @@ FORMATS = (".dot", ".svg", ".png", ".pdf", ".html")
 
 
 def draw(
-    output: Node, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
+    output: Node | Chain, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
+    read: Iterable[Any] | None = None, about: str = "", beside: Mapping[str, Chain] | None = None, losses: Iterable[Node] = (),
     direction: str = "right", limit: int = LIMIT,
 ) -> Drawing:
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
+
+    Of a Chain, the river: how much of the gradient arrives at each station, and which factors did it, as a picture of 1280 × 720;
+    its page opens on the river, and the graph is the second view.
 
     fold        None: every node its own box; "layer": one box for each step or layer; "states": the same with names and gradients only,
                 and one box for all that comes after, for a slide; "rolled": all steps drawn as one, with a loop;
                 "auto": None up to 300 boxes, above that rolled where steps share weights, else by layer
     steps       (first, last): these steps in full, and a box for what comes before and for what comes after
-    chain       a Chain of this graph, to show beside it on the page (.html)
+    chain       a Chain of this graph: the page (.html) opens on its river
+    read        of a river: what was read on the way to each station but the first, oldest first; a text, or a list
+    about       of a river: what was run, in a few words
+    beside      of a river: {name: chain} to compare with, itself among them to give it a name; lines in the picture, on the page
+                to choose from
+    losses      of a river: the loss at each step; on the page, point at what was read: which earlier steps reach its prediction?
     direction   "right" or "down": where the forward pass runs to
     limit       the most boxes to draw
 
@@ -51,6 +62,10 @@ def draw(
         raise ValueError(f"limit is the most boxes to draw, a whole number from 1 on, got {limit!r}")
     if direction not in ("right", "down"):
         raise ValueError(f"direction is 'right' or 'down', where the forward pass runs to; got {direction!r}")
+    if isinstance(output, Chain):
+        return RiverDrawing(output, fold, steps, (read, about, beside or {}, losses), limit)
+    if read is not None or about or beside or losses:
+        raise TypeError(f"read, about, beside and losses belong to a river: draw(Chain({describe(output)}, …), …); got the output alone")
     if chain is not None and not isinstance(chain, Chain):
         raise TypeError(f"chain is a Chain to show beside the graph, got {type(chain).__name__}")
     if chain is not None and chain.output not in set(history(output)):
@@ -124,3 +139,31 @@ class Drawing:
 
     def __repr__(self) -> str:
         return f"Drawing({self.size})"
+
+
+class RiverDrawing(Drawing):
+    """The picture of a chain as a river, as draw(chain) returns it, with the same names as a Drawing; .dot is that of the graph."""
+
+    def __init__(self, chain: Chain, fold: str | None, steps: Any, words: tuple[Any, str, Any, Any], limit: int):
+        read, about, beside, losses = words
+        super().__init__(picture(chain.output, limit, fold, steps), chain, describe(chain.output))
+        heard = None if read is None else list(read)
+        self.label = next((name for name, other in beside.items() if other is chain), "")
+        self.river = river(chain, heard, about, losses)
+        told = f" in place of {self.label}" if self.label else ""
+        self.beside = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        return river_picture(self.river, self.beside)
+
+    @cached_property
+    def svg(self) -> str:
+        return self.canvas.svg
+
+    @cached_property
+    def html(self) -> str:
+        return page_html(self.picture, self.chain, self.title, rivers={self.label: self.river} | self.beside)
+
+    def __repr__(self) -> str:
+        return f"Drawing({told(self.river.title)})"

@@ -31,7 +31,7 @@ def graph_svg(picture: Picture, found: Layout) -> str:
     """The graph alone, for the page."""
     canvas = Canvas(found.wide, found.high, "the graph")
     draw_graph(canvas, picture, found)
-    return canvas.bare
+    return canvas.element("")
 
 
 def draw_graph(canvas: Canvas, picture: Picture, found: Layout) -> None:

@@ -180,63 +180,9 @@ function paths(i) {
   return [el("h3", {}, `${count < 1e6 ? count : short(count)} paths; the heaviest`), el("p", {}, `${shown.join(" → ")}: product `, num(size, { class: "heaviest" }))];
 }
 
-// ── the chain ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function chainPanel() {
-  const { rows, blame, ends } = data.chain, logs = rows.map((row) => Number(row.log10));
-  const span = Math.max(1e-9, ...logs.filter(Number.isFinite).map(Math.abs)), wide = rows.some((row) => row.wide[0]);
-  const th = (text, n = true) => el("th", { scope: "col", class: n ? "n" : null }, text);
-  const head = el("tr", {}, th("link", false), th("gain"), ...(wide ? [th("typical"), th("worst")] : []), th("log10 product"), th("", false));
-  const body = rows.flatMap((row, n) => {
-    const pick = () => { if (row.box !== null) select(row.box, false); };
-    return [el("tr", { class: "pick", "data-box": row.box, onclick: pick }, el("td", {}, el("button", { type: "button", class: "link" }, row.link)),
-      el("td", { class: "n" }, num(Number(row.gain), { class: "gain" })), ...(wide ? row.wide.map((x) => el("td", { class: "n soft" }, x)) : []),
-      el("td", { class: "n" }, el("data", { class: "log", value: String(logs[n]), title: String(logs[n]) }, signed(logs[n]))), el("td", {}, bar(logs[n], span))),
-    el("tr", { class: "pick factor", onclick: pick }, el("td", { colspan: wide ? 6 : 4 }, `× ${row.factor}`))];
-  });
-  $("chain").append(el("h2", {}, `${ends[0]} back to ${ends[1]}`), el("p", { class: "sentence" }, blame.sentence),
-    el("table", { class: "chain" }, el("thead", {}, head), el("tbody", {}, ...body)), ...blameView(blame));
-}
-
-// Nats of each link as stacked bars: what is left of the line has shrunk the gradient, what is right of it has grown it.
-function blameView({ kinds, rows, sum }) {
-  if (!kinds.length) return [];
-  const total = (row, sign) => row.parts.reduce((s, x) => s + Math.max(0, sign * Number(x)), 0);
-  const span = Math.max(1e-9, ...rows.flatMap((row) => [total(row, -1), total(row, 1)]));
-  const stack = (row, sign) => {
-    const holder = el("span", { class: "stack" });
-    if (sign < 0) holder.style.justifyContent = "flex-end";
-    row.parts.forEach((part, k) => {
-      const size = sign * Number(part);
-      if (!(size > 0)) return;
-      const piece = el("i", { title: `${kinds[k]} ${signed(Number(part))}` });
-      piece.style.width = `${size / span * 100}%`;
-      piece.style.background = looks.BLAME[kinds[k]];
-      holder.append(piece);
-    });
-    return holder;
-  };
-  const names = kinds.map((kind, k) => {
-    const patch = el("span", { class: "patch" });
-    patch.style.background = looks.BLAME[kinds[k]];
-    return el("li", {}, patch, `${kind} ${signed(Number(sum[k]))}`);
-  });
-  const lines = rows.map((row) => el("tr", {}, el("td", {}, row.link), el("td", {}, stack(row, -1)), el("td", {}, stack(row, 1)), el("td", { class: "n" }, signed(row.parts.reduce((s, x) => s + Number(x), 0)))));
-  const head = el("tr", {}, el("th", { scope: "col" }, "link"), el("th", { scope: "col" }, "shrank"), el("th", { scope: "col" }, "grew"), el("th", { scope: "col", class: "n" }, "nats"));
-  return [el("h3", {}, "Who did it, in nats"), el("ul", { class: "kinds" }, ...names), el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines))];
-}
-
-function tab(name) {
-  for (const other of ["node", "chain"]) {
-    $(`tab-${other}`).setAttribute("aria-selected", String(other === name));
-    $(`tab-${other}`).tabIndex = other === name ? 0 : -1;
-    $(other).hidden = other !== name;
-  }
-}
-
 // ── selecting and walking ──────────────────────────────────────────────────────────────────────────────────────────
 
-function select(i, open = true) {
+function select(i) {
   for (const e of near) arrowAt[e].classList.remove("near");
   if (chosen !== null) { boxAt[chosen].classList.remove("chosen"); boxAt[chosen].setAttribute("aria-pressed", "false"); }
   chosen = i;
@@ -249,8 +195,6 @@ function select(i, open = true) {
     focusable(i);
     show(i);
     $("node").scrollTop = 0;
-    for (const row of $("chain").querySelectorAll("tr.pick")) row.classList.toggle("here", Number(row.dataset.box ?? -1) === i);
-    if (open) tab("node");
   }
   nodePanel();
 }
@@ -287,7 +231,7 @@ function neighbour(i, key) {
 }
 
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open || $("graph-view").hidden) return;
   const typing = event.target.matches("input:not([type=range])"), onBox = event.target.closest?.("#view .box");
   if (event.key === "Escape") { stop(); find(""); $("search").value = ""; select(null); return; }
   if (typing) return;
@@ -492,7 +436,8 @@ function dressGraph() {
 
 function dividerMoves() {
   const bar = $("divider"), panel = $("panel");
-  const wide = (w) => { panel.style.width = `${Math.max(240, Math.min(innerWidth * 0.75, w))}px`; look(); };
+  const wide = (w) => { panel.style.width = `${Math.max(240, Math.min(innerWidth * 0.75, w))}px`; look(); bar.setAttribute("aria-valuenow", panel.offsetWidth); };
+  for (const [key, x] of [["valuemin", 240], ["valuemax", 4000], ["valuenow", panel.offsetWidth]]) bar.setAttribute(`aria-${key}`, x);
   bar.addEventListener("pointerdown", (event) => bar.setPointerCapture(event.pointerId));
   bar.addEventListener("pointermove", (event) => { if (event.buttons) wide(innerWidth - event.clientX); });
   bar.addEventListener("keydown", (event) => {
@@ -510,28 +455,20 @@ function listen() {
   });
   document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".finder")) $("found").hidden = true; });
   for (const [id, does] of [["fold", foldAll], ["fit", fit], ["larger", () => zoom(1.25)], ["smaller", () => zoom(0.8)], ["help", () => $("keys").showModal()],
-    ["play", play], ["next", () => { stop(); step(at + 1); }], ["back", () => { stop(); step(at - 1); }],
-    ["tab-node", () => tab("node")], ["tab-chain", () => tab("chain")]]) $(id).addEventListener("click", does);
-  document.querySelector("[role=tablist]").addEventListener("keydown", (event) => {
-    if (!event.key.startsWith("Arrow") || !data.chain) return;
-    const name = $("chain").hidden ? "chain" : "node";
-    tab(name);
-    $(`tab-${name}`).focus();
-  });
+    ["play", play], ["next", () => { stop(); step(at + 1); }], ["back", () => { stop(); step(at - 1); }]]) $(id).addEventListener("click", does);
   $("step").addEventListener("input", () => { stop(); step(Number($("step").value)); });
   addEventListener("resize", look);
   addEventListener("beforeprint", () => svg.setAttribute("viewBox", `0 0 ${scene.wide} ${scene.high}`));
   addEventListener("afterprint", look);
 }
 
-for (const element of [document.querySelector(".tools"), $("map"), $("divider"), $("panel"), document.querySelector("footer")]) element.hidden = false;
+for (const element of [document.querySelector(".tools"), $("map"), $("divider"), $("panel"), $("graph-view").querySelector("footer")]) element.hidden = false;
 $("view").classList.add("live");
 $("fold").hidden = !groups.length;
 $("step").max = last;
 planSteps();
 dressGraph();
 placeAll();
-if (data.chain) chainPanel(); else $("tab-chain").hidden = true;
 if (output >= 0) focusable(output);
 watchPointer();
 dividerMoves();
@@ -540,3 +477,8 @@ $("step").value = last;
 $("said").textContent = hasGradients ? "Both passes are done. Play goes through them, one op at a time." : "Play goes through the forward pass, one op at a time.";
 nodePanel();
 start();
+addEventListener("opened", ({ detail }) => { // from the river: at the station that was in its card
+  const i = boxes.findIndex((box) => box.of === null && box.name === detail);
+  look();
+  if (i >= 0) { select(i); focusable(i, true); }
+});

@@ -1,14 +1,17 @@
 """How does a picture become a page?  One HTML file that needs nothing else: the graph as SVG, its numbers and maps as JSON, one script.
 
-The page steps through the forward and the backward pass and recomputes the gradient when a factor is replaced. It makes no
-request: its policy allows the one script and the one style sheet in it, known by their hashes, and nothing besides. Without
-JavaScript the graph still shows. The same picture gives the same bytes.
+With a chain it opens on the river: where the gradient went. The graph is the second view; it steps through the forward and the
+backward pass, and lies packed in the page, as all its large data does, until it is asked for. Both recompute the gradient when a
+factor is replaced. The page makes no request: its policy allows the scripts and style sheets in it, known by their hashes, and
+nothing besides. Without JavaScript the first view still shows. The same picture gives the same bytes.
 """
 
 import base64
 import hashlib
 import json
 import re
+import zlib
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -16,22 +19,70 @@ from typing import Any
 import numpy as np
 
 from ..chain import Chain
-from .canvas import Canvas, dark_sheet
+from ..text.lines import clean
+from .canvas import Canvas, sheet
+from .colours import INKS
 from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gain, with_gradient
 from .graph import draw_key, graph_svg, key_height, key_width
 from .layout import layout
-from .page_data import BUDGET, page_data
+from .page_data import BUDGET, Store, page_data
+from .river import River, river, told
+from .river_data import river_data
+from .river_picture import river_picture
 
 MOST = 3_000  # boxes
+INKED = "".join(
+    f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
+    for k, head, tail in ((0, ":root", ""), (1, "@media (prefers-color-scheme: dark){:root", "}"))
+)
 SCRIPTS = ("page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
 
 
-def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, budget: int = BUDGET) -> str:
+def page_html(
+    picture: Picture, chain: Chain | None = None, title: str = "", *, rivers: Mapping[str, River] | None = None, budget: int = BUDGET,
+) -> str:
     """The whole page as text, one HTML document.
 
     title   what it is called; without one, like its output
-    chain   its table and its blame stand beside the graph
+    chain   the page opens on its river
+    rivers  the same with others to compare, {name: river}; the first is that of the graph
     budget  the most numbers in maps the page carries, and as many again in values and gradients
+
+    ValueError above 3,000 boxes.
+    """
+    shown = {"": river(chain)} if chain is not None and rivers is None else rivers or {}
+    output = next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
+    name, script, style = escape(one_line(title) or output), "\n".join(map(asset, SCRIPTS)), asset("page.css")
+    if not shown:
+        store, style = Store(budget), INKED + asset("page_base.css") + sheet() + style
+        graph = filled("page_graph.html", graph_fields(picture, store, True) | {"title": name, "level": "h1"})
+        fields = {"title": name, "body": f"{graph}<script>{script}</script>", "style": style}
+        return filled("page.html", fields | {"hashes": digest(script), "styles": digest(style)})
+    return river_page(shown, picture, (name, script, style), budget)
+
+
+def river_page(rivers: Mapping[str, River], picture: Picture, texts: tuple[str, str, str], budget: int) -> str:
+    """The page that opens on a river; the graph, its script, its style and all large data lie packed in it."""
+    (name, script, style), first = texts, next(iter(rivers.values()))
+    store = Store(budget)
+    models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
+    graph = filled("page_graph.html", graph_fields(picture, store) | {"title": name, "level": "h2"})
+    stream, look = asset("page_river.js"), INKED + asset("page_base.css") + sheet() + asset("page_river.css")
+    data = {"models": models, "blobs": store.blobs, "graph": graph, "script": script, "style": style}
+    words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
+    body = filled("page_river.html", words | {"still": river_picture(first).element(), "packed": packed(json_text(data)), "script": stream})
+    return filled("page.html", {
+        "title": escape(told(first.title)), "body": body, "style": look,
+        "hashes": f"{digest(stream)} {digest(script)}", "styles": f"{digest(look)} {digest(style)}"})
+
+
+def packed(text: str) -> str:
+    """What the river's script unpacks: deflated, in base 85, but for `<`, which would end a script."""
+    return base64.b85encode(zlib.compress(text.encode(), 9)).decode().replace("<", ",")
+
+
+def graph_fields(picture: Picture, store: Store, alone: bool = False) -> dict[str, str]:
+    """What the view of the graph shows: its picture, its legend, its numbers; its arrays too, if it is alone, else in the store only.
 
     ValueError above 3,000 boxes.
     """
@@ -42,25 +93,35 @@ def page_html(picture: Picture, chain: Chain | None = None, title: str = "", *, 
         )
     picture = with_gradients(picture)
     found = layout(picture)
-    script, style = "\n".join(map(asset, SCRIPTS)), asset("page.css") + dark_sheet()
-    output = next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
-    data = json.dumps(page_data(picture, found, budget, chain=chain), allow_nan=False, separators=(",", ":"))
-    fields = {
-        "title": escape(one_line(title) or output), "note": escape("; ".join(picture.captions)),
-        "script": script, "style": style,
-        "script_hash": digest(script), "style_hash": digest(style),
-        "graph": graph_svg(picture, found), "legend": key_svg(picture),
-        "data": data.replace("<", "\\u003c")}
-    return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset("page.html"))
+    data = page_data(picture, found, store)
+    return {
+        "note": escape("; ".join(picture.captions)), "legend": key_svg(picture),
+        "graph": graph_svg(picture, found), "data": json_text(data | {"blobs": store.blobs} if alone else data)}
+
+
+def run(words: str, role: str) -> str:
+    """Words in their ink."""
+    return escape(words) if role in ("ink", "soft") else f'<b class="{role}">{escape(words)}</b>'
+
+
+def filled(name: str, fields: Mapping[str, str]) -> str:
+    """A template with its {{fields}} filled in."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset(name))
+
+
+def json_text(data: Any) -> str:
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    """A file beside this one; without its indents, and a script without its lines of comment."""
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return re.sub(r"^[ \t]+(?=\S)", "", re.sub(r"^ *//.*\n", "", text, flags=re.M) if name.endswith(".js") else text, flags=re.M)
 
 
 def digest(text: str) -> str:
     """The hash by which a content security policy knows a script or a style sheet."""
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def with_gradients(picture: Picture) -> Picture:
@@ -88,4 +149,4 @@ def key_svg(picture: Picture) -> str:
     legend = picture._replace(note="", boxes=picture.boxes)
     canvas = Canvas(key_width(legend), key_height(legend, 0), "what the colours mean")
     draw_key(canvas, legend, 0, 0)
-    return canvas.bare
+    return canvas.element()

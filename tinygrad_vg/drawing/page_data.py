@@ -1,4 +1,4 @@
-"""What does the page know?  Boxes, arrows with their linear maps, and the chain, as plain JSON; arrays as base64, each once.
+"""What does the page know?  Boxes, and arrows with their linear maps, as plain JSON; arrays as base64, each once.
 
 The page multiplies by the engine's own maps, so they travel with it. The budget is in numbers; maps between computed nodes come
 first, and what exceeds it is left out and said to be left out.
@@ -17,33 +17,25 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.maps import Diagonal, LinearMap
-from ..chain import Chain
-from ..chain.blame_table import ROUNDING
-from ..chain.table import typical_and_worst
-from ..text.lines import clean
 from . import colours
-from .elements import Arrow, Box, Picture, label_of, norm, value
+from .elements import Arrow, Box, Picture, norm, value
 from .layout import Layout, Place
 
-LOOKS = ("BLUE", "WHITE", "RED", "NAVY", "MAROON", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "BLAME", "ARROW_SPAN", "DECADES")
+LOOKS = ("BLUE", "WHITE", "RED", "NAVY", "MAROON", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "ARROW_SPAN", "DECADES")
 OF_BOX = ("name", "op", "title", "kind", "lines", "tooltip", "of", "uses", "nodes")
 OF_ARROW = ("tail", "head", "lines", "tooltip", "count", "loop")
 Data = dict[str, Any]
 BUDGET = 300_000  # numbers in maps, and as many again in values and gradients
-MOST = 2_000  # links
 LARGEST_ARRAY, LARGEST_MATRIX = 4_096, 250_000
 
 
-def page_data(picture: Picture, found: Layout, budget: int = BUDGET, *, chain: Chain | None = None) -> Data:
-    """The picture, and a chain of its graph, for the page; the same picture gives the same data."""
-    store = Store(budget)
+def page_data(picture: Picture, found: Layout, store: Store) -> Data:
+    """The picture for the page; the same picture gives the same data."""
     return {
         "boxes": [box_data(box, place, k, store) for box, place, k in zip(picture.boxes, found.places, found.band)],
         "arrows": arrows_data(picture, found, store),
         "groups": [group._asdict() for group in picture.groups],
-        "looks": {name: getattr(colours, name) for name in LOOKS},
-        "blobs": [base64.b64encode(data).decode() for _, data in store.place],
-        "chain": None if chain is None else chain_data(chain, picture)}
+        "looks": {name: getattr(colours, name) for name in LOOKS}}
 
 
 def box_data(box: Box, place: Place, band: int, store: Store) -> Data:
@@ -79,33 +71,17 @@ def contribution(arrow: Arrow, picture: Picture) -> Any:
         return js_number(norm(arrow.local.pull(g)))
 
 
-def chain_data(chain: Chain, picture: Picture) -> Data:
-    """The chain tab: a row per link, from the output back, each with the number of the box that holds the very value of its start."""
-    place = {(id(box.value), box.name): i for i, box in reversed(list(enumerate(picture.boxes))) if box.kind != "constant"}
-    rows = [
-        {
-            "link": clean(link.name), "factor": clean(link.factor), "gain": js_number(link.gain), "log10": js_number(log / math.log(10)),
-            "box": place.get((id(start.data), label_of(start))), "wide": typical_and_worst(link) if len(chain.links) <= 100 else ("", "")}
-        for link, log, (start, *_) in zip(chain.links, chain.log_product, chain.stations)
-    ]
-    return {"rows": rows[::-1][:MOST], "blame": blame_data(chain), "ends": [clean(chain.names[-1]), clean(chain.names[0])]}
-
-
-def blame_data(chain: Chain) -> Data:
-    """The sentence, and the nats of each link by kind; kinds that did nothing are left out."""
-    with np.errstate(all="ignore"):
-        blame = chain.blame()
-    kinds = [kind for kind in blame.parts if any(abs(row["parts"][kind]) > ROUNDING for row in blame.by_link)]
-    rows = [{"link": clean(row["link"]), "parts": [js_number(row["parts"][kind]) for kind in kinds]} for row in blame.by_link[::-1]]
-    return {"sentence": clean(blame.sentence), "kinds": kinds, "rows": rows[:MOST], "sum": [js_number(blame.parts[kind]) for kind in kinds]}
-
-
 class Store:
     """Blobs within a budget for each kind of use; equal ones are kept, and counted, once."""
 
     def __init__(self, budget: int):
         self.left = {"maps": budget, "arrays": budget}
         self.place: dict[tuple[str, bytes], int] = {}
+
+    @property
+    def blobs(self) -> list[str]:
+        """Every array: the first bytes of all its numbers, then the second bytes, …: so they pack better."""
+        return [base64.b64encode(np.frombuffer(data, "u1").reshape(-1, int(kind[2:])).T.tobytes()).decode() for kind, data in self.place]
 
     def add(self, use: str, *arrays: np.ndarray) -> list[int] | None:
         """The places of these arrays; None if they no longer fit."""

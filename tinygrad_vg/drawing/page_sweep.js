@@ -7,15 +7,15 @@
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-const { boxes, arrows, groups, looks } = data;
+const { boxes, arrows, groups, looks } = data, blobs = data.blobs ?? window.packedBlobs; // after a river, with its arrays
 
 // ── numbers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const decoded = new Map();
 function blob(k, Kind) {
   if (!decoded.has(k)) {
-    const text = atob(data.blobs[k]), bytes = new Uint8Array(text.length);
-    for (let j = 0; j < text.length; j++) bytes[j] = text.charCodeAt(j);
+    const text = atob(blobs[k]), bytes = new Uint8Array(text.length), wide = Kind.BYTES_PER_ELEMENT, n = text.length / wide;
+    for (let b = 0, at = 0; b < wide; b++) for (let j = 0; j < n; j++, at++) bytes[j * wide + b] = text.charCodeAt(at);
     decoded.set(k, new Kind(bytes.buffer));
   }
   return decoded.get(k);

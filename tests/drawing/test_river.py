@@ -1,0 +1,449 @@
+"""The river: what it says is what the chain and its blame say, in words, in the picture and as the page's first view."""
+
+import json
+import math
+import re
+import shutil
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from packed import packed
+
+from tinygrad_vg import Chain, Scalar, Tensor, draw, nn
+from tinygrad_vg.drawing.colours import INKS
+from tinygrad_vg.drawing.river import PARTS, power, pretty, river, told
+from tinygrad_vg.drawing.river_picture import river_picture
+
+
+def net(cell, T=6, n=5, batch=None, seed=0, readout=True):
+    """The chain of an unrolled cell, from a loss back to its first state."""
+    rng = np.random.default_rng(seed)
+    states = nn.unroll(cell(3, n, rng=rng), rng.normal(size=(T, 3) if batch is None else (T, batch, 3)))
+    first, last = (state[0] if isinstance(state, tuple) else state for state in (states[0], states[-1]))
+    loss = (last * rng.normal(size=last.shape)).sum().named("loss")
+    return Chain(loss, first, through=states)
+
+
+def sigmoid_rnn(n_in, n, rng):
+    return nn.RNNCell(n_in, n, "sigmoid", rng=rng)
+
+
+CELLS = {"sigmoid": sigmoid_rnn, "tanh": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize("batch", [None, 2])
+def test_the_parts_of_every_link_add_up_to_what_the_chain_lost_there(cell, batch):
+    chain = net(cell, batch=batch)
+    found = river(chain)
+    assert found.names[0] in ("h₀", "{h₀, c₀}") and found.names[-1] in ("h₆", "{h₆, c₆}")  # not at the loss
+    assert found.logs[-1] == 0 and len(found.nats) == 6
+    for k, row in enumerate(found.nats):
+        assert math.fsum(row.values()) == pytest.approx(found.logs[k] - found.logs[k + 1], abs=1e-9)
+    assert math.fsum(found.sums.values()) == pytest.approx(chain.log_product[0] - chain.log_product[-2], abs=1e-9)
+
+
+def test_the_finding_names_how_much_arrives_and_the_factor_that_took_it():
+    chain = net(sigmoid_rnn, T=20)
+    found = river(chain)
+    assert told(found.title) == f"Of the gradient at h₂₀, only {power(found.logs[0])} arrives at h₀. The slopes did it."
+    assert {role: words for words, role in found.title}["slopes"] == "slopes"
+    assert found.sums["slopes"] < found.sums["weights"]
+    assert f"slopes −{abs(found.sums['slopes']):.1f} nats" in told(found.below)
+
+
+def scalars(*factors):
+    """h[t] = w[t] h[t−1], of scalars."""
+    h = [Scalar(1.0, "h[0]")]
+    for t, w in enumerate(factors, 1):
+        h.append((Scalar(w, f"w[{t}]") * h[-1]).named("h", t))
+    return Chain(h[-1], h[0], through=h)
+
+
+@pytest.mark.parametrize("factors, words", [
+    ((0.5, 0.5, 0.5), "Of the gradient at h₃, only 0.13 arrives at h₀. The weights did it."),
+    ((2.0, 2.0, 2.0), "At h₀ the gradient is 8 times what it was at h₃. The weights did it."),
+    ((1.0, 1.0), "The gradient survives: 1 of that at h₂ arrives at h₀. No factor changed it."),
+    ((0.0, 1.0), "Nothing of the gradient at h₂ arrives at h₀: it is exactly 0."),
+    ((1e300, 1e300), f"At h₀ the gradient is {power(600 * math.log(10))} times what it was at h₂. The weights did it.")])
+def test_every_ending_has_its_words(factors, words):
+    assert told(river(scalars(*factors)).title) == words
+
+
+def test_slopes_and_weights_that_cancel_are_said_to():
+    W, h = Tensor([[4.0]], "W"), [Tensor([0.0]).named("h", 0)]
+    for t in range(1, 9):
+        h.append((h[-1] @ W - 0.5 * 4.0 * (t > 1)).sigmoid().named("h", t))
+    found = river(Chain(h[-1].sum().named("loss"), h[0], through=h))
+    assert told(found.title).endswith("Slopes and weights cancel.") or abs(found.logs[0]) > 1
+
+
+def test_what_was_read_is_one_for_each_step():
+    chain = net(nn.RNNCell)
+    assert river(chain, "abcdef").read == ["", *"abcdef"]
+    with pytest.raises(ValueError, match="read has 3 entries, but 6 steps lead from h₀ to h₆; give one for each"):
+        draw(chain, read="abc")
+    with pytest.raises(TypeError, match=r"read, about, beside and losses belong to a river: draw\(Chain"):
+        draw(chain.output, read="abc")
+
+
+@pytest.mark.parametrize("nats, words", [
+    (math.log(2.1e-13), "2.1 × 10⁻¹³"), (math.log(0.05), "0.05"), (math.log(999), "1.0 × 10³"), (math.log(5e-3), "5.0 × 10⁻³"), (-2000.0, "2.6 × 10⁻⁸⁶⁹"), (-math.inf, "0")])
+def test_sizes_are_written_with_powers_of_ten(nats, words):
+    assert power(nats) == words
+
+
+def test_names_have_subscripts():
+    assert [pretty(name) for name in ("h[12]", "{h[1], c[1]}", "w[0,1]", "W_hh", "h[1][2]")] == ["h₁₂", "{h₁, c₁}", "w[0,1]", "W_hh", "h[1][2]"]
+
+
+# ── the picture ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+def sizes(svg):
+    return [float(element.get("font-size")) for element in ET.fromstring(svg).iter() if element.tag.endswith("text")]
+
+
+@pytest.mark.parametrize("T", [1, 3, 20, 100, 400])
+def test_the_picture_is_16_to_9_with_type_of_18_pixels_and_holds_every_station(T):
+    chain = net(sigmoid_rnn, T=T)
+    svg = draw(chain).svg
+    root = ET.fromstring(svg)
+    assert (root.get("width"), root.get("height")) == ("1280", "720") and min(sizes(svg)) >= 18
+    marks = {int(e.get("data-station")): float(e.get("data-gradient")) for e in root.iter() if e.get("data-station")}
+    assert sorted(marks) == list(range(T + 1))
+    assert all(marks[k] == pytest.approx(np.linalg.norm(chain.gradients[k]), rel=1e-12) for k in marks)
+
+
+def test_the_bars_of_a_link_are_as_long_as_the_river_falls():
+    chain = net(sigmoid_rnn, T=12)
+    root = ET.fromstring(draw(chain).svg)
+    dots = {int(e.get("data-station")): float(e.get("cy")) for e in root.iter() if e.get("data-station")}
+    bars = [e for e in root.iter() if e.tag.endswith("rect") and "-mark" in (e.get("class") or "")]
+    zero = max(float(e.get("y")) + (float(e.get("height")) if "weights" in e.get("class") else 0) for e in bars if "weights" in e.get("class"))
+    drop = dots[0] - dots[12]
+    long = sum(float(e.get("height")) * (1 if float(e.get("y")) + 0.2 >= zero - 1e9 and "slopes" in e.get("class") else 0) for e in bars)
+    assert long == pytest.approx(-sum(row["slopes"] for row in river(chain).nats) / -river(chain).logs[0] * drop, rel=0.02)
+
+
+def test_a_picture_is_saved_in_every_format_and_compares_rivers(tmp_path):
+    one, other = net(sigmoid_rnn), net(nn.RNNCell)
+    drawing = draw(one, read="abcdef", about="six steps", beside={"sigmoid": one, "tanh": other})
+    for suffix, start in (("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("html", b"<!doctype"), ("dot", b"digraph")):
+        assert drawing.save(tmp_path / f"river.{suffix}").read_bytes().startswith(start)
+    words = "".join(ET.fromstring(drawing.svg).itertext())
+    assert "tanh" in words and "six steps" in words and "Drawing(Of the gradient at h₆" in repr(drawing)
+
+
+def contrast(a, b):
+    """The ratio of two colours' luminances, WCAG 2."""
+    def luminance(colour):
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("role", ["ink", "soft", "flow", "slopes", "weights", "gates", "rest", "growth", "now"])
+def test_every_ink_for_words_is_legible(role, scheme):
+    assert all(contrast(INKS[role][scheme], INKS[ground][scheme]) >= 4.5 for ground in ("page", "card", "faint"))
+
+
+def test_a_hostile_name_is_text_in_picture_and_page():
+    name = '</script><svg onload="x">&{{finding}}'
+    h = [Tensor(np.ones(2)).named(name, 0)]
+    for t in (1, 2):
+        h.append(np.tanh(h[-1] * Tensor([2.0, 1.0], name + "w")).named(name, t))
+    drawing = draw(Chain(h[-1].sum().named(name + "loss"), h[0], through=h), read=[name, "<b>"], about=name)
+    assert not [e for e in ET.fromstring(drawing.svg).iter() if e.get("onload")]
+    assert drawing.html.count("</script>") == 2 and 'onload="x"' not in drawing.html.replace("&quot;", "'")
+    json.dumps(packed(drawing.html))
+    river_picture(drawing.river)
+
+
+# ── the page ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def playwright():
+    return pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("needs chromium on PATH")
+    with playwright().sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Open the page of a chain; after the test, nothing may have gone wrong and nothing but the file been asked for."""
+    contexts, wrong, asked = [], [], []
+
+    def opened(drawing, at="", **options):
+        file = drawing.save(tmp_path / f"page{len(contexts)}.html")
+        contexts.append(browser.new_context(offline=True, **{"viewport": {"width": 1280, "height": 720}} | options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(5_000)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(file.as_uri() + at)
+        page.locator("#send").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []
+    assert all(url.startswith(("file://", "blob:")) for url in asked)
+
+
+def gradients(page):
+    return np.array([float(x) for x in page.locator("[data-station]").evaluate_all("all => all.map((e) => e.dataset.gradient)")])
+
+
+def agree(page, wanted):
+    """Stations, title, table and card show these sizes."""
+    wanted = np.array(wanted)
+    assert np.allclose(gradients(page), wanted, rtol=1e-12, atol=0)
+    rows = page.locator("#rows tbody td:nth-child(2)").evaluate_all("all => all.map((e) => Number(e.title))")
+    assert np.allclose(rows[::-1], wanted, rtol=1e-12, atol=0)
+    keep = math.log(wanted[0] / wanted[-1]) if wanted[0] else -math.inf
+    assert power(keep) in page.locator("h1").inner_text() and page.title() == page.locator("h1").inner_text()
+
+
+def replaced(chain, change):
+    """|gradient| at the stations of the river when each link's maps are changed: change(edge) is what stands in an edge's place."""
+    last = len(chain.links) - 1
+    g, sizes = chain.gradients[last], [np.linalg.norm(chain.gradients[last])]
+    for link in chain.links[last - 1 :: -1]:
+        at = dict(zip(link.end, np.split(np.ravel(g), np.cumsum([node.size for node in link.end])[:-1])))
+        at = {node: part.reshape(node.shape) for node, part in at.items()}
+        for node in reversed(link.ops):
+            part = None if node in set(link.start) else at.pop(node, None)
+            for edge in link.edges_of(node) if part is not None else ():
+                at[edge.parent] = at.get(edge.parent, 0) + change(edge)(part)
+        g = np.concatenate([np.ravel(at.get(node, np.zeros(node.shape))) for node in link.start])
+        sizes.append(np.linalg.norm(g))
+    return sizes[::-1]
+
+
+def polar(W):
+    U, _, V = np.linalg.svd(W)
+    return U @ V
+
+
+def is_slope(edge):
+    return edge.child.op in ("sigmoid", "tanh", "relu")
+
+
+WHAT_IFS = {
+    "all slopes were 1": lambda edge: (lambda g: g) if is_slope(edge) else edge.local.pull,
+    "W were orthogonal": lambda edge: (lambda g: g @ polar(edge.child.parents[1].data)) if edge.child.op == "linear" else edge.local.pull,
+    "gates open": lambda edge: (lambda g: g) if edge.child.op == "multiply" and all(p.rule is not None for p in edge.child.variables) else edge.local.pull,
+    "W ×": lambda edge: (lambda g: 2.5 * edge.local.pull(g)) if edge.child.op == "linear" else edge.local.pull}
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("what", WHAT_IFS)
+def test_every_what_if_is_what_the_engines_maps_give(visit, name, what):
+    if what == "gates open" and name not in ("LSTM",):
+        pytest.skip("no gates of two computed nodes, or 1 − z among them")
+    chain = net(CELLS[name], batch=2)
+    page = visit(draw(chain))
+    real = [np.linalg.norm(g) for g in chain.gradients[:-1]]
+    agree(page, real)
+    if what == "W ×":
+        page.get_by_label(re.compile("^W ×")).fill("2.5")
+    else:
+        page.get_by_role("button", name=what).click()
+    agree(page, replaced(chain, WHAT_IFS[what]))
+    assert "what if" in page.locator("#chip").inner_text() and page.locator("#river .ghost").count() == 1
+    page.locator("#chip").click()
+    agree(page, real)
+
+
+@pytest.mark.parametrize("x", [1.0, 0.0, -2.0])
+def test_one_link_is_replaced_as_the_chains_own_replace_does_it(visit, x):
+    chain = net(nn.RNNCell)
+    page = visit(draw(chain), "#t=2")
+    if x == -2.0:
+        page.get_by_label("this link times").fill("-2")
+        page.get_by_label("this link times").press("Enter")
+        wanted = [np.linalg.norm(g) * (2 if k <= 2 else 1) for k, g in enumerate(chain.gradients[:-1])]
+    else:
+        page.locator("#card").get_by_role("button", name="→ 1" if x else "→ 0").click()
+        wanted = [np.linalg.norm(g) for g in chain.replace(2, x).gradients[:-1]]
+    assert np.allclose(gradients(page), wanted, rtol=1e-12, atol=0)
+    assert f"links=2:{'one' if x == 1 else x:g}" in page.url if x != 1 else "links=2:one" in page.url
+
+
+def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
+    page = visit(draw(net(sigmoid_rnn, T=5), read="abcde"))
+    page.locator("#speed").select_option("0.5")
+    send, shown = page.locator("#send"), playwright().expect(page.locator("#river .dot"))
+    send.click()
+    shown.to_have_count(2)
+    assert send.inner_text() == "❚❚ Pause"
+    send.click()
+    assert "Send the gradient back" in send.inner_text()
+    page.keyboard.press(".")
+    shown.to_have_count(3)
+    page.keyboard.press(",")
+    shown.to_have_count(2)
+    page.locator("#speed").select_option("4")
+    send.click()
+    shown.to_have_count(6)
+    page.keyboard.press("Home")
+    page.locator("#river .column.on").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.station") == page.locator(".column.on").get_attribute("data-station") == "1"
+    page.get_by_role("button", name="Forward pass").click()
+    shown.to_have_count(6)
+
+
+def test_models_are_compared_and_the_moment_stands_in_the_address(visit):
+    one, other = net(sigmoid_rnn), net(nn.LSTMCell)
+    drawing = draw(one, beside={"sigmoid": one, "LSTM": other})
+    page = visit(drawing)
+    assert not page.get_by_role("button", name="gates open").is_visible()
+    page.get_by_role("button", name="LSTM").click()
+    agree(page, [np.linalg.norm(g) for g in other.gradients[:-1]])
+    page.get_by_role("button", name="gates open").click()
+    page.locator("[data-station='3']").click()
+    again = visit(drawing, "#" + page.url.partition("#")[2])
+    assert again.locator("h1").inner_text() == page.locator("h1").inner_text()
+    assert again.locator("#card h2").inner_text() == page.locator("#card h2").inner_text()
+    assert np.array_equal(gradients(again), gradients(page))
+
+
+def test_the_card_multiplies_out_and_knows_the_product_so_far(visit):
+    chain = net(sigmoid_rnn, T=8)
+    page = visit(draw(chain), "#t=3")
+    parts = page.locator("#card .tile").evaluate_all("all => all.map((e) => Number(e.title))")
+    assert math.prod(parts) == pytest.approx(np.linalg.norm(chain.gradients[3]), rel=1e-12)
+    so_far = float(page.locator("[data-so-far]").get_attribute("data-so-far"))
+    assert so_far == pytest.approx(chain.log_product[3] - chain.log_product[8], abs=1e-12)
+    assert page.locator("#card math").count() == 1 and "σ" in page.locator("#card math").text_content()
+
+
+def test_the_full_graph_is_the_second_view_and_leads_back(visit):
+    page = visit(draw(net(nn.RNNCell, T=3)), "#t=2")
+    page.get_by_role("button", name="open in the full graph").click()
+    page.locator("#view").wait_for()
+    assert page.locator("#node h2").inner_text() == "h[2]" and page.locator("h1").count() == 1
+    page.get_by_role("button", name="← the river").click()
+    assert page.locator("#river").is_visible() and not page.locator("#graph-view").is_visible()
+
+
+def test_the_stage_is_saved_as_a_picture(visit, tmp_path):
+    page = visit(draw(net(nn.RNNCell)), "#scale=3")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save picture").click()
+    waiting.value.save_as(tmp_path / "river.svg")
+    text = (tmp_path / "river.svg").read_text(encoding="utf-8")
+    assert ET.fromstring(text).get("viewBox") == "0 0 1280 720" and page.locator("h1").inner_text() in "".join(ET.fromstring(text).itertext())
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (390, 844), (640, 360)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off_and_no_type_is_below_14_pixels(visit, size, scheme):
+    one = net(sigmoid_rnn, T=20)
+    drawing = draw(one, read="'s do more of those!", about="20 steps", beside={"sigmoid": one, "LSTM": net(nn.LSTMCell, T=20)})
+    page = visit(drawing, "#scale=4", viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    least = page.evaluate("""Math.min(...[...document.querySelectorAll('#river-view *')].filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && e.getClientRects().length && !e.closest('title, math'))
+        .map((e) => parseFloat(getComputedStyle(e).fontSize)))""")
+    assert least >= 14
+
+
+def test_a_large_chain_makes_a_page_that_can_be_read_though_nothing_can_be_replaced(visit):
+    h = Tensor(np.ones((64, 64)) / 64, "h[0]")
+    states = [h]
+    for t in range(1, 4):
+        states.append(np.einsum("ij,jk->ik", np.tanh(states[-1]), states[-1]).named("h", t))
+    chain = Chain(states[-1].sum().named("loss"), h, through=states)
+    page = visit(draw(chain))
+    assert np.allclose(gradients(page), [np.linalg.norm(g) for g in chain.gradients[:-1]], rtol=1e-12)
+    assert page.locator("#left-out").is_visible() and not page.locator("#what-if").is_visible()
+
+
+def test_every_part_has_an_ink():
+    assert all(part in INKS and f"{part}-mark" in INKS for part in PARTS)
+
+
+STATES = {"as it opens": [], "what if": ["#if-slopes"], "all of it": ["#tabled", "#linear"], "the last station": ["[data-station='6']"], "the graph": [".door"]}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)], ids=["wide", "narrow"])
+def test_a_checker_of_accessibility_finds_nothing_serious(visit, state, scheme, size):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    one = net(sigmoid_rnn)
+    page = visit(draw(one, read="abcdef", beside={"sigmoid": one, "LSTM": net(nn.LSTMCell)}), color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+    for selector in STATES[state]:
+        page.locator(selector).first.click()
+    found = axe.run(page).response["violations"]
+    told_of = [(v["id"], [node["html"][:120] for node in v["nodes"]][:3]) for v in found if v["impact"] in ("serious", "critical")]
+    assert told_of == []
+
+
+def test_the_river_begins_at_any_prediction_and_every_row_is_a_row_of_reach(visit):
+    from tinygrad_vg import reach
+
+    rng, T = np.random.default_rng(0), 6
+    for cell in (nn.RNNCell, nn.LSTMCell):
+        states = nn.unroll(cell(3, 4, rng=rng), rng.normal(size=(T, 3)))
+        hs = [state[0] if isinstance(state, tuple) else state for state in states]
+        losses = [(h * rng.normal(size=4)).sum() for h in hs[1:]]
+        chain = Chain(losses[-1].named("loss"), hs[0], through=states)
+        page = visit(draw(chain, read="abcdef", losses=losses))
+        wanted = reach(losses, states).matrix
+        page.get_by_role("button", name="Every prediction").click()
+        for t in (2, 4, 6):
+            page.locator(f"[data-letter='{t}']").hover()
+            assert np.allclose(gradients(page)[1:], wanted[t - 1][1:], rtol=1e-12, atol=0)
+            assert page.locator("h1").inner_text().count(f"{t}".translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))) >= 1
+    with pytest.raises(ValueError, match="losses has 2 entries, but there are 6 steps"):
+        draw(chain, losses=losses[:2])
+
+
+def test_the_main_jobs_page_is_at_most_400_kilobytes(tmp_path):
+    from tinygrad_vg.cli.main import main
+
+    main(["--activation", "sigmoid", "--out", str(tmp_path)])
+    assert (tmp_path / "rnn.html").stat().st_size <= 400_000
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("how", ["scale", "orthogonal"])
+def test_the_forward_pass_run_again_is_a_net_with_this_weight(visit, activation, batch, how):
+    X, T = np.random.default_rng(1).normal(size=(5, 3) if batch is None else (5, batch, 3)), 5
+
+    def unrolled(change):
+        cell = nn.RNNCell(3, 4, activation, rng=0)
+        cell.W_hh.data = change(cell.W_hh.data)
+        return nn.unroll(cell, X)
+
+    states = unrolled(lambda W: W)
+    chain = Chain((states[-1] * 0.7).sum().named("loss"), states[0], through=states)
+    page = visit(draw(chain))
+    page.get_by_label("run the forward pass again").check()
+    if how == "scale":
+        page.get_by_label(re.compile("^W ×")).fill("1.7")
+    else:
+        page.get_by_role("button", name="W were orthogonal").click()
+    other = unrolled(polar if how == "orthogonal" else lambda W: 1.7 * W)
+    wanted = Chain(other[T], other[0], through=other, seed=chain.gradients[T])
+    agree(page, [np.linalg.norm(g) for g in wanted.gradients])
+    assert "run again" in page.locator("#chip").inner_text() and page.url.count("again") == 1

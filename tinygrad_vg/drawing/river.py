@@ -1,0 +1,185 @@
+"""Where did the gradient go?  A chain as a finding: how much of the gradient arrives, station by station, and which factors did it.
+
+A river begins at the last state (at the output, where no states are given) and flows back to the source. Beside each station
+stands what was read there; each link has the nats of its slopes, weights, gates and of the rest, from blame.
+
+    nats  natural logarithm of a gain      keep  what is left of the gradient, relative to where the river begins
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff.core import history
+from ..chain import Chain
+from ..chain.blame import runs
+from ..chain.factors import norm
+from ..chain.links import Link
+from ..text.lines import clean, cut
+from .canvas import Run
+
+KINDS = {"activation": "slopes", "weight": "weights", "gate": "gates"}  # of blame, and how the river calls them; all others: the rest
+PARTS = ("slopes", "weights", "gates", "rest")
+LONGEST = 24  # characters of a name
+ONE = {"slopes": "slopes", "weights": "weights", "gates": "gates", "rest": "rest of it"}
+LESS, MORE, CANCEL = math.log(0.2), math.log(1.4), 0.25  # what counts as vanished and as grown; sums smaller than this part of both cancel
+SUBSCRIPTS, SUPERSCRIPTS = (str.maketrans("0123456789-", digits) for digits in ("₀₁₂₃₄₅₆₇₈₉₋", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))
+
+
+class River(NamedTuple):
+    """A chain, ready to be drawn: stations, source first, the last being where the river begins, and the links between them.
+
+    names  of the stations, h₁₂       read  what was read there, or ""      logs  nats, relative to the beginning
+    at     their numbers in the chain; those within one factor, such as a softmax, are left out
+    nats   {part: nats} of each link, from station k to k + 1         ended  "", or where the gradient became 0, and why
+    seeds  at each station the gradient of its own step's loss; None if only the last has one
+    """
+
+    chain: Chain
+    at: list[int]
+    names: list[str]
+    read: list[str]
+    logs: list[float]
+    nats: list[dict[str, float]]
+    ended: str
+    about: str
+    seeds: list[np.ndarray] | None = None
+
+    def size(self, k: int) -> float:
+        """|gradient| at station k."""
+        return norm(self.chain.gradients[self.at[k]])
+
+    @property
+    def sums(self) -> dict[str, float]:
+        return {part: math.fsum(row[part] for row in self.nats) for part in PARTS}
+
+    @property
+    def title(self) -> list[Run]:
+        """The finding: how much arrives, and who did it; the words of a kind in its ink."""
+        start, source, keep = self.names[-1], self.names[0], self.logs[0]
+        if keep == -math.inf:
+            return [(f"Nothing of the gradient at {start} arrives at {source}: it is ", "ink"), ("exactly 0", "flow"), (".", "ink")]
+        if not math.isfinite(keep):
+            return [(f"The gradient at {start} does not arrive at {source}: it is ", "ink"), ("not finite", "growth"), (".", "ink")]
+        if keep < LESS:
+            found = [(f"Of the gradient at {start}, only ", "ink"), (power(keep), "flow"), (f" arrives at {source}. ", "ink")]
+        elif keep > MORE:
+            found = [(f"At {source} the gradient is ", "ink"), (power(keep), "growth"), (f" times what it was at {start}. ", "ink")]
+        else:
+            found = [("The gradient survives: ", "ink"), (power(keep), "flow"), (f" of that at {start} arrives at {source}. ", "ink")]
+        return found + culprit(self.sums, keep)
+
+    @property
+    def below(self) -> list[Run]:
+        """What was run, and the parts in nats; if the gradient ended, where and why."""
+        runs = [(f"{self.about}. " if self.about else "", "soft")]
+        for part, nats in self.sums.items():
+            if abs(nats) >= 0.05:
+                runs += [(f"{part} {minus(f'{nats:+.1f}')} nats", part), (", ", "soft")]
+        return [*runs[:-1], (f". {self.ended}" if self.ended else ".", "soft")] if len(runs) > 1 else [*runs, (self.ended, "soft")]
+
+    @property
+    def shown(self) -> list[str]:
+        """The parts that matter: of any link, at least a hundredth of the largest."""
+        most = max((abs(x) for row in self.nats for x in row.values()), default=0.0)
+        return [part for part in PARTS if any(abs(row[part]) > 0.01 * most for row in self.nats)]
+
+
+def culprit(sums: Mapping[str, float], keep: float) -> list[Run]:
+    """Who did it: the part that pulled furthest the way it went; or two that cancel."""
+    order = sorted(sums, key=lambda part: -abs(sums[part]))
+    first, second = order[:2]
+    if abs(sums[first]) < 0.05:
+        return [("No factor changed it.", "ink")]
+    if sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
+        return [(ONE[first].capitalize(), first), (" and ", "ink"), (ONE[second], second), (" cancel.", "ink")]
+    name = max(sums, key=lambda part: sums[part] * math.copysign(1, keep))
+    return [("The ", "ink"), (ONE[name], name), (" did it.", "ink")]
+
+
+def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", losses: Iterable[Any] = ()) -> River:
+    """The river of a chain.
+
+    read    what was read on the way to each station but the first, oldest first: a text, or a list of anything with a short str
+    about   what was run, in a few words
+    losses  the loss at each of these steps, one number each: the river can begin at any of them
+
+    ValueError if `read` or `losses` has another length.
+    """
+    last = beginning(chain)
+    at = sorted({k for run in runs(chain) for k in (run.start, run.stop) if k <= last})
+    names, steps = [pretty(cut(clean(chain.names[k]), LONGEST, middle=True)) for k in at], len(at) - 1
+    heard = [cut(clean(str(one)), 12) for one in read] if read is not None else [""] * steps
+    if len(heard) != steps:
+        raise ValueError(f"read has {len(heard)} entries, but {steps} steps lead from {names[0]} to {names[-1]}; give one for each")
+    with np.errstate(all="ignore"):
+        blame = chain.blame()
+    passed = [{}] * (len(chain.links) - len(blame.by_link)) + [row["parts"] for row in blame.by_link]  # none where it had ended
+    nats = [grouped(passed[a:b]) for a, b in pairwise(at)]
+    first = chain.log_product[at[-1]]
+    logs = [chain.log_product[k] - (first if math.isfinite(first) else 0.0) for k in at]
+    ended = f"It ends at {pretty(clean(blame.ended['at']))}: {clean(blame.ended['why'])}." if blame.ended else ""
+    seeds = seeds_of(chain, at, list(losses))
+    return River(chain, at, names, ["", *heard], logs, nats, ended, about or f"{names[-1]} back to {names[0]}", seeds)
+
+
+def seeds_of(chain: Chain, at: list[int], losses: list[Any]) -> list[np.ndarray] | None:
+    """The gradient of each step's loss at its own station, the station's other members held fixed."""
+    if not losses:
+        return None
+    if len(losses) != len(at) - 1:
+        raise ValueError(f"losses has {len(losses)} entries, but there are {len(at) - 1} steps; give one for each")
+    ends = [(loss, chain.stations[k]) for loss, k in zip(losses, at[1:])]
+    return [np.zeros(0)] + [Link(group, (loss,), set(history(loss))).pull(np.ones(loss.shape)) for loss, group in ends]
+
+
+def beginning(chain: Chain) -> int:
+    """The number of the station where the river begins: the last state, where states of one name lead to an output of another."""
+    last = len(chain.links)
+    bases = [{str(node.name or node.op).partition("[")[0] for node in group} for group in chain.stations]
+    states = last > 1 and not any(base.isdisjoint(bases[0]) for base in bases[:last]) and bases[last].isdisjoint(bases[last - 1])
+    return last - 1 if states else last
+
+
+def grouped(links: list[dict[str, float]]) -> dict[str, float]:
+    """Blame's kinds, over some links, as the river's parts."""
+    found = dict.fromkeys(PARTS, 0.0)
+    for parts in links:
+        for kind, nats in parts.items():
+            found[part_of(kind)] += nats
+    return found
+
+
+def part_of(kind: str) -> str:
+    """The part that a kind of blame belongs to."""
+    return KINDS.get(kind.partition(" ")[0], "rest")
+
+
+def pretty(name: str) -> str:
+    """h[12] as h₁₂; more than one index stays as it is."""
+    return re.sub(r"(?<=\w)\[(\d+)\](?!\[)", lambda found: found[1].translate(SUBSCRIPTS), name)
+
+
+def power(nats: float, digits: int = 2) -> str:
+    """exp(nats) as 2.1 × 10⁻¹³; between 1/100 and 10^digits as a plain number."""
+    if not math.isfinite(nats):
+        return "0" if nats == -math.inf else "not finite"
+    if math.log(0.01) <= nats < math.log(10) * digits:
+        return f"{math.exp(nats):.{digits}g}"
+    decades = nats / math.log(10)
+    whole = math.floor(decades)
+    mantissa, _, more = f"{10 ** (decades - whole):.{digits - 1}e}".partition("e")
+    return f"{mantissa} × 10{str(whole + int(more)).translate(SUPERSCRIPTS)}"
+
+
+def minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def told(runs: list[Run]) -> str:
+    """Runs as plain words."""
+    return "".join(words for words, _ in runs)

@@ -1,0 +1,170 @@
+"""How does a river become a picture?  Three rows on one axis: what was read, the gradient as a river, and the factors as bars.
+
+All of it is in powers of ten, and a bar is as long as the river falls over its link: the bars of a link are its slope.
+
+    x(k)  where station k stands      y(d)  the height of d powers of ten      u  pixels for one power of ten
+"""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+from .canvas import Canvas, room
+from .river import PARTS, SUPERSCRIPTS, River, power, told
+
+WIDE, HIGH, LEFT, RIGHT, TOP, FOOT = 1280.0, 720.0, 112.0, 60.0, 196.0, 26.0
+GAP, THIN = 46.0, 14.0  # between river and bars; below the longest bar
+LEAST_BAR, LEAST_RANGE, HORIZON = 7.0, 2.0, 3.0  # pixels; powers of ten
+STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 5000, 10_000)
+TEN = math.log(10)
+
+
+class Frame(NamedTuple):
+    """Where things stand: the number of links, powers of ten from top to bottom of the river, pixels for one, the bars' zero."""
+
+    links: int
+    top: float
+    bottom: float
+    u: float
+    zero: float
+
+    def x(self, k: float) -> float:
+        return LEFT + k * (WIDE - LEFT - RIGHT) / max(1, self.links)
+
+    def y(self, decades: float) -> float:
+        return TOP + (self.top - decades) * self.u
+
+
+def river_picture(river: River, beside: Mapping[str, River] | None = None) -> Canvas:
+    """The picture of a river, 1280 × 720, with others as lines beside it, by name."""
+    others = beside or {}
+    canvas = Canvas(WIDE, HIGH, told(river.title))
+    frame = frame_of(river, others)
+    heading(canvas, river)
+    read(canvas, river, frame)
+    axis(canvas, frame)
+    for name, other in others.items():
+        line_beside(canvas, name, other, frame)
+    flow(canvas, river, frame)
+    bars(canvas, river, frame)
+    return canvas
+
+
+def decades(river: River) -> list[float]:
+    return [log / TEN for log in river.logs]
+
+
+def frame_of(river: River, others: Mapping[str, River]) -> Frame:
+    """One unit for river and bars: both together fill the height."""
+    finite = [d for one in (river, *others.values()) for d in decades(one) if math.isfinite(d)]
+    top, bottom = max([0.3, *finite]), min([-LEAST_RANGE, *finite])
+    rows = [[x / TEN for x in row.values() if math.isfinite(x)] for row in binned(river)]
+    up, down = max((x for row in rows for x in row), default=0.0), -min((x for row in rows for x in row), default=0.0)
+    u = (HIGH - TOP - FOOT - GAP - THIN) / (top - bottom + max(0.0, up) + max(0.0, down))
+    return Frame(len(river.nats), top, bottom, u, TOP + (top - bottom + max(0.0, up)) * u + GAP)
+
+
+def heading(canvas: Canvas, river: River) -> None:
+    """The finding, as large as it fits, and below it what was run."""
+    for y, runs, size, bold in ((54, river.title, 32.0, True), (92, river.below, 21.0, False)):
+        long = room(told(runs), 1.0, bold)
+        canvas.words(28, y, runs, size=max(18.0, min(size, (WIDE - 56) / long)), bold=bold)
+
+
+def read(canvas: Canvas, river: River, frame: Frame) -> None:
+    """What was read, each as dark as the gradient that reaches it; below, the names of some stations."""
+    each = (WIDE - LEFT - RIGHT) / max(1, frame.links)
+    fits = max((room(word, 24) for word in river.read), default=0.0) <= each * (1 if max(map(len, river.read)) > 1 else 1.6)
+    for k, (word, d) in enumerate(zip(river.read, decades(river))) if fits else ():
+        share = min(1.0, 1 + d / 6) if math.isfinite(d) else 0.0
+        canvas.words(frame.x(k), 136, word if word.strip() else "␣" * bool(word), size=24, anchor="middle", bold=True, mono=True,
+                     opacity=max(0.62, share))
+    wide = max(room(name, 18) for name in river.names) + 14
+    every = next(step for step in (1, 2, 5, *STEPS[4:], 10**9) if step * each >= wide)
+    for k, name in enumerate(river.names):
+        if k == frame.links or k % every == 0 and frame.x(frame.links) - frame.x(k) >= wide:
+            canvas.words(frame.x(k), 166, name, "soft", anchor="middle")
+
+
+def axis(canvas: Canvas, frame: Frame) -> None:
+    """A line for every few powers of ten, and where a thousandth is left."""
+    step = next(s for s in STEPS if (frame.top - frame.bottom) / s <= 6)
+    for exponent in range(step * math.floor(frame.top / step), math.ceil(frame.bottom) - 1, -step):
+        y = frame.y(exponent)
+        canvas.path([(LEFT - 10, y), (WIDE - RIGHT + 10, y)], "line")
+        canvas.words(LEFT - 18, y + 6, f"10{str(exponent).translate(SUPERSCRIPTS)}" if exponent else "1", "soft", anchor="end")
+    if frame.links > 1:
+        canvas.words(WIDE - RIGHT, frame.y(frame.bottom) - 14, "← the gradient flows back", "soft", anchor="end", italic=True)
+
+
+def flow(canvas: Canvas, river: River, frame: Frame) -> None:
+    """The river: an area, a line, a dot for each station, the value at its end; and where less than a thousandth is left."""
+    alive = [(k, d) for k, d in enumerate(decades(river)) if math.isfinite(d)]
+    alive = [(k, d) for k, d in alive if k > max((j for j, e in enumerate(decades(river)) if not math.isfinite(e)), default=-1)]
+    points = [(frame.x(k), frame.y(d)) for k, d in alive]
+    foot = frame.y(frame.bottom)
+    if len(points) > 1:
+        canvas.path([(points[0][0], foot), *points, (points[-1][0], foot)], fill="flow-mark")
+        canvas.path(points, "flow", line=4)
+    for (k, _), (x, y) in zip(alive, points):
+        data = {"station": k, "gradient": repr(river.size(k))}
+        told = f"{river.names[k]}: {power(river.logs[k], 3)} of the gradient at {river.names[-1]}"
+        canvas.dot(x, y, 5 if frame.links <= 60 else 2, "flow", data=data, hover=told)
+    for k in range(len(river.names) - len(alive)):
+        data = {"station": k, "gradient": repr(river.size(k))}
+        canvas.dot(frame.x(k), foot, 5 if frame.links <= 60 else 2, "ink", data=data, hover=f"{river.names[k]}: {river.size(k)}")
+    if alive:
+        ends(canvas, river, frame, alive)
+
+
+def ends(canvas: Canvas, river: River, frame: Frame, alive: list[tuple[int, float]]) -> None:
+    """The value where the river ends, and its horizon."""
+    (k, d), foot = alive[0], frame.y(frame.bottom)
+    if k:
+        canvas.words(frame.x(k) - 12, foot - 8, f"{'0' if river.logs[k - 1] == -math.inf else 'not finite'} from here back", "ink",
+                     anchor="end", bold=True)
+    elif len(alive) > 1:
+        canvas.words(frame.x(0) - 4, min(frame.y(d) + 28, foot + 26), power(river.logs[0]), "flow", 20, bold=True)
+    far = next((j for j, e in reversed(alive) if e < -HORIZON), None)
+    if far is not None and foot - frame.y(-HORIZON) > 90:
+        x = frame.x(far)
+        canvas.path([(x, frame.y(-HORIZON)), (x, foot)], "soft", dash=True)
+        side, anchor = (8, "start") if x < WIDE * 0.55 else (-8, "end")
+        canvas.words(x + side, foot - 44, f"below 1/1000 from {river.names[far]} back", "soft", anchor=anchor)
+
+
+def line_beside(canvas: Canvas, name: str, other: River, frame: Frame) -> None:
+    """Another river as a dashed line, its beginning above this one's."""
+    shift = frame.links - len(other.nats)
+    points = [(frame.x(k + shift), frame.y(d)) for k, d in enumerate(decades(other)) if math.isfinite(d) and k + shift >= 0]
+    if points:
+        canvas.path(points, "ghost", line=2.5, dash=True)
+        canvas.words(points[0][0] + 8, points[0][1] - 10, name, "soft")
+
+
+def binned(river: River) -> list[dict[str, float]]:
+    """The links' nats, or means of several links in a row where bars of each would be too thin."""
+    each = (WIDE - LEFT - RIGHT) / max(1, len(river.nats))
+    many = max(1, math.ceil(LEAST_BAR * max(1, len(river.shown)) / each))
+    rows = [river.nats[k : k + many] for k in range(0, len(river.nats), many)]
+    return [{part: math.fsum(row[part] for row in some) / len(some) for part in PARTS} for some in rows]
+
+
+def bars(canvas: Canvas, river: River, frame: Frame) -> None:
+    """For each link a bar for each part, down where it shrinks the gradient, up where it grows it."""
+    rows, shown = binned(river), river.shown
+    many = math.ceil(frame.links / max(1, len(rows)))
+    canvas.path([(LEFT - 10, frame.zero), (WIDE - RIGHT + 10, frame.zero)], "soft")
+    for y, word in ((-8, "grows"), (22, "shrinks")):
+        canvas.words(LEFT - 18, frame.zero + y, word, "soft", anchor="end")
+    for i, (a, b) in enumerate(pairwise([*range(0, frame.links, many), frame.links])):
+        wide = (frame.x(b) - frame.x(a)) * 0.86 / max(1, len(shown))
+        start = (frame.x(a) + frame.x(b) - wide * len(shown)) / 2
+        for j, part in enumerate(reversed(shown)):
+            nats = rows[i][part]
+            high = abs(nats) / TEN * frame.u
+            told = f"{river.names[a]} to {river.names[b]}: {part} × {power(nats, 3)}" + (" each, on average" if b - a > 1 else "")
+            if 0.5 <= high < HIGH:
+                x = start + wide * j
+                canvas.rectangle(x, frame.zero - high * (nats > 0), wide * 0.9, high, f"{part}-mark", r=2, hover=told)
