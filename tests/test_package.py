@@ -215,7 +215,7 @@ def test_the_wheel_is_the_package_and_nothing_else(built):
     wheel, _, _ = built
     names = {name for name in names_in(wheel) if not name.startswith(f"tinygrad_vg-{tinygrad_vg.__version__}.dist-info/")}
     assert names == sources("tinygrad_vg")
-    assert {f"tinygrad_vg/{name}" for name in ("py.typed", "drawing/page.html", "drawing/page.css", "drawing/page.js")} <= names
+    assert {f"tinygrad_vg/{name}" for name in ("py.typed", "drawing/page.html", "drawing/page.css", "drawing/page.js", "claims/page.html")} <= names
     assert wheel.name == f"tinygrad_vg-{tinygrad_vg.__version__}-py3-none-any.whl"
 
 

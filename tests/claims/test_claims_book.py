@@ -1,6 +1,7 @@
 """The laws of the book of claims: it is complete, it breaks loudly, and it can be read as a ledger, in full, as JSON and as a page."""
 
 import base64
+import hashlib
 import json
 import math
 import re
@@ -258,22 +259,31 @@ def test_json_is_valid_if_figures_are_nan_or_infinite_too(replayed, run, monkeyp
 
 
 class Page(HTMLParser):
-    """Checks that every element that is opened is closed, and keeps what could make a request."""
+    """Checks that every element that is opened is closed, that no script runs but the page's own, and keeps what could make a request."""
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.open, self.links, self.images, self.ids = [], [], [], []
+        self.open, self.links, self.images, self.ids, self.scripts, self.printed = [], [], [], [], [], ""
         self.feed(text)
         self.close()
         assert self.open == []
+        (policy,) = re.findall('Content-Security-Policy" content="([^"]+)"', text)
+        assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy
+        assert re.findall("script-src 'sha256-([^']+)'", policy) == [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in self.scripts]
+
+    def handle_data(self, data):
+        if self.open[-1:] == ["script"]:
+            self.scripts.append(data)
+        if self.open[-1:] == ["pre"]:
+            self.printed += data
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
-        assert tag not in ("script", "link", "iframe", "object", "embed")
+        assert tag not in ("link", "iframe", "object", "embed") and not any(name.startswith("on") or name == "style" for name in attributes)
         self.links += [value for name, value in attributes.items() if name in ("src", "href", "srcset", "data", "action", "poster")]
-        self.ids += [attributes["id"]] if "id" in attributes else []
-        self.images += [attributes["src"]] if tag == "img" else []
-        if tag not in ("meta", "img", "br"):
+        self.ids += [attributes["id"]] if tag == "article" else []
+        self.images += [attributes["src"] if tag == "img" else attributes["srcset"]] if tag in ("img", "source") else []
+        if tag not in ("meta", "img", "br", "source", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -291,9 +301,9 @@ def test_the_page_is_well_formed_makes_no_request_and_has_a_picture_of_each_clai
     text = (tmp_path / "book.html").read_text(encoding="utf-8")
     page = Page(text)
     assert page.ids == list(outcomes)
-    assert "default-src 'none'" in text and not re.search(r"url\(|@import", text)
-    assert len(page.images) == sum(claims.picture(one.measure()) is not None for one in claims.chosen() if one.measure)
-    assert [link for link in page.links if link not in page.images] == [f"#{id}" for id in page.ids]  # places on the page itself
+    assert not re.search(r"url\(|@import", text)
+    assert len(page.images) == 2 * sum(claims.picture(one.measure()) is not None for one in claims.chosen() if one.measure)
+    assert [link for link in page.links if link not in page.images] == ["#claims", *(f"#{id}" for id in page.ids * 2)]  # places on the page itself
     for image in map(svg_of, page.images):
         named = [value for node in image.iter() for name, value in node.attrib.items() if name.endswith(("href", "src"))]
         assert all(value.startswith(("#", "data:")) for value in named)
@@ -302,13 +312,25 @@ def test_the_page_is_well_formed_makes_no_request_and_has_a_picture_of_each_clai
 def test_without_matplotlib_the_page_comes_without_pictures(outcomes, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     page = Page(claims.page([outcomes["P4"]]))
-    assert (page.ids, page.images) == (["P4"], [])
+    assert (page.ids, page.images) == (["P4"], []) and "|gradient| at the input against layers" in page.printed
 
 
 def test_what_a_claim_prints_cannot_break_the_page():
     hostile = CLAIMS["P4"]._replace(sentence="</h2><script>a & b</script>", answer='<img src="http://x">')
     page = Page(claims.page([Outcome(hostile, Found({"<b>": 1.0}, lines="</pre><iframe>"), 0.0)]))
-    assert page.links == ["#P4"]
+    assert page.links == ["#claims", "#P4", "#P4"] and page.printed == "</pre><iframe>"
+
+
+def test_the_headline_counts_what_became_of_the_sentences(replayed):
+    def headline(outcomes):
+        (found,) = re.findall("<h1>(.*)</h1>", claims.page(outcomes))
+        return re.sub("<[^>]+>", "", found)
+
+    three = {id: CLAIMS[id].run() for id in ("P2", "P3", "P4", "P6", "P26")}
+    assert headline(three.values()) == "Of 3 sentences of the debate, 1 holds, 2 hold in part and 0 do not."
+    three["P3"] = three["P3"]._replace(found=Found({}))
+    assert headline(three.values()) == "Of 3 sentences of the debate, 1 holds, 1 holds in part, 0 do not and 1 has moved."
+    assert headline([]) == "Of 0 sentences of the debate, 0 hold, 0 hold in part and 0 do not."
 
 
 def test_progress_goes_to_stderr_and_is_wiped(replayed, capsys):

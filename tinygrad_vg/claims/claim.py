@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 from ..text.numbers import number, numbers
 
 VERDICTS = {
-    "true": "as it says",
-    "half": "true under a condition, or in part",
-    "false": "not as written",
+    "true": "it holds as it says",
+    "half": "it holds under a condition, or in part",
+    "false": "it does not hold as written",
     "open": "an open question, answered",
     "remedy": "a system or remedy, built and measured",
     "source": "a note on a source, nothing to run",

@@ -1,11 +1,8 @@
-"""How is the book of claims read?  As a ledger, one claim in full, one JSON document, or one page with pictures.
+"""How is the book of claims read?  As a ledger, one claim in full, or one JSON document; as a page with pictures in pages.py.
 
 Running a claim never stops the others: one that raises counts as moved, with the error in place of its figures.
 """
 
-import base64
-import html
-import io
 import math
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,7 +18,7 @@ from ..text.numbers import number
 from ..text.tables import table
 from .claim import CLAIMS, VERDICTS, Claim, Found, Outcome
 
-COLOURS = ("#4d8fc4", "#c9553f", "#009e73", "#e69f00", "#8a63a8", "#808080")  # readable on a white page and on a dark one
+COLOURS = ("#4d8fc4", "#d08700", "#009e73", "#8a63a8", "#c2589b", "#808080")  # readable on a white page and on a dark one
 
 
 def chosen(ids: Iterable[str] = (), slow: bool = False) -> list[Claim]:
@@ -82,19 +79,26 @@ def full(one: Outcome) -> str:
     return "\n".join([*head, "", details(one)]).rstrip()
 
 
-def details(one: Outcome, drawn: bool = False) -> str:
-    """Every figure, with the range it must lie in; what else there is; and, unless a picture shows them, the chain and the curves."""
-    expected, found = one.claim.expected, one.found
-    lines = []
+def details(one: Outcome) -> str:
+    """Every figure, with the range it must lie in; the chain, the curves, and what else there is."""
+    lines = [f"{'' if held else '!! '}{name} = {number(x, 6)}{range and f', expected {range}'}" for name, x, range, held in figures(one)]
+    return "\n".join([*(set_in(text, 2) for text in lines), *printed(one.found)])
+
+
+def figures(one: Outcome) -> Iterator[tuple[str, float, str, bool]]:
+    """Name, figure, the range it must lie in and whether it does: those that decide, then the others, which have none."""
+    expected, found = one.claim.expected, one.found.figures
     for name, range in expected.items():
-        x = found.figures.get(name, math.nan)
-        lines.append(set_in(f"{'' if x in range else '!! '}{name} = {number(x, 6)}, expected {range.text}", 2))
-    lines += [f"  {name} = {number(x, 6)}" for name, x in found.figures.items() if name not in expected]
-    if found.chain is not None and not drawn:
-        lines += ["", found.chain.table(typical=False)]
+        yield name, (x := found.get(name, math.nan)), range.text, x in range
+    yield from ((name, x, "", True) for name, x in found.items() if name not in expected)
+
+
+def printed(found: Found, drawn: bool = False) -> list[str]:
+    """The chain and the curves, unless a picture shows them, and what else there is to print; a blank line before each."""
+    lines = [] if drawn or found.chain is None else ["", found.chain.table(typical=False)]
     for name, (x, y) in () if drawn else found.curves.items():
         lines += ["", wrapped(f"{name}: {found.axes[1]} against {found.axes[0]}", hang=0), terminal_plot(y, x)]
-    return "\n".join([*lines, *(["", found.lines] if found.lines else [])])
+    return [*lines, *(["", found.lines] if found.lines else [])]
 
 
 def picture(found: Found) -> Any:
@@ -114,44 +118,3 @@ def picture(found: Found) -> Any:
         ax.set_yscale("log")
     words(ax, "", *found.axes)
     return ax.figure
-
-
-def page(outcomes: Iterable[Outcome]) -> str:
-    """The ledger as one HTML page that needs no network: a section for each claim, with its picture where matplotlib is installed."""
-    outcomes = list(outcomes)
-    index = " ".join(f'<a href="#{one.claim.id}">{one.claim.id}</a>' for one in outcomes)
-    sections = "\n".join(map(section, outcomes))
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>The claims book</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<style>{STYLE}</style></head>
-<body><h1>The claims book</h1><p>Every sentence of the debate, run and judged.</p><nav>{index}</nav>
-{sections}
-</body></html>
-"""
-
-
-STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
-h2 { font-size: 1.1rem; margin: 2.5rem 0 0 } pre { overflow-x: auto; font-size: .8rem; line-height: 1.3 } img { max-width: 100% }
-b { border: 1px solid; border-radius: .3rem; padding: 0 .4rem; font-weight: 600 } .moved { color: #b2182b }"""
-
-
-def section(one: Outcome) -> str:
-    """A claim as a piece of HTML: sentence, verdict, answer, picture and figures."""
-    claim, mark, drawn = one.claim, ' class="moved"' if one.moved else "", image(one.found)
-    return (
-        f'<h2 id="{claim.id}">{claim.id} <b{mark}>{one.verdict}</b> {html.escape(claim.sentence)}</h2>\n'
-        f"<p>{html.escape(claim.answer)}</p>\n{drawn}<pre>{html.escape(details(one, bool(drawn)))}</pre>"
-    )
-
-
-def image(found: Found) -> str:
-    """The picture as an <img> of SVG; nothing without matplotlib, or where there is nothing to see."""
-    try:
-        if (figure := picture(found)) is None:
-            return ""
-    except ImportError:
-        return ""
-    figure.savefig(buffer := io.BytesIO(), format="svg", metadata={"Date": None})
-    return f'<img alt="" src="data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}">\n'

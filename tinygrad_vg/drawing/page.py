@@ -33,7 +33,7 @@ from .river_picture import river_picture
 MOST = 3_000  # boxes
 INKED = "".join(
     f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
-    for k, head, tail in ((0, ":root", ""), (1, "@media (prefers-color-scheme: dark){:root", "}"))
+    for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}"))
 )
 SCRIPTS = ("page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
 
@@ -104,18 +104,18 @@ def run(words: str, role: str) -> str:
     return escape(words) if role in ("ink", "soft") else f'<b class="{role}">{escape(words)}</b>'
 
 
-def filled(name: str, fields: Mapping[str, str]) -> str:
-    """A template with its {{fields}} filled in."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset(name))
+def filled(name: str, fields: Mapping[str, str], room: str = __package__) -> str:
+    """A template of a room with its {{fields}} filled in."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], asset(name, room))
 
 
 def json_text(data: Any) -> str:
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def asset(name: str) -> str:
-    """A file beside this one; without its indents, and a script without its lines of comment."""
-    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+def asset(name: str, room: str = __package__) -> str:
+    """A file of a room; without its indents, and a script without its lines of comment."""
+    text = files(room).joinpath(name).read_text(encoding="utf-8")
     return re.sub(r"^[ \t]+(?=\S)", "", re.sub(r"^ *//.*\n", "", text, flags=re.M) if name.endswith(".js") else text, flags=re.M)
 
 
