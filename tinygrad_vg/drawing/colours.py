@@ -17,9 +17,9 @@ SHADES = (FALL, "#d55e00", "#009e73", "#cc79a7", GREY)  # to tell curves apart, 
 DARK, PALE = "#000000", "#ffffff"
 ZERO = "zero"
 SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
-BLAME = {  # the kinds of factors, in plots and on the page: size dark, alignment light
-    "activation size": "#e69f00", "activation alignment": "#f5d48c", "weight size": "#009e73", "weight alignment": "#8fd3be",
-    "gate": "#cc79a7", "attention": "#0072b2", "norm": "#56b4e9", "merge": "#7f63b8", "scale": "#b5a642", "other": GREY}
+BLAME = {  # the kinds of factors in plots, in the river's colours: size dark, alignment light; greys for what the river calls the rest
+    "activation size": "#f2a33a", "activation alignment": "#f8d9a8", "weight size": "#38b58b", "weight alignment": "#a9dfcc",
+    "gate": "#a884d6", "attention": "#4d565f", "norm": "#6d7680", "merge": "#8d959e", "scale": "#b4bac0", "other": "#d5d9dc"}
 INKS = {  # of rivers, pages and pictures, on a light page and on a dark one: at least 4.5 : 1 for words
     "page": ("#fbfbf9", "#121519"), "card": ("#ffffff", "#1a1e23"), "ink": ("#16191d", "#eef0f2"), "soft": ("#565d65", "#aab2ba"),
     "line": ("#d9dcdf", "#343b43"), "faint": ("#eef0f1", "#252b31"), "ghost": ("#767e87", "#8a939d"),
