@@ -12,28 +12,29 @@ kind of factor that add up to ln|g|, in any graph. Blame is the account of a cha
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Node, contributions
+from ..autodiff.core import Node
 from ..autodiff.scalar import Scalar
 from .blocks import Block, blocks_of
-from .factors import KINDS, Factor, factor_of, log, norm, of_block, slopes, unfit
+from .factors import GATE, KINDS, Factor, factor_of, log, look_at_slopes, norm, of_block, origin, slopes, unfit
 from .stations import unpacked
 from .zeros import Zero, lost, why_zero
 
 N = len(KINDS)
 MERGE = KINDS.index("merge")
-COUNT, DEAD, SATURATED, OFF, FLAT, MET = range(N, N + 6)  # factors; nats of rectifiers that are off, of flat slopes; slopes 0, flat, met
-COUNTS = [COUNT, OFF, FLAT, MET]
+COUNT, OFF, FLAT, MET, DEAD, SATURATED = range(N, N + 6)  # factors; slopes 0, flat, met; nats of rectifiers that are off, of flat slopes
+COUNTS = slice(COUNT, MET + 1)
 LABELS = N + 6  # then nats by op of the activations, and by name of the gates
 ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
 NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
 LN2 = math.log(2)
-NONE = Factor(0)
+SCALE = Factor(KINDS.index("scale"))  # of what is handed on as it is
 DOUBLE = np.dtype(float)
 
 
@@ -56,18 +57,20 @@ class Walk:
     start   {node: gradient, or Arrival}; the accounts begin at 0 for |all of them|, .base is the ln of that
     apart   nodes that no block may hide: what is asked about      stop  nodes that hand nothing on
 
+    .at       of these, and of the ends of blocks; the others are forgotten on the way
     .labels   {op of an activation, or "gate f": its column}        .gates  {"gate f": its nodes}
-    .merges   [(node, parts, shares, ln (|g| / √Σ|c|²))]                   .broken  where a nan or inf first arose: (node, which, child)
+    .merges   [(node, parts, shares, ln (|g| / √Σ|c|²))], if asked for     .broken  where a nan or inf first arose: (node, which, child)
     """
 
-    def __init__(self, order: list[Node], start: Mapping[Node, Any], apart: Iterable[Node] = (), stop: Iterable[Node] = ()):
+    def __init__(self, order: list[Node], start: Mapping[Node, Any], apart: Iterable[Node] = (), stop: Iterable[Node] = (), *,
+                 merges: bool = False):
         self.inside, self.stop = set(order), set(stop)
         self.blocks: dict[Node, Block] = blocks_of(order, self.inside, (*apart, *start, *stop))
+        kept = {*apart, *stop, *self.blocks}
         with np.errstate(all="ignore"):
             self.factors, self.labels, self.gates = factors_of(order, self.inside, self.blocks)
-        self.places = {child: [i for i, factor in enumerate(found) if factor is not NONE] for child, found in self.factors.items()}
         self.at: dict[Node, Arrival] = {}
-        self.merges: list[tuple[Node, list[Arrival], list[float], float]] = []
+        self.merges: list[tuple[Node, list[Arrival], list[float], float]] | None = [] if merges else None
         self.broken: Any = None
         given = {node: g if isinstance(g, Arrival) else self.arrival(g) for node, g in start.items()}
         self.base = log_length(part.log for part in given.values())
@@ -77,13 +80,19 @@ class Walk:
         with np.errstate(all="ignore"):
             for node in reversed(order):
                 if parts := self.received.pop(node, None):
-                    self.at[node] = self.settle(node, parts)
-                    self.hand_on(node, self.at[node])
+                    arrival = self.settle(node, parts)
+                    self.hand_on(node, arrival)
+                    if node in kept:
+                        self.at[node] = arrival
 
     @cached_property
     def openings(self) -> dict[str, float]:
         """How far each gate is open."""
         return {name: opening(nodes) for name, nodes in self.gates.items()}
+
+    def factor(self, child: Node, i: int = 0) -> Factor:
+        """What the edge to the i-th parent multiplies by, or the block that ends at the child."""
+        return self.factors[i].get(child, SCALE)
 
     def arrival(self, g: Any) -> Arrival:
         """A gradient that the walk begins with."""
@@ -122,8 +131,8 @@ class Walk:
         whole = sum(raw)
         shares = [p / whole for p in raw]
         account = mean_account(some, shares)
-        account[MERGE] += nats - self.base - float(np.add.reduce(account[:N]))  # what is left is the merge's own
-        if len(some) > 1:
+        account[MERGE] += nats - self.base - sum(account[:N].tolist())  # what is left is the merge's own
+        if len(some) > 1 and self.merges is not None:
             self.merges.append((node, some, shares, nats - log_length([part.log for part in some])))
         return Arrival(g, e, size, nats, account, zero)
 
@@ -140,9 +149,10 @@ class Walk:
         elif block := self.blocks.get(child):
             self.give(child, block.start, None, block.pull(a.c), a)
         else:
-            g = float(a.c) if isinstance(child, Scalar) else a.c
-            for i, (_, parent, part) in zip(self.places[child], contributions([child], {child: g}, self.inside)):
-                self.give(child, parent, i, part.total() if isinstance(part, list) else part, a)  # type: ignore[attr-defined]
+            g = child.finalise(float(a.c) if isinstance(child, Scalar) else a.c)
+            for i, part in enumerate(child.rule.parts(child, g, self.inside)):
+                if part is not None:
+                    self.give(child, child.parents[i], i, part.total() if isinstance(part, list) else part, a)  # type: ignore[attr-defined]
 
     def give(self, child: Node, parent: Node, i: int | None, c: Any, a: Arrival) -> None:
         """One part: its gain goes to the kind of its factor, split into size and alignment where the factor has a size."""
@@ -150,7 +160,7 @@ class Walk:
             self.received.setdefault(parent, []).append(Arrival(c, a.e, a.size, a.log, a.account, a.zero, child))
             return
         size, zero = quick_norm(c), a.zero
-        factor = self.factors[child][0 if i is None else i]
+        factor = self.factor(child, i or 0)
         if not math.isfinite(size):
             self.broken = self.broken or (parent, unfit(c), child)
         if size == 0 or size < 1e-12 * a.size and not zero and lost(child, i, a.c, size):
@@ -165,34 +175,33 @@ class Walk:
         account[COUNT] += factor.counts
         if factor.label:
             account[self.labels[factor.label]] += gain
-        d = slopes(factor, child, i, self.blocks.get(child)) if factor.has_slopes else None
-        size = factor.size if d is None else log(quick_norm(d)) - 0.5 * math.log(d.size or 1)
-        if size is None or not math.isfinite(size):
+        if factor.size is None or not math.isfinite(factor.size):
             account[factor.column] += gain
         else:
-            account[factor.column] += size
-            account[factor.column + 1] += gain - size
-        if d is not None:
-            self.look_at(d, factor, a, gain, account)
+            account[factor.column] += factor.size
+            account[factor.column + 1] += gain - factor.size
+        if factor.has_slopes:
+            account[OFF] += factor.off
+            account[FLAT] += factor.flat
+            account[MET] += 1
+            if gain < -0.3 and (factor.off if factor.largest is None else factor.flat):
+                self.look_closer(slopes(child, i or 0, self.blocks.get(child)), factor, a, gain, account)
         return account
 
-    def look_at(self, d: np.ndarray, factor: Factor, a: Arrival, gain: float, account: np.ndarray) -> None:
-        """How many slopes are 0, and flat; the gain is that of slopes which are, if most of the gradient meets those."""
-        steep, flat = np.count_nonzero(d), np.abs(d) < 0.1 * (factor.largest or 0.0)
-        account[OFF] += 1 - steep / (d.size or 1)
-        account[FLAT] += np.count_nonzero(flat) / (d.size or 1)
-        account[MET] += 1
-        if gain < -0.3 and d.shape == np.shape(a.c):
+    def look_closer(self, d: np.ndarray, factor: Factor, a: Arrival, gain: float, account: np.ndarray) -> None:
+        """The gain is that of slopes which are 0, or flat, if most of the gradient meets those."""
+        if d.shape == np.shape(a.c):
             share = np.square(np.asarray(a.c, float) / a.size)
-            account[DEAD] += gain * (factor.largest is None and steep < d.size and float(np.sum(share[d == 0])) > 0.9)
-            account[SATURATED] += gain * (factor.largest is not None and float(np.sum(share[flat])) > 0.5)
+            account[DEAD] += gain * (factor.largest is None and float(np.sum(share[d == 0])) > 0.9)
+            account[SATURATED] += gain * (float(np.sum(share[np.abs(d) < 0.1 * (factor.largest or 0.0)])) > 0.5)
 
     def together(self, nodes: Iterable[Node]) -> Arrival:
         """What arrives at several nodes, as one long vector."""
         parts = [self.at[node] for node in nodes if node in self.at]
-        if len(parts) < 2:
-            nothing = Arrival(np.zeros(1), 0, 0.0, -math.inf, self.entry(MERGE, 0.0), Zero("cancelled", "it receives nothing"))
-            return parts[0] if parts else nothing
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return Arrival(np.zeros(1), 0, 0.0, -math.inf, self.entry(MERGE, 0.0), Zero("cancelled", "it receives nothing"))
         whole = log_length(part.log for part in parts)
         live = [part for part in parts if not part.zero]
         if not math.isfinite(whole):
@@ -207,34 +216,34 @@ def walk_through(links: list[Any], g: np.ndarray) -> Walk:
     """The walk through some links in a row, from the gradient at their end to their start."""
     start = dict.fromkeys(links[0].start)
     order = [*sorted(start, key=lambda node: node.birth), *(node for link in links for node in link.ops if node not in start)]
-    return Walk(order, unpacked(links[-1].end, g), stop=start)
+    return Walk(order, unpacked(links[-1].end, g), stop=start, merges=True)
 
 
 def factors_of(
     order: list[Node], inside: set[Node], blocks: Mapping[Node, Block]
-) -> tuple[dict[Node, list[Factor]], dict[str, int], dict[str, list[Node]]]:
-    """The factors on the edges into each node, the columns of their labels, and the gates by name."""
-    factors: dict[Node, list[Factor]] = {}
+) -> tuple[dict[int, dict[Node, Factor]], dict[str, int], dict[str, list[Node]]]:
+    """{i: {child: the factor on the edge to its i-th parent}}, without what sums hand on; the columns of labels, and the gates by name."""
+    factors: dict[int, dict[Node, Factor]] = defaultdict(dict)
     labels: dict[str, int] = {}
     gates: dict[str, list[Node]] = {}
     sizes: dict[tuple, float | None] = {}
     for child in order:
-        if block := blocks.get(child):
-            found = [of_block(block)]
-        else:
-            found = [factor_of(child, i, sizes) if isinstance(x, Node) and x in inside else NONE for i, x in enumerate(child.parents)]
-        factors[child] = found
-        for factor in found:
-            if factor.label:
-                labels.setdefault(factor.label, LABELS + len(labels))
-                if factor.gate is not None:
-                    gates.setdefault(factor.label, []).append(factor.gate)
+        block, adds = blocks.get(child), child.op == "add"
+        for i, x in enumerate((block.start,) if block else child.parents):
+            if isinstance(x, Node) and x in inside and not (adds and x.shape == child.shape):
+                factor = factors[i][child] = of_block(block) if block else factor_of(child, i, sizes)
+                if factor.label and factor.label not in labels:
+                    labels[factor.label] = LABELS + len(labels)
+                if factor.column == GATE:
+                    gates.setdefault(factor.label, []).append(origin(child.parents[1 - i]))
+    for i, found in factors.items():
+        look_at_slopes(i, found, blocks)
     return factors, labels, gates
 
 
 def opening(gates: list[Node]) -> float:
     """How far a gate is open: the mean of its values; nan where they are not between 0 and 1."""
-    values = np.concatenate([np.ravel(gate._value) for gate in gates])
+    values = np.concatenate([gate._value for gate in gates], axis=None)
     return float(np.mean(values)) if values.size and np.min(values) >= 0 and np.max(values) <= 1 else math.nan
 
 
@@ -244,7 +253,7 @@ def mean_account(parts: list[Arrival], shares: list[float]) -> np.ndarray:
     for p, part in zip(shares[1:], parts[1:]):
         account += p * part.account
     if min(shares) < 0:
-        account[COUNTS] = np.abs(shares) / np.sum(np.abs(shares)) @ [part.account[COUNTS] for part in parts]
+        account[COUNTS] = sum(abs(p) * part.account[COUNTS] for p, part in zip(shares, parts)) / sum(map(abs, shares))
     return account
 
 

@@ -119,7 +119,7 @@ class Blame(Printed):
             else:
                 self.slopes[label] = self.slopes.get(label, 0.0) + nats
         where = {node: link.name for link in links for node in (*link.ops, *link.start)}
-        self.merges += [{"link": where[merge[0]], **met(*merge)} for merge in walk.merges]
+        self.merges += [{"link": where[merge[0]], **met(*merge)} for merge in walk.merges or ()]
 
     def replaced(self, link: Replaced, g: np.ndarray) -> list[np.ndarray]:
         """A factor put in by hand: one term, "other"."""

@@ -5,6 +5,8 @@
 
 import math
 import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +23,8 @@ from .stations import Group
 
 KINDS = (
     "activation size", "activation alignment", "weight size", "weight alignment", "gate", "attention", "norm", "merge", "scale", "other")
-ACTIVATION, WEIGHT = KINDS.index("activation size"), KINDS.index("weight size")
+ACTIVATION, WEIGHT, GATE = (KINDS.index(kind) for kind in ("activation size", "weight size", "gate"))
+AT_ONCE = 1 << 16  # slopes that are looked at in one go
 UNIT = {"add", "subtract", "negative"}  # slopes of 1 and −1
 
 
@@ -31,19 +34,53 @@ class Factor(NamedTuple):
     column: int
     counts: bool = False  # whether it is a factor, and no mere sum or rearrangement
     label: str = ""  # the op of an activation, the name of a gate
-    size: float | None = None  # ln of the size of a weight
+    size: float | None = None  # ln of the size of a weight, or of the slopes
     has_slopes: bool = False
     largest: float | None = None  # the largest slope that the activation can have
-    gate: Node | None = None
+    off: float = 0.0  # how many of the slopes are 0, from 0 to 1
+    flat: float = 0.0  # and how many are below a tenth of the largest
 
 
-def slopes(factor: Factor, child: Node, i: int | None, block: Block | None) -> np.ndarray:
+shared = lru_cache(1000)(Factor)  # one for all edges that are alike
+
+
+def slopes(child: Node, i: int, block: Block | None) -> np.ndarray:
     """The slopes of an activation, one for each entry of the child."""
     if block:
         return np.asarray(block.pull(np.ones(block.start.shape)[()]), float)
     xs = [x._value if isinstance(x, Node) else x for x in child.parents]
-    d = child.rule.pulls[i or 0](1.0, child._value, *xs) if isinstance(child.rule, Elementwise) else child.rule.weights(*xs)
+    d = child.rule.pulls[i](1.0, child._value, *xs) if isinstance(child.rule, Elementwise) else child.rule.weights(*xs)
     return np.asarray(d, float)
+
+
+def look_at_slopes(i: int, factors: dict[Node, Factor], blocks: Mapping[Node, Block]) -> None:
+    """Fill in, for the activations among the factors on edges to i-th parents, how large the slopes are, and how many are 0, and flat."""
+    for nodes in alike([child for child, factor in factors.items() if factor.has_slopes], blocks):
+        first = factors[nodes[0]]
+        d = slopes_of_several(nodes) if len(nodes) > 1 else slopes(nodes[0], i, blocks.get(nodes[0])).reshape(1, -1)
+        n = d.shape[1] or 1
+        off = 1 - np.count_nonzero(d, axis=1) / n
+        flat = np.count_nonzero(np.abs(d) < 0.1 * (first.largest or 0.0), axis=1) / n
+        for node, size, *shares in zip(nodes, norms(d), off.tolist(), flat.tolist()):
+            factors[node] = Factor(ACTIVATION, True, first.label, log(size) - 0.5 * math.log(n), True, first.largest, *shares)
+
+
+def alike(nodes: list[Node], blocks: Mapping[Node, Block]) -> Iterator[list[Node]]:
+    """The nodes of one op and shape together, not too many at once; those of several operands one by one."""
+    groups: dict[Any, list[Node]] = {}
+    for node in nodes:
+        alone = node in blocks or len(node.parents) > 1 or not isinstance(node.rule, Elementwise)
+        groups.setdefault(node if alone else (node.rule, node.shape, getattr(node, "dtype", None)), []).append(node)
+    for group in groups.values():
+        most = AT_ONCE // (group[0].size or 1) or 1
+        yield from (group[k : k + most] for k in range(0, len(group), most))
+
+
+def slopes_of_several(nodes: list[Node]) -> np.ndarray:
+    """The slopes of activations of one operand, op and shape: a row for each."""
+    y, x = np.array([node._value for node in nodes]), np.array([node.parents[0]._value for node in nodes])
+    rule = getattr(nodes[0].rule, "on_arrays", nodes[0].rule)  # of Scalars
+    return np.broadcast_to(np.asarray(rule.pulls[0](1.0, y, x), float), y.shape).reshape(len(nodes), nodes[0].size)
 
 
 def of_block(block: Block) -> Factor:
@@ -57,18 +94,18 @@ def factor_of(child: Node, i: int, sizes: dict[tuple, float | None]) -> Factor:
     """The factor on the edge from a node to its i-th parent; sizes of weights that were met before are looked up."""
     kind = kind_of(child, i)
     if kind == "activation":
-        return Factor(ACTIVATION, True, child.op, has_slopes=True, largest=getattr(child.rule, "largest_slope", None))
+        return shared(ACTIVATION, True, child.op, None, True, getattr(child.rule, "largest_slope", None))
     if kind == "weight":
         weight = child.parents[1 - i]
         key = (weight if isinstance(weight, Node) else id(weight), child.op, i, getattr(child.rule, "subscripts", ""))
         if key not in sizes:
             sizes[key] = log_size(child, i)
-        return Factor(WEIGHT, True, size=sizes[key])
+        return shared(WEIGHT, True, "", sizes[key])
     if kind == "gate":
         gate = origin(child.parents[1 - i])
-        return Factor(KINDS.index("gate"), True, f"gate {gate.name.base if gate.name else gate.op}", gate=gate)
+        return shared(GATE, True, f"gate {gate.name.base if gate.name else gate.op}")
     counts = kind == "attention" or kind == "scale" and child.op in ("multiply", "divide") or isinstance(child.rule, Product) and i < 2
-    return Factor(KINDS.index(kind), counts)
+    return shared(KINDS.index(kind), counts)
 
 
 def kind_of(child: Node, i: int) -> str:
@@ -158,6 +195,12 @@ def norm(g: Any) -> float:
     if 1e-120 < top < 1e120:
         return math.sqrt(np.add.reduce(g * g))  # not g.dot(g), whose last digit depends on where g lies in memory
     return top * math.sqrt(np.add.reduce((g / top) ** 2)) if 0 < top < math.inf else top
+
+
+def norms(rows: np.ndarray) -> list[float]:
+    """The norm of each row."""
+    squares = np.add.reduce(rows * rows, axis=1).tolist()
+    return [math.sqrt(square) if 1e-200 < square < 1e200 else norm(row) for square, row in zip(squares, rows)]
 
 
 def exp(log: float) -> float:

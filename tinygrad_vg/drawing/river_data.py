@@ -92,13 +92,11 @@ def edge_of(link: Data, part: int = 1) -> Data:
 def edges_data(node: Node, walk: Walk, number: dict[Node, int], store: Store) -> list[Data]:
     """The edges into a node; those of a block lead from its end to its start."""
     if block := walk.blocks.get(node):
-        (factor,) = walk.factors[node]
-        return [edge_data(number[node], number[block.start], KINDS[factor.column], node.op, matrix_of(block, store))]
+        return [edge_data(number[node], number[block.start], KINDS[walk.factor(node).column], node.op, matrix_of(block, store))]
     found = []
     for edge in node.edges:
         if edge.parent in number:
-            factor = walk.factors[node][edge.index]
-            kind = KINDS[factor.column]
+            kind = KINDS[walk.factor(node, edge.index).column]
             other = origin(node.parents[1 - edge.index]) if len(node.parents) > 1 and edge.index < 2 else None
             name = describe(other) if isinstance(other, Node) and part_of(kind) in ("weights", "gates") else node.op
             found.append(edge_data(number[node], number[edge.parent], kind, name, map_of(edge, store)))
