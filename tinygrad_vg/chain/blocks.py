@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ..autodiff.core import Node, sweep
+from ..autodiff.core import Node, by_birth, sweep
 from ..autodiff.maps import LinearOperation
 from ..autodiff.rows import Elementwise
 
@@ -37,11 +37,12 @@ class Block(NamedTuple):
 
 def blocks_of(order: list[Node], inside: set[Node], apart: Iterable[Node] = ()) -> dict[Node, Block]:
     """{end: block} of the blocks among the nodes of `order` that are inside; no node of `apart` lies within one."""
-    children = Counter(parent for node in order for parent in node.variables)
+    children: Counter[Node] = Counter()
     found: dict[Node, Block] = {}
     apart, hidden = set(apart), set[Node]()
     for node in reversed(order):
         if node.op in ENDS and node not in hidden and (block := block_to(node, inside)):
+            children = children or Counter(parent for node in order for parent in node.variables)
             within = block.ops[:-1]
             used = Counter(parent for op in block.ops for parent in op.variables)
             if apart.isdisjoint(within) and all(children[op] == used[op] for op in within):
@@ -53,12 +54,15 @@ def blocks_of(order: list[Node], inside: set[Node], apart: Iterable[Node] = ()) 
 def block_to(end: Node, inside: set[Node]) -> Block | None:
     """The smallest block that ends here: back through its ops until all paths have met in one node."""
     ops, front = [end], varying(end, inside)
-    while len(front) != 1:
-        node = max(front, key=lambda node: node.birth, default=None)
-        if node is None or len(ops) > LONGEST or not (isinstance(node.rule, (Elementwise, LinearOperation))):
+    while len(front) > 1:
+        node = max(front, key=by_birth)
+        if len(ops) > LONGEST or not isinstance(node.rule, (Elementwise, LinearOperation)):
             return None
         ops.append(node)
-        front = front - {node} | varying(node, inside)
+        front.remove(node)
+        front |= varying(node, inside)
+    if not front:
+        return None
     names = {op.op for op in ops}
     (met,) = front
     curve = [] if end.op == "subtract" else curved_before(met, inside)
@@ -91,7 +95,7 @@ def is_slope(ops: list[Node], start: Node) -> bool:
 
 def varying(node: Node, inside: set[Node]) -> set[Node]:
     """The parents that lie on the way to the source."""
-    return {parent for parent in node.variables if parent in inside}
+    return {parent for parent in node.parents if isinstance(parent, Node) and parent in inside}
 
 
 ENDS = {"divide", "multiply", "subtract", "log", "power"}
