@@ -24,13 +24,17 @@ def grad(output: Node, inputs: Any, seed: Any = None, create_graph: bool = False
         every = iter(grad(output, [x for k, w in leaves.items() for x in (w.flat if arrays[k] else [w])], seed, create_graph))
         taken = np.frompyfunc(lambda _: next(every), 1, 1)
         return {k: taken(w).astype(object if create_graph else float) if arrays[k] else next(every) for k, w in leaves.items()}
-    order, wanted = differentiable(output), nodes(inputs, "grad")
-    keep, gradients = set(wanted), {output: output.start(seed, create_graph)}
-    every_leaf = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
-    sweep(order, gradients, keep=keep, inside=None if every_leaf else dependents(order, wanted), graph=create_graph)
-    found = (x.finalise(gradients[x]) if x in gradients else x.as_gradient(0.0, "zero") for x in wanted)
-    results = [x.own_copy(g) if not create_graph else g if isinstance(g, Node) else type(x)(g) for x, g in zip(wanted, found)]
+    results = gradients(differentiable(output), nodes(inputs, "grad"), seed, create_graph)
     return results if isinstance(inputs, (list, tuple)) else results[0]
+
+
+def gradients(order: list[Any], wanted: list[Any], seed: Any = None, create_graph: bool = False) -> list[Any]:
+    """The gradient of the last node of a history with respect to each of some nodes."""
+    keep, found = set(wanted), {order[-1]: order[-1].start(seed, create_graph)}
+    every_leaf = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
+    sweep(order, found, keep=keep, inside=None if every_leaf else dependents(order, wanted), graph=create_graph)
+    finished = [x.finalise(found[x]) if x in found else x.as_gradient(0.0, "zero") for x in wanted]
+    return [x.own_copy(g) if not create_graph else g if isinstance(g, Node) else type(x)(g) for x, g in zip(wanted, finished)]
 
 
 def jvp(output: Node, inputs: Any, tangents: Any) -> Any:

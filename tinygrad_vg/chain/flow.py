@@ -60,9 +60,9 @@ class Flow:
         self.log_signal, self.broken = self.walk.base, self.broken or self.walk.broken
 
     @cached_property
-    def last(self) -> Flow:
-        """The same, of the last prediction alone."""
-        return Flow(self.output, self.sources, self.seed, True, self.order) if len(self.predictions) > 1 else self
+    def last(self) -> Flow | None:
+        """The same, of the last prediction alone; None if there is no other."""
+        return Flow(self.output, self.sources, self.seed, True, self.order) if len(self.predictions) > 1 else None
 
     def at(self, nodes: Iterable[Node]) -> Arrival:
         """What arrives at some of the sources, as one vector."""

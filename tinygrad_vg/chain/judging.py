@@ -73,7 +73,7 @@ def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray],
 def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
     """The verdict on a parameter at its first use that does not only meet a state of 0; if its uses are steps, at its last, too."""
     sites, received, last = parameter.sites, parameter.received, max(map(len, parameter.sites)) - 1
-    whole, flow = flow, flow.last if parameter.recurs and flow.connected else flow
+    whole, flow = flow, parameter.recurs and flow.connected and flow.last or flow
     if not flow.connected or not parameter.recurs and last == 0:
         return judged(flow, at_use(sites, 0), parameter.name, received)
     k = next((k for k in range(last + 1) if not is_zero_state(flow.at(at_use(sites, k)))), 0)
@@ -101,8 +101,8 @@ def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
 
 def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
     """How many uses back less than a thousandth of the nearest one's gradient arrives, and no more from there on; None if never."""
-    logs = [flow.at(at_use(sites, last - lag)).log for lag in range(last + 1)]
-    far = next((lag for lag, x in reversed(list(enumerate(logs))) if not x < logs[0] + THOUSANDTH), last)
+    least = flow.at(at_use(sites, last)).log + THOUSANDTH
+    far = next((lag for lag in range(last, -1, -1) if not flow.at(at_use(sites, last - lag)).log < least), last)
     return far if far < last else None
 
 

@@ -5,7 +5,6 @@ W.T, W[0], W.astype(…) are no uses yet: h @ W.T is one, as linear(h, W) and W 
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterable
 from operator import attrgetter
 
@@ -18,29 +17,23 @@ Sites = dict[Node, list[Node]]
 
 def sites_of(order: list[Node], leaves: Iterable[Node]) -> Sites:
     """For each leaf the nodes it makes, oldest first, in its commonest role: the op, and which operand it is."""
-    found: dict[Node, list[tuple[tuple[str, int], Node]]] = {leaf: [] for leaf in leaves}
+    found: dict[Node, dict[tuple[str, int], list[Node]]] = {leaf: {} for leaf in leaves}
     same: dict[Node, Node] = {leaf: leaf for leaf in found if leaf.rule is None}  # W.T: W
     for node in order:
-        if linear_of(node) and node.variables and node.variables[0] in same:
-            same[node] = same[node.variables[0]]
-            continue
         for i, parent in enumerate(node.parents):
             if isinstance(parent, Node) and parent in same:
-                found[same[parent]].append(((node.op, i), node))
-    return {leaf: commonest(uses) for leaf, uses in found.items()}
-
-
-def commonest(uses: list[tuple[tuple[str, int], Node]]) -> list[Node]:
-    """The nodes of the role that occurs most often; of several the first."""
-    if not uses:
-        return []
-    role = Counter(role for role, _ in uses).most_common(1)[0][0]
-    return [node for own, node in uses if own == role]
+                if linear_of(node):
+                    same[node] = same[parent]
+                else:
+                    found[same[parent]].setdefault((node.op, i), []).append(node)
+    return {leaf: max(uses.values(), key=len, default=[]) for leaf, uses in found.items()}  # of several roles the first
 
 
 def at_use(sites: list[list[Node]], k: int) -> list[Node]:
     """The k-th use of each of several leaves, the last where there are fewer; k = −1 is the last of all."""
-    return list(dict.fromkeys(own[min(k, len(own) - 1)] for own in sites))
+    if len(sites) == 1:
+        return [sites[0][min(k, len(sites[0]) - 1)]]
+    return list(dict.fromkeys([own[min(k, len(own) - 1)] for own in sites]))
 
 
 def recurs(order: list[Node], sites: list[Node]) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.calculus import differentiable, grad
+from ..autodiff.calculus import differentiable, gradients
 from ..autodiff.core import Node
 from ..nn.layers import is_leaf
 from ..nn.models import parameters_of
@@ -145,10 +145,10 @@ def of_leaf(output: Node, group: list[Node], seed: Any, name: str) -> Verdict:
     order = differentiable(output)
     sites = sites_of(order, group) if all(node.rule is None for node in group) else {}
     used = [sites[leaf] for leaf in group if sites.get(leaf)]
-    received = gradients(output, group, seed)
+    received = [np.asarray(g) for g in gradients(order, group, seed)]
     steps = bool(used) and recurs(order, max(used, key=len))
     steps = steps and not nothing_in(received)
-    flow = Flow(output, [node for own in used for node in own] if steps else group, seed)
+    flow = Flow(output, [node for own in used for node in own] if steps else group, seed, order=order)
     if steps:
         found = of_uses(flow, Parameter(name, used, received, steps, next_names(order)))
     else:
@@ -161,7 +161,8 @@ def of_model(output: Node, parameters: dict[str, list[Node]], seed: Any) -> Verd
     if not parameters:
         raise TypeError("a model without parameters has no gradient to judge")
     order, every = differentiable(output), list(dict.fromkeys(leaf for leaves in parameters.values() for leaf in leaves))
-    names, sites, received = next_names(order), sites_of(order, every), dict(zip(every, gradients(output, every, seed)))
+    names, sites = next_names(order), sites_of(order, every)
+    received = dict(zip(every, map(np.asarray, gradients(order, every, seed))))
     flow = Flow(output, [node for leaf in every for node in sites[leaf] or [leaf]], seed, order=order)
     steps: dict[Any, bool] = {}
     verdicts, matter = [], []
@@ -198,12 +199,6 @@ def idle(flow: Flow, leaves: list[Node], sites: Sites, received: list[np.ndarray
             why = f"No value of {found.source} changes the loss: what it adds is taken off again, and it is superfluous."
             return found._replace(kind=does, why=f"{why}\n{found.why}", op=IDLE)
     return found
-
-
-def gradients(output: Node, leaves: list[Node], seed: Any) -> list[np.ndarray]:
-    """The gradient of each leaf, an array."""
-    with np.errstate(all="ignore"):
-        return [np.asarray(g) for g in grad(output, leaves, seed)]
 
 
 def nothing_in(received: list[np.ndarray]) -> bool:
