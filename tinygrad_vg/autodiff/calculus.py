@@ -59,9 +59,8 @@ def dependents(order: list[Node], sources: Iterable[Node]) -> set[Node]:
     """The nodes of `order` that are computed from any of `sources`, these included."""
     marked = set(sources)
     for node in order:
-        for parent in node.parents:
-            if isinstance(parent, Node) and parent in marked:
-                marked.add(node)
+        if not marked.isdisjoint(node.variables):
+            marked.add(node)
     return marked
 
 

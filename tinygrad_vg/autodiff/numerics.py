@@ -73,5 +73,4 @@ ON_NUMBERS |= {
     "exp_or_inf": math.exp,  # where it overflows, the whole op is done again as NumPy does it
     "below":      below,
     "base":       lambda a, b: a if b else 1.0,
-    "positive":   lambda a, b: 1.0 if a == 0 and b >= 0 else a,
-}
+    "positive":   lambda a, b: 1.0 if a == 0 and b >= 0 else a}
