@@ -71,12 +71,16 @@ def test_every_ending_has_its_words(factors, words):
     assert told(river(scalars(*factors)).title) == words
 
 
-def test_slopes_and_weights_that_cancel_are_said_to():
-    W, h = Tensor([[4.0]], "W"), [Tensor([0.0]).named("h", 0)]
-    for t in range(1, 9):
-        h.append((h[-1] @ W - 0.5 * 4.0 * (t > 1)).sigmoid().named("h", t))
-    found = river(Chain(h[-1].sum().named("loss"), h[0], through=h))
-    assert told(found.title).endswith("Slopes and weights cancel.") or abs(found.logs[0]) > 1
+def test_parts_that_cancel_are_said_to_where_the_gradient_survives(visit):
+    chain = net(sigmoid_rnn, T=20)
+    page = visit(draw(chain))
+    slider, title = page.get_by_label(re.compile("^W ×")), page.locator("h1")
+    for scale in np.arange(10, 61):
+        slider.fill(f"{scale / 10:g}")
+        words, keep = title.inner_text(), math.log(gradients(page)[0] / np.linalg.norm(chain.gradients[20]))
+        assert (" survives" in words) == (math.log(0.2) <= keep <= math.log(1.4))
+        assert ("cancel" in words) <= (" survives" in words)
+    assert any("cancel" in words for words in [(slider.fill(f"{scale / 10:g}"), title.inner_text())[1] for scale in range(30, 61)])
 
 
 def test_what_was_read_is_one_for_each_step():

@@ -227,11 +227,12 @@ function culprit(sums, keep) {
   const [a, b] = [0, 1, 2, 3].sort((p, q) => Math.abs(sums[q]) - Math.abs(sums[p]));
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
   if (Math.abs(sums[a]) < 0.05) return [["No factor changed it."]];
-  if (sums[a] * sums[b] < 0 && Math.abs(sums[a] + sums[b]) < 0.25 * Math.abs(sums[a])) {
+  const survives = keep >= LESS && keep <= MORE;
+  if (survives && sums[a] * sums[b] < 0 && Math.abs(sums[a] + sums[b]) < 0.25 * Math.abs(sums[a])) {
     return [[capital(ONE[PARTS[a]]), PARTS[a]], [" and "], [ONE[PARTS[b]], PARTS[b]], [" cancel."]];
   }
   const did = [0, 1, 2, 3].reduce((best, p) => (sums[p] * Math.sign(keep) > sums[best] * Math.sign(keep) ? p : best), 0);
-  return [["The "], [ONE[PARTS[did]], PARTS[did]], [" did it."]];
+  return [["The "], [ONE[PARTS[did]], PARTS[did]], [!survives ? " did it." : keep < 0 ? " took the rest." : " added to it."]];
 }
 function below(model, now) {
   const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${PARTS[p]} ${plus(nats)} nats`, PARTS[p]], [", "]] : []));
@@ -356,7 +357,7 @@ function letters(f) {
   model.read.forEach((word, k) => {
     if (!fits || !word || k > upTo) return;
     const share = Number.isFinite(now.logs[k]) && k >= reach && k <= begin ? Math.min(1, 1 + now.logs[k] / TEN / 6) : 0;
-    const look = { x: f.x(k), y: 28, "text-anchor": "middle", class: `letter${k === begin && model.seeds ? " now" : ""}`, opacity: Math.max(0.62, share) };
+    const look = { x: f.x(k), y: 28, "text-anchor": "middle", class: `letter${k === begin && k < model.names.length - 1 ? " now" : ""}`, opacity: Math.max(0.62, share) };
     parts.push(svg("text", look, word.trim() ? word : "␣"));
     if (model.seeds) parts.push(svg("rect", { x: f.x(k) - each / 2, y: 2, width: each, height: 36, class: "letter-hit", "data-letter": k, onclick: () => from(k), onmouseenter: () => { if ($("every").ariaPressed === "true") from(k); } },
       svg("title", {}, "what of the prediction made here reaches what was read before?")));

@@ -90,15 +90,16 @@ class River(NamedTuple):
 
 
 def culprit(sums: Mapping[str, float], keep: float) -> list[Run]:
-    """Who did it: the part that pulled furthest the way it went; or two that cancel."""
-    order = sorted(sums, key=lambda part: -abs(sums[part]))
-    first, second = order[:2]
+    """Who did it: the part that pulled furthest the way it went; or two that cancel, where the gradient survives."""
+    first, second = sorted(sums, key=lambda part: -abs(sums[part]))[:2]
     if abs(sums[first]) < 0.05:
         return [("No factor changed it.", "ink")]
-    if sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
+    survives = LESS <= keep <= MORE
+    if survives and sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
         return [(ONE[first].capitalize(), first), (" and ", "ink"), (ONE[second], second), (" cancel.", "ink")]
     name = max(sums, key=lambda part: sums[part] * math.copysign(1, keep))
-    return [("The ", "ink"), (ONE[name], name), (" did it.", "ink")]
+    verb = " did it." if not survives else " took the rest." if keep < 0 else " added to it."
+    return [("The ", "ink"), (ONE[name], name), (verb, "ink")]
 
 
 def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", losses: Iterable[Any] = ()) -> River:
