@@ -47,6 +47,7 @@ def river_picture(river: River, beside: Mapping[str, River] | None = None) -> Ca
     for name, other in others.items():
         line_beside(canvas, name, other, frame)
     flow(canvas, river, frame)
+    canvas.words(WIDE - RIGHT - 10, frame.y(frame.bottom) - 14, "← the gradient flows back", "soft", anchor="end", italic=True)
     bars(canvas, river, frame)
     return canvas
 
@@ -94,8 +95,6 @@ def axis(canvas: Canvas, frame: Frame) -> None:
         y = frame.y(exponent)
         canvas.path([(LEFT - 10, y), (WIDE - RIGHT + 10, y)], "line")
         canvas.words(LEFT - 18, y + 6, f"10{str(exponent).translate(SUPERSCRIPTS)}" if exponent else "1", "soft", anchor="end")
-    if frame.links > 1:
-        canvas.words(WIDE - RIGHT, frame.y(frame.bottom) - 14, "← the gradient flows back", "soft", anchor="end", italic=True)
 
 
 def flow(canvas: Canvas, river: River, frame: Frame) -> None:
