@@ -12,8 +12,9 @@ from packed import packed
 
 from tinygrad_vg import Chain, Scalar, Tensor, draw, nn
 from tinygrad_vg.drawing.colours import INKS
-from tinygrad_vg.drawing.river import PARTS, power, pretty, river, told
+from tinygrad_vg.drawing.river import PARTS, river, told
 from tinygrad_vg.drawing.river_picture import river_picture
+from tinygrad_vg.drawing.typography import power, pretty
 
 
 def net(cell, T=6, n=5, batch=None, seed=0, readout=True):

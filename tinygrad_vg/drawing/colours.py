@@ -8,6 +8,8 @@ and up to 10^6, and one dark shade for what is beyond. So equal sizes have equal
 import math
 from typing import NamedTuple
 
+from .typography import RAISED
+
 BLUE, WHITE, RED = "#2166ac", "#f7f7f7", "#b2182b"
 NAVY, MAROON = "#0b1f4d", "#5c0a16"  # beyond either end of the scale
 DECADES = 6  # powers of ten from the middle of the scale of boxes to either end
@@ -30,9 +32,6 @@ INKS = {  # of rivers, pages and pictures, on a light page and on a dark one: at
     "rest": ("#565d65", "#aab2ba"), "rest-mark": ("#9aa2ab", "#6d7680"),
     "growth": ("#b2182b", "#ff8a8a"), "now": ("#b0187f", "#ff8ad4")}
 ARROW_SPAN = math.log10(4)  # powers of ten from the middle of the scale of arrows to its end
-
-
-RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 class Entry(NamedTuple):

@@ -7,7 +7,6 @@ stands what was read there; each link has the nats of its slopes, weights, gates
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -21,13 +20,13 @@ from ..chain.factors import norm
 from ..chain.links import Link
 from ..text.lines import clean, cut
 from .canvas import Run
+from .typography import power, pretty
 
 KINDS = {"activation": "slopes", "weight": "weights", "gate": "gates"}  # of blame, and how the river calls them; all others: the rest
 PARTS = ("slopes", "weights", "gates", "rest")
 LONGEST = 24  # characters of a name
 ONE = {"slopes": "slopes", "weights": "weights", "gates": "gates", "rest": "rest of it"}
 LESS, MORE, CANCEL = math.log(0.2), math.log(1.4), 0.25  # what counts as vanished and as grown; sums smaller than this part of both cancel
-SUBSCRIPTS, SUPERSCRIPTS = (str.maketrans("0123456789-", digits) for digits in ("₀₁₂₃₄₅₆₇₈₉₋", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))
 
 
 class River(NamedTuple):
@@ -79,7 +78,7 @@ class River(NamedTuple):
         runs = [(f"{self.about}. " if self.about else "", "soft")]
         for part, nats in self.sums.items():
             if abs(nats) >= 0.05:
-                runs += [(f"{part} {minus(f'{nats:+.1f}')} nats", part), (", ", "soft")]
+                runs += [(f"{part} {'−' if nats < 0 else '+'}{abs(nats):.1f} nats", part), (", ", "soft")]
         return [*runs[:-1], (f". {self.ended}" if self.ended else ".", "soft")] if len(runs) > 1 else [*runs, (self.ended, "soft")]
 
     @property
@@ -158,27 +157,6 @@ def grouped(links: list[dict[str, float]]) -> dict[str, float]:
 def part_of(kind: str) -> str:
     """The part that a kind of blame belongs to."""
     return KINDS.get(kind.partition(" ")[0], "rest")
-
-
-def pretty(name: str) -> str:
-    """h[12] as h₁₂; more than one index stays as it is."""
-    return re.sub(r"(?<=\w)\[(\d+)\](?!\[)", lambda found: found[1].translate(SUBSCRIPTS), name)
-
-
-def power(nats: float, digits: int = 2) -> str:
-    """exp(nats) as 2.1 × 10⁻¹³; between 1/100 and 10^digits as a plain number."""
-    if not math.isfinite(nats):
-        return "0" if nats == -math.inf else "not finite"
-    if math.log(0.01) <= nats < math.log(10) * digits:
-        return f"{math.exp(nats):.{digits}g}"
-    decades = nats / math.log(10)
-    whole = math.floor(decades)
-    mantissa, _, more = f"{10 ** (decades - whole):.{digits - 1}e}".partition("e")
-    return f"{mantissa} × 10{str(whole + int(more)).translate(SUPERSCRIPTS)}"
-
-
-def minus(text: str) -> str:
-    return text.replace("-", "−")
 
 
 def told(runs: list[Run]) -> str:

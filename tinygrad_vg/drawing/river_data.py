@@ -23,7 +23,8 @@ from ..chain.factors import KINDS, origin
 from ..chain.links import Replaced
 from ..text.lines import clean, cut
 from .page_data import Data, Store, js_number, map_data
-from .river import PARTS, River, part_of, pretty
+from .river import PARTS, River, part_of
+from .typography import pretty
 
 SIGNS = {"sigmoid": "σ", "relu": "ReLU"}  # of the activations that are not called by the name of their op
 MOST_PULLS = 256  # to find the matrix of a factor of several ops, such as a softmax

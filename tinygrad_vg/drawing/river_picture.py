@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from .canvas import Canvas, room
-from .river import PARTS, SUPERSCRIPTS, River, power, told
+from .river import PARTS, River, told
+from .typography import RAISED, power
 
 WIDE, HIGH, LEFT, RIGHT, TOP, FOOT = 1280.0, 720.0, 112.0, 60.0, 196.0, 26.0
 GAP, THIN = 46.0, 14.0  # between river and bars; below the longest bar
@@ -94,7 +95,7 @@ def axis(canvas: Canvas, frame: Frame) -> None:
     for exponent in range(step * math.floor(frame.top / step), math.ceil(frame.bottom) - 1, -step):
         y = frame.y(exponent)
         canvas.path([(LEFT - 10, y), (WIDE - RIGHT + 10, y)], "line")
-        canvas.words(LEFT - 18, y + 6, f"10{str(exponent).translate(SUPERSCRIPTS)}" if exponent else "1", "soft", anchor="end")
+        canvas.words(LEFT - 18, y + 6, f"10{str(exponent).translate(RAISED)}" if exponent else "1", "soft", anchor="end")
 
 
 def flow(canvas: Canvas, river: River, frame: Frame) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from ..text.numbers import number
 
 LOWERED = dict(zip("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"))
-RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+RAISED, DIGITS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"), str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 NAME = re.compile(r"(?:layer(\d+)\.)?([A-Za-zα-ωΑ-Ω])(?:_([a-z]+))?(?:\[([\w+-]+)\])?")
 INSIDE = re.compile(r"(?<![\w.\]])(?:layer\d+\.)?[A-Za-zα-ω](?:_[a-z]+)?(?:\[[\w+-]+\])?(?![\w\[(.])")
 
@@ -57,3 +57,20 @@ def from_nats(nats: float, digits: int = 2) -> str:
         return small(math.exp(nats), digits)
     mantissa, _, more = f"{10 ** (decades - math.floor(decades)):.{digits - 1}e}".partition("e")
     return powered(mantissa, math.floor(decades) + int(more))
+
+
+def pretty(name: str) -> str:
+    """h[12] as h₁₂; more than one index stays as it is."""
+    return re.sub(r"(?<=\w)\[(\d+)\](?!\[)", lambda found: found[1].translate(DIGITS), name)
+
+
+def power(nats: float, digits: int = 2) -> str:
+    """exp(nats) as 2.1 × 10⁻¹³; between 1/100 and 10^digits as a plain number."""
+    if not math.isfinite(nats):
+        return "0" if nats == -math.inf else "not finite"
+    if math.log(0.01) <= nats < math.log(10) * digits:
+        return f"{math.exp(nats):.{digits}g}"
+    decades = nats / math.log(10)
+    whole = math.floor(decades)
+    mantissa, _, more = f"{10 ** (decades - whole):.{digits - 1}e}".partition("e")
+    return f"{mantissa} × 10{str(whole + int(more)).translate(RAISED)}"
