@@ -19,7 +19,7 @@ import pytest
 
 from tinygrad_vg import Scalar, Tensor, draw, history, linear, sigmoid, square, tanh
 
-COUNT = 1_000
+COUNT = 300
 
 
 class Read(NamedTuple):
@@ -184,7 +184,7 @@ def isomorphic(graph, output):
     return len(box_of) == len(graph.parents) == len(history(output))
 
 
-def test_a_thousand_random_graphs_read_back_from_dot_are_isomorphic_to_their_histories():
+def test_random_graphs_read_back_from_dot_are_isomorphic_to_their_histories():
     seen = Counter()
     for seed in range(COUNT):
         output = random_graph(seed)
@@ -201,7 +201,7 @@ def test_a_thousand_random_graphs_read_back_from_dot_are_isomorphic_to_their_his
         seen["frames"] += "cluster_0" in dot
         seen["leaves that look the same"] += len(set(graph.said.values())) < len(graph.said)
         seen["gradients"] += "grad " in dot
-    assert all(count >= 50 for count in seen.values()) and len(seen) == 8, seen
+    assert all(count >= 15 for count in seen.values()) and len(seen) == 8, seen
 
 
 def test_the_check_can_fail():
@@ -240,7 +240,7 @@ json.dump(answers, sys.stdout)
 
 def test_graphviz_itself_reads_the_same_graph():
     pytest.importorskip("pygraphviz", reason="Graphviz's own parser")
-    outputs = [random_graph(seed) for seed in range(0, COUNT, 20)]
+    outputs = [random_graph(seed) for seed in range(0, COUNT, 6)]
     dots = [draw(output, fold=None).dot for output in outputs]
     done = subprocess.run([sys.executable, "-c", CHILD], input=json.dumps(dots), capture_output=True, text=True, check=True, timeout=60)
     for output, dot, (boxes, arrows) in zip(outputs, dots, json.loads(done.stdout)):
