@@ -379,6 +379,14 @@ def test_every_model_is_drawn_and_the_file_named(model, capsys, tmp_path):
     assert place.read_text(encoding="utf-8").endswith("</svg>\n")
 
 
+@pytest.mark.parametrize("model", ["mlp", "residual", "rnn", "linear-rnn", "leaky", "skip", "lstm", "gru", "esn"])
+def test_the_page_of_every_model_opens_on_its_river(model, capsys, tmp_path):
+    place = tmp_path / "x.html"
+    assert main(["draw", model, "--steps", "4", "--width", "4", "--out", str(place)]) == 0
+    page = packed(place.read_text(encoding="utf-8"))
+    assert page["models"][0]["carried"] and "gradient" in place.read_text(encoding="utf-8").partition("<title>")[2].partition("</title>")[0]
+
+
 @pytest.mark.parametrize("options, shown", [(["--fold", "rolled"], "× 30 steps:"), (["--window", "29", "30"], "t = 0 … 28"), (["--fold", "layer"], "t = 17")])
 def test_draw_folds_as_it_is_told(options, shown, tmp_path, capsys):
     place = tmp_path / "x.dot"

@@ -211,7 +211,7 @@ const touched = () => what.slopes || what.orthogonal || what.gates || what.scale
 // ── the finding, as in river.py ────────────────────────────────────────────────────────────────────────────────────
 
 const LESS = Math.log(0.2), MORE = Math.log(1.4);
-const ONE = { slopes: "slopes", weights: "weights", gates: "gates", rest: "rest of it" };
+const word = (p) => (PARTS[p] === "rest" ? model.rest : PARTS[p]);
 const sumsOf = ({ nats }) => PARTS.map((_, p) => nats.reduce((sum, row) => sum + row[p], 0));
 
 function title({ names }, now) {
@@ -229,13 +229,13 @@ function culprit(sums, keep) {
   if (Math.abs(sums[a]) < 0.05) return [["No factor changed it."]];
   const survives = keep >= LESS && keep <= MORE;
   if (survives && sums[a] * sums[b] < 0 && Math.abs(sums[a] + sums[b]) < 0.25 * Math.abs(sums[a])) {
-    return [[capital(ONE[PARTS[a]]), PARTS[a]], [" and "], [ONE[PARTS[b]], PARTS[b]], [" cancel."]];
+    return [[capital(word(a)), PARTS[a]], [" and "], [word(b), PARTS[b]], [" cancel."]];
   }
   const did = [0, 1, 2, 3].reduce((best, p) => (sums[p] * Math.sign(keep) > sums[best] * Math.sign(keep) ? p : best), 0);
-  return [["The "], [ONE[PARTS[did]], PARTS[did]], [!survives ? " did it." : keep < 0 ? " took the rest." : " added to it."]];
+  return [["The "], [word(did), PARTS[did]], [!survives ? " did it." : keep < 0 ? " took the rest." : " added to it."]];
 }
 function below(model, now) {
-  const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${PARTS[p]} ${plus(nats)} nats`, PARTS[p]], [", "]] : []));
+  const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${word(p)} ${plus(nats)} nats`, PARTS[p]], [", "]] : []));
   const ended = touched() ? "" : model.ended;
   return [[model.about ? `${model.about}. ` : ""], ...shown.slice(0, -1), [shown.length ? `.${ended ? ` ${ended}` : ""}` : ended]];
 }

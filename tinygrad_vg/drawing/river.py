@@ -18,6 +18,7 @@ from ..chain import Chain
 from ..chain.blame import runs
 from ..chain.factors import norm
 from ..chain.links import Link
+from ..chain.stations import named
 from ..text.lines import clean, cut
 from .canvas import Run
 from .typography import power, pretty
@@ -25,7 +26,8 @@ from .typography import power, pretty
 KINDS = {"activation": "slopes", "weight": "weights", "gate": "gates"}  # of blame, and how the river calls them; all others: the rest
 PARTS = ("slopes", "weights", "gates", "rest")
 LONGEST = 24  # characters of a name
-ONE = {"slopes": "slopes", "weights": "weights", "gates": "gates", "rest": "rest of it"}
+RESTS = {  # the rest, by kind of blame
+    "merge": "meeting branches", "scale": "constant factors", "norm": "norms", "attention": "attention", "other": "rest"}
 LESS, MORE, CANCEL = math.log(0.2), math.log(1.4), 0.25  # what counts as vanished and as grown; sums smaller than this part of both cancel
 
 
@@ -35,7 +37,7 @@ class River(NamedTuple):
     names  of the stations, h₁₂       read  what was read there, or ""      logs  nats, relative to the beginning
     at     their numbers in the chain; those within one factor, such as a softmax, are left out
     nats   {part: nats} of each link, from station k to k + 1         ended  "", or where the gradient became 0, and why
-    seeds  at each station the gradient of its own step's loss; None if only the last has one
+    seeds  at each station the gradient of its own step's loss; None if only the last has one      rest  what most of the rest is
     """
 
     chain: Chain
@@ -47,6 +49,7 @@ class River(NamedTuple):
     ended: str
     about: str
     seeds: list[np.ndarray] | None = None
+    rest: str = "rest"
 
     def size(self, k: int) -> float:
         """|gradient| at station k."""
@@ -70,7 +73,7 @@ class River(NamedTuple):
             found = [(f"At {source} the gradient is ", "ink"), (power(keep), "growth"), (f" times what it was at {start}. ", "ink")]
         else:
             found = [("The gradient survives: ", "ink"), (power(keep), "flow"), (f" of that at {start} arrives at {source}. ", "ink")]
-        return found + culprit(self.sums, keep)
+        return found + culprit(self.sums, keep, self.rest)
 
     @property
     def below(self) -> list[Run]:
@@ -78,7 +81,7 @@ class River(NamedTuple):
         runs = [(f"{self.about}. " if self.about else "", "soft")]
         for part, nats in self.sums.items():
             if abs(nats) >= 0.05:
-                runs += [(f"{part} {'−' if nats < 0 else '+'}{abs(nats):.1f} nats", part), (", ", "soft")]
+                runs += [(f"{self.rest if part == 'rest' else part} {'−' if nats < 0 else '+'}{abs(nats):.1f} nats", part), (", ", "soft")]
         return [*runs[:-1], (f". {self.ended}" if self.ended else ".", "soft")] if len(runs) > 1 else [*runs, (self.ended, "soft")]
 
     @property
@@ -88,17 +91,18 @@ class River(NamedTuple):
         return [part for part in PARTS if any(abs(row[part]) > 0.01 * most for row in self.nats)]
 
 
-def culprit(sums: Mapping[str, float], keep: float) -> list[Run]:
+def culprit(sums: Mapping[str, float], keep: float, rest: str) -> list[Run]:
     """Who did it: the part that pulled furthest the way it went; or two that cancel, where the gradient survives."""
     first, second = sorted(sums, key=lambda part: -abs(sums[part]))[:2]
     if abs(sums[first]) < 0.05:
         return [("No factor changed it.", "ink")]
+    words = {part: part for part in PARTS} | {"rest": rest}
     survives = LESS <= keep <= MORE
     if survives and sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
-        return [(ONE[first].capitalize(), first), (" and ", "ink"), (ONE[second], second), (" cancel.", "ink")]
+        return [(words[first].capitalize(), first), (" and ", "ink"), (words[second], second), (" cancel.", "ink")]
     name = max(sums, key=lambda part: sums[part] * math.copysign(1, keep))
     verb = " did it." if not survives else " took the rest." if keep < 0 else " added to it."
-    return [("The ", "ink"), (ONE[name], name), (verb, "ink")]
+    return [("The ", "ink"), (words[name], name), (verb, "ink")]
 
 
 def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", losses: Iterable[Any] = ()) -> River:
@@ -112,7 +116,7 @@ def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", loss
     """
     last = beginning(chain)
     at = sorted({k for run in runs(chain) for k in (run.start, run.stop) if k <= last})
-    names, steps = [pretty(cut(clean(chain.names[k]), LONGEST, middle=True)) for k in at], len(at) - 1
+    names, steps = [called(chain.stations[k]) for k in at], len(at) - 1
     heard = [cut(clean(str(one)), 12) for one in read] if read is not None else [""] * steps
     if len(heard) != steps:
         raise ValueError(f"read has {len(heard)} entries, but {steps} steps lead from {names[0]} to {names[-1]}; give one for each")
@@ -124,7 +128,8 @@ def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", loss
     logs = [chain.log_product[k] - (first if math.isfinite(first) else 0.0) for k in at]
     ended = f"It ends at {pretty(clean(blame.ended['at']))}: {clean(blame.ended['why'])}." if blame.ended else ""
     seeds = seeds_of(chain, at, list(losses))
-    return River(chain, at, names, ["", *heard], logs, nats, ended, about or f"{names[-1]} back to {names[0]}", seeds)
+    told_of = about or f"{names[-1]} back to {names[0]}"
+    return River(chain, at, names, ["", *heard], logs, nats, ended, told_of, seeds, rest_of(passed[: at[-1]]))
 
 
 def seeds_of(chain: Chain, at: list[int], losses: list[Any]) -> list[np.ndarray] | None:
@@ -137,12 +142,24 @@ def seeds_of(chain: Chain, at: list[int], losses: list[Any]) -> list[np.ndarray]
     return [np.zeros(0)] + [Link(group, (loss,), set(history(loss))).pull(np.ones(loss.shape)) for loss, group in ends]
 
 
+def called(group: Any) -> str:
+    """h₁₂; {h₁₂, c₁₂}; of more members the first and the last."""
+    shown = group if len(group) < 3 else (group[0], group[-1])
+    words = [pretty(cut(clean(named((node,))), LONGEST, middle=True)) for node in shown]
+    return words[0] if len(group) == 1 else f"{{{', …, '.join(words) if len(group) > 2 else ', '.join(words)}}}"
+
+
 def beginning(chain: Chain) -> int:
     """The number of the station where the river begins: the last state, where states of one name lead to an output of another."""
-    last = len(chain.links)
-    bases = [{str(node.name or node.op).partition("[")[0] for node in group} for group in chain.stations]
-    states = last > 1 and not any(base.isdisjoint(bases[0]) for base in bases[:last]) and bases[last].isdisjoint(bases[last - 1])
-    return last - 1 if states else last
+    bases = [{str(node.name or node.op).partition("[")[0] for node in group} for group in chain.stations[-3:]]
+    states = len(bases) == 3 and not bases[1].isdisjoint(bases[0]) and bases[2].isdisjoint(bases[1])
+    return len(chain.links) - states
+
+
+def rest_of(links: list[dict[str, float]]) -> str:
+    """What most of the rest is."""
+    sums = {kind: abs(math.fsum(parts.get(kind, 0.0) for parts in links)) for kind in RESTS}
+    return RESTS[max(sums, key=sums.__getitem__)] if any(sums.values()) else "rest"
 
 
 def grouped(links: list[dict[str, float]]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import Node, describe
+from ..autodiff.core import Node, describe, plain
 from ..autodiff.products import Linear
 from ..autodiff.rows import Elementwise
 from ..chain import Chain
@@ -45,7 +45,7 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
     seeds = [store.add("maps", np.ravel(g).astype("<f8")) for g in river.seeds or []] if carried else []
     begun = forward_data(chain, links, spans, store) if again and carried else None
     return {
-        "label": label, "about": river.about, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
+        "label": label, "about": river.about, "rest": river.rest, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
         "seeds": [found and found[0] for found in seeds] or None, "forward": begun,
         "names": river.names, "raw": [clean(chain.names[k]) for k in river.at], "read": river.read,
         "sizes": [js_number(river.size(k)) for k in range(len(river.at))], "logs": [js_number(log) for log in river.logs],
@@ -114,7 +114,7 @@ def map_of(edge: Any, store: Store) -> Data | None:
         values = store.add("maps", np.ravel(edge.child._value).astype("<f8"))
         n = edge.child.size
         return {"kind": "diagonal", "of": edge.child.op, "rows": n, "columns": n, "d": values[0]} if values else None
-    rule, W = edge.child.rule, edge.child.parents[1]._value if edge.index == 0 and isinstance(edge.child.rule, Linear) else None
+    rule, W = edge.child.rule, plain(edge.child.parents[1]) if edge.index == 0 and isinstance(edge.child.rule, Linear) else None
     if W is not None and isinstance(rule, Linear) and np.ndim(W) == 2 and edge.child.size:
         found = store.add("maps", np.ascontiguousarray(W, dtype="<f8").ravel())
         rows = {"kind": "rows", "rows": edge.child.size, "columns": edge.parent.size, "out": W.shape[0]}
