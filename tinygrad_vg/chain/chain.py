@@ -157,7 +157,7 @@ class Chain:
         return table(self, typical=True)
 
     def _repr_html_(self) -> str:
-        return preformatted(self.table(width=160))
+        return preformatted(self.table(width=104))  # as wide as a cell of JupyterLab on a screen of 1280 pixels
 
     def __repr__(self) -> str:
         log = self.log_product[0] / math.log(10)

@@ -1,12 +1,18 @@
 """What fits a line?  Names and formulas as text that any terminal or file can show, in a known number of columns."""
 
 import html
+import re
 import textwrap
 import unicodedata
 
 # what cannot be seen, or would turn the direction of writing: control characters, surrogates, bidirectional marks
 SPANS = ((0, 32), (127, 160), (0xD800, 0xE000), (0x202A, 0x202F), (0x2066, 0x206A), (0xFFFE, 0x10000))
 UNSEEN = {character: "\ufffd" for span in SPANS for character in range(*span)}
+
+# what a font of one width may not have, so that it comes from another font, in another width
+RARE = re.compile("[^\\x00-\\xff\u0300-\u036f\u0391-\u03c9←→…−∂√∞≤≥█▌▒]+")
+MONO = "Menlo,'Cascadia Mono',Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
+LOOK = f"font-family:{MONO};line-height:1.2;white-space:pre;overflow-x:auto;margin:0;text-align:left;color:inherit;background:none"
 
 
 class Printed:
@@ -17,7 +23,9 @@ class Printed:
 
 
 def preformatted(text: str) -> str:
-    return f'<pre style="line-height: 1.2; white-space: pre">{html.escape(text)}</pre>'
+    """text as HTML, in columns: what is rare is held in as many of them as it has on a terminal."""
+    held = RARE.sub(lambda run: f'<span style="display:inline-block;width:{width(run[0])}ch">{run[0]}</span>', html.escape(text))
+    return f'<pre style="{LOOK}">{held}</pre>'
 
 
 def clean(text: str) -> str:
