@@ -3,7 +3,6 @@
 import os
 import stat
 import sys
-import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -84,22 +83,6 @@ def test_a_path_that_cannot_work_is_refused_before_anything_is_drawn(graph, tmp_
         drawing.save(tmp_path / name)
 
 
-def test_a_notebook_gets_text_and_svg_and_may_choose(graph):
-    drawing = draw(graph)
-    assert set(drawing._repr_mimebundle_()) == {"text/plain", "image/svg+xml"}
-    assert set(drawing._repr_mimebundle_(include={"text/plain"})) == {"text/plain"}
-    assert set(drawing._repr_mimebundle_(exclude=["image/svg+xml"])) == {"text/plain"}
-    assert drawing._repr_mimebundle_()["text/plain"] == "Drawing(3 boxes, 3 arrows)"
-
-
-def test_in_a_notebook_a_picture_is_no_wider_than_its_cell_and_a_saved_one_keeps_its_size(graph, tmp_path):
-    made = draw(graph)
-    shown = ET.fromstring(made._repr_mimebundle_()["image/svg+xml"])
-    saved = ET.fromstring(made.save(tmp_path / "a.svg").read_text(encoding="utf-8"))
-    assert shown.get("style") == "max-width:100%;height:auto" and shown.get("viewBox") and "style" not in saved.attrib
-    assert {**saved.attrib, "style": shown.get("style")} == shown.attrib
-
-
 def test_a_png_has_144_dots_per_inch_and_fewer_where_a_side_would_be_too_long(graph, tmp_path, monkeypatch):
     def width():
         return int.from_bytes(draw(graph).save(tmp_path / "a.png").read_bytes()[16:20], "big")
@@ -127,13 +110,6 @@ def test_png_and_pdf_show_what_the_svg_shows(graph):
     made = draw(graph)
     kinds = {kind for kind, _ in made.canvas.shapes}
     assert kinds - {"group", "end"} <= canvas.PLOTTED.keys() and kinds <= canvas.SVG.keys()
-
-
-def test_a_notebook_is_never_shown_an_exception(graph, monkeypatch):
-    drawing = draw(graph)
-    drawing.picture = None
-    monkeypatch.setattr(type(drawing), "__repr__", lambda self: "Drawing")
-    assert "not shown" in drawing._repr_mimebundle_()["text/plain"]
 
 
 def test_a_pipe_a_device_or_a_loop_of_links_is_refused_and_left_alone(tmp_path):

@@ -234,8 +234,8 @@ def test_render_html_svg_07_titles_and_line_separators_break_nothing(name):
 def test_render_html_svg_08_a_notebook_shows_a_hostile_name_as_text():
     name = '</svg><script>alert(1)</script>"\\N'
     bundle = draw(graph(name))._repr_mimebundle_()
-    assert "<script" not in bundle["image/svg+xml"] and name in texts(bundle["image/svg+xml"])
-    assert set(bundle) <= {"text/plain", "image/svg+xml"} and "\n" not in bundle["text/plain"]
+    assert "<script" not in bundle["text/html"] and name in texts(f'<div>{bundle["text/html"]}</div>')
+    assert set(bundle) <= {"text/plain", "text/html", "image/png"} and "\n" not in bundle["text/plain"]
 
 
 def test_render_html_svg_09_a_page_asks_for_nothing_and_its_policy_forbids_it_to():

@@ -17,6 +17,7 @@ from .canvas import Canvas
 from .dot import dot_text
 from .elements import Picture, counted
 from .graph import canvas_of
+from .notebook import shown
 from .page import page_html
 from .river import river, told
 from .river_picture import river_picture
@@ -127,10 +128,10 @@ class Drawing:
         """What a notebook shows; never raises."""
         bundle = {"text/plain": repr(self)}
         try:
-            bundle["image/svg+xml"] = self.svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)  # no wider than the cell
+            bundle |= shown(self.svg, lambda: self.rendered("png"), bundle["text/plain"])
         except Exception as error:
             bundle["text/plain"] += f", not shown: {error}"
-        return {kind: shown for kind, shown in bundle.items() if (include is None or kind in include) and kind not in (exclude or ())}
+        return {kind: part for kind, part in bundle.items() if (include is None or kind in include) and kind not in (exclude or ())}
 
     @property
     def size(self) -> str:
