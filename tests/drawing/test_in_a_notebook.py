@@ -12,6 +12,7 @@ import pytest
 
 from tinygrad_vg import Chain, Scalar, nn
 from tinygrad_vg.drawing import draw, notebook
+from tinygrad_vg.drawing.canvas import Canvas
 from tinygrad_vg.text.lines import preformatted
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -169,3 +170,14 @@ def test_the_columns_of_a_table_are_straight_in_a_font_that_lacks_some_letters(b
     }""")
     page.close()
     assert len(ends) == 5 and max(ends) - min(ends) < 0.6
+
+
+def test_all_words_of_a_png_are_measured_by_one_renderer(monkeypatch):
+    backend = pytest.importorskip("matplotlib.backends.backend_agg")
+    made, real = [], backend.RendererAgg
+    monkeypatch.setattr(backend, "RendererAgg", lambda *size: made.append(size) or real(*size))
+    sheet = Canvas(200, 100, "words")
+    for k in range(20):
+        sheet.words(10, 4 * k, [("one", "ink"), ("two", "soft")])
+    sheet.rendered("png")
+    assert len(made) <= 3

@@ -79,10 +79,12 @@ class Canvas:
     def rendered(self, format: str, dpi: int = 144) -> bytes:
         """The picture as a PNG or a PDF. ImportError without matplotlib."""
         try:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
             from matplotlib.figure import Figure
         except ImportError as error:
             raise ImportError(MISSING) from error
         figure = Figure(figsize=(self.wide / 72, self.high / 72), dpi=dpi, facecolor=INKS["page"][0])
+        FigureCanvasAgg(figure)  # one renderer measures all words; without it each word has one of its own, as large as the picture
         ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(0, self.wide), ylim=(self.high, 0))
         ax.axis("off")

@@ -14,7 +14,7 @@ from hashlib import sha256
 from html import escape
 from io import BytesIO
 
-LARGE = 10_000_000  # pixels of a picture that gets no PNG
+LARGE = 3_000_000  # pixels of a picture that gets no PNG: it would take long, and most of the notebook
 COLOURS = 64  # of a PNG in a notebook: a quarter of the bytes
 UNSEEN = "; File → Trust Notebook shows the picture"
 TAG = re.compile(r"<[a-zA-Z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
