@@ -443,7 +443,7 @@ def test_the_forward_pass_run_again_is_a_net_with_this_weight(visit, activation,
     states = unrolled(lambda W: W)
     chain = Chain((states[-1] * 0.7).sum().named("loss"), states[0], through=states)
     page = visit(draw(chain))
-    page.get_by_label("run the forward pass again").check()
+    page.get_by_label("rerun").check()
     if how == "scale":
         page.get_by_label(re.compile("^W ×")).fill("1.7")
     else:
@@ -451,4 +451,4 @@ def test_the_forward_pass_run_again_is_a_net_with_this_weight(visit, activation,
     other = unrolled(polar if how == "orthogonal" else lambda W: 1.7 * W)
     wanted = Chain(other[T], other[0], through=other, seed=chain.gradients[T])
     agree(page, [np.linalg.norm(g) for g in wanted.gradients])
-    assert "run again" in page.locator("#chip").inner_text() and page.url.count("again") == 1
+    assert "the net run again" in page.locator("#chip").inner_text() and page.url.count("again") == 1

@@ -65,7 +65,8 @@ class Chain:
     def __init__(self, output: Node, source: Node, through: Iterable[Any] | None = None, seed: Any = None):
         for node, role in ((output, "output"), (source, "source")):
             if not isinstance(node, Node):
-                raise TypeError(f"the {role} of a chain must be a node (a Scalar or a Tensor), got {type(node).__name__}")
+                hint = "; of a state (h, c) give one, as states[0][1]" if isinstance(node, tuple) else ""
+                raise TypeError(f"the {role} of a chain must be a node (a Scalar or a Tensor), got {type(node).__name__}{hint}")
         differentiable(output)
         path = paths_between(source, output)
         self.output, self.source, self.seed = output, source, seed

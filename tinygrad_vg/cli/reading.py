@@ -30,7 +30,7 @@ def run(text: str, options: Any, cell: str = "") -> dict[str, Any]:
         reader.W_hh.data = nn.init.with_radius(reader.W_hh.data, options.radius)
     readout = nn.Linear(options.hidden, len(alphabet), rng=rng, name="out")
     states = nn.unroll(reader, np.eye(len(alphabet))[[alphabet.index(character) for character in read_along]])
-    last, first = reader.output(states[-1]), reader.output(states[0])
+    last, first = reader.output(states[-1]), states[0][-1] if isinstance(states[0], tuple) else states[0]
     logits = readout(last).named("logits")
     loss = nn.cross_entropy(logits, alphabet.index(following)).named("loss")
     each = [nn.cross_entropy(readout(reader.output(state)), alphabet.index(c)) for state, c in zip(states[1:-1], read_along[1:])]

@@ -156,7 +156,7 @@ function through(link, g, what) {
     const c = g.subarray(at, at += link.sizes[i]);
     received[i].push({ c, nats: [0, 0, 0, Math.log(norm(c)) - base].map((x) => (Number.isFinite(x) ? x : 0)) });
   }
-  const into = link.sizes.map(() => []), inner = link.sizes.map(() => null);
+  const into = link.sizes.map(() => []), inner = link.sizes.map(() => null), gains = new Map();
   for (const edge of link.edges) into[edge.c].push(edge);
   for (let i = link.sizes.length - 1; i >= 0; i--) {
     if (!received[i].length) continue;
@@ -165,19 +165,19 @@ function through(link, g, what) {
     for (const edge of into[i]) {
       const c = pull(edge, here.c, what), gain = Math.log(norm(c) / size), nats = here.nats.slice();
       if (Number.isFinite(gain)) nats[edge.k] += gain;
-      edge.gain = Math.exp(gain);
+      gains.set(edge, Math.exp(gain));
       received[edge.p].push({ c, nats });
     }
   }
   const parts = link.start.map((i) => inner[i] ?? { c: new Float64Array(link.sizes[i]), nats: [0, 0, 0, 0] });
-  return { ...settle(parts, base, true), inner };
+  return { ...settle(parts, base, true), inner, gains };
 }
 
 // All of it, from station `begin` back: for each station the gradient, its size and log; for each link the nats. A link may be replaced by
 // 1, 0, or a multiple.
 function sweep(model, what, begin) {
   const last = model.names.length - 1, logs = Array(last + 1).fill(-Infinity), sizes = Array(last + 1).fill(0), nats = model.nats.map(() => [0, 0, 0, 0]);
-  const gradients = Array(last + 1).fill(null), inner = Array(last).fill(null);
+  const gradients = Array(last + 1).fill(null), inner = Array(last).fill(null), gains = Array(last).fill(null);
   if (what.again && model.forward) what.rerun = again(model, what);
   let g = blob(begin < last ? model.seeds[begin] : model.seed), far = 0;
   const first = Math.log(norm(g)), keep = (k) => { gradients[k] = g; sizes[k] = norm(g) * Math.exp(far); logs[k] = Math.log(norm(g)) + far - first; };
@@ -187,22 +187,22 @@ function sweep(model, what, begin) {
     if (link === "one") { nats[k] = [0, 0, 0, 0]; inner[k] = null; }
     else {
       const found = through(model.links[k], g, what);
-      [g, nats[k], inner[k]] = [found.c, found.nats, found.inner];
-      if (link !== undefined) { g = g.map((x) => x * link); nats[k][3] += Math.log(Math.abs(link)); }
+      [g, nats[k], inner[k], gains[k]] = [found.c, found.nats, found.inner, found.gains];
+      if (link !== undefined) { g = g.map((x) => x * link); if (link) nats[k][3] += Math.log(Math.abs(link)); }
     }
     const size = norm(g);
     if (size && (size < 1e-150 || size > 1e150)) { g = g.map((x) => x / size); far += Math.log(size); }
     if (link === "one" && before.length !== g.length) throw new Error("not square");
     keep(k);
   }
-  return { logs, sizes, nats, gradients, inner };
+  return { logs, sizes, nats, gradients, inner, gains };
 }
 
 // What the engine found, with the gradients from the maps where they are here.
 function given(model, begin) {
   if (begin < model.names.length - 1) return sweep(model, untouched(), begin);
   const logs = model.logs.map(Number), nats = model.nats.map((row) => row.map(Number)), sizes = model.sizes.map(Number);
-  const found = model.carried ? sweep(model, untouched(), begin) : { gradients: model.names.map(() => null), inner: model.nats.map(() => null) };
+  const found = model.carried ? sweep(model, untouched(), begin) : { gradients: model.names.map(() => null), inner: model.nats.map(() => null), gains: [] };
   return { ...found, logs, nats, sizes };
 }
 const untouched = () => ({ slopes: false, orthogonal: false, gates: false, scale: 1, again: false, links: new Map() });
@@ -313,7 +313,6 @@ function axis(f) {
     parts.push(svg("line", { x1: f.left - 8, x2: f.wide - f.right + 8, y1: y, y2: y, class: "rule" }),
       svg("text", { x: f.left - 14, y: y + 5, "text-anchor": "end", class: "soft" }, linear ? String(e) : e ? `10${superscript(e)}` : "1"));
   }
-  if (!f.narrow) parts.push(svg("text", { x: f.wide - f.right, y: f.foot - 12, "text-anchor": "end", class: "soft slant" }, "← the gradient flows back"));
   return parts;
 }
 
@@ -324,7 +323,7 @@ function columns(f) {
     class: `column${k === t ? " on" : ""}`, "data-station": k, "data-gradient": exact(now.sizes[k], now.logs[k] + top()), role: "button", tabindex: k === t ? 0 : -1,
     "aria-label": `${name}: ${power(now.logs[k], 3)} of the gradient at ${model.names[begin]}`, "aria-pressed": String(k === t),
     onclick: () => show(k), onmouseenter: () => { if (!timer) show(k, false); },
-  }, svg("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), svg("rect", { x: f.x(k) - wide / 2, y: 2, width: wide, height: f.high - 4, rx: 8 })));
+  }, svg("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), svg("rect", { x: f.x(k) - (k ? wide / 2 : 9), y: 2, width: k ? wide : wide / 2 + 9, height: f.high - 4, rx: 8 })));
 }
 
 const path = (points, close) => "M" + points.map((p) => p.map((x) => x.toFixed(1)).join(",")).join(" L") + (close ? "Z" : "");
@@ -348,6 +347,7 @@ function water(f) {
     parts.push(svg("line", { x1: f.x(far), x2: f.x(far), y1: f.y(Math.log(1e-3)), y2: f.foot, class: "horizon" }),
       svg("text", { x: f.x(far) + (after ? 8 : -8), y: f.foot - 36, "text-anchor": after ? "start" : "end", class: "soft" }, `below 1/1000 from ${model.names[far]} back`));
   }
+  if (!f.narrow) parts.push(svg("text", { x: f.wide - f.right - 8, y: f.foot - 12, "text-anchor": "end", class: "soft slant" }, "← the gradient flows back"));
   return parts;
 }
 
@@ -398,12 +398,16 @@ function symbol(name) { // h₁₂ as <msub>, {h₁₂, c₁₂} as (h₁₂, c�
   return sub ? math("msub", {}, math("mi", {}, base), math("mi", {}, sub)) : math("mi", {}, name);
 }
 const partial = (name, kind) => math("mfrac", { class: kind }, math("mrow", {}, math("mi", {}, "∂"), math("mi", {}, "L")), math("mrow", {}, math("mi", {}, "∂"), symbol(name)));
-const operator = (text) => math("mo", {}, text);
+const operator = (text) => math("mo", {}, text), tight = (text) => math("mo", { lspace: "0", rspace: "0", stretchy: "false" }, text);
+function transposed(name) { // W_hh with ⊤ above its index
+  const [base, sub] = name.split("_");
+  return sub ? math("msubsup", {}, math("mi", {}, base), math("mi", {}, sub), tight("⊤")) : math("msup", {}, symbol(name), tight("⊤"));
+}
 
 function equation(k) {
   const link = model.links[k], factors = link.formula.flatMap((factor, n) => [n ? operator(link.formula[n - 1].k === 0 ? "⊙" : "·") : null, factor.f
-    ? math("mrow", { class: "slopes" }, math("msup", {}, math("mi", {}, factor.f), operator("′")), operator("("), symbol(factor.at), operator(")"))
-    : math("msup", { class: PARTS[factor.k] }, symbol(factor.t), operator("⊤"))]);
+    ? math("mrow", { class: "slopes" }, math("msup", {}, math("mi", {}, factor.f), tight("′")), tight("("), symbol(factor.at), tight(")"))
+    : math("mrow", { class: PARTS[factor.k] }, transposed(factor.t))]);
   const jacobian = () => math("msup", {}, math("mrow", {}, operator("("), math("mfrac", {}, math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k + 1])), math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k]))), operator(")")), operator("⊤"));
   const way = link.factor ? el("p", { class: "caption" }, `= ${link.factor}`) : null;
   const joint = link.formula.at(-1)?.k === 0 ? "⊙" : "·";
@@ -413,7 +417,7 @@ function equation(k) {
 function tiles(k) {
   const row = now.nats[k], kinds = [1, 0, 2, 3].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
   const tile = (p) => el("span", { class: `tile ${PARTS[p]}`, title: String(Math.exp(row[p])), onmouseenter: () => outline(k, p, true), onmouseleave: () => outline(k, p, false) }, power(row[p], 3));
-  return el("p", { class: "numbers" }, `${power(now.logs[k] + first, 2)} = `, kinds.flatMap((p) => [tile(p), " · "]),
+  return el("p", { class: "numbers", title: "in size: the gradient here, what each factor keeps of it, the gradient it comes from" }, `${power(now.logs[k] + first, 2)} = `, kinds.flatMap((p) => [tile(p), " · "]),
     el("span", { class: "tile flow", title: exact(now.sizes[k + 1], now.logs[k + 1] + first) }, power(now.logs[k + 1] + first, 2)));
 }
 // Pointing at a tile outlines its bar, its arrow and its term.
@@ -428,6 +432,8 @@ function strip(values, kind, top, words) {
 }
 const peak = (v) => v.reduce((top, x) => Math.max(top, Math.abs(x)), 0), range = (v) => [v.reduce((a, b) => Math.min(a, b)), v.reduce((a, b) => Math.max(a, b))].map((x) => x.toPrecision(2)).join(" … ");
 
+const whose = (link, edge) => `${edge.name}${link.names[edge.c] && link.names[edge.c] !== edge.name ? ` at ${link.names[edge.c]}` : ""}`;
+
 function card() {
   const k = t, box = $("card"), last = begin, heard = model.read[k];
   const head = el("h2", {}, model.names[k], " ", el("small", {}, k === last ? "where the river begins" : heard ? `after reading ‘${heard}’` : k === 0 ? "where it ends" : ""));
@@ -437,18 +443,17 @@ function card() {
       ...now.gradients[k] ? strip(now.gradients[k], "flow", peak(now.gradients[k]), `the ${now.gradients[k].length} entries of the gradient here`) : [], door());
   }
   const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), g = now.gradients[k], parts = [head, equation(k), tiles(k)];
-  parts.push(el("p", { class: "caption" }, "in size; a factor is what it keeps"));
-  if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes: all replaced by 1`));
-  else if (steep) { const d = what.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes: ${range(d)}`)); }
+  if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes of ${whose(link, steep)}: all replaced by 1`));
+  else if (steep) { const d = what.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
   if (g) parts.push(...strip(g, "flow", peak(g), `the ${g.length} entries of the gradient here`));
   const steps = last - k, so = now.logs[k];
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `so far ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
   const picture = oneStep(k);
-  if (picture) parts.push(el("p", { class: "caption" }, "this link as a graph, the gradient's way"), picture);
+  if (picture) parts.push(picture);
   parts.push(el("pre", { id: "by-hand", hidden: true }), el("div", { class: "one" }, model.carried ? linkWhatIf(k) : null, door()));
   box.replaceChildren(...parts);
 }
-const door = () => el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
+const door = () => model !== data.models[0] ? null : el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
 
 function linkWhatIf(k) {
   const link = model.links[k], size = (ends) => ends.reduce((sum, i) => sum + link.sizes[i], 0), set = (x) => { if (x === null) what.links.delete(k); else what.links.set(k, x); change(); };
@@ -477,7 +482,7 @@ function oneStep(k) {
   const parts = edges.flatMap((edge) => {
     const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k === 3 ? edge.name : `${edge.name}ᵀ`;
     return [svg("path", { d: `M${x},${y + 14} L${X},${Y - 24}`, class: `way ${PARTS[edge.k]}`, "stroke-width": broad(edge.p) }), svg("path", { d: `M${X - 7},${Y - 25} L${X + 7},${Y - 25} L${X},${Y - 14}Z`, class: `tip ${PARTS[edge.k]}` }),
-      straight ? svg("text", { x: X + 16, y: (y + Y) / 2 + 2, class: PARTS[edge.k] }, `${name} × ${power(Math.log(edge.gain), 3)}`) : ""];
+      straight ? svg("text", { x: X + 16, y: (y + Y) / 2 + 2, class: PARTS[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}`) : ""];
   });
   for (const [i, [x, y]] of place) {
     const name = names.get(i), short = name.length > 9 ? `${name.slice(0, 8)}…` : name;
@@ -519,7 +524,7 @@ function change() {
   paint();
 }
 function chip() {
-  const list = [begin < model.names.length - 1 && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, what.again && (what.orthogonal || what.scale !== 1) && "run again", ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
+  const list = [begin < model.names.length - 1 && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? "the net run again" : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
   $("chip").hidden = !list.length;
   $("chip").textContent = `${touched() ? "what if: " : ""}${list.slice(0, 3).join(", ")}${list.length > 3 ? ", …" : ""} ✕`;
 }
@@ -631,13 +636,15 @@ function openGraph() {
     $("to-river").hidden = false;
     $("to-river").addEventListener("click", () => { $("graph-view").hidden = true; $("river-view").hidden = false; paint(); });
   }
+  $("graph-view").querySelector(".name").title = touched() ? "as it was run: what is replaced in the river is not replaced here" : "";
+  $("to-river").textContent = touched() ? "← the river, with its what if" : "← the river";
   $("river-view").hidden = true;
   $("graph-view").hidden = false;
   dispatchEvent(new CustomEvent("opened", { detail: model === data.models[0] ? model.raw[t] : null }));
 }
 
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || event.target.matches("input, select")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || event.target.matches("input, select") && event.key !== "Escape") return;
   const does = { " ": send, ",": () => { stop(); advance(-1); }, ".": () => { stop(); advance(1); }, ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1) }[event.key];
   if (!does || event.key === " " && event.target.matches("button")) return;
   event.preventDefault();
