@@ -314,8 +314,8 @@ def test_the_data_of_a_page_hold_every_hostile_name_as_text_and_can_not_end_thei
         assert raw.isascii(), what
         data = json.loads(raw)
         assert [box["lines"][0] for box in data["boxes"]] == [box.lines[0] for box in picture.boxes], what
-        assert [box["tooltip"] for box in data["boxes"]] == [box.tooltip for box in picture.boxes], what
-        assert [(arrow["tail"], arrow["head"], arrow["tooltip"]) for arrow in data["arrows"]] == [(a.tail, a.head, a.tooltip) for a in picture.arrows], what
+        assert [box["title"] for box in data["boxes"]] == [box.title for box in picture.boxes], what
+        assert [(arrow["tail"], arrow["head"], tuple(arrow["lines"])) for arrow in data["arrows"]] == [a[:3] for a in picture.arrows], what
     for i in range(0, COUNT, TOGETHER):
         data = json.loads(page(f"names {i} to {i + TOGETHER - 1}")[1].scripts["application/json"])
         assert [box["name"] for box in data["boxes"] if box["kind"] == "leaf"] == ["x", *(shown(name) or "leaf" for name in NAMES[i : i + TOGETHER])]

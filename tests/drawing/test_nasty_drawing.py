@@ -190,7 +190,7 @@ def test_render_html_svg_01_a_script_in_a_name_does_not_end_ours():
 def test_render_html_svg_02_an_image_in_a_name_is_text_wherever_it_is_shown():
     name = "<img src=x onerror=alert(1)>"
     page, found = check_page(name)
-    assert "img" not in [tag for tag, _ in page.tags] and found["boxes"][0]["tooltip"].startswith(name)
+    assert "img" not in [tag for tag, _ in page.tags] and found["boxes"][0]["title"].startswith(name)
     for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser", "createContextualFragment"):
         assert unsafe not in page.scripts[1]
     check_literal(name)

@@ -210,7 +210,8 @@ def test_boxes_have_labels_for_a_screen_reader(visit):
     page = visit(loss, Chain(loss, states[0], through=states))
     i = number_of(loss, "h[1]")
     label = page.locator(f"#n{i}").get_attribute("aria-label")
-    assert label.startswith("h[1] = tanh, value norm ") and ", gradient norm " in label
+    assert label.startswith("h₁ = tanh, norm ") and ", |grad| " in label  # its words; the title has all digits
+    assert page.locator(f"#n{i} title").text_content().startswith("h[1] = tanh\nvalue 3, norm ")
     assert page.locator(f"#n{i}").get_attribute("role") == "button"
     click(page, i)
     assert page.get_by_role("row").count() >= 3 and page.get_by_role("columnheader", name="log10 product").is_visible()
@@ -537,3 +538,229 @@ def test_a_thousand_boxes_can_be_stepped_through_selected_and_asked_what_if(visi
     assert page.locator("#panel").inner_text()
     page.evaluate("replace(arrows.findIndex((a) => a.map && a.map.kind === 'diagonal'), { to: 'one' })")
     assert "What if" in page.locator("body").inner_text()  # how long each takes: benchmarks/pictures.py
+
+
+# ── a large page, and what is out of sight ─────────────────────────────────────────────────────────────────────────
+
+
+IN_THE_PAGE = "document.querySelectorAll('#view .box').length"
+# boxes that touch what is in sight, half as much again on each side, and the room for the longest words
+NEAR = """boxes.filter((_, i) => { const [x, y, w, h] = standing.get(unit(i)), W = stage().w / view.scale, H = stage().h / view.scale;
+    return x + w / 2 > view.x - W - 150 && x - w / 2 < view.x + 2 * W + 150 && y + h / 2 > view.y - H - 150 && y - h / 2 < view.y + 2 * H + 150; }).length + 1"""
+SEEN = """boxes.every((_, i) => { const [x, y, w, h] = standing.get(unit(i)), W = stage().w / view.scale, H = stage().h / view.scale;
+    return boxAt[i].isConnected || x + w / 2 < view.x || x - w / 2 > view.x + W || y + h / 2 < view.y || y - h / 2 > view.y + H; })
+    && arrows.every((_, e) => arrowAt[e].isConnected || arrowAt[e].classList.contains('gone') || !ways[e].some((x, n) => n % 2 === 0
+        && x > view.x && x < view.x + stage().w / view.scale && ways[e][n + 1] > view.y && ways[e][n + 1] < view.y + stage().h / view.scale))"""
+
+
+def test_only_what_is_in_sight_and_around_it_is_in_the_page_however_the_view_moves(visit):
+    page = visit(rnn(60)[0])
+    total = page.evaluate("boxes.length")
+    assert total > 450 and page.evaluate(IN_THE_PAGE) < total / 5
+    for move in ("view.x -= 900", "view.x -= 4000", "view.y -= 700", "view.x = view.y = 0", "zoom(0.6)", "zoom(3)", "show(3)", "start()"):
+        page.evaluate(f"{move}; look()")
+        assert page.evaluate(SEEN) and page.evaluate(f"{IN_THE_PAGE} <= {NEAR}"), move
+    page.mouse.move(300, 300)
+    for _ in range(25):
+        page.mouse.down()
+        page.mouse.move(600, 340)
+        page.mouse.up()
+        page.mouse.move(300, 300)
+        assert page.evaluate(SEEN) and page.evaluate(f"{IN_THE_PAGE} <= {NEAR}")
+    page.evaluate("fit()")
+    assert page.evaluate(IN_THE_PAGE) == total and not page.locator("#n0 text").first.is_visible()
+
+
+def test_what_is_asked_for_is_found_also_out_of_sight(visit):
+    loss, _ = rnn(60)
+    page = visit(loss)
+    first = number_of(loss, "z[1]")
+    there = f"boxAt[{first}].isConnected"
+    assert not page.evaluate(there)
+    page.locator("#search").fill("z[1]")
+    page.locator("#search").press("Enter")
+    assert page.locator("#node h2").inner_text() == "z[1]" and page.locator(f"#n{first}").is_visible()
+    page.keyboard.press("Escape")
+    page.evaluate("start()")
+    assert page.evaluate(there), "the box that the Tab key reaches stays"
+    page.locator("#view .box[tabindex='0']").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == f"n{number_of(loss, 'h[1]')}"
+    page.evaluate(f"focusable(output); start(); step({page.evaluate('computed')}.indexOf({first}) + 1)")
+    assert page.locator(f"#n{first}.now").is_visible()
+    page.evaluate("step(last); start()")
+    e = page.evaluate(f"into[{first}][0]")
+    page.evaluate(f"replace({e}, {{ to: 'zero' }})")
+    page.evaluate(f"show({first})")
+    assert page.locator(f"#a{e}.replaced").count() == 1
+    page.evaluate("start()")
+    k = page.evaluate("groups.findIndex((g) => g.label === 't = 1')")
+    page.evaluate(f"focusable({first}); start()")
+    page.keyboard.press("f")
+    page.evaluate(f"show({first})")
+    assert page.locator(f"#f{k}").is_visible()
+
+
+def test_for_printing_all_of_it_is_put_back(visit):
+    page = visit(rnn(40)[0])
+    before = page.evaluate(IN_THE_PAGE)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.querySelectorAll('#view .box').length === boxes.length && document.querySelectorAll('#view .arrow').length === arrows.length")
+    assert page.evaluate("[...document.querySelectorAll('#view .box')].map((g) => g.id)") == [f"n{i}" for i in range(page.evaluate("boxes.length"))]
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(IN_THE_PAGE) == before
+
+
+def test_two_fingers_zoom_around_their_middle_and_one_drags(visit):
+    page = visit(rnn(20)[0], has_touch=True)
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind, *places):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(places)]})
+
+    fixed = "[view.x + 400 / view.scale, view.y + (300 - $('view').getBoundingClientRect().top) / view.scale, view.scale]"
+    x, y, scale = page.evaluate(fixed)
+    fingers("touchStart", (350, 300))
+    fingers("touchStart", (350, 300), (450, 300))
+    for far in (20, 40, 60, 80, 100):
+        fingers("touchMove", (350 - far / 2, 300), (450 + far / 2, 300))
+    fingers("touchEnd")
+    X, Y, larger = page.evaluate(fixed)
+    assert larger == pytest.approx(2 * scale, rel=0.02) and X == pytest.approx(x, abs=2) and Y == pytest.approx(y, abs=2)
+    fingers("touchStart", (400, 300))
+    for far in (10, 30, 50):
+        fingers("touchMove", (400 + far, 300))
+    fingers("touchEnd")
+    again = page.evaluate("[view.x + 400 / view.scale, view.scale]")
+    assert again[1] == larger and X - again[0] == pytest.approx(50 / larger, abs=2) and page.locator(".chosen").count() == 0
+
+
+# ── stepping ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# where the head of each arrow is: nearer to the box at its start, or to that at its end
+HEADS = """arrows.map(({ tail, head }, e) => { const [x, y] = arrowAt[e].children[2].getAttribute('points').split(' ')[1].split(',').map(Number);
+    const far = (i) => { const [X, Y, w] = standing.get(unit(i)), side = i === tail ? X + w / 2 : X - w / 2; return Math.hypot(x - side, y - Y); };
+    return far(tail) < far(head) ? 'parent' : 'child'; })"""
+
+
+@pytest.mark.parametrize("output", [scalar_mlp()[0], rnn()[0]], ids=["scalar MLP", "RNN"])
+def test_arrows_that_have_carried_the_gradient_back_point_to_the_parent(visit, output):
+    page = visit(output)
+    assert set(page.evaluate(HEADS)) == {"child"}
+    for k in (1, "forward", "forward + 1", "forward + 2", "forward + 9", "last", "forward + 4", "0"):
+        page.evaluate(f"step({k})")
+        carried = page.evaluate("arrows.map(({ tail, head }) => at > forward + 1 && backward.slice(0, at - forward - 1).includes(head) && boxes[real(tail)].kind !== 'constant')")
+        assert page.evaluate(HEADS) == ["parent" if back else "child" for back in carried], k
+        lit = page.evaluate("arrowAt.flatMap((g, e) => (g.classList.contains('flow') ? [e] : []))")
+        assert k == "0" or k == "forward + 1" or page.evaluate("forward") >= page.evaluate("at") or all(carried[e] for e in lit) and lit == page.evaluate("into[backward[at - forward - 2]].filter((e) => boxes[real(arrows[e].tail)].kind !== 'constant')")
+    page.evaluate("step(last)")
+    page.keyboard.press("Escape")
+    assert set(page.evaluate(HEADS)) == {"child"} and page.locator(".now, .flow").count() == 0
+
+
+def test_forward_steps_show_no_gradient_and_no_gain(visit):
+    page = visit(rnn()[0], viewport={"width": 1900, "height": 1000})
+    page.evaluate("fit(); zoom(Math.max(1, 0.3 / view.scale))")
+    for k in range(1, page.evaluate("forward") + 1):
+        page.evaluate(f"step({k})")
+        told = page.evaluate("[...boxAt, ...arrowAt].map((g) => g.querySelector('title').textContent + (g.getAttribute('aria-label') ?? '')).join(' ')")
+        assert "grad" not in told and "gain" not in told
+        seen = page.evaluate("[...document.querySelectorAll('#view text')].filter((t) => getComputedStyle(t).visibility === 'visible').map((t) => t.textContent).join(' ')")
+        assert "grad" not in seen and "gain" not in seen
+        assert page.locator("#node .gradient, #node .gain, #node .part, #node .station, #node .so-far").count() == 0
+    page.wait_for_timeout(250)
+    assert set(page.evaluate("[...document.querySelectorAll('.arrow:not(.flow) > path')].map((p) => getComputedStyle(p).stroke)")) == {"rgb(128, 128, 128)"}
+
+
+def test_the_panel_follows_the_steps_with_the_product_so_far(visit):
+    loss, _ = rnn()
+    page = visit(loss)
+    for k in range(page.evaluate("forward + 2"), page.evaluate("last") + 1):
+        page.evaluate(f"step({k})")
+        i = page.evaluate("backward[at - forward - 2]")
+        assert page.locator("#node h2").inner_text() == page.evaluate(f"nameOf({i})")
+        assert read(page, "#node .so-far data")[0][0] == page.evaluate(f"norm(now.g[{i}]) / norm(now.g[output])")
+        assert close(sum(read(page, "#node .part")), page.evaluate(f"Array.from(now.g[{i}])")) or i == page.evaluate("output")
+    page.evaluate(f"step(last - 3); select({number_of(loss, 'W_hh')})")
+    assert page.locator("#node h2").inner_text() == "W_hh" and len(read(page, "#node .part")) < 4 and page.locator("#node .total").count() == 0
+    page.keyboard.press(".")
+    assert page.locator("#node h2").inner_text() == page.evaluate("nameOf(backward[at - forward - 2])")
+
+
+# ── what if, everywhere ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_after_a_replacement_tooltips_names_boxes_panel_and_folded_groups_show_the_new_numbers(visit):
+    loss, states = rnn()
+    page = visit(loss)
+    everything = "[...boxAt, ...arrowAt].map((g) => [g.outerHTML.replace(/ class=.*?>/, ''), g.getAttribute('aria-label')].join())"
+    first = page.evaluate(everything)
+    e = replaced(page, number_of(loss, "h[3]"), number_of(loss, "z[3]"), "one")
+    for i, name in ((number_of(loss, name), name) for name in ("h[0]", "z[2]", "W_hh")):
+        size = page.evaluate(f"norm(now.g[{i}])")
+        assert size != pytest.approx(np.linalg.norm(gradient_of(loss, name)))
+        title, label = page.evaluate(f"[boxAt[{i}].querySelector('title').textContent, boxAt[{i}].getAttribute('aria-label')]")
+        assert float(title.split("gradient ")[1].split("norm ")[1].split("\n")[0]) == size
+        assert f"|grad| {small(size)}" in label and f"|grad| {small(size)}" in page.evaluate(f"boxAt[{i}].textContent")
+    assert "what if: → 1" in page.evaluate(f"arrowAt[{e}].querySelector('title').textContent")
+    for k in page.evaluate("arrows.flatMap(({ head, map }, e) => (map && !unchanged(head) && now.c[e] ? [e] : []))"):
+        told = page.evaluate(f"[arrowAt[{k}].querySelector('title').textContent, norm(now.c[{k}]) / norm(now.g[arrows[{k}].head])]")
+        assert "gain" not in told[0] or float(told[0].split("gain ")[1].split()[0]) == pytest.approx(told[1])
+    click(page, number_of(loss, "h[0]"))
+    last_log = read(page, "#node .station .log")[-1][0]
+    assert last_log == pytest.approx(math.log10(page.evaluate(f"norm(now.g[{number_of(loss, 'h[0]')}]) / norm(now.g[output])")))
+    page.locator("#fold").click()
+    k = page.evaluate("groups.findIndex((g) => g.label === 't = 1')")
+    size = small(page.evaluate(f"norm(now.g[{number_of(loss, 'h[1]')}])"))
+    for text in page.evaluate(f"[summary({k}).g.textContent, summary({k}).g.getAttribute('aria-label'), summary({k}).g.querySelector('title').textContent]"):
+        assert f"|grad| {size}" in text
+    assert "replaced only then" in page.evaluate(f"summary({k}).g.querySelector('title').textContent")
+    page.locator("#fold").click()
+    page.evaluate(f"step(forward + 1 + {page.evaluate('backward')}.indexOf({number_of(loss, 'z[2]')}) + 1)")
+    assert read(page, "#node .so-far data")[0][0] == page.evaluate(f"norm(now.g[{number_of(loss, 'z[2]')}]) / norm(now.g[output])")
+    page.evaluate("step(last)")
+    page.locator("#reset").click()
+    page.keyboard.press("Escape")
+    assert [text.replace(' class="gone"', "") for text in page.evaluate(everything)] == first
+
+
+def test_a_folded_box_says_why_nothing_in_it_is_replaced_and_that_its_gradient_is_unknown_then(visit):
+    loss, _ = rnn(9)
+    loss.backward()
+    page = visit(loss, picture=draw(loss, steps=(7, 9)).picture)
+    k = page.evaluate("boxes.findIndex((b) => b.kind === 'folded' && b.lines.join().includes('|grad|'))")
+    first = page.evaluate(f"[boxAt[{k}].textContent, boxAt[{k}].getAttribute('aria-label')]")
+    page.evaluate(f"select({k})")
+    assert "nothing in it can be replaced" in page.locator("#node").inner_text()
+    number = {box["title"]: i for i, box in reversed(list(enumerate(page.evaluate("boxes"))))}
+    replaced(page, number["h[9] = tanh"], number["z[9] = add"], "one")
+    page.evaluate(f"select({k})")
+    assert "gradient unknown" in page.locator("#node").inner_text()
+    for text in page.evaluate(f"[boxAt[{k}].textContent, boxAt[{k}].getAttribute('aria-label')]"):
+        assert "unknown" in text and first[1].split("|grad| ")[1] not in text
+    page.locator("#reset").click()
+    assert page.evaluate(f"[boxAt[{k}].textContent, boxAt[{k}].getAttribute('aria-label')]") == first
+
+
+# ── legible, and named ─────────────────────────────────────────────────────────────────────────────────────────────
+
+STATES = {"as it opens": "0", "a box": "select(output)", "a step": "step(last - 3)", "what if": "replace(into[output][0], { to: 'zero' })", "folded": "foldAll()"}
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 360), (390, 844)], ids=["wide", "at 200 %", "narrow"])
+def test_nothing_is_cut_off_type_is_14_pixels_and_every_name_holds_the_words_in_sight(visit, size):
+    for output in (rnn(9)[0], scalar_mlp()[0]):
+        page = visit(output, viewport={"width": size[0], "height": size[1]})
+        for state, code in STATES.items():
+            page.evaluate(code)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
+            assert page.locator("#view").bounding_box()["height"] >= 200
+            small_type = page.evaluate("""[...document.querySelectorAll('#graph-view *')].filter((e) => e.checkVisibility() && !e.closest('title, #view') && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+                .filter((e) => { const m = e.getScreenCTM?.(); return parseFloat(getComputedStyle(e).fontSize) * (m ? m.a : 1) < 13.99; }).map((e) => e.outerHTML)""")
+            assert small_type == [], state
+            unnamed = page.evaluate("""[...document.querySelectorAll('#graph-view [aria-label]')].filter((e) => e.matches('button, input, .box, .frame') && e.checkVisibility())
+                .filter((e) => { const words = e.matches('g') ? [...e.querySelectorAll('text')].filter((t) => getComputedStyle(t).visibility === 'visible' && t.checkVisibility()).map((t) => t.textContent) : [e.innerText || e.placeholder || ''];
+                    return words.some((w) => !e.getAttribute('aria-label').includes(w.trim())); }).map((e) => e.outerHTML)""")
+            assert unnamed == [], state
+        page.evaluate("$('changed').hidden || $('reset').click(); start()")
+        assert page.evaluate("view.scale * 18 >= 14")

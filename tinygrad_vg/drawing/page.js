@@ -5,18 +5,25 @@
 
 // ── one node in the panel ──────────────────────────────────────────────────────────────────────────────────────────
 
-let chosen = null, current = null; // selected; where the keyboard is
+let chosen = null, current = null, told = null; // selected; where the keyboard is; in the panel: the box of the step, or the chosen one
 const nameOf = (i) => boxes[real(i)].name;
 const titleOf = (i) => boxes[i].title;
 const brief = (v, x) => (v ? (v.length === 1 ? short(v[0]) : `norm ${short(norm(v))}`) : x && x.norm !== undefined ? `norm ${short(Number(x.norm))}` : "not known");
 
+// The name of a box for a screen reader: the words on it that are in sight.
 function label(i) {
-  const box = boxes[i], k = real(i), parts = [box.of === null ? titleOf(i) : `${box.name}, used here`];
-  if (box.kind === "folded") return box.lines.join(", ");
-  if (boxes[k].value !== null) parts.push(`value ${brief(values[k], boxes[k].value)}`);
-  if (boxes[k].kind === "constant") parts.push("a constant");
-  else if (hasGradients) parts.push(`gradient ${brief(now.g[k], unchanged(k) ? boxes[k].gradient : null)}`);
-  return parts.join(", ");
+  const hidden = (text) => (text.classList.contains("gradient") && pending(i)) || (text.classList.contains("value") && boxAt[i].classList.contains("no-value"));
+  const words = [...boxAt[i].querySelectorAll("text")].flatMap((text) => (hidden(text) ? [] : [text.textContent]));
+  return [...words, ...(boxes[i].of !== null ? ["used here"] : boxes[i].kind === "constant" ? ["a constant"] : [])].join(", ");
+}
+
+// What a box says when pointed at: what is known at this step, with these replacements.
+function tell(i) {
+  const box = boxes[i], [title, ...lines] = titles[0][i].split("\n"), g = now.g[real(i)], of = (line) => /^(\.grad,|\|?grad)/.test(line), later = boxAt[i].classList.contains("no-value");
+  const size = !g ? "unknown" : box.shape.length ? `${box.shape.join("×")}, norm ${norm(g)}` : String(g[0]);
+  const told = lines.flatMap((line) => (of(line) ? pending(i) ? [] : unchanged(real(i)) ? [line] : line[0] === "." ? [] : [`gradient ${size}`] : later && line.startsWith("value ") ? [] : [line]));
+  boxAt[i].querySelector("title").textContent = [title, ...new Set(told)].join("\n");
+  boxAt[i].setAttribute("aria-label", label(i));
 }
 
 // Entries of a diverging scale of their own, brown below zero and teal above: blue and red mean sizes of gradients here.
@@ -69,18 +76,30 @@ const goto = (i, text = nameOf(i)) => el("button", { type: "button", class: "lin
 function nodePanel() {
   const panel = $("node");
   panel.replaceChildren();
-  if (chosen === null) return panel.append(...intro());
-  const i = real(chosen), box = boxes[i];
+  if (told === null) return panel.append(...intro());
+  const i = real(told), box = boxes[i], hidden = pending(i);
   const kind = { leaf: "a leaf: nothing made it", constant: "a constant: it has no gradient", folded: "several nodes in one box", output: `${box.op === "leaf" ? "a leaf" : `made by ${box.op}`}; the output` }[box.kind] ?? `made by ${box.op}`;
   panel.append(el("h2", {}, box.name), el("p", { class: "lead" }, kind));
-  if (box.kind === "folded") return panel.append(...box.tooltip.split("\n").slice(1).map((line) => el("p", {}, line)), ...edges(i));
+  panel.append(...soFar(i));
+  if (box.kind === "folded") {
+    const lines = boxAt[i].querySelector("title").textContent.split("\n").slice(1), why = "What if? Several nodes are in this box, and their maps are not in the page, so nothing in it can be replaced; fold=None draws each.";
+    return panel.append(...lines.map((line) => el("p", {}, line)), el("p", { class: "whatif" }, why), ...edges(i));
+  }
   const facts = el("dl", { class: "pair", "aria-live": "polite" }, el("dt", {}, "value"), el("dd", {}, quantity(values[i], box.value, box.shape, "value")));
   if (box.kind !== "constant") {
     facts.append(el("dt", {}, "gradient"), el("dd", {},
-      before[i] && !unchanged(i) ? el("data", { class: "was", value: Array.from(before[i]).join(" ") }, box.shape.length ? `norm ${short(norm(before[i]))}` : short(before[i][0])) : null,
-      hasGradients || before[i] ? quantity(now.g[i], unchanged(i) ? box.gradient : null, box.shape, "gradient") : withoutPass(box)));
+      before[i] && !unchanged(i) && !hidden ? el("data", { class: "was", value: Array.from(before[i]).join(" ") }, box.shape.length ? `norm ${short(norm(before[i]))}` : short(before[i][0])) : null,
+      hidden ? el("span", { class: "soft" }, "not yet: the backward pass has still to bring it") : hasGradients || before[i] ? quantity(now.g[i], unchanged(i) ? box.gradient : null, box.shape, "gradient") : withoutPass(box)));
   }
-  panel.append(facts, ...arriving(i), ...edges(i), ...product(i));
+  panel.append(facts, ...arriving(i), ...edges(i), ...(hidden ? [] : product(i)));
+}
+
+// In the backward pass: how much of the gradient that it starts with has come as far as this.
+function soFar(i) {
+  const [g, start] = [now.g[i], now.g[output]].map((v) => v && norm(v));
+  if (!stepping || pending(i) || !hasGradients || g === null || !start) return [];
+  const passed = loops || boxes[i].kind === "constant" ? 0 : stations(i).filter((k) => boxes[k].kind !== "folded").length - 1;
+  return [el("p", { class: "so-far" }, "so far ", el("data", { value: String(g / start), title: String(g / start) }, small(g / start)), ` of the gradient at ${nameOf(output)}${passed > 0 ? `, after ${passed} station${passed === 1 ? "" : "s"}` : ""}`)];
 }
 
 // No pass has been run for this picture; a backward pass of the reader's own may have left a gradient.
@@ -98,7 +117,7 @@ const times = (formula) => (formula === "1" ? "g as it is" : formula ? `(${formu
 
 // Contributions from each child, and their sum.
 function arriving(i) {
-  const from = outOf[i], size = (e) => (unchanged(arrows[e].head) ? arrows[e].size : null); // of a map that is not in the page
+  const from = outOf[i].filter((e) => !stepping || passed(e)), size = (e) => (unchanged(arrows[e].head) ? arrows[e].size : null); // of a map that is not in the page
   if (!hasGradients || !from.some((e) => now.c[e] || size(e) !== null)) return [];
   const rows = from.slice(0, 200).map((e) => {
     const c = now.c[e], head = arrows[e].head;
@@ -107,7 +126,7 @@ function arriving(i) {
   });
   if (from.length > rows.length) rows.push(el("tr", {}, el("td", { class: "soft" }, `and ${from.length - rows.length} more`), el("td"), el("td")));
   if (usedIn[i].length) rows.push(el("tr", {}, el("td", {}, ...usedIn[i].flatMap((k) => [goto(k), " "])), el("td", { class: "soft" }, "folded"), el("td", { class: "n" }, "not known")));
-  else if (from.every((e) => now.c[e])) {
+  else if (from.length === outOf[i].length && from.every((e) => now.c[e])) {
     const sum = new Float64Array(now.c[from[0]].length);
     for (const e of from) now.c[e].forEach((x, j) => { sum[j] += x; });
     rows.push(el("tr", { class: "sum" }, el("td", {}, "sum = gradient"), el("td", {}), el("td", { class: "n" }, exact(sum, "total"))));
@@ -120,16 +139,16 @@ function edges(i) {
   const found = into[i].filter((e) => boxes[real(arrows[e].tail)].kind !== "constant");
   if (!found.length) return [];
   return [el("h3", {}, "Local derivatives, to each parent"), ...found.map((e) => {
-    const { formula, numbers, map, tail, tooltip } = arrows[e], g = now.g[i], c = now.c[e];
+    const { formula, numbers, map, tail } = arrows[e], g = now.g[i], c = now.c[e];
     const line = el("p", { class: "formula" }, `∂${nameOf(i)}/∂`, goto(tail), formula ? ` = ${formula}` : "");
     if (map?.kind === "scale" && map.rows === 1 && map.columns === 1) {
       if (numbers && numbers !== formula && numbers !== short(Number(map.x)) && numbers !== `(${short(Number(map.x))})`) line.append(` = ${numbers}`);
       if (formula !== String(map.x)) line.append(" = ", num(Number(map.x), { class: "local" }));
     }
     if (replaced.has(e)) line.append(el("span", { class: "swap" }, ` ${inPlace(e)}`));
-    const gain = g && c && norm(g) > 0 ? norm(c) / norm(g) : null;
+    const gain = g && c && norm(g) > 0 && !pending(i) ? norm(c) / norm(g) : null;
     const size = gain !== null && boxes[i].shape.length ? el("p", { class: "soft" }, "gain ", num(gain, { class: "gain" }), ` = |Jᵀ g| / |g|`) : null;
-    return el("div", { class: "edge" }, line, formula ? size : el("p", { class: "soft lines" }, tooltip), whatIf(e));
+    return el("div", { class: "edge" }, line, formula ? size : el("p", { class: "soft lines" }, arrowAt[e].firstElementChild.textContent), whatIf(e));
   })];
 }
 
@@ -138,10 +157,10 @@ function whatIf(e) {
   if (!formula && !map) return null;
   if (!map) return el("p", { class: "whatif" }, "What if? This map is too large to be carried in the page, so it cannot be replaced.");
   if (!hasGradients) return null;
-  const what = replaced.get(e), square = map.rows === map.columns;
-  const button = (to, text) => el("button", { type: "button", "data-edge": e, "data-to": to, "aria-pressed": String(what?.to === to), onclick: () => replace(e, what?.to === to ? null : { to }) }, text);
+  const what = replaced.get(e), square = map.rows === map.columns, derivative = `∂${nameOf(arrows[e].head)}/∂${nameOf(arrows[e].tail)}`;
+  const button = (to, text) => el("button", { type: "button", "data-edge": e, "data-to": to, "aria-pressed": String(what?.to === to), "aria-label": `${text}, in place of ${derivative}`, onclick: () => replace(e, what?.to === to ? null : { to }) }, text);
   const one = map.kind === "dense" || map.kind === "sparse" ? "identity" : map.rows > 1 ? "slopes → 1" : "→ 1";
-  const factor = el("input", { type: "number", step: "any", "data-edge": e, "aria-label": "times", placeholder: "× …", value: what?.to === "times" ? what.times : null });
+  const factor = el("input", { type: "number", step: "any", "data-edge": e, "aria-label": `× …, ${derivative} times a number`, placeholder: "× …", value: what?.to === "times" ? what.times : null });
   factor.addEventListener("change", () => replace(e, factor.value === "" ? null : { to: "times", times: Number(factor.value) }));
   return el("div", { class: "whatif" }, "What if?", square && !(map.kind === "scale" && Number(map.x) === 1) ? button("one", one) : null, button("zero", "→ 0"), factor);
 }
@@ -182,20 +201,17 @@ function paths(i) {
 
 // ── selecting and walking ──────────────────────────────────────────────────────────────────────────────────────────
 
-function select(i) {
+function outline(i) {
   for (const e of near) arrowAt[e].classList.remove("near");
   if (chosen !== null) { boxAt[chosen].classList.remove("chosen"); boxAt[chosen].setAttribute("aria-pressed", "false"); }
-  chosen = i;
-  near = [];
-  if (i !== null) {
-    boxAt[i].classList.add("chosen");
-    boxAt[i].setAttribute("aria-pressed", "true");
-    near = [...into[i], ...(boxes[i].of === null ? outOf[i] : drawnFrom[i])];
-    for (const e of near) arrowAt[e].classList.add("near");
-    focusable(i);
-    show(i);
-    $("node").scrollTop = 0;
-  }
+  chosen = told = i;
+  near = i === null ? [] : [...into[i], ...(boxes[i].of === null ? outOf[i] : drawnFrom[i])];
+  for (const e of near) arrowAt[e].classList.add("near");
+  if (i !== null) { boxAt[i].classList.add("chosen"); boxAt[i].setAttribute("aria-pressed", "true"); }
+}
+function select(i) {
+  outline(i);
+  if (i !== null) { focusable(i); show(i); $("node").scrollTop = 0; }
   nodePanel();
 }
 let near = [];
@@ -208,6 +224,7 @@ function focusable(i, focus = false) {
   current = i;
   reachable = elementOf(i);
   reachable.setAttribute("tabindex", "0");
+  if (ground && !reachable.isConnected) lay();
   if (focus) { reachable.focus({ preventScroll: true }); show(i); }
 }
 
@@ -233,7 +250,7 @@ function neighbour(i, key) {
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open || $("graph-view").hidden) return;
   const typing = event.target.matches("input:not([type=range])"), onBox = event.target.closest?.("#view .box");
-  if (event.key === "Escape") { stop(); find(""); $("search").value = ""; select(null); return; }
+  if (event.key === "Escape") { stop(); find(""); $("search").value = ""; rest(); select(null); return; }
   if (typing) return;
   if (onBox && event.key.startsWith("Arrow")) {
     const next = neighbour(current, event.key);
@@ -281,10 +298,13 @@ function jump() {
 const forward = computed.length, backward = hasGradients ? [...computed].reverse() : [];
 const last = forward + (hasGradients ? 1 + backward.length : 0);
 const changes = Array.from({ length: last + 1 }, () => ({ values: [], gradients: [] })); // what appears at each step
-let at = last, timer = null, lit = [];
+let at = last, timer = null, lit = [], stepping = false;
+const turn = new Map(backward.map((i, n) => [i, forward + 2 + n])); // the step in which a box passes its gradient on
+const constant = (i) => boxes[real(i)].kind === "constant";
+const pending = (i) => boxAt[i].classList.contains("pending"); // its gradient is still to come
+const passed = (e) => stepping && turn.get(arrows[e].head) <= at && !constant(arrows[e].tail); // it carries its part, or has done so
 
 function planSteps() {
-  const turn = new Map(backward.map((i, n) => [i, forward + 2 + n]));
   computed.forEach((i, n) => changes[n + 1].values.push(i));
   if (!hasGradients) return;
   const known = boxes.map((_, i) => (i === output ? forward + 1 : Math.max(forward + 1, ...outOf[i].filter((e) => !arrows[e].loop).map((e) => turn.get(arrows[e].head) ?? 0), ...usedIn[i].map((k) => turn.get(k)))));
@@ -294,37 +314,67 @@ function planSteps() {
 function mark(k, there) {
   for (const i of changes[k].values) boxAt[i].classList.toggle("no-value", !there);
   for (const i of changes[k].gradients) boxAt[i].classList.toggle("pending", !there);
+  for (const i of [...changes[k].values, ...changes[k].gradients]) tell(i);
 }
 
 function step(k) {
-  const to = Math.max(0, Math.min(last, k));
+  const from = stepping ? at : -1, to = Math.max(0, Math.min(last, k));
   while (at < to) mark(++at, true);
   while (at > to) mark(at--, false);
-  for (const element of lit) element.classList.remove("now", "flow");
-  lit = [];
+  stepping = true;
+  for (const [i, n] of turn) if (from < 0 || (n > Math.min(from, to) && n <= Math.max(from, to))) turnAround(into[i]);
+  outline(null);
+  told = narrate();
+  if (told !== null) show(told);
+  nodePanel();
+  drawMap();
+}
+
+// The words of this step, and what is lit; the box that it is about.
+function narrate() {
+  unlight();
   $("step").value = at;
   const i = at === 0 ? null : at <= forward ? computed[at - 1] : at === forward + 1 ? output : backward[at - forward - 2];
-  if (i !== null) light(i, at > forward + 1 || at <= forward ? into[i] : []);
+  if (i !== null) light(i, at <= forward ? into[i] : into[i].filter(passed));
   const words = at === 0 ? "Only leaves and constants have values." : at <= forward ? valueSentence(i) : at === forward + 1 ? `The backward pass starts: ${nameOf(i)} gets its own gradient, ${brief(now.g[i])}.` : gradientSentence(i);
   const phase = at <= forward ? `Forward ${at} of ${forward}` : `Backward ${at - forward} of ${last - forward}`;
   $("said").replaceChildren(el("b", {}, `${phase}. `), words);
   $("step").setAttribute("aria-valuetext", phase);
-  svg.classList.toggle("forward", at <= forward && hasGradients);
-  if (i !== null) show(i);
-  drawMap();
+  svg.classList.toggle("stepping", hasGradients);
+  for (const k of summaries.keys()) tellSummary(k);
+  return i;
 }
 
+// Both passes are done: arrows point to their children again.
+function rest() {
+  if (at < last || !stepping) return;
+  stepping = false;
+  unlight();
+  svg.classList.remove("stepping");
+  turnAround(arrows.keys());
+  $("said").textContent = doneWords;
+}
+
+function turnAround(edges) {
+  for (const members of new Set(Array.from(edges, (e) => bundles[e]))) if (members) placeArrow(members);
+  for (const e of edges) hint(e);
+}
+
+function unlight() {
+  for (const element of lit) element.classList.remove("now", "flow");
+  lit = [];
+}
 function light(i, edgesThere) {
-  lit = [elementOf(i), ...edgesThere.map((e) => arrowAt[e])];
+  lit = [elementOf(i), ...edgesThere.flatMap((e) => (bundles[e] ? [arrowAt[bundles[e][0]]] : []))];
   elementOf(i).classList.add("now");
-  for (const e of edgesThere) arrowAt[e].classList.add("flow");
+  for (const element of lit.slice(1)) element.classList.add("flow");
 }
 
 const listed = (parts, most = 6) => (parts.length > most ? [...parts.slice(0, most), `${parts.length - most} more`] : parts).join("; ");
 function valueSentence(i) {
   if (boxes[i].kind === "folded") return `${boxes[i].lines.join(", ")}.`;
   const from = into[i].map((e) => real(arrows[e].tail)).map((k) => (boxes[k].kind === "constant" ? `the constant ${brief(values[k], boxes[k].value)}` : `${nameOf(k)}, ${brief(values[k], boxes[k].value)}`));
-  return `${titleOf(i)} is ${brief(values[i], boxes[i].value)}, from ${listed(from)}.`;
+  return `${titleOf(i)} ${values[i]?.length === 1 ? "is" : "has"} ${brief(values[i], boxes[i].value)}, from ${listed(from)}.`;
 }
 function gradientSentence(i) {
   const giving = into[i].filter((e) => boxes[real(arrows[e].tail)].kind !== "constant");
@@ -361,17 +411,17 @@ function recompute() {
   boxes.forEach((_, i) => recolour(i));
   for (const { g } of summaries.values()) g.remove();
   summaries.clear();
-  if (foldedGroups.size) placeAll();
+  if (foldedGroups.size) { placeAll(); look(); }
+  if (current !== null) focusable(current);
   const unknown = boxes.some((box, i) => now.touched.has(i) && (box.kind === "folded" || (before[i] && !now.g[i])));
   $("changed").hidden = !replaced.size;
   const list = [...replaced.keys()].map((e) => `∂${nameOf(arrows[e].head)}/∂${nameOf(arrows[e].tail)} ${inPlace(e)}`);
   $("changed").replaceChildren(`What if ${listed(list, 3)}? `, unknown ? "Some gradients are unknown: maps on their way are not in the page, or folded. " : "",
     el("button", { type: "button", id: "reset", onclick: () => { replaced.clear(); recompute(); } }, "Reset"));
   const focused = document.activeElement?.dataset?.edge, to = document.activeElement?.dataset?.to;
+  if (stepping) narrate();
   nodePanel();
   if (focused) $("node").querySelector(`[data-edge="${Number(focused)}"]${to ? `[data-to="${to === "one" ? "one" : "zero"}"]` : ":not([data-to])"}`)?.focus();
-  const current = at;
-  if (current < last) step(current);
   drawMap();
 }
 
@@ -384,6 +434,7 @@ function relabel(e) {
   const { map, head, lines } = arrows[e], element = arrowAt[e], [path, point, words] = [1, 2, 3].map((k) => element.children[k]);
   element.classList.toggle("replaced", replaced.has(e));
   element.classList.toggle("stale", !map && !unchanged(head));
+  hint(e);
   if (!map) return;
   const g = now.g[head], c = now.c[e], same = !replaced.has(e) && unchanged(head);
   const gain = scalar ? Math.abs(slope(e)) : c && g && norm(g) !== 0 ? norm(c) / norm(g) : null;
@@ -396,10 +447,23 @@ function relabel(e) {
   point.setAttribute("fill", shade);
 }
 
+// What an arrow says when pointed at: its gain when it is known, and as it is with these replacements.
+function hint(e) {
+  const { map, head, tail } = arrows[e], g = now.g[head], c = now.c[e], known = !stepping || !hasGradients || passed(e);
+  const gain = g && c && norm(g) > 0 ? norm(c) / norm(g) : null, same = unchanged(head) && !replaced.has(e);
+  const lines = titles[1][e].split("\n").flatMap((line) => (!/^(gain|from the last state)/.test(line) || (known && same) ? [line] : known && map ? [`gain ${gain ?? "unknown"}`] : []));
+  if (replaced.has(e)) lines.push(`what if: ${inPlace(e)}`);
+  else if (!same && !map && !constant(tail)) lines.push("what if: unknown, its map is not in the page");
+  arrowAt[e].firstElementChild.textContent = lines.join("\n");
+}
+
 // The gradient in a box and its colour, as they are now.
 function recolour(i) {
   const box = boxes[i], g = now.g[real(i)];
-  boxAt[i].classList.toggle("stale", box.kind === "folded" && now.touched.has(i));
+  const stale = box.kind === "folded" && now.touched.has(i);
+  boxAt[i].classList.toggle("stale", stale);
+  if (box.kind === "folded") boxAt[i].querySelectorAll(".gradient").forEach((text, n) => { text.textContent = !stale ? known.get(text) : n ? "" : "|grad| unknown"; });
+  tell(i);
   if (box.kind === "constant" || box.kind === "folded" || !before[real(i)]) return;
   const fill = colour(heatOf(g)), shape = boxAt[i].querySelector("rect");
   if (shape.getAttribute("fill") !== fill) shape.setAttribute("fill", fill);
@@ -408,16 +472,21 @@ function recolour(i) {
   if (line) line.textContent = !g ? "grad unknown" : g.length === 1 && !box.shape.length ? `grad ${small(g[0])}` : `|grad| ${small(norm(g))}`;
   boxAt[i].setAttribute("aria-label", label(i));
 }
+const known = new Map(); // what a folded box says of its gradient, as it was drawn
 
 // ── at the start ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 function dressGraph() {
   svg.setAttribute("role", "group");
-  svg.setAttribute("aria-label", "Graph; arrow keys walk from box to box");
+  svg.setAttribute("aria-label", `Graph of ${boxes.length} boxes; arrow keys walk from box to box`);
   boxes.forEach((box, i) => {
     const g = boxAt[i];
-    for (const [key, x] of [["tabindex", "-1"], ["role", "button"], ["aria-label", label(i)], ["aria-pressed", "false"]]) g.setAttribute(key, x);
-    if (box.kind === "folded") for (const text of g.querySelectorAll("text")) text.classList.toggle("gradient", text.textContent.startsWith("|grad|"));
+    for (const [key, x] of [["tabindex", "-1"], ["role", "button"], ["aria-pressed", "false"]]) g.setAttribute(key, x);
+    if (box.kind === "folded") for (const text of [...g.querySelectorAll("text")].filter(({ textContent: line }) => /^(\|grad\||… )/.test(line))) {
+      text.classList.add("gradient");
+      known.set(text, text.textContent);
+    }
+    g.setAttribute("aria-label", label(i));
     if (!["leaf", "node", "output"].includes(box.kind)) return;
     box.lines.forEach((_, n) => {
       const text = g.querySelectorAll("text")[n];
@@ -425,12 +494,12 @@ function dressGraph() {
       if (n === 2 && (box.gradient !== null || box.grad !== null)) text.classList.add("gradient");
     });
   });
-  arrows.forEach(({ lines }, e) => lines.forEach((line, n) => arrowAt[e].children[3].children[n].classList.toggle("gain", line.startsWith("gain "))));
+  arrows.forEach(({ lines }, e) => lines.forEach((line, n) => arrowAt[e].children[3].children[n].classList.toggle("gain", /^gain | in all$/.test(line))));
   frameAt.forEach((g, k) => {
     if (!groups[k].label) return g.classList.add("gone"); // around a folded box there is nothing to fold
     g.classList.add("toggle");
     g.querySelector("text").textContent = `▾ ${groups[k].label}`;
-    for (const [key, x] of [["tabindex", "0"], ["role", "button"], ["aria-label", `fold ${groups[k].label}`]]) g.setAttribute(key, x);
+    for (const [key, x] of [["tabindex", "0"], ["role", "button"], ["aria-label", `▾ ${groups[k].label}, fold`]]) g.setAttribute(key, x);
   });
 }
 
@@ -445,6 +514,12 @@ function dividerMoves() {
   });
 }
 
+// A legend wider than the page can be scrolled by key.
+function reachKey() {
+  const key = document.querySelector(".key");
+  if (key.scrollWidth > key.clientWidth) key.setAttribute("tabindex", 0); else key.removeAttribute("tabindex");
+}
+
 function listen() {
   document.addEventListener("keydown", keys);
   $("search").addEventListener("input", () => find($("search").value));
@@ -457,9 +532,9 @@ function listen() {
   for (const [id, does] of [["fold", foldAll], ["fit", fit], ["larger", () => zoom(1.25)], ["smaller", () => zoom(0.8)], ["help", () => $("keys").showModal()],
     ["play", play], ["next", () => { stop(); step(at + 1); }], ["back", () => { stop(); step(at - 1); }]]) $(id).addEventListener("click", does);
   $("step").addEventListener("input", () => { stop(); step(Number($("step").value)); });
-  addEventListener("resize", look);
-  addEventListener("beforeprint", () => svg.setAttribute("viewBox", `0 0 ${scene.wide} ${scene.high}`));
-  addEventListener("afterprint", look);
+  addEventListener("resize", () => { look(); reachKey(); });
+  addEventListener("beforeprint", printed);
+  addEventListener("afterprint", () => { ground = null; look(); });
 }
 
 for (const element of [document.querySelector(".tools"), $("map"), $("divider"), $("panel"), $("graph-view").querySelector("footer")]) element.hidden = false;
@@ -474,11 +549,16 @@ watchPointer();
 dividerMoves();
 listen();
 $("step").value = last;
-$("said").textContent = hasGradients ? "Both passes are done. Play goes through them, one op at a time." : "Play goes through the forward pass, one op at a time.";
+const doneWords = hasGradients ? "Both passes are done. Play goes through them, one op at a time." : "Play goes through the forward pass, one op at a time.";
+$("said").textContent = doneWords;
 nodePanel();
 start();
+reachKey();
+let opened = false;
 addEventListener("opened", ({ detail }) => { // from the river: at the station that was in its card
   const i = boxes.findIndex((box) => box.of === null && box.name === detail);
-  look();
+  if (!opened) start(); else look();
+  opened = true;
+  reachKey();
   if (i >= 0) { select(i); focusable(i, true); }
 });

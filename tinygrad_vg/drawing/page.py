@@ -24,7 +24,7 @@ from .canvas import Canvas, sheet
 from .colours import INKS
 from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gain, with_gradient
 from .graph import draw_key, graph_svg, key_height, key_width
-from .layout import layout
+from .layout import MARGIN, layout
 from .page_data import BUDGET, Store, page_data
 from .river import River, river, told
 from .river_data import river_data
@@ -147,6 +147,7 @@ def with_gain_for(g: Any, arrow: Arrow) -> Arrow:
 def key_svg(picture: Picture) -> str:
     """The legend as a picture of its own, which stays in sight while the graph moves."""
     legend = picture._replace(note="", boxes=picture.boxes)
-    canvas = Canvas(key_width(legend), key_height(legend, 0), "what the colours mean")
-    draw_key(canvas, legend, 0, 0)
+    canvas = Canvas(max(1.0, key_width(legend) - 2 * MARGIN), key_height(legend, 0), "what the colours mean")
+    with canvas.group("", "", -MARGIN):
+        draw_key(canvas, legend, 0, 0)
     return canvas.element()

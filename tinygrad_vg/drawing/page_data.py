@@ -22,8 +22,8 @@ from .elements import Arrow, Box, Picture, norm, value
 from .layout import Layout, Place
 
 LOOKS = ("BLUE", "WHITE", "RED", "NAVY", "MAROON", "FALL", "RISE", "GREY", "DARK", "PALE", "SPECIAL", "ARROW_SPAN", "DECADES")
-OF_BOX = ("name", "op", "title", "kind", "lines", "tooltip", "of", "uses", "nodes")
-OF_ARROW = ("tail", "head", "lines", "tooltip", "count", "loop")
+OF_BOX = ("name", "op", "title", "kind", "lines", "of", "uses", "nodes")
+OF_ARROW = ("tail", "head", "lines", "count", "loop")
 Data = dict[str, Any]
 BUDGET = 300_000  # numbers in maps, and as many again in values and gradients
 LARGEST_ARRAY, LARGEST_MATRIX = 4_096, 250_000

@@ -1,6 +1,8 @@
 // Where does everything stand, and what of it is in sight?  Boxes and arrows on the page; groups that fold; panning and zooming.
 //
 //   unit  a box, n3, or the summary of a folded group, f1      standing  [x, y, wide, high] of each unit as it is now
+//
+// Only what is in sight, and some way around it, is in the document; the rest is kept here, and is put back for printing.
 // ── elements ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function el(tag, attributes = {}, ...children) {
@@ -24,6 +26,9 @@ const num = (x, attributes = {}) => el("data", { value: String(x), title: String
 
 const svg = $("view").querySelector("svg");
 const boxAt = boxes.map((_, i) => $(`n${i}`)), arrowAt = arrows.map((_, e) => $(`a${e}`)), frameAt = groups.map((_, k) => $(`g${k}`));
+const titles = [boxAt, arrowAt].map((all) => all.map((g) => g.querySelector("title").textContent)); // as they were drawn
+const layers = [0, 1, 2].map(() => draw("g", {})); // frames, arrows, boxes
+svg.replaceChildren(svg.firstElementChild, ...layers);
 
 // ── where things stand, and folding ────────────────────────────────────────────────────────────────────────────────
 
@@ -53,20 +58,26 @@ function summary(k) {
   if (!summaries.has(k)) {
     const last = lastOf(k), g = stateOf(k) === null ? null : now.g[real(last)], nodes = groups[k].boxes.reduce((sum, i) => sum + boxes[i].nodes, 0);
     const lines = [groups[k].label, `${nodes} node${nodes === 1 ? "" : "s"}`];
-    if (g) lines.push(`|grad| ${small(norm(g))}`);
+    if (before[real(last)] && stateOf(k) !== null) lines.push(g ? `|grad| ${small(norm(g))}` : "|grad| unknown");
     const wide = 20 + 11 * Math.max(...lines.map((line) => [...line].length)), high = 12 + 23 * lines.length;
     const fill = colour(heatOf(g));
-    const element = draw("g", { id: `f${k}`, class: "box summary", tabindex: -1, role: "button", "aria-label": `${lines.join(", ")}, folded; Enter unfolds` });
+    const element = draw("g", { id: `f${k}`, class: "box summary", tabindex: -1, role: "button" });
     const shape = { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: 6, fill, stroke: looks.GREY };
-    element.append(draw("title", {}, `${lines.join("\n")}\nclick to unfold`), draw("rect", shape));
+    element.append(draw("title", {}), draw("rect", shape));
     element.append(draw("rect", { x: -wide / 2 - 3, y: -high / 2 - 3, width: wide + 6, height: high + 6, rx: 9, fill: "none", stroke: looks.GREY }));
     lines.forEach((line, n) => element.append(draw("text", {
-      x: 0, y: 6 + 23 * (n - (lines.length - 1) / 2), fill: ink(fill), "font-size": 18, "text-anchor": "middle",
+      x: 0, y: 6 + 23 * (n - (lines.length - 1) / 2), fill: ink(fill), "font-size": 18, "text-anchor": "middle", class: n === 2 ? "gradient" : "",
     }, line)));
-    svg.append(element);
-    summaries.set(k, { g: element, wide, high, last });
+    summaries.set(k, { g: element, wide, high, last, lines });
+    tellSummary(k);
   }
   return summaries.get(k);
+}
+function tellSummary(k) {
+  const { g, last, lines } = summaries.get(k), known = lines.slice(0, pending(last) ? 2 : 3);
+  g.classList.toggle("pending", pending(last));
+  g.firstElementChild.textContent = `${known.join("\n")}\nclick to unfold: what lies in it can be replaced only then`;
+  g.setAttribute("aria-label", `${known.join(", ")}, folded; Enter unfolds`);
 }
 
 // A folded group is squeezed to the width of its summary; what is right of it in the same band moves left by the difference.
@@ -107,7 +118,7 @@ function wayOf({ tail, head, way, square }) {
     const band = boxes[2 * n < way.length - 1 ? tail : head].band;
     if (square || !cut.some(({ left, right }) => left <= way[n] && way[n] <= right)) points.push(squeezed(way[n], band), way[n + 1]);
   }
-  return [...(unit(tail)[0] === "f" ? [start, y, start + 4, y] : []), ...points, ...(unit(head)[0] === "f" ? [end - 4, Y, end, Y] : [])];
+  return [...(unit(tail)[0] === "f" ? [start, y, start + 12, y] : []), ...points, ...(unit(head)[0] === "f" ? [end - 4, Y, end, Y] : [])];
 }
 
 // Arrows between the same two units are drawn as one, "× n".
@@ -122,20 +133,28 @@ function placeArrows() {
     if (merged.has(key)) merged.get(key).push(e);
     else merged.set(key, [e]);
   });
-  for (const [key, members] of merged) placeArrow(members[0], members, key[0] === "e");
+  bundles.fill(null);
+  for (const members of merged.values()) for (const e of members) bundles[e] = members;
+  for (const members of merged.values()) placeArrow(members);
 }
+const bundles = arrows.map(() => null); // of each arrow those that are drawn as one with it; null inside a folded group
+const ways = [];
 
-function placeArrow(e, members, free) {
+// The head is at the end of the child; once the arrow has carried the gradient back, at that of the parent.
+function placeArrow(members) {
+  const [e] = members, free = [arrows[e].tail, arrows[e].head].every((i) => unit(i)[0] === "n"), back = members.some(passed);
   const arrow = arrows[e], g = arrowAt[e], [path, point, words] = [1, 2, 3].map((k) => g.children[k]);
   const count = members.reduce((sum, k) => sum + arrows[k].count, 0);
   g.dataset.count = count;
   words.querySelector(".many")?.remove();
   for (const text of words.children) text.classList.toggle("gone", !free && members.length > 1);
   if (!free && members.length > 1) words.append(draw("text", { class: "many", x: 0, y: 8, "font-size": 18, "text-anchor": "middle" }, `× ${count}`));
-  const way = wayOf(arrow);
-  const [tipX, tipY] = way.slice(-2), [x, y] = arrow.label;
+  const way = ways[e] = wayOf(arrow);
+  if (back) { way[0] += 9; way[way.length - 2] += 9; }
+  const [end, level] = back ? way : way.slice(-2), [x, y] = arrow.label;
+  g.classList.toggle("back", back);
   path.setAttribute("d", arrow.square ? rounded(way) : curve(way));
-  point.setAttribute("points", `${tipX},${tipY - 4.5} ${tipX + 9},${tipY} ${tipX},${tipY + 4.5}`);
+  point.setAttribute("points", `${end},${level - 4.5} ${end + (back ? -9 : 9)},${level} ${end},${level + 4.5}`);
   words.setAttribute("transform", `translate(${squeezed(x, boxes[arrow.tail].band)},${y})`);
 }
 
@@ -166,6 +185,7 @@ function placeAll() {
   placeArrows();
   scene.wide = foldedGroups.size ? 34 + Math.max(...[...standing].filter(([name]) => seen(name)).map(([, [x, , w]]) => x + w / 2)) : whole.wide;
   $("fold").textContent = foldedGroups.size ? "Unfold all" : "Fold all";
+  ground = null;
   drawMap();
 }
 
@@ -188,13 +208,57 @@ function foldAll() {
 // ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const view = { x: 0, y: 0, scale: 1 }; // the corner shown, in the picture's units, and pixels per unit
-const SMALLEST = 0.05, LEGIBLE = 0.78; // where words are 14 px
+const SMALLEST = 0.05, FAR = 0.2, LEGIBLE = 0.78; // below FAR words would be under 4 px, and are left out; at LEGIBLE they are 14
 const stage = () => ({ w: Math.max(1, $("view").clientWidth), h: Math.max(1, $("view").clientHeight) });
 
+// While it stays on its ground, the picture is moved as it is painted; beyond, the ground is laid anew around what is in sight.
+let ground = null; // left, top, right and bottom of what is in the document
+const AROUND = 150; // the half of the longest words on an arrow, and some more
 function look() {
-  const { w, h } = stage();
-  svg.setAttribute("viewBox", `${view.x} ${view.y} ${w / view.scale} ${h / view.scale}`);
-  drawMap();
+  const { w, h } = stage(), wide = w / view.scale, high = h / view.scale, { x, y, scale } = view;
+  const on = ground && ground.scale === scale && ground.w === w && ground.h === h && x >= ground.left && y >= ground.top && x + wide <= ground.right && y + high <= ground.bottom;
+  if (!on) {
+    ground = { x, y, scale, w, h, left: x - wide / 2, top: y - high / 2, right: x + wide * 1.5, bottom: y + high * 1.5 };
+    svg.setAttribute("viewBox", `${x} ${y} ${wide} ${high}`);
+    svg.classList.toggle("far", scale < FAR);
+    lay();
+  }
+  svg.style.transform = x === ground.x && y === ground.y ? "" : `translate(${(ground.x - x) * scale}px,${(ground.y - y) * scale}px)`;
+  drawMap(false);
+}
+
+// Into the document comes what touches the ground, or all of it; and the box that the Tab key reaches.
+function lay(all = false) {
+  const { left, top, right, bottom } = ground, touches = (l, t, r, b) => all || (l < right + AROUND && r > left - AROUND && t < bottom + AROUND && b > top - AROUND);
+  const there = (name) => { const [x, y, w, h] = standing.get(name); return touches(x - w / 2, y - h / 2, x + w / 2, y + h / 2); };
+  const near = (way) => {
+    for (let n = 2; n < way.length; n += 2) {
+      const [x, y, X, Y] = way.slice(n - 2, n + 2);
+      if (touches(Math.min(x, X), Math.min(y, Y), Math.max(x, X), Math.max(y, Y))) return true;
+    }
+    return false;
+  };
+  const framed = ({ left, right, band, top, bottom }) => touches(squeezed(left, band), top, squeezed(right, band), bottom);
+  const folded = [...foldedGroups].filter((k) => summary(k).g === reachable || there(`f${k}`)).map((k) => summary(k).g);
+  put(layers[0], frameAt.filter((_, k) => !foldedGroups.has(k) && framed(frames[k])));
+  put(layers[1], arrowAt.filter((_, e) => bundles[e]?.[0] === e && near(ways[e])));
+  put(layers[2], [...boxAt.filter((g, i) => unit(i)[0] === "n" && (g === reachable || there(`n${i}`))), ...folded]);
+}
+
+// Those elements in that order, and none that stays is moved: it may have the focus.
+function put(layer, elements) {
+  const wanted = new Set(elements);
+  for (const g of [...layer.children]) if (!wanted.has(g)) g.remove();
+  let next = layer.firstChild;
+  for (const g of elements) if (g === next) next = next.nextSibling; else layer.insertBefore(g, next);
+}
+
+function printed() {
+  ground = { left: 0, top: 0, right: 0, bottom: 0 };
+  lay(true);
+  svg.classList.remove("far");
+  svg.style.transform = "";
+  svg.setAttribute("viewBox", `0 0 ${scene.wide} ${scene.high}`);
 }
 
 // All of it, yet never too small to read; then around the output, where the backward pass starts.
@@ -234,49 +298,69 @@ function show(i) {
   look();
 }
 
-// The strip below: every box in its colour, and a window on what is in sight.
-let mapWaits = false;
-function drawMap() {
+// The strip below: every box in its colour, painted when that has changed, and a window on what is in sight.
+const painted = document.createElement("canvas");
+let mapWaits = false, mapStale = true;
+function drawMap(stale = true) {
+  mapStale ||= stale;
   if (mapWaits) return;
   mapWaits = true;
   requestAnimationFrame(() => {
     mapWaits = false;
-    const canvas = $("map"), ratio = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
-    canvas.width = w * ratio;
-    canvas.height = h * ratio;
-    const pen = canvas.getContext("2d"), sx = w / scene.wide, sy = (h - 4) / scene.high, { w: W, h: H } = stage();
+    const canvas = $("map"), ratio = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight, sx = w / scene.wide, sy = (h - 4) / scene.high, { w: W, h: H } = stage();
+    if (mapStale || painted.width !== Math.round(w * ratio)) { [painted.width, painted.height] = [w * ratio, h * ratio].map(Math.round); paintMap(painted.getContext("2d"), ratio, sx, sy); }
+    mapStale = false;
+    [canvas.width, canvas.height] = [painted.width, painted.height];
+    const pen = canvas.getContext("2d");
+    if (painted.width && painted.height) pen.drawImage(painted, 0, 0);
     pen.scale(ratio, ratio);
-    for (const [name, [x, y, wide, high]] of standing) {
-      if (!seen(name)) continue;
-      const number = Number(name.slice(1)), i = name[0] === "n" ? number : lastOf(number), g = now.g[real(i)];
-      const plain = g ? null : boxAt[i].querySelector("rect").getAttribute("fill");
-      pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : plain ?? colour(heatOf(g));
-      pen.fillRect((x - wide / 2) * sx, 2 + (y - high / 2) * sy, Math.max(1.5, wide * sx), Math.max(1.5, high * sy));
-    }
     pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--accent");
     pen.lineWidth = 1.5;
     pen.strokeRect(view.x * sx, 1 + view.y * sy, W / view.scale * sx, Math.min(h - 2, H / view.scale * sy));
   });
 }
+function paintMap(pen, ratio, sx, sy) {
+  pen.scale(ratio, ratio);
+  for (const [name, [x, y, wide, high]] of standing) {
+    if (!seen(name)) continue;
+    const number = Number(name.slice(1)), i = name[0] === "n" ? number : lastOf(number), g = now.g[real(i)];
+    const plain = g ? null : boxAt[i].querySelector("rect").getAttribute("fill");
+    pen.fillStyle = boxAt[i].classList.contains("pending") ? "#8884" : plain ?? colour(heatOf(g));
+    pen.fillRect((x - wide / 2) * sx, 2 + (y - high / 2) * sy, Math.max(1.5, wide * sx), Math.max(1.5, high * sy));
+  }
+}
 
 function watchPointer() {
   const place = $("view");
-  let from = null;
-  place.addEventListener("pointerdown", (event) => { if (event.button === 0) from = { x: event.clientX, y: event.clientY, moved: false }; });
-  place.addEventListener("pointermove", (event) => {
-    if (!from) return;
-    const dx = event.clientX - from.x, dy = event.clientY - from.y;
-    if (!from.moved && Math.hypot(dx, dy) < 4) return;
-    if (!from.moved) place.setPointerCapture(event.pointerId);
-    from = { x: event.clientX, y: event.clientY, moved: true };
-    place.classList.add("dragging");
-    view.x -= dx / view.scale;
-    view.y -= dy / view.scale;
-    look();
+  const fingers = new Map(); // pointer → where it is; one drags, two pinch
+  let moved = false;
+  const middle = () => { const all = [...fingers.values()], [a, b] = [all[0], all.at(-1)]; return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, apart: Math.hypot(a.x - b.x, a.y - b.y) }; };
+  place.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    if (!fingers.size) moved = false;
+    else if (moved) place.setPointerCapture(event.pointerId);
+    fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
   });
-  const end = () => { place.classList.remove("dragging"); from = null; };
+  place.addEventListener("pointermove", (event) => {
+    const finger = fingers.get(event.pointerId);
+    if (!finger || (!moved && fingers.size === 1 && Math.hypot(event.clientX - finger.x, event.clientY - finger.y) < 4)) return;
+    if (!moved) for (const id of fingers.keys()) place.setPointerCapture(id);
+    moved = true;
+    place.classList.add("dragging");
+    const from = middle();
+    [finger.x, finger.y] = [event.clientX, event.clientY];
+    const to = middle(), { left, top } = place.getBoundingClientRect();
+    view.x -= (to.x - from.x) / view.scale;
+    view.y -= (to.y - from.y) / view.scale;
+    if (from.apart && to.apart) zoom(to.apart / from.apart, to.x - left, to.y - top); else look();
+  });
+  const end = ({ pointerId }) => { fingers.delete(pointerId); if (!fingers.size) place.classList.remove("dragging"); };
   place.addEventListener("pointerup", end);
   place.addEventListener("pointercancel", end);
+  place.addEventListener("pointerleave", end);
+  place.addEventListener("focusin", ({ target }) => { // by the Tab key: it may be out of sight
+    if (target.matches(".box:focus-visible") && current !== null) show(current);
+  });
   place.addEventListener("wheel", (event) => {
     event.preventDefault();
     const { left, top } = place.getBoundingClientRect();
@@ -291,8 +375,9 @@ function watchPointer() {
   });
   const jump = (event) => {
     if (!event.buttons) return;
-    const { left, width } = $("map").getBoundingClientRect();
-    view.x = (event.clientX - left) / width * scene.wide - stage().w / view.scale / 2;
+    const { left, top, width, height } = $("map").getBoundingClientRect(), { w, h } = stage();
+    view.x = (event.clientX - left) / width * scene.wide - w / view.scale / 2;
+    if (scene.high > h / view.scale) view.y = (event.clientY - top) / height * scene.high - h / view.scale / 2;
     look();
   };
   $("map").addEventListener("pointerdown", (event) => { $("map").setPointerCapture(event.pointerId); jump(event); });
