@@ -19,9 +19,12 @@ function label(i) {
 
 // What a box says when pointed at: what is known at this step, with these replacements.
 function tell(i) {
-  const box = boxes[i], [title, ...lines] = titles[0][i].split("\n"), g = now.g[real(i)], of = (line) => /^(\.grad,|\|?grad)/.test(line), later = boxAt[i].classList.contains("no-value");
-  const size = !g ? "unknown" : box.shape.length ? `${box.shape.join("×")}, norm ${norm(g)}` : String(g[0]);
-  const told = lines.flatMap((line) => (of(line) ? pending(i) ? [] : unchanged(real(i)) ? [line] : line[0] === "." ? [] : [`gradient ${size}`] : later && line.startsWith("value ") ? [] : [line]));
+  const { shape } = boxes[i], [title, ...lines] = titles[0][i].split("\n"), g = now.g[real(i)], later = boxAt[i].classList.contains("no-value");
+  const size = !g ? "unknown" : shape.length ? `${shape.join("×")}, norm ${norm(g)}` : String(g[0]);
+  const told = lines.flatMap((line) => {
+    if (!/^(\.grad,|\|?grad)/.test(line)) return later && line.startsWith("value ") ? [] : [line];
+    return pending(i) ? [] : unchanged(real(i)) ? [line] : line[0] === "." ? [] : [`gradient ${size}`];
+  });
   boxAt[i].querySelector("title").textContent = [title, ...new Set(told)].join("\n");
   boxAt[i].setAttribute("aria-label", label(i));
 }

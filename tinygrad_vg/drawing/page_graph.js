@@ -231,13 +231,10 @@ function look() {
 function lay(all = false) {
   const { left, top, right, bottom } = ground, touches = (l, t, r, b) => all || (l < right + AROUND && r > left - AROUND && t < bottom + AROUND && b > top - AROUND);
   const there = (name) => { const [x, y, w, h] = standing.get(name); return touches(x - w / 2, y - h / 2, x + w / 2, y + h / 2); };
-  const near = (way) => {
-    for (let n = 2; n < way.length; n += 2) {
-      const [x, y, X, Y] = way.slice(n - 2, n + 2);
-      if (touches(Math.min(x, X), Math.min(y, Y), Math.max(x, X), Math.max(y, Y))) return true;
-    }
-    return false;
-  };
+  const near = (way) => way.some((X, n) => {
+    const [x, y, Y] = [way[n - 2], way[n - 1], way[n + 1]];
+    return n > 1 && n % 2 === 0 && touches(Math.min(x, X), Math.min(y, Y), Math.max(x, X), Math.max(y, Y));
+  });
   const framed = ({ left, right, band, top, bottom }) => touches(squeezed(left, band), top, squeezed(right, band), bottom);
   const folded = [...foldedGroups].filter((k) => summary(k).g === reachable || there(`f${k}`)).map((k) => summary(k).g);
   put(layers[0], frameAt.filter((_, k) => !foldedGroups.has(k) && framed(frames[k])));
