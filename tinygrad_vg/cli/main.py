@@ -19,10 +19,10 @@ from ..text.lines import clean, wrapped
 from ..text.numbers import figure, numbers
 from .commands import answer, as_json, draw_a_model, exercise, field, judge, learn, phase_diagram, study
 from .options import QUESTIONS, parser
-from .reading import beside, run, sentence
+from .reading import COMPARED_STEPS, beside, run, sentence
 from .texts import read, show
 
-PAGE_STEPS, COMPARED_STEPS, QUOTED = 30, 100, 30  # drawn in full in the graph; run with other cells; characters of the text in a title
+PAGE_STEPS, QUOTED = 30, 30  # drawn in full in the graph; characters of the text in a title
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from .. import nn
 from ..chain import Chain
 from ..text.numbers import from_log
 
+COMPARED_STEPS = 100  # up to which other cells are run, too, and a loss is asked at every step
 RNNS: dict[str, Callable[..., Any]] = {
     name: partial(nn.RNNCell, activation=name, init="normal") for name in ("sigmoid", "tanh", "relu", "linear")
 }
@@ -33,11 +34,12 @@ def run(text: str, options: Any, cell: str = "") -> dict[str, Any]:
     last, first = reader.output(states[-1]), states[0][-1] if isinstance(states[0], tuple) else states[0]
     logits = readout(last).named("logits")
     loss = nn.cross_entropy(logits, alphabet.index(following)).named("loss")
-    each = [nn.cross_entropy(readout(reader.output(state)), alphabet.index(c)) for state, c in zip(states[1:-1], read_along[1:])]
+    seen = zip(states[1:-1], read_along[1:]) if T <= COMPARED_STEPS else ()
+    each = [nn.cross_entropy(readout(reader.output(state)), alphabet.index(c)) for state, c in seen]
     loss.backward()
     return {
         "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))],
-        "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "losses": [*each, loss],
+        "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "losses": [*each, loss] if each else [],
         "chain": Chain(loss, first, through=states),
         "parts": parts(Chain(last, first, seed=last.grad))}
 

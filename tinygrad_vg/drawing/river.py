@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import history
+from ..autodiff.core import Node
 from ..chain import Chain
 from ..chain.blame import runs
 from ..chain.factors import norm
@@ -139,7 +139,18 @@ def seeds_of(chain: Chain, at: list[int], losses: list[Any]) -> list[np.ndarray]
     if len(losses) != len(at) - 1:
         raise ValueError(f"losses has {len(losses)} entries, but there are {len(at) - 1} steps; give one for each")
     ends = [(loss, chain.stations[k]) for loss, k in zip(losses, at[1:])]
-    return [np.zeros(0)] + [Link(group, (loss,), set(history(loss))).pull(np.ones(loss.shape)) for loss, group in ends]
+    return [np.zeros(0)] + [Link(group, (loss,), since(group, loss)).pull(np.ones(loss.shape)) for loss, group in ends]
+
+
+def since(group: Any, loss: Node) -> set[Node]:
+    """What a loss was computed from since the nodes of a group were made."""
+    first, found = min(node.birth for node in group), {loss}
+    waiting = [loss]
+    while waiting:
+        new = {parent for parent in waiting.pop().variables if parent.birth >= first} - found
+        found |= new
+        waiting += new
+    return found
 
 
 def called(group: Any) -> str:

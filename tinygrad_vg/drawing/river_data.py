@@ -43,11 +43,12 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
     seed = store.add("maps", first)
     carried = seed and all(link["edges"] is not None for link in links)
     seeds = [store.add("maps", np.ravel(g).astype("<f8")) for g in river.seeds or []] if carried else []
+    names = chain.names
     begun = forward_data(chain, links, spans, store) if again and carried else None
     return {
         "label": label, "about": river.about, "rest": river.rest, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
         "seeds": [found and found[0] for found in seeds] or None, "forward": begun,
-        "names": river.names, "raw": [clean(chain.names[k]) for k in river.at], "read": river.read,
+        "names": river.names, "raw": [clean(names[k]) for k in river.at], "read": river.read,
         "sizes": [js_number(river.size(k)) for k in range(len(river.at))], "logs": [js_number(log) for log in river.logs],
         "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats], "links": links}
 

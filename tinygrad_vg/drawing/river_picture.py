@@ -100,8 +100,8 @@ def axis(canvas: Canvas, frame: Frame) -> None:
 
 def flow(canvas: Canvas, river: River, frame: Frame) -> None:
     """The river: an area, a line, a dot for each station, the value at its end; and where less than a thousandth is left."""
-    alive = [(k, d) for k, d in enumerate(decades(river)) if math.isfinite(d)]
-    alive = [(k, d) for k, d in alive if k > max((j for j, e in enumerate(decades(river)) if not math.isfinite(e)), default=-1)]
+    ended = max((k for k, d in enumerate(decades(river)) if not math.isfinite(d)), default=-1)
+    alive = list(enumerate(decades(river)))[ended + 1 :]
     points = [(frame.x(k), frame.y(d)) for k, d in alive]
     foot = frame.y(frame.bottom)
     if len(points) > 1:
