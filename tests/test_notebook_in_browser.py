@@ -154,7 +154,7 @@ def test_in_jupyterlab_a_picture_is_whole_in_its_cell_and_tables_are_straight(la
     page.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_as_html_a_picture_is_whole_and_tables_are_straight(folder, browser, theme):
     if importlib.util.find_spec("nbconvert") is None:
         pytest.skip("needs nbconvert: the extra `notebook`")
