@@ -37,7 +37,7 @@ from .autodiff.structure import (
     astype, broadcast_to, concatenate, diagonal, expand_dims, getitem, mean, reshape, split, squeeze, stack, sum, swapaxes,
     take, transpose)
 from .chain import Chain, paths, reach, uses, verdict
-from .formulas import explain
+from .formulas import by_hand, explain
 from .drawing import draw, group
 
 __version__ = "0.1.0"
@@ -54,7 +54,7 @@ ROOMS = {"claims", "grid", "theory", "training"}
 # what `from tinygrad_vg import *` brings; of abs, max, min and sum Python has its own
 __all__ = [
     "Chain", "Edge", "LinearMap", "LinearOperation", "Node", "OPS", "Rule", "Scalar", "Tensor", "add", "apply", "astype",
-    "broadcast_to", "clip", "concatenate", "cos", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum",
+    "broadcast_to", "by_hand", "clip", "concatenate", "cos", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum",
     "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "gelu", "getitem", "grad", "gradcheck", "group", "hessian",
     "history", "hvp", "jacobian", "jvp", "leaky_relu", "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "maximum",
     "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "reach", "relu", "reshape", "scalars", "sigmoid",

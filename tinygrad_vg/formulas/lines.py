@@ -1,0 +1,224 @@
+"""How are the ops written that are no rows?  Products, reductions, and what moves numbers about: a line for the value, one for each pull.
+
+    y  value      g  gradient at y      x, W, b, A, B  operands      refs  what stands for a node or a constant
+
+Shapes are written as they were recorded.
+"""
+
+import ast
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.core import describe
+from ..autodiff.maps import Broadcast
+from ..autodiff.products import Einsum, Linear, Matmul
+from ..autodiff.reductions import Extreme, LogSumExp
+from ..autodiff.structure import Cast, Join, Reshape, Select, Sum, Transpose
+from .statements import line
+
+Refs = Callable[[Any], ast.expr]
+
+
+def found(table: dict[Any, Any], node: Any) -> Any:
+    """The entry for the kind of rule that made the node."""
+    for kind, write in table.items():
+        if isinstance(node.rule, kind):
+            return write
+    raise NotImplementedError(f"by_hand has no words for {node.op}, which made {describe(node)}; it knows the ops of the package, "
+                              "and elementwise() rows of your own")
+
+
+def dtype_of(x: Any) -> np.dtype:
+    return np.dtype(getattr(x, "dtype", float))
+
+
+def is_double(x: Any) -> bool:
+    return dtype_of(x) == np.float64
+
+
+def fitted(code: ast.expr, given: tuple[int, ...], shape: tuple[int, ...]) -> ast.expr:
+    """code, of shape `given`, summed over the axes that broadcasting added to `shape` or stretched."""
+    if given == shape:
+        return code
+    lead = len(given) - len(shape)
+    axes = (*range(lead), *(k + lead for k, n in enumerate(shape) if n != given[k + lead]))
+    if len(axes) == len(given) and math.prod(shape) == 1:
+        return line("c.sum()", c=code) if not shape else line(f"c.sum().reshape({shape})", c=code)
+    if len(axes) == lead:
+        return line(f"c.sum(axis={axes[0] if len(axes) == 1 else axes})", c=code)
+    return line(f"c.sum(axis={axes}, keepdims=True){f'.reshape({shape})' if lead else ''}", c=code)
+
+
+def spread(node: Any, g: ast.expr) -> ast.expr:
+    """g of a reduction as an array that broadcasts with what was reduced."""
+    rule = node.rule
+    return g if rule.keepdims or rule.axis is None else line(f"np.expand_dims(g, {rule.axis})", g=g)
+
+
+def axes_of(rule: Any, first: str = "") -> str:
+    """The arguments of a reduction: `axis=1, keepdims=True`."""
+    given = ([] if rule.axis is None else [f"axis={rule.axis}"]) + ["keepdims=True"] * rule.keepdims
+    return ", ".join([first] * bool(first) + given)
+
+
+def total(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+    """sum and mean: everything that was added gets the same."""
+    x, typed = node.parents[0], "" if is_double(node) else f", np.{dtype_of(node)}"
+    n = max(x.size // max(node.size, 1), 1)
+    g = g if node.op == "sum" or n == 1 else line(f"g / {n}", g=g)
+    if not x.shape:
+        return g
+    if node.rule.axis is None and not node.rule.keepdims:
+        return line(f"np.full({x.shape}, g{typed})", g=g)
+    return line(f"np.broadcast_to(g, {x.shape})", g=spread(node, g))
+
+
+def to_operand(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+    """linear: W, x and b."""
+    (x, W), rows = node.parents[:2], math.prod(node.shape[:-1])
+    words, n_in, n_out = {"g": g, "x": refs(x), "W": refs(W)}, np.shape(W)[-1], np.shape(W)[-2]
+    flat = len(np.shape(x)) > 2
+    if i == 0:
+        return line("W.T @ g" if node.ndim == 1 else "g @ W", **words)
+    if i == 1 and W.ndim == 3:
+        return line("g.swapaxes(1, 2) @ x", **words)
+    if i == 1:
+        batch = f"g.reshape({rows}, {n_out}).T @ x.reshape({rows}, {n_in})" if flat else "g.T @ x"
+        return line("np.outer(g, x)" if node.ndim == 1 else batch, **words)
+    b = node.parents[2].shape
+    return g if b == node.shape else line("g.sum(axis=1)", g=g) if len(b) == 2 else fitted(g, node.shape, b)
+
+
+def affine(node: Any, refs: Refs) -> ast.expr:
+    """linear: W x + b for a vector, x Wᵀ + b for a batch."""
+    x, W, *b = node.parents
+    product = "W @ x" if node.ndim == 1 else "x @ W.T" if len(np.shape(W)) == 2 else "x @ W.swapaxes(1, 2)"
+    bias = " + b[:, None, :]" if b and len(np.shape(W)) == 3 and len(np.shape(b[0])) == 2 else " + b" if b else ""
+    return line(product + bias, x=refs(x), W=refs(W), **({"b": refs(b[0])} if b else {}))
+
+
+def to_factor(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+    """matmul: the other factor, transposed; outer products where there are vectors."""
+    A, B = map(np.shape, node.parents)
+    words = {"g": g, "A": refs(node.parents[0]), "B": refs(node.parents[1])}
+    plain = {(2, 2): ("g @ B.T", "A.T @ g"), (2, 1): ("np.outer(g, B)", "A.T @ g"),
+             (1, 2): ("B @ g", "np.outer(A, g)"), (1, 1): ("g * B", "g * A")}
+    if (len(A), len(B)) in plain:
+        return line(plain[len(A), len(B)][i], **words)
+    row, column = (1, *A) if len(A) == 1 else A, (*B, 1) if len(B) == 1 else B
+    shape = (*node.shape[: node.ndim - (len(A) > 1) - (len(B) > 1)], row[-2], column[-1])
+    words["g"] = g if shape == node.shape else line(f"g.reshape({shape})", g=g)
+    words["A"] = words["A"] if row == A else line("A[None]", **words)
+    words["B"] = words["B"] if column == B else line("B[:, None]", **words)
+    code = line("A.swapaxes(-1, -2) @ g" if i else "g @ B.swapaxes(-1, -2)", **words)
+    stacks = (*shape[:-2], *((row[-1], column[-1]) if i else (row[-2], column[-2])))
+    code = fitted(code, stacks, column if i else row)
+    return code if (row, column)[i] == (A, B)[i] else line(f"c.reshape({(A, B)[i]})", c=code)
+
+
+def to_term(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+    """einsum: another einsum, of the gradient and the other operands; δ for a repeated label, 1 for a lonely one."""
+    rule, xs = node.rule, node.parents
+    typed = "" if is_double(node) else f", dtype=np.{dtype_of(node)}"
+    terms = [(rule.out, node.shape, g), *((rule.labels[k], np.shape(x), refs(x)) for k, x in enumerate(xs) if k != i)]
+    terms += [(labels, delta.shape, line(f"np.eye({len(delta)}{typed})")) for labels, delta in rule.deltas]
+    there = {pair for labels, shape, _ in terms for pair in zip(labels, shape)}
+    lonely = [pair for pair in zip(rule.labels[i], xs[i].shape) if pair not in there]
+    terms += [(label, (n,), line(f"np.ones({n}{typed})")) for label, n in lonely]
+    sizes: dict[str, int] = {}
+    for labels, shape, _ in terms:
+        sizes |= {label: n for label, n in zip(labels, shape) if n != 1 or label not in sizes}
+    words = {f"x{k}": code for k, (_, _, code) in enumerate(terms)}
+    subscripts = ",".join(labels for labels, _, _ in terms) + "->" + rule.labels[i]
+    code = line(f"np.einsum({subscripts!r}, {', '.join(words)}{', optimize=True' * (len(terms) > 2)})", **words)
+    return fitted(code, tuple(sizes[label] for label in rule.labels[i]), xs[i].shape)
+
+
+def summation(node: Any, refs: Refs) -> ast.expr:
+    words = {f"x{k}": refs(x) for k, x in enumerate(node.parents)}
+    return line(f"np.einsum({node.rule.subscripts!r}, {', '.join(words)}{', optimize=True' * (len(words) > 2)})", **words)
+
+
+def index_of(node: Any, refs: Refs) -> tuple[str, dict[str, ast.expr]]:
+    """The index of a selection as text, `1:3, i0`, and what its arrays i0, … are."""
+    arrays = {f"i{k}": part for k, part in enumerate(whole_numbers(node.rule.index)) if isinstance(part, np.ndarray)}
+    parts = [f"i{k}" if f"i{k}" in arrays else part_text(part) for k, part in enumerate(whole_numbers(node.rule.index))]
+    return ", ".join(parts) + ("," if len(parts) == 1 else "") if parts != ["..."] else "...", {k: refs(x) for k, x in arrays.items()}
+
+
+def whole_numbers(index: Iterable[Any]) -> list[Any]:
+    """The parts of an index; a mask is the places where it is True, as NumPy itself takes it."""
+    parts: list[Any] = []
+    for part in index:
+        mask = isinstance(part, np.ndarray) and part.dtype == bool
+        parts += list(part.nonzero()) if mask and part.ndim else [part]
+        if isinstance(part, (bool, np.bool_)) or mask and not part.ndim:
+            raise NotImplementedError("by_hand has no words for an index that is True or False alone")
+    return parts
+
+
+def part_text(part: Any) -> str:
+    """One part of an index that is no array."""
+    if isinstance(part, slice):
+        ends = ["" if x is None else str(x) for x in (part.start, part.stop, part.step)]
+        return ":".join(ends if ends[2] else ends[:2])
+    return "..." if part is ... else str(part)
+
+
+def chosen(node: Any, refs: Refs) -> ast.expr:
+    """x[index]."""
+    text, arrays = index_of(node, refs)
+    return line(f"x[{text.removesuffix(',') or '()'}]", x=refs(node.parents[0]), **arrays)
+
+
+def put_back(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+    """Zeros, but g where it was taken from; an entry taken twice gets both."""
+    (text, arrays), shape = index_of(node, refs), node.parents[0].shape
+    where = f"np.s_[{text.removesuffix(',')}]" if text else "()"
+    return line(f"{'put_back' if not arrays else 'add_back'}(g, {shape}, {where})", g=g, **arrays)
+
+
+def joined(node: Any, refs: Refs) -> ast.expr:
+    words = {f"x{k}": refs(x) for k, x in enumerate(node.parents)}
+    axis = f", axis={node.rule.axis}" if node.rule.axis else ""
+    return line(f"np.{node.op}([{', '.join(words)}]{axis})", **words)
+
+
+def cut_out(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+    """concatenate and stack: the part of g that lies where operand i went."""
+    return line(f"g[{', '.join(map(part_text, node.rule.index(i, node)))}]", g=g)
+
+
+def turned_back(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+    order = tuple(int(k) for k in np.argsort([axis % max(node.ndim, 1) for axis in node.rule.axes]))
+    return line("g.T" if order == tuple(range(node.ndim))[::-1] else f"g.transpose({order})", g=g)
+
+
+def turned(node: Any, refs: Refs) -> ast.expr:
+    axes = tuple(axis % max(node.ndim, 1) for axis in node.rule.axes)
+    return line("x.T" if axes == tuple(range(node.ndim))[::-1] else f"x.transpose({axes})", x=refs(node.parents[0]))
+
+
+def extreme(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+    """max and min: the entry that is chosen gets g; entries that tie share it."""
+    x = node.parents[0]
+    top = line(f"x.{node.op}({axes_of(node.rule)}{', ' * (node.rule.axis is not None or node.rule.keepdims)}keepdims=True)"
+               if not node.rule.keepdims else f"x.{node.op}({axes_of(node.rule)})", x=refs(x))
+    return line(f"np.where(x == top, g * shares(x, top, {node.rule.axis}), 0)", g=spread(node, g), x=refs(x), top=top)
+
+
+VALUES: dict[Any, Callable[[Any, Refs], ast.expr]] = {
+    Linear: affine, Matmul: lambda node, refs: line("A @ B", A=refs(node.parents[0]), B=refs(node.parents[1])), Einsum: summation,
+    (Sum, Extreme): lambda node, refs: line(f"x.{node.op}({axes_of(node.rule)})", x=refs(node.parents[0])),
+    LogSumExp: lambda node, refs: line(f"logsumexp({axes_of(node.rule, 'x')})", x=refs(node.parents[0])),
+    Reshape: lambda node, refs: line(f"x.reshape({node.shape})", x=refs(node.parents[0])), Transpose: turned, Select: chosen, Join: joined,
+    Broadcast: lambda node, refs: line(f"np.broadcast_to(x, {node.shape})", x=refs(node.parents[0])),
+    Cast: lambda node, refs: line(f"x.astype(np.{node.dtype})", x=refs(node.parents[0]))}
+PULLS: dict[Any, Callable[[Any, int, ast.expr, Refs], ast.expr]] = {
+    Linear: to_operand, Matmul: to_factor, Einsum: to_term, Sum: total, Extreme: extreme, Select: put_back, Join: cut_out,
+    LogSumExp: lambda node, i, g, refs: line(f"g * softmax(x, {node.rule.axis})", g=spread(node, g), x=refs(node.parents[0])),
+    Reshape: lambda node, i, g, refs: line(f"g.reshape({node.parents[0].shape})", g=g), Transpose: turned_back,
+    Broadcast: lambda node, i, g, refs: fitted(g, node.shape, node.parents[0].shape), Cast: lambda node, i, g, refs: g}

@@ -1,0 +1,86 @@
+"""What stands above the program?  The few functions that its lines call and NumPy has not, each only if it is called.
+
+Each is written as safely as the engine's own: no overflow in sigmoid, softplus, logsumexp and softmax, 0 ** 0 without nan.
+"""
+
+import ast
+from typing import Any
+
+TEXT = '''
+def check(given):
+    for name, kind in EXPECTED.items():
+        x = given[name]
+        got = f"{x.dtype} {x.shape}" if isinstance(x, (np.ndarray, np.generic)) else type(x).__name__
+        if got != kind and (got, kind) != ("float", "float64 ()"):
+            raise ValueError(f"{name} must be {kind}, as it was recorded; got {got}")
+
+def sigmoid(a):
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-a))
+
+def softplus(a):
+    return np.maximum(a, 0) + np.log1p(np.exp(np.minimum(a, -a)))
+
+def gelu_gate(a):  # about the share of a standard normal below a
+    a = np.clip(a, -99, 99)
+    return sigmoid(a * (1.5957691216057308 + 0.07135481627260025 * a * a))
+
+def gelu_slope(a):
+    gate, a = gelu_gate(a), np.clip(a, -99, 99)
+    return gate * (1 + a * (1 - gate) * (1.5957691216057308 + 0.21406444881780073 * a * a))
+
+def below(a):
+    return np.expm1(np.minimum(a, 0))
+
+def exp_or_inf(a):
+    with np.errstate(over="ignore"):
+        return np.exp(a)
+
+def base(a, b):  # so that b * base(a, b) ** (b - 1) is 0 at b = 0
+    return np.where(b == 0, np.ones_like(a), a)
+
+def positive(a, b):  # so that a ** b * log(positive(a, b)) is 0 at a = 0
+    return np.where((a == 0) & (b >= 0), np.ones_like(a), a)
+
+def largest(x, axis):
+    top = x.max(axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(top), top, np.zeros_like(top))
+
+def softmax(x, axis):
+    e = np.exp(x - largest(x, axis))
+    return e / e.sum(axis=axis, keepdims=True)
+
+def logsumexp(x, axis=None, keepdims=False):
+    top = largest(x, axis)
+    y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return y if keepdims else y.sum(axis=axis)
+
+def shares(x, top, axis):  # 1 at the entry that is chosen, 1/k where k tie
+    chosen = (x == top) | np.isnan(x)
+    return chosen / chosen.sum(axis=axis, keepdims=True, dtype=x.dtype)
+
+def put_back(g, shape, index):
+    x = np.zeros(shape, np.asarray(g).dtype)
+    x[index] = g
+    return x
+
+def add_back(g, shape, index):  # an entry that was taken twice gets both
+    x = np.zeros(shape, np.asarray(g).dtype)
+    np.add.at(x, index, g)
+    return x
+'''
+HELPERS = {text.partition("(")[0]: f"def {text.strip()}" for text in TEXT.split("\ndef ")[1:]}
+
+
+def called(code: ast.AST) -> set[str]:
+    """The helpers that some code calls."""
+    return {node.func.id for node in ast.walk(code) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)} & HELPERS.keys()
+
+
+def prelude(codes: Any) -> list[str]:
+    """The text of every helper that is called, and of those that they call, in the order they are written here."""
+    names, ahead = {"check"}, set().union(*map(called, codes))
+    while ahead:
+        names |= ahead
+        ahead = set().union(*(called(ast.parse(HELPERS[name])) for name in ahead)) - names
+    return [text for name, text in HELPERS.items() if name in names]

@@ -1,0 +1,84 @@
+"""What is a program made of, before it is text?  Statements: a target and the code that it is given, in symbols.
+
+    v3  the value of node 3 of the graph      g3  its gradient      c0  the first constant      (ast.Name nodes with these ids)
+
+Only at the end are the symbols given the names of the graph. So nothing here is ever read out of a text.
+"""
+
+import ast
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..text.formulas import Rewriting, parsed
+
+COLUMNS = 110
+
+
+class Put(Rewriting):
+    """A line with other words in it: a name becomes the code that stands for it."""
+
+    def __init__(self, words: dict[str, ast.expr]):
+        self.words = words
+
+    def visit_Name(self, node: Any) -> Any: return self.words.get(node.id, node)
+
+
+def line(text: str, **words: ast.expr) -> ast.expr:
+    """The code of a line, with these words put in."""
+    return Put(words).visit(parsed(text))
+
+
+class Statement(NamedTuple):
+    """`target = code`, or `target += code`."""
+
+    target: str
+    code: ast.expr
+    sign: str = "="
+
+
+class Quote(NamedTuple):
+    """A statement of the forward pass, as a comment above its pulls."""
+
+    statement: Statement
+
+
+def symbols(code: ast.AST) -> list[str]:
+    """Every name that occurs in the code, as often as it does."""
+    return [node.id for node in ast.walk(code) if isinstance(node, ast.Name)]
+
+
+def is_short(code: ast.AST) -> bool:
+    """Whether the code can be written into any other line: a symbol or a number, also np.float32(1)."""
+    number = isinstance(code, ast.Call) and [isinstance(a, ast.Constant) for a in code.args] == [True]
+    return isinstance(code, (ast.Name, ast.Constant)) or number and isinstance(code, ast.Call) and isinstance(code.func, ast.Attribute)
+
+
+class Figures(Put):
+    """The code with names in the place of symbols, and numbers in all their digits."""
+
+    def visit_Constant(self, node: Any) -> Any:
+        x = node.value
+        if not isinstance(x, float):
+            return node
+        if math.copysign(1, x) < 0:
+            return ast.UnaryOp(ast.USub(), self.visit(ast.Constant(-x)))
+        if not math.isfinite(x):
+            return ast.Name("np.inf" if x > 0 else "np.nan")
+        return ast.Name(repr(int(x) if x == int(x) and x < 1e15 else x))
+
+
+def text_of(statement: Statement, names: dict[str, ast.expr]) -> str:
+    """A statement as a line of Python."""
+    write: Callable[[ast.expr], str] = lambda code: ast.unparse(Figures(names).visit(code))  # noqa: E731
+    return f"{write(ast.Name(statement.target))} {statement.sign} {write(statement.code)}"
+
+
+def wrapped(head: str, words: list[str], tail: str) -> str:
+    """A list of words in brackets, over several lines where one is too short."""
+    lines, indent = [head], " " * len(head)
+    for word in [f"{word}, " for word in words[:-1]] + words[-1:]:
+        if len(lines[-1]) + len(word) > COLUMNS and lines[-1] not in (head, indent):
+            lines.append(indent)
+        lines[-1] += word
+    return "\n".join(row.rstrip() for row in lines) + tail
