@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from by_hand_agrees import off
 from program_runs import ENGINE, Trial, run, weights
 from programs import random_program
 from samples import SAMPLES, cases
@@ -14,18 +15,6 @@ import tinygrad_vg as vg
 from tinygrad_vg import OPS, Rule, Tensor, by_hand, grad, nn, scalars
 from tinygrad_vg.autodiff.maps import Diagonal
 from tinygrad_vg.formulas import words
-
-
-def off(program, output, **values):
-    """The largest difference from the engine, relative to the size of what it is."""
-    with np.errstate(all="ignore"):
-        value, gradients = program(**values)
-    pairs = [(value, output.data), *((gradients[name], grad(output, leaf)) for name, leaf in program.leaves.items())]
-    for got, want in pairs:
-        assert np.shape(got) == np.shape(want)
-    differences = [np.max(np.abs(got - want) / np.maximum(1, np.abs(want)), initial=0.0) for got, want in pairs]
-    assert not np.isnan(differences).any()
-    return max(differences)
 
 
 def summed(y):

@@ -16,25 +16,23 @@ from ..autodiff.calculus import differentiable
 from ..autodiff.core import Node, describe, plain
 from ..text.files import checked_path, save_whole
 from ..text.lines import Printed
-from .naming import names_of
+from .backward import Backward
+from .loops import Loop
+from .naming import Names
 from .prelude import prelude
 from .program import Program
-from .statements import Quote, Statement, symbols, text_of, wrapped
+from .statements import statements_of, symbols, text_of, wrapped
 
-HEAD = '''"""{what} and its gradient, written out: forward, then backward.
-
-Fixed, as recorded: shapes and dtypes, the numbers in the code, which way each branch went. Arrays are arguments.
-"""
-
-import numpy as np
-'''
+HEAD = '''"""{what} and its gradient, forward, then backward.
+Fixed as they were recorded: shapes and dtypes, the numbers in the code, which way each branch went."""
+import numpy as np'''
 MAIN = '''
 if __name__ == "__main__":
     import base64
     import io
 
     VALUES = np.load(io.BytesIO(base64.b64decode("{values}")))
-    value, gradients = forward_and_backward(**{{name: VALUES[name][()] for name in EXPECTED}})
+    value, gradients = forward_and_backward(**{{name: VALUES[name][()] for name in VALUES.files}})
     print("{what} =", value)
     for name, gradient in gradients.items():
         print("gradient of", name, "=", gradient, sep="\\n")
@@ -53,8 +51,8 @@ class ByHand(Printed):
     >>> b = by_hand(sum(tanh(x)).named("L"))
     >>> print(b.text[b.text.index("def forward_and"):])
     def forward_and_backward(x):
-        check(locals())
         # forward
+        check("float64", x=(x, 2))
         a = np.tanh(x)
         L = a.sum()
     <BLANKLINE>
@@ -71,45 +69,62 @@ class ByHand(Printed):
     """
 
     def __init__(self, program: Program):
-        lines = [*program.forward, *program.backward]
-        statements = [s for s in lines if isinstance(s, Statement)]
-        returned = list(program.gradients.values())
-        used = [name for s in statements for name in (s.target, *symbols(s.code))] + returned
-        known = {*program.nodes, *program.arguments, *(f"g{symbol[1:]}" for symbol in program.nodes)}
-        arguments = [symbol for symbol in program.arguments if symbol in {*used, *program.gradients}]
-        names = names_of(program, [*arguments, *(symbol for symbol in used if symbol in known), program.symbol[program.output]])
-        self.names = {symbol: ast.unparse(name) for symbol, name in names.items()}
-        self.arguments = [self.names[symbol] for symbol in arguments]
-        self.values = {self.names[symbol]: np.asarray(plain(program.arguments[symbol]))[()] for symbol in arguments}
-        self.leaves = {self.names[symbol]: program.nodes[symbol] for symbol in program.gradients}
-        self.what = self.names[program.symbol[program.output]]
-        self.text = self.source = "\n\n".join([self.head(), *prelude(s.code for s in statements), self.body(program, names)])
+        backward, names = (made := Backward(program)), Names(program, made)
+        statements = statements_of([*program.forward, *backward.statements])
+        used = {name for s in statements for name in symbols(s.code)} | set(backward.gradients) | {program.symbol[program.output]}
+        arguments = {symbol: x for symbol, x in program.arguments.items() if symbol in used}
+        for symbol in program.nodes:  # who has a name keeps it
+            if program.nodes[symbol].name and {symbol, f"g{symbol[1:]}"} & used:
+                names.base(program.symbol[program.last(program.nodes[symbol])])
+        self.names = {symbol: names.base(symbol) for symbol in arguments}
+        self.lengths = {name: loop.count for loop, name in names.lengths.items() if isinstance(loop, Loop)}
+        self.values = {self.names[symbol]: value_of(x) for symbol, x in arguments.items()}
+        self.leaves = {self.names[symbol]: arguments[symbol] for symbol in backward.gradients}
+        self.turns = {self.names[symbol]: names.lengths[symbol] for symbol in arguments if symbol in names.lengths}
+        for loop in program.loops:  # others of as many turns
+            for key in loop.families:
+                self.turns.setdefault(self.names.get(program.families[key], ""), names.length(loop)[0])
+        self.fixed = {names.length(loop)[0]: loop.count + program.lengths[loop][1] for loop in program.pinned}
+        self.what = names.base(program.symbol[program.last(program.output)])
+        self.lengths = {T: n for T, n in self.lengths.items() if T not in self.fixed}
+        self.arguments = [*self.names.values(), *self.lengths]
+        above = [HEAD.format(what=self.what), *prelude(s.code for s in statements)]
+        self.text = self.source = "\n\n".join([*above, self.body(program, backward, names)])
         self.function: Any = None
 
-    def head(self) -> str:
-        """What it is, what is fixed, and what is expected of each argument."""
-        kinds = [f'"{name}": "{x.dtype} {x.shape}"' for name, x in self.values.items()]
-        return HEAD.format(what=self.what) + "\n" + wrapped("EXPECTED = {", kinds, "}")
+    def checks(self) -> list[str]:
+        """The lines that compare each argument with what was recorded."""
+        kinds: dict[str, list[str]] = {}
+        for name, x in self.values.items():
+            T = self.turns.get(name)
+            shape = [self.fixed.get(T, T), *x.shape[1:]] if T else x.shape
+            kinds.setdefault(str(x.dtype), []).append(f"{name}=({', '.join(map(str, (name, *shape)))}{',' * (not shape)})")
+        return [wrapped(f'check("{kind}", ', arguments, ")") for kind, arguments in kinds.items()]
 
-    def body(self, program: Program, names: dict[str, Any]) -> str:
+    def body(self, program: Program, backward: Backward, names: Names) -> str:
         """The function itself."""
         first = next(iter(self.leaves), "x")
-        lines = ["check(locals())", "# forward", *(text_of(statement, names) for statement in program.forward), ""]
-        lines.append(f"# backward: g_{first} is ∂{self.what}/∂{first}")
-        for item in program.backward:
-            quoted = isinstance(item, Quote)
-            lines.append(("# " if quoted else "") + text_of(item.statement if isinstance(item, Quote) else item, names))
-        gradients = [f'"{self.names[leaf]}": {self.names[g]}' for leaf, g in program.gradients.items()]
-        lines.append(wrapped(f"return {self.what}, {{", gradients, "}"))
+        turns = {name: T for name, T in self.turns.items() if name}
+        lines = ["# forward", *(f"{T} = len({name})  # {len(self.values[name])} when this was recorded"
+                               for T, name in {T: name for name, T in reversed(turns.items())}.items())]
+        lines += [f"{T} = {n}" for T, n in self.fixed.items() if T not in turns.values()]
+        lines += [*self.checks(), *(f"{name} = [None, *{name}]  # {name}[1] … {name}[{T}]" for name, T in turns.items())]
+        lines += [row for item in program.forward for row in text_of(item, names)]
+        lines += ["", f"# backward: g_{first} is ∂{self.what}/∂{first}"]
+        lines += [row for item in backward.statements for row in text_of(item, names)]
+        gradients = [f'"{self.names[leaf]}": {ast.unparse(names.get(g))}' for leaf, g in backward.gradients.items()]
+        result = ast.unparse(names.get(program.symbol[program.output]))
+        lines.append(wrapped(f"return {result}, {{", gradients, "}"))
         text = "\n".join(f"    {part}" if part else "" for row in lines for part in row.split("\n"))
-        return wrapped("def forward_and_backward(", self.arguments, "):") + "\n" + text + "\n"
+        given = [*self.names.values(), *(f"{name}={count}" for name, count in self.lengths.items())]
+        return wrapped("def forward_and_backward(", given, "):") + "\n" + text + "\n"
 
     def run(self, **values: Any) -> tuple[Any, dict[str, Any]]:
         """(value, {name: gradient}) at these values; what is left out is as it was recorded.
 
         TypeError for a name that the program has not, ValueError for another shape or dtype than recorded.
         """
-        if unknown := values.keys() - self.values.keys():
+        if unknown := values.keys() - set(self.arguments):
             raise TypeError(f"the program has no argument {', '.join(sorted(unknown))}; it takes {', '.join(self.arguments)}")
         if self.function is None:
             file, space = f"<{self.what} by hand, {id(self)}>", dict[str, Any]()
@@ -138,10 +153,16 @@ class ByHand(Printed):
     def __repr__(self) -> str: return f"ByHand({self.what}, of {', '.join(self.arguments)})"
 
 
-def by_hand(output: Node, wrt: Any = None) -> ByHand:
+def value_of(x: Any) -> Any:
+    """The value of an argument: of a leaf or a constant, or of one for each turn, on top of each other."""
+    return np.stack([plain(member) for member in x]) if isinstance(x, list) else np.asarray(plain(x))[()]
+
+
+def by_hand(output: Node, wrt: Any = None, *, roll: bool = True) -> ByHand:
     """The program that one would have written by hand to compute `output` and its gradient, in NumPy alone.
 
-    wrt  leaves, or a model: whose gradients it returns; None: those of all leaves
+    wrt   leaves, or a model: whose gradients it returns; None: those of all leaves
+    roll  what repeats is written as a loop over time steps or layers, for any number of them; False: every step is written out
 
     Shapes, numbers and branches are as they were recorded: a program for another batch size is made by recording again.
     ValueError for an output that is not one number, and for a leaf that it does not depend on; TypeError for what is no leaf;
@@ -155,7 +176,7 @@ def by_hand(output: Node, wrt: Any = None) -> ByHand:
             raise TypeError(f"by_hand gives gradients of leaves; got {describe(x) if isinstance(x, Node) else type(x).__name__}")
         if x not in order:
             raise ValueError(f"{describe(output)} does not depend on {describe(x)}, so there is no gradient to write")
-    return ByHand(Program(order, leaves))
+    return ByHand(Program(order, leaves, roll))
 
 
 def leaves_of(wrt: Any) -> list[Any]:

@@ -1,51 +1,132 @@
 """What is everything called?  As in the graph, as far as Python allows; what nobody named gets a letter by its op.
 
-    h[3] → h3      out.W → out_W      W[0,1] → W0_1      a second node of the same name → h3_2      gradient of h → g_h
+    h[3] → h3, in a loop over all h[t] → h      out.W → out_W      W[0,1] → W0_1      a second of the same name → h2 or h3_2
+
+The gradient of h is g_h. A loop over time counts t from 1 to T; one over layers, each with weights of its own, counts k from 1 to K.
 """
 
-import ast
 import builtins
+import copy
 import keyword
 from typing import Any
 
 from ..autodiff.core import Node
+from ..text.formulas import parsed
 from .prelude import HELPERS
 
-LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": "z", "subtract": "d", "multiply": "p", "divide": "q",
-           "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "concatenate": "joined", "stack": "joined", "logsumexp": "log_sum"}
-RESERVED = {"np", "T", "t", "k", "EXPECTED", "VALUES", "forward_and_backward", *HELPERS, *keyword.kwlist, *dir(builtins)}
+LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": "z", "subtract": "d", "add": "z", "multiply": "p",
+           "divide": "q", "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "logsumexp": "log_sum",
+           "concatenate": "joined", "stack": "joined"}
+RESERVED = {"np", "t", "k", "VALUES", "forward_and_backward", *HELPERS, *keyword.kwlist, *dir(builtins)}
+KINDS = "vgcaGszprT"  # what a symbol begins with
 
 
-def names_of(program: Any, used: list[str]) -> dict[str, ast.expr]:
-    """The name of each symbol of the program that is used, and of the gradient of each node."""
-    names: dict[str, ast.expr] = {}
-    taken = set(RESERVED)
-    numbers: dict[str, int] = {}
-    for symbol in used:
-        value = "v" + symbol[1:] if symbol[0] == "g" else symbol
-        if value not in names:
-            x = program.arguments[value] if symbol[0] == "c" else program.nodes[value]
-            name = unique(wish(x, x is program.output), taken, numbers)
-            taken |= {name, f"g_{name}"}
-            names |= {"g" + value[1:]: ast.Name(f"g_{name}")} if value[0] == "v" else {}
-            names[value] = ast.Name(name)
-    return names
+class Names:
+    """What stands for each symbol of a program; in a loop, names.within(loop), h[t] stands where outside stands h[T]."""
+
+    def __init__(self, program: Any, backward: Any):
+        self.program, self.backward = program, backward
+        self.taken, self.numbers, self.bases = set(RESERVED), dict[str, int](), dict[str, str]()
+        self.loop: Any = None
+        self.lengths: dict[Any, str] = {}
+        for loop in program.loops:
+            symbol, _ = program.lengths[loop]
+            if symbol not in self.lengths and symbol not in program.loops:
+                own = {members[-1] for members in loop.families.values() if isinstance(members[-1], Node)}
+                layers = own and not backward.within.get(loop, set()) - own  # every weight is another one in each turn
+                self.lengths[symbol or loop] = unique("K" if layers else "T", self.taken, self.numbers)
+                self.taken.add(self.lengths[symbol or loop])
+
+    def within(self, loop: Any) -> "Names":
+        inner = copy.copy(self)
+        inner.loop = loop
+        return inner
+
+    def length(self, loop: Any) -> tuple[str, int]:
+        """(T, d) if the loop has T − d turns."""
+        source, less = self.program.lengths[loop]
+        if source in self.program.loops:
+            name, more = self.length(source)
+            return name, less + more
+        return self.lengths[source or loop], 0
+
+    def letter(self, loop: Any) -> str: return "k" if self.length(loop)[0].startswith("K") else "t"
+
+    def count(self, loop: Any, more: int = 0) -> str:
+        """The number of turns, T, and so many more."""
+        name, less = self.length(loop)
+        return shifted(name, more - less)
+
+    def head(self, backwards: bool) -> str:
+        t, loop = self.letter(self.loop), self.loop
+        return f"for {t} in range({self.count(loop)}, 0, -1):" if backwards else f"for {t} in range(1, {self.count(loop, 1)}):"
+
+    def get(self, symbol: str, default: Any = None) -> Any:
+        """What is written for a symbol; the default for any other word."""
+        kind, number = symbol[0], symbol[1:].partition("_")[0].rstrip("f")
+        if kind not in KINDS or not number.isdigit():
+            return default
+        if kind == "T":
+            loop = self.program.loops[int(number)]
+            return parsed(self.count(loop))
+        x = self.program.nodes[f"v{number}"] if kind != "c" else None
+        base = ("" if kind in "vcas" else "g_") + self.base(symbol if kind == "c" else self.program.symbol[self.program.last(x)])
+        if kind == "p" and symbol in self.backward.apart:
+            base += "_before"
+        return parsed(f"{base}[{place}]" if (place := self.index(symbol, kind, x)) else base)
+
+    def index(self, symbol: str, kind: str, x: Any) -> str:
+        """The place in an array, [t - 1]; nothing for what is no array."""
+        program, last = self.program, self.program.last(x)
+        if kind in "sz":
+            return str(1 - int(symbol.partition("_")[2]))
+        if kind == "r":
+            return "1:"
+        family = symbol if kind == "c" else f"v{symbol[1:]}"
+        if kind in "vgc" and isinstance(program.arguments.get(family), list):
+            return self.letter(self.loop) if self.loop else "-1"
+        if x not in program.place or last not in (program.kept if kind == "v" else self.backward.array) or kind in "aGp":
+            return ""
+        loop, turn, _ = program.place[x]
+        if loop is self.loop:
+            return shifted(self.letter(loop), turn - loop.count + 1)
+        if self.loop:  # in step with an earlier loop, or the same in all turns
+            series = [slot[3] for slot in self.loop.slots.values() if slot[0] == "series" and slot[1] is loop]
+            if turn - self.loop.count + 1 in series:
+                return shifted(self.letter(self.loop), turn - self.loop.count + 1)
+        return self.count(loop) if turn == loop.count - 1 else str(turn + 1)
+
+    def base(self, symbol: str) -> str:
+        """The name of a node, a constant, or a list of them."""
+        if symbol not in self.bases:
+            x = self.program.arguments.get(symbol, self.program.nodes.get(symbol))
+            many = isinstance(x, list) or x in self.program.place if isinstance(x, (list, Node)) else False
+            wished = wish(x[-1] if isinstance(x, list) else x, x is self.program.output, many)
+            if isinstance(x, list) and wished != wish(x[0], False, many):  # layer2_W, layer3_W …
+                wished = "".join(c for c in wished if not c.isdigit())
+            name = unique(wished, self.taken, self.numbers)
+            self.taken |= {name, f"g_{name}"}
+            self.bases[symbol] = name
+        return self.bases[symbol]
 
 
-def wish(x: Any, is_output: bool) -> str:
-    """What a node or a constant would best be called."""
+def shifted(name: str, by: int) -> str:
+    return f"{name} {'+' if by > 0 else '-'} {abs(by)}" if by else name
+
+
+def wish(x: Any, is_output: bool, many: bool) -> str:
+    """What a node or a constant would best be called; many: it is one of those of a loop."""
     if not isinstance(x, Node):
-        return "labels" if x.dtype.kind in "iu" else "mask" if x.dtype == bool else "c"
+        return "labels" if x.dtype.kind in "iu" else "mask" if x.dtype == bool else "x" if many else "c"
     if x.name:
         base, index = x.name.base, "_".join(map(str, x.name.index)).replace("-", "m")
-        base = base if base.isidentifier() or not index else base + "_"
-        return identifier(base + index)
+        return identifier(base if many else base + index)
     return ("loss" if x.size == 1 else "y") if is_output else LETTERS.get(x.op, "a")
 
 
 def identifier(text: str) -> str:
     """text with what Python does not take in a name replaced."""
-    text = "".join(c if c.isidentifier() or ("a" + c).isidentifier() else "_" for c in text)
+    text = "".join(c if ("a" + c).isidentifier() else "_" for c in text)
     return text if text.isidentifier() else f"_{text}"
 
 

@@ -1,9 +1,9 @@
 """Which statements?  The graph as a program: a forward pass, and a backward pass that quotes it, last line first.
 
 A node gets a line if it is named, used twice, or needed by a pull; any other is written into the line that uses it. The pulls of a line
-stand below its quote. What a node receives from several children is one sum, written where the last of them gives its part.
+stand below its quote, see backward.py. Of a loop the last turn is written, and stands for all.
 
-    pull  what an operand receives of the gradient g      term  a pull with g put in      root  a node that has a line
+    v3  the value of node 3      c0  a constant      a3  the array of node 3's values, turn by turn      s3_0  where that starts
 """
 
 import ast
@@ -15,38 +15,56 @@ from ..autodiff.core import Node
 from ..autodiff.guards import Unrecorded
 from ..text.formulas import number_of
 from .lines import dtype_of, is_double
-from .statements import Put, Quote, Statement, is_short, line, symbols
+from .loops import Loop, find, key_of, operands
+from .statements import Put, Repeat, Statement, line, symbols
 from .words import pull, value
 
 LONGEST = 8  # names in a line
-TERMS = 4  # in a sum of pulls
-PLACE = "g"  # stands for the gradient in a pull
 
 
 class Program:
-    """The statements of a graph.
+    """The forward pass of a graph, and what the backward pass needs to know.
 
-    forward, backward  lists of statements (and, backward, of quotes)      arguments  {symbol: a leaf or a constant}
-    nodes  {symbol: node}      gradients  {symbol of a leaf: that of its gradient}
+    forward  statements and loops of them      arguments  {symbol: a leaf, a constant, or a list of them, one for each turn}
+    nodes  {symbol: node}      place  {node: (loop, turn, place)}      kept  nodes whose values of all turns are kept
+    pinned  loops of which a certain turn is used outside, so that their number of turns is fixed
+    pulls  {node: [(parent, pull)]}, the gradient itself called g      members  {a node with a line: those written into its line}
     """
 
-    def __init__(self, order: list[Any], wrt: list[Any]):
+    def __init__(self, order: list[Any], wrt: list[Any], roll: bool):
         self.output, self.wrt = order[-1], wrt
         self.symbol = {node: f"v{k}" for k, node in enumerate(order)}
         self.nodes = {symbol: node for node, symbol in self.symbol.items()}
         self.single = all(map(is_double, order))  # one dtype throughout: a number is a number
-        self.constants: dict[Any, str] = {}
+        self.constants, self.families = dict[Any, str](), dict[Any, str]()
         self.arguments: dict[str, Any] = {self.symbol[x]: x for x in order if x.rule in (None, Unrecorded)}
         made = [node for node in order if self.symbol[node] not in self.arguments]
-        marked = dependents(order, wrt)
-        self.pulls = {node: self.pulls_of(node, marked) for node in made if node in marked}
-        needed = {name for pulls in self.pulls.values() for _, code in pulls for name in symbols(code)}
-        self.members: dict[Any, list[Any]] = {}  # {root: the nodes that are written into its line}
-        self.forward = self.lines(made, needed)
-        self.backward: list[Statement | Quote] = []
-        self.gradients: dict[str, str] = {}
-        Backward(self).run()
-        self.gradients = {x: self.gradients[x] for x in self.arguments if x in self.gradients}
+        self.loops = find(made, set(wrt)) if roll else []
+        self.place = {x: (loop, t, j) for loop in self.loops for t, turn in enumerate(loop.turns) for j, x in enumerate(turn)}
+        self.lengths: dict[Loop, tuple[Any, int]] = {}  # {loop: (the argument, or the loop, that says how many turns, so many less)}
+        for loop in self.loops:
+            self.add_families(loop)
+        self.marked = dependents(order, wrt)
+        written = [x for x in made if x not in self.place or x in set(self.place[x][0].last)]
+        self.pulls = {node: self.pulls_of(node) for node in written if node in self.marked}
+        self.members: dict[Any, list[Any]] = {}
+        self.kept, self.pinned = set[Any](), set[Loop]()
+        self.forward = self.lines(written)
+
+    def add_families(self, loop: Loop) -> None:
+        """The arguments that have another value in each turn; and from which of them, or which loop, the number of turns is read."""
+        for key, members in loop.families.items():
+            rep = members[-1]
+            symbol = self.families.setdefault(key, self.symbol[rep] if isinstance(rep, Node) else f"c{len(self.families)}f")
+            for x in members if isinstance(rep, Node) else []:
+                self.arguments.pop(self.symbol[x], None)
+            self.arguments[symbol] = members
+        for (j, i), (kind, *slot) in loop.slots.items():
+            if kind == "family" and not isinstance(x := operands(loop.last[j])[i], Node):
+                self.constants[id(x)] = self.families[slot[0]]
+        sources = [(slot[1], slot[1].count - loop.count) for slot in loop.slots.values() if slot[0] == "series"]
+        own = [(self.families[key], 0) for key in loop.families]
+        self.lengths[loop] = next(iter([s for s in sources if not s[1]] + own + sources), (None, 0))
 
     def ref(self, x: Any) -> ast.expr:
         """What stands for a node, a number or a constant array."""
@@ -55,110 +73,99 @@ class Program:
         if (number := number_of(x)) is not None:
             typed = not self.single and not isinstance(x, (int, float))
             return line(f"np.{x.dtype}(c)", c=ast.Constant(number)) if typed else ast.Constant(number)
-        key = (x.dtype, x.shape, x.tobytes())
-        if key not in self.constants:
+        if x.dtype.kind in "iu" and x.ndim == 1 and list(x) == list(range(x.size)):
+            return line(f"np.arange({x.size})")
+        if id(x) in self.constants:
+            return ast.Name(self.constants[id(x)])
+        if (key := key_of(x)) not in self.constants:
             self.constants[key] = f"c{len(self.constants)}"
             self.arguments[self.constants[key]] = x
         return ast.Name(self.constants[key])
 
-    def pulls_of(self, node: Any, marked: set[Any]) -> list[tuple[Any, ast.expr]]:
-        """(parent, pull) for each edge along which a gradient is wanted; the gradient itself is called g."""
-        return [(x, pull(node, i, ast.Name(PLACE), self.ref)) for i, x in enumerate(node.parents) if isinstance(x, Node) and x in marked]
+    def pulls_of(self, node: Any) -> list[tuple[Any, ast.expr]]:
+        """(parent, pull) for each edge along which a gradient is wanted."""
+        wanted = [(i, x) for i, x in enumerate(node.parents) if isinstance(x, Node) and x in self.marked]
+        return [(x, pull(node, i, ast.Name("g"), self.ref)) for i, x in wanted]
 
-    def lines(self, made: list[Any], needed: set[str]) -> list[Statement]:
+    def last(self, x: Any) -> Any:
+        """The node of the last turn that stands for x; x itself outside loops."""
+        return self.place[x][0].last[self.place[x][2]] if x in self.place else x
+
+    def loop_of(self, x: Any) -> Any:
+        return self.place[x][0] if x in self.place else None
+
+    def lines(self, written: list[Any]) -> list[Any]:
         """The forward pass."""
-        codes = {node: value(node, self.ref) for node in made}
-        uses = Counter(name for code in codes.values() for name in symbols(code))
-        inlined: dict[str, Any] = {}
-        statements = []
+        codes = {node: value(node, self.ref) for node in written}
+        uses, needed = Counter[Any](), set[Any]()
         for node, code in codes.items():
-            symbol = self.symbol[node]
+            pulled = [self.nodes[name] for _, part in self.pulls.get(node, ()) for name in symbols(part) if name in self.nodes]
+            read = [self.nodes[name] for name in symbols(code) if name in self.nodes]
+            uses.update(map(self.last, read))
+            needed |= set(map(self.last, pulled))
+            for x in read:
+                self.look_at(node, x, False, needed)
+            for x in pulled:
+                self.look_at(node, x, True, needed)
+        needed |= {loop.last[j] for loop in self.loops for j, _ in loop.starts} | {self.output}
+        inlined: dict[str, Any] = {}
+        items: list[Any] = []
+        for node, code in codes.items():
             inside = [self.nodes[name] for name in symbols(code) if name in inlined]
-            members = [m for child in inside for m in (child, *self.members.pop(child))]
-            self.members[node] = sorted(members, key=lambda m: -m.birth)
+            self.members[node] = sorted((m for child in inside for m in (child, *self.members.pop(child))), key=lambda m: -m.birth)
             code = Put(inlined).visit(code)
-            if node.name or node is self.output or uses[symbol] > 1 or symbol in needed or len(symbols(code)) > LONGEST:
-                statements.append(Statement(symbol, code))
+            if node.name or uses[node] > 1 or node in needed or len(symbols(code)) > LONGEST:
+                self.add(items, node, Statement(self.symbol[node], code))
             else:
-                inlined[symbol] = code
+                inlined[self.symbol[node]] = code
+        return [x for item in items for x in (*(self.before(item) if isinstance(item, Repeat) else ()), item)]
+
+    def look_at(self, node: Any, x: Any, pulled: bool, needed: set[Any]) -> None:
+        """x, which the line or a pull of `node` reads: must it have a line of its own, and must its values of all turns be kept?"""
+        if x in self.place:
+            loop, turn, j = self.place[x]
+            outer, last = self.loop_of(node) is not loop, turn == loop.count - 1
+            needed |= {loop.last[j]} if outer or not last else set()
+            if outer and not last and not self.loop_of(node):
+                self.pinned.add(loop)
+            if pulled and not outer or outer and (not last or self.loop_of(node)) or loop.lag(j) > 1:
+                self.kept.add(loop.last[j])
+
+    def add(self, items: list[Any], node: Any, statement: Statement) -> None:
+        """The statement, into the loop that it is part of. An older value read after the newer is there must be kept."""
+        loop = self.loop_of(node)
+        if loop and not (items and isinstance(items[-1], Repeat) and items[-1].loop is loop):
+            items.append(Repeat(loop, []))
+        body = items[-1].body if loop else items
+        if loop:
+            done = {self.nodes[other.target] for other in body}
+            read = [self.nodes[name] for name in symbols(statement.code) if name in self.nodes]
+            self.kept |= {self.last(x) for x in read if self.loop_of(x) is loop and x is not self.last(x) and self.last(x) in done}
+        body.append(statement)
+
+    def before(self, item: Repeat) -> list[Statement]:
+        """What stands before a loop: room for what is kept, and what is carried into the first turn."""
+        loop, rooms = item.loop, dict[str, list[str]]()
+        for node in (node for node in loop.last if node in self.kept):
+            rooms.setdefault(ast.unparse(self.room("empty", node)), []).append(f"a{self.symbol[node][1:]}")
+        statements = []
+        for room, arrays in rooms.items():
+            code = line(room if len(arrays) == 1 else f"({room} for _ in range({len(arrays)}))")
+            statements.append(Statement(", ".join(arrays), code))
+        for (place, turn), x in loop.starts.items():
+            node = loop.last[place]
+            symbol = f"s{self.symbol[node][1:]}_{-turn}" if node in self.kept else self.symbol[node]
+            statements.append(Statement(symbol, self.ref(x)))
         return statements
 
+    def room(self, how: str, node: Any) -> ast.expr:
+        """An array with a place for each turn, from 1 to T, and for what comes before."""
+        loop, _, j = self.place[node] if node in self.place else (self.loop_with(node), 0, -1)
+        typed = "" if is_double(node) else f", np.{dtype_of(node)}"
+        extra = max(loop.lag(j), 1)
+        size = f"T + {extra}" if not node.shape else f"({', '.join([f'T + {extra}', *map(str, node.shape)])})"
+        return line(f"np.{how}({size}{typed})", T=ast.Name(f"T{self.loops.index(loop)}"))
 
-class Backward:
-    """The backward pass in the making: terms holds, for each node, what its children gave so far."""
-
-    def __init__(self, program: Program):
-        self.program, self.statements = program, program.backward
-        self.waiting = Counter(x for pulls in program.pulls.values() for x, _ in pulls)  # parts still to come
-        self.terms: dict[Any, list[ast.expr]] = {}
-        self.known: dict[Any, ast.expr] = {}  # the gradient of a node, as it is written
-        self.returned: set[str] = set()  # symbols of arrays that are a leaf's gradient already
-
-    def run(self) -> None:
-        program = self.program
-        one = ast.Constant(1.0) if program.single else line(f"np.{dtype_of(program.output)}(1)")
-        seed = one if not program.output.shape else line(f"np.ones({program.output.shape}, np.{dtype_of(program.output)})")
-        self.complete(program.output, [seed])
-        for statement in reversed(program.forward):
-            root = program.nodes[statement.target]
-            if root in program.pulls:
-                self.statements.append(Quote(statement))
-                self.pull_line(root)
-        for leaf in program.wrt:
-            if program.symbol.get(leaf) in program.arguments and program.symbol[leaf] not in program.gradients:
-                self.complete(leaf, [line(f"np.zeros({leaf.shape}, np.{dtype_of(leaf)})")])
-
-    def pull_line(self, root: Any) -> None:
-        """The pulls of a line: of its root, then of the nodes written into it, youngest first."""
-        finished, members = [], set(self.program.members[root])
-        for node in (root, *self.program.members[root]):
-            for parent, code in self.program.pulls.get(node, ()):
-                g = self.gradient_of(node)
-                self.terms.setdefault(parent, []).append(put_in(code, g))
-                self.waiting[parent] -= 1
-                if not self.waiting[parent] and parent not in members:
-                    finished.append(parent)
-        for parent in finished:
-            self.complete(parent, self.terms.pop(parent))
-
-    def gradient_of(self, node: Any) -> ast.expr:
-        """What stands for the gradient of a node: its name; or, where it is used once, the term itself."""
-        if node not in self.known:
-            terms, pulls = self.terms.pop(node), self.program.pulls[node]
-            uses = sum(symbols(code).count(PLACE) for _, code in pulls)
-            short = len(terms) == 1 and (is_short(terms[0]) or uses == 1 and len(symbols(terms[0])) <= LONGEST)
-            self.complete(node, terms) if not short else self.known.setdefault(node, terms[0])
-        return self.known[node]
-
-    def complete(self, node: Any, terms: list[ast.expr]) -> None:
-        """All parts are there: a statement that adds them, unless another name or a number stands for the sum."""
-        symbol = self.program.symbol[node].replace("v", "g")
-        leaf = node.rule is None
-        if len(terms) == 1 and is_short(terms[0]) and not leaf:
-            self.known[node] = terms[0]
-            return
-        terms = [self.own(terms[0])] if leaf and node.shape and len(terms) == 1 else terms
-        for k in range(0, len(terms), TERMS):
-            part = terms[k : k + TERMS]
-            code = part[0]
-            for term in part[1:]:
-                code = ast.BinOp(code, ast.Add(), term)
-            code = code if leaf or symbols(code) else line("np.float64(g)", g=code)  # a number that may be asked for its shape
-            self.statements.append(Statement(symbol, code if not k else ast.BinOp(ast.Name(symbol), ast.Add(), code)))
-        self.known[node] = ast.Name(symbol)
-        if leaf:
-            self.program.gradients[self.program.symbol[node]] = symbol
-
-    def own(self, term: ast.expr) -> ast.expr:
-        """The gradient of a leaf shares memory with no other leaf's, and can be written to."""
-        name = term.id if isinstance(term, ast.Name) else ""
-        shared = name in self.returned or isinstance(term, ast.Call) and ast.unparse(term.func) == "np.broadcast_to"
-        self.returned |= {name} - {""}
-        return line("g.copy()", g=term) if shared else term
-
-
-def put_in(code: ast.expr, g: ast.expr) -> ast.expr:
-    """A pull with the gradient put in; a bare number becomes NumPy's where it is asked for its sum, shape or part."""
-    asked = any(isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.value, ast.Name) and part.value.id == PLACE
-                for part in ast.walk(code))
-    return Put({PLACE: line("np.float64(g)", g=g) if asked and not symbols(g) else g}).visit(code)
+    def loop_with(self, leaf: Any) -> Loop:
+        """The loop that has another such leaf in each turn."""
+        return next(loop for loop in self.loops for members in loop.families.values() if members[-1] is leaf)

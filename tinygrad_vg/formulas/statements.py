@@ -7,7 +7,6 @@ Only at the end are the symbols given the names of the graph. So nothing here is
 
 import ast
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..text.formulas import Rewriting, parsed
@@ -43,9 +42,23 @@ class Quote(NamedTuple):
     statement: Statement
 
 
+class Repeat(NamedTuple):
+    """Statements that are run for every turn of a loop, forward or backwards."""
+
+    loop: Any
+    body: list[Any]
+    backwards: bool = False
+
+
 def symbols(code: ast.AST) -> list[str]:
     """Every name that occurs in the code, as often as it does."""
     return [node.id for node in ast.walk(code) if isinstance(node, ast.Name)]
+
+
+def statements_of(items: list[Any]) -> list[Statement]:
+    """All statements, those in loops among them; no quotes."""
+    inner = [s for item in items for s in (item.body if isinstance(item, Repeat) else [item])]
+    return [s for s in inner if isinstance(s, Statement)]
 
 
 def is_short(code: ast.AST) -> bool:
@@ -68,10 +81,15 @@ class Figures(Put):
         return ast.Name(repr(int(x) if x == int(x) and x < 1e15 else x))
 
 
-def text_of(statement: Statement, names: dict[str, ast.expr]) -> str:
-    """A statement as a line of Python."""
-    write: Callable[[ast.expr], str] = lambda code: ast.unparse(Figures(names).visit(code))  # noqa: E731
-    return f"{write(ast.Name(statement.target))} {statement.sign} {write(statement.code)}"
+def text_of(item: Any, names: Any) -> list[str]:
+    """A statement, a quote or a loop as lines of Python; names.get(symbol) says what stands for a symbol."""
+    if isinstance(item, Repeat):
+        inner = names.within(item.loop)
+        return [inner.head(item.backwards), *(f"    {row}" for part in item.body for row in text_of(part, inner))]
+    if isinstance(item, Quote):
+        return [f"# {row}" for row in text_of(item.statement, names)]
+    target, code = (ast.unparse(Figures(names).visit(part)) for part in (parsed(item.target), item.code))
+    return [f"{target.strip('()')} {item.sign} {code}"]
 
 
 def wrapped(head: str, words: list[str], tail: str) -> str:

@@ -1,0 +1,114 @@
+"""What repeats is written as a loop, and the loop is right: for every cell, every way to sum a loss, and other numbers of turns."""
+
+import numpy as np
+import pytest
+from by_hand_agrees import off
+from tally import count
+
+import tinygrad_vg as vg
+from tinygrad_vg import Scalar, Tensor, by_hand, nn
+
+CELLS = {"rnn": (nn.RNNCell, {}), "lstm": (nn.LSTMCell, {}), "gru": (nn.GRUCell, {}), "leaky": (nn.LeakyCell, {"tau": 3.0}), "skip": (nn.SkipCell, {"delay": 3})}
+
+
+def network(kind, T, batch, way, seed=0):
+    """The loss of a cell that runs T steps, and is read out at the last or at every one."""
+    make, options = CELLS[kind]
+    rng, cell, out = np.random.default_rng(seed), make(3, 4, rng=seed, **options), nn.Linear(4, 2, rng=seed, name="out")
+    xs, targets = rng.normal(size=(T, *batch, 3)), rng.normal(size=(T, *batch, 2))
+    state = cell.initial_state(*batch)
+    if way == "one loop":
+        total = 0
+        for x, target in zip(xs, targets):
+            state = cell(x, state)
+            total = total + nn.mse(out(h_of(state, kind)), target)
+        return total
+    hs = [h_of(state, kind) for state in nn.unroll(cell, xs, state)[1:]]
+    if way == "last":
+        return nn.mse(out(hs[-1]), targets[0])
+    if way == "two loops":
+        return sum(nn.mse(out(h), target) for h, target in zip(hs, targets))
+    if way == "three loops":
+        return sum([nn.mse(out(h), target) for h, target in zip(hs, targets)])
+    return vg.mean(vg.square(out(vg.stack(hs)) - targets))
+
+
+def h_of(state, kind):
+    return state[0] if kind in ("lstm", "skip") else state
+
+
+LOOPS = ["last", "one loop", "two loops", "three loops"]
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("batch", [(), (2,)], ids=str)
+@pytest.mark.parametrize("way", [*LOOPS, "stacked"])
+def test_a_recurrence_is_written_right_rolled_and_straight_and_at_other_lengths(kind, batch, way):
+    loss = network(kind, 6, batch, way)
+    program = by_hand(loss)
+    assert "for t in range(1, T + 1):" in program.text
+    assert off(program, loss) <= 1e-12
+    assert off(by_hand(loss, roll=False), loss) <= 1e-12
+    for T in (5, 11) if way != "stacked" else ():
+        other = network(kind, T, batch, way, seed=1)
+        there = by_hand(other)
+        assert there.arguments == program.arguments and off(there, other) <= 1e-12
+        value, gradients = program(**there.values)
+        assert abs(value - other.data) <= 1e-12
+        for name, gradient in there()[1].items():
+            np.testing.assert_allclose(gradients[name], gradient, rtol=1e-11, atol=1e-12)
+            count("gradients of programs at another length")
+
+
+def test_a_program_recorded_on_four_steps_runs_a_thousand():
+    program, loss = by_hand(network("rnn", 4, (), "last")), network("rnn", 1000, (), "last", seed=1)
+    value, gradients = program(**by_hand(loss).values)
+    want = vg.grad(loss, [leaf for leaf in vg.history(loss) if leaf.rule is None])
+    assert max(np.max(np.abs(g - w)) for g, w in zip(gradients.values(), want)) <= 1e-12
+
+
+def test_where_a_certain_step_is_used_the_length_is_fixed():
+    program = by_hand(network("rnn", 6, (), "stacked"))
+    assert "x=(x, 6, 3)" in program.text
+    with pytest.raises(ValueError, match=r"x must be float64 \(6, 3\), as it was recorded; got float64 \(7, 3\)"):
+        program(x=np.ones((7, 3)))
+    with pytest.raises(ValueError, match=r"x2 must be float64 \(6, 2\)"):
+        by_hand(network("rnn", 6, (), "two loops"))(x2=np.ones((7, 2)))
+
+
+@pytest.mark.parametrize("options", [{}, {"residual": True, "norm": "layer"}, {"norm": "batch", "activation": "relu"}], ids=str)
+def test_equal_layers_are_a_loop_over_k(options):
+    model, x = nn.MLP([4, *[6] * 6, 3], **options), np.random.default_rng(0).normal(size=(5, 4))
+    loss = nn.cross_entropy(model(x), np.array([0, 1, 2, 0, 1]))
+    program = by_hand(loss, model)
+    assert "for k in range(1, K + 1):" in program.text
+    assert off(program, loss) <= 1e-12
+
+
+def test_a_loop_without_inputs_takes_its_number_of_turns():
+    y = Tensor(0.3, name="x")
+    for _ in range(10):
+        y = y * y * 0.5
+    program = by_hand(y)
+    assert program.arguments == ["x", "T"] and off(program, y) <= 1e-15
+    assert program(T=1)[1]["x"] == pytest.approx(0.3)
+    w, s = Scalar(0.9, name="w"), Scalar(0.5, name="s")
+    for _ in range(10):
+        s = (w * s).sigmoid()
+    assert off(by_hand(s), s) <= 1e-15
+
+
+def test_float32_stays_float32_in_a_loop():
+    W, h = Tensor(np.eye(3, dtype=np.float32) * 0.5, name="W"), Tensor(np.ones(3, np.float32), name="h0")
+    for _ in range(5):
+        h = vg.tanh(W @ h)
+    loss = vg.sum(h * h)
+    program = by_hand(loss)
+    assert "for t" in program.text and off(program, loss) <= 1e-6
+    value, gradients = program()
+    assert {np.asarray(g).dtype for g in (value, *gradients.values())} == {np.dtype(np.float32)}
+
+
+def test_a_recurrence_of_fifty_steps_fits_a_page():
+    assert len(by_hand(network("rnn", 50, (), "last")).text.splitlines()) <= 45
+    assert len(by_hand(network("lstm", 50, (), "last")).text.splitlines()) <= 85

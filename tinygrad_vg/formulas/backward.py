@@ -1,0 +1,268 @@
+"""How is the backward pass written?  Each line of the forward pass is quoted, last line first, and below it stand its pulls.
+
+What a node receives from several children is one sum, written where the last of them gives its part. In a loop
+
+    what is carried   g_h is, at first, the gradient at h[t]; a turn ends with that at h[t-1] under the same name
+    weights, inputs   g_W += …, from zeros before the loop; g_x[t] = …
+    what is used outside, too, in any turn   has an array of gradients, g_h[t]
+
+    g3  the gradient of node 3      p3  that of the turn before      G3  the array of them      z3_0  a place in it before the first turn
+"""
+
+import ast
+from collections import Counter
+from typing import Any
+
+from ..autodiff.core import Node
+from .lines import dtype_of, is_double
+from .loops import Loop
+from .program import LONGEST, Program
+from .statements import Put, Quote, Repeat, Statement, is_short, line, symbols
+
+TERMS = 4  # in a sum of pulls
+TOGETHER = 6  # gradients that are zero at first, in a line
+
+
+class Backward:
+    """statements  the backward pass      gradients  {symbol of an argument: that of its gradient}      apart  carried gradients, p3, that
+    need a name of their own, since the newer one is still read
+    """
+
+    def __init__(self, program: Program):
+        self.program, self.symbol = program, program.symbol
+        self.statements: list[Any] = []
+        self.outer: list[Any] | None = None  # in a loop, the statements before it
+        self.terms: dict[Any, list[ast.expr]] = {}  # what a node was given so far
+        self.known: dict[Any, ast.expr] = {}  # the gradient of a node, as it is written
+        self.gradients: dict[str, str] = {}
+        self.returned, self.apart, self.declared = set[str](), set[str](), set[Any]()
+        self.waiting: Counter = Counter()  # parts still to come
+        self.within: dict[Any, set[Any]] = {}  # {loop: nodes outside that its pulls lead to}
+        self.array: set[Any] = set()  # nodes of loops that have an array of gradients
+        self.carry: set[Any] = set()  # nodes of loops whose gradient is carried from turn to turn
+        self.count()
+        self.run()
+        order = [*program.arguments]
+        self.gradients = {x: self.gradients[x] for x in order if x in self.gradients}
+
+    def count(self) -> None:
+        """How many parts each node receives, and by which way those of loops: beyond, from where others come than of its own loop."""
+        place, beyond, back = self.program.place, dict[Any, set[Any]](), Counter[Any]()
+        for node, pulls in self.program.pulls.items():
+            loop = self.program.loop_of(node)
+            for x, _ in pulls:
+                if self.program.loop_of(x) is loop and (not loop or x is self.program.last(x)):
+                    self.waiting[x] += 1
+                elif x in place and place[x][0] is loop:
+                    back[self.program.last(x)] += 1
+                elif x in place:
+                    beyond.setdefault(self.program.last(x), set()).add("turns" if loop or x is not self.program.last(x) else "last")
+                elif loop:
+                    self.within.setdefault(loop, set()).add(x)
+                else:
+                    self.waiting[x] += 1
+        self.waiting.update(x for outer in self.within.values() for x in outer)
+        if self.program.output in place:
+            beyond.setdefault(self.program.output, set()).add("last")
+        self.sort(beyond, back)
+
+    def sort(self, beyond: dict[Any, set[Any]], back: Counter) -> None:
+        """Which gradients of a loop's nodes are carried from turn to turn, and which have an array; back: parts given by later turns."""
+        place = self.program.place
+        for loop in self.program.loops:
+            for (j, _), x in loop.starts.items():
+                if isinstance(x, Node) and x in self.program.marked and loop.last[j] in self.program.marked:
+                    if x in place:
+                        beyond.setdefault(self.program.last(x), set()).add("last" if x is self.program.last(x) else "turns")
+                    else:
+                        self.waiting[x] += 1
+            for node in loop.last:
+                if back[node] and loop.lag(place[node][2]) == 1 and beyond.get(node, set()) <= {"last"}:
+                    self.carry.add(node)
+                    self.waiting["p", node] = back[node]
+                elif back[node] or node in beyond:
+                    self.array.add(node)
+
+    def run(self) -> None:
+        program = self.program
+        one = ast.Constant(1.0) if program.single else line(f"np.{dtype_of(program.output)}(1)")
+        shape = program.output.shape
+        self.give(program.output, one if not shape else line(f"np.ones({shape}, np.{dtype_of(program.output)})"), None, [])
+        if program.output not in program.place:
+            self.complete(program.output, self.terms.pop(program.output))
+        for item in reversed(program.forward):
+            if isinstance(item, Repeat):
+                self.pull_loop(item)
+            elif item.target in program.nodes and program.nodes[item.target] in program.pulls and item.target[0] == "v":
+                if program.nodes[item.target] not in program.place:
+                    self.statements.append(Quote(item))
+                    self.pull_line(program.nodes[item.target], None)
+
+    def pull_line(self, root: Any, loop: Loop | None) -> None:
+        """The pulls of a line: of its root, then of the nodes written into it, youngest first."""
+        finished: list[Any] = []
+        members = set(self.program.members[root])
+        for node in (root, *self.program.members[root]):
+            for parent, code in self.program.pulls.get(node, ()):
+                self.give(parent, put_in(code, self.gradient_of(node)), loop, finished)
+        for x in finished:
+            if x not in members:
+                self.complete(x, self.terms.pop(x))
+
+    def give(self, x: Any, term: ast.expr, loop: Loop | None, finished: list[Any]) -> None:
+        """A part for x, given by a line of `loop`, or by one outside."""
+        place, last = self.program.place, self.program.last(x)
+        inside = x in place and place[x][0] is loop
+        if inside and x is not last and last in self.carry:
+            x = "p", last
+        elif x in place and not (inside and x is last) and last in self.array:
+            self.declare(last)
+            self.statements.append(Statement(f"g{self.symbol[x][1:]}", term, "+="))
+            return
+        elif loop and not inside:
+            family = any(x is members[-1] for members in loop.families.values())
+            self.statements.append(Statement(f"g{self.symbol[x][1:]}", term, "+="))
+            if family:
+                self.declare(x)
+            return
+        self.terms.setdefault(x, []).append(term)
+        if x not in place or inside:
+            self.waiting[x] -= 1
+            if not self.waiting[x]:
+                finished.append(x)
+
+    def declare(self, x: Any) -> None:
+        """Zeros for the gradients of x in all turns, once, before the loop that adds to them."""
+        if x not in self.declared:
+            self.declared.add(x)
+            before = self.statements if self.outer is None else self.outer
+            before.append(Statement(f"G{self.symbol[x][1:]}", self.program.room("zeros", x)))
+
+    def pull_loop(self, item: Repeat) -> None:
+        """The backward pass of a loop: what it starts from, its lines, and what is handed on to what was there before it."""
+        loop, outer = item.loop, self.statements
+        wanted = [node for node in loop.last if node in self.program.pulls]
+        if not wanted:
+            return
+        self.before(loop, wanted)
+        body: list[Any] = []
+        self.outer, self.statements = outer, body
+        for statement in reversed(item.body):
+            if self.program.nodes[statement.target] in self.program.pulls:
+                body.append(Quote(statement))
+                self.pull_line(self.program.nodes[statement.target], loop)
+        for node in wanted:
+            if node in self.carry:
+                self.hand_on(node, body)
+        self.outer, self.statements = None, outer
+        outer.append(Repeat(loop, body, backwards=True))
+        self.after(loop)
+
+    def before(self, loop: Loop, wanted: list[Any]) -> None:
+        """The gradients that a loop adds to, and those carried into its last turn."""
+        zeros = []
+        for x in sorted(self.within.get(loop, ()), key=lambda x: x.birth):
+            symbol = f"g{self.symbol[x][1:]}"
+            if any(x is members[-1] for members in loop.families.values()):
+                self.declare(x)
+            elif terms := self.terms.pop(x, None):
+                if [ast.unparse(term) for term in terms] != [symbol]:
+                    self.add(symbol, [line("np.array(g)", g=terms[0]), *terms[1:]])
+            else:
+                zeros.append(x)
+        for k in range(0, len(zeros), TOGETHER):
+            some = [self.symbol[x] for x in zeros[k : k + TOGETHER]]
+            code = line(f"map(np.zeros_like, ({', '.join(some)}))" if len(some) > 1 else f"np.zeros_like({some[0]})")
+            self.statements.append(Statement(", ".join(f"g{symbol[1:]}" for symbol in some), code))
+        for node in wanted:
+            symbol = f"g{self.symbol[node][1:]}"
+            if node in self.carry:
+                self.add(symbol, self.terms.pop(node, []) or [zeros_of(node)])
+            elif node in self.array:
+                self.declare(node)
+            if node in self.carry or node in self.array:
+                self.known.pop(node, None)
+                if self.waiting[node] > 0:
+                    self.terms[node] = [ast.Name(symbol)]
+                else:
+                    self.known[node] = ast.Name(symbol)
+
+    def hand_on(self, node: Any, body: list[Any]) -> None:
+        """The gradient for the turn before gets the name of this turn's; if that is still read, at the end of the turn."""
+        number = self.symbol[node][1:]
+        first = next((k for k, s in enumerate(body) if isinstance(s, Statement) and s.target == f"p{number}"), len(body))
+        if any(f"g{number}" in (s.target, *symbols(s.code)) for s in body[first + 1 :] if isinstance(s, Statement)):
+            self.apart.add(f"p{number}")
+            body.append(Statement(f"g{number}", ast.Name(f"p{number}")))
+
+    def after(self, loop: Loop) -> None:
+        """What came before the loop receives what was added up in it, or was carried to its start."""
+        finished: list[Any] = []
+        for x in self.within.get(loop, ()):
+            symbol = f"g{self.symbol[x][1:]}"
+            if any(x is members[-1] for members in loop.families.values()):
+                self.gradients[self.symbol[x]] = f"r{self.symbol[x][1:]}"
+            else:
+                self.give(x, ast.Name(symbol), None, finished)
+        for (j, turn), x in loop.starts.items():
+            if isinstance(x, Node) and x in self.program.marked and (node := loop.last[j]) in self.program.marked:
+                name = f"g{self.symbol[node][1:]}" if node in self.carry else f"z{self.symbol[node][1:]}_{-turn}"
+                self.give(x, ast.Name(name), None, finished)
+        for x in finished:
+            self.complete(x, self.terms.pop(x))
+
+    def gradient_of(self, node: Any) -> ast.expr:
+        """What stands for the gradient of a node: its name; or, where it is used once, the term itself."""
+        if node not in self.known:
+            terms, pulls = self.terms.pop(node), self.program.pulls[node]
+            uses = sum(symbols(code).count("g") for _, code in pulls)
+            short = len(terms) == 1 and (is_short(terms[0]) or uses == 1 and len(symbols(terms[0])) <= LONGEST)
+            self.complete(node, terms) if not short else self.known.setdefault(node, terms[0])
+        return self.known[node]
+
+    def complete(self, x: Any, terms: list[ast.expr]) -> None:
+        """All parts are there: a statement that adds them, unless another name or a number stands for the sum."""
+        if isinstance(x, tuple):
+            number = self.symbol[x[1]][1:]
+            if [ast.unparse(term) for term in terms] != [f"g{number}"]:
+                self.add(f"p{number}", terms)
+            return
+        symbol, leaf = f"g{self.symbol[x][1:]}", x.rule is None
+        held = [ast.unparse(term) for term in terms] == [symbol]  # added up in a loop
+        if len(terms) == 1 and is_short(terms[0]) and not leaf and not held:
+            self.known[x] = terms[0]
+            return
+        if not held:
+            self.add(symbol, [self.own(terms[0])] if leaf and x.shape and len(terms) == 1 else terms, leaf)
+        self.known[x] = ast.Name(symbol)
+        if leaf:
+            self.gradients[self.symbol[x]] = symbol
+
+    def add(self, symbol: str, terms: list[ast.expr], leaf: bool = False) -> None:
+        """symbol = the sum of the terms, in lines of a few of them."""
+        for k in range(0, len(terms), TERMS):
+            code = terms[k] if not k else ast.BinOp(ast.Name(symbol), ast.Add(), terms[k])
+            for term in terms[k + 1 : k + TERMS]:
+                code = ast.BinOp(code, ast.Add(), term)
+            code = code if leaf or symbols(code) else line("np.float64(g)", g=code)  # a number that may be asked for its shape
+            self.statements.append(Statement(symbol, code))
+
+    def own(self, term: ast.expr) -> ast.expr:
+        """The gradient of a leaf shares memory with no other leaf's, and can be written to."""
+        name = term.id if isinstance(term, ast.Name) else ""
+        shared = name in self.returned or isinstance(term, ast.Call) and ast.unparse(term.func) == "np.broadcast_to"
+        self.returned |= {name} - {""}
+        return line("g.copy()", g=term) if shared else term
+
+
+def zeros_of(x: Any) -> ast.expr:
+    """Zeros of a node's shape and dtype."""
+    typed = "" if is_double(x) else f", np.{dtype_of(x)}"
+    return line(f"np.zeros({x.shape}{typed})")
+
+
+def put_in(code: ast.expr, g: ast.expr) -> ast.expr:
+    """A pull with the gradient put in; a bare number becomes NumPy's where it is asked for its sum, shape or part."""
+    asked = any(isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.value, ast.Name) and part.value.id == "g"
+                for part in ast.walk(code))
+    return Put({"g": line("np.float64(g)", g=g) if asked and not symbols(g) else g}).visit(code)
