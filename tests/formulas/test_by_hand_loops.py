@@ -112,3 +112,42 @@ def test_float32_stays_float32_in_a_loop():
 def test_a_recurrence_of_fifty_steps_fits_a_page():
     assert len(by_hand(network("rnn", 50, (), "last")).text.splitlines()) <= 45
     assert len(by_hand(network("lstm", 50, (), "last")).text.splitlines()) <= 85
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "skip"])
+@pytest.mark.parametrize("way", [*LOOPS, "stacked"])
+def test_any_choice_of_leaves_may_be_asked_for(kind, way):
+    loss = network(kind, 6, (2,), way)
+    for leaf in [node for node in vg.history(loss) if node.rule is None]:
+        assert off(by_hand(loss, leaf), loss) <= 1e-12, leaf.name
+
+
+def graphs():
+    """{what it is: loss}: graphs with several loops, or with steps that are used by themselves."""
+    rng = np.random.default_rng(0)
+    enc, dec, out = nn.RNNCell(3, 8, rng=0, name="e"), nn.RNNCell(2, 8, rng=1, name="d"), nn.Linear(8, 4, rng=1, name="out")
+    xs, ys = rng.normal(size=(12, 3)), rng.normal(size=(7, 2))
+    first, hs, back = nn.unroll(enc, xs[:5])[-1], nn.unroll(enc, xs), nn.unroll(dec, ys[::-1])
+    pair = nn.Stacked([nn.LSTMCell(3, 4, name="1"), nn.RNNCell(4, 4, name="2")])
+    return {
+        "encoder and decoder": vg.mean(vg.square(nn.unroll(dec, ys, first)[-1] + first)),
+        "both directions": sum(vg.sum(a * b) for a, b in zip(hs[1:8], back[:0:-1])),
+        "labels that are numbers": sum(nn.cross_entropy(out(h), label) for h, label in zip(hs[1:], [0, 2, 1, 3, 1])),
+        "inputs that are a Tensor": vg.sum(nn.unroll(enc, Tensor(xs[:6], name="X"))[-1] ** 2),
+        "two layers": vg.sum(pair.output(nn.unroll(pair, xs)[-1]) ** 2),
+        "a loss that begins late": sum(vg.sum(h * h) for h in hs[5:]),
+        "a loss that ends early": sum(vg.sum(h * h) for h in hs[:6]) + vg.sum(hs[-1]),
+        "truncated": vg.sum(nn.unroll(enc, xs, truncate=4)[-1] ** 2),
+        "transposed once": vg.sum(steps_of(enc.W_hh.T * 0.5, nn.unroll(enc, xs[:1])[0]) ** 2)}
+
+
+def steps_of(W, h):
+    for _ in range(5):
+        h = vg.tanh(W @ h)
+    return h
+
+
+@pytest.mark.parametrize("what", graphs())
+def test_several_loops_and_steps_used_by_themselves_are_written_right(what):
+    loss = graphs()[what]
+    assert off(by_hand(loss), loss) <= 1e-12

@@ -57,7 +57,7 @@ def find(made: list[Any], wrt: set[Any]) -> list[Loop]:
         for start, period, count in candidates(k, tokens, following, ends):
             if best is None or period * count > len(best.turns) * len(best.last):
                 turns = [made[start + t * period : start + (t + 1) * period] for t in range(count)]
-                best = checked(turns, places, uses, wrt) or best
+                best = longest(turns, (places, uses, wrt), best)
         if best:
             loops.append(best)
             places |= {node: (best, t, j) for t, turn in enumerate(best.turns) for j, node in enumerate(turn)}
@@ -66,6 +66,20 @@ def find(made: list[Any], wrt: set[Any]) -> list[Loop]:
         else:
             k += 1
     return loops
+
+
+def longest(turns: list[Any], known: tuple, best: Loop | None) -> Loop | None:
+    """The loop of as many of the turns as are one; `best`, if no more nodes are in it than in that."""
+    if found := checked(turns, *known):
+        return found
+    few, many = FEWEST - 1, len(turns)  # so many are a loop, so many are not
+    while many - few > 1:
+        middle = (few + many) // 2
+        if part := checked(turns[:middle], *known):
+            few, found = middle, part
+        else:
+            many = middle
+    return found if found and (not best or len(found.turns) * len(found.last) > len(best.turns) * len(best.last)) else best
 
 
 def candidates(k: int, tokens: list[Any], following: list[int], ends: dict[int, int]) -> Iterator[tuple[int, int, int]]:

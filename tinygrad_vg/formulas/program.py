@@ -108,6 +108,7 @@ class Program:
             for x in pulled:
                 self.look_at(node, x, True, needed)
         needed |= {loop.last[j] for loop in self.loops for j, _ in loop.starts} | {self.output}
+        needed |= {self.last(x) for loop in self.loops for x in loop.starts.values() if isinstance(x, Node)}
         inlined: dict[str, Any] = {}
         items: list[Any] = []
         for node, code in codes.items():
@@ -122,6 +123,8 @@ class Program:
 
     def look_at(self, node: Any, x: Any, pulled: bool, needed: set[Any]) -> None:
         """x, which the line or a pull of `node` reads: must it have a line of its own, and must its values of all turns be kept?"""
+        if x not in self.place and self.loop_of(node):
+            needed.add(x)  # computed once, before the loop
         if x in self.place:
             loop, turn, j = self.place[x]
             outer, last = self.loop_of(node) is not loop, turn == loop.count - 1
