@@ -414,3 +414,18 @@ def test_what_draw_cannot_do_is_one_line_and_nothing_is_written(options, words, 
     assert main(["draw", "rnn", "--width", "4", *options]) == 1
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_program_behind_a_model_is_printed_saved_and_stepped_through(capsys, tmp_path, model):
+    place = tmp_path / "backprop.py"
+    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--save", str(place)]) == 0
+    printed = capsys.readouterr().out
+    assert "def forward_and_backward(" in printed and printed.endswith(f"wrote {place}\n")
+    assert place.read_text(encoding="utf-8").startswith('"""loss and its gradient')
+    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--steps-of", "loss"]) == 0
+    assert "|loss| = " in capsys.readouterr().out
+    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--straight"]) == 0
+    assert " in range(" not in capsys.readouterr().out
+    assert main(["by_hand", model, "--steps-of", "nothing"]) == 1
+    assert "no line of the program makes nothing" in capsys.readouterr().err

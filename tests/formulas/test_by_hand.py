@@ -164,3 +164,29 @@ def test_the_program_saved_runs_where_the_package_cannot_be_imported(tmp_path):
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert f"loss = {loss.item()}" in done.stdout
+
+
+def test_gradients_that_are_whole_numbers_are_floats():
+    x = Tensor([0.5, 1.0], name="x")
+    for output in (vg.sum(x), -vg.sum(x), x[0], -x[1], 2 * vg.sum(x), vg.max(x), vg.sum(vg.stack([x, x]))):
+        program = by_hand(output)
+        assert program()[1]["x"].dtype == float and off(program, output) == 0, str(program)
+
+
+def test_steps_print_each_line_with_the_size_of_what_it_makes(capsys):
+    x = Tensor([3.0, 4.0], name="x")
+    steps = by_hand(vg.sum(x * 2).named("L")).steps()
+    assert [(step.line, step.name, round(step.size, 3)) for step in steps] == [
+        ("L = (x * 2).sum()", "L", 14.0), ("g_x = np.full((2,), 1.0) * 2", "g_x", 2.828)]
+    assert capsys.readouterr().out.splitlines()[0].endswith("|L| = 1.40e+01")
+    with pytest.raises(ValueError, match="no line of the program makes g_h"):
+        by_hand(vg.sum(x)).steps("g_h")
+
+
+def test_the_steps_of_a_carried_gradient_are_the_chain():
+    states = nn.unroll(nn.RNNCell(3, 4, rng=0), np.random.default_rng(0).normal(size=(6, 3)))
+    loss = vg.sum(states[-1] * states[-1])
+    steps = by_hand(loss).steps("g_h")
+    sizes = [float(np.linalg.norm(grad(loss, state))) for state in states[::-1]]
+    assert [step.turn for step in steps] == ["", "t=6", "t=5", "t=4", "t=3", "t=2", "t=1"]
+    assert [step.size for step in steps] == pytest.approx(sizes, rel=1e-12)

@@ -15,7 +15,7 @@ from .. import claims, exercises
 from ..chain import side_by_side, uses, verdict
 from ..claims.models import Asked, build
 from ..drawing import draw
-from ..formulas import explain
+from ..formulas import by_hand, explain
 from ..text.files import checked_path, save_whole
 from ..text.lines import wrapped
 from ..text.tables import table
@@ -74,6 +74,16 @@ def answers(question: str, asked: Asked) -> dict[str, Any]:
         return {"explanation": explain(asked.loss, of=asked.weight)}
     found = uses(asked.loss, asked.weight)
     return {"uses": found, "by_lag": found.by_lag()}
+
+
+def write_by_hand(options: argparse.Namespace) -> None:
+    """Print the program that one would have written for a model; or the lines, as they run, that make a name; and save it."""
+    asked = build(options.model, **settings(options))
+    program = by_hand(asked.loss, asked.model if asked.model.parameters() else None, roll=not options.straight)
+    if options.save:
+        program.save(options.save)
+    text = "\n".join(map(str, program.run_in_steps(options.steps_of))) if options.steps_of else program.text
+    show(text + (f"\nwrote {options.save}" if options.save else ""), False)
 
 
 def draw_a_model(options: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from ..drawing import draw
 from ..hints import meant
 from ..text.lines import clean, wrapped
 from ..text.numbers import figure, numbers
-from .commands import answer, as_json, draw_a_model, exercise, field, judge, learn, phase_diagram, study
+from .commands import answer, as_json, draw_a_model, exercise, field, judge, learn, phase_diagram, study, write_by_hand
 from .options import QUESTIONS, parser
 from .reading import COMPARED_STEPS, beside, run, sentence
 from .texts import read, show
@@ -118,5 +118,5 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "": chain_of_a_text, "draw": draw_a_model, "learn": learn, "claims": judge, "exercise": exercise, "headlines": field,
-    "factorial": study, "laboratory": study, "phase": phase_diagram, **dict.fromkeys(QUESTIONS, answer)}
+    "": chain_of_a_text, "draw": draw_a_model, "by_hand": write_by_hand, "learn": learn, "claims": judge, "exercise": exercise,
+    "headlines": field, "factorial": study, "laboratory": study, "phase": phase_diagram, **dict.fromkeys(QUESTIONS, answer)}

@@ -82,8 +82,8 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
     "": [
         "A character RNN runs over the last characters of a text, predicts the one that follows, and is differentiated once. Printed: "
         "the loss, the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture and "
-        "of a page that steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, draw, learn, "
-        "claims, exercise, factorial, laboratory, headlines, phase.",
+        "of a page that steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, by_hand, draw, "
+        "learn, claims, exercise, factorial, laboratory, headlines, phase.",
         option("--text", metavar="FILE", help="a UTF-8 text, '-' for standard input (default: the Zen of Python)"),
         option("--steps", type=whole(1, 100_000), default=20, metavar="T", help="how many characters the RNN reads (20)"),
         option("--hidden", type=whole(1, 4096), default=32, metavar="N", help="size of the state (32)"),
@@ -92,6 +92,11 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--seed", type=whole(0, 2**63), default=0, metavar="K", help="of the random weights (0)"),
         option("--out", type=Path, default=Path("tinygrad_vg_out"), metavar="DIR", help="folder for the pictures (tinygrad_vg_out)"),
         option("--json", action="store_true", help="print one JSON document instead of the page")],
+    "by_hand": [
+        "Print the NumPy program that one would have written by hand for a model: forward, then backward.", ASKED[0], *MODEL,
+        option("--straight", action="store_true", help="every step written out, no loops"),
+        option("--steps-of", metavar="NAME", help="run it, and print the lines that make this name, with sizes: g_h"),
+        option("--save", metavar="FILE", help="write it with its values as a .py that runs by itself")],
     "draw": [
         "Draw a model after one forward and one backward pass.", ASKED[0], *MODEL,
         option("--fold", default="auto", choices=["auto", "none", "layer", "states", "rolled"], help="auto, none, layer (a box for each "

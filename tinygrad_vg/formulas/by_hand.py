@@ -22,6 +22,7 @@ from .naming import Names
 from .prelude import prelude
 from .program import Program
 from .statements import statements_of, symbols, text_of, wrapped
+from .steps import Step, watched
 
 HEAD = '''"""{what} and its gradient, forward, then backward.
 Fixed as they were recorded: shapes and dtypes, the numbers in the code, which way each branch went."""
@@ -58,7 +59,7 @@ class ByHand(Printed):
     <BLANKLINE>
         # backward: g_x is ∂L/∂x
         # L = a.sum()
-        g_a = np.full((2,), 1)
+        g_a = np.full((2,), 1.0)
         # a = np.tanh(x)
         g_x = g_a * (1 - a * a)
         return L, {"x": g_x}
@@ -124,16 +125,37 @@ class ByHand(Printed):
 
         TypeError for a name that the program has not, ValueError for another shape or dtype than recorded.
         """
-        if unknown := values.keys() - set(self.arguments):
-            raise TypeError(f"the program has no argument {', '.join(sorted(unknown))}; it takes {', '.join(self.arguments)}")
+        given = self.given(values)
         if self.function is None:
             file, space = f"<{self.what} by hand, {id(self)}>", dict[str, Any]()
             linecache.cache[file] = len(self.text), None, self.text.splitlines(keepends=True), file
             exec(compile(self.text, file, "exec"), space)
             self.function = space["forward_and_backward"]
-        return self.function(**self.values | {name: np.asarray(x)[()] for name, x in values.items()})
+        return self.function(**given)
 
     __call__ = run
+
+    def given(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A value for each argument, those that were recorded where none is given."""
+        if unknown := values.keys() - set(self.arguments):
+            raise TypeError(f"the program has no argument {', '.join(sorted(unknown))}; it takes {', '.join(self.arguments)}")
+        return self.values | {name: x if name in self.lengths else np.asarray(x)[()] for name, x in values.items()}
+
+    def steps(self, of: str | None = None, **values: Any) -> list[Step]:
+        """Run the program and print each line that is run, with the size of what it makes; the same as a list of (line, name, size, turn).
+
+        of  a name of the program, g_h: only the lines that make it.  values as for run(). ValueError if no line makes the name.
+        """
+        found = self.run_in_steps(of, **values)
+        print("\n".join(map(str, found)))
+        return found
+
+    def run_in_steps(self, of: str | None = None, **values: Any) -> list[Step]:
+        """The steps, without printing them."""
+        found = watched(self.text, self.given(values), of)
+        if not found:
+            raise ValueError(f"no line of the program makes {of}; print it to see what does")
+        return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the program and its values into one file: `python backprop.py` prints value and gradients.

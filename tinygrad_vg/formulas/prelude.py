@@ -59,12 +59,12 @@ def shares(x, top, axis):  # 1 at the entry that is chosen, 1/k where k tie
     return chosen / chosen.sum(axis=axis, keepdims=True, dtype=x.dtype)
 
 def put_back(g, shape, index):
-    x = np.zeros(shape, np.asarray(g).dtype)
+    x = np.zeros(shape, getattr(g, "dtype", float))
     x[index] = g
     return x
 
 def add_back(g, shape, index):  # an entry that was taken twice gets both
-    x = np.zeros(shape, np.asarray(g).dtype)
+    x = np.zeros(shape, getattr(g, "dtype", float))
     np.add.at(x, index, g)
     return x
 '''

@@ -81,6 +81,21 @@ class Figures(Put):
         return ast.Name(repr(int(x) if x == int(x) and x < 1e15 else x))
 
 
+    def visit_Call(self, node: Any) -> Any:
+        """A number alone as an argument keeps its point: np.full(3, 1.0) is an array of floats."""
+        code: Any = self.generic_visit(node)
+        args = [ast.Name(ast.unparse(given)) if is_number(given) else a for given, a in zip(node.args, code.args)]
+        return ast.Call(code.func, args, code.keywords)
+
+
+def is_number(code: ast.AST) -> bool:
+    """Whether the code is a float, or worked out of floats alone."""
+    if isinstance(code, ast.BinOp):
+        return is_number(code.left) and is_number(code.right)
+    code = code.operand if isinstance(code, ast.UnaryOp) else code
+    return isinstance(code, ast.Constant) and isinstance(code.value, float) and math.isfinite(code.value)
+
+
 def text_of(item: Any, names: Any) -> list[str]:
     """A statement, a quote or a loop as lines of Python; names.get(symbol) says what stands for a symbol."""
     if isinstance(item, Repeat):
