@@ -154,3 +154,40 @@ def steps_of(W, h):
 def test_several_loops_and_steps_used_by_themselves_are_written_right(what):
     loss = graphs()[what]
     assert off(by_hand(loss), loss) <= 1e-12
+
+
+def random_recurrence(seed, T, data):
+    """One number computed by T turns of a random body with up to three states; None if it depends on nothing."""
+    rng, values = np.random.default_rng(seed), np.random.default_rng(data)
+    W = [Tensor(0.5 * values.normal(size=(3, 3)), name=f"W{i}") for i in range(2)]
+    states = [Tensor(values.normal(size=3), name=f"s{i}") for i in range(rng.integers(1, 4))]
+    n, plan = len(states), rng.integers(0, 60, (rng.integers(3, 9), 3)).tolist()
+    picks, in_loop, total = rng.integers(0, 99, n).tolist(), rng.random() < 0.5, 0.0
+    for _ in range(T):
+        pool = [*states, values.normal(size=3)]
+        for op, i, j in plan:
+            a, b = pool[i % len(pool)], pool[j % len(pool)]
+            ways = [lambda: vg.tanh(W[j % 2] @ a), lambda: a * b * 0.5, lambda: (a + b) * 0.5, lambda: vg.sigmoid(a), lambda: vg.tanh(a - b), lambda: W[i % 2] @ b]
+            pool.append(ways[op % 6]())
+        states = [pool[n + 1 + pick % len(plan)] for pick in picks]
+        total = total + vg.sum(states[0] * states[0]) if in_loop and isinstance(states[0], Tensor) else total
+    total = total + sum(vg.sum(state * state) for state in states if isinstance(state, Tensor))  # else a constant, as recorded
+    return total if isinstance(total, Tensor) else None
+
+
+@pytest.mark.parametrize("first", range(0, 400, 100))
+def test_random_recurrences_are_written_right_also_at_another_length(first):
+    for seed in range(first, first + 100):
+        if (loss := random_recurrence(seed, 6, seed)) is None:
+            continue
+        program = by_hand(loss)
+        count("random recurrences written by hand")
+        assert off(program, loss) <= 1e-11, f"{seed}\n{program}"
+        other = random_recurrence(seed, 9, seed + 1)
+        there = by_hand(other)
+        if there.arguments == program.arguments and not program.fixed and " in range(" in program.text:
+            value, gradients = program(**there.values, **there.lengths)
+            assert abs(value - other.data) <= 1e-10 * max(1, abs(value)), f"{seed}\n{program}"
+            for name, gradient in there()[1].items():
+                np.testing.assert_allclose(gradients[name], gradient, rtol=1e-9, atol=1e-10)
+            count("random recurrences at another length")

@@ -24,8 +24,9 @@ TOGETHER = 6  # gradients that are zero at first, in a line
 
 
 class Backward:
-    """statements  the backward pass      gradients  {symbol of an argument: that of its gradient}      apart  carried gradients, p3, that
-    need a name of their own, since the newer one is still read
+    """statements  the backward pass      gradients  {symbol of an argument: that of its gradient}
+
+    apart  carried gradients, p3, that need a name of their own, since that of this turn is still read
     """
 
     def __init__(self, program: Program):
@@ -93,10 +94,9 @@ class Backward:
         for item in reversed(program.forward):
             if isinstance(item, Repeat):
                 self.pull_loop(item)
-            elif item.target in program.nodes and program.nodes[item.target] in program.pulls and item.target[0] == "v":
-                if program.nodes[item.target] not in program.place:
-                    self.statements.append(Quote(item))
-                    self.pull_line(program.nodes[item.target], None)
+            elif (node := program.nodes.get(item.target)) in program.pulls and node not in program.place:
+                self.statements.append(Quote(item))
+                self.pull_line(node, None)
 
     def pull_line(self, root: Any, loop: Loop | None) -> None:
         """The pulls of a line: of its root, then of the nodes written into it, youngest first."""

@@ -44,7 +44,7 @@ class ByHand(Printed):
     """The program of a graph, which prints as its text.
 
     .text (or .source)  the program      .arguments  the names of what it takes, in order      .values  {name: as recorded}
-    .leaves  {name: the leaf of the graph}, those whose gradients it returns
+    .leaves  {name: the leaf of the graph, or a list of them, one for each layer}, those whose gradients it returns
 
     >>> from tinygrad_vg import Tensor, sum, tanh
     >>> from tinygrad_vg.formulas import by_hand

@@ -1,8 +1,8 @@
 """What is a program made of, before it is text?  Statements: a target and the code that it is given, in symbols.
 
-    v3  the value of node 3 of the graph      g3  its gradient      c0  the first constant      (ast.Name nodes with these ids)
+    v3  the value of node 3 of the graph      g3  its gradient      c0  a constant      (ast.Name nodes with these ids)
 
-Only at the end are the symbols given the names of the graph. So nothing here is ever read out of a text.
+program.py and backward.py list the others. Only at the end are the symbols given the names of the graph; nothing is read out of a text.
 """
 
 import ast
