@@ -22,6 +22,7 @@ from ..text.formulas import number_of
 from .lines import dtype_of, whole_numbers
 
 FEWEST = 3  # turns
+FIRST = 8  # turns that are tried before all; what is carried over more turns than that is not found
 GAPS = 8  # distances that are tried from one node
 
 
@@ -70,6 +71,8 @@ def find(made: list[Any], wrt: set[Any]) -> list[Loop]:
 
 def longest(turns: list[Any], known: tuple, best: Loop | None) -> Loop | None:
     """The loop of as many of the turns as are one; `best`, if no more nodes are in it than in that."""
+    if len(turns) > FIRST and not checked(turns[:FIRST], *known):
+        return best
     if found := checked(turns, *known):
         return found
     few, many = FEWEST - 1, len(turns)  # so many are a loop, so many are not
