@@ -96,7 +96,7 @@ def test_a_test_that_is_hidden_or_not_collected_fails_the_run(tmp_path):
 
 def run_of(folder, processes, **files):
     """A test run, by so many processes, of a folder with these test files and with what watches over our own."""
-    for name in ("conftest.py", "guard.py", "tally.py"):
+    for name in ("conftest.py", "guard.py", "pages.py", "tally.py"):
         (folder / name).write_text((ROOT / "tests" / name).read_text(encoding="utf-8"), encoding="utf-8")
     for name, text in files.items():
         (folder / f"test_{name}.py").write_text(text, encoding="utf-8")

@@ -1,7 +1,6 @@
 """What a notebook is given of a drawing: HTML that fits a cell and disturbs nothing, and a PNG for where it is not trusted."""
 
 import re
-import shutil
 import sys
 import xml.etree.ElementTree as ET
 from base64 import b64decode
@@ -15,7 +14,6 @@ from tinygrad_vg.drawing import draw, notebook
 from tinygrad_vg.drawing.canvas import Canvas
 from tinygrad_vg.text.lines import preformatted
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TWO = '<svg width="40" height="30"><style>{}</style><rect id="a" class="ink" width="9" height="9"/><use href="#a"/></svg>'
 LIGHT_AND_DARK = ".ink{fill:#010000}@media(prefers-color-scheme:dark){.ink{fill:#020000}}"
 
@@ -105,15 +103,6 @@ def test_words_that_look_like_markup_stay_as_they_are():
     words = 'id=&quot;a&quot; class="b" href="#c" .ink{fill:red}'
     svg = f'<svg width="1" height="1"><text id="t">{words}</text></svg>'
     assert f">{words}</text>" in notebook.framed(svg, "")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs chromium on PATH")
-    with playwright.sync_playwright() as running:
-        yield running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 def fills(browser, system, body="", styles=(LIGHT_AND_DARK, ".ink,rect{fill:#030000}")):

@@ -35,7 +35,7 @@ INKED = "".join(
     f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
     for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}"))
 )
-SCRIPTS = ("page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
+SCRIPTS = ("page_numbers.js", "page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
 
 
 def page_html(
@@ -67,7 +67,7 @@ def river_page(rivers: Mapping[str, River], picture: Picture, texts: tuple[str, 
     store = Store(budget)
     models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
     graph = filled("page_graph.html", graph_fields(picture, store) | {"title": name, "level": "h2"})
-    stream, look = asset("page_river.js"), INKED + asset("page_base.css") + sheet() + asset("page_river.css")
+    stream, look = asset("page_numbers.js") + asset("page_river.js"), INKED + asset("page_base.css") + sheet() + asset("page_river.css")
     data = {"models": models, "blobs": store.blobs, "graph": graph, "script": script, "style": style}
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
     body = filled("page_river.html", words | {"still": river_picture(first).element(), "packed": packed(json_text(data)), "script": stream})
@@ -110,6 +110,7 @@ def filled(name: str, fields: Mapping[str, str], room: str = __package__) -> str
 
 
 def json_text(data: Any) -> str:
+    """JSON that can not end the script that it stands in."""
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
@@ -146,7 +147,7 @@ def with_gain_for(g: Any, arrow: Arrow) -> Arrow:
 
 def key_svg(picture: Picture) -> str:
     """The legend as a picture of its own, which stays in sight while the graph moves."""
-    legend = picture._replace(note="", boxes=picture.boxes)
+    legend = picture._replace(note="")
     canvas = Canvas(max(1.0, key_width(legend) - 2 * MARGIN), key_height(legend, 0), "what the colours mean")
     with canvas.group("", "", -MARGIN):
         draw_key(canvas, legend, 0, 0)

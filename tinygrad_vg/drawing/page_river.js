@@ -4,7 +4,6 @@
 // c = Jᵀ g; where branches meet, the mean of their accounts by signed shares, and what is left belongs to the meeting itself.
 //
 //   k  number of a station      nats  [slopes, weights, gates, rest] of a link      log  ln of a size, relative to where the river begins
-"use strict";
 (async () => {
 const $ = (id) => document.getElementById(id);
 const PARTS = ["slopes", "weights", "gates", "rest"];
@@ -28,19 +27,8 @@ function unpacked(text) {
 
 const decoded = new Map();
 function blob(k, Kind = Float64Array) {
-  if (!decoded.has(k)) { // the first bytes of all numbers, then the second bytes, …
-    const text = atob(data.blobs[k]), bytes = new Uint8Array(text.length), wide = Kind.BYTES_PER_ELEMENT, n = text.length / wide;
-    for (let b = 0, at = 0; b < wide; b++) for (let j = 0; j < n; j++, at++) bytes[j * wide + b] = text.charCodeAt(at);
-    decoded.set(k, new Kind(bytes.buffer));
-  }
+  if (!decoded.has(k)) decoded.set(k, numbersOf(data.blobs[k], Kind));
   return decoded.get(k);
-}
-function norm(v) {
-  let top = 0, sum = 0;
-  for (const x of v) { if (Number.isNaN(x)) return NaN; top = Math.max(top, Math.abs(x)); }
-  if (top === 0 || top === Infinity) return top;
-  for (const x of v) sum += (x / top) ** 2;
-  return top * Math.sqrt(sum);
 }
 const superscript = (n) => String(n).replace(/[-\d]/g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
 // exp(nats) in so many digits: 2.1 × 10⁻¹³
@@ -52,7 +40,7 @@ function power(nats, digits = 2) {
 }
 // A size in 17 digits, also where a float would underflow.
 function exact(size, log) {
-  if (size !== 0 || log === -Infinity) return Number.isFinite(size) && size ? String(size) : String(size);
+  if (size !== 0 || log === -Infinity) return String(size);
   const decades = log / TEN, whole = Math.floor(decades);
   return `${(10 ** (decades - whole)).toPrecision(17)}e${whole}`;
 }
@@ -183,7 +171,7 @@ function sweep(model, what, begin) {
   const first = Math.log(norm(g)), keep = (k) => { gradients[k] = g; sizes[k] = norm(g) * Math.exp(far); logs[k] = Math.log(norm(g)) + far - first; };
   keep(begin);
   for (let k = begin - 1; k >= 0; k--) {
-    const link = what.links.get(k), before = g;
+    const link = what.links.get(k);
     if (link === "one") { nats[k] = [0, 0, 0, 0]; inner[k] = null; }
     else {
       const found = through(model.links[k], g, what);
@@ -192,7 +180,6 @@ function sweep(model, what, begin) {
     }
     const size = norm(g);
     if (size && (size < 1e-150 || size > 1e150)) { g = g.map((x) => x / size); far += Math.log(size); }
-    if (link === "one" && before.length !== g.length) throw new Error("not square");
     keep(k);
   }
   return { logs, sizes, nats, gradients, inner, gains };
@@ -455,12 +442,16 @@ function card() {
 }
 const door = () => model !== data.models[0] ? null : el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
 
+function square(link) {
+  const size = (ends) => ends.reduce((sum, i) => sum + link.sizes[i], 0);
+  return size(link.start) === size(link.end);
+}
 function linkWhatIf(k) {
-  const link = model.links[k], size = (ends) => ends.reduce((sum, i) => sum + link.sizes[i], 0), set = (x) => { if (x === null) what.links.delete(k); else what.links.set(k, x); change(); };
+  const set = (x) => { if (x === null) what.links.delete(k); else what.links.set(k, x); change(); };
   const at = what.links.get(k), choice = (x, words) => el("button", { type: "button", "aria-pressed": String(at === x), onclick: () => set(at === x ? null : x) }, words);
   const times = el("input", { type: "number", step: "any", placeholder: "× …", "aria-label": "this link times", value: typeof at === "number" && at !== 0 ? at : null });
   times.addEventListener("change", () => set(times.value === "" ? null : Number(times.value)));
-  return ["this link ", size(link.start) === size(link.end) ? choice("one", "→ 1") : null, choice(0, "→ 0"), times];
+  return ["this link ", square(model.links[k]) ? choice("one", "→ 1") : null, choice(0, "→ 0"), times];
 }
 
 // The link as a graph, its end on top, arrows the way the gradient goes: as wide as the gradient is large. Where nothing branches,
@@ -604,7 +595,7 @@ function recall() {
   choose(data.models.indexOf(model));
   for (const pair of (state.get("links") ?? "").split(",").filter(Boolean)) {
     const [k, x] = pair.split(":");
-    if (Number(k) in model.links && (x === "one" || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
+    if (Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
   }
   if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) { begin = Number(state.get("begin")); real = given(model, begin); }
   if (state.has("t") && Number(state.get("t")) in model.names) t = Number(state.get("t"));

@@ -3,8 +3,6 @@
 //
 //   i, k  number of a box      e  number of an arrow      g  gradients by box      c  contributions by arrow
 //   real  the box an alias stands for                     way  the points of an arrow: x, y, x, y, …
-"use strict";
-
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 const { boxes, arrows, groups, looks } = data, blobs = data.blobs ?? window.packedBlobs; // after a river, with its arrays
@@ -13,11 +11,7 @@ const { boxes, arrows, groups, looks } = data, blobs = data.blobs ?? window.pack
 
 const decoded = new Map();
 function blob(k, Kind) {
-  if (!decoded.has(k)) {
-    const text = atob(blobs[k]), bytes = new Uint8Array(text.length), wide = Kind.BYTES_PER_ELEMENT, n = text.length / wide;
-    for (let b = 0, at = 0; b < wide; b++) for (let j = 0; j < n; j++, at++) bytes[j * wide + b] = text.charCodeAt(at);
-    decoded.set(k, new Kind(bytes.buffer));
-  }
+  if (!decoded.has(k)) decoded.set(k, numbersOf(blobs[k], Kind));
   return decoded.get(k);
 }
 
@@ -26,14 +20,6 @@ function entries(x) {
   if (x === null) return null;
   if (typeof x !== "object") return Float64Array.of(Number(x));
   return x.blob === undefined ? null : blob(x.blob, Float64Array);
-}
-
-function norm(v) {
-  let top = 0, sum = 0;
-  for (const x of v) { if (Number.isNaN(x)) return NaN; top = Math.max(top, Math.abs(x)); }
-  if (top === 0 || top === Infinity) return top;
-  for (const x of v) sum += (x / top) ** 2;
-  return top * Math.sqrt(sum);
 }
 
 // Significant digits as Python's %g has them; nothing but zero reads 0.

@@ -18,6 +18,7 @@ from ..chain import Chain
 from ..chain.blame import runs
 from ..chain.factors import norm
 from ..chain.links import Link
+from ..chain.reach import losses_of
 from ..chain.stations import named
 from ..text.lines import clean, cut
 from .canvas import Run
@@ -57,6 +58,7 @@ class River(NamedTuple):
 
     @property
     def sums(self) -> dict[str, float]:
+        """{part: nats} over all links."""
         return {part: math.fsum(row[part] for row in self.nats) for part in PARTS}
 
     @property
@@ -127,15 +129,13 @@ def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", loss
     first = chain.log_product[at[-1]]
     logs = [chain.log_product[k] - (first if math.isfinite(first) else 0.0) for k in at]
     ended = f"It ends at {pretty(clean(blame.ended['at']))}: {clean(blame.ended['why'])}." if blame.ended else ""
-    seeds = seeds_of(chain, at, list(losses))
+    seeds = seeds_of(chain, at, losses_of(every)) if (every := list(losses)) else None
     told_of = about or f"{names[-1]} back to {names[0]}"
     return River(chain, at, names, ["", *heard], logs, nats, ended, told_of, seeds, rest_of(passed[: at[-1]]))
 
 
-def seeds_of(chain: Chain, at: list[int], losses: list[Any]) -> list[np.ndarray] | None:
+def seeds_of(chain: Chain, at: list[int], losses: list[Node]) -> list[np.ndarray]:
     """The gradient of each step's loss at its own station, the station's other members held fixed."""
-    if not losses:
-        return None
     if len(losses) != len(at) - 1:
         raise ValueError(f"losses has {len(losses)} entries, but there are {len(at) - 1} steps; give one for each")
     ends = [(loss, chain.stations[k]) for loss, k in zip(losses, at[1:])]

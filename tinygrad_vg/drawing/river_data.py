@@ -79,16 +79,16 @@ def forward_data(chain: Chain, links: list[Data], spans: list[range], store: Sto
     if any([factor["k"] for factor in link["formula"]] != [1, 0] for link in links):
         return None
     last = [chain.links[run.stop - 1].ops[-1] for run in spans]
-    if any(node.op not in ("sigmoid", "tanh", "relu") or edge_of(link)["m"]["kind"] != "rows" for node, link in zip(last, links)):
+    if any(node.op not in ("sigmoid", "tanh", "relu") or weight_edge(link)["m"]["kind"] != "rows" for node, link in zip(last, links)):
         return None
     values = [chain.stations[0][0], *(node.parents[0] for node in last)]
     found = [place[0] for node in values if (place := store.add("arrays", np.ravel(node._value).astype("<f8")))]
     return {"h": found[0], "z": found[1:], "op": [node.op for node in last]} if len(found) == len(values) else None
 
 
-def edge_of(link: Data, part: int = 1) -> Data:
-    """The edge of a link with a factor of that part."""
-    return next(edge for edge in link["edges"] if edge["k"] == part)
+def weight_edge(link: Data) -> Data:
+    """The edge of a link that multiplies by a weight."""
+    return next(edge for edge in link["edges"] if edge["k"] == 1)
 
 
 def edges_data(node: Node, walk: Walk, number: dict[Node, int], store: Store) -> list[Data]:
@@ -106,6 +106,7 @@ def edges_data(node: Node, walk: Walk, number: dict[Node, int], store: Store) ->
 
 
 def edge_data(child: int, parent: int, kind: str, name: str, local: Data | None) -> Data:
+    """An edge from the c-th node to the p-th: its part k, its name, its map m."""
     return {"c": child, "p": parent, "k": PARTS.index(part_of(kind)), "name": pretty(clean(name)), "m": local}
 
 
@@ -115,8 +116,8 @@ def map_of(edge: Any, store: Store) -> Data | None:
         values = store.add("maps", np.ravel(edge.child._value).astype("<f8"))
         n = edge.child.size
         return {"kind": "diagonal", "of": edge.child.op, "rows": n, "columns": n, "d": values[0]} if values else None
-    rule, W = edge.child.rule, plain(edge.child.parents[1]) if edge.index == 0 and isinstance(edge.child.rule, Linear) else None
-    if W is not None and isinstance(rule, Linear) and np.ndim(W) == 2 and edge.child.size:
+    W: Any = plain(edge.child.parents[1]) if isinstance(edge.child.rule, Linear) and edge.index == 0 else None
+    if np.ndim(W) == 2 and edge.child.size:
         found = store.add("maps", np.ascontiguousarray(W, dtype="<f8").ravel())
         rows = {"kind": "rows", "rows": edge.child.size, "columns": edge.parent.size, "out": W.shape[0]}
         return rows | {"d": found[0]} if found else None
@@ -134,6 +135,7 @@ def matrix_of(block: Block, store: Store) -> Data | None:
 
 
 def called(node: Node) -> str:
+    """The name of a node, or its op."""
     return pretty(clean(describe(node))) if node.name else clean(node.op)
 
 
