@@ -121,7 +121,7 @@ class Backward:
             return
         elif loop and not inside:
             family = any(x is members[-1] for members in loop.families.values())
-            self.statements.append(Statement(f"g{self.symbol[x][1:]}", term, "+="))
+            self.statements.append(added(f"g{self.symbol[x][1:]}", term))
             if family:
                 self.declare(x)
             return
@@ -259,6 +259,14 @@ def zeros_of(x: Any) -> ast.expr:
     """Zeros of a node's shape and dtype."""
     typed = "" if is_double(x) else f", np.{dtype_of(x)}"
     return line(f"np.zeros({x.shape}{typed})")
+
+
+def added(symbol: str, term: ast.expr) -> Statement:
+    """symbol += term; where the term is put back into zeros, only there: g_xs[t - 1] += g."""
+    if isinstance(term, ast.Call) and getattr(term.func, "id", "") == "put_back":
+        g, _, index = term.args
+        return Statement(ast.unparse(ast.Subscript(ast.Name(symbol), index.slice)), g, "+=")  # type: ignore[attr-defined]
+    return Statement(symbol, term, "+=")
 
 
 def put_in(code: ast.expr, g: ast.expr) -> ast.expr:

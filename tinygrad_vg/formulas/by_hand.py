@@ -106,10 +106,11 @@ class ByHand(Printed):
         """The function itself."""
         first = next(iter(self.leaves), "x")
         turns = {name: T for name, T in self.turns.items() if name}
+        whole = {self.names.get(program.symbol[x]) for x in program.whole}
         lines = ["# forward", *(f"{T} = len({name})  # {len(self.values[name])} when this was recorded"
                                for T, name in {T: name for name, T in reversed(turns.items())}.items())]
         lines += [f"{T} = {n}" for T, n in self.fixed.items() if T not in turns.values()]
-        lines += [*self.checks(), *(f"{name} = [None, *{name}]  # {name}[1] … {name}[{T}]" for name, T in turns.items())]
+        lines += [*self.checks(), *(f"{name} = [None, *{name}]  # {name}[1] … {name}[{T}]" for name, T in turns.items() if name not in whole)]
         lines += [row for item in program.forward for row in text_of(item, names)]
         lines += ["", f"# backward: g_{first} is ∂{self.what}/∂{first}"]
         lines += [row for item in backward.statements for row in text_of(item, names)]

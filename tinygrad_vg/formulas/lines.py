@@ -1,6 +1,6 @@
 """How are the ops written that are no rows?  Products, reductions, and what moves numbers about: a line for the value, one for each pull.
 
-    y  value      g  gradient at y      x, W, b, A, B  operands      refs  what stands for a node or a constant
+    y  value      g  gradient at y      xs  the code of each operand      W, b, A, B  operands
 
 Shapes are written as they were recorded.
 """
@@ -19,7 +19,7 @@ from ..autodiff.reductions import Extreme, LogSumExp
 from ..autodiff.structure import Cast, Join, Reshape, Select, Sum, Transpose
 from .statements import line
 
-Refs = Callable[[Any], ast.expr]
+Codes = list[ast.expr]
 
 
 def found(table: dict[Any, Any], node: Any) -> Any:
@@ -64,7 +64,7 @@ def axes_of(rule: Any, first: str = "") -> str:
     return ", ".join([first] * bool(first) + given)
 
 
-def total(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def total(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """sum and mean: everything that was added gets the same."""
     x, typed = node.parents[0], "" if is_double(node) else f", np.{dtype_of(node)}"
     n = max(x.size // max(node.size, 1), 1)
@@ -76,10 +76,10 @@ def total(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
     return line(f"np.broadcast_to(g, {x.shape})", g=spread(node, g))
 
 
-def to_operand(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def to_operand(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """linear: W, x and b."""
     (x, W), rows = node.parents[:2], math.prod(node.shape[:-1])
-    words, n_in, n_out = {"g": g, "x": refs(x), "W": refs(W)}, np.shape(W)[-1], np.shape(W)[-2]
+    words, n_in, n_out = {"g": g, "x": xs[0], "W": xs[1]}, np.shape(W)[-1], np.shape(W)[-2]
     flat = len(np.shape(x)) > 2
     if i == 0:
         return line("W.T @ g" if node.ndim == 1 else "g @ W", **words)
@@ -92,18 +92,18 @@ def to_operand(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
     return g if b == node.shape else line("g.sum(axis=1)", g=g) if len(b) == 2 else fitted(g, node.shape, b)
 
 
-def affine(node: Any, refs: Refs) -> ast.expr:
+def affine(node: Any, xs: Codes) -> ast.expr:
     """linear: W x + b for a vector, x Wᵀ + b for a batch."""
     x, W, *b = node.parents
     product = "W @ x" if node.ndim == 1 else "x @ W.T" if len(np.shape(W)) == 2 else "x @ W.swapaxes(1, 2)"
     bias = " + b[:, None, :]" if b and len(np.shape(W)) == 3 and len(np.shape(b[0])) == 2 else " + b" if b else ""
-    return line(product + bias, x=refs(x), W=refs(W), **({"b": refs(b[0])} if b else {}))
+    return line(product + bias, **dict(zip("xWb", xs)))
 
 
-def to_factor(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def to_factor(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """matmul: the other factor, transposed; outer products where there are vectors."""
     A, B = map(np.shape, node.parents)
-    words = {"g": g, "A": refs(node.parents[0]), "B": refs(node.parents[1])}
+    words = {"g": g, "A": xs[0], "B": xs[1]}
     plain = {(2, 2): ("g @ B.T", "A.T @ g"), (2, 1): ("np.outer(g, B)", "A.T @ g"),
              (1, 2): ("B @ g", "np.outer(A, g)"), (1, 1): ("g * B", "g * A")}
     if (len(A), len(B)) in plain:
@@ -119,14 +119,14 @@ def to_factor(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
     return code if (row, column)[i] == (A, B)[i] else line(f"c.reshape({(A, B)[i]})", c=code)
 
 
-def to_term(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def to_term(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """einsum: another einsum, of the gradient and the other operands; δ for a repeated label, 1 for a lonely one."""
-    rule, xs = node.rule, node.parents
+    rule, parents = node.rule, node.parents
     typed = "" if is_double(node) else f", dtype=np.{dtype_of(node)}"
-    terms = [(rule.out, node.shape, g), *((rule.labels[k], np.shape(x), refs(x)) for k, x in enumerate(xs) if k != i)]
+    terms = [(rule.out, node.shape, g), *((rule.labels[k], np.shape(x), xs[k]) for k, x in enumerate(parents) if k != i)]
     terms += [(labels, delta.shape, line(f"np.eye({len(delta)}{typed})")) for labels, delta in rule.deltas]
     there = {pair for labels, shape, _ in terms for pair in zip(labels, shape)}
-    lonely = [pair for pair in zip(rule.labels[i], xs[i].shape) if pair not in there]
+    lonely = [pair for pair in zip(rule.labels[i], parents[i].shape) if pair not in there]
     terms += [(label, (n,), line(f"np.ones({n}{typed})")) for label, n in lonely]
     sizes: dict[str, int] = {}
     for labels, shape, _ in terms:
@@ -134,19 +134,29 @@ def to_term(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
     words = {f"x{k}": code for k, (_, _, code) in enumerate(terms)}
     subscripts = ",".join(labels for labels, _, _ in terms) + "->" + rule.labels[i]
     code = line(f"np.einsum({subscripts!r}, {', '.join(words)}{', optimize=True' * (len(terms) > 2)})", **words)
-    return fitted(code, tuple(sizes[label] for label in rule.labels[i]), xs[i].shape)
+    return fitted(code, tuple(sizes[label] for label in rule.labels[i]), parents[i].shape)
 
 
-def summation(node: Any, refs: Refs) -> ast.expr:
-    words = {f"x{k}": refs(x) for k, x in enumerate(node.parents)}
+def summation(node: Any, xs: Codes) -> ast.expr:
+    words = {f"x{k}": code for k, code in enumerate(xs)}
     return line(f"np.einsum({node.rule.subscripts!r}, {', '.join(words)}{', optimize=True' * (len(words) > 2)})", **words)
 
 
-def index_of(node: Any, refs: Refs) -> tuple[str, dict[str, ast.expr]]:
-    """The index of a selection as text, `1:3, i0`, and what its arrays i0, … are."""
-    arrays = {f"i{k}": part for k, part in enumerate(whole_numbers(node.rule.index)) if isinstance(part, np.ndarray)}
-    parts = [f"i{k}" if f"i{k}" in arrays else part_text(part) for k, part in enumerate(whole_numbers(node.rule.index))]
-    return ", ".join(parts) + ("," if len(parts) == 1 else "") if parts != ["..."] else "...", {k: refs(x) for k, x in arrays.items()}
+def index_text(index: Iterable[Any]) -> tuple[str, list[Any]]:
+    """An index as text, every number and array in it an operand: x[1:3, rows] is ("i0:i1, i2", [1, 3, rows])."""
+    found: list[Any] = []
+
+    def place(x: Any) -> str:
+        found.append(x)
+        return f"i{len(found) - 1}"
+
+    def text(part: Any) -> str:
+        if isinstance(part, slice):
+            ends = ["" if x is None else place(x) for x in (part.start, part.stop, part.step)]
+            return ":".join(ends if ends[2] else ends[:2])
+        return "..." if part is ... else "None" if part is None else place(part)
+
+    return ", ".join(map(text, whole_numbers(index))) or "()", found
 
 
 def whole_numbers(index: Iterable[Any]) -> list[Any]:
@@ -160,65 +170,62 @@ def whole_numbers(index: Iterable[Any]) -> list[Any]:
     return parts
 
 
-def part_text(part: Any) -> str:
-    """One part of an index that is no array."""
-    if isinstance(part, slice):
-        ends = ["" if x is None else str(x) for x in (part.start, part.stop, part.step)]
-        return ":".join(ends if ends[2] else ends[:2])
-    return "..." if part is ... else str(part)
+def places(xs: Codes) -> dict[str, ast.expr]:
+    """The operands of an index by their letters: those behind x itself."""
+    return {f"i{k}": code for k, code in enumerate(xs[1:])}
 
 
-def chosen(node: Any, refs: Refs) -> ast.expr:
+def chosen(node: Any, xs: Codes) -> ast.expr:
     """x[index]."""
-    text, arrays = index_of(node, refs)
-    return line(f"x[{text.removesuffix(',') or '()'}]", x=refs(node.parents[0]), **arrays)
+    return line(f"x[{index_text(node.rule.index)[0]}]", x=xs[0], **places(xs))
 
 
-def put_back(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def put_back(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """Zeros, but g where it was taken from; an entry taken twice gets both."""
-    (text, arrays), shape = index_of(node, refs), node.parents[0].shape
-    where = f"np.s_[{text.removesuffix(',')}]" if text else "()"
-    return line(f"{'put_back' if not arrays else 'add_back'}(g, {shape}, {where})", g=g, **arrays)
+    text, operands = index_text(node.rule.index)
+    twice = any(isinstance(x, np.ndarray) for x in operands)
+    return line(f"{'add_back' if twice else 'put_back'}(g, {node.parents[0].shape}, np.s_[{text}])", g=g, **places(xs))
 
 
-def joined(node: Any, refs: Refs) -> ast.expr:
-    words = {f"x{k}": refs(x) for k, x in enumerate(node.parents)}
+def joined(node: Any, xs: Codes) -> ast.expr:
+    words = {f"x{k}": code for k, code in enumerate(xs)}
     axis = f", axis={node.rule.axis}" if node.rule.axis else ""
     return line(f"np.{node.op}([{', '.join(words)}]{axis})", **words)
 
 
-def cut_out(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def cut_out(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """concatenate and stack: the part of g that lies where operand i went."""
-    return line(f"g[{', '.join(map(part_text, node.rule.index(i, node)))}]", g=g)
+    text, ends = index_text(node.rule.index(i, node))
+    return line(f"g[{text}]", g=g, **places([g, *(ast.Constant(int(end)) for end in ends)]))
 
 
-def turned_back(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def turned_back(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     order = tuple(int(k) for k in np.argsort([axis % max(node.ndim, 1) for axis in node.rule.axes]))
     return line("g.T" if order == tuple(range(node.ndim))[::-1] else f"g.transpose({order})", g=g)
 
 
-def turned(node: Any, refs: Refs) -> ast.expr:
+def turned(node: Any, xs: Codes) -> ast.expr:
     axes = tuple(axis % max(node.ndim, 1) for axis in node.rule.axes)
-    return line("x.T" if axes == tuple(range(node.ndim))[::-1] else f"x.transpose({axes})", x=refs(node.parents[0]))
+    return line("x.T" if axes == tuple(range(node.ndim))[::-1] else f"x.transpose({axes})", x=xs[0])
 
 
-def extreme(node: Any, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def extreme(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """max and min: the entry that is chosen gets g; entries that tie share it."""
     x = node.parents[0]
     top = line(f"x.{node.op}({axes_of(node.rule)}{', ' * (node.rule.axis is not None or node.rule.keepdims)}keepdims=True)"
-               if not node.rule.keepdims else f"x.{node.op}({axes_of(node.rule)})", x=refs(x))
-    return line(f"np.where(x == top, g * shares(x, top, {node.rule.axis}), 0)", g=spread(node, g), x=refs(x), top=top)
+               if not node.rule.keepdims else f"x.{node.op}({axes_of(node.rule)})", x=xs[0])
+    return line(f"np.where(x == top, g * shares(x, top, {node.rule.axis}), 0)", g=spread(node, g), x=xs[0], top=top)
 
 
-VALUES: dict[Any, Callable[[Any, Refs], ast.expr]] = {
-    Linear: affine, Matmul: lambda node, refs: line("A @ B", A=refs(node.parents[0]), B=refs(node.parents[1])), Einsum: summation,
-    (Sum, Extreme): lambda node, refs: line(f"x.{node.op}({axes_of(node.rule)})", x=refs(node.parents[0])),
-    LogSumExp: lambda node, refs: line(f"logsumexp({axes_of(node.rule, 'x')})", x=refs(node.parents[0])),
-    Reshape: lambda node, refs: line(f"x.reshape({node.shape})", x=refs(node.parents[0])), Transpose: turned, Select: chosen, Join: joined,
-    Broadcast: lambda node, refs: line(f"np.broadcast_to(x, {node.shape})", x=refs(node.parents[0])),
-    Cast: lambda node, refs: line(f"x.astype(np.{node.dtype})", x=refs(node.parents[0]))}
-PULLS: dict[Any, Callable[[Any, int, ast.expr, Refs], ast.expr]] = {
+VALUES: dict[Any, Callable[[Any, Codes], ast.expr]] = {
+    Linear: affine, Matmul: lambda node, xs: line("A @ B", A=xs[0], B=xs[1]), Einsum: summation,
+    (Sum, Extreme): lambda node, xs: line(f"x.{node.op}({axes_of(node.rule)})", x=xs[0]),
+    LogSumExp: lambda node, xs: line(f"logsumexp({axes_of(node.rule, 'x')})", x=xs[0]),
+    Reshape: lambda node, xs: line(f"x.reshape({node.shape})", x=xs[0]), Transpose: turned, Select: chosen, Join: joined,
+    Broadcast: lambda node, xs: line(f"np.broadcast_to(x, {node.shape})", x=xs[0]),
+    Cast: lambda node, xs: line(f"x.astype(np.{node.dtype})", x=xs[0])}
+PULLS: dict[Any, Callable[[Any, int, ast.expr, Codes], ast.expr]] = {
     Linear: to_operand, Matmul: to_factor, Einsum: to_term, Sum: total, Extreme: extreme, Select: put_back, Join: cut_out,
-    LogSumExp: lambda node, i, g, refs: line(f"g * softmax(x, {node.rule.axis})", g=spread(node, g), x=refs(node.parents[0])),
-    Reshape: lambda node, i, g, refs: line(f"g.reshape({node.parents[0].shape})", g=g), Transpose: turned_back,
-    Broadcast: lambda node, i, g, refs: fitted(g, node.shape, node.parents[0].shape), Cast: lambda node, i, g, refs: g}
+    LogSumExp: lambda node, i, g, xs: line(f"g * softmax(x, {node.rule.axis})", g=spread(node, g), x=xs[0]),
+    Reshape: lambda node, i, g, xs: line(f"g.reshape({node.parents[0].shape})", g=g), Transpose: turned_back,
+    Broadcast: lambda node, i, g, xs: fitted(g, node.shape, node.parents[0].shape), Cast: lambda node, i, g, xs: g}

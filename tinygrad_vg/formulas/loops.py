@@ -4,8 +4,8 @@ Nothing here looks at names. Two nodes may stand at the same place of two turns 
 loop if each operand means the same in all of them:
 
     same     a node of this turn                    fixed   what is outside, one for all turns: a weight
-    carried  a node so many turns back: a state     family  what is outside, another one in each turn: inputs, the weights of layers
-    series   a node of an earlier loop, turn by turn
+    carried  a node so many turns back: a state     family  what is outside, another one in each turn: inputs, labels, the weights of layers
+    series   a node of an earlier loop, by turns    count   a whole number that goes up or down with the turns: the index in xs[t]
 
 In the first turns a carried operand comes from outside: the state that the loop starts from.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from ..autodiff.core import Node
 from ..autodiff.structure import Select
 from ..text.formulas import number_of
-from .lines import dtype_of, whole_numbers
+from .lines import dtype_of, index_text, is_double
 
 FEWEST = 3  # turns
 FIRST = 8  # turns that are tried before all; what is carried over more turns than that is not found
@@ -28,7 +28,7 @@ GAPS = 8  # distances that are tried from one node
 
 class Loop:
     """turns[k][j]  the node at place j of turn k      slots  {(j, operand): ("same", place) | ("carried", place, turns back) | ("fixed",)
-    | ("family", key) | ("series", loop, place, turn at the start)}
+    | ("family", key) | ("series", loop, place, turn at the start) | ("count", at the first turn, from turn to turn)}
 
     starts  {(place, turns before the first): what the loop starts from}      families  {key: a member for each turn}
     """
@@ -40,82 +40,152 @@ class Loop:
         self.families: dict[Any, list[Any]] = {}
 
     last = property(lambda self: self.turns[-1], doc="The turn that stands for all.")
+    size = property(lambda self: self.count * len(self.last), doc="How many nodes are in it.")
     def lag(self, place: int) -> int: return max((-turn for j, turn in self.starts if j == place), default=0)
 
 
-def find(made: list[Any], wrt: set[Any]) -> list[Loop]:
-    """The loops of a graph, oldest first; made: its nodes with a rule, oldest first."""
-    tokens = [token(node) for node in made]
-    uses = Counter(x for node in made for x in node.parents if isinstance(x, Node) and x.rule is None)
-    following, seen = [0] * len(made), dict[Any, int]()  # where the same token comes next
-    for k in reversed(range(len(made))):
-        following[k] = seen.get(tokens[k], 0)
-        seen[tokens[k]] = k
-    places: dict[Any, tuple[Loop, int, int]] = {}
-    loops, ends, k = list[Loop](), dict[int, int](), 0
-    while k < len(made):
-        best: Loop | None = None
-        for start, period, count in candidates(k, tokens, following, ends):
-            if best is None or period * count > len(best.turns) * len(best.last):
-                turns = [made[start + t * period : start + (t + 1) * period] for t in range(count)]
-                best = longest(turns, (places, uses, wrt), best)
-        if best:
-            loops.append(best)
-            places |= {node: (best, t, j) for t, turn in enumerate(best.turns) for j, node in enumerate(turn)}
-            while k < len(made) and made[k].birth <= best.last[-1].birth:
+class Search:
+    """The loops of a graph, oldest first.
+
+    made    its nodes with a rule, oldest first      wrt    the leaves whose gradients are wanted
+    places  {node: (loop, turn, place)}              known  {node: its operands}
+    """
+
+    def __init__(self, made: list[Any], wrt: set[Any]):
+        self.made, self.wrt = made, wrt
+        self.known = {node: operands(node) for node in made}
+        self.uses = Counter(x for node in made for x in node.parents if isinstance(x, Node) and x.rule is None)
+        self.tokens = [self.token(node) for node in made]
+        exact = [(token, *(id(x) for x in node.parents if isinstance(x, Node) and self.uses[x] > 1)) for token, node in zip(self.tokens, made)]
+        self.following = [following(exact), following(self.tokens)]  # with the same weights, or with any
+        self.ends: dict[int, int] = {}
+        self.places: dict[Any, tuple[Loop, int, int]] = {}
+        self.loops: list[Loop] = []
+        k = 0
+        while k < len(made):
+            if loop := self.at(k):
+                self.loops.append(loop)
+                self.places |= {node: (loop, t, j) for t, turn in enumerate(loop.turns) for j, node in enumerate(turn)}
+                while k < len(made) and made[k].birth <= loop.last[-1].birth:
+                    k += 1
+            else:
                 k += 1
-        else:
-            k += 1
-    return loops
 
-
-def longest(turns: list[Any], known: tuple, best: Loop | None) -> Loop | None:
-    """The loop of as many of the turns as are one; `best`, if no more nodes are in it than in that."""
-    if len(turns) > FIRST and not checked(turns[:FIRST], *known):
+    def at(self, k: int) -> Loop | None:
+        """The loop of most nodes that begins at node k or, if its first turn is unlike the others, a turn later."""
+        best: Loop | None = None
+        for start, period, count in self.candidates(k):
+            if not best or period * count > best.size:
+                turns = [self.made[start + t * period : start + (t + 1) * period] for t in range(count)]
+                if (found := self.longest(turns)) and (not best or found.size > best.size):
+                    best = found
         return best
-    if found := checked(turns, *known):
+
+    def candidates(self, k: int) -> Iterator[tuple[int, int, int]]:
+        """(start, period, turns): stretches of equal tokens from node k on."""
+        for period in dict.fromkeys(gap for ahead in self.following for gap in gaps(ahead, k)):
+            if self.ends.get(period, -1) < k:
+                end = k
+                while end + period < len(self.tokens) and self.tokens[end] == self.tokens[end + period]:
+                    end += 1
+                self.ends[period] = end
+            count = (self.ends[period] - k) // period + 1
+            if count >= FEWEST:
+                yield k, period, count
+            if count > FEWEST:
+                yield k + period, period, count - 1
+
+    def longest(self, turns: list[Any]) -> Loop | None:
+        """The loop of as many of the turns as are one."""
+        if len(turns) > FIRST and not self.checked(turns[:FIRST]):
+            return None
+        if found := self.checked(turns):
+            return found
+        few, many = FEWEST - 1, len(turns)  # so many are a loop, so many are not
+        while many - few > 1:
+            middle = (few + many) // 2
+            if part := self.checked(turns[:middle]):
+                few, found = middle, part
+            else:
+                many = middle
         return found
-    few, many = FEWEST - 1, len(turns)  # so many are a loop, so many are not
-    while many - few > 1:
-        middle = (few + many) // 2
-        if part := checked(turns[:middle], *known):
-            few, found = middle, part
-        else:
-            many = middle
-    return found if found and (not best or len(found.turns) * len(found.last) > len(best.turns) * len(best.last)) else best
+
+    def token(self, node: Any) -> Any:
+        """What two nodes must have in common to stand at the same place of two turns."""
+        rule = node.rule
+        facts = [str(getattr(rule, fact, "")) for fact in ("axis", "keepdims", "shape", "axes", "dtype", "subscripts")]
+        index = [index_text(rule.index)[0]] if isinstance(rule, Select) else []
+        return rule.name, node.shape, str(dtype_of(node)), *facts, *index, *(getattr(x, "shape", ()) for x in self.known[node])
+
+    def checked(self, turns: list[list[Any]]) -> Loop | None:
+        """The turns as a loop, if every operand means the same in each of them."""
+        loop = Loop(turns)
+        here = {node: (t, j) for t, turn in enumerate(turns) for j, node in enumerate(turn)}
+        alike: list[tuple[tuple[int, int], list[Any]]] = []  # constants of one value, which may be inputs that happen to be equal
+        for j, nodes in enumerate(zip(*turns)):
+            for i, xs in enumerate(zip(*(self.known[node] for node in nodes))):
+                inside = isinstance(xs[-1], Node) and xs[-1] in here
+                slot = carried(loop, xs, here) if inside else self.outside(loop, list(xs), here, alike, (j, i))
+                if slot is None:
+                    return None
+                loop.slots[j, i] = slot
+        if not loop.families and loop.starts:
+            for place, members in alike:
+                key = tuple(map(key_of, members))
+                loop.families[key], loop.slots[place] = members, ("family", key)
+        if {slot[0] for (j, i), slot in loop.slots.items() if i < len(loop.last[j].parents)} <= {"same", "family"}:
+            return None  # the turns have nothing in common
+        return loop if all(self.is_family(loop, *pair) for pair in loop.families.items()) else None
+
+    def is_family(self, loop: Loop, key: Any, members: list[Any]) -> bool:
+        """Whether no member is used outside the loop; and either all gradients are wanted, or none."""
+        within = sum(slot == ("family", key) for slot in loop.slots.values())
+        return not isinstance(members[0], Node) or (
+            all(self.uses[x] == within for x in members) and len({x in self.wrt for x in members}) == 1 and len(set(members)) == len(members))
+
+    def outside(self, loop: Loop, xs: list[Any], here: Any, alike: list[Any], slot: tuple[int, int]) -> tuple | None:
+        """The slot of an operand that comes from outside the loop."""
+        keys = [key_of(x) for x in xs]
+        arrays = all(isinstance(x, np.ndarray) and x.ndim for x in xs)
+        if all(key == keys[0] for key in keys):
+            if arrays and len(set(map(id, xs))) > 1:
+                alike.append((slot, xs))
+            return ("fixed",)
+        if all(isinstance(x, Node) and x in self.places for x in xs):
+            (other, first, place), follow = self.places[xs[0]], [self.places[x] for x in xs]
+            return ("series", other, place, first) if follow == [(other, first + k, place) for k in range(len(xs))] else None
+        node = loop.last[slot[0]]
+        numbers = all(number_of(x) is not None for x in xs) and is_double(node)
+        if slot[1] >= len(node.parents) and numbers and len({b - a for a, b in zip(xs, xs[1:])}) == 1:
+            return "count", int(xs[0]), int(xs[1] - xs[0])
+        leaves = all(isinstance(x, Node) and x.rule is None and x not in here for x in xs)
+        if not (leaves or arrays or numbers) or len({(getattr(x, "shape", ()), dtype_of(x)) for x in xs}) > 1:
+            return None
+        loop.families[tuple(keys)] = xs
+        return "family", tuple(keys)
 
 
-def candidates(k: int, tokens: list[Any], following: list[int], ends: dict[int, int]) -> Iterator[tuple[int, int, int]]:
-    """(start, period, turns): stretches of equal tokens from node k on; the first turn may be unlike the others."""
+def following(tokens: list[Any]) -> list[int]:
+    """Where each token comes next; 0: never again."""
+    found, seen = [0] * len(tokens), dict[Any, int]()
+    for k in reversed(range(len(tokens))):
+        found[k] = seen.get(tokens[k], 0)
+        seen[tokens[k]] = k
+    return found
+
+
+def gaps(following: list[int], k: int) -> Iterator[int]:
+    """How far the next few that are like node k are from it."""
     again = k
     for _ in range(GAPS):
         if not (again := following[again]):
             return
-        period = again - k
-        if ends.get(period, -1) < k:
-            end = k
-            while end + period < len(tokens) and tokens[end] == tokens[end + period]:
-                end += 1
-            ends[period] = end
-        count = (ends[period] - k) // period + 1
-        if count >= FEWEST:
-            yield k, period, count
-        if count > FEWEST:
-            yield k + period, period, count - 1
-
-
-def token(node: Any) -> Any:
-    """What two nodes must have in common to stand at the same place of two turns."""
-    rule, facts = node.rule, [str(getattr(node.rule, fact, "")) for fact in ("axis", "keepdims", "shape", "axes", "dtype", "subscripts")]
-    parts = whole_numbers(rule.index) if isinstance(rule, Select) else []
-    index = [part.shape if isinstance(part, np.ndarray) else str(part) for part in parts]
-    return rule.name, node.shape, str(dtype_of(node)), len(node.parents), *facts, *index
+        yield again - k
 
 
 def operands(node: Any) -> list[Any]:
-    """The parents of a node, and the arrays of an index."""
-    arrays = [part for part in node.rule.index if isinstance(part, np.ndarray)] if isinstance(node.rule, Select) else []
-    return [*node.parents, *arrays]
+    """The parents of a node, and the numbers and arrays of an index."""
+    return [*node.parents, *(index_text(node.rule.index)[1] if isinstance(node.rule, Select) else [])]
 
 
 def key_of(x: Any) -> Any:
@@ -123,32 +193,6 @@ def key_of(x: Any) -> Any:
     if isinstance(x, Node):
         return id(x), "node"
     return number_of(x) if number_of(x) is not None else (str(x.dtype), x.shape, x.tobytes())
-
-
-def checked(turns: list[list[Any]], places: dict[Any, Any], uses: Counter, wrt: set[Any]) -> Loop | None:
-    """The turns as a loop, if every operand means the same in each of them."""
-    loop = Loop(turns)
-    here = {node: (t, j) for t, turn in enumerate(turns) for j, node in enumerate(turn)}
-    alike: list[tuple[tuple[int, int], list[Any]]] = []  # constants of one value, which may be inputs that happen to be equal
-    for j, nodes in enumerate(zip(*turns)):
-        for i, xs in enumerate(zip(*map(operands, nodes))):
-            inside = isinstance(xs[-1], Node) and xs[-1] in here
-            slot = carried(loop, xs, here) if inside else outside(loop, list(xs), here, places, alike, (j, i))
-            if slot is None:
-                return None
-            loop.slots[j, i] = slot
-    if not loop.families and loop.starts:
-        for place, members in alike:
-            key = tuple(map(key_of, members))
-            loop.families[key], loop.slots[place] = members, ("family", key)
-    if {slot[0] for slot in loop.slots.values()} <= {"same", "family"}:  # nothing that the turns have in common
-        return None
-    for key, members in loop.families.items():
-        if isinstance(members[0], Node):
-            within = sum(slot == ("family", key) for slot in loop.slots.values())
-            if any(uses[x] != within for x in members) or len({x in wrt for x in members}) > 1 or len(set(members)) < len(members):
-                return None
-    return loop
 
 
 def carried(loop: Loop, xs: tuple[Any, ...], here: dict[Any, tuple[int, int]]) -> tuple | None:
@@ -164,21 +208,3 @@ def carried(loop: Loop, xs: tuple[Any, ...], here: dict[Any, tuple[int, int]]) -
         elif isinstance(x, Node) and x.shape != xs[-1].shape:
             return None
     return ("carried", place, back) if back else ("same", place)
-
-
-def outside(loop: Loop, xs: list[Any], here: Any, places: Any, alike: list[Any], slot: tuple[int, int]) -> tuple | None:
-    """The slot of an operand that comes from outside the loop."""
-    keys = [key_of(x) for x in xs]
-    arrays = all(isinstance(x, np.ndarray) and x.ndim for x in xs)
-    if all(key == keys[0] for key in keys):
-        if arrays and len(set(map(id, xs))) > 1:
-            alike.append((slot, xs))
-        return ("fixed",)
-    if all(isinstance(x, Node) and x in places for x in xs):
-        (other, first, place), follow = places[xs[0]], [places[x] for x in xs]
-        return ("series", other, place, first) if follow == [(other, first + k, place) for k in range(len(xs))] else None
-    leaves = all(isinstance(x, Node) and x.rule is None and x not in here for x in xs)
-    if not (leaves or arrays) or len({(x.shape, dtype_of(x)) for x in xs}) > 1:
-        return None
-    loop.families[tuple(keys)] = xs
-    return "family", tuple(keys)

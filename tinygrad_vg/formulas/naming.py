@@ -5,10 +5,13 @@
 The gradient of h is g_h. A loop over time counts t from 1 to T; one over layers, each with weights of its own, counts k from 1 to K.
 """
 
+import ast
 import builtins
 import copy
 import keyword
 from typing import Any
+
+import numpy as np
 
 from ..autodiff.core import Node
 from ..text.formulas import parsed
@@ -18,7 +21,7 @@ LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": 
            "divide": "q", "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "logsumexp": "log_sum",
            "concatenate": "joined", "stack": "joined"}
 RESERVED = {"np", "t", "k", "VALUES", "forward_and_backward", *HELPERS, *keyword.kwlist, *dir(builtins)}
-KINDS = "vgcaGszprT"  # what a symbol begins with
+KINDS = "vgcaGszprtT"  # what a symbol begins with
 
 
 class Names:
@@ -69,6 +72,8 @@ class Names:
         if kind == "T":
             loop = self.program.loops[int(number)]
             return parsed(self.count(loop))
+        if kind == "t":
+            return ast.Name(self.letter(self.loop))
         x = self.program.nodes[f"v{number}"] if kind != "c" else None
         base = ("" if kind in "vcas" else "g_") + self.base(symbol if kind == "c" else self.program.symbol[self.program.last(x)])
         if kind == "p" and symbol in self.backward.apart:
@@ -117,7 +122,8 @@ def shifted(name: str, by: int) -> str:
 def wish(x: Any, is_output: bool, many: bool) -> str:
     """What a node or a constant would best be called; many: it is one of those of a loop."""
     if not isinstance(x, Node):
-        return "labels" if x.dtype.kind in "iu" else "mask" if x.dtype == bool else "x" if many else "c"
+        kind = np.asarray(x).dtype.kind
+        return "labels" if kind in "iu" else "mask" if kind == "b" else "x" if many else "c"
     if x.name:
         base, index = x.name.base, "_".join(map(str, x.name.index)).replace("-", "m")
         return identifier(base if many else base + index)

@@ -10,12 +10,15 @@ import ast
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from ..autodiff.calculus import dependents
 from ..autodiff.core import Node
 from ..autodiff.guards import Unrecorded
+from ..autodiff.structure import Select
 from ..text.formulas import number_of
-from .lines import dtype_of, is_double
-from .loops import Loop, find, key_of, operands
+from .lines import dtype_of, index_text, is_double
+from .loops import Loop, Search, key_of, operands
 from .statements import Put, Repeat, Statement, line, symbols
 from .words import pull, value
 
@@ -39,16 +42,17 @@ class Program:
         self.constants, self.families = dict[Any, str](), dict[Any, str]()
         self.arguments: dict[str, Any] = {self.symbol[x]: x for x in order if x.rule in (None, Unrecorded)}
         made = [node for node in order if self.symbol[node] not in self.arguments]
-        self.loops = find(made, set(wrt)) if roll else []
-        self.place = {x: (loop, t, j) for loop in self.loops for t, turn in enumerate(loop.turns) for j, x in enumerate(turn)}
+        search = Search(made if roll else [], set(wrt))
+        self.loops, self.place = search.loops, search.places
         self.lengths: dict[Loop, tuple[Any, int]] = {}  # {loop: (the argument, or the loop, that says how many turns, so many less)}
+        self.whole = self.taken_whole(made)
+        self.kept, self.pinned = set[Any](), {loop for loop in self.loops if self.counts_otherwise(loop)}
         for loop in self.loops:
             self.add_families(loop)
         self.marked = dependents(order, wrt)
         written = [x for x in made if x not in self.place or x in set(self.place[x][0].last)]
         self.pulls = {node: self.pulls_of(node) for node in written if node in self.marked}
         self.members: dict[Any, list[Any]] = {}
-        self.kept, self.pinned = set[Any](), set[Loop]()
         self.forward = self.lines(written)
 
     def add_families(self, loop: Loop) -> None:
@@ -59,11 +63,8 @@ class Program:
             for x in members if isinstance(rep, Node) else []:
                 self.arguments.pop(self.symbol[x], None)
             self.arguments[symbol] = members
-        for (j, i), (kind, *slot) in loop.slots.items():
-            if kind == "family" and not isinstance(x := operands(loop.last[j])[i], Node):
-                self.constants[id(x)] = self.families[slot[0]]
         sources = [(slot[1], slot[1].count - loop.count) for slot in loop.slots.values() if slot[0] == "series"]
-        own = [(self.families[key], 0) for key in loop.families]
+        own = [(self.families[key], 0) for key in loop.families] + [(self.symbol[x], 0) for x, by in self.whole.items() if by is loop]
         self.lengths[loop] = next(iter([s for s in sources if not s[1]] + own + sources), (None, 0))
 
     def ref(self, x: Any) -> ast.expr:
@@ -75,8 +76,6 @@ class Program:
             return line(f"np.{x.dtype}(c)", c=ast.Constant(number)) if typed else ast.Constant(number)
         if x.dtype.kind in "iu" and x.ndim == 1 and list(x) == list(range(x.size)):
             return line(f"np.arange({x.size})")
-        if id(x) in self.constants:
-            return ast.Name(self.constants[id(x)])
         if (key := key_of(x)) not in self.constants:
             self.constants[key] = f"c{len(self.constants)}"
             self.arguments[self.constants[key]] = x
@@ -85,7 +84,43 @@ class Program:
     def pulls_of(self, node: Any) -> list[tuple[Any, ast.expr]]:
         """(parent, pull) for each edge along which a gradient is wanted."""
         wanted = [(i, x) for i, x in enumerate(node.parents) if isinstance(x, Node) and x in self.marked]
-        return [(x, pull(node, i, ast.Name("g"), self.ref)) for i, x in wanted]
+        return [(x, pull(node, i, ast.Name("g"), self.ref(node), self.codes(node))) for i, x in wanted]
+
+    def codes(self, node: Any) -> list[ast.expr]:
+        """The code of each operand."""
+        loop, _, j = self.place.get(node, (None, 0, 0))
+        found = []
+        for i, x in enumerate(operands(node)):
+            kind, *slot = loop.slots[j, i] if loop else ("fixed",)
+            if kind == "count":
+                found.append(counted(self.loops.index(loop), *slot, loop.count))
+            elif kind == "family" and not isinstance(x, Node):
+                found.append(ast.Name(self.families[slot[0]]))
+            else:
+                found.append(ast.Constant(int(x)) if i >= len(node.parents) and not np.ndim(x) else self.ref(x))
+        return found
+
+    def taken_whole(self, made: list[Any]) -> dict[Any, Loop]:
+        """{leaf: the loop that takes xs[0], xs[1] … of it, a turn each, to the end, or from the end on}, which says how many turns there are."""
+        ways: dict[Any, set[Any]] = {}
+        for node in made:
+            for x in node.parents:
+                if isinstance(x, Node) and x.rule is None:
+                    ways.setdefault(x, set()).add(self.taking(node))
+        return {x: loop for x, (loop, *others) in ways.items() if loop and not others}
+
+    def taking(self, node: Any) -> Loop | None:
+        """The loop, if in it the node takes all of its parent, one index a turn."""
+        loop, _, j = self.place.get(node, (None, 0, 0))
+        if not loop or not isinstance(node.rule, Select) or index_text(node.rule.index)[0].split(",")[0] != "i0":
+            return None
+        n, slot = node.parents[0].shape[0], loop.slots[j, 1]
+        return loop if loop.count == n and slot in (("count", 0, 1), ("count", n - 1, -1)) else None
+
+    def counts_otherwise(self, loop: Loop) -> bool:
+        """Whether a count of the loop is of something that does not say how many turns there are."""
+        counts = [(loop.last[j].parents[0], i) for (j, i), slot in loop.slots.items() if slot[0] == "count"]
+        return any(i > 1 or self.whole.get(x) is not loop for x, i in counts)
 
     def last(self, x: Any) -> Any:
         """The node of the last turn that stands for x; x itself outside loops."""
@@ -96,7 +131,7 @@ class Program:
 
     def lines(self, written: list[Any]) -> list[Any]:
         """The forward pass."""
-        codes = {node: value(node, self.ref) for node in written}
+        codes = {node: value(node, self.codes(node)) for node in written}
         uses, needed = Counter[Any](), set[Any]()
         for node, code in codes.items():
             pulled = [self.nodes[name] for _, part in self.pulls.get(node, ()) for name in symbols(part) if name in self.nodes]
@@ -172,3 +207,11 @@ class Program:
     def loop_with(self, leaf: Any) -> Loop:
         """The loop that has another such leaf in each turn."""
         return next(loop for loop in self.loops for members in loop.families.values() if members[-1] is leaf)
+
+
+def counted(number: int, first: int, step: int, turns: int) -> ast.expr:
+    """The code of a number that is `first` in the first turn of loop `number`, and goes up by `step` from turn to turn."""
+    if step == -1 and first == turns - 1:
+        return line("T - t", T=ast.Name(f"T{number}"), t=ast.Name(f"t{number}"))
+    factor, start = {1: "t", -1: "-t"}.get(step, f"{step} * t"), first - step
+    return line(f"{factor} {'+' if start > 0 else '-'} {abs(start)}" if start else factor, t=ast.Name(f"t{number}"))

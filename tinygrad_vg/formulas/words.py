@@ -14,7 +14,7 @@ from ..autodiff.core import Node
 from ..autodiff.maps import OPS
 from ..autodiff.rows import Elementwise
 from ..text.formulas import Rewriting, Simpler, constant, multiplied, parsed
-from .lines import PULLS, VALUES, Refs, dtype_of, fitted, found, is_double
+from .lines import PULLS, VALUES, Codes, dtype_of, fitted, found, is_double
 from .prelude import HELPERS
 from .statements import Put, line
 
@@ -64,35 +64,35 @@ class Slope(Spelled, Simpler):
         return code.args[0] if free else code
 
 
-def value(node: Node, refs: Refs) -> ast.expr:
+def value(node: Node, xs: Codes) -> ast.expr:
     """The line that computes the node. NotImplementedError for an op that has no words."""
     rule = node.rule
     if isinstance(rule, Elementwise):
-        words = dict(zip(rule.operands, map(refs, node.parents)))
+        words = dict(zip(rule.operands, xs))
         code = line(CALLED[rule.name], **words) if rule.name in CALLED else Spelled(words).visit(parsed(rule.text))
         return code if is_double(node) else Folded().visit(code)
-    return found(VALUES, node)(node, refs)
+    return found(VALUES, node)(node, xs)
 
 
-def pull(node: Node, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def pull(node: Node, i: int, g: ast.expr, y: ast.expr, xs: Codes) -> ast.expr:
     """The line that gives operand i of the node its part of the gradient g, in the operand's shape and dtype."""
     rule, x = node.rule, node.parents[i]
     if isinstance(rule, Elementwise):
-        code = fitted(of_row(node, i, g, refs), node.shape, x.shape)
+        code = fitted(of_row(node, i, g, y, xs), node.shape, x.shape)
     else:
-        code = found(PULLS, node)(node, i, g, refs)
+        code = found(PULLS, node)(node, i, g, xs)
     code = code if is_double(node) else Folded().visit(code)
     narrow = dtype_of(node) != dtype_of(x)
     return line(f"c.astype(np.{dtype_of(x)})", c=code) if narrow else code
 
 
-def of_row(node: Node, i: int, g: ast.expr, refs: Refs) -> ast.expr:
+def of_row(node: Node, i: int, g: ast.expr, y: ast.expr, xs: Codes) -> ast.expr:
     """g times the slope; 0 where an op that selects has slope 0."""
     rule = node.rule
-    words = dict(zip(rule.operands, map(refs, node.parents))) | {"g": g}
+    words = dict(zip(rule.operands, xs)) | {"g": g}
     if rule.name in SELECTED:
         return line(SELECTED[rule.name][i], **words)
-    slope = Slope(words | {"y": refs(node)}).visit(parsed(rule.slopes[i]))
+    slope = Slope(words | {"y": y}).visit(parsed(rule.slopes[i]))
     if constant(slope) == 0:
         return line("np.zeros_like(g)", g=g)
     if rule.selects:
