@@ -98,8 +98,40 @@ class Scalars(Ours):
         loss.backward()  # every node's gradient, as micrograd
 
 
+class Written:
+    """Not the engine: it records once, and the program that by_hand writes of it is run."""
+
+    kinds = ALL
+    options: dict[str, bool] = {}
+
+    def program(self, workload: Workload) -> Any:
+        from tinygrad_vg import by_hand
+
+        engine = Scalars() if workload.kind == "scalars" else Ours()
+        p = {name: engine.leaf(value) for name, value in workload.parameters.items()}
+        c = {name: engine.converted(value) for name, value in workload.constants.items()}
+        written = by_hand(workload.loss(engine, p, c), p, **self.options)
+        names = {id(leaf): name for name, leaf in p.items()}
+
+        def step() -> tuple[Any, dict]:
+            loss, gradients = written()
+            found = {}
+            for argument, leaf in written.leaves.items():
+                pairs = zip(leaf, gradients[argument]) if isinstance(leaf, list) else [(leaf, gradients[argument])]
+                found |= {names[id(x)]: g for x, g in pairs}
+            return loss, found
+
+        return step
+
+
+class Stacked(Written):
+    """The same, what is summed over the steps as one product."""
+
+    options = {"stack": True}
+
+
 SYSTEMS = {
-    "limit": Limit, "hand": ByHand, "ours": Ours, "linear": Linear, "scalars": Scalars, "torch": Torch, "addmm": Addmm,
-    "autograd": Autograd, "mygrad": MyGrad, "micrograd": Micrograd, "jax": Jax,
+    "limit": Limit, "hand": ByHand, "ours": Ours, "linear": Linear, "scalars": Scalars, "written": Written, "stacked": Stacked,
+    "torch": Torch, "addmm": Addmm, "autograd": Autograd, "mygrad": MyGrad, "micrograd": Micrograd, "jax": Jax,
 }  # fmt: skip
 PACKAGES = {"torch": "torch", "addmm": "torch", "autograd": "autograd", "mygrad": "mygrad", "micrograd": "micrograd", "jax": "jax"}

@@ -39,6 +39,7 @@ class Backward:
         self.returned, self.apart, self.declared = set[str](), set[str](), set[Any]()
         self.waiting: Counter = Counter()  # parts still to come
         self.within: dict[Any, set[Any]] = {}  # {loop: nodes outside that its pulls lead to}
+        self.parts: Counter = Counter()  # how many times the pulls of a loop add to a node outside
         self.array: set[Any] = set()  # nodes of loops that have an array of gradients
         self.carry: set[Any] = set()  # nodes of loops whose gradient is carried from turn to turn
         self.count()
@@ -60,6 +61,7 @@ class Backward:
                     beyond.setdefault(self.program.last(x), set()).add("turns" if loop or x is not self.program.last(x) else "last")
                 elif loop:
                     self.within.setdefault(loop, set()).add(x)
+                    self.parts[x] += 1
                 else:
                     self.waiting[x] += 1
         self.waiting.update(x for outer in self.within.values() for x in outer)
@@ -120,10 +122,10 @@ class Backward:
             self.statements.append(Statement(f"g{self.symbol[x][1:]}", term, "+="))
             return
         elif loop and not inside:
-            family = any(x is members[-1] for members in loop.families.values())
-            self.statements.append(added(f"g{self.symbol[x][1:]}", term))
-            if family:
+            if family := any(x is members[-1] for members in loop.families.values()):
                 self.declare(x)
+            once = family and self.parts[x] == 1
+            self.statements.append(added(f"g{self.symbol[x][1:]}", term) if not once else Statement(f"g{self.symbol[x][1:]}", term))
             return
         self.terms.setdefault(x, []).append(term)
         if x not in place or inside:
@@ -132,11 +134,11 @@ class Backward:
                 finished.append(x)
 
     def declare(self, x: Any) -> None:
-        """Zeros for the gradients of x in all turns, once, before the loop that adds to them."""
+        """Room for the gradients of x in all turns, once, before the loop that adds to them: zeros, unless each is written once."""
         if x not in self.declared:
             self.declared.add(x)
             before = self.statements if self.outer is None else self.outer
-            before.append(Statement(f"G{self.symbol[x][1:]}", self.program.room("zeros", x)))
+            before.append(Statement(f"G{self.symbol[x][1:]}", self.program.room("empty" if self.parts[x] == 1 else "zeros", x)))
 
     def pull_loop(self, item: Repeat) -> None:
         """The backward pass of a loop: what it starts from, its lines, and what is handed on to what was there before it."""
@@ -273,4 +275,6 @@ def put_in(code: ast.expr, g: ast.expr) -> ast.expr:
     """A pull with the gradient put in; a bare number becomes NumPy's where it is asked for its sum, shape or part."""
     asked = any(isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.value, ast.Name) and part.value.id == "g"
                 for part in ast.walk(code))
+    if isinstance(g, ast.Constant) and g.value == 1 and isinstance(code, ast.BinOp) and isinstance(code.op, ast.Mult) and getattr(code.left, "id", "") == "g":
+        return code.right
     return Put({"g": line("np.float64(g)", g=g) if asked and not symbols(g) else g}).visit(code)

@@ -14,12 +14,15 @@ import numpy as np
 
 from ..autodiff.calculus import differentiable
 from ..autodiff.core import Node, describe, plain
+from ..autodiff.scalar import Scalar
 from ..text.files import checked_path, save_whole
 from ..text.lines import Printed
 from .backward import Backward
+from .lines import dtype_of
 from .loops import Loop
 from .naming import Names
-from .prelude import prelude
+from .numbers import alone
+from .prelude import ALONE, HELPERS, helpers
 from .program import Program
 from .statements import statements_of, symbols, text_of, wrapped
 from .steps import Step, watched
@@ -71,6 +74,8 @@ class ByHand(Printed):
 
     def __init__(self, program: Program):
         backward, names = (made := Backward(program)), Names(program, made)
+        if program.alone:
+            program.forward, backward.statements = alone(program.forward), alone(backward.statements)
         statements = statements_of([*program.forward, *backward.statements])
         used = {name for s in statements for name in symbols(s.code)} | set(backward.gradients) | {program.symbol[program.output]}
         arguments = {symbol: x for symbol, x in program.arguments.items() if symbol in used}
@@ -89,7 +94,9 @@ class ByHand(Printed):
         self.what = names.base(program.symbol[program.last(program.output)])
         self.lengths = {T: n for T, n in self.lengths.items() if T not in self.fixed}
         self.arguments = [*self.names.values(), *self.lengths]
-        above = [HEAD.format(what=self.what), *prelude(s.code for s in statements)]
+        self.helpers = helpers(s.code for s in statements)
+        texts = HELPERS | (ALONE if program.alone else {})
+        above = [HEAD.format(what=self.what) + "\nimport math" * program.alone, *(texts[name] for name in self.helpers)]
         self.text = self.source = "\n\n".join([*above, self.body(program, backward, names)])
         self.function: Any = None
 
@@ -98,19 +105,19 @@ class ByHand(Printed):
         kinds: dict[str, list[str]] = {}
         for name, x in self.values.items():
             T = self.turns.get(name)
-            shape = [self.fixed.get(T, T), *x.shape[1:]] if T else x.shape
-            kinds.setdefault(str(x.dtype), []).append(f"{name}=({', '.join(map(str, (name, *shape)))}{',' * (not shape)})")
+            shape = [self.fixed.get(T, T), *x.shape[1:]] if T else np.shape(x)
+            kinds.setdefault(str(dtype_of(x)), []).append(f"{name}=({', '.join(map(str, (name, *shape)))}{',' * (not shape)})")
         return [wrapped(f'check("{kind}", ', arguments, ")") for kind, arguments in kinds.items()]
 
     def body(self, program: Program, backward: Backward, names: Names) -> str:
         """The function itself."""
         first = next(iter(self.leaves), "x")
         turns = {name: T for name, T in self.turns.items() if name}
-        whole = {self.names.get(program.symbol[x]) for x in program.whole}
+        floats, whole = ".tolist()" * program.alone, {self.names.get(program.symbol[x]) for x in program.whole}
         lines = ["# forward", *(f"{T} = len({name})  # {len(self.values[name])} when this was recorded"
                                for T, name in {T: name for name, T in reversed(turns.items())}.items())]
         lines += [f"{T} = {n}" for T, n in self.fixed.items() if T not in turns.values()]
-        lines += [*self.checks(), *(f"{name} = [None, *{name}]  # {name}[1] … {name}[{T}]" for name, T in turns.items() if name not in whole)]
+        lines += [*self.checks(), *(f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{T}]" for name, T in turns.items() if name not in whole)]
         lines += [row for item in program.forward for row in text_of(item, names)]
         lines += ["", f"# backward: g_{first} is ∂{self.what}/∂{first}"]
         lines += [row for item in backward.statements for row in text_of(item, names)]
@@ -119,7 +126,8 @@ class ByHand(Printed):
         lines.append(wrapped(f"return {result}, {{", gradients, "}"))
         text = "\n".join(f"    {part}" if part else "" for row in lines for part in row.split("\n"))
         given = [*self.names.values(), *(f"{name}={count}" for name, count in self.lengths.items())]
-        return wrapped("def forward_and_backward(", given, "):") + "\n" + text + "\n"
+        quiet = '@np.errstate(over="ignore")  # sigmoid(-1000) is 1 / inf\n' * (not program.alone and bool({"sigmoid", "exp_or_inf"} & {*self.helpers}))
+        return quiet + wrapped("def forward_and_backward(", given, "):") + "\n" + text + "\n"
 
     def run(self, **values: Any) -> tuple[Any, dict[str, Any]]:
         """(value, {name: gradient}) at these values; what is left out is as it was recorded.
@@ -178,7 +186,9 @@ class ByHand(Printed):
 
 def value_of(x: Any) -> Any:
     """The value of an argument: of a leaf or a constant, or of one for each turn, on top of each other."""
-    return np.stack([plain(member) for member in x]) if isinstance(x, list) else np.asarray(plain(x))[()]
+    if isinstance(x, list):
+        return np.stack([plain(member) for member in x])
+    return x.data if isinstance(x, Scalar) else np.asarray(plain(x))[()]
 
 
 def by_hand(output: Node, wrt: Any = None, *, roll: bool = True) -> ByHand:

@@ -20,7 +20,7 @@ from .prelude import HELPERS
 LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": "z", "subtract": "d", "add": "z", "multiply": "p",
            "divide": "q", "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "logsumexp": "log_sum",
            "concatenate": "joined", "stack": "joined"}
-RESERVED = {"np", "t", "k", "VALUES", "forward_and_backward", *HELPERS, *keyword.kwlist, *dir(builtins)}
+RESERVED = {"np", "math", "t", "k", "VALUES", "forward_and_backward", *HELPERS, *keyword.kwlist, *dir(builtins)}
 KINDS = "vgcaGszprtT"  # what a symbol begins with
 
 

@@ -14,8 +14,7 @@ def check(kind, **given):
             raise ValueError(f"{name} must be {kind} {tuple(shape)}, as it was recorded; got {dtype} {got}")
 
 def sigmoid(a):
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-a))
+    return 1 / (1 + np.exp(-a))
 
 def softplus(a):
     return np.maximum(a, 0) + np.log1p(np.exp(np.minimum(a, -a)))
@@ -32,8 +31,7 @@ def below(a):
     return np.expm1(np.minimum(a, 0))
 
 def exp_or_inf(a):
-    with np.errstate(over="ignore"):
-        return np.exp(a)
+    return np.exp(a)
 
 def base(a, b):  # so that b * base(a, b) ** (b - 1) is 0 at b = 0
     return np.where(b == 0, np.ones_like(a), a)
@@ -68,6 +66,8 @@ def add_back(g, shape, index):  # an entry that was taken twice gets both
     np.add.at(x, index, g)
     return x
 '''
+ALONE = {"sigmoid": """def sigmoid(a):
+    return 1 / (1 + math.exp(-a)) if a > 0 else math.exp(a) / (1 + math.exp(a))"""}  # of a float
 HELPERS = {text.partition("(")[0]: f"def {text.strip()}" for text in TEXT.split("\ndef ")[1:]}
 
 
@@ -76,10 +76,10 @@ def called(code: ast.AST) -> set[str]:
     return {node.func.id for node in ast.walk(code) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)} & HELPERS.keys()
 
 
-def prelude(codes: Any) -> list[str]:
-    """The text of every helper that is called, and of those that they call, in the order they are written here."""
+def helpers(codes: Any) -> list[str]:
+    """Every helper that is called, and those that they call, in the order they are written here."""
     names, ahead = {"check"}, set().union(*map(called, codes))
     while ahead:
         names |= ahead
         ahead = set().union(*(called(ast.parse(HELPERS[name])) for name in ahead)) - names
-    return [text for name, text in HELPERS.items() if name in names]
+    return [name for name in HELPERS if name in names]

@@ -15,6 +15,7 @@ import numpy as np
 from ..autodiff.calculus import dependents
 from ..autodiff.core import Node
 from ..autodiff.guards import Unrecorded
+from ..autodiff.scalar import Scalar
 from ..autodiff.structure import Select
 from ..text.formulas import number_of
 from .lines import dtype_of, index_text, is_double
@@ -29,7 +30,7 @@ class Program:
     """The forward pass of a graph, and what the backward pass needs to know.
 
     forward  statements and loops of them      arguments  {symbol: a leaf, a constant, or a list of them, one for each turn}
-    nodes  {symbol: node}      place  {node: (loop, turn, place)}      kept  nodes whose values of all turns are kept
+    alone  all nodes are Scalars      nodes  {symbol: node}      place  {node: (loop, turn, place)}      kept  nodes whose values of all turns are kept
     pinned  loops of which a certain turn is used outside, so that their number of turns is fixed
     pulls  {node: [(parent, pull)]}, the gradient itself called g      members  {a node with a line: those written into its line}
     """
@@ -39,6 +40,7 @@ class Program:
         self.symbol = {node: f"v{k}" for k, node in enumerate(order)}
         self.nodes = {symbol: node for node, symbol in self.symbol.items()}
         self.single = all(map(is_double, order))  # one dtype throughout: a number is a number
+        self.alone = all(isinstance(x, Scalar) for x in order)
         self.constants, self.families = dict[Any, str](), dict[Any, str]()
         self.arguments: dict[str, Any] = {self.symbol[x]: x for x in order if x.rule in (None, Unrecorded)}
         made = [node for node in order if self.symbol[node] not in self.arguments]
