@@ -104,9 +104,9 @@ def test_scalars_are_written_in_their_names():
 def test_a_word_that_is_wrong_is_caught(monkeypatch):
     x = Tensor([0.5, 1.0], name="x")
     output = vg.sum(vg.relu(x) * vg.relu(x))
-    monkeypatch.setitem(words.SELECTED, "relu", ["np.where(a > 0, g, 1)"])
+    monkeypatch.setitem(words.SELECTED, "relu", ["np.where(y > 0, g, 1)"])
     assert off(by_hand(output), output) <= 1e-12
-    monkeypatch.setitem(words.SELECTED, "relu", ["np.where(a > 0, -g, 0)"])
+    monkeypatch.setitem(words.SELECTED, "relu", ["np.where(y > 0, -g, 0)"])
     assert off(by_hand(output), output) > 1
 
 

@@ -17,6 +17,7 @@ from ..autodiff.core import Node
 from .lines import dtype_of, is_double
 from .loops import Loop
 from .program import LONGEST, Program
+from .stack import is_zeros, stacked
 from .statements import Put, Quote, Repeat, Statement, is_short, line, symbols
 
 TERMS = 4  # in a sum of pulls
@@ -29,7 +30,7 @@ class Backward:
     apart  carried gradients, p3, that need a name of their own, since that of this turn is still read
     """
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, stack: bool):
         self.program, self.symbol = program, program.symbol
         self.statements: list[Any] = []
         self.outer: list[Any] | None = None  # in a loop, the statements before it
@@ -44,6 +45,9 @@ class Backward:
         self.carry: set[Any] = set()  # nodes of loops whose gradient is carried from turn to turn
         self.count()
         self.run()
+        if stack:
+            self.statements = stacked(self)
+        self.statements = grouped(self.statements)
         order = [*program.arguments]
         self.gradients = {x: self.gradients[x] for x in order if x in self.gradients}
 
@@ -162,7 +166,6 @@ class Backward:
 
     def before(self, loop: Loop, wanted: list[Any]) -> None:
         """The gradients that a loop adds to, and those carried into its last turn."""
-        zeros = []
         for x in sorted(self.within.get(loop, ()), key=lambda x: x.birth):
             symbol = f"g{self.symbol[x][1:]}"
             if any(x is members[-1] for members in loop.families.values()):
@@ -171,11 +174,7 @@ class Backward:
                 if [ast.unparse(term) for term in terms] != [symbol]:
                     self.add(symbol, [line("np.array(g)", g=terms[0]), *terms[1:]])
             else:
-                zeros.append(x)
-        for k in range(0, len(zeros), TOGETHER):
-            some = [self.symbol[x] for x in zeros[k : k + TOGETHER]]
-            code = line(f"map(np.zeros_like, ({', '.join(some)}))" if len(some) > 1 else f"np.zeros_like({some[0]})")
-            self.statements.append(Statement(", ".join(f"g{symbol[1:]}" for symbol in some), code))
+                self.statements.append(Statement(symbol, line(f"np.zeros_like({self.symbol[x]})")))
         for node in wanted:
             symbol = f"g{self.symbol[node][1:]}"
             if node in self.carry:
@@ -251,10 +250,25 @@ class Backward:
 
     def own(self, term: ast.expr) -> ast.expr:
         """The gradient of a leaf shares memory with no other leaf's, and can be written to."""
-        name = term.id if isinstance(term, ast.Name) else ""
+        whole = term.value if isinstance(term, ast.Subscript) else term
+        name = whole.id if isinstance(whole, ast.Name) else ""
         shared = name in self.returned or isinstance(term, ast.Call) and ast.unparse(term.func) == "np.broadcast_to"
         self.returned |= {name} - {""}
         return line("g.copy()", g=term) if shared else term
+
+
+def grouped(statements: list[Any]) -> list[Any]:
+    """The same, gradients that are zero at first a few in a line."""
+    found: list[Any] = []
+    for s in statements:
+        before, zero = found[-1] if found else None, isinstance(s, Statement) and is_zeros(s)
+        if zero and isinstance(before, Statement) and is_zeros(before) and before.target.count(",") < TOGETHER - 1:
+            names = [*symbols(before.code), *symbols(s.code)]
+            places = ", ".join(name for name in names if name not in ("np", "map"))
+            found[-1] = Statement(f"{before.target}, {s.target}", line(f"map(np.zeros_like, ({places}))"))
+        else:
+            found.append(s)
+    return found
 
 
 def zeros_of(x: Any) -> ast.expr:

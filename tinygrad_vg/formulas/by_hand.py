@@ -72,8 +72,8 @@ class ByHand(Printed):
     array([1., 1.])
     """
 
-    def __init__(self, program: Program):
-        backward, names = (made := Backward(program)), Names(program, made)
+    def __init__(self, program: Program, stack: bool = False):
+        backward, names = (made := Backward(program, stack)), Names(program, made)
         if program.alone:
             program.forward, backward.statements = alone(program.forward), alone(backward.statements)
         statements = statements_of([*program.forward, *backward.statements])
@@ -191,11 +191,12 @@ def value_of(x: Any) -> Any:
     return x.data if isinstance(x, Scalar) else np.asarray(plain(x))[()]
 
 
-def by_hand(output: Node, wrt: Any = None, *, roll: bool = True) -> ByHand:
+def by_hand(output: Node, wrt: Any = None, *, roll: bool = True, stack: bool = False) -> ByHand:
     """The program that one would have written by hand to compute `output` and its gradient, in NumPy alone.
 
     wrt   leaves, or a model: whose gradients it returns; None: those of all leaves
     roll  what repeats is written as a loop over time steps or layers, for any number of them; False: every step is written out
+    stack  what every step adds to a weight's gradient is written behind the loop, as one product of all steps: faster, and as exact
 
     Shapes, numbers and branches are as they were recorded: a program for another batch size is made by recording again.
     ValueError for an output that is not one number, and for a leaf that it does not depend on; TypeError for what is no leaf;
@@ -209,7 +210,7 @@ def by_hand(output: Node, wrt: Any = None, *, roll: bool = True) -> ByHand:
             raise TypeError(f"by_hand gives gradients of leaves; got {describe(x) if isinstance(x, Node) else type(x).__name__}")
         if x not in order:
             raise ValueError(f"{describe(output)} does not depend on {describe(x)}, so there is no gradient to write")
-    return ByHand(Program(order, leaves, roll))
+    return ByHand(Program(order, leaves, roll), stack)
 
 
 def leaves_of(wrt: Any) -> list[Any]:

@@ -47,6 +47,8 @@ def fitted(code: ast.expr, given: tuple[int, ...], shape: tuple[int, ...]) -> as
     axes = (*range(lead), *(k + lead for k, n in enumerate(shape) if n != given[k + lead]))
     if len(axes) == len(given) and math.prod(shape) == 1:
         return line("c.sum()", c=code) if not shape else line(f"c.sum().reshape({shape})", c=code)
+    if len(axes) == lead and math.prod(given[:lead]) == 1:
+        return line(f"c[{', '.join('0' * lead)}]", c=code)
     if len(axes) == lead:
         return line(f"c.sum(axis={axes[0] if len(axes) == 1 else axes})", c=code)
     return line(f"c.sum(axis={axes}, keepdims=True){f'.reshape({shape})' if lead else ''}", c=code)

@@ -21,7 +21,7 @@ LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": 
            "divide": "q", "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "logsumexp": "log_sum",
            "concatenate": "joined", "stack": "joined"}
 RESERVED = {"np", "math", "t", "k", "VALUES", "forward_and_backward", *HELPERS, *keyword.kwlist, *dir(builtins)}
-KINDS = "vgcaGszprtT"  # what a symbol begins with
+KINDS = "vgcaGszprtTAB"  # what a symbol begins with; A, B: all turns' values but what is before the first, but the last
 
 
 class Names:
@@ -74,8 +74,9 @@ class Names:
             return parsed(self.count(loop))
         if kind == "t":
             return ast.Name(self.letter(self.loop))
-        x = self.program.nodes[f"v{number}"] if kind != "c" else None
-        base = ("" if kind in "vcas" else "g_") + self.base(symbol if kind == "c" else self.program.symbol[self.program.last(x)])
+        constant = kind == "c" or symbol.endswith("f")
+        x = None if constant else self.program.nodes[f"v{number}"]
+        base = ("" if kind in "vcasAB" else "g_") + self.base(f"c{symbol[1:]}" if constant else self.program.symbol[self.program.last(x)])
         if kind == "p" and symbol in self.backward.apart:
             base += "_before"
         return parsed(f"{base}[{place}]" if (place := self.index(symbol, kind, x)) else base)
@@ -85,8 +86,8 @@ class Names:
         program, last = self.program, self.program.last(x)
         if kind in "sz":
             return str(1 - int(symbol.partition("_")[2]))
-        if kind == "r":
-            return "1:"
+        if kind in "rAB":
+            return ":-1" if kind == "B" else "1:"
         family = symbol if kind == "c" else f"v{symbol[1:]}"
         if kind in "vgc" and isinstance(program.arguments.get(family), list):
             return self.letter(self.loop) if self.loop else "-1"

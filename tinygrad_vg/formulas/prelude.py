@@ -9,8 +9,10 @@ from typing import Any
 TEXT = '''
 def check(kind, **given):
     for name, (x, *shape) in given.items():
-        dtype, got = str(getattr(x, "dtype", type(x).__name__)), getattr(x, "shape", ())
-        if dtype not in (kind, "float") or got != tuple(shape):
+        if isinstance(x, float) and not shape:
+            continue
+        dtype, got = getattr(x, "dtype", type(x).__name__), getattr(x, "shape", ())
+        if dtype != kind or got != tuple(shape):
             raise ValueError(f"{name} must be {kind} {tuple(shape)}, as it was recorded; got {dtype} {got}")
 
 def sigmoid(a):
@@ -46,6 +48,9 @@ def largest(x, axis):
 def softmax(x, axis):
     e = np.exp(x - largest(x, axis))
     return e / e.sum(axis=axis, keepdims=True)
+
+def one_hot(labels, z):  # rows as wide as z
+    return np.eye(z.shape[-1], dtype=z.dtype)[labels]
 
 def logsumexp(x, axis=None, keepdims=False):
     top = largest(x, axis)

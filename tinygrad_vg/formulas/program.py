@@ -20,6 +20,7 @@ from ..autodiff.structure import Select
 from ..text.formulas import number_of
 from .lines import dtype_of, index_text, is_double
 from .loops import Loop, Search, key_of, operands
+from .named import Named
 from .statements import Put, Repeat, Statement, line, symbols
 from .words import pull, value
 
@@ -54,6 +55,7 @@ class Program:
         self.marked = dependents(order, wrt)
         written = [x for x in made if x not in self.place or x in set(self.place[x][0].last)]
         self.pulls = {node: self.pulls_of(node) for node in written if node in self.marked}
+        Named(self, made)
         self.members: dict[Any, list[Any]] = {}
         self.forward = self.lines(written)
 
@@ -185,18 +187,21 @@ class Program:
 
     def before(self, item: Repeat) -> list[Statement]:
         """What stands before a loop: room for what is kept, and what is carried into the first turn."""
-        loop, rooms = item.loop, dict[str, list[str]]()
-        for node in (node for node in loop.last if node in self.kept):
-            rooms.setdefault(ast.unparse(self.room("empty", node)), []).append(f"a{self.symbol[node][1:]}")
-        statements = []
-        for room, arrays in rooms.items():
-            code = line(room if len(arrays) == 1 else f"({room} for _ in range({len(arrays)}))")
-            statements.append(Statement(", ".join(arrays), code))
+        loop = item.loop
+        statements = self.rooms([node for node in loop.last if node in self.kept], "a")
         for (place, turn), x in loop.starts.items():
             node = loop.last[place]
             symbol = f"s{self.symbol[node][1:]}_{-turn}" if node in self.kept else self.symbol[node]
             statements.append(Statement(symbol, self.ref(x)))
         return statements
+
+    def rooms(self, nodes: list[Any], kind: str) -> list[Statement]:
+        """Arrays for the values, or the gradients, of nodes in all turns, those of one shape in a line."""
+        alike: dict[str, list[str]] = {}
+        for node in nodes:
+            alike.setdefault(ast.unparse(self.room("empty", node)), []).append(f"{kind}{self.symbol[node][1:]}")
+        return [Statement(", ".join(arrays), line(room if len(arrays) == 1 else f"({room} for _ in range({len(arrays)}))"))
+                for room, arrays in alike.items()]
 
     def room(self, how: str, node: Any) -> ast.expr:
         """An array with a place for each turn, from 1 to T, and for what comes before."""

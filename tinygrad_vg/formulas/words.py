@@ -23,7 +23,7 @@ CALLED = {
     "abs": "np.abs(a)", "sigmoid": "sigmoid(a)", "softplus": "softplus(a)",
     "elu": "np.where(a > 0, a, alpha * np.expm1(np.minimum(a, 0)))"}
 SELECTED = {
-    "relu": ["np.where(a > 0, g, 0)"],
+    "relu": ["np.where(y > 0, g, 0)"],
     "leaky_relu": ["np.where(a > 0, g, g * slope)", "np.where(a > 0, 0, g * a)"],
     "elu": ["np.where(a > 0, g, g * alpha * np.exp(np.minimum(a, 0)))", "np.where(a > 0, 0, g * np.expm1(np.minimum(a, 0)))"],
     "maximum": ["np.where(a > b, g, np.where(a == b, 0.5 * g, 0))", "np.where(a < b, g, np.where(a == b, 0.5 * g, 0))"],
@@ -91,7 +91,7 @@ def of_row(node: Node, i: int, g: ast.expr, y: ast.expr, xs: Codes) -> ast.expr:
     rule = node.rule
     words = dict(zip(rule.operands, xs)) | {"g": g}
     if rule.name in SELECTED:
-        return line(SELECTED[rule.name][i], **words)
+        return line(SELECTED[rule.name][i], y=y, **words)
     slope = Slope(words | {"y": y}).visit(parsed(rule.slopes[i]))
     if constant(slope) == 0:
         return line("np.zeros_like(g)", g=g)

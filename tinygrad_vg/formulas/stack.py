@@ -1,0 +1,91 @@
+"""What can be done once, after the loop?  What every step adds to a weight's gradient is one product of all steps.
+
+    in the loop   g_W_hh += np.outer(g_z, h[t - 1])        behind it   g_W_hh = g_z[1:].T @ h[:-1]
+                  g_b_h += g_z                                         g_b_h = g_z[1:].sum(axis=0)
+"""
+
+import ast
+from typing import Any
+
+from .statements import Put, Repeat, Statement, line, symbols
+
+FORMS = {  # a term of one turn, and the sum of those of all turns
+    "np.outer(a, b)": "a.T @ b",
+    "a.T @ b": "a.reshape(-1, A).T @ b.reshape(-1, B)",
+    "a": "a.sum(axis=0)",
+    "a.sum(axis=0)": "a.sum(axis=(0, 1))",
+    "a[0]": "a.sum(axis=(0, 1))"}
+
+
+def stacked(backward: Any) -> list[Any]:
+    """The statements of a backward pass, so rewritten."""
+    found: list[Any] = []
+    for item in backward.statements:
+        found.append(item)
+        if isinstance(item, Repeat):
+            loop = Stack(backward, item)
+            found[-1] = item._replace(body=[s for s in item.body if s not in loop.moved])
+            found[-1:] = [*loop.program.rooms(loop.kept, "G"), found[-1], *loop.after(found)]
+    return found
+
+
+class Stack:
+    """Of one loop: moved, the statements that are not needed in it; kept, those whose gradients in all turns are kept instead."""
+
+    def __init__(self, backward: Any, item: Repeat):
+        self.backward, self.program, self.loop = backward, backward.program, item.loop
+        self.given = {s.target for s in item.body if isinstance(s, Statement) and s.sign == "="}
+        self.moved: dict[Statement, ast.expr] = {}
+        self.kept: list[Any] = []  # nodes whose gradients in all turns are kept from now on
+        for s in item.body:
+            if isinstance(s, Statement) and s.sign == "+=" and (code := self.at_once(s.code)):
+                self.moved[s] = code
+        self.left = {s.target for s in item.body if isinstance(s, Statement) and s.sign == "+=" and s not in self.moved}
+
+    def after(self, before: list[Any]) -> list[Statement]:
+        """What stands behind the loop; what was zero before it is made there."""
+        found = []
+        for s, code in self.moved.items():
+            zeros = [z for z in before if isinstance(z, Statement) and z.target == s.target and is_zeros(z)]
+            once = zeros and s.target not in self.left and s.target not in {f.target for f in found}
+            if once:
+                before.remove(zeros[0])
+            found.append(Statement(s.target, code, "=" if once else "+="))
+        return found
+
+    def at_once(self, code: ast.expr) -> ast.expr | None:
+        """The sum of a term over all turns, as one line; None if it is none of those that can be so written."""
+        text = ast.unparse(code)
+        letters = dict(zip(sorted({*symbols(code)} - {"np"}, key=text.index), "abc"))
+        form = not self.program.alone and FORMS.get(ast.unparse(Put({name: ast.Name(letter) for name, letter in letters.items()}).visit(code)))
+        words = {letter: self.whole(name) for name, letter in letters.items()} if form else {}
+        if not form or None in words.values():
+            return None
+        for name, letter in letters.items():
+            if name[0] == "g" and self.program.nodes[f"v{name[1:]}"] not in self.backward.array:
+                self.kept.append(node := self.program.nodes[f"v{name[1:]}"])
+                self.backward.array.add(node)
+        sizes = {letter.upper(): ast.Constant(self.shape(name)[-1]) for name, letter in letters.items() if self.shape(name)}
+        return line(form, **words, **sizes)
+
+    def shape(self, symbol: str) -> tuple[int, ...]:
+        x = self.program.arguments.get(symbol) or self.program.nodes[f"v{symbol[1:]}"]
+        return (x[-1] if isinstance(x, list) else x).shape
+
+    def whole(self, symbol: str) -> ast.expr | None:
+        """What a symbol of the loop is in all its turns, as one array: all but what comes before the first turn, or all but the last."""
+        kind, number = symbol[0], symbol[1:]
+        if isinstance(self.program.arguments.get(symbol), list):
+            return line("np.array(x)", x=ast.Name(f"A{number}"))
+        x = self.program.nodes.get(f"v{number}")
+        loop, turn, j = self.program.place.get(x, (None, 0, 0))
+        if kind == "g":
+            return ast.Name(f"r{number}") if loop is self.loop and symbol in self.given and x not in self.backward.carry else None
+        if loop is not self.loop or self.program.last(x) not in self.program.kept or loop.lag(j) > 1:
+            return None
+        return ast.Name(f"{'A' if turn == loop.count - 1 else 'B'}{number}") if turn >= loop.count - 2 else None
+
+
+def is_zeros(s: Statement) -> bool:
+    """Whether it sets a gradient to zeros, to which others are added."""
+    return "np.zeros_like" in ast.unparse(s.code)
