@@ -401,6 +401,8 @@ function equation(k) {
   return el("div", { class: "equation", tabindex: 0, role: "group", "aria-label": "the chain rule of this link" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")), way);
 }
 
+const lines = (link) => el("pre", { id: "by-hand", hidden: !model.hand[link.hand], tabindex: 0, "aria-label": "the same, in the program written out by hand" }, model.hand[link.hand]);
+
 function tiles(k) {
   const row = now.nats[k], kinds = [1, 0, 2, 3].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
   const tile = (p) => el("span", { class: `tile ${PARTS[p]}`, title: String(Math.exp(row[p])), onmouseenter: () => outline(k, p, true), onmouseleave: () => outline(k, p, false) }, power(row[p], 3));
@@ -437,7 +439,7 @@ function card() {
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `so far ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
   const picture = oneStep(k);
   if (picture) parts.push(picture);
-  parts.push(el("pre", { id: "by-hand", hidden: true }), el("div", { class: "one" }, model.carried ? linkWhatIf(k) : null, door()));
+  parts.push(lines(link), el("div", { class: "one" }, model.carried ? linkWhatIf(k) : null, door()));
   box.replaceChildren(...parts);
 }
 const door = () => model !== data.models[0] ? null : el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");

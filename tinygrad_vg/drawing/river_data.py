@@ -21,6 +21,7 @@ from ..chain.blame import runs
 from ..chain.blocks import Block
 from ..chain.factors import KINDS, origin
 from ..chain.links import Replaced
+from ..formulas import by_hand
 from ..text.lines import clean, cut
 from .page_data import Data, Store, js_number, map_data
 from .river import PARTS, River, part_of
@@ -43,14 +44,25 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
     seed = store.add("maps", first)
     carried = seed and all(link["edges"] is not None for link in links)
     seeds = [store.add("maps", np.ravel(g).astype("<f8")) for g in river.seeds or []] if carried else []
-    names = chain.names
+    names, hand = chain.names, by_hand_data(chain, spans)
     begun = forward_data(chain, links, spans, store) if again and carried else None
     return {
         "label": label, "about": river.about, "rest": river.rest, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
         "seeds": [found and found[0] for found in seeds] or None, "forward": begun,
         "names": river.names, "raw": [clean(names[k]) for k in river.at], "read": river.read,
         "sizes": [js_number(river.size(k)) for k in range(len(river.at))], "logs": [js_number(log) for log in river.logs],
-        "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats], "links": links}
+        "hand": list(dict.fromkeys(hand)), "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats],
+        "links": [link | {"hand": text} for link, text in zip(links, map(list(dict.fromkeys(hand)).index, hand))]}
+
+
+def by_hand_data(chain: Chain, spans: list[range]) -> list[str]:
+    """Of each link the lines of the program that by_hand writes; "" where there is none."""
+    try:
+        program = by_hand(chain.output)
+    except (ValueError, NotImplementedError, RuntimeError):  # it is not one number, or has no words
+        return ["" for _ in spans]
+    links = [chain.links[span.start : span.stop] for span in spans]
+    return ["\n".join(program.lines_between([x for link in some for x in link.ops], some[0].start)) for some in links]
 
 
 def link_data(links: list[Any], g: Any, store: Store) -> Data:

@@ -24,7 +24,7 @@ from .naming import Names
 from .numbers import alone
 from .prelude import ALONE, HELPERS, helpers
 from .program import Program
-from .statements import statements_of, symbols, text_of, wrapped
+from .statements import Repeat, Statement, statements_of, symbols, text_of, wrapped
 from .steps import Step, watched
 
 HEAD = '''"""{what} and its gradient, forward, then backward.
@@ -76,6 +76,7 @@ class ByHand(Printed):
         backward, names = (made := Backward(program, stack)), Names(program, made)
         if program.alone:
             program.forward, backward.statements = alone(program.forward), alone(backward.statements)
+        self.program, self.backward, self.naming = program, backward, names
         statements = statements_of([*program.forward, *backward.statements])
         used = {name for s in statements for name in symbols(s.code)} | set(backward.gradients) | {program.symbol[program.output]}
         arguments = {symbol: x for symbol, x in program.arguments.items() if symbol in used}
@@ -149,6 +150,18 @@ class ByHand(Printed):
         if unknown := values.keys() - set(self.arguments):
             raise TypeError(f"the program has no argument {', '.join(sorted(unknown))}; it takes {', '.join(self.arguments)}")
         return self.values | {name: x if name in self.lengths else np.asarray(x)[()] for name, x in values.items()}
+
+    def lines_between(self, after: Any, before: Any) -> list[str]:
+        """The lines of the backward pass that lead from the gradients of some nodes to those of `before`: of one link of a chain.
+
+        after  the nodes of the link, its end last
+        """
+        loop, last = self.program.loop_of(after[-1]), self.program.last
+        wanted = {self.program.symbol[last(x)][1:] for x in (*after[:-1], *before) if x in self.program.symbol}
+        items, names = self.backward.statements, self.naming
+        if loop:
+            items, names = [s for item in items if isinstance(item, Repeat) and item.loop is loop for s in item.body], names.within(loop)
+        return [text_of(s, names)[0] for s in items if isinstance(s, Statement) and s.target[0] in "gp" and s.target[1:] in wanted]
 
     def steps(self, of: str | None = None, **values: Any) -> list[Step]:
         """Run the program and print each line that is run, with the size of what it makes; the same as a list of (line, name, size, turn).

@@ -1,20 +1,28 @@
-"""What does this node do to the gradient?  Its derivative in words, in matrix and in index notation, with the graph's own names.
+"""What does this node do to the gradient?  Its derivative in words, in matrix and in index notation and in NumPy, with the graph's own names.
 
     g = ∂L/∂y      gradient at the node      δ_ij  1 where i = j, else 0      L  whatever comes after
 """
 
+import ast
 import re
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from ..autodiff.core import Edge, Node, describe, history
 from ..autodiff.products import Linear, Matmul
 from ..autodiff.structure import Transpose
 from ..chain.factors import adds
-from ..text.formulas import derivative
+from ..text.formulas import derivative, number_of, parsed
 from ..text.lines import clean, wrapped
+from .loops import operands
+from .naming import identifier, wish
 from .notation import SUBSCRIPTS
+from .prelude import called
 from .rules import Form, Use, form, letter, names, operand, rank
+from .statements import Figures
+from .words import pull
 
 
 class Explanation:
@@ -32,6 +40,7 @@ class Explanation:
       matrix  ∂L/∂W = g hᵀ
       local   ∂z_i/∂W_kj = δ_ik h_j
       index   ∂L/∂W_ij = g_i h_j
+      numpy   g_W = np.outer(g_z, h)
     """
 
     def __init__(self, title: str, rows: list[dict[str, str]], tex: list[str]):
@@ -39,7 +48,7 @@ class Explanation:
         lines = [title]
         for row in rows:
             lines.append(f"to {row['to']}: {row['words']}")
-            lines += [f"  {kind:8}{row[kind]}" for kind in ("matrix", "local", "index") if kind in row]
+            lines += [f"  {kind:8}{row[kind]}" for kind in ("matrix", "local", "index", "numpy") if row.get(kind)]
         self.text = "\n".join(map(clean, lines))
         body = " \\\\\n".join(tex)
         self.tex = f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}" if tex else ""
@@ -105,7 +114,22 @@ def told(edge: Edge, again: bool) -> tuple[dict[str, str], list[str]]:
         "matrix": f"∂L/∂{x} {equals} {f.plain(f.matrix)}",
         "local": f"{f.plain(left)} = {f.plain(f.local)}",
         "index": f"{f.plain(below)} {equals} {f.plain(f.entry)}",
+        "numpy": in_numpy(edge, equals),
     }, [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &{'{+}=' if again else '='} {f.tex(f.entry)}"]
+
+
+def in_numpy(edge: Edge, equals: str) -> str:
+    """The same as a line of the program that by_hand writes; "" where NumPy alone has no words for it."""
+    node = edge.child
+    named = [identifier(wish(x, False, False) if getattr(x, "name", None) else operand(edge, k)) for k, x in enumerate(node.parents)]
+    codes = [*map(parsed, named), *(ast.Constant(int(x)) if np.ndim(x) == 0 else ast.Name("i") for x in operands(node)[len(named) :])]
+    codes[: len(named)] = [code if (x := number_of(p)) is None else ast.Constant(x) for code, p in zip(codes, node.parents)]
+    y = wish(node, False, False) if node.name else "y"
+    try:
+        code = pull(node, edge.index, ast.Name(f"g_{y}"), ast.Name(y), codes)
+    except NotImplementedError:
+        return ""
+    return "" if called(code) else f"g_{named[edge.index]} {equals} {ast.unparse(Figures({}).visit(code))}"
 
 
 def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:
