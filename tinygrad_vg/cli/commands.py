@@ -15,7 +15,7 @@ from .. import claims, exercises
 from ..chain import side_by_side, uses, verdict
 from ..claims.models import Asked, build
 from ..drawing import draw
-from ..formulas import by_hand, explain
+from ..formulas import ByHand, by_hand, explain
 from ..text.files import checked_path, save_whole
 from ..text.lines import wrapped
 from ..text.tables import table
@@ -78,12 +78,16 @@ def answers(question: str, asked: Asked) -> dict[str, Any]:
 
 def write_by_hand(options: argparse.Namespace) -> None:
     """Print the program that one would have written for a model; or the lines, as they run, that make a name; and save it."""
-    asked = build(options.model, **settings(options))
-    program = by_hand(asked.loss, asked.model if asked.model.parameters() else None, roll=not options.straight)
+    program = program_of(options.model, options)
     if options.save:
         program.save(options.save)
     text = "\n".join(map(str, program.run_in_steps(options.steps_of))) if options.steps_of else program.text
     show(text + (f"\nwrote {options.save}" if options.save else ""), False)
+
+
+def program_of(model: str, options: argparse.Namespace) -> ByHand:
+    asked = build(model, **settings(options))
+    return by_hand(asked.loss, asked.model if asked.model.parameters() else None, roll=not options.straight)
 
 
 def draw_a_model(options: argparse.Namespace) -> None:
@@ -164,6 +168,8 @@ def exercise(options: argparse.Namespace) -> None:
     """Print an exercise, its hint or its solution, or grade an answer: RuntimeError, after printing, if it is wrong."""
     if (options.hint or options.solution) and (options.number is None or options.file):
         raise ValueError("--hint and --solution go with the number of an exercise, and with no file")
+    if options.by_hand or options.grade or options.blanks or options.out or settings(options):
+        return fill_in(options)
     if options.number is None:
         return show(table([(str(n), f"{e.name}({e.arguments})") for n, e in exercises.EXERCISES.items()], left=2), False)
     asked = exercises.numbered(options.number)
@@ -176,6 +182,23 @@ def exercise(options: argparse.Namespace) -> None:
     show(wrapped(str(graded), hang=0), False)
     if not graded.passed:
         raise RuntimeError(f"exercise {options.number} is not solved yet; --hint tells where to start")
+
+
+def fill_in(options: argparse.Namespace) -> None:
+    """Write the program of a model with lines to fill in, or grade it: RuntimeError, after printing, if something is wrong."""
+    if options.number is not None or not options.by_hand:
+        raise ValueError("--grade, --blanks, --out and what is said about a model go with --by-hand MODEL, and with no number")
+    program = program_of(options.by_hand, options)
+    if options.grade is None:
+        place = checked_path(options.out or "by_hand_exercise.py", (".py",))
+        if place.exists():
+            raise ValueError(f"{place} is there already; grade it with --grade {place}, or give another name with --out")
+        save_whole(place, program.exercise(options.blanks or 3, options.draw or 0).encode())
+        return show(f"wrote {place}: fill in each `...`; to grade it, add --grade {place} to the same command", False)
+    found = program.grade(read(options.grade)[0])
+    show("\n".join(found) or "right, with the recorded values and with others: the value and every gradient", False)
+    if found:
+        raise RuntimeError(f"{options.grade} is not right yet")
 
 
 def phase_diagram(options: argparse.Namespace) -> None:

@@ -69,6 +69,7 @@ MODEL = [
     option("--forget-bias", type=finite, metavar="B", help="of lstm (1)"),
     option("--text", metavar="FILE", help="read the end of a text, one-hot, instead of noise"),
     option("--seed", type=whole(0, 2**63), metavar="K", help="of the random weights and the noise (0)")]
+STRAIGHT = option("--straight", action="store_true", help="every step written out, no loops")
 SETTINGS = [names[0][2:].replace("-", "_") for names, _ in MODEL]
 ASKED = [
     option("model", choices=NAMES, help="the model asked about"), *MODEL,
@@ -93,8 +94,7 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--out", type=Path, default=Path("tinygrad_vg_out"), metavar="DIR", help="folder for the pictures (tinygrad_vg_out)"),
         option("--json", action="store_true", help="print one JSON document instead of the page")],
     "by_hand": [
-        "Print the NumPy program that one would have written by hand for a model: forward, then backward.", ASKED[0], *MODEL,
-        option("--straight", action="store_true", help="every step written out, no loops"),
+        "Print the NumPy program that one would have written by hand for a model: forward, then backward.", ASKED[0], *MODEL, STRAIGHT,
         option("--steps-of", metavar="NAME", help="run it, and print the lines that make this name, with sizes: g_h"),
         option("--save", metavar="FILE", help="write it with its values as a .py that runs by itself")],
     "draw": [
@@ -125,11 +125,16 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--list", action="store_true", help="name them without running any"), JSON],
     "exercise": [
         "Print an exercise, or grade an answer: a Python file that defines the function asked for. 1 to 10: matrix calculus; "
-        "11 to 15: build an autodiff engine, step by step.",
+        "11 to 15: build an autodiff engine, step by step. With --by-hand: the backward pass of a model, lines of it left open.",
         option("number", type=int, nargs="?", metavar="N", help="which one, 1 to 15; without a number, all of them"),
         option("file", nargs="?", metavar="FILE", help="your answer; the file is run"),
         [option("--hint", action="store_true", help="print where to start"),
-         option("--solution", action="store_true", help="print a right answer, a whole Python file")]],
+         option("--solution", action="store_true", help="print a right answer, a whole Python file"),
+         option("--by-hand", choices=NAMES, metavar="MODEL", help=f"write a model's program, lines left open: {', '.join(NAMES)}")],
+        option("--grade", metavar="FILE", help="with --by-hand: grade the program filled in; the file is run"),
+        option("--blanks", type=whole(1, 1000), metavar="N", help="lines to fill in (3)"),
+        option("--draw", type=whole(0, 2**63), metavar="K", help="another number leaves other lines open (0)"),
+        option("--out", metavar="FILE", help="where the exercise is written to (by_hand_exercise.py)"), *MODEL, STRAIGHT],
     "phase": [
         "Depth × variance of the weights: where tanh nets learn.",
         option("--depths", type=whole(1, 1000), nargs="+", default=[5, 10, 20, 30], metavar="L", help="layers (5 10 20 30)"),

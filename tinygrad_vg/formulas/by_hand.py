@@ -18,6 +18,8 @@ from ..autodiff.scalar import Scalar
 from ..text.files import checked_path, save_whole
 from ..text.lines import Printed
 from .backward import Backward
+from .exercise import with_blanks
+from .grading import findings
 from .lines import dtype_of
 from .loops import Loop
 from .naming import Names
@@ -178,6 +180,17 @@ class ByHand(Printed):
         if not found:
             raise ValueError(f"no line of the program makes {of}; print it to see what does")
         return found
+
+    def exercise(self, blanks: int = 3, rng: Any = 0) -> str:
+        """The program with so many right-hand sides of its backward pass left open, `...  # ← 1`: lines to fill in.
+
+        rng  which ones, a whole number or a NumPy Generator. ValueError if there are not so many.
+        """
+        return with_blanks(self.text, blanks, rng)
+
+    def grade(self, text: str) -> list[str]:
+        """What is wrong with an exercise filled in, which is run: each wrong line, and how far it is off; [] if all is right."""
+        return findings(self.text, self.values, text)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the program and its values into one file: `python backprop.py` prints value and gradients.

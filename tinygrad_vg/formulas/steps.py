@@ -4,9 +4,13 @@
 """
 
 import ast
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+
+FUNCTION = "forward_and_backward"
 
 
 class Step(NamedTuple):
@@ -21,37 +25,80 @@ class Step(NamedTuple):
 
 
 class Watched(ast.NodeTransformer):
-    """The program with a call behind each assignment, which is told the line, the name and the value."""
+    """The program in which each value, once assigned, is handed to __seen__(place, value, turn), and what that returns assigned instead.
 
-    letters: tuple[str, ...] = ()
+    places  of each assignment the statement, the name, the letters of its loops, and how many with the same name and loops came before
+    """
+
+    def __init__(self) -> None:
+        self.letters: tuple[str, ...] = ()
+        self.places: list[tuple[Any, str, tuple[str, ...], int]] = []
+        self.counts = Counter[Any]()
 
     def visit_FunctionDef(self, node: Any) -> Any:
-        return self.generic_visit(node) if node.name == "forward_and_backward" else node
+        return self.generic_visit(node) if node.name == FUNCTION else node
 
     def visit_For(self, node: Any) -> Any:
-        self.letters = (f"{node.target.id}={node.target.id}",)
+        outer, own = self.letters, [x.id for x in ast.walk(node.target) if isinstance(x, ast.Name)]
+        self.letters = tuple(dict.fromkeys((*outer, *own)))
         node = self.generic_visit(node)
-        self.letters = ()
+        self.letters = outer
         return node
 
+    def visit_While(self, node: Any) -> Any: return node  # no letter counts its turns
+
     def visit_Assign(self, node: Any) -> Any:
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        names = target.elts if isinstance(target, ast.Tuple) else [target]
-        seen = [f"seen({ast.unparse(node)!r}, {ast.unparse(x)!r}, {ast.unparse(x)}, {', '.join(self.letters)})" for x in names]
-        return [node, *(ast.parse(call).body[0] for call in seen)]
+        lines, letters = [] if is_open(node) else [node], self.letters
+        turn = ", ".join(f"{t}={t}" for t in letters)
+        for name in map(ast.unparse, targets(node)):
+            code = f"{name} = __seen__({len(self.places)}, {'...' if is_open(node) else name}, {turn})"
+            lines.append(ast.increment_lineno(ast.parse(code), node.lineno - 1).body[0])
+            self.places.append((node, name, letters, self.counts[name, letters]))
+            self.counts[name, letters] += 1
+        return lines
 
     visit_AugAssign = visit_Assign
+
+
+def targets(node: Any) -> list[Any]:
+    """The names and the places in arrays to which an assignment gives values."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    return [x for x in (target.elts if isinstance(target, ast.Tuple) else [target]) if isinstance(x, (ast.Name, ast.Subscript))]
+
+
+def is_open(node: Any) -> bool:
+    """Whether an assignment has only `...` on its right."""
+    return isinstance(node.value, ast.Constant) and node.value.value is ...
+
+
+def function_of(text: str, seen: Callable[..., Any], file: str = "<by hand, step by step>") -> Callable[..., Any]:
+    """The function of a program; seen(statement, key, value, turn) is told every value that is assigned, and returns what to go on with.
+
+    key  (name, which one of those that assign it in such a loop, -1 the last, turn): the same for the same line of two programs
+    """
+    watched = Watched()
+
+    def handed(place: int, x: Any, /, **turn: Any) -> Any:
+        node, name, letters, number = watched.places[place]
+        return seen(node, (name, number - watched.counts[name, letters], str(turn)), x, turn)
+
+    space: dict[str, Any] = {"__seen__": handed, "__name__": file}
+    exec(compile(ast.fix_missing_locations(watched.visit(ast.parse(text, file))), file, "exec"), space)
+    if FUNCTION not in space:
+        raise NameError(f"there is no function {FUNCTION}")
+    function: Callable[..., Any] = space[FUNCTION]
+    return function
 
 
 def watched(text: str, values: dict[str, Any], of: str | None) -> list[Step]:
     """The steps of a run of the program; of: only those that make this name, at any turn."""
     steps: list[Step] = []
 
-    def seen(line: str, name: str, x: Any, **turn: int) -> None:
-        if not isinstance(x, (list, map)) and of in (None, name.partition("[")[0]):
-            steps.append(Step(line, name, float(np.linalg.norm(np.ravel(x))), "".join(f"{t}={n}" for t, n in turn.items())))
+    def seen(node: Any, key: Any, x: Any, turn: dict[str, int]) -> Any:
+        if not isinstance(x, (list, map)) and of in (None, key[0].partition("[")[0]):
+            size, at = float(np.linalg.norm(np.ravel(x))), "".join(f"{t}={n}" for t, n in turn.items())
+            steps.append(Step(ast.unparse(node), key[0], size, at))
+        return x
 
-    space: dict[str, Any] = {"seen": seen}
-    exec(compile(ast.fix_missing_locations(Watched().visit(ast.parse(text))), "<by hand, step by step>", "exec"), space)
-    space["forward_and_backward"](**values)
+    function_of(text, seen)(**values)
     return steps
