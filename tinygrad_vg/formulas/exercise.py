@@ -44,8 +44,10 @@ def called(code: ast.AST) -> list[str]:
 def kind(code: ast.expr) -> str:
     """What a line is: outer, product, slope or other; '' if it is only another name, or zeros."""
     calls, signs = called(code), {type(part.op) for part in ast.walk(code) if isinstance(part, ast.BinOp) and symbols(part)}
-    if isinstance(code, (ast.Name, ast.Subscript, ast.Constant)) or isinstance(code, ast.Call) and calls[0] in PLAIN:
+    if isinstance(code, (ast.Name, ast.Subscript, ast.Constant, ast.Tuple)) or isinstance(code, ast.Call) and calls[0] in PLAIN:
+        return ""
+    if isinstance(getattr(code, "left", None), ast.List):  # [0.0] * (T + 1)
         return ""
     if "outer" in calls or "einsum" in calls or ast.MatMult in signs:
         return "outer" if "outer" in calls else "product"
-    return "slope" if signs & {ast.Mult, ast.Div, ast.Pow} or "where" in calls else "other"
+    return "slope" if signs & {ast.Mult, ast.Div, ast.Pow} or "where" in calls or isinstance(code, ast.IfExp) else "other"

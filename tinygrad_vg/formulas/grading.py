@@ -4,8 +4,10 @@ Each line is judged by itself: a wrong value is replaced by the right one where 
 """
 
 import ast
+import contextlib
 import traceback
 from collections import Counter
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -23,19 +25,29 @@ def findings(truth: str, values: dict[str, Any], text: str) -> list[str]:
     Compared with the values given, and with others, so that a number written for a formula does not pass.
     """
     with np.errstate(all="ignore"):
-        cases = [[*values.values()], others(values)]
+        cases = [[*values.values()], *others(truth, values)]
         if not any(Judge(truth, case, text, False).found for case in cases):
             return []
-        here, there = (Judge(truth, case, text, True).found for case in cases)
-    found = {n: (head, f"right with the recorded values, with others {words}") for n, (head, words) in there.items()} | here
+        here, *there = (Judge(truth, case, text, True).found for case in cases)
+    found = {n: (head, f"right with the recorded values, with others {words}") for one in there for n, (head, words) in one.items()} | here
     return ["".join(found[n]) for n in sorted(found)]
 
 
-def others(values: dict[str, Any]) -> list[Any]:
-    """Other numbers of the same shapes and signs; labels and masks as they are."""
-    rng, arrays = np.random.default_rng(0), map(np.asarray, values.values())
-    moved = [(x, np.where(x == 0, 0.3 * rng.normal(size=x.shape), x * rng.uniform(0.5, 1.5, x.shape))) for x in arrays]
-    return [other.astype(x.dtype) if x.dtype.kind == "f" else x for x, other in moved]
+def others(truth: str, values: dict[str, Any]) -> list[list[Any]]:
+    """A case with other numbers of the same shapes and signs, labels and masks as they are; none if they are an error to the program."""
+    rng = np.random.default_rng(0)
+
+    def moved(x: Any) -> Any:
+        if np.asarray(x).dtype.kind != "f":
+            return x
+        other = np.where(np.equal(x, 0), 0.3 * rng.normal(size=np.shape(x)), x * rng.uniform(0.5, 1.5, np.shape(x)))
+        return other.astype(x.dtype) if isinstance(x, np.ndarray) else type(x)(other)
+
+    case = [*map(moved, values.values())]
+    with contextlib.suppress(ArithmeticError, ValueError):
+        function_of(truth, lambda node, key, x, turn: x)(*map(copy, case))
+        return [case]
+    return []
 
 
 class Judge:
@@ -49,10 +61,10 @@ class Judge:
         self.lines, self.right, self.doubtful = lines, dict[Any, Any](), set[str]()
         self.found: dict[int, tuple[str, str]] = {}
         self.first: list[int] = []  # the line found wrong that reads something doubtful
-        value, gradients = function_of(truth, self.keep)(*(np.array(x)[()] for x in case))
+        value, gradients = function_of(truth, self.keep)(*map(copy, case))
         try:
             self.read(ast.parse(text, FILE), ast.parse(truth))
-            result = function_of(text, self.compare, FILE)(*(np.array(x)[()] for x in case))
+            result = function_of(text, self.compare, FILE)(*map(copy, case))
             if not (isinstance(result, (tuple, list)) and len(result) == 2 and isinstance(result[1], dict)):
                 raise TypeError(f"{FUNCTION} must return the value and a dictionary of gradients")
         except (Exception, SystemExit) as error:
@@ -66,14 +78,14 @@ class Judge:
     def keep(self, node: Any, key: Any, x: Any, _: Any) -> Any:
         """What is right, for the first program."""
         if isinstance(x, (np.ndarray, np.generic, float, int)) and "empty" not in called(node.value):
-            self.right[key] = np.array(x)
+            self.right[key] = copy(x)
         return x
 
     def compare(self, node: Any, key: Any, x: Any, turn: dict[str, int]) -> Any:
         """What to go on with, for the second: x if it is right."""
         if key not in self.right or not self.lines:
             return x
-        want = self.right[key]
+        want = np.asarray(self.right[key])
         if x is not ...:
             if not (words := difference(np.full(want.shape, x) if isinstance(x, (float, int, np.generic)) else x, want, key[0])):
                 return x
@@ -82,7 +94,7 @@ class Judge:
             if not doubtful or self.first == [node.lineno]:  # what comes of a value that cannot be judged is told once
                 at = "".join(f"at {t}={n} " for t, n in turn.items())
                 self.note(node.lineno, ast.unparse(node), at + words + "".join(f"; look at {name}, too" for name in doubtful))
-        return want.copy()[()]
+        return copy(self.right[key])
 
     def note(self, n: int, says: str, words: str) -> None:
         self.found.setdefault(n, (f"line {n}  {says}: " if n else "", words))
