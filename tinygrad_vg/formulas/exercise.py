@@ -50,4 +50,4 @@ def kind(code: ast.expr) -> str:
         return ""
     if "outer" in calls or "einsum" in calls or ast.MatMult in signs:
         return "outer" if "outer" in calls else "product"
-    return "slope" if signs & {ast.Mult, ast.Div, ast.Pow} or "where" in calls or isinstance(code, ast.IfExp) else "other"
+    return "slope" if signs & {ast.Mult, ast.Div, ast.Pow} or {"where", "softmax"} & {*calls} or isinstance(code, ast.IfExp) else "other"
