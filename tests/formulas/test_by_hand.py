@@ -72,7 +72,15 @@ def networks():
             cell, out = kind(3, 4, rng=rng), nn.Linear(4, 2, rng=rng, name="out")
             states = nn.unroll(cell, rng.normal(size=(3, *batch, 3)))
             found[f"{kind.__name__} {batch}"] = nn.mse(out(cell.output(states[-1])), rng.normal(size=(*batch, 2))), None
+    found["attention"] = attention(rng), None
     return found
+
+
+def attention(rng):
+    """Causal attention, and a readout of the last place."""
+    X, Wq, Wk, Wv = (Tensor(rng.normal(size=shape), name=name) for name, shape in {"X": (7, 5), "Wq": (5, 5), "Wk": (5, 5), "Wv": (5, 5)}.items())
+    A = vg.softmax((X @ Wq) @ (X @ Wk).T / np.sqrt(5) + np.where(np.tri(7) > 0, 0.0, -1e9)).named("A")
+    return nn.mse((A @ (X @ Wv))[-1], np.zeros(5))
 
 
 NETWORKS = networks()
@@ -82,15 +90,38 @@ NETWORKS = networks()
 def test_networks_are_written_right_also_at_other_weights(name):
     loss, model = NETWORKS[name]
     program = by_hand(loss, model)
-    assert off(program, loss) <= 1e-12
-    rng = np.random.default_rng(1)
-    new = {argument: leaf.data + 0.1 * rng.normal(size=leaf.shape) for argument, leaf in program.leaves.items()}
-    value, gradients = program(**new)
-    step = 1e-6
-    for argument, gradient in gradients.items():
-        d = rng.normal(size=np.shape(gradient))
-        ahead, behind = (program(**new | {argument: new[argument] + s * d})[0] for s in (step, -step))
-        assert abs((ahead - behind) / (2 * step) - np.sum(gradient * d)) < 1e-6 * max(1, abs(value))
+    for options in ({}, {"roll": False}, {"stack": True}):
+        assert off(by_hand(loss, model, **options), loss) <= 1e-12
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        new = {argument: value_of(leaf) + 0.1 * rng.normal(size=np.shape(value_of(leaf))) for argument, leaf in program.leaves.items()}
+        value, gradients = program(**new)
+        for argument, gradient in gradients.items():
+            d, step = rng.normal(size=np.shape(gradient)), 1e-6
+            ahead, behind = (program(**new | {argument: new[argument] + s * d})[0] for s in (step, -step))
+            assert abs((ahead - behind) / (2 * step) - np.sum(gradient * d)) < 1e-6 * max(1, abs(value))
+
+
+def value_of(leaf):
+    return np.stack([x.data for x in leaf]) if isinstance(leaf, list) else leaf.data
+
+
+def test_rules_that_everybody_knows_are_one_line():
+    backward = {name: (program := by_hand(*NETWORKS[name]).text)[program.index("# backward") :] for name in ("plain", "batch", "layer", "attention")}
+    assert "g_z3 = (softmax(z3, -1) - one_hot(labels, z3)) / 6" in backward["plain"]
+    assert "(g_x̂ - g_x̂.mean(axis=-2, keepdims=True) - x̂" in backward["batch"] or "(g_x̂1 - g_x̂1.mean(axis=-2, keepdims=True) - x̂1" in backward["batch"]
+    assert "mean(axis=-1, keepdims=True)" in backward["layer"] and "g_mean" not in backward["layer"] + backward["batch"]
+    assert "A * (g_A - (g_A * A).sum(axis=-1, keepdims=True))" in backward["attention"] and "g_d = 2 * d / 5" in backward["attention"]
+
+
+def test_a_rule_that_everybody_knows_is_not_used_where_a_part_of_it_is_used_elsewhere():
+    z, x = Tensor([0.3, -0.2, 0.5], name="z"), Tensor([[0.3, -0.2], [0.5, 1.0]], name="x")
+    log_p, e, d = vg.log_softmax(z), vg.exp(z), vg.square(z)
+    centred = x - vg.mean(x, axis=-1, keepdims=True)
+    norm = centred / vg.sqrt(vg.mean(vg.square(centred), axis=-1, keepdims=True) + 1e-5)
+    for loss in (log_p[0] * 2 - log_p[1], vg.sum(e / vg.sum(e, keepdims=True) * e), vg.sum(d) + d[0], vg.sum(norm * norm * centred), -log_p.named("p")[1]):
+        for leaf in [node for node in vg.history(loss) if node.rule is None]:
+            assert off(by_hand(loss, leaf), loss) <= 1e-12, str(by_hand(loss))
 
 
 def test_scalars_are_written_in_their_names():

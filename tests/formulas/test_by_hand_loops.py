@@ -49,6 +49,7 @@ def test_a_recurrence_is_written_right_rolled_and_straight_and_at_other_lengths(
     assert "for t in range(1, T + 1):" in program.text
     assert off(program, loss) <= 1e-12
     assert off(by_hand(loss, roll=False), loss) <= 1e-12
+    assert off(by_hand(loss, stack=True), loss) <= 1e-12
     for T in (5, 11) if way != "stacked" else ():
         other = network(kind, T, batch, way, seed=1)
         there = by_hand(other)
@@ -140,8 +141,23 @@ def graphs():
         "two layers": vg.sum(pair.output(nn.unroll(pair, xs)[-1]) ** 2),
         "a loss that begins late": sum(vg.sum(h * h) for h in hs[5:]),
         "a loss that ends early": sum(vg.sum(h * h) for h in hs[:6]) + vg.sum(hs[-1]),
+        "the index goes down": vg.sum(steps_back(enc, Tensor(xs[:6], name="X")) ** 2),
+        "of what was computed": vg.sum(sum(vg.tanh(part * 0.9**t) for t, part in enumerate(parts_of(Tensor(xs, name="X") @ np.eye(3)))) ** 2),
+        "rows of a table": vg.sum(nn.unroll(enc, parts_of(Tensor(xs, name="E"), [0, 3, 3, 1]))[-1] ** 2),
+        "windows": sum(vg.sum(vg.tanh(Tensor(xs, name="X")[t : t + 3])) for t in range(9)),
         "truncated": vg.sum(nn.unroll(enc, xs, truncate=4)[-1] ** 2),
         "transposed once": vg.sum(steps_of(enc.W_hh.T * 0.5, nn.unroll(enc, xs[:1])[0]) ** 2)}
+
+
+def parts_of(X, places=range(8)):
+    return [X[t] for t in places]
+
+
+def steps_back(cell, X):
+    h = cell.initial_state()
+    for t in range(len(X.data) - 1, -1, -1):
+        h = cell(X[t], h)
+    return h
 
 
 def steps_of(W, h):
@@ -153,7 +169,8 @@ def steps_of(W, h):
 @pytest.mark.parametrize("what", graphs())
 def test_several_loops_and_steps_used_by_themselves_are_written_right(what):
     loss = graphs()[what]
-    assert off(by_hand(loss), loss) <= 1e-12
+    for options in ({}, {"stack": True}, {"roll": False}):
+        assert off(by_hand(loss, **options), loss) <= 1e-12
 
 
 def random_recurrence(seed, T, data):
@@ -183,6 +200,7 @@ def test_random_recurrences_are_written_right_also_at_another_length(first):
         program = by_hand(loss)
         count("random recurrences written by hand")
         assert off(program, loss) <= 1e-11, f"{seed}\n{program}"
+        assert off(by_hand(loss, stack=True), loss) <= 1e-11, seed
         other = random_recurrence(seed, 9, seed + 1)
         there = by_hand(other)
         if there.arguments == program.arguments and not program.fixed and " in range(" in program.text:
@@ -191,3 +209,50 @@ def test_random_recurrences_are_written_right_also_at_another_length(first):
             for name, gradient in there()[1].items():
                 np.testing.assert_allclose(gradients[name], gradient, rtol=1e-9, atol=1e-10)
             count("random recurrences at another length")
+
+
+def test_xs_of_a_tensor_labels_and_numbers_that_change_are_read_in_the_loop():
+    cell, out = nn.RNNCell(3, 8, rng=0), nn.Linear(8, 4, rng=1, name="out")
+
+    def loss(T):
+        rng, total = np.random.default_rng(T), 0
+        for t, h in enumerate(nn.unroll(cell, parts_of(Tensor(rng.normal(size=(T, 3)), name="X"), range(T)))[1:]):
+            total = total + 0.9**t * nn.cross_entropy(out(h), int(rng.integers(4)))
+        return total
+
+    program, longer = by_hand(loss(5)), by_hand(output := loss(30))
+    assert {"X[t - 1]", "labels[t]", "g_X[t - 1] += "} <= {part for part in ("X[t - 1]", "labels[t]", "g_X[t - 1] += ") if part in program.text}
+    assert program.arguments == longer.arguments and len(program.text.splitlines()) == len(longer.text.splitlines())
+    value, gradients = program(**longer.values)
+    assert off(longer, output) <= 1e-12
+    for name, gradient in longer()[1].items():
+        np.testing.assert_allclose(gradients[name], gradient, rtol=1e-11, atol=1e-12)
+
+
+def test_scalar_nodes_of_many_points_are_one_loop_of_plain_numbers():
+    rng = np.random.default_rng(0)
+    model, points = nn.MLP([2, 4, 4, 1], activation="tanh", leaf=vg.scalars, rng=0), rng.normal(size=(60, 3))
+    loss = sum((model(p[:2])[0] - float(p[2])) ** 2 for p in points) / 60
+    program = by_hand(loss)
+    assert off(program, loss) <= 1e-12
+    assert "math.tanh" in program.text and "np." not in program.text[program.text.index("# forward") :]
+    assert len(program.text.splitlines()) < 170 and all(type(g) is float for g in program()[1].values())
+    with pytest.raises(ValueError, match=r"x must be float64 \(60,\)"):
+        program(x=points)
+
+
+def test_parts_that_go_different_ways_are_no_loop():
+    x, W = Tensor(np.ones(3), name="x"), [Tensor(np.eye(3), name=name) for name in ("Wq", "Wk", "Wv")]
+    q, k, v = (w @ x for w in W)
+    program = by_hand(vg.sum(vg.softmax(q * k) * v))
+    assert program.arguments[:4] == ["x", "Wq", "Wk", "Wv"] and "for t" not in program.text
+
+
+def test_stacked_sums_over_the_steps_are_one_product():
+    loss = network("rnn", 6, (), "last")
+    program = by_hand(loss, stack=True)
+    assert "g_W_hh = g_z[1:].T @ h[:-1]" in program.text and "g_b_h = g_z[1:].sum(axis=0)" in program.text and "+=" not in program.text
+    longer = network("rnn", 40, (), "last", seed=1)
+    value, gradients = program(**by_hand(longer).values)
+    for name, gradient in by_hand(longer)()[1].items():
+        np.testing.assert_allclose(gradients[name], gradient, rtol=1e-11, atol=1e-12)

@@ -100,12 +100,14 @@ class Backward:
         for item in reversed(program.forward):
             if isinstance(item, Repeat):
                 self.pull_loop(item)
-            elif (node := program.nodes.get(item.target)) in program.pulls and node not in program.place:
-                self.statements.append(Quote(item))
-                self.pull_line(node, None)
+            elif (node := program.nodes.get(item.target)) not in program.place:
+                self.pull_line(item, node, None)
 
-    def pull_line(self, root: Any, loop: Loop | None) -> None:
-        """The pulls of a line: of its root, then of the nodes written into it, youngest first."""
+    def pull_line(self, statement: Statement, root: Any, loop: Loop | None) -> None:
+        """A line, quoted, and its pulls: of its root, then of the nodes written into it, youngest first; nothing for one without pulls."""
+        if not any(node in self.program.pulls for node in (root, *self.program.members.get(root, ()))):
+            return
+        self.statements.append(Quote(statement))
         finished: list[Any] = []
         members = set(self.program.members[root])
         for node in (root, *self.program.members[root]):
@@ -154,9 +156,7 @@ class Backward:
         body: list[Any] = []
         self.outer, self.statements = outer, body
         for statement in reversed(item.body):
-            if self.program.nodes[statement.target] in self.program.pulls:
-                body.append(Quote(statement))
-                self.pull_line(self.program.nodes[statement.target], loop)
+            self.pull_line(statement, self.program.nodes[statement.target], loop)
         for node in wanted:
             if node in self.carry:
                 self.hand_on(node, body)
@@ -240,7 +240,11 @@ class Backward:
             self.gradients[self.symbol[x]] = symbol
 
     def add(self, symbol: str, terms: list[ast.expr], leaf: bool = False) -> None:
-        """symbol = the sum of the terms, in lines of a few of them."""
+        """symbol = the sum of the terms, in lines of a few of them; what belongs to parts of it is put there, one after the other."""
+        if len(terms) > 1 and symbol[0] == "g" and all(is_put_back(term) for term in terms):
+            self.statements.append(Statement(symbol, zeros_of(self.program.nodes[f"v{symbol[1:]}"])))
+            self.statements += [added(symbol, term) for term in terms]
+            return
         for k in range(0, len(terms), TERMS):
             code = terms[k] if not k else ast.BinOp(ast.Name(symbol), ast.Add(), terms[k])
             for term in terms[k + 1 : k + TERMS]:
@@ -277,9 +281,12 @@ def zeros_of(x: Any) -> ast.expr:
     return line(f"np.zeros({x.shape}{typed})")
 
 
+def is_put_back(term: Any) -> bool: return isinstance(term, ast.Call) and getattr(term.func, "id", "") == "put_back"
+
+
 def added(symbol: str, term: ast.expr) -> Statement:
     """symbol += term; where the term is put back into zeros, only there: g_xs[t - 1] += g."""
-    if isinstance(term, ast.Call) and getattr(term.func, "id", "") == "put_back":
+    if is_put_back(term):
         g, _, index = term.args
         return Statement(ast.unparse(ast.Subscript(ast.Name(symbol), index.slice)), g, "+=")  # type: ignore[attr-defined]
     return Statement(symbol, term, "+=")

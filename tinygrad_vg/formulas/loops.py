@@ -70,6 +70,16 @@ class Search:
                     k += 1
             else:
                 k += 1
+        for loop in [loop for loop in self.loops if not loop.starts and self.taken_apart(loop)]:
+            self.loops.remove(loop)
+            self.places = {node: place for node, place in self.places.items() if place[0] is not loop}
+
+    def taken_apart(self, loop: Loop) -> bool:
+        """Whether turns that hand nothing on are used in different ways, as q, k and v of attention: then they are no loop."""
+        later = {slot[1] for other in self.loops for slot in other.slots.values() if slot[0] == "series"}
+        readers = {node for node in self.made if node not in self.places for x in node.parents
+                   if isinstance(x, Node) and self.places.get(x, [None])[0] is loop}
+        return loop not in later and len(readers) > 1
 
     def at(self, k: int) -> Loop | None:
         """The loop of most nodes that begins at node k or, if its first turn is unlike the others, a turn later."""

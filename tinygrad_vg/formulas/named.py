@@ -2,6 +2,7 @@
 
     mean of squares        g_d = 2 * d / n
     softmax − one-hot      g_z = (softmax(z) - one_hot(labels, z)) / n, the gradient of cross entropy
+    softmax                g_x = y * (g - (g * y).sum()), along its axis, for y = exp(x) / exp(x).sum()
     layer and batch norm   g_x = (g - mean(g) - x̂ * mean(g * x̂)) / s, for x̂ = (x − mean(x)) / s
 
 What is named by whoever built the graph keeps a gradient of its own; but for a norm's mean and variance.
@@ -27,7 +28,7 @@ class Named:
                 if isinstance(x, Node):
                     self.children.setdefault(x, []).append(node)
         for node in [*self.pulls]:
-            for rule in (self.square, self.mean_of_squares, self.norm, self.cross_entropy):
+            for rule in (self.square, self.mean_of_squares, self.norm, self.softmax, self.cross_entropy):
                 if node in self.pulls and (found := rule(node)):
                     x, pull, *inner = found
                     self.pulls[node] = [(x, pull)]
@@ -68,6 +69,14 @@ class Named:
         if inner and self.within(m, c, named=True) and self.within(v, s.parents[0], named=True):
             text = f"(g - g.mean(axis={axis}, keepdims=True) - y * (g * y).mean(axis={axis}, keepdims=True)) / s"
             return x, line(text, y=self.program.ref(node), s=self.program.ref(s)), c, s, s.parents[0], v, q, m
+
+    def softmax(self, node: Any) -> Any:
+        """exp(x) / sum(exp(x)), as one exp or as two."""
+        e, s = node.parents if node.op == "divide" else (None, None)
+        if op(e, "exp") and op(s, "sum") and s.rule.keepdims and op(f := s.parents[0], "exp") and f.parents[0] is e.parents[0] and e.shape == node.shape:
+            if self.within(s, node) and self.within(e, node, s) and self.within(f, s, node):
+                text = f"y * (g - (g * y).sum(axis={s.rule.axis}, keepdims=True))"
+                return e.parents[0], line(text, y=self.program.ref(node)), e, s, f
 
     def cross_entropy(self, node: Any) -> Any:
         """−log softmax(z) at the labels, the mean over the rows or of one."""

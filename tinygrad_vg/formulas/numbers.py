@@ -28,7 +28,7 @@ class Alone(Rewriting):
         if name == "zeros_like" or name == "zeros" and isinstance(code.args[0], ast.Tuple):  # of shape ()
             return ZERO
         if name == "float64":  # of a number
-            return ast.Name(repr(float(ast.literal_eval(code.args[0]))))
+            return code.args[0] if isinstance(code.args[0], ast.BinOp) else ast.Name(repr(float(ast.literal_eval(code.args[0]))))
         if name in WORDS:
             return line(WORDS[name], zero=ZERO, **dict(zip("abc", code.args)))
         return line(f"math.{name}(x)", x=code.args[0]) if hasattr(math, name) else code

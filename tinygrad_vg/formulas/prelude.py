@@ -9,11 +9,8 @@ from typing import Any
 TEXT = '''
 def check(kind, **given):
     for name, (x, *shape) in given.items():
-        if type(x) is float and not shape:
-            continue
-        dtype, got = getattr(x, "dtype", type(x).__name__), getattr(x, "shape", ())
-        if dtype != kind or got != tuple(shape):
-            raise ValueError(f"{name} must be {kind} {tuple(shape)}, as it was recorded; got {dtype} {got}")
+        if (shape or type(x) is not float) and (getattr(x, "dtype", None) != kind or x.shape != tuple(shape)):
+            raise ValueError(f"{name} must be {kind} {tuple(shape)}, as it was recorded; got {np.asarray(x).dtype} {np.shape(x)}")
 
 def sigmoid(a):
     return 1 / (1 + np.exp(-a))

@@ -7,6 +7,7 @@
 import ast
 from typing import Any
 
+from ..autodiff.core import Node
 from .statements import Put, Repeat, Statement, line, symbols
 
 FORMS = {  # a term of one turn, and the sum of those of all turns
@@ -38,9 +39,12 @@ class Stack:
         self.moved: dict[Statement, ast.expr] = {}
         self.kept: list[Any] = []  # nodes whose gradients in all turns are kept from now on
         for s in item.body:
-            if isinstance(s, Statement) and s.sign == "+=" and (code := self.at_once(s.code)):
+            x = self.program.nodes.get(f"v{s.target[1:]}") if isinstance(s, Statement) and s.sign == "+=" else None
+            if isinstance(x, Node) and x not in self.program.place and not self.is_family(x) and (code := self.at_once(s.code)):
                 self.moved[s] = code
         self.left = {s.target for s in item.body if isinstance(s, Statement) and s.sign == "+=" and s not in self.moved}
+
+    def is_family(self, x: Node) -> bool: return any(x is members[-1] for members in self.loop.families.values())
 
     def after(self, before: list[Any]) -> list[Statement]:
         """What stands behind the loop; what was zero before it is made there."""
