@@ -108,10 +108,10 @@ def value_of(leaf):
 
 def test_rules_that_everybody_knows_are_one_line():
     backward = {name: (program := by_hand(*NETWORKS[name]).text)[program.index("# backward") :] for name in ("plain", "batch", "layer", "attention")}
-    assert "g_z3 = (softmax(z3, -1) - one_hot(labels, z3)) / 6" in backward["plain"]
+    assert "g_z3 = (softmax(z3, -1) - one_hot(labels, z3)) / len(z3)" in backward["plain"]
     assert "(g_x̂ - g_x̂.mean(axis=-2, keepdims=True) - x̂" in backward["batch"] or "(g_x̂1 - g_x̂1.mean(axis=-2, keepdims=True) - x̂1" in backward["batch"]
     assert "mean(axis=-1, keepdims=True)" in backward["layer"] and "g_mean" not in backward["layer"] + backward["batch"]
-    assert "A * (g_A - (g_A * A).sum(axis=-1, keepdims=True))" in backward["attention"] and "g_d = 2 * d / 5" in backward["attention"]
+    assert "A * (g_A - (g_A * A).sum(axis=-1, keepdims=True))" in backward["attention"] and "g_d = 2 * d / d.size" in backward["attention"]
 
 
 def test_a_rule_that_everybody_knows_is_not_used_where_a_part_of_it_is_used_elsewhere():

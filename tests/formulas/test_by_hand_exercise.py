@@ -201,7 +201,7 @@ def test_an_exception_is_one_finding_at_its_line(old, new, words):
     text = filled(written("rnn squares").text, old, new)
     n = next(n for n, row in enumerate(text.splitlines(), 1) if new in row)
     found = written("rnn squares").grade(text)
-    assert len(found) == 1 and found[0].startswith(f"line {n}  {text.splitlines()[n - 1].strip()}: {words}")
+    assert len(found) == 1 and found[0].startswith(f"line {n}  {text.splitlines()[n - 1].partition('  #')[0].strip()}: {words}")
 
 
 def test_a_text_that_is_no_program_is_one_finding_without_a_line():
@@ -224,7 +224,7 @@ def test_a_wrong_name_of_ones_own_is_one_finding_of_the_first_that_it_spoils():
 
 
 def test_a_line_taken_out_is_one_finding_of_the_first_that_it_spoils():
-    found = graded(("        g_h = W_hh.T @ g_z\n", ""))
+    found = graded(("        g_h = W_hh.T @ g_z  # of h[t - 1]\n", ""))
     assert len(found) == 1 and "  g_z = g_h * (1 - h[t] * h[t]): at t=5 off; " in found[0] and found[0].endswith("; look at g_h, too")
 
 

@@ -73,8 +73,8 @@ def test_where_a_certain_step_is_used_the_length_is_fixed():
     assert "x=(x, 6, 3)" in program.text
     with pytest.raises(ValueError, match=r"x must be float64 \(6, 3\), as it was recorded; got float64 \(7, 3\)"):
         program(x=np.ones((7, 3)))
-    with pytest.raises(ValueError, match=r"x2 must be float64 \(6, 2\)"):
-        by_hand(network("rnn", 6, (), "two loops"))(x2=np.ones((7, 2)))
+    with pytest.raises(ValueError, match=r"target must be float64 \(6, 2\)"):
+        by_hand(network("rnn", 6, (), "two loops"))(target=np.ones((7, 2)))
 
 
 @pytest.mark.parametrize("options", [{}, {"residual": True, "norm": "layer"}, {"norm": "batch", "activation": "relu"}], ids=str)

@@ -14,14 +14,13 @@ from collections import Counter
 from typing import Any
 
 from ..autodiff.core import Node
-from .lines import dtype_of, is_double
+from .lines import dtype_of, zeros_of
 from .loops import Loop
 from .program import LONGEST, Program
-from .stack import is_zeros, stacked
-from .statements import Put, Quote, Repeat, Statement, is_short, line, symbols
+from .stack import stacked
+from .statements import Quote, Repeat, Statement, added, grouped, is_put_back, is_short, line, put_in, symbols
 
 TERMS = 4  # in a sum of pulls
-TOGETHER = 6  # gradients that are zero at first, in a line
 
 
 class Backward:
@@ -217,7 +216,8 @@ class Backward:
         if node not in self.known:
             terms, pulls = self.terms.pop(node), self.program.pulls[node]
             uses = sum(symbols(code).count("g") for _, code in pulls)
-            short = len(terms) == 1 and (is_short(terms[0]) or uses == 1 and len(symbols(terms[0])) <= LONGEST)
+            brief = is_short(terms[0]) or uses == 1 and len(symbols(terms[0])) <= LONGEST
+            short = len(terms) == 1 and brief and not is_put_back(terms[0])
             self.complete(node, terms) if not short else self.known.setdefault(node, terms[0])
         return self.known[node]
 
@@ -241,9 +241,10 @@ class Backward:
 
     def add(self, symbol: str, terms: list[ast.expr], leaf: bool = False) -> None:
         """symbol = the sum of the terms, in lines of a few of them; what belongs to parts of it is put there, one after the other."""
-        if len(terms) > 1 and symbol[0] == "g" and all(is_put_back(term) for term in terms):
+        if symbol[0] == "g" and all(is_put_back(term) for term in terms):
+            parts = [added(symbol, term) for term in terms]
             self.statements.append(Statement(symbol, zeros_of(self.program.nodes[f"v{symbol[1:]}"])))
-            self.statements += [added(symbol, term) for term in terms]
+            self.statements += parts if len(parts) > 1 else [parts[0]._replace(sign="=")]
             return
         for k in range(0, len(terms), TERMS):
             code = terms[k] if not k else ast.BinOp(ast.Name(symbol), ast.Add(), terms[k])
@@ -259,43 +260,3 @@ class Backward:
         shared = name in self.returned or isinstance(term, ast.Call) and ast.unparse(term.func) == "np.broadcast_to"
         self.returned |= {name} - {""}
         return line("g.copy()", g=term) if shared else term
-
-
-def grouped(statements: list[Any]) -> list[Any]:
-    """The same, gradients that are zero at first a few in a line."""
-    found: list[Any] = []
-    for s in statements:
-        before, zero = found[-1] if found else None, isinstance(s, Statement) and is_zeros(s)
-        if zero and isinstance(before, Statement) and is_zeros(before) and before.target.count(",") < TOGETHER - 1:
-            names = [*symbols(before.code), *symbols(s.code)]
-            places = ", ".join(name for name in names if name not in ("np", "map"))
-            found[-1] = Statement(f"{before.target}, {s.target}", line(f"map(np.zeros_like, ({places}))"))
-        else:
-            found.append(s)
-    return found
-
-
-def zeros_of(x: Any) -> ast.expr:
-    """Zeros of a node's shape and dtype."""
-    typed = "" if is_double(x) else f", np.{dtype_of(x)}"
-    return line(f"np.zeros({x.shape}{typed})")
-
-
-def is_put_back(term: Any) -> bool: return isinstance(term, ast.Call) and getattr(term.func, "id", "") == "put_back"
-
-
-def added(symbol: str, term: ast.expr) -> Statement:
-    """symbol += term; where the term is put back into zeros, only there: g_xs[t - 1] += g."""
-    if is_put_back(term):
-        g, _, index = term.args
-        return Statement(ast.unparse(ast.Subscript(ast.Name(symbol), index.slice)), g, "+=")  # type: ignore[attr-defined]
-    return Statement(symbol, term, "+=")
-
-
-def put_in(code: ast.expr, g: ast.expr) -> ast.expr:
-    """A pull with the gradient put in; a bare number becomes NumPy's where it is asked for its sum, shape or part."""
-    asked = any(isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.value, ast.Name) and part.value.id == "g"
-                for part in ast.walk(code))
-    if isinstance(g, ast.Constant) and g.value == 1 and isinstance(code, ast.BinOp) and isinstance(code.op, ast.Mult) and getattr(code.left, "id", "") == "g":
-        return code.right
-    return Put({"g": line("np.float64(g)", g=g) if asked and not symbols(g) else g}).visit(code)

@@ -30,7 +30,7 @@ from .statements import Repeat, Statement, statements_of, symbols, text_of, wrap
 from .steps import Step, watched
 
 HEAD = '''"""{what} and its gradient, forward, then backward.
-Fixed as they were recorded: shapes and dtypes, the numbers in the code, which way each branch went."""
+What was recorded is fixed: shapes and dtypes, the numbers in the code, and which way each `if` went."""
 import numpy as np'''
 MAIN = '''
 if __name__ == "__main__":
@@ -120,7 +120,8 @@ class ByHand(Printed):
         lines = ["# forward", *(f"{T} = len({name})  # {len(self.values[name])} when this was recorded"
                                for T, name in {T: name for name, T in reversed(turns.items())}.items())]
         lines += [f"{T} = {n}" for T, n in self.fixed.items() if T not in turns.values()]
-        lines += [*self.checks(), *(f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{T}]" for name, T in turns.items() if name not in whole)]
+        lines += self.checks()
+        lines += [f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{T}]" for name, T in turns.items() if name not in whole]
         lines += [row for item in program.forward for row in text_of(item, names)]
         lines += ["", f"# backward: g_{first} is ∂{self.what}/∂{first}"]
         lines += [row for item in backward.statements for row in text_of(item, names)]
@@ -129,7 +130,8 @@ class ByHand(Printed):
         lines.append(wrapped(f"return {result}, {{", gradients, "}"))
         text = "\n".join(f"    {part}" if part else "" for row in lines for part in row.split("\n"))
         given = [*self.names.values(), *(f"{name}={count}" for name, count in self.lengths.items())]
-        quiet = '@np.errstate(over="ignore")  # sigmoid(-1000) is 1 / inf\n' * (not program.alone and bool({"sigmoid", "exp_or_inf"} & {*self.helpers}))
+        overflows = not program.alone and bool({"sigmoid", "exp_or_inf"} & {*self.helpers})
+        quiet = '@np.errstate(over="ignore")  # sigmoid(-1000) is 1 / inf\n' * overflows
         return quiet + wrapped("def forward_and_backward(", given, "):") + "\n" + text + "\n"
 
     def run(self, **values: Any) -> tuple[Any, dict[str, Any]]:
@@ -151,7 +153,12 @@ class ByHand(Printed):
         """A value for each argument, those that were recorded where none is given."""
         if unknown := values.keys() - set(self.arguments):
             raise TypeError(f"the program has no argument {', '.join(sorted(unknown))}; it takes {', '.join(self.arguments)}")
-        return self.values | {name: x if name in self.lengths else np.asarray(x)[()] for name, x in values.items()}
+        return self.values | {name: x if name in self.lengths else self.number(name, x) for name, x in values.items()}
+
+    def number(self, name: str, x: Any) -> Any:
+        """An argument as an array, or a number; lists and whole numbers in the dtype that was recorded."""
+        dtype = dtype_of(self.values[name])
+        return np.asarray(x, None if hasattr(x, "dtype") or dtype.kind != "f" else dtype)[()]
 
     def lines_between(self, after: Any, before: Any) -> list[str]:
         """The lines of the backward pass that lead from the gradients of some nodes to those of `before`: of one link of a chain.

@@ -1,4 +1,4 @@
-"""What does this node do to the gradient?  Its derivative in words, in matrix and in index notation and in NumPy, with the graph's own names.
+"""What does this node do to the gradient?  Its derivative in words, in matrix and index notation and in NumPy, with the graph's own names.
 
     g = ∂L/∂y      gradient at the node      δ_ij  1 where i = j, else 0      L  whatever comes after
 """

@@ -39,6 +39,12 @@ def is_double(x: Any) -> bool:
     return dtype_of(x) == np.float64
 
 
+def zeros_of(x: Any) -> ast.expr:
+    """Zeros of a node's shape and dtype."""
+    typed = "" if is_double(x) else f", np.{dtype_of(x)}"
+    return line(f"np.zeros({x.shape[0] if len(x.shape) == 1 else x.shape}{typed})")
+
+
 def fitted(code: ast.expr, given: tuple[int, ...], shape: tuple[int, ...]) -> ast.expr:
     """code, of shape `given`, summed over the axes that broadcasting added to `shape` or stretched."""
     if given == shape:
@@ -213,7 +219,6 @@ def turned(node: Any, xs: Codes) -> ast.expr:
 
 def extreme(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """max and min: the entry that is chosen gets g; entries that tie share it."""
-    x = node.parents[0]
     top = line(f"x.{node.op}({axes_of(node.rule)}{', ' * (node.rule.axis is not None or node.rule.keepdims)}keepdims=True)"
                if not node.rule.keepdims else f"x.{node.op}({axes_of(node.rule)})", x=xs[0])
     return line(f"np.where(x == top, g * shares(x, top, {node.rule.axis}), 0)", g=spread(node, g), x=xs[0], top=top)

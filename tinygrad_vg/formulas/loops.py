@@ -56,8 +56,8 @@ class Search:
         self.known = {node: operands(node) for node in made}
         self.uses = Counter(x for node in made for x in node.parents if isinstance(x, Node) and x.rule is None)
         self.tokens = [self.token(node) for node in made]
-        exact = [(token, *(id(x) for x in node.parents if isinstance(x, Node) and self.uses[x] > 1)) for token, node in zip(self.tokens, made)]
-        self.following = [following(exact), following(self.tokens)]  # with the same weights, or with any
+        weights = [[id(x) for x in node.parents if isinstance(x, Node) and self.uses[x] > 1] for node in made]
+        self.following = [following([*zip(self.tokens, map(tuple, weights))]), following(self.tokens)]  # with the same weights, or with any
         self.ends: dict[int, int] = {}
         self.places: dict[Any, tuple[Loop, int, int]] = {}
         self.loops: list[Loop] = []
@@ -150,8 +150,10 @@ class Search:
     def is_family(self, loop: Loop, key: Any, members: list[Any]) -> bool:
         """Whether no member is used outside the loop; and either all gradients are wanted, or none."""
         within = sum(slot == ("family", key) for slot in loop.slots.values())
-        return not isinstance(members[0], Node) or (
-            all(self.uses[x] == within for x in members) and len({x in self.wrt for x in members}) == 1 and len(set(members)) == len(members))
+        if not isinstance(members[0], Node):
+            return True
+        alike = {(self.uses[x] == within, x in self.wrt) for x in members}
+        return alike in ({(True, False)}, {(True, True)}) and len(set(members)) == len(members)
 
     def outside(self, loop: Loop, xs: list[Any], here: Any, alike: list[Any], slot: tuple[int, int]) -> tuple | None:
         """The slot of an operand that comes from outside the loop."""

@@ -1,8 +1,8 @@
 """Which gradients have a formula that everybody knows?  Where ops stand together as one of these, its pull is written in place of theirs.
 
-    mean of squares        g_d = 2 * d / n
-    softmax − one-hot      g_z = (softmax(z) - one_hot(labels, z)) / n, the gradient of cross entropy
-    softmax                g_x = y * (g - (g * y).sum()), along its axis, for y = exp(x) / exp(x).sum()
+    mean of squares        g_d = 2 * d / d.size
+    softmax − one-hot      g_z = (softmax(z) - one_hot(labels, z)) / len(z), the gradient of cross entropy
+    softmax                g_x = y * (g - (g * y).sum()), along its axis, for y = softmax(x); it has a word of its own, too
     layer and batch norm   g_x = (g - mean(g) - x̂ * mean(g * x̂)) / s, for x̂ = (x − mean(x)) / s
 
 What is named by whoever built the graph keeps a gradient of its own; but for a norm's mean and variance.
@@ -10,6 +10,8 @@ What is named by whoever built the graph keeps a gradient of its own; but for a 
 
 import ast
 from typing import Any
+
+import numpy as np
 
 from ..autodiff.core import Node
 from ..text.formulas import number_of
@@ -28,7 +30,7 @@ class Named:
                 if isinstance(x, Node):
                     self.children.setdefault(x, []).append(node)
         for node in [*self.pulls]:
-            for rule in (self.square, self.mean_of_squares, self.norm, self.softmax, self.cross_entropy):
+            for rule in (self.square, self.mean_of_squares, self.norm, self.softmax, self.log_of_one, self.cross_entropy):
                 if node in self.pulls and (found := rule(node)):
                     x, pull, *inner = found
                     self.pulls[node] = [(x, pull)]
@@ -44,20 +46,29 @@ class Named:
         return free and {*self.children[node]} <= {*by} and node.dtype == by[0].dtype
 
     def square(self, node: Any) -> Any:
+        x = node.parents[0]
         if node.op == "multiply" and node.parents[0] is node.parents[1]:
-            x = node.parents[0]
+            self.aim(x)
             return x, line("g * (2 * x)", x=self.program.ref(x))
+        if node.op == "square" or node.op == "power" and number_of(node.parents[1]) == 2:
+            self.aim(x)
+        return None
+
+    def aim(self, d: Any) -> None:
+        """A constant is the target where the square of its distance is taken."""
+        if op(d, "subtract") and not isinstance(d.parents[1], Node) and isinstance(code := self.program.codes(d)[1], ast.Name):
+            self.program.wishes[code.id] = "target"
 
     def mean_of_squares(self, node: Any) -> Any:
         if node.op not in ("mean", "sum") or node.shape or not self.within(m := node.parents[0], node):
             return None
         if m.op == "square" or m.op == "multiply" and m.parents[0] is m.parents[1] or m.op == "power" and number_of(m.parents[1]) == 2:
-            d = m.parents[0]
-            return d, line("g * (2 * d / n)" if node.op == "mean" else "g * (2 * d)", d=self.program.ref(d), n=ast.Constant(m.size)), m
+            self.aim(d := m.parents[0])
+            return d, line("g * (2 * d / d.size)" if node.op == "mean" else "g * (2 * d)", d=self.program.ref(d)), m
 
     def norm(self, node: Any) -> Any:
         """x̂ = (x − m) / sqrt(v + ε), v = mean((x − m)²)."""
-        c, s = node.parents if node.op == "divide" else (None, None)
+        c, s = node.parents if node.op == "divide" else (node, node)
         if not (op(c, "subtract") and op(s, "sqrt") and op(s.parents[0], "add") and self.within(s, node)):
             return None
         (x, m), (v, eps) = c.parents, s.parents[0].parents
@@ -72,11 +83,27 @@ class Named:
 
     def softmax(self, node: Any) -> Any:
         """exp(x) / sum(exp(x)), as one exp or as two."""
-        e, s = node.parents if node.op == "divide" else (None, None)
-        if op(e, "exp") and op(s, "sum") and s.rule.keepdims and op(f := s.parents[0], "exp") and f.parents[0] is e.parents[0] and e.shape == node.shape:
-            if self.within(s, node) and self.within(e, node, s) and self.within(f, s, node):
-                text = f"y * (g - (g * y).sum(axis={s.rule.axis}, keepdims=True))"
-                return e.parents[0], line(text, y=self.program.ref(node)), e, s, f
+        e, s = node.parents if node.op == "divide" else (node, node)
+        rows = op(s, "sum") and (e.ndim == 1 if s.rule.axis is None else s.rule.keepdims)
+        if op(e, "exp") and rows and op(f := s.parents[0], "exp") and f.parents[0] is e.parents[0]:
+            if e.shape == node.shape and self.within(s, node) and self.within(e, node, s) and self.within(f, s, node):
+                x, inner, axis = e.parents[0], [e, f, s], -1 if s.rule.axis is None else s.rule.axis
+                if op(x, "subtract") and self.within(x, e, f) and is_largest(x.parents[1], x.parents[0], axis):  # the helper does so, too
+                    x, inner = x.parents[0], [*inner, x]
+                self.program.values[node] = line(f"softmax(x, {axis})", x=self.program.ref(x))
+                self.program.skipped |= {*inner}
+                return x, line(f"y * (g - (g * y).sum(axis={axis}, keepdims=True))", y=self.program.ref(node)), *inner
+        return None
+
+    def log_of_one(self, node: Any) -> Any:
+        """log(softmax(z)[label])."""
+        chosen = node.parents[0]
+        if node.op != "log" or node.shape or not op(chosen, "getitem"):
+            return None
+        if (y := chosen.parents[0]) in self.program.values and y.ndim == 1 and self.within(chosen, node) and self.within(y, chosen):
+            z, labels = self.pulls[y][0][0], self.program.codes(chosen)[1]
+            return z, line("g * (one_hot(labels, z) - y)", labels=labels, z=self.program.ref(z), y=self.program.ref(y)), chosen, y
+        return None
 
     def cross_entropy(self, node: Any) -> Any:
         """−log softmax(z) at the labels, the mean over the rows or of one."""
@@ -87,13 +114,20 @@ class Named:
         if ops not in (["negative", "mean", "getitem"], ["negative", "getitem"]) or not op(d := chosen.parents[0], "subtract"):
             return None
         z, e = d.parents
-        labels, n = self.program.codes(chosen)[1:], chosen.size
-        rows = len(labels) == 2 and z.ndim == 2 and ast.unparse(labels[0]) == f"np.arange({len(z)})" and index_text(chosen.rule.index)[0] == "i0, i1"
+        labels = self.program.codes(chosen)[1:]
+        every = [*map(ast.unparse, labels[:1])] == [f"np.arange({len(z) if z.ndim else 0})"]
+        rows = len(labels) == z.ndim == 2 and every and index_text(chosen.rule.index)[0] == "i0, i1"
         if not (op(e, "logsumexp") and e.parents[0] is z and e.rule.keepdims and e.rule.axis in (-1, z.ndim - 1)):
             return None
         if (rows or z.ndim == len(labels) == 1) and self.within(d, chosen) and self.within(e, d):
-            text = "softmax(z, -1) - one_hot(labels, z)"
-            return z, line(f"g * (({text}) / n)" if n > 1 else f"g * ({text})", z=self.program.ref(z), labels=labels[-1], n=ast.Constant(n)), *inner[1:], d, e
+            text = "(softmax(z, -1) - one_hot(labels, z))"
+            code = line(f"g * ({text} / len(z))" if rows else f"g * {text}", z=self.program.ref(z), labels=labels[-1])
+            return z, code, *inner[1:], d, e
+
+
+def is_largest(top: Any, x: Any, axis: int) -> bool:
+    """Whether a constant is the largest entry of x along an axis, as the safe form of softmax subtracts it."""
+    return not isinstance(top, Node) and np.array_equal(top, np.max(x.data, axis=axis, keepdims=True))
 
 
 def op(x: Any, name: str) -> bool:

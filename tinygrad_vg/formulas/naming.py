@@ -31,6 +31,7 @@ class Names:
         self.program, self.backward = program, backward
         self.taken, self.numbers, self.bases = set(RESERVED), dict[str, int](), dict[str, str]()
         self.loop: Any = None
+        self.owners = {x: root for root, members in program.members.items() for x in members}
         self.lengths: dict[Any, str] = {}
         for loop in program.loops:
             symbol, _ = program.lengths[loop]
@@ -54,6 +55,13 @@ class Names:
         return self.lengths[source or loop], 0
 
     def letter(self, loop: Any) -> str: return "k" if self.length(loop)[0].startswith("K") else "t"
+
+    def remark(self, target: str) -> str:
+        """On the line that makes the gradient of the turn before."""
+        if target[0] != "p" or not target[1:].isdigit():
+            return ""
+        base = self.base(self.program.symbol[self.program.nodes[f"v{target[1:]}"]])
+        return f"  # of {base}[{self.letter(self.loop)} - 1]"
 
     def count(self, loop: Any, more: int = 0) -> str:
         """The number of turns, T, and so many more."""
@@ -81,6 +89,19 @@ class Names:
             base += "_before"
         return parsed(f"{base}[{place}]" if (place := self.index(symbol, kind, x)) else base)
 
+    def role(self, x: Any) -> str:
+        """For what has no name: of a state that of what it starts from, h for h0; of what has no line that of its line, in_h."""
+        if not isinstance(x, Node) or x.name or x is self.program.output:
+            return ""
+        if x in self.owners:
+            return "in_" + self.base(self.program.symbol[self.owners[x]])
+        loop, _, j = self.program.place.get(x, (None, 0, 0))
+        found = [start for (place, _), start in loop.starts.items() if place == j] if loop else []
+        label = getattr(found[0], "name", None) if found else None
+        if not label:
+            return ""
+        return identifier(label.base.rstrip("0123456789") or "h" if label.index or label.base[-1].isdigit() else label.base[0])
+
     def index(self, symbol: str, kind: str, x: Any) -> str:
         """The place in an array, [t - 1]; nothing for what is no array."""
         program, last = self.program, self.program.last(x)
@@ -107,7 +128,8 @@ class Names:
         if symbol not in self.bases:
             x = self.program.arguments.get(symbol, self.program.nodes.get(symbol))
             many = isinstance(x, list) or x in self.program.place if isinstance(x, (list, Node)) else False
-            wished = wish(x[-1] if isinstance(x, list) else x, x is self.program.output, many)
+            one = x[-1] if isinstance(x, list) else x
+            wished = self.program.wishes.get(symbol) or self.role(one) or wish(one, x is self.program.output, many)
             if isinstance(x, list) and wished != wish(x[0], False, many):  # layer2_W, layer3_W …
                 wished = "".join(c for c in wished if not c.isdigit())
             name = unique(wished, self.taken, self.numbers)
@@ -124,7 +146,8 @@ def wish(x: Any, is_output: bool, many: bool) -> str:
     """What a node or a constant would best be called; many: it is one of those of a loop."""
     if not isinstance(x, Node):
         kind = np.asarray(x).dtype.kind
-        return "labels" if kind in "iu" else "mask" if kind == "b" else "x" if many else "c"
+        mask = kind == "b" or not many and np.ndim(x) > 1 and np.min(x, initial=0) < -99 and np.isin(x, (0, np.min(x))).all()
+        return "labels" if kind in "iu" else "mask" if mask else "x" if many else "c"
     if x.name:
         base, index = x.name.base, "_".join(map(str, x.name.index)).replace("-", "m")
         return identifier(base if many else base + index)

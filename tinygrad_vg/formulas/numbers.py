@@ -12,8 +12,8 @@ from typing import Any
 from ..text.formulas import Rewriting, constant
 from .statements import Quote, Repeat, line
 
-WORDS = {"abs": "abs(a)", "sign": "(a > 0) - (a < 0)", "square": "a * a", "maximum": "max(a, b)", "minimum": "min(a, b)", "where": "b if a else c",
-         "array": "a", "empty": "[zero] * (a)", "zeros": "[zero] * (a)"}
+WORDS = {"abs": "abs(a)", "sign": "(a > 0) - (a < 0)", "square": "a * a", "maximum": "max(a, b)", "minimum": "min(a, b)",
+         "where": "b if a else c", "array": "a", "empty": "[zero] * (a)", "zeros": "[zero] * (a)"}
 ZERO = ast.Name("0.0")
 
 
@@ -24,8 +24,8 @@ class Alone(Rewriting):
         code: Any = self.generic_visit(node)
         name = getattr(code.func, "attr", "")
         if isinstance(code.func, ast.Name):  # map(np.zeros_like, (a, b)): a zero for each
-            return ast.Tuple([ZERO for _ in code.args[1].elts]) if code.func.id == "map" else code
-        if name == "zeros_like" or name == "zeros" and isinstance(code.args[0], ast.Tuple):  # of shape ()
+            return line(f"[zero] * {len(code.args[1].elts)}", zero=ZERO) if code.func.id == "map" else code
+        if name == "zeros_like" or name == "zeros" and ast.unparse(code.args[0]) == "()":  # of shape ()
             return ZERO
         if name == "float64":  # of a number
             return code.args[0] if isinstance(code.args[0], ast.BinOp) else ast.Name(repr(float(ast.literal_eval(code.args[0]))))

@@ -31,7 +31,8 @@ class Program:
     """The forward pass of a graph, and what the backward pass needs to know.
 
     forward  statements and loops of them      arguments  {symbol: a leaf, a constant, or a list of them, one for each turn}
-    alone  all nodes are Scalars      nodes  {symbol: node}      place  {node: (loop, turn, place)}      kept  nodes whose values of all turns are kept
+    alone  all nodes are Scalars      nodes  {symbol: node}      place  {node: (loop, turn, place)}
+    kept  nodes whose values of all turns are kept      whole  {leaf: the loop that takes it as xs[0], xs[1] …}
     pinned  loops of which a certain turn is used outside, so that their number of turns is fixed
     pulls  {node: [(parent, pull)]}, the gradient itself called g      members  {a node with a line: those written into its line}
     """
@@ -55,6 +56,8 @@ class Program:
         self.marked = dependents(order, wrt)
         written = [x for x in made if x not in self.place or x in set(self.place[x][0].last)]
         self.pulls = {node: self.pulls_of(node) for node in written if node in self.marked}
+        self.wishes = dict[str, str]()  # {symbol: the name that it would like}
+        self.values, self.skipped = dict[Any, ast.expr](), set[Any]()  # lines that are not those of the op alone; nodes without a line
         Named(self, made)
         self.members: dict[Any, list[Any]] = {}
         self.forward = self.lines(written)
@@ -96,16 +99,31 @@ class Program:
         found = []
         for i, x in enumerate(operands(node)):
             kind, *slot = loop.slots[j, i] if loop else ("fixed",)
-            if kind == "count":
-                found.append(counted(self.loops.index(loop), *slot, loop.count))
+            if loop and kind == "count":
+                first, step = slot
+                found.append(counted(self.loops.index(loop), first, step, loop.count))
             elif kind == "family" and not isinstance(x, Node):
                 found.append(ast.Name(self.families[slot[0]]))
+            elif averaged := self.mean_over(node, i):
+                found.append(line(averaged[0], T=ast.Name(f"T{self.loops.index(averaged[1])}")))
             else:
                 found.append(ast.Constant(int(x)) if i >= len(node.parents) and not np.ndim(x) else self.ref(x))
         return found
 
+    def mean_over(self, node: Any, i: int) -> tuple[str, Loop] | None:
+        """(the number, the loop) where a sum over all turns is divided by how many there are, or multiplied by 1 / T."""
+        number = number_of(node.parents[i]) if i < len(node.parents) else None
+        others = [x for x in node.parents if isinstance(x, Node) and x in self.place]
+        text = {"divide": "T" if i else "", "multiply": "1 / T"}.get(node.op, "")
+        if number is None or not text or len(others) != 1 or node in self.place:
+            return None
+        loop, turn, j = self.place[others[0]]
+        running = others[0].op in ("add", "subtract") and ("carried", j, 1) in (loop.slots[j, 0], loop.slots[j, 1])
+        found = running and turn == loop.count - 1 and number == (loop.count if text == "T" else 1 / loop.count)
+        return (text, loop) if found else None
+
     def taken_whole(self, made: list[Any]) -> dict[Any, Loop]:
-        """{leaf: the loop that takes xs[0], xs[1] … of it, a turn each, to the end, or from the end on}, which says how many turns there are."""
+        """{leaf: the loop that takes xs[0], xs[1] … of it, a turn each, all or from the end on}: it says how many turns there are."""
         ways: dict[Any, set[Any]] = {}
         for node in made:
             for x in node.parents:
@@ -122,7 +140,10 @@ class Program:
         return loop if loop.count == n and slot in (("count", 0, 1), ("count", n - 1, -1)) else None
 
     def counts_otherwise(self, loop: Loop) -> bool:
-        """Whether a count of the loop is of something that does not say how many turns there are."""
+        """Whether a count of the loop is of something that does not say how many turns there are, or a number in it may be that."""
+        factors = [x for node in loop.last for x in node.parents if node.op in ("divide", "multiply")]
+        if {*map(number_of, factors)} & {loop.count, 1 / loop.count}:
+            return True
         counts = [(loop.last[j].parents[0], i) for (j, i), slot in loop.slots.items() if slot[0] == "count"]
         return any(i > 1 or self.whole.get(x) is not loop for x, i in counts)
 
@@ -135,7 +156,7 @@ class Program:
 
     def lines(self, written: list[Any]) -> list[Any]:
         """The forward pass."""
-        codes = {node: value(node, self.codes(node)) for node in written}
+        codes = {node: self.values.get(node) or value(node, self.codes(node)) for node in written if node not in self.skipped}
         uses, needed = Counter[Any](), set[Any]()
         for node, code in codes.items():
             pulled = [self.nodes[name] for _, part in self.pulls.get(node, ()) for name in symbols(part) if name in self.nodes]

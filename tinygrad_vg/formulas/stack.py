@@ -8,7 +8,7 @@ import ast
 from typing import Any
 
 from ..autodiff.core import Node
-from .statements import Put, Repeat, Statement, line, symbols
+from .statements import Put, Repeat, Statement, is_zeros, line, symbols
 
 FORMS = {  # a term of one turn, and the sum of those of all turns
     "np.outer(a, b)": "a.T @ b",
@@ -48,7 +48,7 @@ class Stack:
 
     def after(self, before: list[Any]) -> list[Statement]:
         """What stands behind the loop; what was zero before it is made there."""
-        found = []
+        found: list[Statement] = []
         for s, code in self.moved.items():
             zeros = [z for z in before if isinstance(z, Statement) and z.target == s.target and is_zeros(z)]
             once = zeros and s.target not in self.left and s.target not in {f.target for f in found}
@@ -61,11 +61,12 @@ class Stack:
         """The sum of a term over all turns, as one line; None if it is none of those that can be so written."""
         text = ast.unparse(code)
         letters = dict(zip(sorted({*symbols(code)} - {"np"}, key=text.index), "abc"))
-        form = not self.program.alone and FORMS.get(ast.unparse(Put({name: ast.Name(letter) for name, letter in letters.items()}).visit(code)))
-        words = {letter: self.whole(name) for name, letter in letters.items()} if form else {}
-        if not form or None in words.values():
+        form = FORMS.get(ast.unparse(Put({name: ast.Name(letter) for name, letter in letters.items()}).visit(code)))
+        found = {letter: self.whole(name) for name, letter in letters.items()} if form and not self.program.alone else {}
+        words = {letter: code for letter, code in found.items() if code is not None}
+        if not form or len(words) < len(letters):
             return None
-        for name, letter in letters.items():
+        for name in letters:
             if name[0] == "g" and self.program.nodes[f"v{name[1:]}"] not in self.backward.array:
                 self.kept.append(node := self.program.nodes[f"v{name[1:]}"])
                 self.backward.array.add(node)
@@ -88,8 +89,3 @@ class Stack:
         if loop is not self.loop or self.program.last(x) not in self.program.kept or loop.lag(j) > 1:
             return None
         return ast.Name(f"{'A' if turn == loop.count - 1 else 'B'}{number}") if turn >= loop.count - 2 else None
-
-
-def is_zeros(s: Statement) -> bool:
-    """Whether it sets a gradient to zeros, to which others are added."""
-    return "np.zeros_like" in ast.unparse(s.code)

@@ -9,9 +9,10 @@ import ast
 import math
 from typing import Any, NamedTuple
 
-from ..text.formulas import Rewriting, parsed
+from ..text.formulas import Rewriting, constant, parsed
 
 COLUMNS = 110
+TOGETHER = 6  # gradients that are zero at first, in a line
 
 
 class Put(Rewriting):
@@ -67,6 +68,45 @@ def is_short(code: ast.AST) -> bool:
     return isinstance(code, (ast.Name, ast.Constant)) or number and isinstance(code, ast.Call) and isinstance(code.func, ast.Attribute)
 
 
+def put_in(code: ast.expr, g: ast.expr) -> ast.expr:
+    """A pull with the gradient put in; a bare number becomes NumPy's where it is asked for its sum, shape or part."""
+    asked = any(isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.value, ast.Name) and part.value.id == "g"
+                for part in ast.walk(code))
+    if constant(g) == 1 and isinstance(code, ast.BinOp) and isinstance(code.op, ast.Mult) and getattr(code.left, "id", "") == "g":
+        return code.right  # 1 times a factor
+    return Put({"g": line("np.float64(g)", g=g) if asked and not symbols(g) else g}).visit(code)
+
+
+def is_put_back(term: Any) -> bool: return isinstance(term, ast.Call) and getattr(term.func, "id", "") == "put_back"
+
+
+def added(symbol: str, term: ast.expr) -> Statement:
+    """symbol += term; where the term is put back into zeros, only there: g_xs[t - 1] += g."""
+    if isinstance(term, ast.Call) and is_put_back(term):
+        g, _, index = term.args
+        return Statement(ast.unparse(index).replace("np.s_", symbol, 1), g, "+=")
+    return Statement(symbol, term, "+=")
+
+
+def is_zeros(s: Statement) -> bool:
+    """Whether it sets a gradient to zeros, to which others are added."""
+    return "np.zeros_like" in ast.unparse(s.code)
+
+
+def grouped(statements: list[Any]) -> list[Any]:
+    """The same, gradients that are zero at first a few in a line."""
+    found: list[Any] = []
+    for s in statements:
+        before, zero = found[-1] if found else None, isinstance(s, Statement) and is_zeros(s)
+        if zero and isinstance(before, Statement) and is_zeros(before) and before.target.count(",") < TOGETHER - 1:
+            names = [*symbols(before.code), *symbols(s.code)]
+            places = ", ".join(name for name in names if name not in ("np", "map"))
+            found[-1] = Statement(f"{before.target}, {s.target}", line(f"map(np.zeros_like, ({places}))"))
+        else:
+            found.append(s)
+    return found
+
+
 class Figures(Put):
     """The code with names in the place of symbols, and numbers in all their digits."""
 
@@ -104,7 +144,7 @@ def text_of(item: Any, names: Any) -> list[str]:
     if isinstance(item, Quote):
         return [f"# {row}" for row in text_of(item.statement, names)]
     target, code = (ast.unparse(Figures(names).visit(part)) for part in (parsed(item.target), item.code))
-    return [f"{target.strip('()')} {item.sign} {code}"]
+    return [f"{target.strip('()')} {item.sign} {code}{names.remark(item.target)}"]
 
 
 def wrapped(head: str, words: list[str], tail: str) -> str:
