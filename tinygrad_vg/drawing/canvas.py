@@ -42,12 +42,12 @@ class Canvas:
         """more: hover, a text shown when pointed at; data, {name: value}, for who reads the picture; line, the stroke's width."""
         self.shapes.append(("rect", dict(x=x, y=y, wide=wide, high=high, fill=fill, stroke=stroke, r=r, **more)))
 
-    def path(self, points: Points, stroke: str = "", fill: str = "", line: float = 1.0, dash: bool = False, **more: Any) -> None:
-        """Straight from point to point; filled if there is a fill."""
+    def path(self, points: Points, stroke: str = "", fill: str = "", line: float = 1.0, dash: str = "", **more: Any) -> None:
+        """Straight from point to point; filled if there is a fill. dash: lengths of line and gap, "2 4"."""
         self.shapes.append(("path", dict(points=points, stroke=stroke, fill=fill, line=line, dash=dash, **more)))
 
     def curve(self, path: list[tuple[str, Points]], stroke: str, line: float = 1.0, dash: str = "") -> None:
-        """As in SVG: M moves, L is straight, Q and C bend. dash: lengths of line and gap, "2 4"."""
+        """As in SVG: M moves, L is straight, Q and C bend. dash as of a path."""
         self.shapes.append(("curve", dict(path=path, stroke=stroke, line=line, dash=dash)))
 
     def dot(self, x: float, y: float, r: float, fill: str, **more: Any) -> None:
@@ -81,6 +81,7 @@ class Canvas:
         try:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
             from matplotlib.figure import Figure
+            from matplotlib.transforms import Affine2D
         except ImportError as error:
             raise ImportError(MISSING) from error
         figure = Figure(figsize=(self.wide / 72, self.high / 72), dpi=dpi, facecolor=INKS["page"][0])
@@ -88,14 +89,14 @@ class Canvas:
         ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(0, self.wide), ylim=(self.high, 0))
         ax.axis("off")
-        corners = [(0.0, 0.0)]
+        within = [ax.transData]  # the groups that are open: where their corners are
         for z, (kind, shape) in enumerate(self.shapes):
             if kind == "group":
-                corners.append((corners[-1][0] + shape["x"], corners[-1][1] + shape["y"]))
+                within.append(Affine2D().translate(shape["x"], shape["y"]) + within[-1])
             elif kind == "end":
-                corners.pop()
+                within.pop()
             else:
-                PLOTTED[kind](ax, moved(shape, *corners[-1]), z)
+                PLOTTED[kind](ax, shape, zorder=z, transform=within[-1])
         figure.savefig(buffer := BytesIO(), format=format, dpi=dpi, metadata={"CreationDate": None} if format == "pdf" else None)
         return buffer.getvalue()
 
@@ -111,23 +112,13 @@ def rgb(role: str) -> str:
     return role if role.startswith("#") else INKS[role][0]
 
 
-def moved(shape: dict[str, Any], dx: float, dy: float) -> dict[str, Any]:
-    """The shape moved, as in a group that has its corner elsewhere."""
-    if not (dx or dy):
-        return shape
-    if "x" in shape:
-        return shape | {"x": shape["x"] + dx, "y": shape["y"] + dy}
-    if "path" in shape:
-        return shape | {"path": [(letter, [(x + dx, y + dy) for x, y in points]) for letter, points in shape["path"]]}
-    return shape | {"points": [(x + dx, y + dy) for x, y in shape["points"]]}
-
-
-def inked(fill: str, stroke: str, line: float = 1.0, dash: bool = False) -> str:
+def inked(fill: str, stroke: str, line: float = 1.0, dash: str = "") -> str:
     """The attributes of a shape: the classes of its inks, its colours if they are no inks, and its line."""
     roles = [f"{kind}-{role}" for kind, role in (("f", fill), ("s", stroke)) if role and not role.startswith("#")]
     parts = [f'class="{" ".join(roles)}"'] * bool(roles) + [f'fill="{fill or "none"}"'] * (not fill or fill.startswith("#"))
     if stroke:
-        parts += [f'stroke="{stroke}"'] * stroke.startswith("#") + [f'stroke-width="{line:g}"'] + ['stroke-dasharray="6 5"'] * dash
+        parts += [f'stroke="{stroke}"'] * stroke.startswith("#") + [f'stroke-width="{line:g}"']
+        parts += [f'stroke-dasharray="{dash}"'] * bool(dash)
     return " ".join(parts)
 
 
@@ -151,8 +142,7 @@ def path_svg(s: dict[str, Any]) -> str:
 
 def curve_svg(s: dict[str, Any]) -> str:
     way = " ".join(letter + " ".join(f"{x:.1f},{y:.1f}" for x, y in points) for letter, points in s["path"])
-    dots = f' stroke-dasharray="{s["dash"]}"' * bool(s["dash"])
-    return f'<path d="{way}" {inked("", s["stroke"], s["line"])}{dots}/>'
+    return f'<path d="{way}" {inked("", s["stroke"], s["line"], s["dash"])}/>'
 
 
 def group_svg(s: dict[str, Any]) -> str:
@@ -160,10 +150,6 @@ def group_svg(s: dict[str, Any]) -> str:
     corner = f' transform="translate({s["x"]:.1f},{s["y"]:.1f})"' if s["x"] or s["y"] or not s["kind"] else ""
     named = f' id="{s["id"]}"' * bool(s["id"]) + f' class="{s["kind"]}"' * bool(s["kind"])
     return f"<g{named}{corner}>" + (f"<title>{escape(s['hover'])}</title>" if s["hover"] else "")
-
-
-def end_svg(s: dict[str, Any]) -> str:
-    return "</g>"
 
 
 def dot_svg(s: dict[str, Any]) -> str:
@@ -183,34 +169,37 @@ def words_svg(s: dict[str, Any]) -> str:
     return f"<text {place}{anchor}{look}>{runs or escape(text)}</text>"
 
 
-def rectangle_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
+def rectangle_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     style = f"round,pad=0,rounding_size={min(s['r'], s['wide'] / 2, s['high'] / 2):g}"
-    ax.add_patch(FancyBboxPatch((s["x"], s["y"]), s["wide"], s["high"], style, zorder=z, **plotted(s)))
+    ax.add_patch(FancyBboxPatch((s["x"], s["y"]), s["wide"], s["high"], style, **plotted(s), **at))
 
 
-def path_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
+def path_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
     if s["fill"]:
-        ax.fill(*zip(*s["points"]), zorder=z, **plotted(s))
+        ax.fill(*zip(*s["points"]), **plotted(s), **at)
     else:
-        ax.plot(*zip(*s["points"]), color=rgb(s["stroke"]), lw=s["line"], ls=(0, (6, 5)) if s["dash"] else "-", zorder=z)
+        ax.plot(*zip(*s["points"]), color=rgb(s["stroke"]), lw=s["line"], ls=dashes(s["dash"]), **at)
 
 
-def curve_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
+def curve_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
     codes = {"M": Path.MOVETO, "L": Path.LINETO, "Q": Path.CURVE3, "C": Path.CURVE4}
     path = Path([point for _, points in s["path"] for point in points], [codes[letter] for letter, points in s["path"] for _ in points])
-    dots: Any = (0, tuple(map(float, s["dash"].split()))) if s["dash"] else "-"
-    ax.add_patch(PathPatch(path, fc="none", ec=rgb(s["stroke"]), lw=s["line"], ls=dots, zorder=z))
+    ax.add_patch(PathPatch(path, fc="none", ec=rgb(s["stroke"]), lw=s["line"], ls=dashes(s["dash"]), **at))
 
 
-def dot_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
+def dashes(dash: str) -> Any:
+    return (0, tuple(map(float, dash.split()))) if dash else "-"
+
+
+def dot_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
     from matplotlib.patches import Circle
 
-    ax.add_patch(Circle((s["x"], s["y"]), s["r"], fc=rgb(s["fill"]), zorder=z))
+    ax.add_patch(Circle((s["x"], s["y"]), s["r"], fc=rgb(s["fill"]), **at))
 
 
 def plotted(s: dict[str, Any]) -> dict[str, Any]:
@@ -218,10 +207,9 @@ def plotted(s: dict[str, Any]) -> dict[str, Any]:
     return {"fc": ink["fill"], "ec": ink["stroke"], "lw": s.get("line", 1.0) if s["stroke"] else 0}
 
 
-def words_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
+def words_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
     """Run after run, each where the one before it ends."""
-    pen = ax.figure.canvas.get_renderer() if hasattr(ax.figure.canvas, "get_renderer") else None
-    look = {"fontsize": s["size"] * 0.96, "alpha": s["opacity"], "zorder": z, "parse_math": False}
+    look = at | {"fontsize": s["size"] * 0.96, "alpha": s["opacity"], "parse_math": False}
     look |= {"family": "DejaVu Sans Mono" if s["mono"] else "DejaVu Sans"}
     look |= {"weight": "bold" if s["bold"] else "normal", "style": "italic" if s["italic"] else "normal"}
     if s["halo"]:
@@ -229,8 +217,7 @@ def words_plotted(ax: Any, s: dict[str, Any], z: int) -> None:
 
         look["path_effects"] = [withStroke(linewidth=4, foreground=rgb("page"))]
     drawn = [ax.text(0, s["y"], words, color=rgb(role), **look) for words, role in s["runs"]]
-    scale = 72 / ax.figure.dpi
-    wide = [one.get_window_extent(pen).width * scale for one in drawn]
+    wide = [one.get_window_extent(ax.figure.canvas.get_renderer()).width * 72 / ax.figure.dpi for one in drawn]
     x = s["x"] - {"start": 0, "middle": sum(wide) / 2, "end": sum(wide)}[s["anchor"]]
     for one, step in zip(drawn, wide):
         one.set_x(x)
@@ -242,5 +229,6 @@ def room(words: str, size: float, bold: bool = False) -> float:
     return width(words) * size * (0.62 if bold else 0.56)
 
 
-SVG = {"rect": rectangle_svg, "path": path_svg, "dot": dot_svg, "words": words_svg, "curve": curve_svg, "group": group_svg, "end": end_svg}
+SVG = {"rect": rectangle_svg, "path": path_svg, "dot": dot_svg, "words": words_svg, "curve": curve_svg, "group": group_svg,
+       "end": lambda s: "</g>"}
 PLOTTED = {"rect": rectangle_plotted, "path": path_plotted, "dot": dot_plotted, "words": words_plotted, "curve": curve_plotted}

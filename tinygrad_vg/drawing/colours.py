@@ -8,7 +8,7 @@ and up to 10^6, and one dark shade for what is beyond. So equal sizes have equal
 import math
 from typing import NamedTuple
 
-from .typography import RAISED
+from .typography import decade
 
 BLUE, WHITE, RED = "#2166ac", "#f7f7f7", "#b2182b"
 NAVY, MAROON = "#0b1f4d", "#5c0a16"  # beyond either end of the scale
@@ -97,8 +97,3 @@ def odd(heats: list[float | None], zero: str) -> list[Entry]:
     found = {special(heat) for heat in heats if heat is not None and not math.isfinite(heat)}
     looks = {name: Entry(shade, name) for name, shade in SPECIAL.items()} | {ZERO: Entry(zero, ZERO if zero else "···· zero")}
     return [entry for name, entry in looks.items() if name in found]
-
-
-def decade(k: int) -> str:
-    """1, 10⁻⁴: a power of ten as it is read."""
-    return "1" if not k else "10" + str(k).translate(RAISED)

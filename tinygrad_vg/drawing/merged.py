@@ -6,7 +6,7 @@ Two kinds: a stretch of the graph (a layer, or the steps outside a window), and 
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,8 @@ def ended_arrow(tail: int, head: int, edges: list[Edge], end: Node, unit: list[N
     if end.size > LARGEST or any(map(changed, (edge for node in link.ops for edge in node.edges))):
         return arrow
     matrix = np.array([link.pull(e).ravel() for e in unit_arrays(link.shape_out)]).reshape(end.size, parent.size)
-    local = FunctionMap(Times(matrix, link.shape_out), Times(matrix.T, link.shape_in), link.shape_in, link.shape_out, arrow.formula)
+    push, pull = times(matrix, link.shape_out), times(matrix.T, link.shape_in)
+    local = FunctionMap(push, pull, link.shape_in, link.shape_out, arrow.formula)
     slope = float(matrix[0, 0]) if isinstance(end, Scalar) else None
     size = norm(end.grad) if end.grad is not None else 0.0
     if slope is not None and weight is not None:
@@ -79,14 +80,9 @@ def weight_of(edges: list[Edge], unit: list[Node]) -> Node | None:
     return others[0] if alone and others[0].rule is None and others[0] in set(unit) else None
 
 
-class Times:
+def times(matrix: np.ndarray, shape: tuple[int, ...]) -> Callable[[Any], np.ndarray]:
     """A matrix as a function of arrays."""
-
-    def __init__(self, matrix: np.ndarray, shape: tuple[int, ...]):
-        self.matrix, self.shape = matrix, shape
-
-    def __call__(self, x: Any) -> np.ndarray:
-        return (self.matrix @ np.ravel(x)).reshape(self.shape)
+    return lambda x: (matrix @ np.ravel(x)).reshape(shape)
 
 
 def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node], word: str = "gain") -> Arrow:

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from .canvas import Canvas, room
 from .river import PARTS, River, told
-from .typography import RAISED, power
+from .typography import decade, power
 
 WIDE, HIGH, LEFT, RIGHT, TOP, FOOT = 1280.0, 720.0, 112.0, 60.0, 196.0, 26.0
 GAP, THIN = 46.0, 14.0  # between river and bars; below the longest bar
 LEAST_BAR, LEAST_RANGE, HORIZON = 7.0, 2.0, 3.0  # pixels; powers of ten
 STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 5000, 10_000)
 TEN = math.log(10)
+DASHED = "6 5"
 
 
 class Frame(NamedTuple):
@@ -95,7 +96,7 @@ def axis(canvas: Canvas, frame: Frame) -> None:
     for exponent in range(step * math.floor(frame.top / step), math.ceil(frame.bottom) - 1, -step):
         y = frame.y(exponent)
         canvas.path([(LEFT - 10, y), (WIDE - RIGHT + 10, y)], "line")
-        canvas.words(LEFT - 18, y + 6, f"10{str(exponent).translate(RAISED)}" if exponent else "1", "soft", anchor="end")
+        canvas.words(LEFT - 18, y + 6, decade(exponent), "soft", anchor="end")
 
 
 def flow(canvas: Canvas, river: River, frame: Frame) -> None:
@@ -129,7 +130,7 @@ def ends(canvas: Canvas, river: River, frame: Frame, alive: list[tuple[int, floa
     far = next((j for j, e in reversed(alive) if e < -HORIZON), None)
     if far is not None and foot - frame.y(-HORIZON) > 90:
         x = frame.x(far)
-        canvas.path([(x, frame.y(-HORIZON)), (x, foot)], "soft", dash=True)
+        canvas.path([(x, frame.y(-HORIZON)), (x, foot)], "soft", dash=DASHED)
         side, anchor = (8, "start") if x < WIDE * 0.55 else (-8, "end")
         canvas.words(x + side, foot - 44, f"below 1/1000 from {river.names[far]} back", "soft", anchor=anchor)
 
@@ -139,7 +140,7 @@ def line_beside(canvas: Canvas, name: str, other: River, frame: Frame) -> None:
     shift = frame.links - len(other.nats)
     points = [(frame.x(k + shift), frame.y(d)) for k, d in enumerate(decades(other)) if math.isfinite(d) and k + shift >= 0]
     if points:
-        canvas.path(points, "ghost", line=2.5, dash=True)
+        canvas.path(points, "ghost", line=2.5, dash=DASHED)
         canvas.words(points[0][0] + 8, points[0][1] - 10, name, "soft")
 
 

@@ -48,15 +48,18 @@ def powered(mantissa: str, power: int) -> str:
     return f"{head}10{str(power).translate(RAISED)}"
 
 
+def decade(k: int) -> str:
+    """1, 10⁻⁴: a power of ten as it is read."""
+    return f"10{str(k).translate(RAISED)}" if k else "1"
+
+
 def from_nats(nats: float, digits: int = 2) -> str:
     """exp(nats), also where a float would under- or overflow."""
     if not math.isfinite(nats):
         return "0" if nats < 0 else f"{nats}"
-    decades = nats / math.log(10)
-    if -4 < decades < 4:
+    if -4 < nats / math.log(10) < 4:
         return small(math.exp(nats), digits)
-    mantissa, _, more = f"{10 ** (decades - math.floor(decades)):.{digits - 1}e}".partition("e")
-    return powered(mantissa, math.floor(decades) + int(more))
+    return powered(*scientific(nats, digits))
 
 
 def pretty(name: str) -> str:
@@ -70,7 +73,12 @@ def power(nats: float, digits: int = 2) -> str:
         return "0" if nats == -math.inf else "not finite"
     if math.log(0.01) <= nats < math.log(10) * digits:
         return f"{math.exp(nats):.{digits}g}"
+    mantissa, exponent = scientific(nats, digits)
+    return f"{mantissa} × 10{str(exponent).translate(RAISED)}"
+
+
+def scientific(nats: float, digits: int) -> tuple[str, int]:
+    """The mantissa of exp(nats), in so many digits, and its power of ten."""
     decades = nats / math.log(10)
-    whole = math.floor(decades)
-    mantissa, _, more = f"{10 ** (decades - whole):.{digits - 1}e}".partition("e")
-    return f"{mantissa} × 10{str(whole + int(more)).translate(RAISED)}"
+    mantissa, _, more = f"{10 ** (decades - math.floor(decades)):.{digits - 1}e}".partition("e")
+    return mantissa, math.floor(decades) + int(more)
