@@ -423,3 +423,10 @@ def test_the_forward_pass_run_again_is_a_net_with_this_weight(visit, activation,
     wanted = Chain(other[T], other[0], through=other, seed=chain.gradients[T])
     agree(page, [np.linalg.norm(g) for g in wanted.gradients])
     assert "the net run again" in page.locator("#chip").inner_text() and page.url.count("again") == 1
+
+
+def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visit):
+    x = Tensor([1e-250, 2e-250], "x")
+    page = visit(draw(Chain((x * 1e200 * 1e200).sum().named("loss"), x)), "#axis=linear")
+    assert page.locator("#river .zero, #river .dot").count()
+    assert "NaN" not in page.locator("#river").inner_html()

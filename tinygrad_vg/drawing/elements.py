@@ -196,16 +196,21 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 'es' if what.endswith('x') else 's'}"
 
 
-def brief(x: Any, kind: str = "node") -> str:
+def value(x: Any, digits: int = 4) -> str:
+    """One number as itself; an array as its shape and norm."""
+    return number(x, digits) if np.shape(x) == () else f"{shape_of(x)}, norm {number(norm(x), digits)}"
+
+
+def brief(x: Any, kind: str) -> str:
     """The same for a picture: of what is computed the shape is left out."""
     if np.shape(x) == ():
         return small(x)
-    return f"{'×'.join(map(str, np.shape(x)))}, norm {small(norm(x))}" if kind in ("leaf", "constant") else f"norm {small(norm(x))}"
+    return f"{shape_of(x)}, norm {small(norm(x))}" if kind in ("leaf", "constant") else f"norm {small(norm(x))}"
 
 
-def value(x: Any, digits: int = 4) -> str:
-    """One number as itself; an array as its shape and norm."""
-    return number(x, digits) if np.shape(x) == () else f"{'×'.join(map(str, np.shape(x)))}, norm {number(norm(x), digits)}"
+def shape_of(x: Any) -> str:
+    """2×3"""
+    return "×".join(map(str, np.shape(x)))
 
 
 def from_start(boxes: list[Box], start: float | None) -> list[Box]:

@@ -59,23 +59,18 @@ def layout(picture: Picture, down: bool = False, below: Any = lambda wide: 0.0) 
     plan = Plan(picture, columns(picture, set(apart)), down)
     sizes = [size_of(picture.boxes[i]) for i in apart]
 
-    def cost(bands: list[Columns]) -> float:
-        wide, high = plan.extent(bands)[:: -1 if down else 1]
-        return unfit(wide, high + strip(sizes, wide)[1] + below(wide), len(bands))
+    def cost(wide: float, high: float, bands: int) -> float:
+        return unfit(wide, high + strip(sizes, wide)[1] + below(wide), bands)
 
-    def unfit_made(made: Any) -> float:
-        wide, high = made[-2:]
-        return unfit(wide, high + strip(sizes, wide)[1] + below(wide), max(made[-3]))
-
-    likely = sorted(plan.cuttings(), key=cost)[: TRIED if len(picture.boxes) <= MANY else 1]
-    places, ways, labels, square, band, wide, high = min(map(plan.made, likely), key=unfit_made)
-    spots, lines = strip(sizes, wide)
-    for i, (x, y), (w, h) in zip(apart, spots, sizes):
-        places[i] = Place(x, high + y, w, h)
-    if spots:
-        wide = max(wide, max(places[i].x + places[i].wide / 2 for i in apart) + FRAME + MARGIN)
-    band = [max(band) + 1 if i in set(apart) else k for i, k in enumerate(band)]
-    return Layout([places[i] for i in range(len(picture.boxes))], ways, labels, square, band, wide, high + lines, down)
+    likely = sorted(plan.cuttings(), key=lambda bands: cost(*plan.turned(plan.extent(bands)), len(bands)))
+    tried = map(plan.made, likely[: TRIED if len(picture.boxes) <= MANY else 1])
+    found = min(tried, key=lambda made: cost(made.wide, made.high, max(made.band)))
+    spots, lines = strip(sizes, found.wide)
+    places, band = dict(enumerate(found.places)), dict(enumerate(found.band))
+    places |= {i: Place(x, found.high + y, w, h) for i, (x, y), (w, h) in zip(apart, spots, sizes)}
+    band |= dict.fromkeys(apart, max(found.band) + 1)
+    wide = max([found.wide, *(places[i].x + places[i].wide / 2 + FRAME + MARGIN for i in apart)])
+    return found._replace(places=list(places.values()), band=list(band.values()), wide=wide, high=found.high + lines)
 
 
 def unfit(wide: float, high: float, bands: int) -> float:
@@ -107,7 +102,7 @@ class Plan:
     def __init__(self, picture: Picture, table: Columns, down: bool):
         self.picture, self.table, self.down = picture, table, down
         self.tops: list[float] = []
-        self.sizes = [self.turned_size(size_of(box)) for box in picture.boxes]
+        self.sizes = [self.turned(size_of(box)) for box in picture.boxes]
         self.side: dict[int, tuple[float, float]] = {}  # of the column of each box, from left to right; where arrows leave and enter
         self.out: dict[int, tuple[float, float]] = {}
         self.into: dict[int, tuple[float, float]] = {}
@@ -132,10 +127,11 @@ class Plan:
 
     def spread(self, arrow: Arrow) -> tuple[float, float]:
         """The room its words take, along and across."""
-        return self.turned_size((max(map(letters, arrow.lines), default=0.0), 20.0 * len(arrow.lines)))
+        return self.turned((max(map(letters, arrow.lines), default=0.0), 20.0 * len(arrow.lines)))
 
-    def turned_size(self, size: tuple[float, float]) -> tuple[float, float]:
-        return (size[1], size[0]) if self.down else size
+    def turned(self, pair: tuple[float, float]) -> tuple[float, float]:
+        """x and y as u and v, or back: in a picture that runs down both are exchanged."""
+        return (pair[1], pair[0]) if self.down else pair
 
     def cuttings(self) -> list[list[Columns]]:
         """Ways to cut the columns into bands. A frame stays whole; one that is wider than a band has bands of its own."""
@@ -173,8 +169,8 @@ class Plan:
             high += max(tall) + 2 * NAME + FRAME
         return max(self.along([self.column[column[0]] for column in band]) for band in bands) + 2 * (MARGIN + FRAME), high + MARGIN
 
-    def made(self, bands: list[Columns]) -> Any:
-        """Places, ways, labels, which ways are square, the band of each box, and the size of all."""
+    def made(self, bands: list[Columns]) -> Layout:
+        """All of it but the boxes apart, which are put in the corner."""
         band_of = {i: k for k, band in enumerate(bands) for column in band for i in column}
         lanes, gutter = self.lanes(band_of, len(bands))
         first = MARGIN + (NAME if self.down else FRAME) + LANE * sum(a != b for a, b, *_ in lanes.values())
@@ -203,7 +199,16 @@ class Plan:
         self.port(at, ways)
         ways = {e: self.square(e, at, lanes[e], e_th) if e in lanes else [self.out[e], *ways[e], self.into[e]]
                 for e_th, e in enumerate(sorted(ways | lanes, key=lambda e: e not in lanes))}
-        return self.turned(at, ways, lanes, band_of, (end + FRAME + MARGIN, top + gutter[-1] + MARGIN - FRAME))
+        return self.laid_out(at, ways, lanes, band_of, (end + FRAME + MARGIN, top + gutter[-1] + MARGIN - FRAME))
+
+    def laid_out(self, at: Any, ways: dict[int, Points], lanes: Any, band_of: dict[int, int], size: tuple[float, float]) -> Layout:
+        """All of it as x and y."""
+        boxes, arrows, turned = self.picture.boxes, range(len(self.picture.arrows)), self.turned
+        labels = self.labels(at, ways, lanes)
+        return Layout(
+            [Place(*turned(at.get(i, (0.0, 0.0))), *size_of(box)) for i, box in enumerate(boxes)],
+            [list(map(turned, ways[e])) for e in arrows], [turned(labels[e]) for e in arrows], [e in lanes for e in arrows],
+            [band_of.get(i, 0) for i in range(len(boxes))], *turned(size), self.down)
 
     def lanes(self, band_of: dict[int, int], n: int) -> tuple[dict[int, tuple[int, int, float, float]], list[float]]:
         """Of each arrow that needs lanes: the gutter it enters, that it leaves, and how deep it runs in them; and how high each gutter is.
@@ -242,21 +247,9 @@ class Plan:
         turn = [] if enter == leave else [(margin, y), (margin, z)]
         return [start, (a, start[1]), (a, y), *turn, (b, z), (b, end[1]), end]
 
-    def turned(self, at: Any, ways: dict[int, Points], lanes: Any, band_of: dict[int, int], size: tuple[float, float]) -> Any:
-        """All of it as x and y; a picture that runs down is the same with both exchanged."""
-        def turn(point: tuple[float, float]) -> tuple[float, float]:
-            return (point[1], point[0]) if self.down else point
-
-        arrows = range(len(self.picture.arrows))
-        labels = self.labels(at, ways, lanes)
-        places = {i: Place(*turn(at[i]), *size_of(self.picture.boxes[i])) for i in at}
-        band = [band_of.get(i, 0) for i in range(len(self.picture.boxes))]
-        ways = {e: [turn(point) for point in way] for e, way in ways.items()}
-        return places, [ways[e] for e in arrows], [turn(labels[e]) for e in arrows], [e in lanes for e in arrows], band, *turn(size)
-
     def labels(self, at: Any, ways: dict[int, Points], lanes: Any) -> dict[int, tuple[float, float]]:
         """The middle of each arrow's words: near the end that it shares with fewer others; those in one gap are moved apart."""
-        found, gaps = {}, dict[tuple[int, float], list[int]]()
+        found, gaps = {}, dict[int, list[int]]()
         for e, arrow in enumerate(self.picture.arrows):
             way = ways[e]
             if e in lanes:
@@ -268,7 +261,7 @@ class Plan:
             share = 0.25 if early else 0.5 if len(self.tails[arrow.tail]) == 1 else 0.75
             level = 12.0 if abs(Y - y) < 8 and len(arrow.lines) == 1 and not self.down else 0.0  # above a level line, not on it
             found[e] = ((left + right) / 2 - 2, y + share * (Y - y) - level)
-            gaps.setdefault((self.column[arrow.head] if not early else self.column[arrow.tail] + 1, 0), []).append(e)
+            gaps.setdefault(self.column[arrow.tail] + 1 if early else self.column[arrow.head], []).append(e)
         for es in gaps.values():
             es = sorted((e for e in es if self.picture.arrows[e].lines), key=lambda e: ways[e][0][1] + ways[e][-1][1])
             moved = spaced([found[e][1] for e in es], [self.spread(self.picture.arrows[e])[1] + 2 for e in es])

@@ -396,7 +396,7 @@ function stop() { clearInterval(timer); timer = null; $("play").textContent = "P
 function play() {
   if (timer) return stop();
   if (at >= last) step(0);
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return step(at + 1);
+  if (calm()) return step(at + 1);
   $("play").textContent = "Pause";
   timer = setInterval(() => { step(at + 1); if (at >= last) stop(); }, Math.max(120, Math.min(900, 20000 / last)));
 }

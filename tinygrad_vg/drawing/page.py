@@ -35,7 +35,7 @@ INKED = "".join(
     f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
     for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}"))
 )
-SCRIPTS = ("page_numbers.js", "page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
+SCRIPTS = ("page_base.js", "page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
 
 
 def page_html(
@@ -52,28 +52,34 @@ def page_html(
     """
     shown = {"": river(chain)} if chain is not None and rivers is None else rivers or {}
     output = next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
-    name, script, style = escape(one_line(title) or output), "\n".join(map(asset, SCRIPTS)), asset("page.css")
-    if not shown:
-        store, style = Store(budget), INKED + asset("page_base.css") + sheet() + style
-        graph = filled("page_graph.html", graph_fields(picture, store, True) | {"title": name, "level": "h1"})
-        fields = {"title": name, "body": f"{graph}<script>{script}</script>", "style": style}
-        return filled("page.html", fields | {"hashes": digest(script), "styles": digest(style)})
-    return river_page(shown, picture, (name, script, style), budget)
+    name, script, store = escape(one_line(title) or output), "\n".join(map(asset, SCRIPTS)), Store(budget)
+    if shown:
+        return river_page(shown, picture, name, script, store)
+    fields = {"title": name, "level": "h1"} | graph_fields(picture, store, True)
+    return document(name, filled("page_graph.html", fields) + f"<script>{script}</script>", [script], [dressed("page.css")])
 
 
-def river_page(rivers: Mapping[str, River], picture: Picture, texts: tuple[str, str, str], budget: int) -> str:
+def river_page(rivers: Mapping[str, River], picture: Picture, name: str, script: str, store: Store) -> str:
     """The page that opens on a river; the graph, its script, its style and all large data lie packed in it."""
-    (name, script, style), first = texts, next(iter(rivers.values()))
-    store = Store(budget)
+    first, style = next(iter(rivers.values())), asset("page.css")
     models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
-    graph = filled("page_graph.html", graph_fields(picture, store) | {"title": name, "level": "h2"})
-    stream, look = asset("page_numbers.js") + asset("page_river.js"), INKED + asset("page_base.css") + sheet() + asset("page_river.css")
+    graph = filled("page_graph.html", {"title": name, "level": "h2"} | graph_fields(picture, store))
     data = {"models": models, "blobs": store.blobs, "graph": graph, "script": script, "style": style}
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
+    stream = asset("page_base.js") + asset("page_river.js")
     body = filled("page_river.html", words | {"still": river_picture(first).element(), "packed": packed(json_text(data)), "script": stream})
-    return filled("page.html", {
-        "title": escape(told(first.title)), "body": body, "style": look,
-        "hashes": f"{digest(stream)} {digest(script)}", "styles": f"{digest(look)} {digest(style)}"})
+    return document(escape(told(first.title)), body, [stream, script], [dressed("page_river.css"), style])
+
+
+def document(title: str, body: str, scripts: list[str], styles: list[str]) -> str:
+    """A page that opens in the first style and allows these scripts and styles, and nothing besides."""
+    hashes = {"hashes": " ".join(map(digest, scripts)), "styles": " ".join(map(digest, styles))}
+    return filled("page.html", {"title": title, "body": body, "style": styles[0]} | hashes)
+
+
+def dressed(name: str) -> str:
+    """A style sheet with all that it builds on: the inks, and what both views have."""
+    return INKED + asset("page_base.css") + sheet() + asset(name)
 
 
 def packed(text: str) -> str:

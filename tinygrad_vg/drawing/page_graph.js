@@ -5,22 +5,6 @@
 // Only what is in sight, and some way around it, is in the document; the rest is kept here, and is put back for printing.
 // ── elements ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function el(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, x] of Object.entries(attributes)) {
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), x);
-    else if (x === true) element.setAttribute(key, "");
-    else if (x !== false && x !== null && x !== undefined) element.setAttribute(key, x);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-function draw(tag, attributes, text) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [key, x] of Object.entries(attributes)) element.setAttribute(key, x);
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
 // A number to read, with all its digits for who asks.
 const num = (x, attributes = {}) => el("data", { value: String(x), title: String(x), ...attributes }, short(x));
 

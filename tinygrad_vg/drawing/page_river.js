@@ -5,7 +5,6 @@
 //
 //   k  number of a station      nats  [slopes, weights, gates, rest] of a link      log  ln of a size, relative to where the river begins
 (async () => {
-const $ = (id) => document.getElementById(id);
 const PARTS = ["slopes", "weights", "gates", "rest"];
 const data = JSON.parse(await new Response(new Blob([unpacked($("packed").textContent)]).stream().pipeThrough(new DecompressionStream("deflate"))).text());
 const TEN = Math.LN10;
@@ -25,12 +24,7 @@ function unpacked(text) {
 
 // ── numbers and words ──────────────────────────────────────────────────────────────────────────────────────────────
 
-const decoded = new Map();
-function blob(k, Kind = Float64Array) {
-  if (!decoded.has(k)) decoded.set(k, numbersOf(data.blobs[k], Kind));
-  return decoded.get(k);
-}
-const superscript = (n) => String(n).replace(/[-\d]/g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
+const blob = reader(data.blobs);
 // exp(nats) in so many digits: 2.1 × 10⁻¹³
 function power(nats, digits = 2) {
   if (!Number.isFinite(nats)) return nats < 0 ? "0" : "not finite";
@@ -70,42 +64,39 @@ function polar(key, W, rows, columns) {
   return X;
 }
 
-// The entries of a diagonal map; the slopes of a sigmoid or a tanh from its values.
+// An activation and its slope, from its value.
+const PHI = { sigmoid: (z) => 1 / (1 + Math.exp(-z)), tanh: Math.tanh, relu: (z) => Math.max(0, z) };
+const SLOPE = { sigmoid: (y) => y * (1 - y), tanh: (y) => 1 - y * y, relu: (y) => Number(y > 0) };
+// The entries of a diagonal map; of an activation it carries the values.
 const slopes = new Map();
 function diagonal({ d, of }) {
-  const key = `${d} ${of}`, slope = { sigmoid: (y) => y * (1 - y), tanh: (y) => 1 - y * y }[of];
-  if (slope && !slopes.has(key)) slopes.set(key, blob(d).map(slope));
-  return slope ? slopes.get(key) : blob(d);
+  const key = `${d} ${of}`;
+  if (of && !slopes.has(key)) slopes.set(key, blob(d).map(SLOPE[of]));
+  return of ? slopes.get(key) : blob(d);
 }
 
 // Jᵀ g of one edge, with what is put in its place.
 function pull(edge, g, what) {
-  const { kind, rows, columns, x, d, index, out } = edge.m, part = PARTS[edge.k], square = rows === columns;
-  if ((part === "slopes" && what.slopes || part === "gates" && what.gates) && square) return Float64Array.from(g);
-  const weight = part === "weights", orthogonal = weight && what.orthogonal, c = new Float64Array(columns);
-  if (kind === "scale") for (let j = 0; j < columns; j++) c[j] = g[j] * (orthogonal ? Math.sign(x) : Number(x));
-  else if (kind === "diagonal") { const D = what.rerun?.get(edge) ?? diagonal(edge.m); for (let j = 0; j < columns; j++) c[j] = g[j] * (orthogonal ? Math.sign(D[j]) : D[j]); }
-  else if (kind === "sparse") {
-    const M = blob(d), I = blob(index, Int32Array);
-    for (let n = 0; n < I.length; n++) c[I[n] % columns] += M[n] * g[Math.floor(I[n] / columns)];
-  } else { // a matrix, or the weight of a layer: row by row
-    const high = out ?? rows, wide = columns / (rows / high), M = orthogonal ? polar(d, blob(d), high, wide) : blob(d);
-    for (let row = 0; row < rows / high; row++) for (let i = 0, at = 0; i < high; i++) {
-      const gi = g[row * high + i];
-      for (let j = 0; j < wide; j++, at++) c[row * wide + j] += M[at] * gi;
-    }
-  }
-  if (weight && what.scale !== 1) for (let j = 0; j < columns; j++) c[j] *= what.scale;
-  return c;
+  const { m } = edge, part = PARTS[edge.k], weight = part === "weights";
+  if ((part === "slopes" && what.slopes || part === "gates" && what.gates) && m.rows === m.columns) return Float64Array.from(g);
+  const index = m.kind === "sparse" ? blob(m.index, Int32Array) : null;
+  let entries = m.kind === "scale" ? Number(m.x) : m.kind === "diagonal" ? what.rerun?.get(edge) ?? diagonal(m) : blob(m.d);
+  if (weight && what.orthogonal && !index) entries = orthogonal(m, entries);
+  const c = pulled(m, g, entries, index);
+  return weight && what.scale !== 1 ? c.map((x) => x * what.scale) : c;
+}
+// The nearest orthogonal map: of numbers their signs.
+function orthogonal({ kind, rows, columns, d, out = rows }, entries) {
+  if (kind === "scale") return Math.sign(entries);
+  return kind === "diagonal" ? entries.map(Math.sign) : polar(d, entries, out, columns / (rows / out));
 }
 
 // The forward pass with another weight: what each activation's slopes are then. What else is added to W h stays as it was.
 function again(model, what) {
-  const PHI = { sigmoid: (z) => 1 / (1 + Math.exp(-z)), tanh: Math.tanh, relu: (z) => Math.max(0, z) }, SLOPE = { sigmoid: (y) => y * (1 - y), tanh: (y) => 1 - y * y, relu: (y) => Number(y > 0) };
   const { h, z, op } = model.forward, found = new Map();
   let old = blob(h), now = old;
   model.links.forEach((link, k) => {
-    const { m } = link.edges.find((edge) => edge.k === 1), wide = m.columns / (m.rows / m.out), W = blob(m.d), V = what.orthogonal ? polar(m.d, W, m.out, wide) : W;
+    const { m } = link.edges.find((edge) => edge.k === 1), wide = m.columns / (m.rows / m.out), W = blob(m.d), V = what.orthogonal ? orthogonal(m, W) : W;
     const after = Float64Array.from(blob(z[k]), (x, at) => {
       const row = Math.floor(at / m.out), i = at % m.out;
       let sum = x;
@@ -230,38 +221,27 @@ const told = (runs) => runs.map(([words]) => words).join("");
 
 // ── drawing ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const SVG = "http://www.w3.org/2000/svg", MATH = "http://www.w3.org/1998/Math/MathML";
-function make(space, tag, attributes = {}, ...children) {
-  const element = space ? document.createElementNS(space, tag) : document.createElement(tag);
-  for (const [key, x] of Object.entries(attributes)) {
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), x);
-    else if (x === true) element.setAttribute(key, "");
-    else if (x !== false && x !== null && x !== undefined) element.setAttribute(key, x);
-  }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
-  return element;
-}
-const svg = (tag, attributes, ...children) => make(SVG, tag, attributes, ...children);
-const el = (tag, attributes, ...children) => make("", tag, attributes, ...children);
-const math = (tag, attributes, ...children) => make(MATH, tag, attributes, ...children);
+const math = (tag, attributes, ...children) => make("http://www.w3.org/1998/Math/MathML", tag, attributes, children);
 const inked = (runs) => runs.map(([words, kind]) => (kind ? el("b", { class: kind }, words) : words));
 
 let model = data.models[0], begin = model.names.length - 1, real = given(model, begin), now = real, what = untouched();
+function beginAt(k) { begin = k; real = given(model, begin); }
 const top = () => Math.log(real.sizes[begin] || 1); // ln |gradient| where the river begins
 const middle = () => Math.floor((model.names.length - 1) * 0.6);
 let t = middle(), reach = 0, upTo = Infinity, timer = null, linear = false; // station in the card; first that is shown; last letter shown
 
+const LARGEST = 1e300; // on a linear scale: beyond it a float overflows
 // One unit for river and bars: the bars are the river's slope.
 function frame() {
   const stage = $("river"), wide = stage.clientWidth || 860, high = stage.clientHeight || 440, steps = model.names.length - 1;
   const narrow = wide < 600, left = narrow ? 64 : 74, right = narrow ? 26 : 48, top = model.read.some(Boolean) ? 76 : 50;
   const finite = [...now.logs, ...(touched() ? real.logs : [])].filter(Number.isFinite).map((x) => x / TEN);
-  const hi = linear ? Math.max(1, ...finite.map((d) => 10 ** d)) : Math.max(0.3, ...finite), lo = linear ? 0 : Math.min(-2, ...finite);
+  const hi = linear ? Math.max(1, ...finite.map((d) => Math.min(10 ** d, LARGEST))) : Math.max(0.3, ...finite), lo = linear ? 0 : Math.min(-2, ...finite);
   const rows = binned((wide - left - right) / Math.max(1, steps)), all = rows.flatMap((row) => row.nats).map((x) => x / TEN).filter(Number.isFinite);
   const up = Math.max(0, ...all), down = Math.max(0, ...all.map((x) => -x)), room = high - top - 84;
   const u = linear ? room * 0.8 / (hi - lo) : room / (hi - lo + up + down), bar = linear ? room * 0.2 / Math.max(0.1, up + down) : u;
   const foot = top + (hi - lo) * u, zero = foot + 48 + up * bar;
-  const y = (log) => top + (hi - Math.max(lo, linear ? Math.exp(log) : log / TEN)) * u;
+  const y = (log) => top + (hi - Math.max(lo, linear ? Math.min(Math.exp(log), LARGEST) : log / TEN)) * u;
   return { wide, high, left, right, top, foot, zero, bar, rows, hi, lo, narrow, x: (k) => left + k * (wide - left - right) / Math.max(1, steps), y };
 }
 
@@ -297,8 +277,8 @@ function axis(f) {
   const step = steps.find((s) => spread / s <= 6) ?? spread / 6;
   for (let e = Math.floor(f.hi / step) * step; e >= f.lo - 1e-9; e -= step) {
     const y = f.top + (f.hi - e) * (f.foot - f.top) / spread;
-    parts.push(svg("line", { x1: f.left - 8, x2: f.wide - f.right + 8, y1: y, y2: y, class: "rule" }),
-      svg("text", { x: f.left - 14, y: y + 5, "text-anchor": "end", class: "soft" }, linear ? String(e) : e ? `10${superscript(e)}` : "1"));
+    parts.push(draw("line", { x1: f.left - 8, x2: f.wide - f.right + 8, y1: y, y2: y, class: "rule" }),
+      draw("text", { x: f.left - 14, y: y + 5, "text-anchor": "end", class: "soft" }, linear ? (e < 1e4 ? String(e) : power(Math.log(e))) : e ? `10${superscript(e)}` : "1"));
   }
   return parts;
 }
@@ -306,35 +286,35 @@ function axis(f) {
 // One column for each station: what is pointed at, focused, and read by tests.
 function columns(f) {
   const wide = (f.wide - f.left - f.right) / Math.max(1, model.names.length - 1);
-  return model.names.map((name, k) => svg("g", {
+  return model.names.map((name, k) => draw("g", {
     class: `column${k === t ? " on" : ""}`, "data-station": k, "data-gradient": exact(now.sizes[k], now.logs[k] + top()), role: "button", tabindex: k === t ? 0 : -1,
     "aria-label": `${name}: ${power(now.logs[k], 3)} of the gradient at ${model.names[begin]}`, "aria-pressed": String(k === t),
     onclick: () => show(k), onmouseenter: () => { if (!timer) show(k, false); },
-  }, svg("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), svg("rect", { x: f.x(k) - (k ? wide / 2 : 9), y: 2, width: k ? wide : wide / 2 + 9, height: f.high - 4, rx: 8 })));
+  }, draw("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), draw("rect", { x: f.x(k) - (k ? wide / 2 : 9), y: 2, width: k ? wide : wide / 2 + 9, height: f.high - 4, rx: 8 })));
 }
 
 const path = (points, close) => "M" + points.map((p) => p.map((x) => x.toFixed(1)).join(",")).join(" L") + (close ? "Z" : "");
 function water(f) {
   const alive = now.logs.map((log, k) => [k, log]).slice(reach, begin + 1).filter(([, log]) => Number.isFinite(log)), parts = [];
   const points = alive.map(([k, log]) => [f.x(k), f.y(log)]), few = model.names.length <= 80;
-  if (points.length > 1) parts.push(svg("path", { d: path([[points[0][0], f.foot], ...points, [points.at(-1)[0], f.foot]], true), class: "area" }));
+  if (points.length > 1) parts.push(draw("path", { d: path([[points[0][0], f.foot], ...points, [points.at(-1)[0], f.foot]], true), class: "area" }));
   if (touched()) {
     const ghost = real.logs.map((log, k) => [k, log]).filter(([, log]) => Number.isFinite(log)).map(([k, log]) => [f.x(k), f.y(log)]);
-    parts.push(svg("path", { d: path(ghost), class: "ghost" }));
+    parts.push(draw("path", { d: path(ghost), class: "ghost" }));
   }
-  if (points.length > 1) parts.push(svg("path", { d: path(points), class: "stream" }));
-  for (const [k, log] of alive) if (few || k === t) parts.push(svg("circle", { cx: f.x(k), cy: f.y(log), r: k === t ? 8 : 4, class: "dot" }));
-  now.logs.forEach((log, k) => { if (k >= reach && k <= begin && !Number.isFinite(log)) parts.push(svg("circle", { cx: f.x(k), cy: f.foot, r: 4, class: "zero" })); });
+  if (points.length > 1) parts.push(draw("path", { d: path(points), class: "stream" }));
+  for (const [k, log] of alive) if (few || k === t) parts.push(draw("circle", { cx: f.x(k), cy: f.y(log), r: k === t ? 8 : 4, class: "dot" }));
+  now.logs.forEach((log, k) => { if (k >= reach && k <= begin && !Number.isFinite(log)) parts.push(draw("circle", { cx: f.x(k), cy: f.foot, r: 4, class: "zero" })); });
   const [end, log] = alive[0] ?? [begin, NaN];
   const place = reach > 2 ? { x: f.x(end) - 12, y: f.y(log) + 5, "text-anchor": "end" } : { x: f.x(end) - 4, y: Math.min(f.y(log) + 28, f.foot + 24) };
-  if (end !== begin) parts.push(svg("text", { ...place, class: "value" }, power(log)));
+  if (end !== begin) parts.push(draw("text", { ...place, class: "value" }, power(log)));
   const far = now.logs.findLastIndex((x, k) => k >= reach && k <= begin && x < Math.log(1e-3));
   if (far >= 0 && !linear && !f.narrow && f.foot - f.y(Math.log(1e-3)) > 90) {
     const after = f.x(far) < f.wide * 0.55;
-    parts.push(svg("line", { x1: f.x(far), x2: f.x(far), y1: f.y(Math.log(1e-3)), y2: f.foot, class: "horizon" }),
-      svg("text", { x: f.x(far) + (after ? 8 : -8), y: f.foot - 36, "text-anchor": after ? "start" : "end", class: "soft" }, `below 1/1000 from ${model.names[far]} back`));
+    parts.push(draw("line", { x1: f.x(far), x2: f.x(far), y1: f.y(Math.log(1e-3)), y2: f.foot, class: "horizon" }),
+      draw("text", { x: f.x(far) + (after ? 8 : -8), y: f.foot - 36, "text-anchor": after ? "start" : "end", class: "soft" }, `below 1/1000 from ${model.names[far]} back`));
   }
-  if (!f.narrow) parts.push(svg("text", { x: f.wide - f.right - 8, y: f.foot - 12, "text-anchor": "end", class: "soft slant" }, "← the gradient flows back"));
+  if (!f.narrow) parts.push(draw("text", { x: f.wide - f.right - 8, y: f.foot - 12, "text-anchor": "end", class: "soft slant" }, "← the gradient flows back"));
   return parts;
 }
 
@@ -345,29 +325,29 @@ function letters(f) {
     if (!fits || !word || k > upTo) return;
     const share = Number.isFinite(now.logs[k]) && k >= reach && k <= begin ? Math.min(1, 1 + now.logs[k] / TEN / 6) : 0;
     const look = { x: f.x(k), y: 28, "text-anchor": "middle", class: `letter${k === begin && k < model.names.length - 1 ? " now" : ""}`, opacity: Math.max(0.62, share) };
-    parts.push(svg("text", look, word.trim() ? word : "␣"));
-    if (model.seeds) parts.push(svg("rect", { x: f.x(k) - each / 2, y: 2, width: each, height: 36, class: "letter-hit", "data-letter": k, onclick: () => from(k), onmouseenter: () => { if ($("every").ariaPressed === "true") from(k); } },
-      svg("title", {}, "what of the prediction made here reaches what was read before?")));
+    parts.push(draw("text", look, word.trim() ? word : "␣"));
+    if (model.seeds) parts.push(draw("rect", { x: f.x(k) - each / 2, y: 2, width: each, height: 36, class: "letter-hit", "data-letter": k, onclick: () => from(k), onmouseenter: () => { if ($("every").ariaPressed === "true") from(k); } },
+      draw("title", {}, "what of the prediction made here reaches what was read before?")));
   });
   const room = Math.max(...model.names.map((name) => [...name].length)) * 9 + 14, every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((s) => s * each >= room) ?? 1e9;
   model.names.forEach((name, k) => {
     if (k !== model.names.length - 1 && (k % every || f.x(model.names.length - 1) - f.x(k) < room)) return;
-    parts.push(svg("text", { x: f.x(k), y: f.top - 22, "text-anchor": "middle", class: "soft" }, name));
+    parts.push(draw("text", { x: f.x(k), y: f.top - 22, "text-anchor": "middle", class: "soft" }, name));
   });
   return parts;
 }
 
 function bars(f) {
-  const kinds = shownParts(), parts = [svg("line", { x1: f.left - 8, x2: f.wide - f.right + 8, y1: f.zero, y2: f.zero, class: "axis" }),
-    svg("text", { x: f.left - 14, y: f.zero - 6, "text-anchor": "end", class: "soft" }, "grows"), svg("text", { x: f.left - 14, y: f.zero + 18, "text-anchor": "end", class: "soft" }, "shrinks")];
+  const kinds = shownParts(), parts = [draw("line", { x1: f.left - 8, x2: f.wide - f.right + 8, y1: f.zero, y2: f.zero, class: "axis" }),
+    draw("text", { x: f.left - 14, y: f.zero - 6, "text-anchor": "end", class: "soft" }, "grows"), draw("text", { x: f.left - 14, y: f.zero + 18, "text-anchor": "end", class: "soft" }, "shrinks")];
   for (const { a, b, nats } of f.rows) {
     if (b <= reach) continue;
     const wide = (f.x(b) - f.x(a)) * 0.86 / Math.max(1, kinds.length), start = (f.x(a) + f.x(b) - wide * kinds.length) / 2;
-    const group = svg("g", { class: `link${what.links.has(a) && b - a === 1 ? " replaced" : ""}`, "data-link": a, onclick: () => show(a) });
+    const group = draw("g", { class: `link${what.links.has(a) && b - a === 1 ? " replaced" : ""}`, "data-link": a, onclick: () => show(a) });
     [...kinds].reverse().forEach((p, j) => {
       const high = Math.min(Math.abs(nats[p]) / TEN * f.bar, f.high);
-      if (high >= 0.5) group.append(svg("rect", { x: start + wide * j, y: f.zero - (nats[p] > 0 ? high : 0), width: wide * 0.9, height: high, rx: 2, class: `factor ${PARTS[p]}` },
-        svg("title", {}, `${model.names[a]} to ${model.names[b]}: ${PARTS[p]} × ${power(nats[p], 3)}${b - a > 1 ? " each, on average" : ""}`)));
+      if (high >= 0.5) group.append(draw("rect", { x: start + wide * j, y: f.zero - (nats[p] > 0 ? high : 0), width: wide * 0.9, height: high, rx: 2, class: `factor ${PARTS[p]}` },
+        draw("title", {}, `${model.names[a]} to ${model.names[b]}: ${PARTS[p]} × ${power(nats[p], 3)}${b - a > 1 ? " each, on average" : ""}`)));
     });
     parts.push(group);
   }
@@ -474,15 +454,15 @@ function oneStep(k) {
   const size = (i) => (inner[i] ? Math.log10(norm(inner[i].c) / (norm(now.gradients[k + 1]) || 1)) : -99), broad = (i) => Math.max(1.5, Math.min(12, 10 + 3 * size(i)));
   const parts = edges.flatMap((edge) => {
     const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k === 3 ? edge.name : `${edge.name}ᵀ`;
-    return [svg("path", { d: `M${x},${y + 14} L${X},${Y - 24}`, class: `way ${PARTS[edge.k]}`, "stroke-width": broad(edge.p) }), svg("path", { d: `M${X - 7},${Y - 25} L${X + 7},${Y - 25} L${X},${Y - 14}Z`, class: `tip ${PARTS[edge.k]}` }),
-      straight ? svg("text", { x: X + 16, y: (y + Y) / 2 + 2, class: PARTS[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}`) : ""];
+    return [draw("path", { d: `M${x},${y + 14} L${X},${Y - 24}`, class: `way ${PARTS[edge.k]}`, "stroke-width": broad(edge.p) }), draw("path", { d: `M${X - 7},${Y - 25} L${X + 7},${Y - 25} L${X},${Y - 14}Z`, class: `tip ${PARTS[edge.k]}` }),
+      straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 2, class: PARTS[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}`) : ""];
   });
   for (const [i, [x, y]] of place) {
     const name = names.get(i), short = name.length > 9 ? `${name.slice(0, 8)}…` : name;
-    parts.push(svg("rect", { x: x - 34, y: y - 14, width: 68, height: 28, rx: 7, class: "node" }), svg("text", { x, y: y + 5, "text-anchor": "middle" }, svg("title", {}, name), short));
-    if (straight && inner[i]) parts.push(svg("text", { x: x + 42, y: y + 5, class: "flow" }, power(Math.log(norm(inner[i].c)) + far(k))));
+    parts.push(draw("rect", { x: x - 34, y: y - 14, width: 68, height: 28, rx: 7, class: "node" }), draw("text", { x, y: y + 5, "text-anchor": "middle" }, draw("title", {}, name), short));
+    if (straight && inner[i]) parts.push(draw("text", { x: x + 42, y: y + 5, class: "flow" }, power(Math.log(norm(inner[i].c)) + far(k))));
   }
-  return svg("svg", { class: "step", viewBox: `0 0 ${wide} ${rows.length * high - 22}`, role: "img", "aria-label": `the link from ${model.names[k + 1]} back to ${model.names[k]}` }, parts);
+  return draw("svg", { class: "step", viewBox: `0 0 ${wide} ${rows.length * high - 22}`, role: "img", "aria-label": `the link from ${model.names[k + 1]} back to ${model.names[k]}` }, parts);
 }
 // What a gradient of this link has been scaled by, in nats.
 const far = (k) => now.logs[k + 1] + top() - Math.log(norm(now.gradients[k + 1]));
@@ -525,8 +505,7 @@ function chip() {
 // The river begins at station k: with the loss of the prediction made there.
 function from(k) {
   if (k === begin || !model.seeds?.[k] && k !== model.names.length - 1) return;
-  begin = k;
-  real = given(model, begin);
+  beginAt(k);
   t = Math.min(t, begin);
   change();
 }
@@ -542,7 +521,7 @@ function send() {
   upTo = Infinity;
   reach = t = begin;
   paint();
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) { reach = t = 0; return paint(); }
+  if (calm()) { reach = t = 0; return paint(); }
   $("send").textContent = "❚❚ Pause";
   timer = setInterval(() => advance(1), Math.max(40, Math.min(450, 20000 / model.names.length)) / Number($("speed").value));
 }
@@ -551,7 +530,7 @@ function forward() {
   reach = model.names.length;
   upTo = t = 0;
   const step = () => { paint(); if (upTo === model.names.length - 1) { reach = 0; upTo = Infinity; stop(); paint(); } else { upTo += 1; t = upTo; } };
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) { reach = 0; upTo = Infinity; return paint(); }
+  if (calm()) { reach = 0; upTo = Infinity; return paint(); }
   step();
   timer = setInterval(step, Math.max(40, 200 / Number($("speed").value)));
 }
@@ -559,8 +538,7 @@ function forward() {
 function choose(n) {
   stop();
   model = data.models[n];
-  begin = model.names.length - 1;
-  real = given(model, begin);
+  beginAt(model.names.length - 1);
   reach = 0;
   t = Math.min(t, model.names.length - 1);
   for (const [k, button] of [...$("models").children].entries()) button.setAttribute("aria-pressed", String(k === n));
@@ -599,7 +577,7 @@ function recall() {
     const [k, x] = pair.split(":");
     if (Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
   }
-  if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) { begin = Number(state.get("begin")); real = given(model, begin); }
+  if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) beginAt(Number(state.get("begin")));
   if (state.has("t") && Number(state.get("t")) in model.names) t = Number(state.get("t"));
   $("linear").setAttribute("aria-pressed", String(linear));
   change();
@@ -608,11 +586,11 @@ function recall() {
 // The stage as a picture, 16 : 9, with the finding above it.
 function save() {
   const stage = $("river").cloneNode(true), f = { wide: 1280, high: 720 }, box = $("river").viewBox.baseVal, zoom = Math.min(1240 / box.width, 590 / box.height);
-  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|:root|@media \(prefers-color-scheme)/.test(text)).join("\n");
-  const words = (runs, y, size, weight) => svg("text", { x: 24, y, "font-size": size, "font-weight": weight, fill: "var(--ink)" }, runs.map(([text, kind]) => svg("tspan", kind ? { fill: `var(--${kind})` } : {}, text)));
+  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|rest) |:root|@media \(prefers-color-scheme)/.test(text)).join("\n");
+  const words = (runs, y, size, weight) => draw("text", { x: 24, y, "font-size": size, "font-weight": weight, fill: "var(--ink)" }, runs.map(([text, kind]) => draw("tspan", kind ? { fill: `var(--${kind})` } : {}, text)));
   for (const [key, x] of [["x", 20], ["y", 110], ["width", box.width * zoom], ["height", box.height * zoom]]) stage.setAttribute(key, x);
-  const whole = svg("svg", { xmlns: SVG, viewBox: `0 0 ${f.wide} ${f.high}`, width: f.wide, height: f.high, "font-family": "system-ui,Segoe UI,Roboto,DejaVu Sans,Arial,sans-serif" }, svg("style", {}, rules),
-    svg("rect", { width: f.wide, height: f.high, fill: "var(--page)" }), words(title(model, now), 50, Math.min(30, 1900 / told(title(model, now)).length), 650), words(below(model, now), 86, Math.min(20, 2100 / told(below(model, now)).length), 400), stage);
+  const whole = draw("svg", { viewBox: `0 0 ${f.wide} ${f.high}`, width: f.wide, height: f.high, "font-family": "system-ui,Segoe UI,Roboto,DejaVu Sans,Arial,sans-serif" }, draw("style", {}, rules),
+    draw("rect", { width: f.wide, height: f.high, fill: "var(--page)" }), words(title(model, now), 50, Math.min(30, 1900 / told(title(model, now)).length), 650), words(below(model, now), 86, Math.min(20, 2100 / told(below(model, now)).length), 400), stage);
   const link = el("a", { href: URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(whole)], { type: "image/svg+xml" })), download: "river.svg" });
   link.click();
   URL.revokeObjectURL(link.href);
@@ -643,7 +621,7 @@ function keys(event) {
   event.preventDefault();
   does();
 }
-function reset() { what = untouched(); begin = model.names.length - 1; real = given(model, begin); $("every").setAttribute("aria-pressed", "false"); reach = 0; upTo = Infinity; stop(); change(); }
+function reset() { what = untouched(); beginAt(model.names.length - 1); $("every").setAttribute("aria-pressed", "false"); reach = 0; upTo = Infinity; stop(); change(); }
 
 const flip = (key) => () => { what[key] = !what[key]; change(); };
 for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save],
@@ -656,7 +634,7 @@ data.models.forEach(({ label }, n) => { if (data.models.length > 1) $("models").
 document.addEventListener("keydown", keys);
 addEventListener("resize", () => { if (!$("river-view").hidden) paint(); });
 addEventListener("hashchange", () => { if (location.hash.slice(1) !== remembered) recall(); });
-$("stage").replaceChildren(svg("svg", { id: "river", role: "group", "aria-label": "Size of the gradient at each station, from where it begins back to the source" }));
+$("stage").replaceChildren(draw("svg", { id: "river", role: "group", "aria-label": "Size of the gradient at each station, from where it begins back to the source" }));
 $("river").addEventListener("keydown", (event) => { if (event.key === "Enter") show(t); });
 document.querySelector(".controls").hidden = false;
 recall();

@@ -3,23 +3,16 @@
 //
 //   i, k  number of a box      e  number of an arrow      g  gradients by box      c  contributions by arrow
 //   real  the box an alias stands for                     way  the points of an arrow: x, y, x, y, …
-const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-const { boxes, arrows, groups, looks } = data, blobs = data.blobs ?? window.packedBlobs; // after a river, with its arrays
+const { boxes, arrows, groups, looks } = data, blob = reader(data.blobs ?? window.packedBlobs); // after a river, with its arrays
 
 // ── numbers ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const decoded = new Map();
-function blob(k, Kind) {
-  if (!decoded.has(k)) decoded.set(k, numbersOf(blobs[k], Kind));
-  return decoded.get(k);
-}
 
 // A number or an array of the data as Float64Array; null if there is none, or it was left out.
 function entries(x) {
   if (x === null) return null;
   if (typeof x !== "object") return Float64Array.of(Number(x));
-  return x.blob === undefined ? null : blob(x.blob, Float64Array);
+  return x.blob === undefined ? null : blob(x.blob);
 }
 
 // Significant digits as Python's %g has them; nothing but zero reads 0.
@@ -36,7 +29,7 @@ function small(x) {
   const [mantissa, power] = x.toExponential(1).split("e");
   if (power > -4 && power < 4) return (power < 2 ? String(Number(x.toPrecision(2))) : x.toFixed(0)).replace("-", "−");
   const head = { 1: "", "-1": "−" }[Number(mantissa)] ?? `${String(Number(mantissa)).replace("-", "−")}·`;
-  return `${head}10${[...String(Number(power))].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻").join("")}`;
+  return `${head}10${superscript(Number(power))}`;
 }
 const signed = (x) => (x === -Infinity ? "-inf" : Number.isNaN(x) ? "nan" : (x < 0 ? "" : "+") + x.toFixed(2));
 
@@ -60,18 +53,9 @@ const loops = arrows.some((arrow) => arrow.loop);
 // ── the sweep ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 // Jᵀ g of one arrow.
-function pull({ kind, rows, columns, x, d, index }, g) {
-  const part = new Float64Array(columns);
-  if (kind === "scale") for (let j = 0; j < columns; j++) part[j] = g[j] * Number(x);
-  else if (kind === "diagonal") { const D = blob(d, Float64Array); for (let j = 0; j < columns; j++) part[j] = g[j] * D[j]; }
-  else if (kind === "dense") {
-    const M = blob(d, Float64Array);
-    for (let r = 0, at = 0; r < rows; r++) for (let j = 0; j < columns; j++, at++) part[j] += M[at] * g[r];
-  } else {
-    const M = blob(d, Float64Array), I = blob(index, Int32Array);
-    for (let k = 0; k < I.length; k++) part[I[k] % columns] += M[k] * g[Math.floor(I[k] / columns)];
-  }
-  return part;
+function pull(map, g) {
+  const index = map.kind === "sparse" ? blob(map.index, Int32Array) : null;
+  return pulled(map, g, map.kind === "scale" ? Number(map.x) : blob(map.d), index);
 }
 
 // What an arrow contributes when its map may be replaced: by the identity, by zero, or by itself times a number.

@@ -40,10 +40,9 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
     spans = [run for run in runs(chain)[::-1] if run.stop <= river.at[-1]]
     with np.errstate(all="ignore"):
         links = [link_data(chain.links[run.start : run.stop], chain.directions[run.stop], store) for run in spans]
-    first = np.ravel(chain.gradients[river.at[-1]]).astype("<f8")
-    seed = store.add("maps", first)
+    seed = store.add("maps", flat(chain.gradients[river.at[-1]]))
     carried = seed and all(link["edges"] is not None for link in links)
-    seeds = [store.add("maps", np.ravel(g).astype("<f8")) for g in river.seeds or []] if carried else []
+    seeds = [store.add("maps", flat(g)) for g in river.seeds or []] if carried else []
     names, hand = chain.names, by_hand_data(chain, spans)
     begun = forward_data(chain, links, spans, store) if again and carried else None
     return {
@@ -91,16 +90,12 @@ def forward_data(chain: Chain, links: list[Data], spans: list[range], store: Sto
     if any([factor["k"] for factor in link["formula"]] != [1, 0] for link in links):
         return None
     last = [chain.links[run.stop - 1].ops[-1] for run in spans]
-    if any(node.op not in ("sigmoid", "tanh", "relu") or weight_edge(link)["m"]["kind"] != "rows" for node, link in zip(last, links)):
+    weights = [edge["m"] for link in links for edge in link["edges"] if edge["k"] == PARTS.index("weights")]
+    if any(node.op not in ("sigmoid", "tanh", "relu") for node in last) or any(weight["kind"] != "rows" for weight in weights):
         return None
     values = [chain.stations[0][0], *(node.parents[0] for node in last)]
-    found = [place[0] for node in values if (place := store.add("arrays", np.ravel(node._value).astype("<f8")))]
+    found = [place[0] for node in values if (place := store.add("arrays", flat(node._value)))]
     return {"h": found[0], "z": found[1:], "op": [node.op for node in last]} if len(found) == len(values) else None
-
-
-def weight_edge(link: Data) -> Data:
-    """The edge of a link that multiplies by a weight."""
-    return next(edge for edge in link["edges"] if edge["k"] == 1)
 
 
 def edges_data(node: Node, walk: Walk, number: dict[Node, int], store: Store) -> list[Data]:
@@ -125,12 +120,11 @@ def edge_data(child: int, parent: int, kind: str, name: str, local: Data | None)
 def map_of(edge: Any, store: Store) -> Data | None:
     """The map of an edge; of a layer's rows only the weight, which is that of all of them; of a sigmoid or a tanh its values."""
     if edge.child.op in ("sigmoid", "tanh") and isinstance(edge.child.rule, Elementwise) and edge.child.shape:
-        values = store.add("maps", np.ravel(edge.child._value).astype("<f8"))
-        n = edge.child.size
+        values, n = store.add("maps", flat(edge.child._value)), edge.child.size
         return {"kind": "diagonal", "of": edge.child.op, "rows": n, "columns": n, "d": values[0]} if values else None
     W: Any = plain(edge.child.parents[1]) if isinstance(edge.child.rule, Linear) and edge.index == 0 else None
     if np.ndim(W) == 2 and edge.child.size:
-        found = store.add("maps", np.ascontiguousarray(W, dtype="<f8").ravel())
+        found = store.add("maps", flat(W))
         rows = {"kind": "rows", "rows": edge.child.size, "columns": edge.parent.size, "out": W.shape[0]}
         return rows | {"d": found[0]} if found else None
     return map_data(edge.local, store)
@@ -141,9 +135,13 @@ def matrix_of(block: Block, store: Store) -> Data | None:
     end, columns = block.ops[-1], block.start.size
     if not 0 < end.size <= MOST_PULLS:
         return None
-    rows = [np.ravel(block.pull(np.reshape(unit, end.shape))) for unit in np.eye(end.size)]
-    found = store.add("maps", np.concatenate(rows).astype("<f8"))
+    found = store.add("maps", flat([block.pull(np.reshape(unit, end.shape)) for unit in np.eye(end.size)]))
     return {"kind": "dense", "rows": end.size, "columns": columns, "d": found[0]} if found else None
+
+
+def flat(x: Any) -> np.ndarray:
+    """All numbers in a row, as the page has them."""
+    return np.ascontiguousarray(x, dtype="<f8").ravel()
 
 
 def called(node: Node) -> str:

@@ -51,8 +51,7 @@ class Sketch:
         self.gradients = gradients(order, self.stale)
         self.leaving = leaving(order, self.fold.key)
         self.sizes = {node: norm(node.grad) for node in self.fold.key if node.grad is not None}
-        self.exits: dict[int, list[Node]] = {}  # of each folded box, and all nodes in it
-        self.inside: dict[int, list[Node]] = {}
+        self.stretch: dict[int, tuple[list[Node], list[Node]]] = {}  # of a box of a stretch: all nodes in it, and those that leave it
         self.boxes: list[Box] = []
         self.slots: list[tuple[Any, int, Edge | None]] = []  # from a box, or a node whose box may not be drawn yet, to a box
         self.members: dict[Any, list[int]] = {}  # of each group
@@ -77,11 +76,13 @@ class Sketch:
     def draw(self, node: Node) -> None:
         """One node, with its constants and the aliases it needs."""
         tails = [self.tail(parent, node) for parent in node.parents]
-        kind = "output" if node is self.order[-1] else "leaf" if node.rule is None else "node"
-        box = node_box(node, kind, self.row.get(node), self.gradients.get(node), node in self.stale)
-        self.number[node] = self.add(box, self.group_of(node))
+        self.number[node] = self.add(self.box_of(node), self.group_of(node))
         edges = {edge.index: edge for edge in node.edges}
         self.slots += [(tail, self.number[node], edges.get(i)) for i, tail in enumerate(tails)]
+
+    def box_of(self, node: Node) -> Box:
+        kind = "output" if node is self.order[-1] else "leaf" if node.rule is None else "node"
+        return node_box(node, kind, self.row.get(node), self.gradients.get(node), node in self.stale)
 
     def tail(self, parent: Any, child: Node) -> int | Node:
         """Where an arrow into `child` starts: at the parent's own box, at a new one for a constant, at this step's alias."""
@@ -107,15 +108,13 @@ class Sketch:
         drawn = [edge for edge in entering if not self.far(edge.parent, edge.child)]
         inside = sum(len(node.parents) for node in unit) - len(drawn)
         if self.ended(key, exits):
-            kind = "output" if exits[0] is self.order[-1] else "node"
-            shown = node_box(exits[0], kind, self.row.get(exits[0]), self.gradients.get(exits[0]), exits[0] in self.stale)
-            box = ended_box(shown, unit, inside)
+            box = ended_box(self.box_of(exits[0]), unit, inside)
         else:
             make = state_box if self.fold.how == "states" else folded_box
             box = make(self.fold.label[key], unit, exits, list(used), inside)
         uses = tuple(dict.fromkeys(self.number[parent] for parent in used))
         head = self.add(box._replace(uses=uses), self.frame_of(key, exits))
-        self.exits[head], self.inside[head] = exits, unit
+        self.stretch[head] = unit, exits
         self.number |= dict.fromkeys(unit, head)
         self.slots += [(edge.parent, head, edge) for edge in drawn]
 
@@ -144,8 +143,8 @@ class Sketch:
         """One for each slot; into a folded box, one for all slots that lead the same way."""
         merged: dict[tuple, list[Edge | None]] = {}
         for k, (tail, head, edge) in enumerate(self.slots):
-            way = () if head in self.exits or self.boxes[head].kind == "folded" else (k,)
-            role = (edge.index,) if edge and self.rolled and head not in self.exits else ()
+            way = () if head in self.stretch or self.boxes[head].kind == "folded" else (k,)
+            role = (edge.index,) if edge and self.rolled and head not in self.stretch else ()
             merged.setdefault((self.number[tail] if isinstance(tail, Node) else tail, head, *way, *role), []).append(edge)
         made = [self.arrow(tail, head, edges) for (tail, head, *_), edges in merged.items()]
         if not self.rolled or self.stale:
@@ -153,13 +152,13 @@ class Sketch:
         return with_loop_gain(made, loop_gain(self.order, {node: t for node, t in self.step.items() if node not in self.weights}))
 
     def arrow(self, tail: int, head: int, edges: list[Edge | None]) -> Arrow:
-        known = [edge for edge in edges if edge]
-        if head in self.exits:
-            if self.boxes[head].kind == "folded":
-                many = self.fold.key.get(self.inside[head][0]) == MORE
-                return folded_arrow(tail, head, known, self.exits[head], "together" if many else "gain")
-            return ended_arrow(tail, head, known, self.exits[head][0], self.inside[head])
-        if self.boxes[head].kind != "folded":
+        known, folded = [edge for edge in edges if edge], self.boxes[head].kind == "folded"
+        if head in self.stretch:
+            unit, exits = self.stretch[head]
+            many = self.fold.key.get(unit[0]) == MORE
+            return folded_arrow(tail, head, known, exits, "together" if many else "gain") if folded else (
+                ended_arrow(tail, head, known, exits[0], unit))
+        if not folded:
             return edge_arrow(tail, head, edges[0])
         if not known:
             return Arrow(tail, head, count=len(edges))
