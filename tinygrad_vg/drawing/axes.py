@@ -62,23 +62,27 @@ def cells(ax: Any, logs: np.ndarray, x: np.ndarray, meaning: str) -> None:
     """Numbers (rows, columns) as colours on the one scale; zeros (what underflowed is among them), nan and inf in their own."""
     from matplotlib.colors import ListedColormap
 
-    finite, text, end = logs[np.isfinite(logs)], ax.xaxis.label.get_color(), DECADES + 1
+    finite, end = logs[np.isfinite(logs)], DECADES + 1
     scale: Any = ListedColormap([colour(k / 32) for k in range(-32 * end, 32 * end + 1)])  # 32 shades for each power of ten
     scale = scale.with_extremes(under=SPECIAL[ZERO], over=SPECIAL["inf"], bad=SPECIAL["nan"])
     placed = np.where(np.isinf(logs), np.sign(logs) * (end + 1), np.clip(logs, -end, end))
     half = np.diff(x, append=x[-1] + 1 if len(x) < 2 else 2 * x[-1] - x[-2]) / 2
     edges = [x[0] - half[0], *(x + half)], np.arange(len(logs) + 1) - 0.5
     mesh = ax.pcolormesh(*edges, placed, cmap=scale, vmin=-end, vmax=end, rasterized=True)
-    bar = ax.figure.colorbar(mesh, ax=ax)
-    bar.set_label(meaning, color=text)
-    bar.ax.tick_params(colors=text)
     low, high = max(-end, min(-1, math.floor(np.min(finite, initial=0.0)))), min(end, max(1, math.ceil(np.max(finite, initial=0.0))))
-    bar.ax.set_ylim(low, high)
-    bar.outline.set_edgecolor(text)
+    colour_bar(ax.figure.colorbar(mesh, ax=ax), meaning, low, high, ax.xaxis.label.get_color())
     found = {"zero": (ZERO, np.isneginf(logs)), "nan": ("nan", np.isnan(logs)), "overflow": ("inf", np.isposinf(logs))}
     shades = {label: SPECIAL[key] for label, (key, where) in found.items() if np.any(where)}
     patches(ax, shades, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.2)
     whole_numbers(ax.yaxis)
+
+
+def colour_bar(bar: Any, meaning: str, low: float, high: float, text: str, **ticks: Any) -> None:
+    """The scale beside a map, or beside several, cut to what is there, in the colour of the words."""
+    bar.ax.set_ylim(low, high)
+    bar.set_label(meaning, color=text)
+    bar.ax.tick_params(colors=text, **ticks)
+    bar.outline.set_edgecolor(text)
 
 
 def patches(ax: Any, shades: dict[str, str], **place: Any) -> None:

@@ -85,8 +85,10 @@ def largest(ax: Any, spectra: dict[Any, Spectrum], running: bool) -> None:
         y = np.array([row[0] for row in (spectrum.running if running else spectrum.singular_values)])
         (marked if running else curve)(ax, k, np.arange(len(y)), decades(y) if running else y, as_text(str(name)))
     ax.axhline(0 if running else 1, color=GREY, linewidth=0.8)
-    product = "What each product can do", "station", "log10 of the largest singular value of the product"
-    words(ax, *(product if running else ("What each link can do to any gradient", "link", "largest singular value")), whole=True)
+    if running:
+        words(ax, "What each product can do", "station", "log10 of the largest singular value of the product", whole=True)
+    else:
+        words(ax, "What each link can do to any gradient", "link", "largest singular value", whole=True)
 
 
 def by_use(ax: Any, several: dict[Any, Uses], key: str) -> None:

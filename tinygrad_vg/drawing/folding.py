@@ -24,7 +24,7 @@ from ..chain.factors import norm
 from ..chain.links import Link
 from .elements import label_of
 from .groups import called
-from .steps import Steps, family, indexed, timed
+from .steps import Steps, family, indexed, succession, timed
 
 END, WEIGHTS, MORE = "end", "weights", "more"  # keys: of what comes after the last step; in fold "states" of many weights and steps
 FEW, SEVERAL, KEPT = 4, 8, 2  # weights and steps drawn one by one in fold "states"; of more steps, so many at either end
@@ -110,14 +110,10 @@ def units(order: list[Node], weights: set[Node], taken: set[Node]) -> dict[Node,
 def unread(order: list[Node]) -> str:
     """Why the names speak of no steps: an edge that goes back in index, or no names at all."""
     step = indexed(order)
-    latest: dict[Node, Node] = {}
-    for node in order:
-        before = max((latest[parent] for parent in node.variables if parent in latest), key=lambda other: step[other], default=None)
-        if node in step and before is not None and step[node] < step[before]:
+    for node, before in succession(order, step):
+        if step[node] < step[before]:
             back = f"{label_of(node)} is computed from {label_of(before)}"
             return f"indices must not fall along an edge, but {back}; number the states in the order in which they are computed"
-        if node in step or before is not None:
-            latest[node] = node if node in step else before  # type: ignore[assignment]
     return "they are read off the indices of names, such as h[3]; name the states with h.named('h', t)"
 
 

@@ -26,8 +26,11 @@ SHOWN = 2  # names in a list of names
 LARGEST = 64  # numbers in the end of a stretch whose whole derivative is worked out
 
 
-def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int) -> Box:
-    """A stretch of the graph: how many nodes, what leaves it and with which gradient; its ops and the shared weights it uses on hover."""
+def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int, few_words: bool = False) -> Box:
+    """A stretch of the graph: how many nodes, what leaves it and with which gradient; its ops and the shared weights it uses on hover.
+
+    few_words  only the names of the states that leave it, and their gradient
+    """
     ops = list(dict.fromkeys(node.op for node in unit if node.rule is not None))
     names, size = [label_of(node) for node in exits if node.name], joint(node.grad for node in exits)
     lines = [f"{label}: {listed(map(named, names))}" if names and names[0] != label else label, counted(len(unit), "node")]
@@ -38,14 +41,9 @@ def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[No
     words += [f"uses {', '.join(map(label_of, weights))}"] * bool(weights)
     words += [f"{counted(inside, 'arrow')} inside", *(f"{label_of(node)} {value(node.data)}" for node in exits[:20])]
     row = 0 if any(node.rule is not None for node in unit) else None
+    if few_words:
+        lines[:2] = [label if " more" in label else listed(map(named, names)) or label]
     return Box(labels(lines), "\n".join(words), "folded", heat(size), row, label, nodes=len(unit), inside=inside)
-
-
-def state_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int) -> Box:
-    """The same in few words: the names of the states that leave it, and their gradient; the rest is in the tooltip."""
-    box, names = folded_box(label, unit, exits, weights, inside), [label_of(node) for node in exits if node.name]
-    title = label if " more" in label else listed(map(named, names)) or label
-    return box._replace(lines=labels([title, *(line for line in box.lines if line.startswith("|grad|"))]))
 
 
 def ended_box(box: Box, unit: list[Node], inside: int) -> Box:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..chain.reach import Reach
-from .axes import as_text, decades, line, mark, name_at, paint, patches, whole_numbers, words
+from .axes import as_text, colour_bar, decades, line, mark, name_at, paint, patches, whole_numbers, words
 from .colours import DECADES, FALL, GREY, SPECIAL, ZERO, colour
 
 ENDS = DECADES + 1  # powers of ten drawn on either side of the middle: those of the scale, and one for all beyond
@@ -47,14 +47,11 @@ def scale(axes: list[Any], reaches: list[Reach]) -> None:
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     codes = np.concatenate([codes_of(reach).compressed() for reach in reaches])
-    steps, text = codes[codes < len(SHADES)] - ENDS, axes[0].xaxis.label.get_color()
+    steps = codes[codes < len(SHADES)] - ENDS
     low, high = int(np.min(steps, initial=0)), int(np.max(steps, initial=-1)) + 1
-    norm = BoundaryNorm(np.arange(-ENDS, ENDS + 1), len(SHADES))
-    bar = axes[0].figure.colorbar(ScalarMappable(norm, ListedColormap(SHADES)), ax=axes, ticks=range(low, high + 1))
-    bar.ax.set_ylim(low, high)
-    bar.set_label("log10 |∂L[t]/∂h[s]|", color=text)
-    bar.ax.tick_params(colors=text, which="both", length=0)
-    bar.outline.set_edgecolor(text)
+    shades = ScalarMappable(BoundaryNorm(np.arange(-ENDS, ENDS + 1), len(SHADES)), ListedColormap(SHADES))
+    bar = axes[0].figure.colorbar(shades, ax=axes, ticks=range(low, high + 1))
+    colour_bar(bar, "log10 |∂L[t]/∂h[s]|", low, high, axes[0].xaxis.label.get_color(), which="both", length=0)
 
 
 def reach_map(ax: Any, reach: Reach) -> None:

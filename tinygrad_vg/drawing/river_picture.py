@@ -101,20 +101,18 @@ def axis(canvas: Canvas, frame: Frame) -> None:
 
 def flow(canvas: Canvas, river: River, frame: Frame) -> None:
     """The river: an area, a line, a dot for each station, the value at its end; and where less than a thousandth is left."""
-    ended = max((k for k, d in enumerate(decades(river)) if not math.isfinite(d)), default=-1)
-    alive = list(enumerate(decades(river)))[ended + 1 :]
+    ended = 1 + max((k for k, d in enumerate(decades(river)) if not math.isfinite(d)), default=-1)  # how many have none
+    alive = list(enumerate(decades(river)))[ended:]
     points = [(frame.x(k), frame.y(d)) for k, d in alive]
     foot = frame.y(frame.bottom)
     if len(points) > 1:
         canvas.path([(points[0][0], foot), *points, (points[-1][0], foot)], fill="flow-mark")
         canvas.path(points, "flow", line=4)
-    for (k, _), (x, y) in zip(alive, points):
+    dead = [(frame.x(k), foot) for k in range(ended)]
+    for k, (x, y) in [*enumerate(points, ended), *enumerate(dead)]:
+        told = f"{power(river.logs[k], 3)} of the gradient at {river.names[-1]}" if k >= ended else f"{river.size(k)}"
         data = {"station": k, "gradient": repr(river.size(k))}
-        told = f"{river.names[k]}: {power(river.logs[k], 3)} of the gradient at {river.names[-1]}"
-        canvas.dot(x, y, 5 if frame.links <= 60 else 2, "flow", data=data, hover=told)
-    for k in range(len(river.names) - len(alive)):
-        data = {"station": k, "gradient": repr(river.size(k))}
-        canvas.dot(frame.x(k), foot, 5 if frame.links <= 60 else 2, "ink", data=data, hover=f"{river.names[k]}: {river.size(k)}")
+        canvas.dot(x, y, 5 if frame.links <= 60 else 2, "flow" if k >= ended else "ink", data=data, hover=f"{river.names[k]}: {told}")
     if alive:
         ends(canvas, river, frame, alive)
 

@@ -14,7 +14,7 @@ from ..autodiff.guards import Unrecorded, latest_change
 from ..chain.factors import norm
 from .elements import Arrow, Box, Group, Picture, alias_box, constant_box, counted, edge_arrow, from_start, heat, input_name, node_box
 from .folding import ABOVE, END, MORE, WEIGHTS, Fold, arranged, automatic, check_mode, folded, loop_gain, with_groups
-from .merged import ended_arrow, ended_box, folded_arrow, folded_box, rolled_arrow, rolled_box, state_box, with_loop_gain
+from .merged import ended_arrow, ended_box, folded_arrow, folded_box, rolled_arrow, rolled_box, with_loop_gain
 from .steps import rows, shared, steps, timed
 
 SHARED, ROLLED = "shared weights", "rolled"
@@ -110,8 +110,7 @@ class Sketch:
         if self.ended(key, exits):
             box = ended_box(self.box_of(exits[0]), unit, inside)
         else:
-            make = state_box if self.fold.how == "states" else folded_box
-            box = make(self.fold.label[key], unit, exits, list(used), inside)
+            box = folded_box(self.fold.label[key], unit, exits, list(used), inside, few_words=self.fold.how == "states")
         uses = tuple(dict.fromkeys(self.number[parent] for parent in used))
         head = self.add(box._replace(uses=uses), self.frame_of(key, exits))
         self.stretch[head] = unit, exits

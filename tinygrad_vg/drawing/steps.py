@@ -7,7 +7,7 @@ units h[0], h[1] of one layer, which do not depend on each other, are not taken 
     order  a history, oldest first      step  {node: its step}
 """
 
-import math
+from collections.abc import Iterator
 
 from ..autodiff.core import Node
 
@@ -40,16 +40,19 @@ def timed(order: list[Node], weights: set[Node]) -> bool:
 
 def grows(order: list[Node], step: Steps) -> bool:
     """Whether the indices never fall from a node to what is computed from it, and grow at least once."""
-    latest: dict[Node, float] = {}
-    growth = False
+    growth = [step[node] - step[before] for node, before in succession(order, step)]
+    return any(growth) and min(growth) >= 0
+
+
+def succession(order: list[Node], step: Steps) -> Iterator[tuple[Node, Node]]:
+    """Each node with an index, and of the nodes with one that lead to it without another between them, that with the largest."""
+    latest: dict[Node, Node] = {}
     for node in order:
-        before = max((latest[parent] for parent in node.variables), default=-math.inf)
-        here = step.get(node, before)
-        if here < before:
-            return False
-        growth = growth or -math.inf < before < here
-        latest[node] = here
-    return growth
+        before = max((latest[parent] for parent in node.variables if parent in latest), key=step.__getitem__, default=None)
+        if node in step and before is not None:
+            yield node, before
+        if node in step or before is not None:
+            latest[node] = node if node in step else before  # type: ignore[assignment]
 
 
 def join_children(order: list[Node], step: Steps) -> None:
