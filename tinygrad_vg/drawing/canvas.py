@@ -5,11 +5,11 @@ PNG and PDF, which are light.
           which is the same on light and dark pages
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..text.lines import width
 from .colours import INKS
@@ -21,6 +21,20 @@ Points = list[tuple[float, float]]
 Run = tuple[str, str]  # words, and their ink
 
 
+class Shape(NamedTuple):
+    """One element of a picture: how it starts and ends as SVG, and how matplotlib draws it, by plot(ax, zorder=, transform=).
+
+    hover   what it says when it is pointed at
+    corner  of a group, which ends with a shape that has neither corner nor plot
+    """
+
+    start: str
+    end: str
+    hover: str = ""
+    plot: Callable[..., Any] | None = None
+    corner: tuple[float, float] | None = None
+
+
 class Canvas:
     """A drawing of a width and height in pixels; what is drawn later lies above.
 
@@ -29,29 +43,66 @@ class Canvas:
 
     def __init__(self, wide: float, high: float, title: str):
         self.wide, self.high, self.title = wide, high, title
-        self.shapes: list[tuple[str, dict[str, Any]]] = []
+        self.shapes: list[Shape] = []
 
     @contextmanager
     def group(self, id: str, kind: str, x: float = 0.0, y: float = 0.0, hover: str = "") -> Iterator[None]:
         """What is drawn in it belongs together, has its corner at (x, y), and says so when pointed at."""
-        self.shapes.append(("group", dict(id=id, kind=kind, x=x, y=y, hover=hover)))
+        corner = f' transform="translate({x:.1f},{y:.1f})"' if x or y or not kind else ""
+        named = f' id="{id}"' * bool(id) + f' class="{kind}"' * bool(kind)
+        self.shapes.append(Shape(f"<g{named}{corner}>", "", hover, corner=(x, y)))
         yield
-        self.shapes.append(("end", {}))
+        self.shapes.append(Shape("", "</g>"))
 
-    def rectangle(self, x: float, y: float, wide: float, high: float, fill: str = "", stroke: str = "", r: float = 0, **more: Any) -> None:
-        """more: hover, a text shown when pointed at; data, {name: value}, for who reads the picture; line, the stroke's width."""
-        self.shapes.append(("rect", dict(x=x, y=y, wide=wide, high=high, fill=fill, stroke=stroke, r=r, **more)))
+    def rectangle(
+        self, x: float, y: float, wide: float, high: float, fill: str = "", stroke: str = "", r: float = 0, line: float = 1.0,
+        hover: str = "",
+    ) -> None:
+        """With round corners of radius r; line is the width of its stroke."""
+        def plot(ax: Any, **at: Any) -> None:
+            from matplotlib.patches import FancyBboxPatch
 
-    def path(self, points: Points, stroke: str = "", fill: str = "", line: float = 1.0, dash: str = "", **more: Any) -> None:
+            style = f"round,pad=0,rounding_size={min(r, wide / 2, high / 2):g}"
+            ax.add_patch(FancyBboxPatch((x, y), wide, high, style, **plotted(fill, stroke, line), **at))
+
+        place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" rx="{r:g}"'
+        self.shapes.append(Shape(f"<rect {place} {inked(fill, stroke, line)}>", "</rect>", hover, plot))
+
+    def path(self, points: Points, stroke: str = "", fill: str = "", line: float = 1.0, dash: str = "") -> None:
         """Straight from point to point; filled if there is a fill. dash: lengths of line and gap, "2 4"."""
-        self.shapes.append(("path", dict(points=points, stroke=stroke, fill=fill, line=line, dash=dash, **more)))
+        def plot(ax: Any, **at: Any) -> None:
+            if fill:
+                ax.fill(*zip(*points), **plotted(fill, stroke, line), **at)
+            else:
+                ax.plot(*zip(*points), color=rgb(stroke), lw=line, ls=dashes(dash), **at)
+
+        name, way = "polygon" if fill else "polyline", " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        look = f'stroke-linejoin="round" {inked(fill, stroke, line, dash)}'
+        self.shapes.append(Shape(f'<{name} points="{way}" {look}>', f"</{name}>", plot=plot))
 
     def curve(self, path: list[tuple[str, Points]], stroke: str, line: float = 1.0, dash: str = "") -> None:
         """As in SVG: M moves, L is straight, Q and C bend. dash as of a path."""
-        self.shapes.append(("curve", dict(path=path, stroke=stroke, line=line, dash=dash)))
+        def plot(ax: Any, **at: Any) -> None:
+            from matplotlib.patches import PathPatch
+            from matplotlib.path import Path
 
-    def dot(self, x: float, y: float, r: float, fill: str, **more: Any) -> None:
-        self.shapes.append(("dot", dict(x=x, y=y, r=r, fill=fill, **more)))
+            codes = {"M": Path.MOVETO, "L": Path.LINETO, "Q": Path.CURVE3, "C": Path.CURVE4}
+            bent = Path([point for _, points in path for point in points], [codes[letter] for letter, points in path for _ in points])
+            ax.add_patch(PathPatch(bent, fc="none", ec=rgb(stroke), lw=line, ls=dashes(dash), **at))
+
+        way = " ".join(letter + " ".join(f"{x:.1f},{y:.1f}" for x, y in points) for letter, points in path)
+        self.shapes.append(Shape(f'<path d="{way}" {inked("", stroke, line, dash)}/>', "", plot=plot))
+
+    def dot(self, x: float, y: float, r: float, fill: str, hover: str = "", **data: Any) -> None:
+        """data: numbers and words for who reads the picture, by name."""
+        def plot(ax: Any, **at: Any) -> None:
+            from matplotlib.patches import Circle
+
+            ax.add_patch(Circle((x, y), r, fc=rgb(fill), **at))
+
+        told = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
+        start = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:g}" {inked(fill, "")}{told}>'
+        self.shapes.append(Shape(start, "</circle>", hover, plot))
 
     def words(
         self, x: float, y: float, words: str | list[Run], role: str = "ink", size: float = 18, anchor: str = "start", *,
@@ -59,22 +110,35 @@ class Canvas:
     ) -> None:
         """One line of words whose baseline starts, has its middle, or ends at (x, y); in one ink, or run by run. halo: clear of lines."""
         runs = [(words, role)] if isinstance(words, str) else words
-        look = dict(runs=runs, size=size, anchor=anchor, bold=bold, italic=italic, mono=mono, opacity=opacity, halo=halo)
-        self.shapes.append(("words", dict(x=x, y=y, **look)))
+        look = f' text-anchor="{anchor}"' * (anchor != "start") + f" font-family='{MONO}'" * mono + ' font-weight="600"' * bold
+        look += ' font-style="italic"' * italic + f' opacity="{opacity:.2f}"' * (opacity < 1)
+        text = escape(runs[0][0])
+        if len(runs) > 1:
+            text = "".join(f"<tspan {inked(role, '')}>{escape(words)}</tspan>" for words, role in runs)
+        else:
+            look += " " + inked(runs[0][1], "page" if halo else "", 4) + ' paint-order="stroke"' * halo
+        font: dict[str, Any] = {"family": "DejaVu Sans Mono" if mono else "DejaVu Sans", "fontsize": size * 0.96, "alpha": opacity}
+        font |= {"weight": "bold" if bold else "normal", "style": "italic" if italic else "normal"}
+
+        def plot(ax: Any, **at: Any) -> None:
+            written(ax, x, y, runs, anchor, halo, font | at)
+
+        self.shapes.append(Shape(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{look}>{text}</text>', "", plot=plot))
 
     @property
     def svg(self) -> str:
         """As a picture of its own: with its inks, and a page behind it."""
-        ground = rectangle_svg(dict(x=0, y=0, wide=self.wide, high=self.high, fill="page", stroke="", r=0))
-        return self.element(f"<style>{sheet()}</style>", ground)
+        behind = Canvas(self.wide, self.high, "")
+        behind.rectangle(0, 0, self.wide, self.high, "page")
+        return self.element(f"<style>{sheet()}</style>", *(shape.start + shape.end for shape in behind.shapes))
 
     def element(self, *first: str) -> str:
         """As an <svg> element, for a page that has the inks; without anything first it leaves to the page to say what is pointed at."""
         size = f'width="{self.wide:g}" height="{self.high:g}" viewBox="0 0 {self.wide:g} {self.high:g}"'
         look = f'role="img" xml:space="preserve" font-family=\'{FAMILY}\''
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {look}><title>{escape(self.title)}</title>'
-        shapes = self.shapes if first else [(kind, {**shape, "hover": ""}) for kind, shape in self.shapes]
-        return "\n".join([head, *first, *(SVG[kind](shape) for kind, shape in shapes), "</svg>"])
+        told = [f"<title>{escape(shape.hover)}</title>" if first and shape.hover else "" for shape in self.shapes]
+        return "\n".join([head, *first, *(shape.start + hover + shape.end for shape, hover in zip(self.shapes, told)), "</svg>"])
 
     def rendered(self, format: str, dpi: int = 144) -> bytes:
         """The picture as a PNG or a PDF. ImportError without matplotlib."""
@@ -89,14 +153,14 @@ class Canvas:
         ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(0, self.wide), ylim=(self.high, 0))
         ax.axis("off")
-        within = [ax.transData]  # the groups that are open: where their corners are
-        for z, (kind, shape) in enumerate(self.shapes):
-            if kind == "group":
-                within.append(Affine2D().translate(shape["x"], shape["y"]) + within[-1])
-            elif kind == "end":
-                within.pop()
+        within = [ax.transData]  # of the groups that are open: where they stand
+        for z, shape in enumerate(self.shapes):
+            if shape.plot is not None:
+                shape.plot(ax, zorder=z, transform=within[-1])
+            elif shape.corner is not None:
+                within.append(Affine2D().translate(*shape.corner) + within[-1])
             else:
-                PLOTTED[kind](ax, shape, zorder=z, transform=within[-1])
+                within.pop()
         figure.savefig(buffer := BytesIO(), format=format, dpi=dpi, metadata={"CreationDate": None} if format == "pdf" else None)
         return buffer.getvalue()
 
@@ -122,103 +186,23 @@ def inked(fill: str, stroke: str, line: float = 1.0, dash: str = "") -> str:
     return " ".join(parts)
 
 
-def element(name: str, attributes: str, shape: dict[str, Any]) -> str:
-    """One element, with its data and what it says when it is pointed at."""
-    data = "".join(f' data-{key}="{escape(str(value))}"' for key, value in shape.get("data", {}).items())
-    hover = shape.get("hover")
-    return f"<{name} {attributes}{data}>" + (f"<title>{escape(hover)}</title>" if hover else "") + f"</{name}>"
-
-
-def rectangle_svg(s: dict[str, Any]) -> str:
-    place = f'x="{s["x"]:.1f}" y="{s["y"]:.1f}" width="{s["wide"]:.1f}" height="{s["high"]:.1f}" rx="{s["r"]:g}"'
-    return element("rect", f"{place} {inked(s['fill'], s['stroke'], s.get('line', 1))}", s)
-
-
-def path_svg(s: dict[str, Any]) -> str:
-    way = " ".join(f"{x:.1f},{y:.1f}" for x, y in s["points"])
-    look = inked(s["fill"], s["stroke"], s["line"], s["dash"])
-    return element("polygon" if s["fill"] else "polyline", f'points="{way}" stroke-linejoin="round" {look}', s)
-
-
-def curve_svg(s: dict[str, Any]) -> str:
-    way = " ".join(letter + " ".join(f"{x:.1f},{y:.1f}" for x, y in points) for letter, points in s["path"])
-    return f'<path d="{way}" {inked("", s["stroke"], s["line"], s["dash"])}/>'
-
-
-def group_svg(s: dict[str, Any]) -> str:
-    """The start of a group; it ends with </g>."""
-    corner = f' transform="translate({s["x"]:.1f},{s["y"]:.1f})"' if s["x"] or s["y"] or not s["kind"] else ""
-    named = f' id="{s["id"]}"' * bool(s["id"]) + f' class="{s["kind"]}"' * bool(s["kind"])
-    return f"<g{named}{corner}>" + (f"<title>{escape(s['hover'])}</title>" if s["hover"] else "")
-
-
-def dot_svg(s: dict[str, Any]) -> str:
-    return element("circle", f'cx="{s["x"]:.1f}" cy="{s["y"]:.1f}" r="{s["r"]:g}" {inked(s["fill"], "")}', s)
-
-
-def words_svg(s: dict[str, Any]) -> str:
-    look = f' font-family=\'{MONO}\'' * s["mono"] + ' font-weight="600"' * s["bold"] + ' font-style="italic"' * s["italic"]
-    look += f' opacity="{s["opacity"]:.2f}"' if s["opacity"] < 1 else ""
-    anchor = f' text-anchor="{s["anchor"]}"' if s["anchor"] != "start" else ""
-    (text, role), runs = s["runs"][0], ""
-    if len(s["runs"]) > 1:
-        runs = "".join(f"<tspan {inked(role, '')}>{escape(words)}</tspan>" for words, role in s["runs"])
-    else:
-        look += " " + inked(role, "page" if s["halo"] else "", 4) + ' paint-order="stroke"' * s["halo"]
-    place = f'x="{s["x"]:.1f}" y="{s["y"]:.1f}" font-size="{s["size"]:g}"'
-    return f"<text {place}{anchor}{look}>{runs or escape(text)}</text>"
-
-
-def rectangle_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    style = f"round,pad=0,rounding_size={min(s['r'], s['wide'] / 2, s['high'] / 2):g}"
-    ax.add_patch(FancyBboxPatch((s["x"], s["y"]), s["wide"], s["high"], style, **plotted(s), **at))
-
-
-def path_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
-    if s["fill"]:
-        ax.fill(*zip(*s["points"]), **plotted(s), **at)
-    else:
-        ax.plot(*zip(*s["points"]), color=rgb(s["stroke"]), lw=s["line"], ls=dashes(s["dash"]), **at)
-
-
-def curve_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    codes = {"M": Path.MOVETO, "L": Path.LINETO, "Q": Path.CURVE3, "C": Path.CURVE4}
-    path = Path([point for _, points in s["path"] for point in points], [codes[letter] for letter, points in s["path"] for _ in points])
-    ax.add_patch(PathPatch(path, fc="none", ec=rgb(s["stroke"]), lw=s["line"], ls=dashes(s["dash"]), **at))
+def plotted(fill: str, stroke: str, line: float) -> dict[str, Any]:
+    """The same for matplotlib."""
+    return {"fc": rgb(fill) if fill else "none", "ec": rgb(stroke) if stroke else "none", "lw": line if stroke else 0}
 
 
 def dashes(dash: str) -> Any:
     return (0, tuple(map(float, dash.split()))) if dash else "-"
 
 
-def dot_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
-    from matplotlib.patches import Circle
+def written(ax: Any, x: float, y: float, runs: list[Run], anchor: str, halo: bool, look: dict[str, Any]) -> None:
+    """Words by matplotlib: run after run, each where the one before it ends."""
+    from matplotlib.patheffects import withStroke
 
-    ax.add_patch(Circle((s["x"], s["y"]), s["r"], fc=rgb(s["fill"]), **at))
-
-
-def plotted(s: dict[str, Any]) -> dict[str, Any]:
-    ink = {role: rgb(s[role]) if s[role] else "none" for role in ("fill", "stroke")}
-    return {"fc": ink["fill"], "ec": ink["stroke"], "lw": s.get("line", 1.0) if s["stroke"] else 0}
-
-
-def words_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
-    """Run after run, each where the one before it ends."""
-    look = at | {"fontsize": s["size"] * 0.96, "alpha": s["opacity"], "parse_math": False}
-    look |= {"family": "DejaVu Sans Mono" if s["mono"] else "DejaVu Sans"}
-    look |= {"weight": "bold" if s["bold"] else "normal", "style": "italic" if s["italic"] else "normal"}
-    if s["halo"]:
-        from matplotlib.patheffects import withStroke
-
-        look["path_effects"] = [withStroke(linewidth=4, foreground=rgb("page"))]
-    drawn = [ax.text(0, s["y"], words, color=rgb(role), **look) for words, role in s["runs"]]
+    effects = [withStroke(linewidth=4, foreground=rgb("page"))] if halo else []
+    drawn = [ax.text(0, y, words, color=rgb(role), path_effects=effects, parse_math=False, **look) for words, role in runs]
     wide = [one.get_window_extent(ax.figure.canvas.get_renderer()).width * 72 / ax.figure.dpi for one in drawn]
-    x = s["x"] - {"start": 0, "middle": sum(wide) / 2, "end": sum(wide)}[s["anchor"]]
+    x -= {"start": 0, "middle": sum(wide) / 2, "end": sum(wide)}[anchor]
     for one, step in zip(drawn, wide):
         one.set_x(x)
         x += step
@@ -227,8 +211,3 @@ def words_plotted(ax: Any, s: dict[str, Any], **at: Any) -> None:
 def room(words: str, size: float, bold: bool = False) -> float:
     """About how wide these words are."""
     return width(words) * size * (0.62 if bold else 0.56)
-
-
-SVG = {"rect": rectangle_svg, "path": path_svg, "dot": dot_svg, "words": words_svg, "curve": curve_svg, "group": group_svg,
-       "end": lambda s: "</g>"}
-PLOTTED = {"rect": rectangle_plotted, "path": path_plotted, "dot": dot_plotted, "words": words_plotted, "curve": curve_plotted}

@@ -111,8 +111,8 @@ def flow(canvas: Canvas, river: River, frame: Frame) -> None:
     dead = [(frame.x(k), foot) for k in range(ended)]
     for k, (x, y) in [*enumerate(points, ended), *enumerate(dead)]:
         told = f"{power(river.logs[k], 3)} of the gradient at {river.names[-1]}" if k >= ended else f"{river.size(k)}"
-        data = {"station": k, "gradient": repr(river.size(k))}
-        canvas.dot(x, y, 5 if frame.links <= 60 else 2, "flow" if k >= ended else "ink", data=data, hover=f"{river.names[k]}: {told}")
+        told, role, r = f"{river.names[k]}: {told}", "flow" if k >= ended else "ink", 5 if frame.links <= 60 else 2
+        canvas.dot(x, y, r, role, told, station=k, gradient=repr(river.size(k)))
     if alive:
         ends(canvas, river, frame, alive)
 
