@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from ..drawing.colours import FALL, GREY, INKS, RISE
-from ..drawing.page import INKED, asset, digest, filled
+from ..drawing.page import INKED, asset, document, filled
 from ..text.lines import cut
 from ..text.numbers import number
 from .claim import VERDICTS, Found, Outcome
@@ -32,13 +32,13 @@ def page(outcomes: Iterable[Outcome]) -> str:
     style, script, headline = INKED + asset("page.css", __package__), asset("page.js", __package__), finding(n)
     moved, measured = sum(len(one.moved) for one in outcomes), sum(len(one.claim.expected) for one in outcomes)
     fields = {
-        "title": re.sub("<.*?>", "", headline), "headline": headline,
-        "script": script, "style": style, "script_hash": digest(script), "style_hash": digest(style),
+        "headline": headline, "script": script,
         "state": f"{moved} of {measured} do not" if moved else f"all {measured} do",
         "remedies": str(n["remedy"]), "questions": str(n["open"]), "sources": str(n["source"]),
         "index": "\n".join(map(entry, outcomes)), "sections": "\n".join(map(section, outcomes)),
         "toggles": "\n".join(toggle(key, n[key]) for key in MEANINGS if n[key])}
-    return filled("page.html", fields, __package__)
+    title = f"The claims book: {re.sub('<.*?>', '', headline)}"
+    return document(title, filled("page.html", fields, __package__).rstrip(), [script], [style], "img-src data:; ")
 
 
 def finding(n: Counter[str]) -> str:

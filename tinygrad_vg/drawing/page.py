@@ -71,10 +71,10 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, script:
     return document(escape(told(first.title)), body, [stream, script], [dressed("page_river.css"), style])
 
 
-def document(title: str, body: str, scripts: list[str], styles: list[str]) -> str:
-    """A page that opens in the first style and allows these scripts and styles, and nothing besides."""
-    hashes = {"hashes": " ".join(map(digest, scripts)), "styles": " ".join(map(digest, styles))}
-    return filled("page.html", {"title": title, "body": body, "style": styles[0]} | hashes)
+def document(title: str, body: str, scripts: list[str], styles: list[str], pictures: str = "") -> str:
+    """A page that opens in the first style and allows these scripts and styles, and nothing besides; perhaps pictures that it holds."""
+    allowed = {"hashes": " ".join(map(digest, scripts)), "styles": " ".join(map(digest, styles)), "pictures": pictures}
+    return filled("page.html", {"title": title, "body": body, "style": styles[0]} | allowed)
 
 
 def dressed(name: str) -> str:
