@@ -44,14 +44,15 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
     carried = seed and all(link["edges"] is not None for link in links)
     seeds = [store.add("maps", flat(g)) for g in river.seeds or []] if carried else []
     names, hand = chain.names, by_hand_data(chain, spans)
+    number = {text: n for n, text in enumerate(dict.fromkeys(hand))}
     begun = forward_data(chain, links, spans, store) if again and carried else None
     return {
         "label": label, "about": river.about, "rest": river.rest, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
         "seeds": [found and found[0] for found in seeds] or None, "forward": begun,
         "names": river.names, "raw": [clean(names[k]) for k in river.at], "read": river.read,
         "sizes": [js_number(river.size(k)) for k in range(len(river.at))], "logs": [js_number(log) for log in river.logs],
-        "hand": list(dict.fromkeys(hand)), "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats],
-        "links": [link | {"hand": text} for link, text in zip(links, map(list(dict.fromkeys(hand)).index, hand))]}
+        "hand": list(number), "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats],
+        "links": [link | {"hand": number[text]} for link, text in zip(links, hand)]}
 
 
 def by_hand_data(chain: Chain, spans: list[range]) -> list[str]:

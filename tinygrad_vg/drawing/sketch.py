@@ -154,9 +154,9 @@ class Sketch:
         known, folded = [edge for edge in edges if edge], self.boxes[head].kind == "folded"
         if head in self.stretch:
             unit, exits = self.stretch[head]
-            many = self.fold.key.get(unit[0]) == MORE
-            return folded_arrow(tail, head, known, exits, "together" if many else "gain") if folded else (
-                ended_arrow(tail, head, known, exits[0], unit))
+            if not folded:
+                return ended_arrow(tail, head, known, exits[0], unit)
+            return folded_arrow(tail, head, known, exits, "together" if self.fold.key.get(unit[0]) == MORE else "gain")
         if not folded:
             return edge_arrow(tail, head, edges[0])
         if not known:
