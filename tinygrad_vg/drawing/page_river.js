@@ -188,7 +188,7 @@ const touched = () => what.slopes || what.orthogonal || what.gates || what.scale
 
 // ── the finding, as in river.py ────────────────────────────────────────────────────────────────────────────────────
 
-const LESS = Math.log(0.2), MORE = Math.log(1.4);
+const LESS = Math.log(0.2), MORE = Math.log(1.4), HORIZON = Math.log(1e-3);
 const word = (p) => (PARTS[p] === "rest" ? model.rest : PARTS[p]);
 const sumsOf = ({ nats }) => PARTS.map((_, p) => nats.reduce((sum, row) => sum + row[p], 0));
 
@@ -224,16 +224,17 @@ const told = (runs) => runs.map(([words]) => words).join("");
 const math = (tag, attributes, ...children) => make("http://www.w3.org/1998/Math/MathML", tag, attributes, children);
 const inked = (runs) => runs.map(([words, kind]) => (kind ? el("b", { class: kind }, words) : words));
 
+const lastStation = () => model.names.length - 1;
 let model = data.models[0], begin = model.names.length - 1, real = given(model, begin), now = real, what = untouched();
 function beginAt(k) { begin = k; real = given(model, begin); }
 const top = () => Math.log(real.sizes[begin] || 1); // ln |gradient| where the river begins
-const middle = () => Math.floor((model.names.length - 1) * 0.6);
+const middle = () => Math.floor(lastStation() * 0.6);
 let t = middle(), reach = 0, upTo = Infinity, timer = null, linear = false; // station in the card; first that is shown; last letter shown
 
 const LARGEST = 1e300; // on a linear scale: beyond it a float overflows
 // One unit for river and bars: the bars are the river's slope.
 function frame() {
-  const stage = $("river"), wide = stage.clientWidth || 860, high = stage.clientHeight || 440, steps = model.names.length - 1;
+  const stage = $("river"), wide = stage.clientWidth || 860, high = stage.clientHeight || 440, steps = lastStation();
   const narrow = wide < 600, left = narrow ? 64 : 74, right = narrow ? 26 : 48, top = model.read.some(Boolean) ? 76 : 50;
   const finite = [...now.logs, ...(touched() ? real.logs : [])].filter(Number.isFinite).map((x) => x / TEN);
   const hi = linear ? Math.max(1, ...finite.map((d) => Math.min(10 ** d, LARGEST))) : Math.max(0.3, ...finite), lo = linear ? 0 : Math.min(-2, ...finite);
@@ -285,7 +286,7 @@ function axis(f) {
 
 // One column for each station: what is pointed at, focused, and read by tests.
 function columns(f) {
-  const wide = (f.wide - f.left - f.right) / Math.max(1, model.names.length - 1);
+  const wide = (f.wide - f.left - f.right) / Math.max(1, lastStation());
   return model.names.map((name, k) => draw("g", {
     class: `column${k === t ? " on" : ""}`, "data-station": k, "data-gradient": exact(now.sizes[k], now.logs[k] + top()), role: "button", tabindex: k === t ? 0 : -1,
     "aria-label": `${name}: ${power(now.logs[k], 3)} of the gradient at ${model.names[begin]}`, "aria-pressed": String(k === t),
@@ -308,10 +309,10 @@ function water(f) {
   const [end, log] = alive[0] ?? [begin, NaN];
   const place = reach > 2 ? { x: f.x(end) - 12, y: f.y(log) + 5, "text-anchor": "end" } : { x: f.x(end) - 4, y: Math.min(f.y(log) + 28, f.foot + 24) };
   if (end !== begin) parts.push(draw("text", { ...place, class: "value" }, power(log)));
-  const far = now.logs.findLastIndex((x, k) => k >= reach && k <= begin && x < Math.log(1e-3));
-  if (far >= 0 && !linear && !f.narrow && f.foot - f.y(Math.log(1e-3)) > 90) {
+  const far = now.logs.findLastIndex((x, k) => k >= reach && k <= begin && x < HORIZON);
+  if (far >= 0 && !linear && !f.narrow && f.foot - f.y(HORIZON) > 90) {
     const after = f.x(far) < f.wide * 0.55;
-    parts.push(draw("line", { x1: f.x(far), x2: f.x(far), y1: f.y(Math.log(1e-3)), y2: f.foot, class: "horizon" }),
+    parts.push(draw("line", { x1: f.x(far), x2: f.x(far), y1: f.y(HORIZON), y2: f.foot, class: "horizon" }),
       draw("text", { x: f.x(far) + (after ? 8 : -8), y: f.foot - 36, "text-anchor": after ? "start" : "end", class: "soft" }, `below 1/1000 from ${model.names[far]} back`));
   }
   if (!f.narrow) parts.push(draw("text", { x: f.wide - f.right - 8, y: f.foot - 12, "text-anchor": "end", class: "soft slant" }, "← the gradient flows back"));
@@ -319,19 +320,19 @@ function water(f) {
 }
 
 function letters(f) {
-  const each = (f.wide - f.left - f.right) / Math.max(1, model.names.length - 1), parts = [], longest = Math.max(...model.read.map((word) => [...word].length));
+  const each = (f.wide - f.left - f.right) / Math.max(1, lastStation()), parts = [], longest = Math.max(...model.read.map((word) => [...word].length));
   const fits = longest && longest * 11 <= each * (longest > 1 ? 1 : 1.6);
   model.read.forEach((word, k) => {
     if (!fits || !word || k > upTo) return;
     const share = Number.isFinite(now.logs[k]) && k >= reach && k <= begin ? Math.min(1, 1 + now.logs[k] / TEN / 6) : 0;
-    const look = { x: f.x(k), y: 28, "text-anchor": "middle", class: `letter${k === begin && k < model.names.length - 1 ? " now" : ""}`, opacity: Math.max(0.62, share) };
+    const look = { x: f.x(k), y: 28, "text-anchor": "middle", class: `letter${k === begin && k < lastStation() ? " now" : ""}`, opacity: Math.max(0.62, share) };
     parts.push(draw("text", look, word.trim() ? word : "␣"));
     if (model.seeds) parts.push(draw("rect", { x: f.x(k) - each / 2, y: 2, width: each, height: 36, class: "letter-hit", "data-letter": k, onclick: () => from(k), onmouseenter: () => { if ($("every").ariaPressed === "true") from(k); } },
       draw("title", {}, "what of the prediction made here reaches what was read before?")));
   });
   const room = Math.max(...model.names.map((name) => [...name].length)) * 9 + 14, every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((s) => s * each >= room) ?? 1e9;
   model.names.forEach((name, k) => {
-    if (k !== model.names.length - 1 && (k % every || f.x(model.names.length - 1) - f.x(k) < room)) return;
+    if (k !== lastStation() && (k % every || f.x(lastStation()) - f.x(k) < room)) return;
     parts.push(draw("text", { x: f.x(k), y: f.top - 22, "text-anchor": "middle", class: "soft" }, name));
   });
   return parts;
@@ -478,7 +479,7 @@ function table() {
 // ── what the reader does ───────────────────────────────────────────────────────────────────────────────────────────
 
 function show(k, focus = true) {
-  t = Math.max(0, Math.min(model.names.length - 1, k));
+  t = Math.max(0, Math.min(lastStation(), k));
   document.querySelectorAll(".column").forEach((column, n) => { column.classList.toggle("on", n === t); column.setAttribute("tabindex", n === t ? 0 : -1); column.setAttribute("aria-pressed", String(n === t)); });
   const dots = document.querySelectorAll("#river .dot");
   if (dots.length === now.logs.filter((x, n) => n >= reach && Number.isFinite(x)).length) [...dots].forEach((dot, n) => dot.setAttribute("r", n + now.logs.length - dots.length === t ? 8 : 4));
@@ -497,19 +498,20 @@ function change() {
   paint();
 }
 function chip() {
-  const list = [begin < model.names.length - 1 && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? "the net run again" : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
+  const list = [begin < lastStation() && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? "the net run again" : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
   $("chip").hidden = !list.length;
   $("chip").textContent = `${touched() ? "what if: " : ""}${list.slice(0, 3).join(", ")}${list.length > 3 ? ", …" : ""} ✕`;
 }
 
 // The river begins at station k: with the loss of the prediction made there.
 function from(k) {
-  if (k === begin || !model.seeds?.[k] && k !== model.names.length - 1) return;
+  if (k === begin || !model.seeds?.[k] && k !== lastStation()) return;
   beginAt(k);
   t = Math.min(t, begin);
   change();
 }
 
+function showAll() { reach = 0; upTo = Infinity; }
 function stop() { clearInterval(timer); timer = null; $("send").textContent = "▶ Send the gradient back"; }
 function advance(by) {
   reach = t = Math.max(0, Math.min(begin, reach - by));
@@ -529,8 +531,8 @@ function forward() {
   stop();
   reach = model.names.length;
   upTo = t = 0;
-  const step = () => { paint(); if (upTo === model.names.length - 1) { reach = 0; upTo = Infinity; stop(); paint(); } else { upTo += 1; t = upTo; } };
-  if (calm()) { reach = 0; upTo = Infinity; return paint(); }
+  const step = () => { paint(); if (upTo === lastStation()) { showAll(); stop(); paint(); } else { upTo += 1; t = upTo; } };
+  if (calm()) { showAll(); return paint(); }
   step();
   timer = setInterval(step, Math.max(40, 200 / Number($("speed").value)));
 }
@@ -538,9 +540,9 @@ function forward() {
 function choose(n) {
   stop();
   model = data.models[n];
-  beginAt(model.names.length - 1);
+  beginAt(lastStation());
   reach = 0;
-  t = Math.min(t, model.names.length - 1);
+  t = Math.min(t, lastStation());
   for (const [k, button] of [...$("models").children].entries()) button.setAttribute("aria-pressed", String(k === n));
   controls();
   what.links.clear();
@@ -562,7 +564,7 @@ function controls() {
 let remembered = "";
 function remember() {
   const n = data.models.indexOf(model), links = [...what.links].map(([k, x]) => `${k}:${x}`).join(",");
-  const state = { model: n || "", begin: begin === model.names.length - 1 ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "open", what.again && "again"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
+  const state = { model: n || "", begin: begin === lastStation() ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "open", what.again && "again"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
   remembered = Object.entries(state).filter(([, x]) => x !== "").map(([key, x]) => `${key}=${x}`).join("&");
   if (location.hash.slice(1) !== remembered) try { history.replaceState(null, "", remembered ? `#${remembered}` : location.pathname + location.search); } catch { /* a file that may not */ }
 }
@@ -621,7 +623,7 @@ function keys(event) {
   event.preventDefault();
   does();
 }
-function reset() { what = untouched(); beginAt(model.names.length - 1); $("every").setAttribute("aria-pressed", "false"); reach = 0; upTo = Infinity; stop(); change(); }
+function reset() { what = untouched(); beginAt(lastStation()); $("every").setAttribute("aria-pressed", "false"); showAll(); stop(); change(); }
 
 const flip = (key) => () => { what[key] = !what[key]; change(); };
 for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save],
