@@ -19,7 +19,7 @@ from .elements import Picture, counted
 from .graph import canvas_of
 from .notebook import shown
 from .page import page_html
-from .river import River, river, told
+from .river import river, told
 from .river_picture import river_picture
 from .sketch import picture
 
@@ -83,7 +83,6 @@ class Drawing:
 
     def __init__(self, picture: Picture, chain: Chain | None = None, title: str = "graph", direction: str = "right"):
         self.picture, self.chain, self.title, self.direction = picture, chain, title, direction
-        self.rivers: Mapping[str, River] | None = None  # None: that of the chain, if there is one
 
     @cached_property
     def dot(self) -> str:
@@ -106,7 +105,7 @@ class Drawing:
 
         ValueError above 3,000 boxes.
         """
-        return page_html(self.picture, self.chain, self.title, rivers=self.rivers)
+        return page_html(self.picture, self.chain, self.title)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture, in the format its suffix names, and return the path. The file is complete or untouched.
@@ -154,7 +153,7 @@ class RiverDrawing(Drawing):
         told = f" in place of {label}" if label else ""
         self.river = river(chain, heard, about, losses)
         self.beside = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
-        self.rivers = {label: self.river} | self.beside
+        self.rivers = {label: self.river} | self.beside  # of the page
 
     @cached_property
     def canvas(self) -> Canvas:
@@ -163,6 +162,10 @@ class RiverDrawing(Drawing):
     @cached_property
     def svg(self) -> str:
         return self.canvas.svg
+
+    @cached_property
+    def html(self) -> str:
+        return page_html(self.picture, self.chain, self.title, rivers=self.rivers)
 
     def __repr__(self) -> str:
         return f"Drawing({told(self.river.title)})"
