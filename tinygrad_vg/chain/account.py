@@ -22,7 +22,7 @@ import numpy as np
 from ..autodiff.core import Node
 from ..autodiff.scalar import Scalar
 from .blocks import Block, blocks_of
-from .factors import GATE, KINDS, Factor, factor_of, log, look_at_slopes, norm, of_block, origin, slopes, unfit
+from .factors import ACTIVATION, GATE, KINDS, Factor, factor_of, log, norm, origin, scaled, slopes, unfit
 from .stations import unpacked
 from .zeros import Zero, lost, why_zero
 
@@ -96,10 +96,8 @@ class Walk:
 
     def arrival(self, g: Any) -> Arrival:
         """A gradient that the walk begins with."""
-        g = np.asarray(g)
-        shift = math.frexp(norm(g))[1] if 0 < norm(g) < math.inf else 0
-        g = np.ldexp(g, -shift) if g.dtype.kind == "f" else np.ldexp(g.astype(float), -shift)
-        return Arrival(g, shift, norm(g), log(norm(g)) + shift * math.log(2), self.entry(MERGE, 0.0))
+        g, e, size = scaled(g if np.asarray(g).dtype.kind == "f" else np.asarray(g, float))
+        return Arrival(g, e, size, log(size) + e * LN2, self.entry(MERGE, 0.0))
 
     def entry(self, column: int, nats: float) -> np.ndarray:
         """An account with one entry."""
@@ -130,11 +128,20 @@ class Walk:
             raw = [math.ldexp(inner(part.c, g), part.e - e) for part in some]
         whole = sum(raw)
         shares = [p / whole for p in raw]
-        account = mean_account(some, shares)
-        account[MERGE] += nats - self.base - sum(account[:N].tolist())  # what is left is the merge's own
+        account = self.mean(some, shares, nats)
         if len(some) > 1 and self.merges is not None:
             self.merges.append((node, some, shares, nats - log_length([part.log for part in some])))
         return Arrival(g, e, size, nats, account, zero)
+
+    def mean(self, parts: list[Arrival], shares: list[float], nats: float) -> np.ndarray:
+        """The mean of the parts' accounts by signed shares, but a count has no sign; what is left of the nats is the merge's own."""
+        account = shares[0] * parts[0].account
+        for p, part in zip(shares[1:], parts[1:]):
+            account += p * part.account
+        if min(shares) < 0:
+            account[COUNTS] = sum(abs(p) * part.account[COUNTS] for p, part in zip(shares, parts)) / sum(map(abs, shares))
+        account[MERGE] += nats - self.base - sum(account[:N].tolist())
+        return account
 
     def hand_on(self, child: Node, a: Arrival) -> None:
         """To each parent its part, with the gain of the edge in its account."""
@@ -159,7 +166,7 @@ class Walk:
         if c is a.c:  # handed on as it is, as a sum does
             self.received.setdefault(parent, []).append(Arrival(c, a.e, a.size, a.log, a.account, a.zero, child))
             return
-        size, zero = quick_norm(c), a.zero
+        size, zero = norm(c), a.zero
         factor = self.factor(child, i or 0)
         if not math.isfinite(size):
             self.broken = self.broken or (parent, unfit(c), child)
@@ -180,7 +187,7 @@ class Walk:
         else:
             account[factor.column] += factor.size
             account[factor.column + 1] += gain - factor.size
-        if factor.has_slopes:
+        if factor.column == ACTIVATION:
             account[OFF] += factor.off
             account[FLAT] += factor.flat
             account[MET] += 1
@@ -206,9 +213,7 @@ class Walk:
         live = [part for part in parts if not part.zero]
         if not math.isfinite(whole):
             return parts[0]._replace(zero=worst_reason(parts), log=whole)
-        weights = [math.exp(2 * (part.log - whole)) for part in parts]
-        account = np.sum([w * part.account for w, part in zip(weights, parts)], axis=0)
-        account[MERGE] += whole - self.base - float(np.sum(account[:N]))
+        account = self.mean(parts, [math.exp(2 * (part.log - whole)) for part in parts], whole)
         return Arrival(None, 0, 1.0, whole, account, None if live else worst_reason(parts))
 
 
@@ -231,13 +236,11 @@ def factors_of(
         block, adds = blocks.get(child), child.op == "add"
         for i, x in enumerate((block.start,) if block else child.parents):
             if isinstance(x, Node) and x in inside and not (adds and x.shape == child.shape):
-                factor = factors[i][child] = of_block(block) if block else factor_of(child, i, sizes)
+                factor = factors[i][child] = factor_of(child, i, block, sizes)
                 if factor.label and factor.label not in labels:
                     labels[factor.label] = LABELS + len(labels)
                 if factor.column == GATE:
                     gates.setdefault(factor.label, []).append(origin(child.parents[1 - i]))
-    for i, found in factors.items():
-        look_at_slopes(i, found, blocks)
     return factors, labels, gates
 
 
@@ -245,16 +248,6 @@ def opening(gates: list[Node]) -> float:
     """How far a gate is open: the mean of its values; nan where they are not between 0 and 1."""
     values = np.concatenate([gate._value for gate in gates], axis=None)
     return float(np.mean(values)) if values.size and np.min(values) >= 0 and np.max(values) <= 1 else math.nan
-
-
-def mean_account(parts: list[Arrival], shares: list[float]) -> np.ndarray:
-    """The mean of the accounts, by signed shares; but a count has no sign."""
-    account = shares[0] * parts[0].account
-    for p, part in zip(shares[1:], parts[1:]):
-        account += p * part.account
-    if min(shares) < 0:
-        account[COUNTS] = sum(abs(p) * part.account[COUNTS] for p, part in zip(shares, parts)) / sum(map(abs, shares))
-    return account
 
 
 def inner(c: Any, g: Any) -> float:
@@ -273,18 +266,11 @@ def added(parts: list[Arrival]) -> tuple[Any, int, float]:
         else:
             top = max(e, part.e)
             g, e = np.ldexp(g, e - top) + np.ldexp(part.c, part.e - top), top
-    size = quick_norm(g)
-    if NEAR[0] < size < NEAR[1] or not 0 < size < math.inf:
+    size = norm(g)
+    if NEAR[0] < size < NEAR[1]:
         return np.asarray(g), e, size
-    shift = math.frexp(size)[1]
-    return np.ldexp(g, -shift), e + shift, math.ldexp(size, -shift)
-
-
-def quick_norm(c: Any) -> float:
-    """|c|, in one step where that is safe."""
-    if type(c) is np.ndarray and c.dtype is DOUBLE and 1e-200 < (square := float(np.add.reduce(c * c, axis=None))) < 1e200:
-        return math.sqrt(square)
-    return norm(c)
+    g, shift, size = scaled(g)
+    return g, e + shift, size
 
 
 def worst_reason(parts: list[Arrival]) -> Zero | None:
@@ -294,6 +280,4 @@ def worst_reason(parts: list[Arrival]) -> Zero | None:
 
 def log_length(logs: Iterable[float]) -> float:
     """ln √Σ exp(2 l): the log length of a vector, from those of its parts."""
-    values = list(logs)
-    top = max(values, default=-math.inf)
-    return top + 0.5 * math.log(math.fsum(math.exp(2 * (x - top)) for x in values)) if math.isfinite(top) else top
+    return float(0.5 * np.logaddexp.reduce([2 * log for log in logs] or [-math.inf]))

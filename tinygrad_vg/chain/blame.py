@@ -9,34 +9,33 @@
 """
 
 import math
-from typing import Any
+from collections import defaultdict
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autodiff.core import Node, describe
-from ..text.lines import Printed
+from ..text.lines import Result
 from ..text.numbers import jsonable
 from .account import ROUNDING, Arrival, N, Walk, opening, walk_through
 from .blame_table import blame_table, told
 from .blocks import blocks_of
 from .chain import Chain
-from .factors import KINDS, log, norm, of_block, scaled, unfit
+from .factors import KINDS, log, norm, scaled, unfit
 from .links import Link, Replaced
 from .stations import named
 
 LEAST, MOST = 1e-12, 1.0  # nats
 
 
-class Gate:
+class Gate(NamedTuple):
     """What the gates of one name did to a gradient, in nats, and how far they were open, from 0 to 1."""
 
-    def __init__(self) -> None:
-        self.nats, self.nodes = 0.0, list[Any]()
-
-    open = property(lambda self: opening(self.nodes))
+    nats: float
+    open: float
 
 
-class Blame(Printed):
+class Blame(Result):
     """A chain's log gain in nats, split among activation, weight, gate, attention, norm, merge, scale (constant factors), other.
 
     .total    ln(|gradient at the source| / |seed|); -inf where it is exactly zero
@@ -61,16 +60,20 @@ class Blame(Printed):
     the sigmoid's slopes cost 1.4 of 1.5 nats; the weights cost 0.1
     """
 
+    kept = ("total", "parts", "by_link", "slopes", "gates", "merges", "ended", "sentence")
+
     def __init__(self, chain: Chain):
         self.chain_text = f"{describe(chain.output)} back to {describe(chain.source)}"
         self.total = chain.log_product[0]
         self.ended: dict[str, str] | None = None
         self.by_link: list[dict[str, Any]] = []
         self.merges: list[dict[str, Any]] = []
-        self.slopes: dict[str, float] = {}
-        self.gates: dict[str, Gate] = {}
+        self.labels: dict[str, float] = defaultdict(float)  # nats by op of the activations, and by "gate f"
+        self.gate_nodes: dict[str, list[Node]] = defaultdict(list)
         with np.errstate(all="ignore"):
             self.walk(chain)
+        self.slopes = {label: nats for label, nats in self.labels.items() if label not in self.gate_nodes}
+        self.gates = {label[5:]: Gate(self.labels[label], opening(nodes)) for label, nodes in self.gate_nodes.items()}
         self.parts = {kind: math.fsum(row["parts"][kind] for row in self.by_link) for kind in KINDS}
 
     def walk(self, chain: Chain) -> None:
@@ -80,7 +83,7 @@ class Blame(Printed):
             self.ended = {"link": chain.names[-1], "at": chain.names[-1], "why": why if why != "zero" else "the seed is zero"}
         for run in runs(chain) if not self.ended else []:
             links, logs = [chain.links[k] for k in run], [chain.log_product[k] for k in (*run, run[-1] + 1)]
-            g = scaled(chain.directions[run[-1] + 1])
+            g, _, _ = scaled(chain.directions[run[-1] + 1])
             accounts = self.replaced(links[0], g) if isinstance(links[0], Replaced) else self.through(links, g, logs)
             if not self.ended and logs[0] == -math.inf:
                 self.ended = {"at": named(links[0].start), "why": "underflowed: too small for a float"}
@@ -111,13 +114,9 @@ class Blame(Printed):
     def note(self, walk: Walk, whole: Arrival, links: list[Link]) -> None:
         """What the slopes and gates of some links did, and how their branches met."""
         for label, column in walk.labels.items():
-            nats = float(whole.account[column])
-            if label.startswith("gate "):
-                gate = self.gates.setdefault(label[5:], Gate())
-                gate.nats += nats
-                gate.nodes += walk.gates[label]
-            else:
-                self.slopes[label] = self.slopes.get(label, 0.0) + nats
+            self.labels[label] += float(whole.account[column])
+        for label, nodes in walk.gates.items():
+            self.gate_nodes[label] += nodes
         where = {node: link.name for link in links for node in (*link.ops, *link.start)}
         self.merges += [{"link": where[merge[0]], **met(*merge)} for merge in walk.merges or ()]
 
@@ -132,15 +131,6 @@ class Blame(Printed):
     def sentence(self) -> str:
         """The table in a sentence: `the sigmoid's slopes cost 28.8 of 29.0 nats; the weights cost 0.2`."""
         return told(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, lists and text, every digit kept; nan and infinities as text, so json.dumps takes it."""
-        return {
-            "total": jsonable(self.total), "parts": self.parts, "by_link": self.by_link,
-            "slopes": {op: jsonable(nats) for op, nats in self.slopes.items()},
-            "gates": {name: {"nats": jsonable(gate.nats), "open": jsonable(gate.open)} for name, gate in self.gates.items()},
-            "merges": self.merges,
-            "ended": self.ended, "sentence": self.sentence}
 
     def __str__(self) -> str:
         return blame_table(self)
@@ -162,9 +152,8 @@ def runs(chain: Chain) -> list[range]:
 def within(walk: Walk, station: Node, nats: float) -> np.ndarray:
     """The account at a station within a block of ops: what arrives at the block's end, and the rest is the block's."""
     end, block = next((end, block) for end, block in walk.blocks.items() if station in set(block.ops[:-1]))
-    factor = of_block(block)
     account = walk.at[end].account[:N].copy()
-    account[factor.column + factor.has_slopes] += nats - math.fsum(account)
+    account[KINDS.index("activation alignment" if block.kind == "activation" else block.kind)] += nats - math.fsum(account)
     return account
 
 

@@ -11,8 +11,6 @@ Each row has an exponent of its own, so none under- or overflows. Of large array
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from ..autodiff.calculus import dependents
 from ..autodiff.core import Node, describe, guard, sweep
 from ..autodiff.guards import check_all_unchanged, check_walk
 from .factors import norm
-from .stations import Group, named
+from .stations import Group, behind, named
 from .window import narrowed
 
 DEARER = 2  # times one sweep for each loss
@@ -48,18 +46,11 @@ class Piece:
     """The graph from a node back to the first states before it, at which every path ends: .ends."""
 
     def __init__(self, node: Node, states: set[Node], useful: set[Node], narrow: bool = False):
-        ops, ends, stack = {node}, set[Node](), [node]
-        while stack:
-            for parent in stack.pop().variables:
-                if parent in states:
-                    ends.add(parent)
-                elif parent in useful and parent not in ops:
-                    ops.add(parent)
-                    stack.append(parent)
-        self.ops, self.ends = sorted(ops, key=attrgetter("birth")), ends
+        self.ops = behind([node], states, useful)
+        self.ends = {parent for op in self.ops for parent in op.variables if parent in states}
         if narrow and any(op.size >= LARGE for op in self.ops):
-            self.ops = narrowed(self.ops, ends)
-        self.node, self.inside = self.ops[-1], ends.union(self.ops)
+            self.ops = narrowed(self.ops, self.ends)
+        self.node, self.inside = self.ops[-1], self.ends.union(self.ops)
 
     def pull(self, g: Any) -> dict[Node, np.ndarray]:
         """The gradient g at the node pulled back to the ends."""
@@ -85,7 +76,7 @@ def carried(losses: list[Any], groups: list[Group]) -> tuple[np.ndarray, np.ndar
 
     ValueError if another state lies between members of a group; RuntimeError if a leaf changed since, or under no_grad().
     """
-    order, states = all_histories(losses), {node for group in groups for node in group}
+    order, states = behind(losses), {node for group in groups for node in group}
     for loss in losses:
         check_walk(loss, [])
     check_all_unchanged(order)
@@ -120,17 +111,6 @@ def one_by_one(losses: list[Any], states: list[Node], order: list[Node], useful:
         sweep(order[: place[loss] + 1], gradients, keep=keep, inside=useful)
         norms[t] = [norm(node.finalise(gradients[node])) if node in gradients else 0.0 for node in states]
     return norms, np.zeros(norms.shape, dtype=int)
-
-
-def all_histories(outputs: Iterable[Node]) -> list[Node]:
-    """Every node that any of the outputs was computed from, these included, oldest first."""
-    found = set(outputs)
-    stack = list(found)
-    while stack:
-        new = set(stack.pop().variables) - found
-        found |= new
-        stack += new
-    return sorted(found, key=attrgetter("birth"))
 
 
 def check_apart(group: Group, pieces: dict[Node, Piece]) -> None:

@@ -20,9 +20,9 @@ import numpy as np
 from ..autodiff.calculus import differentiable
 from ..autodiff.core import Node, describe
 from ..text.lines import cut, preformatted
-from ..text.numbers import jsonable
+from ..text.numbers import jsonable, numbers
 from .account import walk_through
-from .factors import norm
+from .factors import norm, scaled
 from .links import Link, Replaced, as_map
 from .links import without as left_out
 from .stations import automatic, chosen, named, packed, paths_between, why_not
@@ -85,11 +85,11 @@ class Chain:
         first = length = norm(g)
         gradients, directions, logs = [g], [g], [0.0]
         for link in reversed(self.links):
+            before = length
             g, far = pulled(link, g, length)
-            before, length = length, norm(g)
-            link.gain = float(np.ldexp(length, far)) / before if before else math.nan
-            shift = math.frexp(length)[1] if math.isfinite(length) else 0
-            g, length, exponent = np.ldexp(g, -shift), math.ldexp(length, -shift), exponent + far + shift
+            g, shift, length = scaled(g)
+            link.gain = float(np.ldexp(length, shift + far)) / before if before else math.nan
+            exponent += far + shift
             gradients.append(np.ldexp(g, exponent))
             directions.append(g)
             logs.append(math.log(length / first) + exponent * math.log(2) if length and first else -math.inf)
@@ -102,12 +102,9 @@ class Chain:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and text, every digit kept; nan and infinities as text, so json.dumps takes it."""
         return {
-            "source": describe(self.source),
-            "output": describe(self.output),
-            "stations": self.names,
+            "source": describe(self.source), "output": describe(self.output), "stations": self.names,
             "links": [{"name": link.name, "factor": link.factor, "gain": jsonable(link.gain)} for link in self.links],
-            "log_product": [jsonable(x) for x in self.log_product],
-            "gradients": [[jsonable(x) for x in np.ravel(g).tolist()] for g in self.gradients]}
+            "log_product": numbers(self.log_product), "gradients": [numbers(np.ravel(g)) for g in self.gradients]}
 
     def table(self, detail: bool = False, width: int = 80, typical: bool = True) -> str:
         """The chain as text: one row per link (detail: per op, where the path does not branch), from the output back.

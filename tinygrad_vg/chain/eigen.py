@@ -14,15 +14,16 @@ import numpy as np
 
 from ..autodiff.core import plain
 from ..autodiff.maps import DENSE_LIMIT
-from ..text.lines import Printed
+from ..text.lines import Result
 from ..text.numbers import figure, from_log, numbers, signed
 from ..text.tables import folded, table
-from .factors import exp
+from .factors import exp, scaled
+from .factors import log as ln
 
 Row = dict[str, Any]
 
 
-class EigenView(Printed):
+class EigenView(Result):
     """A linear recurrence in the coordinates of its eigenvectors, largest |λ| first; made by eigen_view(). Logarithms in nats.
 
     .kind          symmetric, normal, non-normal or defective       .radius     max |λ|
@@ -31,6 +32,8 @@ class EigenView(Printed):
     .log_factors   T ln |λ_i| (n,)                                   .condition  of the matrix of eigenvectors: 1 if normal
     .log_norms     ln ‖W^t‖₂ for t = 0 … T (T + 1,)                  .peak       (t, ‖W^t‖) where it is largest, t ≥ 1
     """
+
+    kept = ("kind", "T", "radius", "condition", "log_factors", "log_norms", "pairs", "peak")
 
     def __init__(self, A: np.ndarray, v: np.ndarray, T: int, what: str):
         self.A, self.v, self.T, self.what = A, v, T, what
@@ -73,10 +76,8 @@ class EigenView(Printed):
 
     def to_dict(self) -> Row:
         """Everything as plain numbers, lists and text; a complex number as [real, imaginary], nan and infinities as text."""
-        kept = ("kind", "T", "radius", "condition", "log_factors", "log_norms", "pairs", "peak")
         coordinates = None if self.coordinates is None else parts(self.coordinates)
-        return {name: numbers(getattr(self, name)) for name in kept} | {
-            "eigenvalues": parts(self.eigenvalues), "coordinates": coordinates, "of": self.what}
+        return super().to_dict() | {"eigenvalues": parts(self.eigenvalues), "coordinates": coordinates, "of": self.what}
 
     def __str__(self) -> str:
         with np.errstate(divide="ignore"):
@@ -92,8 +93,6 @@ class EigenView(Printed):
         if self.kind == "defective":
             lines.append("its eigenvectors do not span the space, so there are no coordinates")
         return "\n".join(lines)
-
-    __repr__ = __str__
 
 
 def eigen_view(W: Any, g: Any = None, *, h0: Any = None, T: int = 50) -> EigenView:
@@ -128,12 +127,9 @@ def log_norms(A: np.ndarray, T: int) -> np.ndarray:
     """ln ‖A^t‖₂ for t = 0 … T, the power kept with its scale apart."""
     power, log, logs = np.eye(len(A)), 0.0, [0.0]
     for _ in range(T):
-        power = power @ A
-        size = float(np.linalg.norm(power, 2))
-        if not size:
-            return np.array(logs + [-math.inf] * (T + 1 - len(logs)))
-        power, log = power / size, log + math.log(size)
-        logs.append(log)
+        power, e, _ = scaled(power @ A)
+        log += e * math.log(2)
+        logs.append(log + ln(float(np.linalg.norm(power, 2))))
     return np.array(logs)
 
 

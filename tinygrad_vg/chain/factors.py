@@ -5,7 +5,6 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from .stations import Group
 KINDS = (
     "activation size", "activation alignment", "weight size", "weight alignment", "gate", "attention", "norm", "merge", "scale", "other")
 ACTIVATION, WEIGHT, GATE = (KINDS.index(kind) for kind in ("activation size", "weight size", "gate"))
-AT_ONCE = 1 << 16  # slopes that are looked at in one go
+FEW = 200  # numbers, for which one call of C is faster than several of NumPy
 UNIT = {"add", "subtract", "negative"}  # slopes of 1 and −1
 
 
@@ -35,7 +34,6 @@ class Factor(NamedTuple):
     counts: bool = False  # whether it is a factor, and no mere sum or rearrangement
     label: str = ""  # the op of an activation, the name of a gate
     size: float | None = None  # ln of the size of a weight, or of the slopes
-    has_slopes: bool = False
     largest: float | None = None  # the largest slope that the activation can have
     off: float = 0.0  # how many of the slopes are 0, from 0 to 1
     flat: float = 0.0  # and how many are below a tenth of the largest
@@ -53,48 +51,14 @@ def slopes(child: Node, i: int, block: Block | None) -> np.ndarray:
     return np.asarray(d, float)
 
 
-def look_at_slopes(i: int, factors: dict[Node, Factor], blocks: Mapping[Node, Block]) -> None:
-    """Fill in, for the activations among the factors on edges to i-th parents, how large the slopes are, and how many are 0, and flat."""
-    for nodes in alike([child for child, factor in factors.items() if factor.has_slopes], blocks):
-        first = factors[nodes[0]]
-        d = slopes_of_several(nodes) if len(nodes) > 1 else slopes(nodes[0], i, blocks.get(nodes[0])).reshape(1, -1)
-        n = d.shape[1] or 1
-        off = 1 - np.count_nonzero(d, axis=1) / n
-        flat = np.count_nonzero(np.abs(d) < 0.1 * (first.largest or 0.0), axis=1) / n
-        for node, size, *shares in zip(nodes, norms(d), off.tolist(), flat.tolist()):
-            factors[node] = Factor(ACTIVATION, True, first.label, log(size) - 0.5 * math.log(n), True, first.largest, *shares)
-
-
-def alike(nodes: list[Node], blocks: Mapping[Node, Block]) -> Iterator[list[Node]]:
-    """The nodes of one op and shape together, not too many at once; those of several operands one by one."""
-    groups: dict[Any, list[Node]] = {}
-    for node in nodes:
-        alone = node in blocks or len(node.parents) > 1 or not isinstance(node.rule, Elementwise)
-        groups.setdefault(node if alone else (node.rule, node.shape, getattr(node, "dtype", None)), []).append(node)
-    for group in groups.values():
-        most = AT_ONCE // (group[0].size or 1) or 1
-        yield from (group[k : k + most] for k in range(0, len(group), most))
-
-
-def slopes_of_several(nodes: list[Node]) -> np.ndarray:
-    """The slopes of activations of one operand, op and shape: a row for each."""
-    y, x = np.array([node._value for node in nodes]), np.array([node.parents[0]._value for node in nodes])
-    rule = getattr(nodes[0].rule, "on_arrays", nodes[0].rule)  # of Scalars
-    return np.broadcast_to(np.asarray(rule.pulls[0](1.0, y, x), float), y.shape).reshape(len(nodes), nodes[0].size)
-
-
-def of_block(block: Block) -> Factor:
-    """The factor that a block is."""
-    if block.kind != "activation":
-        return Factor(KINDS.index(block.kind), True)
-    return Factor(ACTIVATION, True, block.ops[-1].op, has_slopes=True, largest=1.0)
-
-
-def factor_of(child: Node, i: int, sizes: dict[tuple, float | None]) -> Factor:
-    """The factor on the edge from a node to its i-th parent; sizes of weights that were met before are looked up."""
-    kind = kind_of(child, i)
+def factor_of(child: Node, i: int, block: Block | None, sizes: dict[tuple, float | None]) -> Factor:
+    """The factor on the edge from a node to its i-th parent, or that of the block that ends there; sizes keeps those of weights."""
+    kind = block.kind if block else kind_of(child, i)
     if kind == "activation":
-        return shared(ACTIVATION, True, child.op, None, True, getattr(child.rule, "largest_slope", None))
+        d, largest = slopes(child, i, block), 1.0 if block else getattr(child.rule, "largest_slope", None)
+        n = d.size or 1
+        flat = np.count_nonzero(np.abs(d) < 0.1 * largest) / n if largest else 0.0
+        return Factor(ACTIVATION, True, child.op, log(norm(d)) - 0.5 * math.log(n), largest, 1 - np.count_nonzero(d) / n, flat)
     if kind == "weight":
         weight = child.parents[1 - i]
         key = (weight if isinstance(weight, Node) else id(weight), child.op, i, getattr(child.rule, "subscripts", ""))
@@ -104,7 +68,8 @@ def factor_of(child: Node, i: int, sizes: dict[tuple, float | None]) -> Factor:
     if kind == "gate":
         gate = origin(child.parents[1 - i])
         return shared(GATE, True, f"gate {gate.name.base if gate.name else gate.op}")
-    counts = kind == "attention" or kind == "scale" and child.op in ("multiply", "divide") or isinstance(child.rule, Product) and i < 2
+    constant = kind == "scale" and child.op in ("multiply", "divide")
+    counts = bool(block) or kind == "attention" or constant or isinstance(child.rule, Product) and i < 2
     return shared(KINDS.index(kind), counts)
 
 
@@ -191,16 +156,13 @@ def called(node: Any) -> str:
 def norm(g: Any) -> float:
     """|g|, the Euclidean length over all entries; neither over- nor underflows on the way."""
     g = np.asarray(g, dtype=float).ravel()
-    top = float(np.abs(g).max(initial=0.0))
-    if 1e-120 < top < 1e120:
-        return math.sqrt(np.add.reduce(g * g))  # not g.dot(g), whose last digit depends on where g lies in memory
-    return top * math.sqrt(np.add.reduce((g / top) ** 2)) if 0 < top < math.inf else top
-
-
-def norms(rows: np.ndarray) -> list[float]:
-    """The norm of each row."""
-    squares = np.add.reduce(rows * rows, axis=1).tolist()
-    return [math.sqrt(square) if 1e-200 < square < 1e200 else norm(row) for square, row in zip(squares, rows)]
+    if g.size < FEW and math.isfinite(size := math.hypot(*g.tolist())):
+        return size
+    top = float(np.abs(g).max())
+    if not 0 < top < math.inf:
+        return top
+    unit = g / top
+    return top * math.sqrt(np.add.reduce(unit * unit))  # not unit.dot(unit), whose last digit depends on where it lies in memory
 
 
 def exp(log: float) -> float:
@@ -211,9 +173,11 @@ def log(x: float) -> float:
     return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
 
 
-def scaled(g: np.ndarray) -> np.ndarray:
-    """g by a power of two that brings its length to about 1; no digit is lost."""
-    return np.asarray(np.ldexp(g, -math.frexp(norm(g))[1])) if unfit(g) is None else np.asarray(g)
+def scaled(g: Any) -> tuple[np.ndarray, int, float]:
+    """g as h · 2^e: (h, e, |h|), with |h| about 1, so that no digit is lost; of what is 0, or not finite, e is 0."""
+    size = norm(g)
+    e = math.frexp(size)[1] if 0 < size < math.inf else 0
+    return np.ldexp(g, -e), e, math.ldexp(size, -e)
 
 
 def unfit(g: np.ndarray) -> str | None:

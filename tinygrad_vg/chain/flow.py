@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from functools import cached_property
-from operator import attrgetter
 from typing import Any
 
 from ..autodiff.calculus import dependents, differentiable
-from ..autodiff.core import Node
+from ..autodiff.core import Node, by_birth
 from .account import Arrival, Walk
 from .loss import loss_part, relative_error
 from .stations import Group
@@ -52,7 +50,7 @@ class Flow:
             walk = Walk(part, at, stop=above)
             self.broken = walk.broken
             start, at = tuple(node for node in part if node in above and node in walk.at), dict(walk.at)
-        self.predictions = sorted(start, key=attrgetter("birth"))
+        self.predictions = sorted(start, key=by_birth)
         sending = self.predictions[-1:] if last else self.predictions
         given = {node: at[node]._replace(zero=None) if self.loss else at[node] for node in sending}
         self.asks = not self.loss or any(not at[node].zero for node in sending)
@@ -67,7 +65,3 @@ class Flow:
     def at(self, nodes: Iterable[Node]) -> Arrival:
         """What arrives at some of the sources, as one vector."""
         return self.walk.together(nodes)
-
-    def log_gain(self, nodes: Iterable[Node]) -> float:
-        """ln of what arrives over the signal; nan where there is no signal."""
-        return self.at(nodes).log - self.log_signal if math.isfinite(self.log_signal) else math.nan

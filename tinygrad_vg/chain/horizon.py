@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT, unit_arrays
-from ..text.lines import Printed, clean
-from ..text.numbers import jsonable
+from ..text.lines import Result, clean
 from .chain import Chain
-from .factors import log, norm
+from .factors import log, scaled
 
 NAMES = ("actual", "typical", "worst")
 
 
-class Horizon(Printed):
+class Horizon(Result):
     """How many links back the gain first falls below the tolerance; None: it never does.
 
     .actual   for the chain's own gradient, counted from the output
@@ -30,6 +29,8 @@ class Horizon(Printed):
 
     typical and worst are None, and without gains, where .start or a station before it has more than 2,000 numbers.
     """
+
+    kept = ("tolerance", "links", "start", *NAMES, "gains")
 
     def __init__(self, chain: Chain, tolerance: float = 1e-3):
         if not tolerance > 0:
@@ -47,15 +48,14 @@ class Horizon(Printed):
 
     def follow(self, links: list[Any], shape: tuple[int, ...]) -> None:
         """Pull every row of J back, link by link, its size kept apart as a logarithm."""
-        rows = list(unit_arrays(shape))
+        rows: Any = list(unit_arrays(shape))
         n, exponent = len(rows), 0
         for link in [None, *reversed(links)]:
             J = np.array([link.pull(row) for row in rows] if link else rows, dtype=float)
-            shift = math.frexp(norm(J))[1] if 0 < norm(J) < math.inf else 0
-            rows, exponent = [np.ldexp(row, -shift) for row in J], exponent + shift
-            flat = np.reshape(rows, (n, -1))
-            top = float(np.linalg.norm(flat, 2)) if np.all(np.isfinite(flat)) else math.nan
-            self.gains["typical"].append(log(norm(flat) / math.sqrt(n)) + exponent * math.log(2))
+            rows, shift, size = scaled(J)
+            exponent += shift
+            top = float(np.linalg.norm(rows.reshape(n, -1), 2)) if np.all(np.isfinite(rows)) else math.nan
+            self.gains["typical"].append(log(size / math.sqrt(n)) + exponent * math.log(2))
             self.gains["worst"].append(log(top) + exponent * math.log(2) if top == top else math.nan)
             if self.first_below(self.gains["worst"]) is not None or top != top:
                 return
@@ -63,12 +63,6 @@ class Horizon(Printed):
     def first_below(self, gains: list[float]) -> int | None:
         """The first station, counted from where the gains begin, whose gain is below the tolerance."""
         return next((k for k, gain in enumerate(gains) if gain < math.log(self.tolerance)), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists; nan and infinities as text."""
-        gains = {name: [jsonable(gain) for gain in self.gains[name]] for name in NAMES}
-        found = {name: getattr(self, name) for name in ("tolerance", "links", "start", *NAMES)}
-        return found | {"gains": gains}
 
     def __str__(self) -> str:
         return "\n".join([f"links back until the gain is below {self.tolerance:.3g}", *map(self.line, NAMES)])

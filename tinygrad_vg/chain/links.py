@@ -3,19 +3,21 @@
 Its pull is the engine's own sweep, kept between the two stations; its push is forward mode over the same edges.
 """
 
+from __future__ import annotations
+
 import math
 import re
-from operator import attrgetter
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import Edge, Node, sweep
+from ..autodiff.core import Node, sweep
 from ..autodiff.guards import check_all_unchanged
 from ..autodiff.maps import Diagonal, FunctionMap, LinearMap
 from ..text.lines import cut
 from .factors import adds, direct, factor
-from .stations import Group, automatic, named, packed, shape_of, unpacked
+from .stations import Group, automatic, behind, named, packed, shape_of, unpacked
 
 
 class Link(LinearMap):
@@ -29,21 +31,13 @@ class Link(LinearMap):
     def __init__(self, start: Group, end: Group, path: set[Node]):
         self.start, self.end = start, end
         self.shape_in, self.shape_out = shape_of(start), shape_of(end)
-        self.ops = nodes_between(start, end, path)
+        self.ops = behind(set(end).difference(start), set(start), path)
         self.inside = set(self.ops) | set(start)
         self.gain = float("nan")
 
-    @property
-    def name(self) -> str:
-        return f"{named(self.start)} → {named(self.end)}"
-
-    @property
-    def text(self) -> str:  # type: ignore[override]
-        return cut(f"∂({named(self.end)})/∂({named(self.start)})", 60, middle=True)
-
-    @property
-    def local(self) -> LinearMap:
-        return self
+    name = property(lambda link: f"{named(link.start)} → {named(link.end)}")
+    text = property(lambda link: cut(f"∂({named(link.end)})/∂({named(link.start)})", 60, middle=True))
+    local = property(lambda link: link)
 
     def _pull(self, g: Any) -> np.ndarray:
         check_all_unchanged(self.ops)
@@ -54,7 +48,7 @@ class Link(LinearMap):
     def _push(self, t: Any) -> np.ndarray:
         tangents: dict[Node, Any] = dict(unpacked(self.start, np.asarray(t)))
         for node in self.ops:
-            parts = [edge.local.push(tangents[edge.parent]) for edge in self.edges_of(node)]
+            parts = [edge.local.push(tangents[edge.parent]) for edge in node.edges if edge.parent in tangents]
             tangents[node] = sum(parts[1:], parts[0])
         return packed(self.end, tangents)
 
@@ -64,9 +58,10 @@ class Link(LinearMap):
         single = len(self.start) == len(self.end) == 1
         return automatic([*self.start, *self.ops]) if single else [self.start, self.end]
 
-    def edges_of(self, node: Node) -> list[Edge]:
-        """The edges into a node that belong to this link."""
-        return [edge for edge in node.edges if edge.parent in self.inside]
+    @property
+    def steps(self) -> list[Link]:
+        """The links between its stations."""
+        return [Link(a, b, self.inside) for a, b in zip(self.stations, self.stations[1:])]
 
     @property
     def factor(self) -> str:
@@ -74,33 +69,18 @@ class Link(LinearMap):
         if len(self.start) > 1 or len(self.end) > 1:
             way = direct(self.start, self.end, self.ops)
             return f"{way} + …" if way else f"({len(self.ops)} ops that branch)"
-        factors: list[str] = []
-        for (a,), (b,) in zip(self.stations, self.stations[1:]):
-            edges = self.edges_of(b)
-            whole = len(edges) == 1 and edges[0].parent is a
-            way = direct((a,), (b,), between(self.ops, a, b)) if not whole and any(map(adds, edges)) else None
-            factors.append(factor(edges[0]) if whole else f"({way} + branch)" if way else f"({len(edges)} branches)")
-        factors = [f for f in factors if f != "1"]
+        factors = [f for f in map(factor_of_step, self.steps) if f != "1"]
         simple = [f if len(factors) == 1 or re.fullmatch(r"[\w.,\[\]ᵀ]+|diag\(.*\)|\(.*\)ᵀ?", f) else f"({f})" for f in factors]
         return " · ".join(simple) or "1"
 
 
-def between(ops: list[Node], a: Node, b: Node) -> list[Node]:
-    """The ops born after a, up to and including b."""
-    return [node for node in ops if a.birth < node.birth <= b.birth]
-
-
-def nodes_between(start: Group, end: Group, path: set[Node]) -> list[Node]:
-    """The nodes on paths from start to end, without start, oldest first: walk back from end and stop at start."""
-    stop = set(start)
-    stack = [node for node in end if node not in stop]
-    seen = set(stack)
-    while stack:
-        for parent in stack.pop().variables:
-            if parent in path and parent not in seen and parent not in stop:
-                seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=attrgetter("birth"))
+def factor_of_step(step: Link) -> str:
+    """The factor of a link with no station within."""
+    edges = [edge for edge in step.end[0].edges if edge.parent in step.inside]
+    if len(step.ops) == len(edges) == 1:
+        return factor(edges[0])
+    way = direct(step.start, step.end, step.ops) if any(map(adds, edges)) else None
+    return f"({way} + branch)" if way else f"({len(edges)} branches)"
 
 
 class Replaced(LinearMap):
@@ -141,12 +121,8 @@ def without(link: Link, weight: Any) -> LinearMap:
 
     ValueError if the weight multiplies nowhere in the link outside its branches, or if it is not square there.
     """
-    maps = [Link(a, b, link.inside) for a, b in zip(link.stations, link.stations[1:])]
     called = weight if isinstance(weight, str) else named((weight,))
-    kept = [m for m in maps if len(m.ops) > 1 or called not in {named((p,)) for p in m.ops[0].variables}]
-    if len(kept) == len(maps) or not kept:
+    kept = [step for step in link.steps if len(step.ops) > 1 or called not in {named((p,)) for p in step.ops[0].variables}]
+    if len(kept) == len(link.steps) or not kept:
         raise ValueError(f"{called} is no factor of {link.name} by itself; the factors are {link.factor}")
-    product: LinearMap = kept[0]
-    for m in kept[1:]:
-        product = m @ product
-    return product
+    return reduce(lambda product, step: step @ product, kept)

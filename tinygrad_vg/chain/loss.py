@@ -6,11 +6,10 @@ one under log(p + ε) is the model's: it can be flat there.
 """
 
 import math
-from operator import attrgetter
 
 import numpy as np
 
-from ..autodiff.core import Node
+from ..autodiff.core import Node, by_birth
 from .factors import norm
 
 PENALTIES = {"square": "square", "abs": "square", "power": "square", "log": "log", "log1p": "log", "logsumexp": "end", "softplus": "end"}
@@ -40,7 +39,7 @@ def loss_part(output: Node, path: list[Node]) -> set[Node]:
                 states[parent] = max(states.get(parent, ""), after, key=ORDER.index)
         if after is None:
             states.pop(node, None)
-    for node in sorted(states, key=attrgetter("birth")):  # what is neutral belongs to the loss only above something that does
+    for node in sorted(states, key=by_birth):  # what is neutral belongs to the loss only above something that does
         if any(parent in core for parent in node.variables):
             core.add(node)
     return core
@@ -82,7 +81,7 @@ def relative_error(loss: set[Node], path: set[Node]) -> float:
         return math.nan
     if errors:
         return norm(np.array(errors)) / norm(np.array(spreads))
-    return norm(max(loss, key=attrgetter("birth")).data) if scored else math.nan
+    return norm(max(loss, key=by_birth).data) if scored else math.nan
 
 
 def spread(target: np.ndarray) -> float:

@@ -9,13 +9,16 @@ paths, each made longer by an edge, and parents are older than their children (G
 import heapq
 import math
 from collections import Counter
+from operator import itemgetter
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..autodiff.calculus import dependents, differentiable
 from ..autodiff.core import Node, describe
 from ..autodiff.rows import Elementwise
 from ..autodiff.scalar import Scalar
-from ..text.lines import Printed, clean, cut
+from ..text.lines import Result, clean, cut
 from ..text.numbers import figure, from_log, numbers, percent
 from ..text.tables import folded, table
 from .blocks import LINEAR
@@ -46,13 +49,15 @@ class Path(NamedTuple):
         return " → ".join(clean(str(node.name or (node.op if node.rule else describe(node)))) for node in shown)
 
 
-class Paths(Printed):
+class Paths(Result):
     """Every path from `source` to `output`, two Scalars, as numbers; made by paths().
 
     .count         how many, exactly (a Python int)           .total     the sum of their products: the gradient
     .active        how many have no slope of exactly 0        .top       the heaviest by |product|, a list of Path
     .log_absolute  ln Σ |product|                             .cancellation  |Σ product| / Σ |product|: 1 if all pull together
     """
+
+    kept = ("source", "output", "total", "log_absolute", "count", "active", "cancellation")
 
     def __init__(self, output: Scalar, source: Scalar, top: int):
         self.source, self.output = describe(source), describe(output)
@@ -71,10 +76,8 @@ class Paths(Printed):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and text, so json.dumps takes it: nan and infinities as text, counts above 2^14000 in hex."""
-        kept = {name: numbers(getattr(self, name)) for name in ("source", "output", "total", "log_absolute")}
-        kept |= {name: n if n.bit_length() < 14_000 else hex(n) for name, n in (("count", self.count), ("active", self.active))}
-        top = [{"nodes": str(p), **{name: numbers(value) for name, value in p._asdict().items() if name != "nodes"}} for p in self.top]
-        return kept | {"cancellation": numbers(self.cancellation), "top": top}
+        counts = {name: n if n.bit_length() < 14_000 else hex(n) for name, n in (("count", self.count), ("active", self.active))}
+        return super().to_dict() | counts | {"top": [numbers(path._asdict() | {"nodes": str(path)}) for path in self.top]}
 
     def __str__(self) -> str:
         active = "all active" if self.active == self.count else f"{big(self.active)} active"
@@ -83,8 +86,6 @@ class Paths(Printed):
             f"sum {figure(self.total)} = the gradient; |sum| / sum of |products| = {figure(self.cancellation)}"]
         rows = [(str(path), size_of(path), percent(math.exp(path.log - self.log_absolute))) for path in self.top]
         return "\n".join([*(cut(line, 80) for line in head), table(folded(rows), ("path", "product", "of |all|"))])
-
-    __repr__ = __str__
 
 
 def paths(output: Scalar, source: Scalar, top: int = 10) -> Paths:
@@ -140,7 +141,8 @@ def sums(steps: dict[Node, list[Step]]) -> Sums:
         old = [(*so_far[parent], slope) for parent, slope in edges]
         count, active = sum(n for n, *_ in old), sum(n for _, n, *_, slope in old if slope)
         total = sum(slope * part for _, _, part, _, slope in old)
-        so_far[node] = (count, active, total, log_of_sum([part + log(slope) for *_, part, slope in old])) if edges else (1, 1, 1.0, 0.0)
+        log_absolute = float(np.logaddexp.reduce([part + log(slope) for *_, part, slope in old]))
+        so_far[node] = (count, active, total, log_absolute) if edges else (1, 1, 1.0, 0.0)
         for parent, _ in edges:  # large numbers: keep them no longer than needed
             waiting[parent] -= 1
             if not waiting[parent]:
@@ -156,12 +158,8 @@ def heaviest(steps: dict[Node, list[Step]], k: int) -> dict[Node, list[tuple]]:
     best: dict[Node, list[tuple]] = {}
     for node, edges in steps.items():
         longer = [[(old[0] - log(slope), node, slope, old) for old in best[parent]] for parent, slope in edges if slope]
-        best[node] = list(heapq.merge(*longer, key=first))[:k] if edges else [(0.0, node, 1.0, None)][:k]
+        best[node] = list(heapq.merge(*longer, key=itemgetter(0)))[:k] if edges else [(0.0, node, 1.0, None)][:k]
     return best
-
-
-def first(ranked: tuple) -> float:
-    return ranked[0]
 
 
 def path_of(ranked: tuple) -> Path:
@@ -183,12 +181,6 @@ def linear(node: Node) -> bool:
 
 def log(x: float) -> float:
     return math.log(abs(x)) if x else -math.inf
-
-
-def log_of_sum(logs: list[float]) -> float:
-    """ln Σ exp."""
-    top = max(logs)
-    return top + math.log(sum(math.exp(x - top) for x in logs)) if top > -math.inf else top
 
 
 def size_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.core import Node, describe
-from ..text.lines import Printed
+from ..text.lines import Result
 from ..text.numbers import from_log, numbers, signed
 from ..text.tables import folded, table
 from .carried import carried
@@ -38,7 +38,7 @@ class Lag(NamedTuple):
     zeros: int
 
 
-class Reach(Printed):
+class Reach(Result):
     """How much of each loss reaches each state: made by reach(). Rows are losses, columns are states, in the order given.
 
     .matrix      |∂L_t/∂h_s| (losses, states); 0 where no path leads from the loss to the state
@@ -47,6 +47,8 @@ class Reach(Printed):
     .lags        (losses, states): steps from the loss back to the state; negative for states after the loss's own step
     .losses .states  their names
     """
+
+    kept = ("losses", "states", "lags", "matrix", "log_matrix")
 
     def __init__(self, losses: list[Node], groups: list[Group], at: np.ndarray):
         with np.errstate(all="ignore"):
@@ -79,15 +81,13 @@ class Reach(Printed):
         return [row.log_mean - start if math.isfinite(start) else math.nan for row in rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, lists and text; nan and infinities as text, so json.dumps takes it."""
-        kept = {name: numbers(getattr(self, name)) for name in ("losses", "states", "lags", "matrix", "log_matrix")}
-        return kept | {"by_lag": [{key: numbers(value) for key, value in row._asdict().items()} for row in self.by_lag()]}
+        return super().to_dict() | {"by_lag": numbers(self.by_lag())}
 
     def __str__(self) -> str:
         rows = self.by_lag()
         logs = [share / math.log(10) for share in self.shares(rows)]
         cells = [
-            (str(r.lag), str(r.pairs), size(r.log_mean), size(r.log_typical), str(r.zeros or ""), signed(x), x / DECADES)
+            (str(r.lag), str(r.pairs), from_log(r.log_mean, 3), from_log(r.log_typical, 3), str(r.zeros or ""), signed(x), x / DECADES)
             for r, x in zip(rows, logs)
         ]
         what = f"|∂L/∂h| of {len(self.losses)} losses at {len(self.states)} states, by lag: steps back from the loss"
@@ -195,13 +195,8 @@ def steps_of(at: Iterable[int] | None, T: int, S: int) -> np.ndarray:
 
 def lag_of(lag: int, logs: np.ndarray) -> Lag:
     """Means of exp(logs), formed without under- or overflow."""
-    top, alive = float(np.max(logs)), logs[logs != -np.inf]
+    alive = logs[logs != -np.inf]
     with np.errstate(all="ignore"):
-        mean = top + math.log(np.mean(np.exp(logs - top))) if math.isfinite(top) else top
+        mean = float(np.logaddexp.reduce(logs)) - math.log(len(logs))
         typical = float(np.mean(alive)) if len(alive) else -math.inf
         return Lag(lag, float(np.exp(mean)), float(np.exp(typical)), mean, typical, len(logs), len(logs) - len(alive))
-
-
-def size(log: float) -> str:
-    """exp(log) in three digits, whatever its size."""
-    return from_log(log, 3)

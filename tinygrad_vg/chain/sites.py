@@ -6,9 +6,8 @@ W.T, W[0], W.astype(…) are no uses yet: h @ W.T is one, as linear(h, W) and W 
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from operator import attrgetter
 
-from ..autodiff.core import Node
+from ..autodiff.core import Node, by_birth
 from .factors import adds
 from .zeros import linear_of
 
@@ -49,8 +48,8 @@ def recurs(order: list[Node], sites: list[Node]) -> bool:
     latest: dict[Node, int] = {}  # the last use that a node depends on
     alone: dict[Node, int] = {}  # a product, or a sum with it, that has not met the use before
     found = set()
-    first = bisect_left(order, sites[0].birth, key=attrgetter("birth"))
-    end = bisect_right(order, sites[-1].birth + step, key=attrgetter("birth"))  # with the step after
+    first = bisect_left(order, sites[0].birth, key=by_birth)
+    end = bisect_right(order, sites[-1].birth + step, key=by_birth)  # with the step after
     for node in order[first:end]:
         carries = node.op == "subtract" or linear_of(node)
         added = {edge.parent for edge in node.edges if carries or adds(edge)}

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT
-from ..text.lines import Printed, clean
-from ..text.numbers import figure, numbers, signed
+from ..text.lines import Result, clean
+from ..text.numbers import figure, signed
 from ..text.tables import folded, table
 from .chain import Chain
 from .product import KNOWN, CheckedProduct, radius
@@ -30,7 +30,7 @@ AT_ONCE = 2**20  # numbers
 NOT_KNOWN = f"?: not known to {KNOWN}; it depends on the last digits of the links"
 
 
-class Spectrum(Printed):
+class Spectrum(Result):
     """The singular values of a chain's links and of its running product. Logarithms in nats.
 
     .singular_values   per link, largest first               .radius     spectral radius per link; None where it is not square
@@ -43,6 +43,10 @@ class Spectrum(Printed):
     Time and memory grow linearly with the number of links. ValueError where a station has more than 2,000 numbers (a dense
     Jacobian each is too much; a smaller model or batch shows the same) or a link holds nan or inf.
     """
+
+    kept = (
+        "stations", "singular_values", "radius", "running", "known", "lyapunov", "lyapunov_known", "angle", "condition",
+        "running_condition")
 
     def __init__(self, chain: Chain):
         check_sizes(chain)
@@ -85,9 +89,7 @@ class Spectrum(Printed):
         return math.exp(self.checked.log_radius() / max(len(self.names), 1))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, lists and text; nan and infinities as text, so json.dumps takes it."""
-        kept = ("singular_values", "radius", "running", "known", "lyapunov", "lyapunov_known", "angle", "condition", "running_condition")
-        return {"links": self.names, "stations": self.stations} | {name: numbers(getattr(self, name)) for name in kept}
+        return {"links": self.names} | super().to_dict()
 
     def __str__(self) -> str:
         rows = [("link", "σ max", "σ min", "ρ", "ln σ max so far", "ln σ min so far")]
@@ -103,8 +105,6 @@ class Spectrum(Printed):
         if len(self.running[0]) == 1:
             lines.append("one number at an end leaves one direction; for all, take a state as output")
         return "\n".join(lines + [NOT_KNOWN] * any("?" in line for line in lines[1:]))
-
-    __repr__ = __str__
 
 
 def starting_frame(links: list, m: int) -> np.ndarray:

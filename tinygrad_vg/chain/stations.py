@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.calculus import dependents
-from ..autodiff.core import Node, describe, history
+from ..autodiff.core import Node, by_birth, describe, history
 
 Group = tuple[Node, ...]
 
@@ -22,6 +22,18 @@ def paths_between(source: Node, output: Node) -> list[Node]:
     if output not in reached:
         raise ValueError(f"{describe(output)} does not depend on {describe(source)}: there is no path between them, and the gradient is 0")
     return [node for node in order if node in reached]
+
+
+def behind(ends: Iterable[Node], stop: Any = (), within: Any = None) -> list[Node]:
+    """What `ends` are computed from, these included, oldest first; a walk back that ends at `stop`, without it, and stays `within`."""
+    found = set(ends)
+    stack = list(found)
+    while stack:
+        for parent in stack.pop().variables:
+            if parent not in found and parent not in stop and (within is None or parent in within):
+                found.add(parent)
+                stack.append(parent)
+    return sorted(found, key=by_birth)
 
 
 def automatic(path: list[Node]) -> list[Group]:

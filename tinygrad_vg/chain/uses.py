@@ -20,7 +20,7 @@ import numpy as np
 from ..autodiff.calculus import dependents, differentiable
 from ..autodiff.core import Node, contributions, describe, sweep
 from ..autodiff.variable import Name
-from ..text.lines import Printed, clean, cut
+from ..text.lines import Result, clean, cut
 from ..text.numbers import figure, numbers, percent
 from ..text.tables import folded, table
 from .factors import norm
@@ -43,13 +43,13 @@ class Use:
     cumulative: float
 
 
-class Uses(Printed, Sequence):
+class Uses(Result, Sequence):
     """The uses of a weight, a sequence of Use; .rows, .total (the sum of all, the weight's gradient), by_lag()."""
 
     def __init__(self, weight: str, parts: Iterable[tuple[int, str, Any]], heading: str = "use"):
         parts = list(parts)
         self.weight, self.heading = weight, heading
-        self.total: np.ndarray = sum_of([g for _, _, g in parts])
+        self.total: np.ndarray = np.sum([g for _, _, g in parts], axis=0)
         shares = [share_of(g, self.total) for _, _, g in parts]
         self.rows = [
             Use(index, name, np.asarray(g), share, norm(g), so_far)
@@ -72,13 +72,11 @@ class Uses(Printed, Sequence):
         parts: dict[int, list[Use]] = {}
         for use in self:
             parts.setdefault(last - use.index, []).append(use)
-        named = [(lag, same[0].name, sum_of([use.gradient for use in same])) for lag, same in sorted(parts.items())]
+        named = [(lag, same[0].name, np.sum([use.gradient for use in same], axis=0)) for lag, same in sorted(parts.items())]
         return Uses(self.weight, named, "lag")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers, lists and text; nan and infinities as text, so json.dumps takes it."""
-        rows = [{name: numbers(value) for name, value in asdict(use).items()} for use in self]
-        return {"weight": self.weight, "by": self.heading, "total": numbers(self.total), "rows": rows}
+        return {"weight": self.weight, "by": self.heading, "total": numbers(self.total), "rows": [numbers(asdict(use)) for use in self]}
 
     def __str__(self) -> str:
         longest = max((abs(use.share) for use in self if math.isfinite(use.share)), default=0.0) or 1.0
@@ -87,8 +85,6 @@ class Uses(Printed, Sequence):
         ]
         head = f"the gradient of {clean(self.weight)}, norm {figure(norm(self.total))}, over its {len(self)} {self.heading}s"
         return f"{cut(head, 80)}\n{table(folded(rows), ('at', self.heading, 'norm', 'share', 'so far'))}"
-
-    __repr__ = __str__
 
 
 def uses(output: Node, weight: Any, seed: Any = None) -> Uses:
@@ -165,10 +161,6 @@ def gathered(parts: list[tuple[int, str, tuple, Any]], shape: tuple[int, ...]) -
         at = at.partition("[")[0] + f"[{index}]" if "[" in at else at
         rows.setdefault(index, (index, at, np.zeros(shape)))[2][place] += g
     return [rows[index] for index in sorted(rows)]
-
-
-def sum_of(parts: list) -> Any:
-    return sum(parts[1:], start=np.array(parts[0]))
 
 
 def share_of(g: Any, total: Any) -> float:

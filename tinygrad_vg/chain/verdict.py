@@ -21,8 +21,7 @@ from ..autodiff.calculus import differentiable, gradients
 from ..autodiff.core import Node
 from ..nn.layers import is_leaf
 from ..nn.models import parameters_of
-from ..text.lines import Printed, clean, cut, wrapped
-from ..text.numbers import jsonable
+from ..text.lines import Result, clean, cut, wrapped
 from .factors import called
 from .flow import Flow
 from .idle import cancels, what_it_does
@@ -60,7 +59,7 @@ ADVICE = {  # where it depends on the activation, or on what shrinks
     ("contracting weights", "attention"): "larger scores or values; a residual connection past the attention",
     ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread"}
 
-class Verdict(Printed):
+class Verdict(Result):
     """Why a gradient is small or large.
 
     .kind     a key of KINDS             .why  one sentence with the numbers            .helps  what usually does
@@ -82,15 +81,14 @@ class Verdict(Printed):
     What usually helps: tanh or ReLU, a normalisation, or a way past: skips, gates.
     """
 
+    kept = ("kind", "why", "helps", "source", "numbers")
+
     def __init__(self, kind: str, why: str, numbers: dict[str, float], source: str = "", op: str = "", parts: Iterable[Verdict] = ()):
         self.kind, self.why, self.numbers, self.source, self.parts, self.op = kind, why, numbers, source, list(parts), op
         self.helps = f"a bias that opens the gate {op[5:]}" if op.startswith("gate ") else ADVICE.get((kind, op), KINDS[kind][1])
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as numbers and text; nan and infinities as text, so json.dumps takes it."""
-        numbers = {name: jsonable(x) for name, x in self.numbers.items()}
-        plain = {"kind": self.kind, "why": self.why, "helps": self.helps, "source": self.source, "numbers": numbers}
-        return plain | ({"parts": [part.to_dict() for part in self.parts]} if self.parts else {})
+        return super().to_dict() | ({"parts": [part.to_dict() for part in self.parts]} if self.parts else {})
 
     def __str__(self) -> str:
         rows = [f"  {cut(clean(part.source), 24):24} {part.kind:20} {part.figures()}" for part in self.parts]

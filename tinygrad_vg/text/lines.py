@@ -4,6 +4,9 @@ import html
 import re
 import textwrap
 import unicodedata
+from typing import Any
+
+from .numbers import numbers
 
 # what cannot be seen, or would turn the direction of writing: control characters, surrogates, bidirectional marks
 SPANS = ((0, 32), (127, 160), (0xD800, 0xE000), (0x202A, 0x202F), (0x2066, 0x206A), (0xFFFE, 0x10000))
@@ -20,6 +23,19 @@ class Printed:
 
     def _repr_html_(self) -> str:
         return preformatted(str(self))
+
+
+class Result(Printed):
+    """The same, that can be stored: as numbers and text, of the attributes that are named in `kept`."""
+
+    kept: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, lists and text, every digit kept; nan and infinities as text, so json.dumps takes it."""
+        return {name: numbers(getattr(self, name)) for name in self.kept}
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def preformatted(text: str) -> str:

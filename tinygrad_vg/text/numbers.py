@@ -50,9 +50,11 @@ def jsonable(x: float) -> Any:
 
 
 def numbers(x: Any) -> Any:
-    """x, an array, a number, or lists of them, for JSON: nan and infinities become text."""
+    """x, an array, a number, or lists, dictionaries or NamedTuples of them, for JSON: nan and infinities become text."""
     if isinstance(x, np.ndarray):
         return numbers(x.tolist())
+    if isinstance(x, dict) or hasattr(x, "_asdict"):
+        return {name: numbers(part) for name, part in (x if isinstance(x, dict) else x._asdict()).items()}
     if isinstance(x, (list, tuple)):
         return [numbers(part) for part in x]
     return jsonable(float(x)) if isinstance(x, (float, np.floating)) else x
