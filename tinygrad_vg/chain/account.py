@@ -35,7 +35,6 @@ ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller
 NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
 LN2 = math.log(2)
 SCALE = Factor(KINDS.index("scale"))  # of what is handed on as it is
-DOUBLE = np.dtype(float)
 
 
 class Arrival(NamedTuple):
@@ -67,8 +66,11 @@ class Walk:
         self.inside, self.stop = set(order), set(stop)
         self.blocks: dict[Node, Block] = blocks_of(order, self.inside, (*apart, *start, *stop))
         kept = {*apart, *stop, *self.blocks}
+        self.factors: dict[tuple[Node, int], Factor] = {}
+        self.labels: dict[str, int] = {}
+        self.gates: dict[str, list[Node]] = defaultdict(list)
         with np.errstate(all="ignore"):
-            self.factors, self.labels, self.gates = factors_of(order, self.inside, self.blocks)
+            self.look_at(order)
         self.at: dict[Node, Arrival] = {}
         self.merges: list[tuple[Node, list[Arrival], list[float], float]] | None = [] if merges else None
         self.broken: Any = None
@@ -85,6 +87,19 @@ class Walk:
                     if node in kept:
                         self.at[node] = arrival
 
+    def look_at(self, order: list[Node]) -> None:
+        """The factor on every edge, but for what sums hand on; a column for each label; the gates by name."""
+        sizes: dict[tuple, float | None] = {}
+        for child in order:
+            block, adds = self.blocks.get(child), child.op == "add"
+            for i, x in enumerate((block.start,) if block else child.parents):
+                if isinstance(x, Node) and x in self.inside and not (adds and x.shape == child.shape):
+                    factor = self.factors[child, i] = factor_of(child, i, block, sizes)
+                    if factor.label:
+                        self.labels.setdefault(factor.label, LABELS + len(self.labels))
+                    if factor.column == GATE:
+                        self.gates[factor.label].append(origin(child.parents[1 - i]))
+
     @cached_property
     def openings(self) -> dict[str, float]:
         """How far each gate is open."""
@@ -92,7 +107,7 @@ class Walk:
 
     def factor(self, child: Node, i: int = 0) -> Factor:
         """What the edge to the i-th parent multiplies by, or the block that ends at the child."""
-        return self.factors[i].get(child, SCALE)
+        return self.factors.get((child, i), SCALE)
 
     def arrival(self, g: Any) -> Arrival:
         """A gradient that the walk begins with."""
@@ -125,7 +140,7 @@ class Walk:
         if rounded or not nats > top - 600:
             raw = [math.exp(2 * (part.log - top)) for part in some]
         else:
-            raw = [math.ldexp(inner(part.c, g), part.e - e) for part in some]
+            raw = [math.ldexp(float(np.add.reduce(np.multiply(part.c, g, dtype=float), axis=None)), part.e - e) for part in some]
         whole = sum(raw)
         shares = [p / whole for p in raw]
         account = self.mean(some, shares, nats)
@@ -224,35 +239,10 @@ def walk_through(links: list[Any], g: np.ndarray) -> Walk:
     return Walk(order, unpacked(links[-1].end, g), stop=start, merges=True)
 
 
-def factors_of(
-    order: list[Node], inside: set[Node], blocks: Mapping[Node, Block]
-) -> tuple[dict[int, dict[Node, Factor]], dict[str, int], dict[str, list[Node]]]:
-    """{i: {child: the factor on the edge to its i-th parent}}, without what sums hand on; the columns of labels, and the gates by name."""
-    factors: dict[int, dict[Node, Factor]] = defaultdict(dict)
-    labels: dict[str, int] = {}
-    gates: dict[str, list[Node]] = {}
-    sizes: dict[tuple, float | None] = {}
-    for child in order:
-        block, adds = blocks.get(child), child.op == "add"
-        for i, x in enumerate((block.start,) if block else child.parents):
-            if isinstance(x, Node) and x in inside and not (adds and x.shape == child.shape):
-                factor = factors[i][child] = factor_of(child, i, block, sizes)
-                if factor.label and factor.label not in labels:
-                    labels[factor.label] = LABELS + len(labels)
-                if factor.column == GATE:
-                    gates.setdefault(factor.label, []).append(origin(child.parents[1 - i]))
-    return factors, labels, gates
-
-
 def opening(gates: list[Node]) -> float:
     """How far a gate is open: the mean of its values; nan where they are not between 0 and 1."""
     values = np.concatenate([gate._value for gate in gates], axis=None)
     return float(np.mean(values)) if values.size and np.min(values) >= 0 and np.max(values) <= 1 else math.nan
-
-
-def inner(c: Any, g: Any) -> float:
-    """⟨c, g⟩ in double precision."""
-    return float(np.add.reduce(c * g if g.dtype is DOUBLE else np.multiply(c, g, dtype=float), axis=None))
 
 
 def added(parts: list[Arrival]) -> tuple[Any, int, float]:

@@ -17,6 +17,7 @@ from ..autodiff.rows import Elementwise
 LINEAR = {"add", "subtract", "negative", "multiply", "divide"}  # elementwise, and yet no activations by themselves
 CURVED = {"exp", "expm1", "log", "log1p", "power", "square", "sqrt", "abs"}  # what activations are written with
 MEANS = {"sum", "mean"}
+ENDS = {"divide", "multiply", "subtract", "log", "power"}
 LONGEST = 12  # ops in a block
 
 
@@ -97,5 +98,3 @@ def varying(node: Node, inside: set[Node]) -> set[Node]:
     """The parents that lie on the way to the source."""
     return {parent for parent in node.parents if isinstance(parent, Node) and parent in inside}
 
-
-ENDS = {"divide", "multiply", "subtract", "log", "power"}

@@ -12,6 +12,7 @@ from typing import Any
 from ..autodiff.calculus import dependents, differentiable
 from ..autodiff.core import Node, by_birth
 from .account import Arrival, Walk
+from .factors import called
 from .loss import loss_part, relative_error
 from .stations import Group
 
@@ -56,6 +57,11 @@ class Flow:
         self.asks = not self.loss or any(not at[node].zero for node in sending)
         self.walk = Walk([node for node in self.path if node not in self.loss], given, apart=self.sources)
         self.log_signal, self.broken = self.walk.base, self.broken or self.walk.broken
+
+    @property
+    def where(self) -> str:
+        """The predictions, as a sentence calls them."""
+        return called(self.predictions[0]) + " and others" * (len(self.predictions) > 1)
 
     @cached_property
     def last(self) -> Flow | None:

@@ -29,7 +29,9 @@ ATTENTION = 6.0  # nats: a softmax over many entries has small slopes, and that 
 INTO_A_GATE = 6.0  # nats: a gate that is open has a small slope, and what it lets through multiplies it
 NORMED = 2.0  # nats: a norm divides a weight's gradient by the weight's own scale, and its size says less
 SOUND = ("healthy", "converged", "zero state")  # nothing has shrunk the gradient
-GROUPS = {"slopes": "activation", "weights": "weight", "gates": "gate", "attention": "attention", "norms": "norm", "merges": "merge"}
+GROUPS = {  # of the kinds of factors: what is neither is with the weights
+    "activation": "slopes", "weight": "weights", "gate": "gates", "attention": "attention", "norm": "norms", "merge": "merges",
+    "scale": "weights", "other": "weights"}
 THOUSANDTH = math.log(1e-3)
 
 
@@ -59,11 +61,10 @@ def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray],
         return Judgement("disconnected", f"{called(flow.output)} does not depend on {name}, so the gradient is 0.", {}, name)
     part = flow.at(nodes)
     numbers = numbers_of(flow, part)
-    where = called(flow.predictions[0]) + (" and others" if len(flow.predictions) > 1 else "")
     if not all(np.all(np.isfinite(g)) for g in (*received, flow.output.data)):
         seeded = flow.seed is not None and not np.all(np.isfinite(plain(flow.seed)))
         broken = NotFinite("nan in the data", "The seed is not finite", "") if seeded else why_not_finite(flow.order, flow.broken)
-        return Judgement(broken.kind, f"{broken.what}; signal {numbers['signal']:.3g} at {where}.", numbers, name, broken.op)
+        return Judgement(broken.kind, f"{broken.what}; signal {numbers['signal']:.3g} at {flow.where}.", numbers, name, broken.op)
     kind = stopped(flow, part, received, weight)
     kind, op = (kind, part.zero.op if part.zero else "") if kind else small_or_large(flow, part, numbers["log_gain"], weight)
     own = 0.0 if use else norm(np.concatenate([np.ravel(g) for g in received]))
@@ -164,10 +165,10 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool) -> tupl
 
 
 def grouped(part: Arrival) -> dict[str, float]:
-    """Nats by group of kinds; what is neither is with the weights."""
-    first = [kind.partition(" ")[0] for kind in KINDS]
-    nats = {name: sum(float(part.account[k]) for k, kind in enumerate(first) if kind == group) for name, group in GROUPS.items()}
-    nats["weights"] += sum(float(part.account[KINDS.index(kind)]) for kind in ("scale", "other"))
+    """Nats by group of kinds."""
+    nats = dict.fromkeys(GROUPS.values(), 0.0)
+    for kind, x in zip(KINDS, part.account[:N].tolist()):
+        nats[GROUPS[kind.partition(" ")[0]]] += x
     return nats
 
 
@@ -199,18 +200,17 @@ def numbers_of(flow: Flow, part: Arrival) -> dict[str, float]:
 
 def sentence(flow: Flow, part: Arrival, kind: str, op: str, n: dict[str, float], name: str, own: float) -> str:
     """The numbers in words, three lines at most."""
-    where = called(flow.predictions[0]) + (" and others" if len(flow.predictions) > 1 else "")
     if n["signal"] == 0:
-        return "The seed is exactly 0." if flow.seed is not None else f"The signal, |gradient| at {where}, is exactly 0."
+        return "The seed is exactly 0." if flow.seed is not None else f"The signal, |gradient| at {flow.where}, is exactly 0."
     if part.zero:
         share = f" ({n['zero_slopes']:.0%} of all slopes are 0)" if part.zero.op and n["zero_slopes"] > 0 else ""
         at = f"{called(part.zero.at)}: " if part.zero.kind == "cancelled" and part.zero.at is not None else ""
         exactly = "exactly 0" if part.log == -math.inf else "0 but for rounding"
-        return f"signal {n['signal']:.3g} at {where}, and {exactly} of it arrives at {name}:\n{at}{part.zero.what}{share}."
+        return f"signal {n['signal']:.3g} at {flow.where}, and {exactly} of it arrives at {name}:\n{at}{part.zero.what}{share}."
     factors = f"{n['factors']:.{2 if 0 < n['factors'] < 1 else 0}f}"
     error = f", error {n['error']:.3g} of the targets' spread" if kind == "converged" and "error" in n else ""
     return (
-        f"signal {n['signal']:.3g} at {where}{error}; log gain {n['log_gain']:+z.2f} nats from there to {name}, "
+        f"signal {n['signal']:.3g} at {flow.where}{error}; log gain {n['log_gain']:+z.2f} nats from there to {name}, "
         f"{n['per_factor']:+z.2f} for each of {factors} factor{'s' * (factors != '1')}:\n"
         f"{account_in_words(flow, part, op)}. So |gradient| = {f'{own:.3g}' if own else from_log(part.log, 3)}."
     )

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.maps import DENSE_LIMIT
-from ..text.lines import Result, clean
-from ..text.numbers import figure, signed
+from ..text.lines import Result
+from ..text.numbers import figure, shown, signed
 from ..text.tables import folded, table
 from .chain import Chain
 from .product import KNOWN, CheckedProduct, radius
@@ -92,12 +92,13 @@ class Spectrum(Result):
         return {"links": self.names} | super().to_dict()
 
     def __str__(self) -> str:
-        rows = [("link", "σ max", "σ min", "ρ", "ln σ max so far", "ln σ min so far")]
-        for k in reversed(range(len(self.names))):
-            s, rho, so_far = self.singular_values[k], self.radius[k], ends(self.running[k], self.known[k])
-            rows.append((clean(self.names[k]), figure(s[0]), figure(s[-1]), "-" if rho is None else figure(rho), so_far[0], so_far[-1]))
+        rows = []
+        for name, s, rho, *so_far in zip(self.names, self.singular_values, self.radius, self.running, self.known):
+            told = ends(*so_far)
+            rows.append((name, figure(s[0]), figure(s[-1]), shown(rho), told[0], told[-1]))
         per_link = ends(self.running[0] / max(len(self.names), 1), self.known[0])
-        lines = [table(folded(rows[1:]), rows[0])] + [
+        lines = [
+            table(folded(rows[::-1]), ("link", "σ max", "σ min", "ρ", "ln σ max so far", "ln σ min so far")),
             f"per link, of {len(self.names)}      largest … smallest, nats",
             f"  ln singular values  {' … '.join(per_link)}   (of the product: end to end)",
             f"  Lyapunov exponents  {' … '.join(ends(self.lyapunov, self.lyapunov_known))}   (of the steps: diagonal of R)",

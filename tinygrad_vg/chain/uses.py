@@ -109,21 +109,19 @@ def uses(output: Node, weight: Any, seed: Any = None) -> Uses:
     h[2]    2  0.25  33.3 %   66.7 %  ████████████
     h[3]    3  0.25  33.3 %  100.0 %  ████████████
     """
-    entries = np.empty((), dtype=object)
-    entries[()] = weight
-    entries = weight if isinstance(weight, np.ndarray) and weight.dtype == object else entries
-    order, found = differentiable(output), dict[Node, tuple]()
-    for place, node in np.ndenumerate(entries):
+    order, several = differentiable(output), isinstance(weight, np.ndarray) and weight.dtype == object
+    places: dict[Node, tuple] = {}
+    for place, node in np.ndenumerate(weight) if several else [((), weight)]:
         if not isinstance(node, Node):
             raise TypeError(f"uses needs a weight that is a node, or an array of Scalars; got {type(node).__name__}")
-        found[node] = place
-    parts = parts_of(order, found, output.start(seed))
-    name = weight.name if isinstance(weight, Node) else next(iter(found)).name
-    called = describe(weight) if isinstance(weight, Node) else name.base if name else "an array of Scalars"
+        places[node] = place
+    parts = parts_of(order, places, output.start(seed))
+    name = next(iter(places)).name
+    called = describe(weight) if not several else name.base if name else "an array of Scalars"
     if not parts:
         raise ValueError(f"{describe(output)} does not depend on {called}: it is used nowhere, and the gradient is 0")
-    if entries.shape or isinstance(weight, np.ndarray):
-        return Uses(called, gathered(parts, entries.shape))
+    if several:
+        return Uses(called, gathered(parts, weight.shape))
     return Uses(called, [(index, at, g) for index, at, _, g in parts])
 
 

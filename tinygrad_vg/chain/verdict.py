@@ -144,8 +144,7 @@ def of_leaf(output: Node, group: list[Node], seed: Any, name: str) -> Verdict:
     sites = sites_of(order, group) if all(node.rule is None for node in group) else {}
     used = [sites[leaf] for leaf in group if sites.get(leaf)]
     received = [np.asarray(g) for g in gradients(order, group, seed)]
-    steps = bool(used) and recurs(order, max(used, key=len))
-    steps = steps and not nothing_in(received)
+    steps = bool(used) and not nothing_in(received) and recurs(order, max(used, key=len))
     flow = Flow(output, [node for own in used for node in own] if steps else group, seed, order=order)
     if steps:
         found = of_uses(flow, Parameter(name, used, received, steps, next_names(order)))
