@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Node
+from ..chain.factors import norm
 from ..nn.models import parameters_of
 from ..text.lines import Printed
 from ..text.numbers import number
@@ -89,8 +90,8 @@ def gradient_table(model: Any) -> str:
     """
     rows: list[Any] = []
     for name, leaf in parameters_of(model).items():
-        w, g = length([value(leaf)]), gradient(leaf)
-        n = length([] if g is None else [g])
+        w, g = norm(value(leaf)), gradient(leaf)
+        n = 0.0 if g is None else norm(g)
         told = ["none"] if g is None else [number(n), number(n / w) if w else "", f"{math.log10(n):.2f}" if n else "-inf"]
         rows.append((name, "×".join(map(str, np.shape(value(leaf)))) or "1", number(w), *told))
     return table(rows, ("parameter", "shape", "|w|", "|g|", "|g|/|w|", "log10|g|"))
@@ -99,9 +100,9 @@ def gradient_table(model: Any) -> str:
 def measured(parameters: dict[str, Any], before: dict[str, Any], gradients: dict[str, Any]) -> dict[str, Any]:
     """The norms and update ratios of one step; a parameter that was all 0 is compared with what it became."""
     after = {name: value(parameters[name]) for name in gradients}
-    sizes = {name: length([before[name]]) or length([after[name]]) for name in gradients}
-    ratios = {name: length([after[name] - before[name]]) / size if size else 0.0 for name, size in sizes.items()}
-    return {"gradients": {name: length([g]) for name, g in gradients.items()}, "ratios": ratios}
+    sizes = {name: norm(before[name]) or norm(after[name]) for name in gradients}
+    ratios = {name: norm(after[name] - before[name]) / size if size else 0.0 for name, size in sizes.items()}
+    return {"gradients": {name: norm(g) for name, g in gradients.items()}, "ratios": ratios}
 
 
 def state_norms(states: Any) -> list[float]:

@@ -3,7 +3,6 @@
     w  value      g  gradient
 """
 
-import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Node, describe, set_grad
+from ..chain.factors import norm
 from ..nn.weights import entries
 
 Parameters = Mapping[str, Any]  # {name: leaf}
@@ -46,17 +46,11 @@ def gradients_of(parameters: Parameters) -> dict[str, Any]:
 
 
 def length(arrays: Iterable[Any], per_seed: bool = False) -> Any:
-    """√ Σ x², over all arrays together, scaled where a square would over- or underflow.
+    """√ Σ x², over all arrays together; no square over- or underflows.
 
     per_seed: the first axis of every array counts seeds, and each has its own length; an array (seeds,).
     """
     arrays = list(arrays)
-    if not per_seed and 1e-30 < (squares := sum(float(np.vdot(x, x)) for x in arrays)) < 1e30:
-        return math.sqrt(squares)
-    rows = [np.reshape(x, (len(x) if per_seed else 1, -1)) for x in arrays]
-    if not rows:
-        return 0.0
-    largest = np.max([np.max(np.abs(x), axis=1, initial=0.0) for x in rows], axis=0)
-    unit = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
-    lengths = unit * np.sqrt(np.sum([np.sum(np.square(x / unit[:, None]), axis=1) for x in rows], axis=0))
-    return lengths if per_seed else float(lengths[0])
+    if per_seed and arrays:
+        return np.array([length(of_one) for of_one in zip(*arrays)])
+    return norm([norm(x) for x in arrays])

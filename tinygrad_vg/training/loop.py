@@ -13,6 +13,7 @@ import numpy as np
 
 from ..autodiff.core import Node, describe
 from ..autodiff.guards import detect_anomaly
+from ..chain.factors import norm
 from ..nn.layers import Module
 from ..text.files import checked_path
 from .checkpoint import load_run, save_run
@@ -120,7 +121,7 @@ class Run:
             clipped, lr = self.clip and self.clip(parameters), self.optimiser.rate
             self.optimiser.step()
             if bad := first_not_finite(values(parameters)):
-                step = f"a step along its gradient, of length {length([gradients[bad]]):.3g}, with learning rate {lr:.3g}"
+                step = f"a step along its gradient, of length {norm(gradients[bad]):.3g}, with learning rate {lr:.3g}"
                 raise self.diverged(f"{bad} is not finite after {step}")
         if self.history.steps % self.record == 0:
             entry = {"step": self.history.steps + 1, "loss": loss.item(), "lr": lr, "norm": length(gradients.values())}
