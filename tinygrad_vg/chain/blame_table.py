@@ -5,7 +5,7 @@ from typing import Any
 
 from ..text.lines import clean, wrapped
 from ..text.numbers import signed
-from ..text.tables import MOST, WIDTH, folded, table
+from ..text.tables import folded, table
 
 ROUNDING = 1e-12  # nats
 SHORT = {
@@ -15,13 +15,13 @@ CALLED = {
     "norm": "the normalisations", "merge": "the merging of branches", "scale": "constant factors", "other": "everything else"}
 
 
-def blame_table(blame: Any, width: int = WIDTH, most: int = MOST) -> str:
+def blame_table(blame: Any) -> str:
     """Nats by link (from the output back) and kind, the sum, and the sentence; what is zero, or mere rounding, is left blank."""
     whole = {"link": "sum", "parts": blame.parts, "total": math.fsum(blame.parts.values())}
-    shown = folded(blame.by_link[::-1], lambda row: row["total"], left_out, most)
+    shown = folded(blame.by_link[::-1], lambda row: row["total"], left_out)
     head = ("nats by link", *(SHORT.get(kind, kind) for kind in blame.parts), "total")
     rows = [row if isinstance(row, str) else cells(row) for row in (*shown, whole)]
-    return f"{table(rows, head, width=width)}\n{wrapped(clean(told(blame)), width, hang=0)}"
+    return f"{table(rows, head)}\n{wrapped(clean(told(blame)), hang=0)}"
 
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:

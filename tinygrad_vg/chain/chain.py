@@ -152,7 +152,7 @@ class Chain:
         return found[0]
 
     def __str__(self) -> str:
-        return table(self, typical=True)
+        return self.table()
 
     def _repr_html_(self) -> str:
         return preformatted(self.table(width=104))  # as wide as a cell of JupyterLab on a screen of 1280 pixels

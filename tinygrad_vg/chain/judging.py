@@ -77,7 +77,8 @@ def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
     whole, flow = flow, parameter.recurs and flow.connected and flow.last or flow
     if not flow.connected or not parameter.recurs and last == 0:
         return judged(flow, at_use(sites, 0), parameter.name, received)
-    k = next((k for k in range(last + 1) if not is_zero_state(flow.at(at_use(sites, k)))), 0)
+    zeros = (flow.at(at_use(sites, k)).zero for k in range(last + 1))
+    k = next((k for k, zero in enumerate(zeros) if not (zero and zero.kind == "zero state")), 0)
     if not parameter.recurs:
         return judged(flow, at_use(sites, k), parameter.name, received)
     far = use_judged(flow, parameter, k, "farthest")
@@ -113,11 +114,6 @@ def use_judged(flow: Flow, parameter: Parameter, k: int, word: str) -> Judgement
     where = clean(str(parameter.names[nodes[0]] or called(nodes[0])))
     name = f"the {word} use of {parameter.name}, in {where} ({k + 1} of {max(map(len, parameter.sites))})"
     return judged(flow, nodes, name, parameter.received, use=True)._replace(source=where)
-
-
-def is_zero_state(part: Arrival) -> bool:
-    """Whether nothing arrives only because a state or an input is exactly 0."""
-    return part.zero is not None and part.zero.kind == "zero state"
 
 
 def stopped(flow: Flow, part: Arrival, received: list[np.ndarray], weight: bool) -> str:

@@ -22,6 +22,7 @@ from ..text.lines import Result, clean, cut
 from ..text.numbers import figure, from_log, numbers, percent
 from ..text.tables import folded, table
 from .blocks import LINEAR
+from .factors import log
 
 Step = tuple[Node, float]  # a parent, and the slope on the edge from it
 Sums = tuple[int, int, float, float]
@@ -72,7 +73,7 @@ class Paths(Result):
         """|Σ product| / Σ |product|, from 0 (all cancels) to 1; nan where no path is active or the sum itself under- or overflows."""
         if self.log_absolute == -math.inf or not math.isfinite(self.total):
             return math.nan
-        return math.exp(min(0.0, log(self.total) - self.log_absolute)) if self.total or self.log_absolute > -700 else math.nan
+        return math.exp(min(0.0, log(abs(self.total)) - self.log_absolute)) if self.total or self.log_absolute > -700 else math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and text, so json.dumps takes it: nan and infinities as text, counts above 2^14000 in hex."""
@@ -141,7 +142,7 @@ def sums(steps: dict[Node, list[Step]]) -> Sums:
         old = [(*so_far[parent], slope) for parent, slope in edges]
         count, active = sum(n for n, *_ in old), sum(n for _, n, *_, slope in old if slope)
         total = sum(slope * part for _, _, part, _, slope in old)
-        log_absolute = float(np.logaddexp.reduce([part + log(slope) for *_, part, slope in old]))
+        log_absolute = float(np.logaddexp.reduce([part + log(abs(slope)) for *_, part, slope in old]))
         so_far[node] = (count, active, total, log_absolute) if edges else (1, 1, 1.0, 0.0)
         for parent, _ in edges:  # large numbers: keep them no longer than needed
             waiting[parent] -= 1
@@ -157,7 +158,7 @@ def heaviest(steps: dict[Node, list[Step]], k: int) -> dict[Node, list[tuple]]:
     """
     best: dict[Node, list[tuple]] = {}
     for node, edges in steps.items():
-        longer = [[(old[0] - log(slope), node, slope, old) for old in best[parent]] for parent, slope in edges if slope]
+        longer = [[(old[0] - log(abs(slope)), node, slope, old) for old in best[parent]] for parent, slope in edges if slope]
         best[node] = list(heapq.merge(*longer, key=itemgetter(0)))[:k] if edges else [(0.0, node, 1.0, None)][:k]
     return best
 
@@ -177,10 +178,6 @@ def path_of(ranked: tuple) -> Path:
 
 def linear(node: Node) -> bool:
     return isinstance(node.rule, Elementwise) and node.op in LINEAR
-
-
-def log(x: float) -> float:
-    return math.log(abs(x)) if x else -math.inf
 
 
 def size_of(path: Path) -> str:

@@ -99,13 +99,11 @@ class Reach(Result):
         rows = self.by_lag()
         shares, lag = self.shares(rows), self.reach(tolerance)
         if any(share != share for share in shares):
-            return "how far it reaches is not known: " + ("nan or inf is among them" if self.strange() else "nothing arrives at lag 0")
+            strange = np.any(np.isnan(self.log_matrix) | np.isposinf(self.log_matrix))
+            return f"how far it reaches is not known: {'nan or inf is among them' if strange else 'nothing arrives at lag 0'}"
         if lag is None:
             return f"at lag {rows[-1].lag}, the largest, {from_log(shares[-1])} of lag 0 still arrives: more than {tolerance:g}"
         return f"from lag {lag} on less than {tolerance:g} of lag 0 arrives"
-
-    def strange(self) -> bool:
-        return bool(np.any(np.isnan(self.log_matrix) | np.isposinf(self.log_matrix)))
 
     def __repr__(self) -> str:
         return f"Reach({len(self.losses)} losses, {len(self.states)} states, reach {self.reach()})"

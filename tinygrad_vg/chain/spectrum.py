@@ -7,8 +7,7 @@ Sizes are read off in two ways that agree only if the links share their directio
     Lyapunov exponents   (1/T) Σ ln |R_ii|, how fast each of n directions grows link by link; their sum is ln |det M| / T
     singular values      of M itself, how much it stretches from end to end; the largest is the worst gain
 
-Of a W that hands on from unit to unit (Jordan-like, far from normal) a long product depends on the last digits of W: what they
-change is printed with a question mark. The largest singular value is known even there, if its zeros are exact zeros.
+What the last digits of the links change, as those of a Jordan-like W do, is printed with a question mark.
 
     J  Jacobian of a link      R  upper triangular      W  matrix
 """

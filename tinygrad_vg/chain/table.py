@@ -9,7 +9,7 @@ import numpy as np
 from ..text import tables
 from ..text.lines import clean, cut
 from ..text.numbers import figure, signed
-from ..text.tables import BAR, MOST, WIDTH, folded
+from ..text.tables import BAR, WIDTH, folded
 from .factors import norm
 
 CHEAP = 200  # numbers on either side of a link, up to which its matrix is written out for the table
@@ -18,13 +18,11 @@ HEAD = ("link", "multiplied by", "gain", "typical", "worst", "log10 product")
 LEGEND = f"bar: {BAR // DECADES} columns a decade, ▒ above 1, » beyond {DECADES}"
 
 
-def table(chain: Any, width: int = WIDTH, most: int = MOST, typical: bool = False) -> str:
-    """The chain as text, at most `width` columns; above `most` links only the first, the worst and the last are shown."""
-    return f"{tables.table(rows_of(chain, most, typical), HEAD, left=2, width=width)}\n{LEGEND}"
+def table(chain: Any, width: int = WIDTH, typical: bool = False) -> str:
+    """The chain as text, at most `width` columns: a row for each link, from the output back, with log10 of the product so far as a bar.
 
-
-def rows_of(chain: Any, most: int, typical: bool) -> list[Any]:
-    """A row for each link, from the output back: the gain, log10 of the product so far, and that as a bar."""
+    Of many links only the first, the worst and the last are shown.
+    """
     links, logs = chain.links[::-1], [log / math.log(10) for log in chain.log_product[-2::-1]]
 
     def told(out: Sequence[int]) -> str:
@@ -34,8 +32,9 @@ def rows_of(chain: Any, most: int, typical: bool) -> list[Any]:
         aside = typical_and_worst(links[k]) if typical else ("", "")
         return links[k].name, links[k].factor, figure(links[k].gain), *aside, signed(logs[k]), logs[k] / DECADES
 
-    shown = folded(range(len(links)), lambda k: links[k].gain, told, most)
-    return [k if isinstance(k, str) else row(k) for k in shown]
+    shown = folded(range(len(links)), lambda k: links[k].gain, told)
+    rows = [k if isinstance(k, str) else row(k) for k in shown]
+    return f"{tables.table(rows, HEAD, left=2, width=width)}\n{LEGEND}"
 
 
 def typical_and_worst(link: Any) -> tuple[str, str]:
