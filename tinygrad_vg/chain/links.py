@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import Node, sweep
+from ..autodiff.core import Edge, Node, sweep
 from ..autodiff.guards import check_all_unchanged
 from ..autodiff.maps import Diagonal, FunctionMap, LinearMap
 from ..text.lines import cut
@@ -48,9 +48,13 @@ class Link(LinearMap):
     def _push(self, t: Any) -> np.ndarray:
         tangents: dict[Node, Any] = dict(unpacked(self.start, np.asarray(t)))
         for node in self.ops:
-            parts = [edge.local.push(tangents[edge.parent]) for edge in node.edges if edge.parent in tangents]
+            parts = [edge.local.push(tangents[edge.parent]) for edge in self.edges_of(node)]
             tangents[node] = sum(parts[1:], parts[0])
         return packed(self.end, tangents)
+
+    def edges_of(self, node: Node) -> list[Edge]:
+        """The edges into a node that belong to this link."""
+        return [edge for edge in node.edges if edge.parent in self.inside]
 
     @property
     def stations(self) -> list[Group]:
@@ -76,7 +80,7 @@ class Link(LinearMap):
 
 def factor_of_step(step: Link) -> str:
     """The factor of a link with no station within."""
-    edges = [edge for edge in step.end[0].edges if edge.parent in step.inside]
+    edges = step.edges_of(step.end[0])
     if len(step.ops) == len(edges) == 1:
         return factor(edges[0])
     way = direct(step.start, step.end, step.ops) if any(map(adds, edges)) else None
