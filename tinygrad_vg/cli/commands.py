@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import io
-import json
 import sys
 import webbrowser
 from pathlib import Path
@@ -35,7 +34,7 @@ def answer(options: argparse.Namespace) -> None:
     with np.errstate(all="ignore"):
         asked = [build(name, **given) for name in (options.model, *options.vs)]
         text, figures = chains(asked) if options.command == "chain" else about(options.command, asked[0])
-    show(as_json(figures) if options.json else wrapped(text), options.json)
+    show(wrapped(text), figures if options.json else None)
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -56,24 +55,25 @@ def chains(asked: list[Asked]) -> Answer:
 
 
 def about(question: str, asked: Asked) -> Answer:
-    """The answer to a question about one model; ValueError where it is about a weight and the model has none."""
-    found = answers(question, asked)
+    """The answer to a question about one model; ValueError where it is about a weight and the model has none.
+
+    verdict  why the gradient at the far end of the chain, and that of each parameter, is small or large
+    explain  the derivative in the weight, in words and in indices
+    uses     who contributed to the gradient of the weight: one row per use, and the same by distance to the loss
+    """
+    if question != "verdict" and asked.weight is None:
+        raise ValueError(f"{asked.title} has no weight that is learned; ask another model")
+    found: dict[str, Any] = {}
+    if question == "verdict":
+        found["verdict"] = verdict(asked.loss, asked.source)
+        found["parameters"] = verdict(asked.loss, asked.model) if asked.model.parameters() else None
+    elif question == "explain":
+        found["explanation"] = explain(asked.loss, of=asked.weight)
+    else:
+        found["uses"] = uses(asked.loss, asked.weight)
+        found["by_lag"] = found["uses"].by_lag()
     text = "\n\n".join(str(x) for x in (asked.title, *found.values()) if x is not None)
     return text, {"title": asked.title} | {key: None if x is None else x.to_dict() for key, x in found.items()}
-
-
-def answers(question: str, asked: Asked) -> dict[str, Any]:
-    """Of `verdict`, why the gradient at the far end of the chain, and that of each parameter, is small or large; of `uses`, who contributed
-    to that of the weight, one row per use, and the same by distance to the loss; of `explain`, its derivative in words and indices."""
-    if question == "verdict":
-        every = verdict(asked.loss, asked.model) if asked.model.parameters() else None
-        return {"verdict": verdict(asked.loss, asked.source), "parameters": every}
-    if asked.weight is None:
-        raise ValueError(f"{asked.title} has no weight that is learned; ask another model")
-    if question == "explain":
-        return {"explanation": explain(asked.loss, of=asked.weight)}
-    found = uses(asked.loss, asked.weight)
-    return {"uses": found, "by_lag": found.by_lag()}
 
 
 def write_by_hand(options: argparse.Namespace) -> None:
@@ -82,7 +82,7 @@ def write_by_hand(options: argparse.Namespace) -> None:
     if options.save:
         program.save(options.save)
     text = "\n".join(map(str, program.run_in_steps(options.steps_of))) if options.steps_of else program.text
-    show(text + (f"\nwrote {options.save}" if options.save else ""), False)
+    show(text + (f"\nwrote {options.save}" if options.save else ""))
 
 
 def program_of(model: str, options: argparse.Namespace) -> ByHand:
@@ -97,33 +97,30 @@ def draw_a_model(options: argparse.Namespace) -> None:
     with np.errstate(all="ignore"):
         asked.loss.backward()
         drawing = draw(asked.loss, None if options.fold == "none" else options.fold, steps=options.window, chain=asked.chain())
-    show(f"{asked.title}\nwrote {drawing.save(place)}: {drawing.size}", False)
+    show(f"{asked.title}\nwrote {drawing.save(place)}: {drawing.size}")
     if options.open and not webbrowser.open(place.resolve().as_uri()):
         raise RuntimeError(f"there is no browser to open {place} with; open it by hand")
 
 
 def learn(options: argparse.Namespace) -> None:
     """Run one of the learning experiments, which prints its table; ValueError for a text where none is read."""
-    experiment = getattr(learning, EXPERIMENTS[options.name][0])
     if options.name == "letters":
-        experiment(read(options.text)[0] if options.text else long_text())
+        learning.letters(read(options.text)[0] if options.text else long_text())
     elif options.text is not None:
         raise ValueError(f"--text belongs to letters; {options.name} reads no text")
     else:
-        experiment()
+        getattr(learning, EXPERIMENTS[options.name][0])()
 
 
 def judge(options: argparse.Namespace) -> None:
     """Run claims and print the ledger, a claim in full, or write the page; RuntimeError, after printing, if a figure has moved."""
     wanted = claims.chosen(options.ids, options.slow or options.list)
     if options.list:
-        return show(claims.listed(wanted), False)
+        return show(claims.listed(wanted))
     place = options.html and checked_path(options.html, (".html",))
     outcomes = list(claims.run(wanted, progress=bool(sys.stderr and sys.stderr.isatty())))
-    if options.json:
-        show(as_json([one.to_dict() for one in outcomes]), True)
-    else:
-        show("\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes), False)
+    text = "\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes)
+    show(text, [one.to_dict() for one in outcomes] if options.json else None)
     if place:
         save_whole(place, claims.page(outcomes).encode())
     if moved := [one.claim.id for one in outcomes if one.moved]:
@@ -136,7 +133,7 @@ def study(options: argparse.Namespace) -> None:
 
     place = options.picture and checked_path(options.picture, PICTURES)
     found: Any = factorial.run() if options.command == "factorial" else laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
-    show(as_json(found.to_dict()) if options.json else str(found), options.json)
+    show(str(found), found.to_dict() if options.json else None)
     if place:
         save_figure(found.plot(), place)
 
@@ -146,16 +143,10 @@ def field(options: argparse.Namespace) -> None:
     from ..claims import headlines
 
     if options.list:
-        return show(headlines.listed(), False)
+        return show(headlines.listed())
     results = [one.run(options.full) for one in headlines.chosen(options.names)]
-    if options.json:
-        return show(as_json([result.to_dict() for result in results]), True)
-    show("\n\n".join([*map(headlines.page, results), *([headlines.table(results)] if len(results) > 1 else [])]), False)
-
-
-def as_json(figures: Any) -> str:
-    """One JSON document, every digit kept; ValueError if a nan or inf was not turned into text."""
-    return json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1)
+    pages = [*map(headlines.page, results), *([headlines.table(results)] if len(results) > 1 else [])]
+    show("\n\n".join(pages), [result.to_dict() for result in results] if options.json else None)
 
 
 def save_figure(figure: Any, place: Path) -> None:
@@ -171,15 +162,15 @@ def exercise(options: argparse.Namespace) -> None:
     if options.by_hand or options.grade or options.blanks or options.out or settings(options):
         return fill_in(options)
     if options.number is None:
-        return show(table([(str(n), f"{e.name}({e.arguments})") for n, e in exercises.EXERCISES.items()], left=2), False)
+        return show(table([(str(n), f"{e.name}({e.arguments})") for n, e in exercises.EXERCISES.items()], left=2))
     asked = exercises.numbered(options.number)
     if options.solution:
-        return show(asked.solution.rstrip(), False)
+        return show(asked.solution.rstrip())
     if options.file is None:
         more = "\n\n(--hint tells where to start, --solution prints a right answer)"
-        return show(wrapped(asked.hint if options.hint else f"{asked}{more}", hang=0), False)
+        return show(wrapped(asked.hint if options.hint else f"{asked}{more}", hang=0))
     graded = exercises.grade(options.number, Path(options.file))
-    show(wrapped(str(graded), hang=0), False)
+    show(wrapped(str(graded), hang=0))
     if not graded.passed:
         raise RuntimeError(f"exercise {options.number} is not solved yet; --hint tells where to start")
 
@@ -214,7 +205,7 @@ def phase_diagram(options: argparse.Namespace) -> None:
     if found.results:
         if place:
             save_figure(phase.picture(found), place)
-        show(as_json(found.to_dict()) if options.json else phase.table(found), options.json)
+        show(phase.table(found), found.to_dict() if options.json else None)
     if found.failed:
         raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
 

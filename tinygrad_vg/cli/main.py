@@ -17,7 +17,7 @@ from ..drawing import draw
 from ..hints import meant
 from ..text.lines import clean, wrapped
 from ..text.numbers import figure, numbers
-from .commands import answer, as_json, draw_a_model, exercise, field, judge, learn, phase_diagram, study, write_by_hand
+from .commands import answer, draw_a_model, exercise, field, judge, learn, phase_diagram, study, write_by_hand
 from .options import QUESTIONS, parser
 from .reading import COMPARED_STEPS, beside, run, sentence
 from .texts import read, show
@@ -28,14 +28,13 @@ PAGE_STEPS, QUOTED = 30, 30  # drawn in full in the graph; characters of the tex
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. The exit code is 0; 1 with one line on stderr if something is unusable; 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    named = bool(arguments) and arguments[0] in COMMANDS
-    if arguments and not named and not arguments[0].startswith("-"):
-        listed = ", ".join(filter(None, COMMANDS))
-        near = meant(arguments[0], COMMANDS)
-        parser("").error(f"{arguments[0]!r} is no command; there are {listed} (and a text is read with --text FILE){near}")
-    options = parser(arguments[0] if named else "").parse_args(arguments[named:])
+    command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else ""
+    if command not in COMMANDS:
+        listed, near = ", ".join(filter(None, COMMANDS)), meant(command, COMMANDS)
+        parser("").error(f"{command!r} is no command; there are {listed} (and a text is read with --text FILE){near}")
+    options = parser(command).parse_args(arguments)
     try:
-        COMMANDS[options.command](options)
+        COMMANDS[command](options)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         return complain(str(error), 1)
     except MemoryError:
@@ -50,9 +49,8 @@ def chain_of_a_text(options: argparse.Namespace) -> None:
     text, title = read(options.text)
     with np.errstate(all="ignore"):
         result = run(text, options)
-        printed = as_json(figures(result)) if options.json else page(result, title)
         save_pictures(result, beside(text, options) if options.steps <= COMPARED_STEPS else {})
-    show(printed, options.json)
+        show(page(result, title), figures(result) if options.json else None)
 
 
 def complain(message: str, code: int) -> int:

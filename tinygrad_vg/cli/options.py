@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,7 @@ def finite(text: str, above: float = -math.inf) -> float:
     raise argparse.ArgumentTypeError(f"needs a number{'' if above == -math.inf else f' above {above}'}, got {text!r}")
 
 
-def positive(text: str) -> float:
-    return finite(text, above=0)
-
-
+positive = partial(finite, above=0)
 EXPERIMENTS = {
     "digits": ("digits_mlp", "an MLP of depth 3 on handwritten digits (extra data)"),
     "sigmoid": ("deep_sigmoid", "sigmoid MLPs: shallow, deep, and deep with batch norm (extra data)"),

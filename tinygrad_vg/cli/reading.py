@@ -15,10 +15,9 @@ from ..chain import Chain
 from ..text.numbers import from_log
 
 COMPARED_STEPS = 100  # up to which other cells are run, too, and a loss is asked at every step
-RNNS: dict[str, Callable[..., Any]] = {
-    name: partial(nn.RNNCell, activation=name, init="normal") for name in ("sigmoid", "tanh", "relu", "linear")
-}
-CELLS = RNNS | {"LSTM": nn.LSTMCell, "GRU": nn.GRUCell, "leaky": partial(nn.LeakyCell, init="normal", tau=10.0)}
+CELLS: dict[str, Callable[..., Any]] = {
+    **{name: partial(nn.RNNCell, activation=name, init="normal") for name in ("sigmoid", "tanh", "relu", "linear")},
+    "LSTM": nn.LSTMCell, "GRU": nn.GRUCell, "leaky": partial(nn.LeakyCell, init="normal", tau=10.0)}
 
 
 def run(text: str, options: Any, cell: str = "") -> dict[str, Any]:
@@ -88,9 +87,9 @@ def sentence(result: dict[str, Any]) -> str:
     what += f" ({nats['all']:+.1f} nats)"
     if options.activation == "linear":
         return f"{way} {what}: with no slopes in the way, the recurrent weight W_hh alone did it."
-    decided = max(("slopes", "weights"), key=lambda part: nats[part] * math.copysign(1, nats["all"]))
-    name = {"slopes": f"the slopes of {options.activation}", "weights": "the recurrent weight W_hh"}
+    names = {"slopes": f"the slopes of {options.activation}", "weights": "the recurrent weight W_hh"}
+    each = ", ".join(f"{name} {nats[part]:+.1f}" for part, name in names.items())
+    decided = max(names, key=lambda part: nats[part] * math.copysign(1, nats["all"]))
     together = nats["slopes"] * nats["weights"] > 0
     share = f"{nats[decided] / nats['all']:.0%} of it" if together else "the other pulled the other way"
-    each = f"the slopes of {options.activation} {nats['slopes']:+.1f}, the recurrent weight W_hh {nats['weights']:+.1f}"
-    return f"{way} {what}: {each}. What decided: {name[decided]} ({share})."
+    return f"{way} {what}: {each}. What decided: {names[decided]} ({share})."

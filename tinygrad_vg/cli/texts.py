@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from ..text.lines import clean
 
@@ -50,17 +51,22 @@ def long_text() -> str:
     return "\n".join(topics[name] for name in sorted(topics))[:50_000]
 
 
-def show(text: str, is_json: bool) -> None:
-    """Print, in plain ASCII where the terminal knows no more. A reader that closes early is no error; a full disk is."""
+def show(text: str, figures: Any = None) -> None:
+    """Print the text or, if given, the figures as one JSON document, every digit kept; in plain ASCII where the terminal knows no more.
+
+    A reader that closes early is no error; a full disk is. ValueError for a nan or inf among the figures that was not turned into text.
+    """
     if not sys.stdout:
         raise ValueError("standard output is closed; there is nowhere to print")
     encoding = sys.stdout.encoding or "ascii"
+    printed = text if figures is None else json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1)
     try:
-        text.encode(encoding)
+        printed.encode(encoding)
     except UnicodeEncodeError:
-        text = json.dumps(json.loads(text), indent=1) if is_json else text.translate(SIGNS).encode(encoding, "replace").decode(encoding)
+        plain = text.translate(SIGNS).encode(encoding, "replace").decode(encoding)
+        printed = plain if figures is None else json.dumps(figures, indent=1)
     try:
-        print(text, flush=True)
+        print(printed, flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit stays quiet
         if not isinstance(error, BrokenPipeError):
