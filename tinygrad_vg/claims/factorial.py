@@ -97,22 +97,16 @@ class Factorial:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and text: cells as 'sigmoid|tied|1.0', means and sds over the seeds that live."""
-        slopes = {as_text(cell): [*moments(self.slopes(cell)), self.dead(cell)] for cell in self.parts}
-        shares = {as_text(cell): dict(zip(KINDS, self.means(cell))) for cell in self.parts}
+        slopes, shares = ({as_text(cell): self.summary(cell)[k] for cell in self.parts} for k in (0, 1))
         shown = {as_text(target): {k: moments(x)[0] for k, x in self.attribution(target).items()} for target in self.targets()}
         found = {"slopes": slopes, "parts": shares, "attribution": shown, "growth": self.growth, "examples": self.examples}
         return {"N": self.N, "T": self.T, "seeds": len(next(iter(self.parts.values()))), **found}
 
-    def living(self, cell: Cell) -> np.ndarray:
-        """parts[cell] of the seeds whose gradient did not become zero."""
-        return self.parts[cell][np.isfinite(self.parts[cell]).all(axis=1)]
-
-    def means(self, cell: Cell) -> list[float]:
-        """The mean of each of KINDS, over the living."""
-        return [moments(column)[0] for column in self.living(cell).T]
-
-    def dead(self, cell: Cell) -> int:
-        return len(self.parts[cell]) - len(self.living(cell))
+    def summary(self, cell: Cell) -> tuple[list[Any], dict[str, float]]:
+        """[mean slope, sd, how many gradients became zero], and the mean of each of KINDS: over the seeds whose gradient lives."""
+        living = self.parts[cell][np.isfinite(self.parts[cell]).all(axis=1)]
+        parts = {kind: moments(nats)[0] for kind, nats in zip(KINDS, living.T)}
+        return [*moments(living.sum(axis=1)), len(self.parts[cell]) - len(living)], parts
 
     plot, __str__ = picture, page
 

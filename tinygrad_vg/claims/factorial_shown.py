@@ -24,15 +24,15 @@ def slopes(found: Any) -> str:
     head = ["activation", "s", *(name for tying in ("untied", "tied") for name in (tying, "sd", "φ′", "|W|", "align"))]
     cells = [(activation, s) for activation, tying, s in found.parts if tying == "untied"]
     rows = [(a, f"{s:.3g}", *group(found, (a, "untied", s)), *group(found, (a, "tied", s))) for a, s in cells]
-    dead = sum(map(found.dead, found.parts))
+    dead = sum(found.summary(cell)[0][2] for cell in found.parts)
     note = [f"{dead} gradients became exactly zero and are left out"] if dead else []
     lines = [f"nats per step back: width {found.N}, {found.T} steps, {n} draws", table(rows, head), *note]
     return "\n".join([*lines, "φ′: slopes of the activation; |W|: size of the weights; align: direction"])
 
 
 def group(found: Any, cell: Cell) -> list[str]:
-    total, sd = moments(found.slopes(cell))
-    return [f"{total:+.3f}", f"{sd:.3f}".lstrip("0"), *(f"{nats + 0.0:+.2f}" for nats in found.means(cell))]
+    (slope, sd, _), parts = found.summary(cell)
+    return [f"{slope:+.3f}", f"{sd:.3f}".lstrip("0"), *(f"{nats + 0.0:+.2f}" for nats in parts.values())]
 
 
 def attributions(found: Any) -> str:
@@ -60,8 +60,7 @@ def growth(found: Any) -> str:
         return ""
     rows = [
         (row["activation"], row["tying"], f"{row['scale']:.3g}", *(f"{x:.2f}" for x in [*row["sd"], row["exponent"]]))
-        for row in found.growth
-    ]
+        for row in found.growth]
     shown = table(rows, ("", "", "s", *(f"T={T}" for T in found.growth[0]["T"]), "p"), left=2)
     return f"how the log gain spreads over draws: sd in nats, and p of sd ~ T^p\n{shown}"
 
@@ -94,7 +93,7 @@ def picture(found: Any, ax: Any = None) -> Any:
     for activation in dict.fromkeys(cell[0] for cell in found.parts):
         for tying, look in (("untied", "--o"), ("tied", "-s")):
             cells = sorted(cell for cell in found.parts if cell[:2] == (activation, tying))
-            means, sds = zip(*(moments(found.slopes(cell)) for cell in cells))
+            means, sds, _ = zip(*(found.summary(cell)[0] for cell in cells))
             shown = {"color": COLOURS.get(activation), "label": f"{activation}, {tying}", "markersize": 4, "capsize": 2}
             ax.errorbar([cell[2] for cell in cells], means, sds, fmt=look, **shown)
     ax.axhline(0, color="#888888", linewidth=0.8)

@@ -4,15 +4,14 @@
 """
 
 import math
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from ... import Chain, Tensor, einsum, explain, linear, nn, square
+from ... import Chain, Tensor, einsum, explain, nn, square
 from ...training import SGD, l2_penalty
 from ..claim import Found, measures
-from .deep import curve, descending, layered, sizes_back, split, times
+from .deep import curve, descending, layered, nets, sizes_back, split, through, times
 from .index import all_carried_out
 
 
@@ -107,8 +106,7 @@ def in_turn(different: int, draws: int = 80, T: int = 128) -> np.ndarray:
     """ln |∂L/∂h[T − k]| / |∂L/∂h[T]|, (T + 1, draws), in linear networks of 16 units that use so many `different` matrices in turn."""
     n, rng = 16, np.random.default_rng(0)
     W = nn.init.normal((different * draws, n, n), rng).reshape(different, draws, n, n)
-    start = Tensor(rng.normal(size=(draws, 1, n))).named("h", 0)
-    states = list(accumulate((W[t % different] for t in range(T)), linear, initial=start))
+    states = nets(rng.normal(size=(draws, 1, n)), (W[t % different] for t in range(T)))
     sizes = sizes_back(states, rng.normal(size=(draws, 1, n)))
     return np.log(sizes / sizes[0])
 
@@ -146,8 +144,7 @@ def decayed(rho: float) -> tuple[np.ndarray, np.ndarray]:
     for step, _ in zip(range(1001), descending(SGD(leaves, 0.1), lambda: l2_penalty(leaves, 0.001))):
         radii.append(np.linalg.norm(cell.W_hh.data, 2))  # W_hh is a multiple of an orthogonal matrix: its σ is ρ
         if step % 50 == 0:
-            states = nn.unroll(cell, np.zeros((50, 1)))
-            nats.append(Chain(states[-1], states[0], states, np.ones(8)).log_product[0])
+            nats.append(through(nn.unroll(cell, np.zeros((50, 1))), np.ones(8)).log_product[0])
     return np.array(radii), np.array(nats)
 
 

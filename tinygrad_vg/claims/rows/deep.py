@@ -1,14 +1,16 @@
 """What do the rows about networks share?  How weights start, the chain through a deep one, and what its gradient comes to.
 
-    W  weight      n, N  units      ρ  spectral radius      h  hidden layer      x  input
+    W  weight      n, N  units      ρ  spectral radius      h  hidden layer, or state      x  input      φ  activation
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from ... import Chain, Tensor, grad, nn
+from ... import Chain, Tensor, grad, linear, nn
 from ..models import hidden_layers
 
 
@@ -30,8 +32,12 @@ def layered(depth: int, width: int, activation: str, init: Any, seed: int, *, ba
     rng = np.random.default_rng(seed)
     net = nn.MLP([width] * (depth + 2), activation, times(init) if isinstance(init, float) else init, rng=rng, **options)
     x = Tensor(rng.normal(size=(width,) if batch is None else (batch, width)), name="x")
-    layers = hidden_layers(net(x))
-    return Chain(layers[-1], x, layers, rng.normal(size=x.shape))
+    return through([x, *hidden_layers(net(x))], rng.normal(size=x.shape))
+
+
+def through(states: list[Any], seed: Any = None) -> Chain:
+    """The chain from the last state, pulled by `seed`, back to the first, by way of all others."""
+    return Chain(states[-1], states[0], through=states, seed=seed)
 
 
 def descending(optimiser: Any, loss: Callable[[], Any]) -> Iterator[Any]:
@@ -49,11 +55,22 @@ def curve(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(len(chain.stations)), np.exp(chain.log_product[::-1])
 
 
+def decades(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+    """Links passed, and log10 |gradient| there, 0 at the output."""
+    return np.arange(len(chain.stations)), np.array(chain.log_product[::-1]) / math.log(10)
+
+
 def split(chain: Chain) -> tuple[float, float]:
     """Nats that the slopes cost, and that the weights do."""
     parts = chain.blame().parts
     slopes, weights = (parts[f"{kind} size"] + parts[f"{kind} alignment"] for kind in ("activation", "weight"))
     return slopes, weights
+
+
+def nets(h: np.ndarray, Ws: Iterable[np.ndarray], activation: str = "linear") -> list[Any]:
+    """h, φ(W h), … of many nets at once, each with weights of its own: the states (runs, 1, N), of each W (runs, N, N) one."""
+    φ = nn.ACTIVATIONS[activation]
+    return list(accumulate(Ws, lambda h, W: φ(linear(h, W)), initial=Tensor(h)))
 
 
 def sizes_back(states: list[Any], seed: np.ndarray) -> np.ndarray:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import Chain, Scalar, Tensor, grad, linear, nn
+from ... import Scalar, Tensor, grad, nn
 from ..claim import Found, measures
-from .deep import sizes_back
+from .deep import nets, sizes_back, through
 
 
 def gradients(factors: list[Any], x: Any, seed: Any = None) -> np.ndarray:
@@ -32,8 +32,7 @@ def averages() -> Found:
         "all 0.98, n = 100": same[100],
         "all 0.98, n = 500": same[500],
         "largest |eigenvalue| of the two matrices": float(max(abs(np.linalg.eigvals(each)).max() for each in (W, W.T))),
-        "the matrices in turn, n = 100": matrices[100],
-    }
+        "the matrices in turn, n = 100": matrices[100]}
     n = np.arange(101)
     curves = {"all 0.98": (n, same[:101]), "0.5 and 1.46 in turn": (n, mixed), "two matrices of |λ| = 0.98 in turn": (n, matrices)}
     return Found(figures, curves, ("factors n", "gradient"))
@@ -54,9 +53,8 @@ def one_weight() -> Found:
 
 def untied(N: int, L: int, runs: int, activation: str = "linear", start: Any = nn.init.normal, rng: Any = 0) -> np.ndarray:
     """ln |gradient k layers back|, k from 0 to L, of nets h ← φ(W h) of N units, each with its own weights: (L + 1, runs)."""
-    rng, φ = np.random.default_rng(rng), nn.ACTIVATIONS[activation]
-    Ws = (start((runs, N, N), rng) for _ in range(L))
-    layers = list(accumulate(Ws, lambda h, W: φ(linear(h, W)), initial=Tensor(rng.normal(size=(runs, 1, N)))))
+    rng = np.random.default_rng(rng)
+    layers = nets(rng.normal(size=(runs, 1, N)), (start((runs, N, N), rng) for _ in range(L)), activation)
     sizes = sizes_back(layers, rng.normal(size=(runs, 1, N)))
     return np.log(sizes / sizes[0])
 
@@ -78,8 +76,7 @@ def variance() -> Found:
         "variance of these 50000 draws": float(np.var(p[50])),
         "variance, n = 4, v = 0.5^(1/4)": float(np.var(four[4])),
         "mean of ln gain, 50 layers of N = 64": float(np.mean(wide[50])),
-        "median |product|, n = 50": float(np.median(np.abs(p[50]))),
-    }
+        "median |product|, n = 50": float(np.median(np.abs(p[50])))}
     n = np.arange(51)
     curves = {"promised: √(v^n)": (n, 1.0 ** (n / 2)), "median |product| of numbers": (n, np.median(np.abs(p), axis=1))}
     return Found(figures, curves | {"median gain, N = 64": (n, np.exp(np.median(wide, axis=1)))}, ("factors n", "size of the product"))
@@ -99,8 +96,7 @@ def random_walk() -> Found:
         "N = 8, scaled by g: mean": narrow_g[100].mean(),
         "N = 64, scaled by g: mean": wide_g[100].mean(),
         "ReLU, N = 64, L = 50, He: mean over 40": he[50].mean(),
-        "ReLU, scaled: mean": mended[50].mean(),
-    }
+        "ReLU, scaled: mean": mended[50].mean()}
     k, walks = np.arange(101), {"N = 8": narrow, "N = 8, scaled by g": narrow_g, "N = 64": wide}
     curves = {f"{name}: mean": (k, y.mean(axis=1)) for name, y in walks.items()} | {"N = 8: sd": (k, narrow.std(axis=1))}
     return Found(figures, curves | {"N = 64: sd": (k, wide.std(axis=1))}, ("layers back", "ln |gradient|"))
@@ -111,7 +107,7 @@ def recurrent(W: np.ndarray, activation: str, noise: float, rng: int) -> tuple[l
     cell = nn.RNNCell(len(W), len(W), activation, ("identity", lambda shape, rng: W))
     states = nn.unroll(cell, noise * np.random.default_rng(rng).normal(size=(50, len(W))))
     top = np.linalg.eigh(W)[1][:, -1]
-    return Chain(states[-1], states[0], through=states, seed=top).log_product[::-1], float(max(np.abs(h.data).max() for h in states))
+    return through(states, top).log_product[::-1], float(max(np.abs(h.data).max() for h in states))
 
 
 @measures("C22")
@@ -129,7 +125,6 @@ def proof_of_instability() -> Found:
         "linear, with input: ln gain": straight[50],
         "tanh, without input: ln gain": quiet[50],
         "linear: largest |h|": high,
-        "Jordan block, t = 50: gain": jordan[50],
-    }
+        "Jordan block, t = 50: gain": jordan[50]}
     drawn = {"linear": straight, "tanh, with input": mean, "Jordan block": np.log(jordan)}
     return Found(figures, {name: (np.arange(51), y) for name, y in drawn.items()}, ("steps back", "ln |gradient|"))

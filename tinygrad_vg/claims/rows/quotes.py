@@ -32,8 +32,7 @@ def one_sided() -> Found:
         "sigmoid: the same": share["sigmoid"][-1],
         "ReLU: the same": share["relu"][-1],
         "ReLU: change of its share from s = 1 to s = 20": share["relu"][-1] - float(np.mean(slopes("relu", 1) < 0.01)),
-        "ReLU: smallest slope that is not 0": float(steep[steep > 0].min()),
-    }
+        "ReLU: smallest slope that is not 0": float(steep[steep > 0].min())}
     return Found(figures, {a: (scales, y) for a, y in share.items()}, ("scale s of the weights", "share of slopes below 1/100"))
 
 
@@ -65,8 +64,7 @@ def active_paths() -> Found:
         "active paths": sum(each.active for each in found),
         "paths": sum(each.count for each in found),
         "largest |slope − 1| on an active path": max(abs(path.slopes - 1) for each in found for path in each.top),
-        "half the weights: factor per layer": math.exp((halved[-1] - whole[-1]) / 30),
-    }
+        "half the weights: factor per layer": math.exp((halved[-1] - whole[-1]) / 30)}
     curves = {"He's weights": (L, np.exp(whole)), "half of them": (L, np.exp(halved))}
     return Found(figures, curves, ("layers L", "gain of the gradient"), lines=str(found[0]))
 
@@ -110,6 +108,5 @@ def both_faces() -> Found:
         "eight layers: loss after 1000 steps": runs["eight layers"][-1],
         "the same with batch norm: steps to 0.3": len(runs["eight layers, batch norm"]),
         "two layers: steps to 0.3": len(runs["two layers"]),
-        "ReLU, batch norm: nats per layer": (logs[0] - logs[22]) / 22,
-    }
+        "ReLU, batch norm: nats per layer": (logs[0] - logs[22]) / 22}
     return Found(figures, {name: (1 + np.arange(len(y)), y) for name, y in runs.items()}, ("step", "loss"))

@@ -15,7 +15,7 @@ from ... import Chain, Scalar, Tensor, grad, nn, no_grad, square
 from ...drawing import cliff
 from ...training import SGD
 from ..claim import Found, measures
-from .deep import descending
+from .deep import descending, through
 
 LAMBDAS, BIAS = np.array([1.1, 0.99, 0.9, -0.5]), -2.3
 
@@ -28,8 +28,7 @@ def recurrence(W: np.ndarray, h: Any, T: int) -> tuple[nn.RNNCell, list[Tensor]]
 
 def chain_of(W: np.ndarray, T: int, g: Any) -> Chain:
     """The chain of T steps, from the seed g at the last state."""
-    states = recurrence(W, np.zeros(len(W)), T)[1]
-    return Chain(states[-1], states[0], through=states, seed=g)
+    return through(recurrence(W, np.zeros(len(W)), T)[1], g)
 
 
 def backward(chain: Chain) -> np.ndarray:
@@ -58,8 +57,7 @@ def hidden_states() -> Found:
     figures = {
         "states, relative error": max(map(miss, [h.data for h in states], forth)),
         "gradients, relative error": max(map(miss, found[:-1], back)),
-        "∂L/∂Wᵀ, relative error": miss(found[-1], sum(np.outer(back[T - t], forth[t - 1]) for t in range(1, T + 1))),
-    }
+        "∂L/∂Wᵀ, relative error": miss(found[-1], sum(np.outer(back[T - t], forth[t - 1]) for t in range(1, T + 1)))}
     sizes = {"|h[t]|": [np.linalg.norm(h.data) for h in states], "|∂L/∂h[t]|": [np.linalg.norm(x) for x in found[-2::-1]]}
     return Found(figures, {name: (np.arange(T + 1), y) for name, y in sizes.items()}, ("t", "length"))
 

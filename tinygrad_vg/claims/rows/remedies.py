@@ -12,7 +12,7 @@ import numpy as np
 from ... import Chain, Tensor, history, nn, square, uses
 from ...training import SGD, clip_norm, clip_value
 from ..claim import Found, measures
-from .deep import of_radius
+from .deep import of_radius, through
 from .recurrence import BIAS, descent, miss
 
 STEPS = 300  # of descent
@@ -126,13 +126,11 @@ def fading(tau: float, weight: float) -> np.ndarray:
     """ln |∂h[100]/∂h[100 − k]|, k = 0 … 100, of one linear leaky unit with this recurrent weight."""
     cell = nn.LeakyCell(1, 1, "linear", tau=tau, rng=0)
     cell.W_hh.data = [[weight]]
-    states = nn.unroll(cell, np.ones((100, 1)))
-    return np.array(Chain(states[-1].sum(), states[0], through=states).log_product[:-1][::-1])
+    return np.array(through(nn.unroll(cell, np.ones((100, 1))), np.ones(1)).log_product[::-1])
 
 
 def noisy(tau: float, seed: int) -> float:
     """ln gain over 100 steps of a leaky tanh network of 48 units, ρ = 0.9, each driven by noise of its own, N(0, 0.3²)."""
     rng = np.random.default_rng(seed)
     cell = nn.LeakyCell(48, 48, "tanh", ("identity", of_radius(0.9)), tau=tau, rng=rng)
-    states = nn.unroll(cell, rng.normal(0, 0.3, (100, 48)))
-    return Chain(states[-1], states[0], states, rng.normal(size=48)).log_product[0]
+    return through(nn.unroll(cell, rng.normal(0, 0.3, (100, 48))), rng.normal(size=48)).log_product[0]

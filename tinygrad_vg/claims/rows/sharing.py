@@ -5,15 +5,14 @@
 
 import math
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from ... import Tensor, linear, nn, no_grad, training
+from ... import nn, no_grad, training
 from ...training.learning import Recurrent, for_seeds
 from ..claim import Found, measures
-from .deep import of_radius, sizes_back
+from .deep import nets, of_radius, sizes_back
 
 N, T, SEEDS = 32, 100, 100
 scaled = partial(nn.init.normal, scale=0.95)
@@ -34,8 +33,7 @@ def shared() -> np.ndarray:
 
 def independent() -> np.ndarray:
     rng = np.random.default_rng(2)
-    Ws = (scaled((SEEDS, N, N), rng) for _ in range(T))
-    return log_gains(list(accumulate(Ws, linear, initial=Tensor(np.zeros((SEEDS, 1, N))))), SEEDS, 3)
+    return log_gains(nets(np.zeros((SEEDS, 1, N)), (scaled((SEEDS, N, N), rng) for _ in range(T))), SEEDS, 3)
 
 
 def in_range(logs: np.ndarray) -> float:
@@ -74,8 +72,7 @@ def almost_unavoidable() -> Found:
         "tanh, orthogonal, quiet inputs: in range": reach(orthogonal, 0.1)[T],
         "tanh, orthogonal: in range": reach(orthogonal)[T],
         "ReLU, identity: in range": reach(partial(nn.RNNCell, activation="relu", init=("xavier", "identity")))[T],
-        "LSTM, forget bias 5: in range": reach(partial(nn.LSTMCell, forget_bias=5.0))[T],
-    }
+        "LSTM, forget bias 5: in range": reach(partial(nn.LSTMCell, forget_bias=5.0))[T]}
     curves = {f"T = {t}": (radii, shares[:, t]) for t in (25, 50, 100)}
     return Found(figures, curves, ("spectral radius of W_hh", "share of draws in range"))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import Chain, Scalar, Tensor, history, linear, nn, sigmoid, square, tanh, training, verdict
 from ..claim import Found, measures
-from .deep import descending, split
+from .deep import decades, descending, split, through
 
 N, L = 64, 50
 
@@ -27,10 +27,6 @@ def layers(Ws: Sequence[np.ndarray], h: np.ndarray, phi: Callable[[Any], Any], b
     return states
 
 
-def through(states: list[Tensor], g: Any) -> Chain:
-    return Chain(states[-1], states[0], through=states, seed=g)
-
-
 def drawn(rng: Any, scale: float = 1.0, n: int = L) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Weights N(0, scale² / N) of n layers, an input and a gradient."""
     rng = np.random.default_rng(rng)
@@ -41,17 +37,14 @@ def drawn(rng: Any, scale: float = 1.0, n: int = L) -> tuple[list[np.ndarray], n
 def suddenly() -> Found:
     figures, curves, back = {}, {}, np.arange(L + 1)
     for name, phi, scale in (("sigmoid", sigmoid, 1.0), ("tanh", tanh, 1.0), ("linear at 1.4", nn.ACTIVATIONS["linear"], 1.4)):
-        decades = np.array([decades_back(phi, scale, seed) for seed in range(10)])
-        figures[f"{name}, decades per layer"] = float(np.polyfit(back, decades.T, 1)[0].mean())
-        figures[f"{name}, R² of the line, least"] = min(np.corrcoef(back, one)[0, 1] ** 2 for one in decades)
-        curves[name] = (back, decades[0])
+        lines = []
+        for seed in range(10):
+            Ws, x, g = drawn(seed, scale)
+            lines.append(decades(through(layers(Ws, x, phi), g))[1])
+        figures[f"{name}, decades per layer"] = float(np.polyfit(back, np.transpose(lines), 1)[0].mean())
+        figures[f"{name}, R² of the line, least"] = min(np.corrcoef(back, line)[0, 1] ** 2 for line in lines)
+        curves[name] = (back, lines[0])
     return Found(figures, curves, ("layers back from the output", "log10 |gradient|"))
-
-
-def decades_back(phi: Callable[[Any], Any], scale: float, seed: int) -> np.ndarray:
-    """log10 |gradient| after 0, 1, … L layers back."""
-    Ws, x, g = drawn(seed, scale)
-    return np.array(through(layers(Ws, x, phi), g).log_product[::-1]) / math.log(10)
 
 
 def product_loss(model: dict[str, Any], T: int = 50) -> Scalar:
@@ -92,8 +85,7 @@ def thrown_off() -> Found:
         "steps until w is NaN": max(map(steps_to_nan, (1.5, 1.75, 2.0))),
         "steps that are finite, clipped": sum(int(np.sum(np.isfinite(run.losses))) for run, _, _ in clipped),
         "largest loss of the last ten, clipped": max(max(run.losses[-10:]) for run, _, _ in clipped),
-        "the same of the best of the three": min(max(run.losses[-10:]) for run, _, _ in clipped),
-    }
+        "the same of the best of the three": min(max(run.losses[-10:]) for run, _, _ in clipped)}
     curves = {f"clipped, from w = {w}": (np.arange(1, 101), run[0].losses) for w, run in zip((1.5, 1.75, 2.0), clipped)}
     return Found(figures, curves, ("step", "loss"), lines="\n".join(textwrap.fill(what, 80) for _, _, what in plain))
 
@@ -159,7 +151,7 @@ def small_at_a_minimum() -> Found:
         chain, told = cases[name]
         figures |= {f"|gradient|, {name}": abs(chain.gradients[0].item()), f"log gain, {name}, nats": told.numbers["log_gain"]}
         figures[f"loss, {name}"] = float(chain.output.data)
-    curves = {name: (np.arange(len(c.links) + 1), np.array(c.log_product[::-1]) / math.log(10)) for name, (c, _) in cases.items()}
+    curves = {name: decades(chain) for name, (chain, _) in cases.items()}
     lines = "\n".join(f"{name + ':':26}{told.kind:16}{told.figures()}" for name, (_, told) in cases.items())
     return Found(figures, curves, ("links back from the loss", "log10 |gradient|"), lines=lines)
 
@@ -201,5 +193,5 @@ def not_linked_to_sigmoids() -> Found:
         "plain: slopes' part of the loss": plain[0] / sum(plain), "0.9 Q: kept over 0.9^50": math.exp(rotated.log_product[0]) / 0.9**50,
         "centred against tanh, off by": max(float(np.max(np.abs(b.gradients[0] / a.gradients[0] - 1))) for a, b, _ in nets)}
     named = {"centred, weights × 4": nets[0][1], "plain sigmoid": nets[0][2], "no activation, 0.9 Q": rotated}
-    curves = {name: (np.arange(L + 1), np.array(chain.log_product[::-1]) / math.log(10)) for name, chain in named.items()}
+    curves = {name: decades(chain) for name, chain in named.items()}
     return Found(figures, curves, ("layers back from the output", "log10 |gradient|"), lines=str(nets[0][1].blame().sentence))
