@@ -23,8 +23,7 @@ VERDICTS = {
     "false": "it does not hold as written",
     "open": "an open question, answered",
     "remedy": "a system or remedy, built and measured",
-    "source": "a note on a source, nothing to run",
-}
+    "source": "a note on a source, nothing to run"}
 
 
 class Range(NamedTuple):
@@ -134,8 +133,7 @@ class Outcome(NamedTuple):
         return [
             f"{name} is {number(figures[name]) if name in figures else 'missing'}, expected {range.text}"
             for name, range in self.claim.expected.items()
-            if figures.get(name, math.nan) not in range
-        ]
+            if figures.get(name, math.nan) not in range]
 
     @property
     def verdict(self) -> str:

@@ -25,8 +25,7 @@ def counter_examples(N: int = 64, T: int = 50, depth: int = 20, seeds: int = 20,
         one_unit("sigmoids are enough", "x ← σ(4 x − 2), from 0.5", T, 4.0, -2.0),
         *(one_unit("sigmoids only shrink", f"x ← σ(5 x − 2.5), from {x}", T, 5.0, -2.5, x) for x in (0.5, 0.501)),
         many("tying is needed", f"σ MLP of {depth} layers, {depth} W", untied),
-        many("tying is enough", "h ← Q h, one orthogonal Q", tied),
-    ]
+        many("tying is enough", "h ← Q h, one orthogonal Q", tied)]
 
 
 def one_unit(claim: str, network: str, T: int, w: float, b: float | None = None, x: float = 0.5) -> Row:

@@ -210,8 +210,7 @@ class Laboratory:
         return {
             "L2 worsens vanishing": l2["trained"] < vanishing["trained"] if vanishing and l2 else None,
             "batch norm makes deep ReLU nets explode": norm["typical"] > max(0, relu["typical"]) + 0.05 if relu and norm else None,
-            "clipping does not restore what vanished": same and by_norm[0] < before[0] >= by_value[0],
-        }
+            "clipping does not restore what vanished": same and by_norm[0] < before[0] >= by_value[0]}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and text; a reach that is longer than what was measured as 'inf'."""

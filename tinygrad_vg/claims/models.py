@@ -25,8 +25,7 @@ OPTIONS = {  # what each takes beside steps, width and seed
     "skip": "activation init radius delay text",
     "lstm": "init forget_bias text",
     "gru": "init text",
-    "esn": "activation radius tau text",
-}
+    "esn": "activation radius tau text"}
 
 
 class Asked(NamedTuple):

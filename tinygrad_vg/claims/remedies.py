@@ -76,6 +76,5 @@ REMEDIES: tuple[Remedy, ...] = (
     deep("layer norm, tanh", "before each tanh", "tanh", norm="layer"),
     deep("clip by norm", "gradients longer than 1 cut to 1", clip=by_norm),
     deep("clip by value", "entries beyond 0.1 cut to 0.1", clip=by_value),
-    deep("L2", f"loss + {DECAY / 2:g} Σ w²", decay=DECAY),
-)
+    deep("L2", f"loss + {DECAY / 2:g} Σ w²", decay=DECAY))
 PLAIN = {"recurrent": "tanh", "deep": "sigmoid"}

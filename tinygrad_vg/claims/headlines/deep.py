@@ -96,8 +96,7 @@ def he_depth(full: bool) -> tuple[list[Row], Checks]:
     return rows, {
         "At depth 5 both learn": min(min(row["each"]) for row in shallow) > 0.7,
         "At depth 30 Xavier's init stays at chance, every seed": stuck(xavier),
-        "At depth 30 He's init learns: above Xavier's by .1 and more": he["accuracy"] > xavier["accuracy"] + 0.1,
-    }
+        "At depth 30 He's init learns: above Xavier's by .1 and more": he["accuracy"] > xavier["accuracy"] + 0.1}
 
 
 @headline(
@@ -111,8 +110,7 @@ def batch_norm_sigmoid(full: bool) -> tuple[list[Row], Checks]:
     checks = {
         "One hidden layer learns": plain_nets[1]["accuracy"] > 0.65,
         f"{deep} layers of sigmoids stay at chance, every seed": stuck(plain_nets[deep]),
-        f"{deep} layers with batch norm learn: above .65": normed[deep]["accuracy"] > 0.65,
-    }
+        f"{deep} layers with batch norm learn: above .65": normed[deep]["accuracy"] > 0.65}
     rows = [*plain_nets.values(), *normed.values()]
     if full:
         rows.append({"net": "16 × variance", **sigmoids(20, variance(16))})
@@ -164,8 +162,7 @@ def trainability(full: bool) -> tuple[list[Row], Checks]:
     checks = {
         "Ordered, 30 layers, sw2 = .5: dead, as 6 ξ = 8.7 says": stuck(rows[cells.index((30, 0.5))]),
         "30 layers, sw2 = 1.5: learns": at[30, 1.5] > 0.65,
-        "Chaotic, 30 layers, sw2 = 4: learns, as 6 ξ = 48 says": at[30, 4.0] > 0.65,
-    }
+        "Chaotic, 30 layers, sw2 = 4: learns, as 6 ξ = 48 says": at[30, 4.0] > 0.65}
     if full:
         checks["Ordered, 10 layers, sw2 = .5: already harder than at sw2 = 1, by .1"] = at[10, 0.5] < at[10, 1.0] - 0.1
         checks["Chaotic, 10 layers, sw2 = 9: learns, as 6 ξ = 27 says"] = at[10, 9.0] > 0.65
@@ -184,8 +181,7 @@ def glorot(full: bool) -> tuple[list[Row], Checks]:
     standard, normalised = (row["slope"] for row in rows)
     return rows, {
         "The standard init loses ½ ln 3 = .549 nats a layer, within .06": abs(standard + 0.5 * math.log(3)) < 0.06,
-        "Glorot's loses less than .1": -0.1 < normalised < 0.1,
-    }
+        "Glorot's loses less than .1": -0.1 < normalised < 0.1}
 
 
 def slopes(init: str, nets: int = 20, rng: Any = 3) -> Row:

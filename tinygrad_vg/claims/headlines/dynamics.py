@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import Chain, Tensor
+from ... import Chain, Tensor, grad
 from ...nn import MLP, mse
 from ...nn.init import normal, orthogonal
-from ...training import SGD
+from ...training import SGD, fit
 from ...training.learning import Row
 from ..models import hidden_layers
 from .deep import SETTING, SYNTHETIC, learned, variance
@@ -33,8 +33,7 @@ def saxe(full: bool) -> tuple[list[Row], Checks]:
         "Orthogonal: 80 layers take no more steps than 2": max(known(found[80])) <= max(known(found[2])),
         "Orthogonal: 10 layers and 80 differ by less than 10 %": bool(abs(np.mean(known(found[80])) / np.mean(known(found[10])) - 1) < 0.1),
         "Gaussian, 2 layers: learns, in at least twice the steps": min(known(gaussian[2])) > 2 * max(known(found[2])),
-        "Gaussian, 10 layers and more: never": not any(known(steps) for L, steps in gaussian.items() if L >= 10),
-    }
+        "Gaussian, 10 layers and more: never": not any(known(steps) for L, steps in gaussian.items() if L >= 10)}
 
 
 def known(steps: list[int | None]) -> list[int]:
@@ -91,8 +90,7 @@ def converged_or_vanished(full: bool) -> tuple[list[Row], Checks]:
         "In both the first layer's gradient is then below 1e-6": max(minimum["|g| first"], plateau["|g| first"]) < 1e-6,
         "The ratio first/last tells the sigmoid net at its start: below e^-10": start["ln ratio"] < -10,
         "At its end the ratio does not tell any more: within e^±1": abs(plateau["ln ratio"]) < 1,
-        "The gain tells: above e^-3 at the minimum, below e^-10 on the plateau": minimum["ln gain"] > -3 and plateau["ln gain"] < -10,
-    }
+        "The gain tells: above e^-3 at the minimum, below e^-10 on the plateau": minimum["ln gain"] > -3 and plateau["ln gain"] < -10}
 
 
 def start_and_end(L: int, activation: str, steps: int, rng: Any = 0) -> list[Row]:
@@ -100,19 +98,16 @@ def start_and_end(L: int, activation: str, steps: int, rng: Any = 0) -> list[Row
 
     The gain is that of a gradient of ones at the output on its way to h[1]: it does not know the loss.
     """
-    points, targets, rows = np.random.default_rng(rng).normal(size=(16, 4)), np.arange(16.0)[:, None] % 2, []
+    points, targets = np.random.default_rng(rng).normal(size=(16, 4)), np.arange(16.0)[:, None] % 2
     net = MLP([4, *[32] * L, 1], activation, rng=rng)
-    optimiser = SGD(net, 0.05, 0.9)
-    for step in range(steps + 1):
+
+    def row(step: int) -> Row:
         output = net(points)
-        loss = mse(output, targets)
-        if last_or_first := step in (0, steps):
-            gain = float(Chain(output, hidden_layers(output)[0], seed=np.ones((16, 1))).log_product[0])
-        optimiser.zero_grad()
-        loss.backward(keep=False)
-        if last_or_first:
-            first, last = (float(np.linalg.norm(net.layer(k).W.grad)) for k in (1, L))
-            sizes = {"|g| first": first, "|g| last": last, "ln ratio": math.log(first / last), "ln gain": gain}
-            rows.append({"net": f"{activation}, L = {L}", "step": step, "loss": float(loss.item()), **sizes})
-        optimiser.step()
-    return rows
+        loss, chain = mse(output, targets), Chain(output, hidden_layers(output)[0], seed=np.ones((16, 1)))
+        first, last = (float(np.linalg.norm(g)) for g in grad(loss, [net.layer(k).W for k in (1, L)]))
+        sizes = {"|g| first": first, "|g| last": last, "ln ratio": math.log(first / last), "ln gain": chain.log_product[0]}
+        return {"net": f"{activation}, L = {L}", "step": step, "loss": float(loss.item()), **sizes}
+
+    start = row(0)
+    fit(net, lambda net, _: mse(net(points), targets), [None] * steps, SGD(net, 0.05, 0.9), steps, record=steps)
+    return [start, row(steps)]
