@@ -126,14 +126,18 @@ class Outcome(NamedTuple):
     found: Found
     seconds: float
 
+    def figures(self) -> Iterator[tuple[str, float, str, bool]]:
+        """Name, figure, the range it must lie in and whether it does: those that decide, then the others, which have none."""
+        expected, found = self.claim.expected, self.found.figures
+        for name, range in expected.items():
+            yield name, (x := found.get(name, math.nan)), range.text, x in range
+        yield from ((name, x, "", True) for name, x in found.items() if name not in expected)
+
     @property
     def moved(self) -> list[str]:
         """The figures that are not where they must be (a missing one is not either), each as a sentence."""
-        figures = self.found.figures
-        return [
-            f"{name} is {number(figures[name]) if name in figures else 'missing'}, expected {range.text}"
-            for name, range in self.claim.expected.items()
-            if figures.get(name, math.nan) not in range]
+        wrong = [(name, number(x), range) for name, x, range, held in self.figures() if not held]
+        return [f"{name} is {x if name in self.found.figures else 'missing'}, expected {range}" for name, x, range in wrong]
 
     @property
     def verdict(self) -> str:
@@ -142,9 +146,10 @@ class Outcome(NamedTuple):
     @property
     def deciding(self) -> str:
         """The figure that decides, with its tolerance."""
-        for name, range in self.claim.expected.items():
-            return f"{name} = {number(self.found.figures.get(name, math.nan))} ({range.text})"
-        return "nothing to measure"
+        if not self.claim.expected:
+            return "nothing to measure"
+        name, x, range, _ = next(self.figures())
+        return f"{name} = {number(x)} ({range})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and text, every digit kept; nan and infinities as text."""

@@ -81,16 +81,8 @@ def full(one: Outcome) -> str:
 
 def details(one: Outcome) -> str:
     """Every figure, with the range it must lie in; the chain, the curves, and what else there is."""
-    lines = [f"{'' if held else '!! '}{name} = {number(x, 6)}{range and f', expected {range}'}" for name, x, range, held in figures(one)]
+    lines = [f"{'' if held else '!! '}{name} = {number(x, 6)}{range and f', expected {range}'}" for name, x, range, held in one.figures()]
     return "\n".join([*(set_in(text, 2) for text in lines), *printed(one.found)])
-
-
-def figures(one: Outcome) -> Iterator[tuple[str, float, str, bool]]:
-    """Name, figure, the range it must lie in and whether it does: those that decide, then the others, which have none."""
-    expected, found = one.claim.expected, one.found.figures
-    for name, range in expected.items():
-        yield name, (x := found.get(name, math.nan)), range.text, x in range
-    yield from ((name, x, "", True) for name, x in found.items() if name not in expected)
 
 
 def printed(found: Found, drawn: bool = False) -> list[str]:

@@ -17,7 +17,7 @@ from ..drawing.page import INKED, asset, document, filled
 from ..text.lines import cut
 from ..text.numbers import number
 from .claim import VERDICTS, Found, Outcome
-from .ledger import COLOURS, figures, picture, printed
+from .ledger import COLOURS, picture, printed
 
 MEANINGS = VERDICTS | {"MOVED": "a figure is not where it must be: the verdict no longer stands"}
 ROLES = dict(zip(COLOURS, ("flow", "slopes", "weights", "gates", "now", "soft"))) | {FALL: "flow", RISE: "growth", GREY: "soft"}
@@ -80,7 +80,7 @@ def figure_table(one: Outcome) -> str:
     rows = "\n".join(
         f'<tr class="{"held" if held else "moved"}"><th scope="row">{escape(name)}</th><td title="{float(x)}">{typeset(number(x))}</td>'
         f"<td>{typeset(range.removesuffix(' ± 0'))}{'' if held else ': moved'}</td></tr>"
-        for name, x, range, held in figures(one))
+        for name, x, range, held in one.figures())
     heads = '<tr><th scope="col">figure</th><th scope="col">measured</th><th scope="col">must be</th></tr>'
     return f"<table><thead>{heads}</thead><tbody>\n{rows}\n</tbody></table>" if rows else ""
 

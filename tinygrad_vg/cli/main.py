@@ -35,13 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser(command).parse_args(arguments)
     try:
         COMMANDS[command](options)
+        return 0
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        return complain(str(error), 1)
+        code, why = 1, str(error)
     except MemoryError:
-        return complain("there is not enough memory for a model of this size; use fewer steps or units", 1)
+        code, why = 1, "there is not enough memory for a model of this size; use fewer steps or units"
     except KeyboardInterrupt:
-        return complain("interrupted", 130)
-    return 0
+        code, why = 130, "interrupted"
+    if sys.stderr:
+        print(f"tinygrad_vg: {clean(why)}", file=sys.stderr)
+    return code
 
 
 def chain_of_a_text(options: argparse.Namespace) -> None:
@@ -51,13 +54,6 @@ def chain_of_a_text(options: argparse.Namespace) -> None:
         result = run(text, options)
         save_pictures(result, beside(text, options) if options.steps <= COMPARED_STEPS else {})
         show(page(result, title), figures(result) if options.json else None)
-
-
-def complain(message: str, code: int) -> int:
-    """One line on stderr, if there is one."""
-    if sys.stderr:
-        print(f"tinygrad_vg: {clean(message)}", file=sys.stderr)
-    return code
 
 
 def save_pictures(result: dict[str, Any], others: dict[str, Chain]) -> None:
