@@ -44,16 +44,16 @@ def falls(rows: Mapping[Any, Row]) -> bool:
 
 
 @cache
-def latch_run(T: int, noise: float = 0.2, w: float = 1.25, *, updates: int = 400, trials: int = 100, held: int = 3) -> Row:
+def latch_run(T: int, noise: float = 0.2, w: float = 1.25, *, updates: int = 400, trials: int = 100) -> Row:
     """x[t] = tanh(w x[t−1] + u[t, class]) for the first three steps, with noise in place of u after; all trials as one model."""
-    model = {"w": Tensor(np.full((trials, 1), w), name="w"), "u": Tensor(np.zeros((trials, held, 2)), name="u")}
+    model = {"w": Tensor(np.full((trials, 1), w), name="w"), "u": Tensor(np.zeros((trials, 3, 2)), name="u")}
     every = np.arange(trials)[:, None]
 
     def final(model: dict, batch: Batch) -> Any:
         shocks, classes = batch
         x: Any = tanh(model["u"][every, 0, classes])
         for t in range(1, T):
-            x = tanh(model["w"] * x + (model["u"][every, t, classes] if t < held else shocks[t]))
+            x = tanh(model["w"] * x + (model["u"][every, t, classes] if t < 3 else shocks[t]))
         return x
 
     def draw(rng: np.random.Generator, batch: int = 8) -> Batch:

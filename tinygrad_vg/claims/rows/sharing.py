@@ -77,8 +77,9 @@ def almost_unavoidable() -> Found:
     return Found(figures, curves, ("spectral radius of W_hh", "share of draws in range"))
 
 
-def interval(p: float, n: int, z: float = 1.96) -> tuple[float, float]:
+def interval(p: float, n: int) -> tuple[float, float]:
     """The 95 % confidence interval of a share p of n (Wilson 1927)."""
+    z = 1.96  # standard errors
     middle, half = (p + z * z / (2 * n)) / (1 + z * z / n), z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
     return middle - half, middle + half
 

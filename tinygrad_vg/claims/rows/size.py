@@ -47,10 +47,10 @@ def suddenly() -> Found:
     return Found(figures, curves, ("layers back from the output", "log10 |gradient|"))
 
 
-def product_loss(model: dict[str, Any], T: int = 50) -> Scalar:
-    """½ (h[T] − 1)² after h[t] = w h[t−1], from h[0] = 1."""
+def product_loss(model: dict[str, Any]) -> Scalar:
+    """½ (h[50] − 1)² after h[t] = w h[t−1], from h[0] = 1."""
     h = Scalar(1.0).named("h", 0)
-    for t in range(1, T + 1):
+    for t in range(1, 51):
         h = (model["w"] * h).named("h", t)
     return (0.5 * square(h - 1.0)).named("loss")
 
