@@ -20,6 +20,7 @@ import numpy as np
 from .. import Chain, Tensor, no_grad, reshape
 from ..autodiff.core import plain
 from ..nn import BatchNorm, cross_entropy, unroll
+from ..text.numbers import numbers
 from ..training import Adam, Batches, Diverged, clip_norm, clip_value, fit, l2_penalty, one_hot, teacher, temporal_order
 from ..training.learning import Recurrent, Row, for_seeds
 from ..training.leaves import length
@@ -214,7 +215,7 @@ class Laboratory:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and text; a reach that is longer than what was measured as 'inf'."""
-        rows = [{k: str(x) if isinstance(x, float) and not math.isfinite(x) else x for k, x in row.items()} for row in self.rows]
+        rows = [{k: numbers(x) for k, x in row.items()} for row in self.rows]
         return {"setting": self.setting._asdict(), "rows": rows, "clipping": self.clipping, "friends": self.friends()}
 
     plot, __str__ = picture, page

@@ -11,21 +11,17 @@ from .. import Chain, Node, Tensor, history, nn
 
 CLASSES = 4
 NORMAL = {"init": "normal"}
-RECURRENT: dict[str, tuple[Any, dict[str, Any]]] = {  # the cell, and what it is given unless something else is said
-    "rnn": (nn.RNNCell, NORMAL), "linear-rnn": (nn.RNNCell, NORMAL | {"activation": "linear"}),
-    "leaky": (nn.LeakyCell, NORMAL | {"tau": 10.0}), "skip": (nn.SkipCell, NORMAL | {"delay": 5}),
-    "lstm": (nn.LSTMCell, NORMAL), "gru": (nn.GRUCell, NORMAL), "esn": (nn.Reservoir, {"radius": 0.9, "tau": 10.0})}
-NAMES = ("mlp", "residual", *RECURRENT)
-OPTIONS = {  # what each takes beside steps, width and seed
-    "mlp": "activation init norm",
-    "residual": "activation init norm",
-    "rnn": "activation init radius text",
-    "linear-rnn": "init radius text",
-    "leaky": "activation init radius tau text",
-    "skip": "activation init radius delay text",
-    "lstm": "init forget_bias text",
-    "gru": "init text",
-    "esn": "activation radius tau text"}
+MODELS: dict[str, tuple[Any, dict[str, Any], str]] = {  # its cell, what it is given anyway, and what it takes beside steps, width and seed
+    "mlp": (None, {}, "activation init norm"),
+    "residual": (None, {}, "activation init norm"),
+    "rnn": (nn.RNNCell, NORMAL, "activation init radius text"),
+    "linear-rnn": (nn.RNNCell, NORMAL | {"activation": "linear"}, "init radius text"),
+    "leaky": (nn.LeakyCell, NORMAL | {"tau": 10.0}, "activation init radius tau text"),
+    "skip": (nn.SkipCell, NORMAL | {"delay": 5}, "activation init radius delay text"),
+    "lstm": (nn.LSTMCell, NORMAL, "init forget_bias text"),
+    "gru": (nn.GRUCell, NORMAL, "init text"),
+    "esn": (nn.Reservoir, {"radius": 0.9, "tau": 10.0}, "activation radius tau text")}
+NAMES, OPTIONS = tuple(MODELS), {name: takes for name, (_, _, takes) in MODELS.items()}
 
 
 class Asked(NamedTuple):
@@ -58,7 +54,7 @@ def build(name: str, *, steps: int = 20, width: int = 32, seed: int = 0, **optio
             takes = ", ".join(map(spelt, OPTIONS[name].split()))
             raise ValueError(f"{spelt(option)} belongs to {others or 'no model'}; {name} takes {takes}")
     rng = np.random.default_rng(seed)
-    if name not in RECURRENT:
+    if name in ("mlp", "residual"):
         return deep(name, steps, width, rng, **given)
     if given.get("delay", 1) > steps:
         raise ValueError(f"--delay {given['delay']} reaches further back than --steps {steps}; give more steps or a shorter delay")
@@ -90,7 +86,7 @@ def hidden_layers(output: Node) -> list[Any]:
 
 def cell_of(name: str, n_in: int, n: int, given: dict[str, Any], rng: Any) -> Any:
     """The cell of a recurrent model, with what is given; the esn turns its time constant into a leak."""
-    kind, usual = RECURRENT[name]
+    kind, usual, _ = MODELS[name]
     settings = usual | given
     if name == "esn":
         return kind(n_in, n, leak=1 / settings.pop("tau"), **settings, rng=rng)
