@@ -111,7 +111,7 @@ def leaky() -> Found:
     alone = fading(100, 0.0)
     cell = nn.LeakyCell(2, 5, tau=100, rng=0)
     states = nn.unroll(cell, np.ones((2, 2)))
-    J = Chain(states[2], states[1], [states[2]], np.ones(5)).links[0].dense()
+    J = through(states[1:], np.ones(5)).links[0].dense()
     slopes = 1 - np.square(100 * (states[2].data - 0.99 * states[1].data))
     nats = {name: np.mean([noisy(tau, seed) for seed in range(5)]) for name, tau in {"plain": 1, "τ = 10": 10, "τ = 100": 100}.items()}
     figures = {

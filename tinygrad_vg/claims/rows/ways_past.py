@@ -11,7 +11,7 @@ import numpy as np
 from ... import Chain, Scalar, Tensor, explain, history, linear, nn, paths, square
 from ...exercises import EXERCISES, grade
 from ..claim import Found, measures
-from .deep import curve, layered, times
+from .deep import curve, layered, through, times
 from .index import all_carried_out
 
 UNITS = 48
@@ -78,7 +78,7 @@ def gated_unit() -> Found:
     h, s = states[1].data[:, None], (cell.W_hn.data @ states[1].data + cell.b_hn.data)[:, None]
     W_r, W_z, W_n = cell.W_hr.data, cell.W_hz.data, cell.W_hn.data
     J = z * np.eye(4) + (h - n) * z * (1 - z) * W_z + (1 - z) * (1 - n**2) * (r * W_n + s * r * (1 - r) * W_r)
-    off = Chain(states[2], states[1], [states[2]], np.ones(4)).links[0].dense() - J
+    off = through(states[1:], np.ones(4)).links[0].dense() - J
     return split(gru, "z", "carry", {"∂h/∂h − formula": float(np.max(np.abs(off)))})
 
 
