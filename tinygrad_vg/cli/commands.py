@@ -34,7 +34,7 @@ def answer(options: argparse.Namespace) -> None:
     with np.errstate(all="ignore"):
         asked = [build(name, **given) for name in (options.model, *options.vs)]
         text, figures = chains(asked) if options.command == "chain" else about(options.command, asked[0])
-    show(wrapped(text), figures if options.json else None)
+    show(wrapped(text), figures=figures if options.json else None)
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def judge(options: argparse.Namespace) -> None:
     place = options.html and checked_path(options.html, (".html",))
     outcomes = list(claims.run(wanted, progress=bool(sys.stderr and sys.stderr.isatty())))
     text = "\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes)
-    show(text, [one.to_dict() for one in outcomes] if options.json else None)
+    show(text, figures=[one.to_dict() for one in outcomes] if options.json else None)
     if place:
         save_whole(place, claims.page(outcomes).encode())
     if moved := [one.claim.id for one in outcomes if one.moved]:
@@ -133,7 +133,7 @@ def study(options: argparse.Namespace) -> None:
 
     place = options.picture and checked_path(options.picture, PICTURES)
     found: Any = factorial.run() if options.command == "factorial" else laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
-    show(str(found), found.to_dict() if options.json else None)
+    show(str(found), figures=found.to_dict() if options.json else None)
     if place:
         save_figure(found.plot(), place)
 
@@ -146,7 +146,7 @@ def field(options: argparse.Namespace) -> None:
         return show(headlines.listed())
     results = [one.run(options.full) for one in headlines.chosen(options.names)]
     pages = [*map(headlines.page, results), *([headlines.table(results)] if len(results) > 1 else [])]
-    show("\n\n".join(pages), [result.to_dict() for result in results] if options.json else None)
+    show("\n\n".join(pages), figures=[result.to_dict() for result in results] if options.json else None)
 
 
 def save_figure(figure: Any, place: Path) -> None:
@@ -185,9 +185,9 @@ def fill_in(options: argparse.Namespace) -> None:
         if place.exists():
             raise ValueError(f"{place} is there already; grade it with --grade {place}, or give another name with --out")
         save_whole(place, program.exercise(options.blanks or 3, options.draw or 0).encode())
-        return show(f"wrote {place}: fill in each `...`; to grade it, add --grade {place} to the same command", False)
+        return show(f"wrote {place}: fill in each `...`; to grade it, add --grade {place} to the same command")
     found = program.grade(read(options.grade)[0])
-    show("\n".join(found) or "right, with the recorded values and with others: the value and every gradient", False)
+    show("\n".join(found) or "right, with the recorded values and with others: the value and every gradient")
     if found:
         raise RuntimeError(f"{options.grade} is not right yet")
 
@@ -205,7 +205,7 @@ def phase_diagram(options: argparse.Namespace) -> None:
     if found.results:
         if place:
             save_figure(phase.picture(found), place)
-        show(phase.table(found), found.to_dict() if options.json else None)
+        show(phase.table(found), figures=found.to_dict() if options.json else None)
     if found.failed:
         raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
 

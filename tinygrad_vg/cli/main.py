@@ -53,7 +53,7 @@ def chain_of_a_text(options: argparse.Namespace) -> None:
     with np.errstate(all="ignore"):
         result = run(text, options)
         save_pictures(result, beside(text, options) if options.steps <= COMPARED_STEPS else {})
-        show(page(result, title), figures(result) if options.json else None)
+        show(page(result, title), figures=figures(result) if options.json else None)
 
 
 def save_pictures(result: dict[str, Any], others: dict[str, Chain]) -> None:

@@ -51,7 +51,7 @@ def long_text() -> str:
     return "\n".join(topics[name] for name in sorted(topics))[:50_000]
 
 
-def show(text: str, figures: Any = None) -> None:
+def show(text: str, *, figures: Any = None) -> None:
     """Print the text or, if given, the figures as one JSON document, every digit kept; in plain ASCII where the terminal knows no more.
 
     A reader that closes early is no error; a full disk is. ValueError for a nan or inf among the figures that was not turned into text.
