@@ -87,7 +87,8 @@ def write_by_hand(options: argparse.Namespace) -> None:
 
 def program_of(model: str, options: argparse.Namespace) -> ByHand:
     asked = build(model, **settings(options))
-    return by_hand(asked.loss, asked.model if asked.model.parameters() else None, roll=not options.straight)
+    return by_hand(asked.loss, asked.model if asked.model.parameters() else None, roll=not options.straight,
+                   stack=options.stack)
 
 
 def draw_a_model(options: argparse.Namespace) -> None:

@@ -68,6 +68,7 @@ MODEL = [
     option("--text", metavar="FILE", help="read the end of a text, one-hot, instead of noise"),
     option("--seed", type=whole(0, 2**63), metavar="K", help="of the random weights and the noise (0)")]
 STRAIGHT = option("--straight", action="store_true", help="every step written out, no loops")
+STACK = option("--stack", action="store_true", help="weights' gradients as one product behind the loop")
 SETTINGS = [names[0][2:].replace("-", "_") for names, _ in MODEL]
 ASKED = [
     option("model", choices=NAMES, help="the model asked about"), *MODEL,
@@ -92,7 +93,7 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--out", type=Path, default=Path("tinygrad_vg_out"), metavar="DIR", help="folder for the pictures (tinygrad_vg_out)"),
         option("--json", action="store_true", help="print one JSON document instead of the page")],
     "by_hand": [
-        "Print the NumPy program that one would have written by hand for a model: forward, then backward.", ASKED[0], *MODEL, STRAIGHT,
+        "Print the NumPy program that one would have written by hand for a model: forward, then backward.", ASKED[0], *MODEL, STRAIGHT, STACK,
         option("--steps-of", metavar="NAME", help="run it, and print the lines that make this name, with sizes: g_h"),
         option("--save", metavar="FILE", help="write it with its values as a .py that runs by itself")],
     "draw": [
@@ -132,7 +133,7 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--grade", metavar="FILE", help="with --by-hand: grade the program filled in; the file is run"),
         option("--blanks", type=whole(1, 1000), metavar="N", help="lines to fill in (3)"),
         option("--draw", type=whole(0, 2**63), metavar="K", help="another number leaves other lines open (0)"),
-        option("--out", metavar="FILE", help="where the exercise is written to (by_hand_exercise.py)"), *MODEL, STRAIGHT],
+        option("--out", metavar="FILE", help="where the exercise is written to (by_hand_exercise.py)"), *MODEL, STRAIGHT, STACK],
     "phase": [
         "Depth × variance of the weights: where tanh nets learn.",
         option("--depths", type=whole(1, 1000), nargs="+", default=[5, 10, 20, 30], metavar="L", help="layers (5 10 20 30)"),

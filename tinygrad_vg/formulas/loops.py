@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Node
+from ..autodiff.rows import Elementwise
 from ..autodiff.structure import Select
 from ..text.formulas import number_of
 from .lines import dtype_of, index_text, is_double
@@ -24,6 +25,7 @@ from .lines import dtype_of, index_text, is_double
 FEWEST = 3  # turns
 FIRST = 8  # turns that are tried before all; what is carried over more turns than that is not found
 GAPS = 8  # distances that are tried from one node
+FACTS = ("axis", "keepdims", "shape", "axes", "dtype", "subscripts")  # of a rule
 
 
 class Loop:
@@ -123,9 +125,9 @@ class Search:
     def token(self, node: Any) -> Any:
         """What two nodes must have in common to stand at the same place of two turns."""
         rule = node.rule
-        facts = [str(getattr(rule, fact, "")) for fact in ("axis", "keepdims", "shape", "axes", "dtype", "subscripts")]
+        facts = () if isinstance(rule, Elementwise) else [str(getattr(rule, fact, "")) for fact in FACTS]
         index = [index_text(rule.index)[0]] if isinstance(rule, Select) else []
-        return rule.name, node.shape, str(dtype_of(node)), *facts, *index, *(getattr(x, "shape", ()) for x in self.known[node])
+        return rule.name, node.shape, dtype_of(node), *facts, *index, *(getattr(x, "shape", ()) for x in self.known[node])
 
     def checked(self, turns: list[list[Any]]) -> Loop | None:
         """The turns as a loop, if every operand means the same in each of them."""
@@ -157,6 +159,11 @@ class Search:
 
     def outside(self, loop: Loop, xs: list[Any], here: Any, alike: list[Any], slot: tuple[int, int]) -> tuple | None:
         """The slot of an operand that comes from outside the loop."""
+        if isinstance(first := xs[0], Node):
+            if all(x is first for x in xs):
+                return ("fixed",)
+            if first.rule is not None and first not in self.places or self.uses[first] > 3 * len(loop.last):
+                return None  # it is of no family, or is used outside
         keys = [key_of(x) for x in xs]
         arrays = all(isinstance(x, np.ndarray) and x.ndim for x in xs)
         if all(key == keys[0] for key in keys):

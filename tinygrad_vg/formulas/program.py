@@ -54,7 +54,7 @@ class Program:
         for loop in self.loops:
             self.add_families(loop)
         self.marked = dependents(order, wrt)
-        written = [x for x in made if x not in self.place or x in set(self.place[x][0].last)]
+        written = [x for x in made if self.last(x) is x]
         self.pulls = {node: self.pulls_of(node) for node in written if node in self.marked}
         self.wishes = dict[str, str]()  # {symbol: the name that it would like}
         self.values, self.skipped = dict[Any, ast.expr](), set[Any]()  # lines that are not those of the op alone; nodes without a line
