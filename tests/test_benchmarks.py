@@ -95,7 +95,7 @@ def test_the_tables_fit_eighty_columns(compare, growth):
     lines = compare.table(dict.fromkeys(WORKLOADS, figures), list(compare.SYSTEMS)).splitlines()
     lines += growth.table("T2, 128 units", {way: dict.fromkeys([100, 1_000, 10_000], (98.765, 9876.0)) for way in growth.WAYS}).splitlines()
     assert max(map(len, lines)) <= 80
-    assert len(lines) == 2 * (2 + len(WORKLOADS)) + 1 + 1 + len(growth.WAYS)
+    assert len(lines) == 4 * (2 + len(WORKLOADS)) + 3 + 1 + len(growth.WAYS)
 
 
 def test_one_command_prints_a_table_and_draws_a_picture(compare, capsys, monkeypatch, tmp_path):
