@@ -256,3 +256,46 @@ def test_stacked_sums_over_the_steps_are_one_product():
     value, gradients = program(**by_hand(longer).values)
     for name, gradient in by_hand(longer)()[1].items():
         np.testing.assert_allclose(gradients[name], gradient, rtol=1e-11, atol=1e-12)
+
+
+def test_a_gradient_that_goes_through_a_loop_as_it_is_has_no_empty_loop():
+    h, a = Tensor([1.0, 2.0], name="h0"), Tensor([0.5, -1.0], name="a")
+    for _ in range(6):
+        h = h + 0.25
+    for options in ({}, {"stack": True}):
+        assert off(by_hand(vg.sum(h * a), **options), vg.sum(h * a)) == 0
+    total = 0
+    for x in np.random.default_rng(0).normal(size=(6, 2)):
+        total = total + (a + x)
+    loss = vg.sum(total * total)
+    assert off(by_hand(loss, stack=True), loss) <= 1e-14
+
+
+def test_the_last_state_read_at_every_step_is_not_the_state_of_that_step():
+    W, h = Tensor(0.5 * np.random.default_rng(0).normal(size=(3, 3)), name="W"), Tensor(np.ones(3), name="h0")
+    hs = [h := vg.tanh(W @ h) for _ in range(6)]
+    loss = sum(vg.sum(x * h) for x in hs)
+    assert off(by_hand(loss), loss) <= 1e-14
+
+
+def test_a_number_that_may_be_how_many_steps_there_are_is_never_wrong():
+    rng = np.random.default_rng(0)
+
+    def loss(T, way):
+        states = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((T, 3)))[1:]
+        return {"outside": lambda: sum(vg.sum(h * h) for h in states) / T, "times": lambda: sum(vg.sum(h * h) for h in states) * (1 / T),
+                "inside": lambda: sum(vg.sum(h * h) / T for h in states)}[way]()
+
+    for way in ("outside", "times"):
+        program = by_hand(loss(6, way))
+        assert program(x=np.ones((11, 3)))[0] == pytest.approx(loss(11, way).item(), rel=1e-12)
+    with pytest.raises(ValueError, match=r"x must be float64 \(6, 3\)"):
+        by_hand(loss(6, "inside"))(x=rng.normal(size=(11, 3)))
+
+
+def test_softmax_in_a_loop_needs_no_largest_entries_of_each_step():
+    W, h = Tensor(np.random.default_rng(0).normal(size=(3, 3)), name="W"), Tensor(np.ones(3), name="h0")
+    for _ in range(6):
+        h = vg.softmax(W @ h)
+    program = by_hand(vg.sum(h * h))
+    assert program.arguments == ["W", "h0", "T"] and off(program, vg.sum(h * h)) <= 1e-15

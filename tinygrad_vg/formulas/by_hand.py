@@ -21,7 +21,6 @@ from .backward import Backward
 from .exercise import with_blanks
 from .grading import findings
 from .lines import dtype_of
-from .loops import Loop
 from .naming import Names
 from .numbers import alone
 from .prelude import ALONE, HELPERS, helpers
@@ -86,7 +85,6 @@ class ByHand(Printed):
             if program.nodes[symbol].name and {symbol, f"g{symbol[1:]}"} & used:
                 names.base(program.symbol[program.last(program.nodes[symbol])])
         self.names = {symbol: names.base(symbol) for symbol in arguments}
-        self.lengths = {name: loop.count for loop, name in names.lengths.items() if isinstance(loop, Loop)}
         self.values = {self.names[symbol]: value_of(x) for symbol, x in arguments.items()}
         self.leaves = {self.names[symbol]: arguments[symbol] for symbol in backward.gradients}
         self.turns = {self.names[symbol]: names.lengths[symbol] for symbol in arguments if symbol in names.lengths}
@@ -95,7 +93,9 @@ class ByHand(Printed):
                 self.turns.setdefault(self.names.get(program.families[key], ""), names.length(loop)[0])
         self.fixed = {names.length(loop)[0]: loop.count + program.lengths[loop][1] for loop in program.pinned}
         self.what = names.base(program.symbol[program.last(program.output)])
-        self.lengths = {T: n for T, n in self.lengths.items() if T not in self.fixed}
+        told = {T for name, T in self.turns.items() if name} | {*self.fixed}  # by an argument that is used, or by nobody
+        lengths = {names.length(loop)[0]: loop.count + names.length(loop)[1] for loop in program.loops}
+        self.lengths = {T: n for T, n in lengths.items() if T not in told}
         self.arguments = [*self.names.values(), *self.lengths]
         self.helpers = helpers(s.code for s in statements)
         texts = HELPERS | (ALONE if program.alone else {})

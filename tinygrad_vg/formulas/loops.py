@@ -147,7 +147,15 @@ class Search:
                 loop.families[key], loop.slots[place] = members, ("family", key)
         if {slot[0] for (j, i), slot in loop.slots.items() if i < len(loop.last[j].parents)} <= {"same", "family"}:
             return None  # the turns have nothing in common
+        if self.ambiguous(loop):
+            return None
         return loop if all(self.is_family(loop, *pair) for pair in loop.families.items()) else None
+
+    def ambiguous(self, loop: Loop) -> bool:
+        """Whether it goes along with an earlier loop, and reads one of that loop's values in all of its turns, too."""
+        along = {slot[1] for slot in loop.slots.values() if slot[0] == "series"}
+        fixed = [self.known[loop.last[j]][i] for (j, i), slot in loop.slots.items() if slot[0] == "fixed"]
+        return any(isinstance(x, Node) and x in self.places and self.places[x][0] in along for x in fixed)
 
     def is_family(self, loop: Loop, key: Any, members: list[Any]) -> bool:
         """Whether no member is used outside the loop; and either all gradients are wanted, or none."""

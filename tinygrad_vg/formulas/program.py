@@ -50,6 +50,8 @@ class Program:
         self.loops, self.place = search.loops, search.places
         self.lengths: dict[Loop, tuple[Any, int]] = {}  # {loop: (the argument, or the loop, that says how many turns, so many less)}
         self.whole = self.taken_whole(made)
+        self.factors = {number_of(x) for node in made if node.op in ("divide", "multiply") for i, x in enumerate(node.parents)
+                        if not self.mean_over(node, i)}
         self.kept, self.pinned = set[Any](), {loop for loop in self.loops if self.counts_otherwise(loop)}
         for loop in self.loops:
             self.add_families(loop)
@@ -141,8 +143,8 @@ class Program:
 
     def counts_otherwise(self, loop: Loop) -> bool:
         """Whether a count of the loop is of something that does not say how many turns there are, or a number in it may be that."""
-        factors = [x for node in loop.last for x in node.parents if node.op in ("divide", "multiply")]
-        if {*map(number_of, factors)} & {loop.count, 1 / loop.count}:
+        near = range(loop.count, loop.count + 3)  # a first or a last step may stand outside the loop
+        if self.factors & {*near, *(1 / n for n in near)}:
             return True
         counts = [(loop.last[j].parents[0], i) for (j, i), slot in loop.slots.items() if slot[0] == "count"]
         return any(i > 1 or self.whole.get(x) is not loop for x, i in counts)

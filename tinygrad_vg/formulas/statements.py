@@ -140,6 +140,8 @@ def text_of(item: Any, names: Any) -> list[str]:
     """A statement, a quote or a loop as lines of Python; names.get(symbol) says what stands for a symbol."""
     if isinstance(item, Repeat):
         inner = names.within(item.loop)
+        if all(isinstance(part, Quote) for part in item.body):  # the gradient goes through as it is
+            return [row for part in item.body for row in text_of(part, inner)]
         return [inner.head(item.backwards), *(f"    {row}" for part in item.body for row in text_of(part, inner))]
     if isinstance(item, Quote):
         return [f"# {row}" for row in text_of(item.statement, names)]
