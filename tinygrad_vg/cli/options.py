@@ -93,7 +93,8 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--out", type=Path, default=Path("tinygrad_vg_out"), metavar="DIR", help="folder for the pictures (tinygrad_vg_out)"),
         option("--json", action="store_true", help="print one JSON document instead of the page")],
     "by_hand": [
-        "Print the NumPy program that one would have written by hand for a model: forward, then backward.", ASKED[0], *MODEL, STRAIGHT, STACK,
+        "Print the NumPy program that one would have written by hand for a model: forward, then backward.",
+        ASKED[0], *MODEL, STRAIGHT, STACK,
         option("--steps-of", metavar="NAME", help="run it, and print the lines that make this name, with sizes: g_h"),
         option("--save", metavar="FILE", help="write it with its values as a .py that runs by itself")],
     "draw": [
