@@ -29,7 +29,7 @@ from .statements import Repeat, Statement, statements_of, symbols, text_of, wrap
 from .steps import Step, watched
 
 HEAD = '''"""{what} and its gradient, forward, then backward.
-What was recorded is fixed: shapes and dtypes, the numbers in the code, and which way each `if` went."""
+What was recorded is fixed: dtypes, shapes{but}, the numbers in the code, and which way each `if` went."""
 import numpy as np'''
 MAIN = '''
 if __name__ == "__main__":
@@ -97,9 +97,11 @@ class ByHand(Printed):
         lengths = {names.length(loop)[0]: loop.count + names.length(loop)[1] for loop in program.loops}
         self.lengths = {T: n for T, n in lengths.items() if T not in told}
         self.arguments = [*self.names.values(), *self.lengths]
+        free = [T for T in dict.fromkeys(lengths) if T not in self.fixed]
         self.helpers = helpers(s.code for s in statements)
         texts = HELPERS | (ALONE if program.alone else {})
-        above = [HEAD.format(what=self.what) + "\nimport math" * program.alone, *(texts[name] for name in self.helpers)]
+        head = HEAD.format(what=self.what, but=f" but for {' and '.join(free)}" if free else "")
+        above = [head + "\nimport math" * program.alone, *(texts[name] for name in self.helpers)]
         self.text = self.source = "\n\n".join([*above, self.body(program, backward, names)])
         self.function: Any = None
 
@@ -123,8 +125,10 @@ class ByHand(Printed):
         lines += self.checks()
         lines += [f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{T}]" for name, T in turns.items() if name not in whole]
         lines += [row for item in program.forward for row in text_of(item, names)]
-        lines += ["", f"# backward: g_{first} is ∂{self.what}/∂{first}"]
-        lines += [row for item in backward.statements for row in text_of(item, names)]
+        rows = [row for item in backward.statements for row in text_of(item, names)]
+        inner = [name for name in names.bases.values() if name.startswith("in_")]
+        inside = f"; g_{inner[0]} that of what stands inside the line of {inner[0][3:]}" if inner else ""
+        lines += ["", f"# backward: g_{first} is ∂{self.what}/∂{first}{inside}", *rows]
         gradients = [f'"{self.names[leaf]}": {ast.unparse(names.get(g))}' for leaf, g in backward.gradients.items()]
         result = ast.unparse(names.get(program.symbol[program.output]))
         lines.append(wrapped(f"return {result}, {{", gradients, "}"))
