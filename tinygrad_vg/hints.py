@@ -109,7 +109,11 @@ NN = words({  # names of nn
     "CrossEntropyLoss NLLLoss":            "write nn.cross_entropy(logits, labels)",
     "MSELoss":                             "write nn.mse(output, target)",
     "BatchNorm1d BatchNorm2d":             "write nn.BatchNorm(n)",
-    "Embedding":                           "write W[indices], W a leaf with one row for each word",
+    "MultiheadAttention":                  "write nn.Attention(d, heads), with the batch as the first axis",
+    "TransformerEncoderLayer":             "write nn.TransformerBlock(d, heads, 'post'), or 'pre', with the batch as the first axis",
+    "BCELoss BCEWithLogitsLoss":           "write nn.binary_cross_entropy(logits, target), without a sigmoid before it",
+    "HuberLoss SmoothL1Loss":              "write nn.huber(output, target)",
+    "KLDivLoss":                           "write nn.kl(log_softmax(logits), p)",
     "functional":                          "functions such as relu(x) are in the package itself, losses are nn.mse and nn.cross_entropy",
     "utils":                               "write training.clip_norm(net, threshold)"})
 MODULES = words({  # attributes of a model
@@ -143,7 +147,7 @@ KEYWORDS = words({  # arguments by name
     "nonlinearity":                        "the word is activation=",
     "batch_first":                         "time is the first axis: inputs are (T, batch, n_in)",
     "num_layers":                          "put cells on top of each other with nn.Stacked",
-    "bias":                                "there always is one; it starts at 0 (an LSTM's b_f at forget_bias)",
+    "bias":                                "here there always is one, and it starts at 0",
     "input_size in_features":              "the word is n_in=",
     "hidden_size":                         "the word is n_hidden=",
     "out_features":                        "the word is n_out="})

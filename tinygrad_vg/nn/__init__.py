@@ -4,20 +4,25 @@ Layers, cells and losses, each a few lines that read like their formula, built f
 every intermediate of the textbook is a node and carries its textbook name. Written once in the ops that take arrays,
 Tensors and object arrays of Scalars, so every model runs three ways: no graph, a graph of arrays, one node per number.
 
-Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated and reservoir, and losses.
+Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated and reservoir, or convolution
+and attention, and losses; weights, with layouts and weight_files, is how they get in and out.
 """
 
 from . import init
+from .attention import Attention, TransformerBlock
+from .convolution import AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPool2d
 from .gated import GRUCell, LSTMCell
-from .layers import ACTIVATIONS, Dropout, Linear, Module, Residual
-from .losses import cross_entropy, mse
+from .layers import ACTIVATIONS, Dropout, Embedding, Linear, Module, Residual, one_hot
+from .losses import binary_cross_entropy, cross_entropy, huber, kl, mse
 from .mlp import MLP
-from .norms import BatchNorm, LayerNorm
-from .recurrent import Cell, LeakyCell, RNNCell, SkipCell, Stacked, cut, unroll
+from .norms import BatchNorm, GroupNorm, LayerNorm, RMSNorm
+from .recurrent import Bidirectional, Cell, LeakyCell, RNNCell, SkipCell, Stacked, cut, unroll
 from .reservoir import Reservoir, memory_capacity
-from .weights import load_weights, read_weights, save_weights
+from .weight_files import read_weights
+from .weights import load_weights, save_weights
 
 __all__ = [
-    "ACTIVATIONS", "BatchNorm", "Cell", "Dropout", "GRUCell", "LSTMCell", "LayerNorm", "LeakyCell", "Linear", "MLP", "Module", "RNNCell",
-    "Reservoir", "Residual", "SkipCell", "Stacked", "cross_entropy", "cut", "init", "load_weights", "memory_capacity", "mse",
-    "read_weights", "save_weights", "unroll"]
+    "ACTIVATIONS", "Attention", "AvgPool1d", "AvgPool2d", "BatchNorm", "Bidirectional", "Cell", "Conv1d", "Conv2d", "Dropout", "Embedding",
+    "GRUCell", "GroupNorm", "LSTMCell", "LayerNorm", "LeakyCell", "Linear", "MLP", "MaxPool1d", "MaxPool2d", "Module", "RMSNorm",
+    "RNNCell", "Reservoir", "Residual", "SkipCell", "Stacked", "TransformerBlock", "binary_cross_entropy", "cross_entropy", "cut", "huber",
+    "init", "kl", "load_weights", "memory_capacity", "mse", "one_hot", "read_weights", "save_weights", "unroll"]

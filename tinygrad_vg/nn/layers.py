@@ -1,4 +1,4 @@
-"""What does a layer do?  y = x Wᵀ + b, an activation, a skip connection, dropout.
+"""What does a layer do?  y = x Wᵀ + b, a row of a table, an activation, a skip connection, dropout.
 
     x  input      y  output      z  pre-activation      W  weights (out, in)      b  bias (out,)
 
@@ -13,6 +13,7 @@ import numpy as np
 from ..autodiff.core import Node, plain
 from ..autodiff.products import linear
 from ..autodiff.reductions import numbers_of
+from ..autodiff.structure import getitem, reshape
 from ..autodiff.table import elu, gelu, leaky_relu, relu, sigmoid, softplus, tanh
 from ..autodiff.tensor import Tensor
 from . import init as initial
@@ -112,17 +113,39 @@ class Module:
 class Linear(Module):
     """y = x Wᵀ + b.
 
-    x (n_in,) or (batch, n_in)  →  y (n_out,) or (batch, n_out).  init: a name or function of nn.init; leaf: Tensor or scalars;
-    name is put before the parameters' names, as in `hidden.W`.  seeds: see `generators`; then x is (seeds, batch, n_in).
+    x (n_in,), (batch, n_in) or (…, n_in)  →  y, n_out in the place of n_in.  init: a name or function of nn.init; leaf: Tensor or
+    scalars; name is put before the parameters' names, as in `hidden.W`.  bias=False: no b.  seeds: see `generators`; then x is
+    (seeds, batch, n_in) or (seeds, …, n_in).
     """
 
-    def __init__(self, n_in: int, n_out: int, init: Any = "xavier", *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
+    def __init__(self, n_in: int, n_out: int, init: Any = "xavier",
+                 *, bias: bool = True, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
         rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
         self.W = leaf(each(rng, lambda rng: initial.drawn(start, (n_out, n_in), rng)), name=prefix + "W")
-        self.b = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "b")
+        self.b: Any = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "b") if bias else None
 
     def __call__(self, x: Any) -> Any:
-        return linear(x, self.W, self.b)
+        return affine(x, self.W, self.b)
+
+
+class Embedding(Module):
+    """y = W[i]: the row of a table that belongs to word i. The others get no gradient.
+
+    i  whole numbers from 0 to n − 1, of any shape (…)  →  y (…, d).  weight (n, d) ~ N(0, 1), as PyTorch's; leaf, name: see Linear.
+    With seeds the same words are looked up in every run: (seeds, …, d).  TypeError or ValueError for what is no word.
+    """
+
+    def __init__(self, n: int, d: int, *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
+        self.n, rng = n, generators(rng, seeds)
+        self.weight = leaf(each(rng, lambda rng: rng.normal(size=(n, d))), name=(name and name + ".") + "weight")
+
+    def __call__(self, i: Any) -> Any:
+        return getitem(self.weight, (slice(None),) * (np.ndim(self.weight) - 2) + (whole(i, self.n),))
+
+
+def one_hot(i: Any, n: int) -> np.ndarray:
+    """Rows of the identity, a plain array (…, n): 1.0 at place i, 0.0 elsewhere. i: whole numbers from 0 to n − 1, of any shape."""
+    return np.eye(n)[whole(i, n)]
 
 
 class Residual(Module):
@@ -160,6 +183,24 @@ class Dropout(Module):
         shape = np.shape(x) if isinstance(self.rng, np.random.Generator) else np.shape(x)[1:]
         mask = each(self.rng, lambda rng: rng.random(shape) >= self.p)
         return x * mask / (1 - self.p)
+
+
+def affine(x: Any, W: Any, b: Any = None) -> Any:
+    """y = x Wᵀ + b on the last axis; with an axis of seeds, whatever axes lie between it and the last."""
+    if np.ndim(W) < 3 or np.ndim(x) < 4:
+        return linear(x, W, b)
+    first, *between, n = np.shape(x)
+    return reshape(linear(reshape(x, (first, -1, n)), W, b), (first, *between, np.shape(W)[-2]))
+
+
+def whole(i: Any, n: int, what: str = "indices") -> np.ndarray:
+    """i as an array of whole numbers; TypeError if they are none, ValueError unless they lie from 0 to n − 1."""
+    i = np.asarray(plain(i))
+    if i.dtype.kind not in "iu":
+        raise TypeError(f"{what} must be whole numbers from 0 to {n - 1}; got {i.dtype}")
+    if i.size and not (0 <= i.min() and i.max() < n):
+        raise ValueError(f"{what} must lie between 0 and {n - 1}; got {i.min()} to {i.max()}")
+    return i
 
 
 def activation_of(name: str | Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -25,7 +25,7 @@ class MLP(Module):
     activation  a name in ACTIVATIONS or a function         init  a name or function of nn.init
     norm        "batch" or "layer": h[k] = φ(norm(z[k]))    residual  True or a number a: h[k] = h[k−1] + a φ(z[k]) where the sizes match
     dropout     the share p of each h[k] (of the branch, in a residual layer) set to 0 in training
-    leaf        Tensor, or scalars for one node per number
+    bias        False: no b             leaf  Tensor, or scalars for one node per number
     seeds       a list of seeds or a number: as many models at once; every weight has a leading axis of seeds, x is (seeds, batch, n_in)
 
     x (n_in,) or (batch, n_in)  →  (n_out,) or (batch, n_out).  Parameters: layer1.W (out, in), layer1.b, norm1.gamma, norm1.beta, …
@@ -40,7 +40,7 @@ class MLP(Module):
     """
 
     def __init__(self, sizes: Sequence[int], activation: Any = "tanh", init: Any = "xavier", norm: str | None = None, residual: Any = False,
-                 *, dropout: float = 0.0, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None):
+                 *, dropout: float = 0.0, bias: bool = True, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None):
         if isinstance(sizes, int):
             given = [n for n in (sizes, activation, init, norm, residual) if type(n) is int]
             raise TypeError(f"sizes is one list, as in MLP({given if len(given) > 1 else [sizes, '…']}); got the number {sizes}")
@@ -51,7 +51,7 @@ class MLP(Module):
         self.depth, self.activation = len(sizes) - 1, activation_of(activation)
         self.a = None if residual is None or residual is False else 1.0 if residual is True else residual
         for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:]), 1):
-            setattr(self, f"layer{k}", Linear(n_in, n_out, init, leaf=leaf, rng=rng, seeds=runs, name=f"layer{k}"))
+            setattr(self, f"layer{k}", Linear(n_in, n_out, init, bias=bias, leaf=leaf, rng=rng, seeds=runs, name=f"layer{k}"))
             if norm and k < self.depth:
                 setattr(self, f"norm{k}", NORMS[norm](n_out, leaf=leaf, seeds=runs and len(runs), name=f"norm{k}"))
         self.dropout = Dropout(dropout, rng, seeds=runs)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autodiff.core import Node
 from ..autodiff.products import linear
+from ..autodiff.structure import concatenate
 from ..autodiff.tensor import Tensor
 from . import init as initial
 from .layers import Module, activation_of, each, generators, named
@@ -20,6 +21,7 @@ class Cell(Module):
 
     n_in, n_hidden  numbers of inputs and of units
     init   a name or function of nn.init; or a pair, for the weights from x and those from h: ("normal", "identity")
+    bias   False: no b
     leaf   what a weight becomes, leaf(array, name=…): Tensor, or scalars, the same cell with one node per number
     seeds  range(k): k cells in one, each as rng=0, 1, … would draw it; or k, split off from rng. Weights are then
            (seeds, out, in), x (seeds, batch, n_in), h (seeds, batch, n_hidden)
@@ -27,8 +29,8 @@ class Cell(Module):
     """
 
     def __init__(self, n_in: int, n_hidden: int, init: Any = "xavier",
-                 *, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
-        self.n_in, self.n_hidden, self.leaf, self.name = n_in, n_hidden, leaf, name
+                 *, bias: bool = True, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
+        self.n_in, self.n_hidden, self.biased, self.leaf, self.name = n_in, n_hidden, bias, leaf, name
         self.inits = [initial.of_name(start) for start in (init if isinstance(init, (tuple, list)) else (init, init))]
         self.rng = generators(rng, seeds)
         self.lead = () if seeds is None else (len(self.rng),)
@@ -44,8 +46,8 @@ class Cell(Module):
         return self.leaf(each(self.rng, lambda rng: initial.drawn(init, (self.n_hidden, n_in), rng)), name=base + self.name)
 
     def bias(self, base: str, value: Any = 0.0) -> Any:
-        """A leaf (n_hidden,), or (seeds, n_hidden), that starts at `value`."""
-        return self.leaf(np.full((*self.lead, self.n_hidden), value, dtype=float), name=base + self.name)
+        """A leaf (n_hidden,), or (seeds, n_hidden), that starts at `value`; None with bias=False."""
+        return self.leaf(np.full((*self.lead, self.n_hidden), value, dtype=float), name=base + self.name) if self.biased else None
 
     def first(self, base: str, batch: int | None, t: int = 0) -> Any:
         """The leaf base[t], zeros: (n_hidden,), (batch, n_hidden), or with seeds (seeds, batch, n_hidden)."""
@@ -172,6 +174,28 @@ class Stacked(Module):
     def output(self, state: Any) -> Any:
         """The h of the topmost cell."""
         return self.cells[-1].output(state[-1])
+
+
+class Bidirectional(Module):
+    """y[t] = [h→[t]; h←[t]]: one cell reads the sequence, another reads it from its end (Schuster & Paliwal 1997).
+
+    inputs (T, n_in) or (T, batch, n_in), time first  →  a list of T outputs (2 n_hidden,) or (batch, 2 n_hidden).
+    Give the cells names, so that their nodes differ: Bidirectional(RNNCell(3, 8), RNNCell(3, 8, name="r")). A cell counts its own
+    steps: hr[1] has seen the last input only.  net.states(inputs) gives both lists of states, each from its first state on.
+    """
+
+    def __init__(self, forward: Any, reverse: Any):
+        self.forward, self.reverse = forward, reverse
+
+    def __call__(self, inputs: Any, states: Any = (None, None)) -> list:
+        ahead, back = self.states(inputs, states)
+        pairs = zip(ahead[1:], back[:0:-1])
+        return [concatenate([self.forward.output(h), self.reverse.output(r)], -1) for h, r in pairs]
+
+    def states(self, inputs: Any, states: Any = (None, None)) -> tuple[list, list]:
+        """The states of both cells, T + 1 each, in the order in which they are computed; states: the pair to begin with."""
+        sequence = list(inputs)
+        return unroll(self.forward, sequence, states[0]), unroll(self.reverse, sequence[::-1], states[1])
 
 
 def unroll(cell: Any, inputs: Any, state: Any = None, truncate: int | None = None) -> list:

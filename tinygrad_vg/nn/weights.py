@@ -1,18 +1,14 @@
 """How do weights get into a model, and out?  All of them or none, by name, and from files that cannot run code.
 
     own names      layer1.W, cells.0.b_h, norm1.running_mean …, as in model.state_dict()
-    PyTorch's      layer1.weight, rnn.bias_ih_l0 …: its tensors, in which gates lie stacked, are cut up, its two biases added
+    PyTorch's      layer1.weight, rnn.bias_ih_l0 …; and Keras': see layouts.py
 
 A file is .npz, or .safetensors with the extra `weights`. A pickle (.pt) is never opened.
 """
 
-import importlib
-import io
-import json
 import os
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,55 +19,37 @@ from ..autodiff.guards import put_in_place
 from ..autodiff.reductions import numbers_of
 from ..autodiff.scalar import Scalar
 from ..text.files import save_whole
-from .layers import Module, is_buffer, is_leaf
+from .layers import Module, is_buffer
+from .layouts import COUNTER, Row, Source, from_keras, matched, natural, wanted, whole, without_biases
 from .models import parameters_of, state_of
+from .weight_files import as_npz, as_safetensors, checked_suffix, read_weights
 
-Source = tuple[str, int, int]  # the name of an array; which part of its rows, of how many
-Layout = dict[str, list[Source]]  # own name: the sources that add up to it
-
-
-def gates(letters: str) -> Layout:
-    """Where a cell's weights are in PyTorch. letters: its gates, in the order in which their rows are stacked."""
-    layout: Layout = {}
-    for k, gate in enumerate(letters):
-        rows = (k, len(letters))
-        layout |= {f"W_x{gate}": [("weight_ih", *rows)], f"W_h{gate}": [("weight_hh", *rows)]}
-        layout |= {f"b_{gate}": [("bias_ih", *rows), ("bias_hh", *rows)]}
-    return layout
+MOST = 12  # lines of an error
+INSIDE = ("state_dict", "model_state_dict")  # where a checkpoint keeps the weights
 
 
-LINEAR: Layout = {"W": [("weight", 0, 1)], "b": [("bias", 0, 1)]}
-LAYER_NORM: Layout = {"gamma": [("weight", 0, 1)], "beta": [("bias", 0, 1)]}
-BATCH_NORM: Layout = LAYER_NORM | {name: [(name, 0, 1)] for name in ("running_mean", "running_var")}
-RNN, LSTM = gates("h"), gates("ifgo")
-GRU: Layout = gates("rzn") | {"b_n": [("bias_ih", 2, 3)], "b_hn": [("bias_hh", 2, 3)]}  # b_hn stays inside the reset product
-LAYOUTS = {frozenset(layout): layout for layout in (LINEAR, LAYER_NORM, BATCH_NORM, RNN, LSTM, GRU)}
-COUNTER = "num_batches_tracked"  # PyTorch counts the batches of a BatchNorm1d; nothing here depends on it
-
-
-def load_weights(model: Any, source: Any, prefix: str = "", *, limit: int = 1 << 30) -> Any:
+def load_weights(model: Any, source: Any, prefix: str = "",
+                 *, limit: int = 1 << 30, finite: bool = True, say: Callable[[str], Any] = print) -> Any:
     """Give the model's parameters and buffers the values in `source`; returns the model.
 
     model   a Module, {name: leaf}, leaves in a list or a tuple, or one leaf
-    source  {name: array}, or the path of an .npz or .safetensors file, of at most `limit` bytes (also when unpacked)
+    source  {name: array}, or a checkpoint that holds one as 'state_dict', or the path of an .npz or .safetensors file, of at most
+            `limit` bytes (also when unpacked)
     prefix  only names that begin with it count, and it is taken off: "encoder."
+    finite  nan and inf are refused; False: they are taken
+    say     what is called with a text where names were matched by order and shape, or biases are 0 because there are none
 
-    Each module takes its own names or PyTorch's (Linear, RNN, LSTM, GRU and their cells, BatchNorm1d, LayerNorm; the layers
-    of a stacked one for Stacked). What is not in such a file, an RNN's nonlinearity or a norm's eps, is the model's.
-    ValueError, with nothing changed, if a name is missing or unexpected or an array does not fit: every one is named.
+    Each module takes its own names, PyTorch's (Linear, RNN, LSTM, GRU and their cells, also bidirectional, BatchNorm1d, LayerNorm and what
+    is named as in PyTorch; the layers of a stacked one for Stacked), or Keras'. Modules of other names, such as 0. and 2. of a Sequential,
+    are matched by kind, shape and number, if that leaves no choice. What is not in such a file, an RNN's nonlinearity or a norm's eps, is
+    the model's. ValueError, with nothing changed, if a name is missing or unexpected or an array does not fit; TypeError for a module.
     """
-    given = dict(source) if isinstance(source, Mapping) else read_weights(source, limit)
-    given = {str(name)[len(prefix) :]: value for name, value in given.items() if str(name).startswith(prefix)}
-    arrays, rows = {name: as_array(value) for name, value in given.items()}, list(wanted(model, given))
-    known = {name for *_, sources in rows for name, _, _ in sources}
-    known |= {path + COUNTER for path, module in modules(model) if hasattr(module, "running_mean")}
-    wrong = [text for _, target, sources in rows for source in sources for text in problems(source, target, arrays)]
-    wrong += [f"unexpected: {name}" for name in given if name not in known]
-    if wrong:
-        origin = "these weights" if isinstance(source, Mapping) else str(source)
-        raise ValueError("\n  ".join([f"{origin} do not fit the model; nothing was loaded", *dict.fromkeys(wrong)]))
+    arrays = given_by(source, prefix, limit)
+    rows, texts = fitted(model, arrays, prefix, finite, "these weights" if isinstance(source, Mapping) else str(source))
     new = {name: assembled(target, sources, arrays) for name, target, sources in rows}
     assign(leaves := parameters_of(model), {name: new[name] for name in leaves}, new_buffers(model, new))
+    for text in texts:
+        say(text)
     return model
 
 
@@ -84,42 +62,52 @@ def save_weights(model: Any, path: str | os.PathLike[str]) -> None:
     save_whole(Path(path), write(state_of(model)))
 
 
-def read_weights(path: str | os.PathLike[str], limit: int = 1 << 30) -> dict[str, np.ndarray]:
-    """{name: array} of an .npz or .safetensors file. ValueError if it is damaged, larger than `limit` bytes, or neither."""
-    read = {".npz": from_npz, ".safetensors": from_safetensors}[checked_suffix(path)]
-    with open(path, "rb") as file:
-        content = file.read(limit + 1)
-    try:
-        if len(content) > limit:
-            raise ValueError(f"it has more than {limit} bytes; if that is right, pass a larger limit=")
-        return read(content, limit)
-    except ImportError:
-        raise
-    except Exception as error:  # a damaged file fails anywhere in its reader, with any error
-        raise ValueError(f"cannot read weights from {os.fspath(path)!r}: {error or type(error).__name__}") from error
+def given_by(source: Any, prefix: str, limit: int) -> dict[str, Any]:
+    """{name: array}, or text that says why it is none, of the names that begin with the prefix. TypeError for a module."""
+    if callable(getattr(source, "state_dict", None)):
+        raise TypeError(f"load_weights takes the weights, not the {type(source).__name__} that has them; pass its state_dict()")
+    given: Mapping[Any, Any] = source if isinstance(source, Mapping) else read_weights(source, limit)
+    given = next((given[key] for key in INSIDE if isinstance(given.get(key), Mapping)), given)
+    given = {str(name)[len(prefix) :]: as_array(value) for name, value in given.items() if str(name).startswith(prefix)}
+    return from_keras(given)
 
 
-def wanted(model: Any, given: Mapping[str, Any]) -> Iterator[tuple[str, Any, list[Source]]]:
-    """(own name, leaf or buffer, sources) of all that the model holds. A module's sources are PyTorch's if any of them is given."""
-    if not isinstance(model, Module):
-        yield from ((name, leaf, [(name, 0, 1)]) for name, leaf in parameters_of(model).items())
-        return
-    held = model.parameters() | model.buffers()
-    for path, module in model.modules():
-        own = [name for name, part in module.parts() if path + name in held and (is_leaf(part) or is_buffer(part))]
-        layout = LAYOUTS.get(frozenset(own), {})
-        foreign = {tensor for sources in layout.values() for tensor, _, _ in sources} - set(own)
-        spelling = next((s for s in spellings(path) if any(s[0] + tensor + s[1] in given for tensor in foreign)), None)
-        for name in own:
-            before, after = spelling or (path, "")
-            sources = layout[name] if spelling else [(name, 0, 1)]
-            yield path + name, held[path + name], [(before + tensor + after, k, n) for tensor, k, n in sources]
+def fitted(model: Any, arrays: Mapping[str, Any], prefix: str, finite: bool, origin: str) -> tuple[list[Row], list[str]]:
+    """Where each parameter's values are, and what there is to say of that; ValueError if something does not fit."""
+    rows = list(wanted(model, arrays))
+    if not misfits(rows, arrays, finite):
+        return rows, []
+    hint = prefix_hint(model, arrays, prefix)
+    places = {} if hint else matched(model, arrays)
+    rows = list(wanted(model, arrays, places))
+    wrong = misfits(rows, arrays, finite)
+    rows = without_biases(rows, arrays)
+    if misfits(rows, arrays, finite):
+        rest = [f"… and {len(wrong) - MOST} more"] if len(wrong) > MOST else []
+        raise ValueError("\n  ".join([f"{origin} do not fit the model; nothing was loaded", *hint, *wrong[:MOST], *rest]))
+    pairs = ", ".join(f"{prefix}{place.before}{place.after and '…' + place.after} → {path}" for path, place in places.items())
+    zeros = ", ".join(name for name, _, sources in rows if not sources)
+    texts = [f"matched by kind, shape and number: {pairs}"] if pairs else []
+    return rows, texts + ([f"there are no biases, so these are 0: {zeros}"] if zeros else [])
 
 
-def spellings(path: str) -> list[tuple[str, str]]:
-    """What PyTorch puts before and after `weight_ih`: nothing in an RNNCell, _l0 in an RNN, _l1 in the second cell of a stack."""
-    stacked = re.fullmatch(r"(.*)cells\.(\d+)\.", path)
-    return [(path, ""), (path, "_l0")] + ([(stacked[1], f"_l{stacked[2]}")] if stacked else [])
+def misfits(rows: list[Row], arrays: Mapping[str, Any], finite: bool) -> list[str]:
+    """A line for all that is wrong, in the order of the model; then what is unexpected, by name."""
+    wrong = [text for _, target, sources in rows for source in sources for text in problems(source, target, arrays, finite)]
+    known = {name for *_, sources in rows for name, _, _ in sources}
+    known |= {name for name in arrays if name.endswith(COUNTER) and name.removesuffix(COUNTER) + "running_mean" in known}
+    return [*dict.fromkeys(wrong), *(f"unexpected: {name}" for name in sorted(set(arrays) - known, key=natural))]
+
+
+def prefix_hint(model: Any, arrays: Mapping[str, Any], prefix: str) -> list[str]:
+    """Which prefix= would make every name the model's, if one would: module., _orig_mod., model. or any other."""
+    common = os.path.commonprefix(list(arrays))
+    for end in [k + 1 for k, sign in enumerate(common) if sign == "."]:
+        stripped = {name[end:]: array for name, array in arrays.items()}
+        rows = without_biases(list(wanted(model, stripped)), stripped)
+        if not [line for line in misfits(rows, stripped, False) if re.match("missing|unexpected", line)]:
+            return [f"every name begins with {prefix + common[:end]!r}; pass prefix={prefix + common[:end]!r}"]
+    return []
 
 
 def as_array(value: Any) -> np.ndarray | str:
@@ -130,31 +118,32 @@ def as_array(value: Any) -> np.ndarray | str:
         return f"is no array of numbers: {error}"
 
 
-def problems(source: Source, target: Any, arrays: Mapping[str, Any]) -> list[str]:
+def problems(source: Source, target: Any, arrays: Mapping[str, Any], finite: bool) -> list[str]:
     """What is wrong with a source of `target`, if anything."""
     name, _, n = source
-    shape, dtype = np.shape(target), dtype_of(target)
-    whole = (n * shape[0], *shape[1:]) if shape else ()
+    shape, dtype = whole(np.shape(target), n), dtype_of(target)
     if name not in arrays:
-        return [f"missing: {name} {whole}"]
+        return [f"missing: {name} {shape}"]
     array = arrays[name]
     if isinstance(array, str):
         return [f"{name} {array}"]
-    if array.shape != whole:
-        return [f"{name} has shape {array.shape}, the model needs {whole}"]
+    if array.shape != shape:
+        return [f"{name} has shape {array.shape}, the model needs {shape}"]
     if not np.can_cast(array.dtype, dtype, "same_kind"):
         return [f"{name} holds {array.dtype}, the model needs {dtype}"]
+    if finite and (bad := np.count_nonzero(~np.isfinite(array))):
+        return [f"{name} has {bad} of {array.size} numbers that are nan or inf; if they are to be kept, pass finite=False"]
     with np.errstate(over="ignore"):
         lost = np.isinf(array.astype(dtype)) & ~np.isinf(array)
     return [f"{name} has numbers too large for the model's {dtype}"] if np.any(lost) else []
 
 
 def assembled(target: Any, sources: list[Source], arrays: Mapping[str, Any]) -> np.ndarray:
-    """The new value of a leaf or buffer: the parts of its sources, added up, in its dtype."""
+    """The new value of a leaf or buffer: the parts of its sources, added up, in its dtype; 0 without any."""
     rows = len(target) if np.shape(target) else 0
-    whole = [arrays[name].astype(dtype_of(target)) for name, _, _ in sources]  # before the sum: int8 + int8 wraps around
-    parts = [array if n == 1 else array[k * rows : (k + 1) * rows] for array, (_, k, n) in zip(whole, sources)]
-    return np.array(sum(parts[1:], parts[0]), order="C")
+    full = [arrays[name].astype(dtype_of(target)) for name, _, _ in sources]  # before the sum: int8 + int8 wraps around
+    parts = [array if n == 1 else array[k * rows : (k + 1) * rows] for array, (_, k, n) in zip(full, sources)]
+    return np.array(sum(parts[1:], parts[0]), order="C") if parts else np.zeros(np.shape(target), dtype_of(target))
 
 
 def dtype_of(target: Any) -> np.dtype:
@@ -181,69 +170,3 @@ def modules(model: Any) -> Iterable[tuple[str, Module]]:
     return model.modules() if isinstance(model, Module) else []
 
 
-def checked_suffix(path: str | os.PathLike[str]) -> str:
-    """.npz or .safetensors; ValueError for any other suffix, and why."""
-    suffix = Path(path).suffix.lower()
-    if suffix in (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"):
-        way_out = "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
-        raise ValueError(f"{str(path)!r} is a pickle, which can run code when it is opened; in PyTorch, write {way_out}")
-    if suffix not in (".npz", ".safetensors"):
-        raise ValueError(f"weights are kept in .npz or .safetensors files; got {str(path)!r}")
-    return suffix
-
-
-def from_npz(content: bytes, limit: int) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file; reading a member to its end checks its sum."""
-    import zipfile  # waits until a file is read or written
-
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-        if len(members) < len(archive.infolist()) or sum(member.file_size for member in members.values()) > limit:
-            raise ValueError(f"two of its arrays have one name, or unpacked they have more than {limit} bytes (see limit=)")
-        return {name: np.lib.format.read_array(io.BytesIO(archive.read(member))) for name, member in members.items()}
-
-
-def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """What np.savez writes, with no name that clashes with its arguments and no time of day: same weights, same bytes."""
-    import zipfile
-
-    with zipfile.ZipFile(buffer := io.BytesIO(), "w") as archive:
-        for name, array in arrays.items():
-            np.lib.format.write_array(member := io.BytesIO(), array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
-    return buffer.getvalue()
-
-
-def from_safetensors(content: bytes, limit: int) -> dict[str, np.ndarray]:
-    """The arrays of a .safetensors file. The format has no sum to check; a file of ours brings one along."""
-    load = safetensors().load
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    extra = header.pop("__metadata__", {})
-    if odd := [f"{name} ({entry['dtype']})" for name, entry in header.items() if re.match("BF16|F8_|F6_|F4", entry["dtype"])]:
-        raise ValueError(f"NumPy has no such numbers: {', '.join(odd)}; convert them first, in PyTorch with tensor.float()")
-    arrays = load(content)
-    if extra.get("tinygrad_vg.crc32", checksum(arrays)) != checksum(arrays):
-        raise ValueError("the file is damaged: its contents do not have the sum it was written with")
-    return arrays
-
-
-def as_safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The arrays laid out in C order, without which the format stores other numbers and says nothing."""
-    arrays = {name: np.array(array, order="C") for name, array in arrays.items()}
-    return safetensors().save(arrays, {"tinygrad_vg.crc32": checksum(arrays)})
-
-
-def safetensors() -> Any:
-    """The module safetensors.numpy; ImportError says how to get it."""
-    try:
-        return importlib.import_module("safetensors.numpy")
-    except ImportError:
-        raise ImportError("a .safetensors file needs the extra `weights`: pip install \"tinygrad_vg[weights]\"") from None
-
-
-def checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    """CRC-32 of names, dtypes, shapes and numbers."""
-    total = 0
-    for name, array in sorted(arrays.items()):
-        total = zlib.crc32(f"{name} {array.dtype.str} {array.shape} ".encode() + array.tobytes(), total)
-    return f"{total:08x}"

@@ -14,7 +14,9 @@ import numpy as np
 
 from ..nn.layers import Module
 from ..nn.models import parameters_of
-from ..nn.weights import as_npz, assign, from_npz, new_buffers, save_whole
+from ..nn.weight_files import as_npz, from_npz
+from ..nn.weights import assign, new_buffers
+from ..text.files import save_whole
 from .history import History
 from .leaves import values
 from .optimisers import Optimiser, check_fits

@@ -1,0 +1,111 @@
+"""What does attention do?  Every place asks all others, and takes in a mean of what they say, weighted by how well they fit.
+
+    x  input (…, T, d)      q, k, v  query, key, value      s  scores (T, T)      a  softmax of the scores: weights that sum to 1
+    n  heads                z  what was taken in            W  weights (out, in)  b  bias
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.products import matmul
+from ..autodiff.reductions import softmax
+from ..autodiff.structure import reshape, split, swapaxes
+from ..autodiff.tensor import Tensor
+from . import init as initial
+from .layers import Dropout, Linear, Module, activation_of, affine, each, generators, named
+from .norms import LayerNorm
+
+
+class Attention(Module):
+    """a = softmax(q kᵀ / √(d/n)),  y = (a v) W_oᵀ + b_o, in each of n heads on its own d/n of the d units (Vaswani et al. 2017).
+
+    x (T, d) or (batch, T, d), batch first  →  y of the same shape.  heads must divide d, else ValueError.
+    causal    place t sees places up to t only: the scores of later ones are −inf
+    context   in the call: where keys and values come from, (…, S, d), if not from x        mask: added to the scores, 0 or −inf
+    in_proj_weight (3 d, d) and in_proj_bias (3 d,): of q, k, v, one below the other; out_proj: as in PyTorch's MultiheadAttention.
+    bias, init, leaf, rng, seeds, name: see Linear; with seeds x is (seeds, batch, T, d).  attention(x, 3) names q[3], k[3], v[3], s[3]
+    and a[3].
+    """
+
+    def __init__(self, d: int, heads: int = 1, causal: bool = False, init: Any = "xavier", *, bias: bool = True, leaf: Any = Tensor,
+                 rng: Any = 0, seeds: Any = None, name: str = ""):
+        if heads < 1 or d % heads:
+            raise ValueError(f"{d} units cannot be shared by {heads} heads of one size")
+        rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
+        self.d, self.heads, self.causal, three = d, heads, causal, (3 * d, d)
+        self.in_proj_weight = leaf(each(rng, lambda rng: initial.drawn(start, three, rng)), name=prefix + "in_proj_weight")
+        self.in_proj_bias = leaf(each(rng, lambda rng: np.zeros(3 * d)), name=prefix + "in_proj_bias") if bias else None
+        runs = rng if isinstance(rng, list) else None
+        self.out_proj = Linear(d, d, init, bias=bias, leaf=leaf, rng=rng, seeds=runs, name=prefix + "out_proj")
+
+    def __call__(self, x: Any, *index: int, context: Any = None, mask: Any = 0.0) -> Any:
+        y = x if context is None else context
+        if np.ndim(x) < 2 or np.shape(x)[-1] != self.d or np.shape(y)[-1:] != (self.d,):
+            raise ValueError(f"attention of {self.d} units takes x of shape (…, T, {self.d}); got {np.shape(x)} and context {np.shape(y)}")
+        W_q, W_k, W_v = split(self.in_proj_weight, 3, -2)
+        b_q, b_k, b_v = (None,) * 3 if self.in_proj_bias is None else split(self.in_proj_bias, 3, -1)
+        q = named(self.apart(affine(x, W_q, b_q)), "q", *index)
+        k = named(self.apart(affine(y, W_k, b_k)), "k", *index)
+        v = named(self.apart(affine(y, W_v, b_v)), "v", *index)
+        s = named(matmul(q, swapaxes(k, -1, -2)) / math.sqrt(self.d / self.heads), "s", *index)
+        s = s + mask if np.ndim(mask) else s
+        s = s + after(*np.shape(s)[-2:]) if self.causal else s
+        a = named(softmax(s), "a", *index)
+        z = reshape(swapaxes(matmul(a, v), -2, -3), np.shape(x))
+        return self.out_proj(z)
+
+    def apart(self, x: Any) -> Any:
+        """(…, T, d) as (…, heads, T, d / heads)."""
+        return swapaxes(reshape(x, (*np.shape(x)[:-1], self.heads, -1)), -2, -3)
+
+
+class TransformerBlock(Module):
+    """Attention, then two layers at each place, both on the way past: a residual block (Vaswani et al. 2017).
+
+        norm="pre"     u = x + a attention(norm1(x)),      y = u + a f(norm2(u)),      f(u) = W_2 φ(W_1 u + b_1) + b_2
+        norm="post"    u = norm1(x + a attention(x)),      y = norm2(u + a f(u))
+        norm=None      u = x + a attention(x),             y = u + a f(u)
+
+    x (T, d) or (batch, T, d)  →  y of the same shape.  hidden: units of W_1, 4 d if left out.  activation: φ; dropout: of both branches.
+    a: a number, or a leaf to be learned; a=Tensor(0.0) is ReZero (Bachlechner et al. 2021).  Parameters as in PyTorch's
+    TransformerEncoderLayer: self_attn, linear1, linear2, norm1, norm2.  The rest: see Attention.  block(x, 3) names u[3] and its output
+    h[3]: of blocks one after another the stations.
+    """
+
+    def __init__(self, d: int, heads: int = 1, norm: str | None = "pre", hidden: int | None = None, activation: Any = "relu", *,
+                 causal: bool = False, dropout: float = 0.0, a: Any = 1.0, init: Any = "xavier", bias: bool = True, leaf: Any = Tensor,
+                 rng: Any = 0, seeds: Any = None, name: str = ""):
+        if norm not in ("pre", "post", None):
+            raise ValueError(f"norm is 'pre', 'post' or None; got {norm!r}")
+        rng, hidden, prefix = generators(rng, seeds), 4 * d if hidden is None else hidden, name and name + "."
+        runs = rng if isinstance(rng, list) else None
+        options = {"init": init, "bias": bias, "leaf": leaf, "rng": rng, "seeds": runs}
+        self.self_attn = Attention(d, heads, causal, **options, name=prefix + "self_attn")
+        self.linear1 = Linear(d, hidden, **options, name=prefix + "linear1")
+        self.linear2 = Linear(hidden, d, **options, name=prefix + "linear2")
+        if norm:
+            count = len(runs) if runs else None
+            self.norm1 = LayerNorm(d, leaf=leaf, seeds=count, name=prefix + "norm1")
+            self.norm2 = LayerNorm(d, leaf=leaf, seeds=count, name=prefix + "norm2")
+        self.norm, self.activation, self.a, self.dropout = norm, activation_of(activation), a, Dropout(dropout, rng, seeds=runs)
+
+    def __call__(self, x: Any, *index: int, mask: Any = 0.0) -> Any:
+        u = self.past(x, lambda x: self.self_attn(x, *index, mask=mask), getattr(self, "norm1", None), *index)
+        return named(self.past(named(u, "u", *index), self.feed, getattr(self, "norm2", None), *index), "h", *index)
+
+    def feed(self, u: Any) -> Any:
+        """W_2 φ(W_1 u + b_1) + b_2."""
+        return self.linear2(self.dropout(self.activation(self.linear1(u))))
+
+    def past(self, x: Any, f: Any, norm: Any, *index: int) -> Any:
+        """x + a f(x), the norm before f, or after the sum."""
+        y = f(norm(x, *index) if self.norm == "pre" else x)
+        y = x + self.a * self.dropout(y)
+        return norm(y, *index) if self.norm == "post" else y
+
+
+def after(T: int, S: int) -> np.ndarray:
+    """(T, S): −inf where a place is later than the one that asks, else 0."""
+    return np.triu(np.full((T, S), -np.inf), 1)
