@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Tensor, nn, relu
+from tinygrad_vg.nn.models import state_of
 
 rng = np.random.default_rng(0)
 
@@ -31,10 +32,10 @@ class Reader(nn.Module):
 
 def refused(model, source, **options):
     """The lines of the error, and nothing has changed."""
-    before = model.state_dict()
+    before = state_of(model)
     with pytest.raises(ValueError, match="nothing was loaded") as caught:
         nn.load_weights(model, source, **options)
-    assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
+    assert all(np.array_equal(before[name], array) for name, array in state_of(model).items())
     return str(caught.value).split("\n  ")
 
 
@@ -47,7 +48,7 @@ def test_a_sequential_becomes_an_mlp_by_order_and_shape_and_that_is_said(capsys)
 
 
 def test_layers_are_counted_not_spelled():
-    state = dict(sorted((item for k in range(12) for item in linear(2, 2, f"net.{2 * k}").items())))  # 10 before 2, as in safetensors
+    state = dict(sorted(item for k in range(12) for item in linear(2, 2, f"net.{2 * k}").items()))  # 10 before 2, as in safetensors
     net = nn.load_weights(nn.MLP([2] * 13), state, say=lambda text: None)
     assert all(np.array_equal(net.layer(k + 1).W.data, state[f"net.{2 * k}.weight"]) for k in range(12))
 
@@ -60,6 +61,11 @@ def test_names_that_agree_but_for_the_attribute_are_matched(capsys):
     mine = {name.replace("cell.", "rnn."): array for name, array in net.state_dict().items()}
     assert np.array_equal(nn.load_weights(Reader(), mine).cell.b_o.data, net.cell.b_o.data)
     assert capsys.readouterr().out == "matched by kind, shape and number: rnn. → cell.\n"
+
+
+def test_a_dictionary_of_leaves_has_its_own_names_only():
+    w = Tensor(np.zeros(2), name="w")
+    assert refused({"w": w}, {"v": np.ones(2)})[1:] == ["missing: w (2,)", "unexpected: v"]
 
 
 def test_what_could_mean_two_things_is_not_guessed():

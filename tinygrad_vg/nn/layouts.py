@@ -88,7 +88,7 @@ def without_biases(rows: list[Row], given: Arrays) -> list[Row]:
 
 
 def is_bias(sources: list[Source]) -> bool:
-    return all("bias" in tensor for tensor, _, _ in sources)
+    return all("bias" in tensor.rpartition(".")[2] for tensor, _, _ in sources)
 
 
 def spellings(path: str) -> list[tuple[str, str]]:
@@ -101,31 +101,31 @@ def spellings(path: str) -> list[tuple[str, str]]:
     return found + ([(path.removesuffix(f"{both[3]}."), f"_l0{end}"), (both[1], f"_l{both[2] or 0}{end}")] if both else [])
 
 
-def matched(model: Any, given: Arrays) -> dict[str, Place]:
+def matched(model: Module, given: Arrays) -> dict[str, Place]:
     """{path: place} of the modules whose names are not given, each where tensors of its kind and shapes are given under another name.
 
     Of several alike on both sides the numbers in their names decide: layer1, layer2 and 0., 2. of a Sequential.
     Empty unless each has its own: where names say nothing, nothing is guessed.
     """
-    if not isinstance(model, Module):
-        return {}
-    groups, there, wants = groups_of(given), dict[Any, list[tuple[str, str]]](), dict[Any, list[tuple[str, Layout]]]()
+    groups, there, wants = groups_of(given), dict[Any, list[Any]](), dict[Any, list[Any]]()
+    others = []
     for path, own in holdings(model):
         place = place_of(path, own, given)
-        key = (place.before, place.after)
-        if {tensor for sources in place.layout.values() for tensor, _, _ in sources} & set(groups.get(key, ())):
-            del groups[key]
-            continue
-        layout, kind = kind_among(own, groups, path)
+        if groups.get(place[:2], {}).keys() & {tensor for sources in place.layout.values() for tensor, _, _ in sources}:
+            del groups[place[:2]]
+        else:
+            others.append((path, own))
+    for ends, shapes in groups.items():
+        there.setdefault((frozenset(shapes.items()), ends[1].endswith("_reverse")), []).append(ends)
+    for path, own in others:
+        kind, layout = next((pair for pair in kinds(path, own) if pair[0] in there), (None, None))
         wants.setdefault(kind, []).append((path, layout))
-    for (before, after), tensors in groups.items():
-        there.setdefault((frozenset(tensors.items()), after.endswith("_reverse")), []).append((before, after))
     found: dict[str, Place] = {}
-    for kind, paths in wants.items():
+    for kind, modules in wants.items():
         places = sorted(there.pop(kind, []), key=natural)
-        if len(places) != len(paths) or not (numbered_alike(map("".join, places)) and numbered_alike(path for path, _ in paths)):
+        if len(places) != len(modules) or not (numbered_alike(map("".join, places)) and numbered_alike(path for path, _ in modules)):
             return {}
-        found |= {path: Place(*place, layout) for (path, layout), place in zip(sorted(paths, key=natural), places)}
+        found |= {path: Place(before, after, layout) for (path, layout), (before, after) in zip(sorted(modules, key=natural), places)}
     return {} if there else dict(sorted(found.items(), key=lambda item: natural(item[1])))
 
 
@@ -139,19 +139,12 @@ def groups_of(given: Arrays) -> dict[tuple[str, str], dict[str, tuple[int, ...]]
     return groups
 
 
-def kind_among(own: Mapping[str, Any], groups: Mapping[Any, Mapping[str, Any]], path: str) -> tuple[Layout, Any]:
-    """The layout of a module, and what its tensors would be, name and shape, in the first of its layouts in which they are given."""
-    every = [layout for layout in (LAYOUTS.get(frozenset(own)), itself(own)) if layout]
-    every += [{name: sources for name, sources in layout.items() if not is_bias(sources)} for layout in every]
-    kinds = [(frozenset(shapes_of(own, layout).items()), path.endswith("reverse.")) for layout in every]
-    present = {(frozenset(tensors.items()), after.endswith("_reverse")) for (_, after), tensors in groups.items()}
-    k = next((k for k, kind in enumerate(kinds) if kind in present), 0)
-    return every[k % (len(every) // 2)], kinds[k]
-
-
-def shapes_of(own: Mapping[str, Any], layout: Layout) -> dict[str, tuple[int, ...]]:
-    """{tensor: shape} that a module's sources need."""
-    return {tensor: whole(np.shape(own[name]), n) for name, sources in layout.items() for tensor, _, n in sources}
+def kinds(path: str, own: Mapping[str, Any]) -> Iterator[tuple[Any, Layout]]:
+    """(names and shapes of the tensors that a module needs, layout) for each layout that it can have, with and without biases."""
+    for layout in filter(None, (LAYOUTS.get(frozenset(own)), itself(own))):
+        for names in (set(layout), {name for name, sources in layout.items() if not is_bias(sources)}):
+            shapes = {tensor: whole(np.shape(own[name]), n) for name in names for tensor, _, n in layout[name]}
+            yield (frozenset(shapes.items()), path.endswith("reverse.")), layout
 
 
 def whole(shape: tuple[int, ...], n: int) -> tuple[int, ...]:

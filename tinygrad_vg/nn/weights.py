@@ -78,7 +78,7 @@ def fitted(model: Any, arrays: Mapping[str, Any], prefix: str, finite: bool, ori
     if not misfits(rows, arrays, finite):
         return rows, []
     hint = prefix_hint(model, arrays, prefix)
-    places = {} if hint else matched(model, arrays)
+    places = matched(model, arrays) if isinstance(model, Module) and not hint else {}
     rows = list(wanted(model, arrays, places))
     wrong = misfits(rows, arrays, finite)
     rows = without_biases(rows, arrays)
