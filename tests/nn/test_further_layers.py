@@ -149,7 +149,8 @@ def test_both_directions_reach_a_place():
     (lambda: nn.Conv1d(2, 3, 3)(np.ones((2, 2))), r"Conv1d takes x of shape \(batch, 2, 3 or more\); got \(2, 2\)"),
     (lambda: nn.Conv2d(2, 3, 3, padding=1)(np.ones((1, 3, 4, 4))), r"\(batch, 2, 1 or more, 1 or more\); got \(1, 3, 4, 4\)"),
     (lambda: nn.Conv1d(2, 3, 3, seeds=2)(np.ones((2, 2, 5))), r"\(2, batch, 2, 3 or more\)"),
-    (lambda: nn.Conv2d(2, 3, (3, 3, 3)), "a whole number, or 2 of them"),
+    (lambda: nn.Conv2d(2, 3, (3, 3, 3)), "a whole number from 1 on, or 2 of them"),
+    (lambda: nn.Conv1d(2, 3, 3, stride=0), "from 1 on, or 1 of them, one for each axis; got 0"),
     (lambda: nn.MaxPool1d(2, padding=2), "at most half"),
     (lambda: nn.AvgPool2d(3)(np.ones((2, 5))), r"\(…, 3 or more, 3 or more\)"),
     (lambda: nn.Attention(6, 4), "6 units cannot be shared by 4 heads"),
@@ -167,6 +168,25 @@ def test_both_directions_reach_a_place():
 def test_what_does_not_fit_is_said(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_blame_knows_words_and_both_directions():
+    table, out, net = nn.Embedding(7, 3), nn.Linear(8, 7), nn.Bidirectional(nn.GRUCell(3, 4), nn.GRUCell(3, 4, name="r"))
+    words = rng.integers(7, size=(5, 2))
+    loss = nn.cross_entropy(out(stack(net(table(words)))), words)
+    blame = Chain(loss, table.weight).blame()
+    assert abs(blame.parts["other"]) < 0.05 * np.abs(list(blame.parts.values())).sum() and blame.parts["gate"] != 0
+    assert np.isclose(by_hand(loss)()[0], loss.data, rtol=1e-12) and verdict(loss, table.weight).kind == "healthy"
+
+
+def test_entries_that_tie_in_a_window_share_its_gradient():
+    x = Tensor([[1.0, 1.0, 0.0, 2.0]])
+    sum(nn.MaxPool1d(2)(x)).backward()
+    assert np.array_equal(x.grad, [[0.5, 0.5, 0.0, 1.0]])
+
+
+def test_a_pool_keeps_float32():
+    assert nn.MaxPool2d(2, padding=1)(Tensor(X.astype(np.float32))).dtype == np.float32
 
 
 def test_words_are_whole_numbers():

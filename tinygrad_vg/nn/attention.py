@@ -51,7 +51,7 @@ class Attention(Module):
         v = named(self.apart(affine(y, W_v, b_v)), "v", *index)
         s = named(matmul(q, swapaxes(k, -1, -2)) / math.sqrt(self.d / self.heads), "s", *index)
         s = s + mask if np.ndim(mask) else s
-        s = s + after(*np.shape(s)[-2:]) if self.causal else s
+        s = s + np.triu(np.full(np.shape(s)[-2:], -np.inf), 1) if self.causal else s
         a = named(softmax(s), "a", *index)
         z = reshape(swapaxes(matmul(a, v), -2, -3), np.shape(x))
         return self.out_proj(z)
@@ -104,8 +104,3 @@ class TransformerBlock(Module):
         y = f(norm(x, *index) if self.norm == "pre" else x)
         y = x + self.a * self.dropout(y)
         return norm(y, *index) if self.norm == "post" else y
-
-
-def after(T: int, S: int) -> np.ndarray:
-    """(T, S): −inf where a place is later than the one that asks, else 0."""
-    return np.triu(np.full((T, S), -np.inf), 1)

@@ -33,7 +33,8 @@ class Conv1d(Module):
     def __init__(self, n_in: int, n_out: int, size: Sizes, stride: Sizes = 1, padding: Sizes = 0, *, dilation: Sizes = 1, bias: bool = True,
                  init: Any = "xavier", leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
         rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
-        self.size, self.stride, self.padding, self.dilation = (per_axis(n, self.axes) for n in (size, stride, padding, dilation))
+        self.size, self.stride, self.dilation = (per_axis(n, self.axes, 1) for n in (size, stride, dilation))
+        self.padding = per_axis(padding, self.axes, 0)
         n, shape = n_in * math.prod(self.size), (n_out, n_in, *self.size)
         self.weight = leaf(each(rng, lambda rng: initial.drawn(start, (n_out, n), rng).reshape(shape)), name=prefix + "weight")
         self.bias = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "bias") if bias else None
@@ -69,9 +70,8 @@ class MaxPool1d(Module):
     axes, fill = 1, -math.inf
 
     def __init__(self, size: Sizes, stride: Sizes | None = None, padding: Sizes = 0):
-        self.size, self.padding = per_axis(size, self.axes), per_axis(padding, self.axes)
-        self.stride = self.size if stride is None else per_axis(stride, self.axes)
-        self.dilation = (1,) * self.axes
+        self.size, self.padding, self.dilation = per_axis(size, self.axes, 1), per_axis(padding, self.axes, 0), (1,) * self.axes
+        self.stride = self.size if stride is None else per_axis(stride, self.axes, 1)
         if any(2 * p > k for p, k in zip(self.padding, self.size)):
             raise ValueError(f"padding is at most half of the window of {self.size}, else a window were empty; got {self.padding}")
 
@@ -118,16 +118,17 @@ def padded(x: Any, padding: tuple[int, ...], fill: float) -> Any:
     """x with `fill` before and after each of its last axes."""
     for axis, n in enumerate(padding, -len(padding)):
         if n:
-            edge = np.full([n if a == axis % np.ndim(x) else size for a, size in enumerate(np.shape(x))], fill)
+            shape = [n if a == axis % np.ndim(x) else size for a, size in enumerate(np.shape(x))]
+            edge = np.full(shape, fill, np.float32 if x.dtype == np.float32 else float)
             x = concatenate([edge, x, edge], axis)
     return x
 
 
-def per_axis(n: Sizes, axes: int) -> tuple[int, ...]:
-    """One number for each axis; ValueError if there are others than whole numbers, or too many."""
+def per_axis(n: Sizes, axes: int, least: int) -> tuple[int, ...]:
+    """One number for each axis; ValueError if there are others than whole numbers of `least` or more, or too many."""
     sizes = (n,) * axes if isinstance(n, (int, np.integer)) else tuple(n)
-    if len(sizes) != axes or not all(isinstance(k, (int, np.integer)) and k >= 0 for k in sizes):
-        raise ValueError(f"expected a whole number, or {axes} of them, one for each axis; got {n!r}")
+    if len(sizes) != axes or not all(isinstance(k, (int, np.integer)) and k >= least for k in sizes):
+        raise ValueError(f"expected a whole number from {least} on, or {axes} of them, one for each axis; got {n!r}")
     return sizes
 
 
