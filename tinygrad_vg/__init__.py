@@ -38,6 +38,7 @@ from .autodiff.structure import (
     take, transpose)
 from .chain import Chain, paths, reach, uses, verdict
 from .formulas import by_hand, explain
+from .nn import load_model
 from .drawing import draw, group
 
 __version__ = "0.1.0"
@@ -56,10 +57,10 @@ __all__ = [
     "Chain", "Edge", "LinearMap", "LinearOperation", "Node", "OPS", "Rule", "Scalar", "Tensor", "add", "apply", "astype",
     "broadcast_to", "by_hand", "clip", "concatenate", "cos", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum",
     "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "gelu", "getitem", "grad", "gradcheck", "group", "hessian",
-    "history", "hvp", "jacobian", "jvp", "leaky_relu", "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "maximum",
-    "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "reach", "relu", "reshape", "scalars", "sigmoid",
-    "sign", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes", "take", "tanh",
-    "theory", "training", "transpose", "uses", "var", "verdict", "where"]
+    "history", "hvp", "jacobian", "jvp", "leaky_relu", "linear", "load_model", "log", "log1p", "log_softmax", "logsumexp", "matmul",
+    "maximum", "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "reach", "relu", "reshape",
+    "scalars", "sigmoid", "sign", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes",
+    "take", "tanh", "theory", "training", "transpose", "uses", "var", "verdict", "where"]
 
 hints.attach(globals())
 

@@ -5,12 +5,13 @@ every intermediate of the textbook is a node and carries its textbook name. Writ
 Tensors and object arrays of Scalars, so every model runs three ways: no graph, a graph of arrays, one node per number.
 
 Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated and reservoir, or convolution
-and attention, and losses; weights, with layouts and weight_files, is how they get in and out.
+and attention, and losses; weights, with layouts and weight_files, is how they get in and out; exported opens models of PyTorch's.
 """
 
 from . import init
 from .attention import Attention, TransformerBlock
 from .convolution import AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPool2d
+from .exported import load_model
 from .gated import GRUCell, LSTMCell
 from .layers import ACTIVATIONS, Dropout, Embedding, Linear, Module, Residual, one_hot
 from .losses import binary_cross_entropy, cross_entropy, huber, kl, mse
@@ -25,4 +26,4 @@ __all__ = [
     "ACTIVATIONS", "Attention", "AvgPool1d", "AvgPool2d", "BatchNorm", "Bidirectional", "Cell", "Conv1d", "Conv2d", "Dropout", "Embedding",
     "GRUCell", "GroupNorm", "LSTMCell", "LayerNorm", "LeakyCell", "Linear", "MLP", "MaxPool1d", "MaxPool2d", "Module", "RMSNorm",
     "RNNCell", "Reservoir", "Residual", "SkipCell", "Stacked", "TransformerBlock", "binary_cross_entropy", "cross_entropy", "cut", "huber",
-    "init", "kl", "load_weights", "memory_capacity", "mse", "one_hot", "read_weights", "save_weights", "unroll"]
+    "init", "kl", "load_model", "load_weights", "memory_capacity", "mse", "one_hot", "read_weights", "save_weights", "unroll"]

@@ -113,7 +113,8 @@ def prefix_hint(model: Any, arrays: Mapping[str, Any], prefix: str) -> list[str]
 def as_array(value: Any) -> np.ndarray | str:
     """A value of the dict as an array of numbers; text that says why, if it is none."""
     try:
-        return np.asarray(numbers_of(plain(value)))
+        x = np.asarray(plain(value))
+        return x if x.dtype.kind in "iu" else np.asarray(numbers_of(x))
     except (TypeError, ValueError, RuntimeError) as error:
         return f"is no array of numbers: {error}"
 

@@ -1,0 +1,149 @@
+"""What do torch's small ops compute, where none of ours does quite the same?  Arguments come in torch's order.
+
+Shape and dtype of a result are looked after elsewhere, so dtype=, layout=, device= and memory_format= are taken and not used.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.core import Node, plain
+from ...autodiff.maps import apply
+from ...autodiff.reductions import var
+from ...autodiff.rows import Elementwise
+from ...autodiff.structure import split
+from ...autodiff.table import elu, expm1, power, sigmoid, softplus, square, where
+from ...autodiff.table import gelu as tanh_gelu
+from .layers import batch_norm, group_norm
+from .shapes import room
+
+
+class Erf(Elementwise):
+    """A row with a function in it that neither NumPy nor the table has: 2/√π ∫ exp(−a²)."""
+
+    def meaning_of(self, word: str) -> Any: return ERROR_FUNCTION if word == "erf" else super().meaning_of(word)
+
+
+def ERROR_FUNCTION(a: Any) -> Any: return np.vectorize(math.erf, otypes=[float])(a)
+
+
+ERF = Erf("erf_of(a)", "erf(a)", "1.1283791670955126 * exp(-a * a)", saturates=True, largest_slope=1.1283791670955126)
+
+
+def same(x: Any, *_: Any, **how: Any) -> Any:
+    """x itself: a copy, a dropout that was exported in eval(); what is asked of dtype and layout is done to every result."""
+    return x
+
+
+def nothing(*_: Any, **how: Any) -> None:
+    """What torch checks, and what was checked when the file was read."""
+
+
+def erf(a: Any) -> Any: return apply(ERF, a)
+def exact_gelu(a: Any) -> Any: return 0.5 * a * (1 + erf(a * math.sqrt(0.5)))
+def gelu(a: Any, approximate: str = "none") -> Any: return tanh_gelu(a) if approximate == "tanh" else exact_gelu(a)
+def silu(a: Any) -> Any: return a * sigmoid(a)
+def times(x: Any, alpha: float) -> Any: return x if alpha == 1 else x * alpha
+def add(a: Any, b: Any, alpha: float = 1) -> Any: return a + times(b, alpha)
+def addmm(b: Any, x: Any, W: Any, beta: float = 1, alpha: float = 1) -> Any: return times(b, beta) + times(x @ W, alpha)
+def axes_of(dim: Any) -> Any: return tuple(dim) if isinstance(dim, list) and dim else None if isinstance(dim, list) else dim
+
+
+def divided(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
+    return a / b if rounding_mode is None else {"floor": np.floor, "trunc": np.trunc}[rounding_mode](plain(a) / plain(b))
+
+
+def powered(a: Any, b: Any) -> Any: return square(a) if type(b) in (int, float) and b == 2 else power(a, b)
+
+
+def soft_plus(a: Any, beta: float = 1, threshold: float = 20) -> Any:
+    """ln(1 + exp(β a))/β, a itself where β a is above the threshold."""
+    y = softplus(times(a, beta)) / beta
+    return where(plain(a) * beta > threshold, a, y) if (plain(a) * beta > threshold).any() else y
+
+
+def elu_of(a: Any, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Any:
+    return times(elu(times(a, input_scale), alpha) if input_scale == 1 else where(a > 0, a, alpha * expm1(times(a, input_scale))), scale)
+
+
+def reduced(op: Callable[..., Any]) -> Callable[..., Any]:
+    """A reduction with torch's dim and keepdim; no dim, or an empty list, is all of them."""
+    return lambda x, dim=None, keepdim=False, **how: op(x, axes_of(dim), keepdims=keepdim)
+
+
+def chosen(op: Callable[..., Any], argument: Callable[..., Any]) -> Callable[..., Any]:
+    """max or min along an axis, and where it is; of all; or of two arrays."""
+    return lambda x, dim, keepdim=False: (op(x, dim, keepdims=keepdim), argument(plain(x), dim, keepdims=keepdim))
+
+
+def variance(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Any:
+    return var(x, axes_of(dim), 1 if correction is None else int(correction), keepdim)
+
+
+def variance_of(x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Any:
+    return variance(x, dim, correction=int(unbiased), keepdim=keepdim)
+
+
+def glu(x: Any, dim: int = -1) -> Any:
+    """Half of x, the other half its gate."""
+    a, b = split(x, 2, dim)
+    return a * sigmoid(b)
+
+
+def compared(op: Callable[..., Any]) -> Callable[..., Any]:
+    """Of values alone: there is no gradient in a comparison."""
+    return lambda *xs: op(*map(plain, xs))
+
+
+def constant(size: Any, value: Any) -> np.ndarray:
+    """An array of equal entries, which take no room until its shape has been checked."""
+    return np.broadcast_to(np.asarray(value), tuple(size))
+
+
+def filled(value: float) -> Callable[..., Any]: return lambda size, **how: constant(size, value)
+def filled_like(value: float) -> Callable[..., Any]: return lambda x, *_, **how: constant(np.shape(x), value)
+
+
+def counted(*ends: Any, **how: Any) -> np.ndarray:
+    """arange."""
+    start, end, step = (*(ends if len(ends) > 1 else (0, *ends)), 1)[:3]
+    room(int((end - start) / step))
+    return np.arange(start, end, step)
+
+
+def dropout(x: Any, p: float, train: bool, *, rng: Any) -> tuple[Any, Any]:
+    """(y, mask): each entry kept with probability 1 − p, and divided by it."""
+    if not train or p == 0:
+        return x, np.ones(np.shape(x), bool)
+    mask = rng.random(np.shape(x)) >= p
+    return x * mask / (1 - p) if p < 1 else x * 0.0, mask
+
+
+def drawn(draw: str) -> Callable[..., Any]:
+    def op(x: Any, *, rng: Any, **how: Any) -> Any:
+        shape = np.shape(x) if isinstance(x, (Node, np.ndarray)) else tuple(x)
+        room(*shape)
+        return getattr(rng, draw)(shape)
+    return op
+
+
+def native_group_norm(x: Any, weight: Any, bias: Any, n: int, c: int, places: int, groups: int, eps: float) -> tuple:
+    return group_norm(x, groups, weight, bias, eps), None, None
+
+
+def norm_in_use(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, momentum: float, eps: float) -> tuple:
+    return batch_norm(x, weight, bias, mean, variance, False, momentum, eps)[:3]
+
+
+def norm_of_batch(x: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float) -> tuple:
+    return batch_norm(x, weight, bias, None, None, True, momentum, eps)[:3]
+
+
+def instance_norm(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, use_input_stats: bool, momentum: float, eps: float,
+                  cudnn_enabled: bool) -> Any:
+    """Each channel of each example over its own places, or by the running statistics."""
+    if use_input_stats:
+        return group_norm(x, np.shape(x)[1], weight, bias, eps)
+    return norm_in_use(x, weight, bias, mean, variance, 0.0, eps)[0]

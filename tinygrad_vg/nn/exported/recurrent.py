@@ -1,0 +1,80 @@
+"""What do torch's fused recurrent ops compute?  One step after the other, each state a node with its name.
+
+    x  input      h  state      c  memory      z  pre-activations      t  time      W  weights (out, in)      b  bias
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.products import linear
+from ...autodiff.structure import concatenate, split, stack
+from ...autodiff.table import sigmoid, tanh
+from ...autodiff.tensor import Tensor
+from .shapes import at
+
+
+def rnn_step(phi: Callable[[Any], Any]) -> Callable[..., Any]:
+    """h[t] = φ(z[t]),  z = W_hh h + b_hh + W_ih x + b_ih."""
+    def step(x: Any, state: Any, W_ih: Any, W_hh: Any, b_ih: Any = None, b_hh: Any = None, *, label: Any) -> Any:
+        z = linear(state[0], W_hh, b_hh) + linear(x, W_ih, b_ih)
+        return label(h=phi(z), z=z)[:1]
+    return step
+
+
+def lstm_step(x: Any, state: Any, W_ih: Any, W_hh: Any, b_ih: Any = None, b_hh: Any = None, *, label: Any) -> Any:
+    """c[t] = f c[t−1] + i g,  h[t] = o tanh(c[t]); the gates' rows lie one below the other in W."""
+    h, c = state
+    i, f, g, o = split(linear(h, W_hh, b_hh) + linear(x, W_ih, b_ih), 4, -1)
+    i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+    c = f * c + i * g
+    return label(h=o * tanh(c), c=c, i=i, f=f, g=g, o=o)[:2]
+
+
+def gru_step(x: Any, state: Any, W_ih: Any, W_hh: Any, b_ih: Any = None, b_hh: Any = None, *, label: Any) -> Any:
+    """h[t] = (1 − z) n + z h[t−1],  n = tanh(W_in x + b_in + r (W_hn h + b_hn))."""
+    (h,) = state
+    (xr, xz, xn), (hr, hz, hn) = split(linear(x, W_ih, b_ih), 3, -1), split(linear(h, W_hh, b_hh), 3, -1)
+    r, z = sigmoid(xr + hr), sigmoid(xz + hz)
+    n = tanh(xn + r * hn)
+    return label(h=(1 - z) * n + z * h, r=r, z=z, n=n)[:1]
+
+
+def unrolled(step: Callable[..., Any], parts: int = 1) -> Callable[..., Any]:
+    """torch's fused recurrent op, one step after the other: layers, both directions, states named h[0], h[1], … from the first on."""
+    def op(x: Any, first: Any, params: Any, has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool,
+           batch_first: bool, *, label: Any) -> Any:
+        if dropout and train and num_layers > 1:
+            raise NotImplementedError("dropout between recurrent layers; export with dropout=0, or in eval()")
+        first = first if parts == 2 else [first]
+        time, ways, size = int(batch_first and np.ndim(x) == 3), 2 if bidirectional else 1, 4 if has_biases else 2
+        sequence, last = [at(x, time, t) for t in range(np.shape(x)[time])], []
+        for layer in range(num_layers):
+            outputs = []
+            for way in range(ways):
+                k = layer * ways + way
+                name = label(str(layer + 1) * (num_layers > 1) + "r" * way)
+                state = name(0, **dict(zip("hc", (leaf(at(part, 0, k)) for part in first))))
+                states = []
+                for t, entry in enumerate(sequence[::-1] if way else sequence, start=1):
+                    state = step(entry, state, *params[k * size : (k + 1) * size], label=lambda t=t, name=name, **nodes: name(t, **nodes))
+                    states.append(state)
+                last.append(state)
+                outputs.append([state[0] for state in (states[::-1] if way else states)])
+            sequence = outputs[0] if ways == 1 else [concatenate(pair, -1) for pair in zip(*outputs)]
+        return stack(sequence, time), *(stack([state[part] for state in last]) for part in range(parts))
+    return op
+
+
+def leaf(x: Any) -> Any:
+    """A first state of plain numbers as a leaf, so that gradients reach it."""
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
+def cell(step: Callable[..., Any], parts: int = 1) -> Callable[..., Any]:
+    """One step of torch's nn.RNNCell, LSTMCell, GRUCell; it is called once for each."""
+    def op(x: Any, state: Any, *params: Any, label: Any) -> Any:
+        state = step(x, state if parts == 2 else [state], *params, label=lambda **nodes: label("")(None, **nodes))
+        return state if parts == 2 else state[0]
+    return op

@@ -1,0 +1,137 @@
+"""How does torch move numbers about?  Views, pieces, padding, assignments to a part, each as nodes of the engine's own ops."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.core import plain
+from ...autodiff.structure import broadcast_to, concatenate, expand_dims, getitem, reshape, stack, swapaxes, take
+from ...autodiff.table import where
+
+LARGEST = 1 << 26  # entries of what an op makes from sizes that a file names
+
+
+def room(*sizes: int) -> None:
+    """ValueError for an array that would be so large that only a damaged file can have asked for it."""
+    if math.prod(sizes) > LARGEST:
+        raise ValueError(f"an array of shape {sizes} has more than {LARGEST:,} entries")
+
+
+def at(x: Any, axis: int, index: int) -> Any:
+    """x[index] along an axis. Of what was stacked along it, the part itself: the last of the outputs is the last state."""
+    parts, axis = stacked(x, axis), axis % np.ndim(x)
+    return parts[index] if parts else getitem(x, (slice(None),) * axis + (index,))
+
+
+def between(x: Any, axis: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+    """x[start:end:step] along an axis; x itself, if that is all of it."""
+    parts, n, axis = stacked(x, axis), np.shape(x)[axis], axis % np.ndim(x)
+    if (taken := range(n)[start:end:step]) == range(n):
+        return x
+    return stack(parts[start:end:step], axis) if parts and taken else getitem(x, (slice(None),) * axis + (slice(start, end, step),))
+
+
+def stacked(x: Any, axis: int) -> Any:
+    """The parts that x was stacked from along this axis, or None."""
+    rule = getattr(x, "rule", None)
+    return x.parents if rule is not None and rule.name == "stack" and rule.axis % np.ndim(x) == axis % np.ndim(x) else None
+
+
+def padded(x: Any, pad: Any, value: float = 0.0) -> Any:
+    """x with so many of `value` before and after each axis, the last axis first; negative: so many cut off."""
+    for k, (before, after) in enumerate(zip(pad[::2], pad[1::2]), start=1):
+        room(*np.shape(x)[:-k], np.shape(x)[-k] + max(before, 0) + max(after, 0), *np.shape(x)[np.ndim(x) - k + 1 :])
+        x, n = between(x, -k, max(-before, 0), np.shape(x)[-k] - max(-after, 0)), np.shape(x)
+        fills = [np.full((*n[:-k], max(m, 0), *n[len(n) - k + 1 :]), value, plain(x).dtype) for m in (before, after)]
+        if any(fill.size for fill in fills):
+            x = concatenate([part for part in (fills[0], x, fills[1]) if np.size(part)], -k)
+    return x
+
+
+def padded_with(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+    if mode != "constant":
+        raise NotImplementedError(f"padding in the mode {mode!r}")
+    return padded(x, pad, value or 0.0)
+
+
+def put_one(x: Any, part: Any, axis: int, index: int) -> Any:
+    """x with x[index] along an axis replaced (select_scatter)."""
+    k = index % np.shape(x)[axis]
+    return put(x, expand_dims(part, axis), axis, k, k + 1)
+
+
+def put(x: Any, part: Any, axis: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+    """x with x[start:end] along an axis replaced (slice_scatter)."""
+    first, stop, _ = slice(start, end).indices(np.shape(x)[axis])
+    if step != 1:
+        raise NotImplementedError("an assignment to x[start:end:step] with a step")
+    return concatenate([p for p in (between(x, axis, 0, first), part, between(x, axis, stop)) if np.shape(p)[axis]], axis)
+
+
+def tiled(x: Any, repeats: Any) -> Any:
+    """x, repeated so many times along each axis (torch's repeat)."""
+    repeats = [1] * (np.ndim(x) - len(repeats)) + list(repeats)
+    shape = (1,) * (len(repeats) - np.ndim(x)) + np.shape(x)
+    room(*(k * n for k, n in zip(repeats, shape)))
+    x = broadcast_to(reshape(x, [n for size in shape for n in (1, size)]), tuple(n for pair in zip(repeats, shape) for n in pair))
+    return reshape(x, [k * n for k, n in zip(repeats, shape)])
+
+
+def gathered(x: Any, axis: int, index: Any, sparse_grad: bool = False) -> Any:
+    """y[i, j] = x[i, index[i, j]]: gather."""
+    places = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    places[axis] = index
+    return getitem(x, tuple(places))
+
+
+def cumulated(x: Any, axis: int) -> Any:
+    """The sums of the entries so far along an axis, as a product with a triangle of ones."""
+    x = swapaxes(x, axis, -1)
+    return swapaxes(x @ np.triu(np.ones((np.shape(x)[-1],) * 2, plain(x).dtype)), axis, -1)
+
+
+def pieces(x: Any, size: Any, dim: int = 0) -> list[Any]:
+    """x in pieces of one size, or of the given ones."""
+    n = np.shape(x)[dim]
+    ends = np.cumsum(size) if isinstance(size, list) else np.minimum(np.arange(size, n + size, size), n)
+    return [between(x, dim, int(a), int(b)) for a, b in zip([0, *ends], ends)]
+
+
+def squeezed(x: Any, dim: Any = None) -> Any:
+    shape = np.shape(x)
+    axes = range(len(shape)) if dim is None else [a % len(shape) for a in (dim if isinstance(dim, list) else [dim])] if shape else []
+    return reshape(x, [n for a, n in enumerate(shape) if n != 1 or a not in axes])
+
+
+def flattened(x: Any, start: int = 0, end: int = -1) -> Any:
+    shape = np.shape(x) or (1,)
+    start, end = start % len(shape), end % len(shape)
+    return reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+def expanded(x: Any, size: Any, implicit: bool = False) -> Any:
+    shape = (1,) * (len(size) - np.ndim(x)) + np.shape(x)
+    return broadcast_to(x, tuple(n if m == -1 else m for m, n in zip(size, shape)))
+
+
+def unflattened(x: Any, dim: int, sizes: Any) -> Any:
+    shape = np.shape(x)
+    return reshape(x, (*shape[:dim], *sizes, *shape[dim % len(shape) + 1 :]))
+
+
+def indexed(x: Any, indices: Any) -> Any: return getitem(x, tuple(slice(None) if i is None else i for i in indices))
+def triangle(x: Any, diagonal: int = 0) -> Any: return where(below(x, diagonal), x, 0.0)
+def upper(x: Any, diagonal: int = 0) -> Any: return where(below(x, diagonal - 1), 0.0, x)
+def below(x: Any, diagonal: int) -> Any: return np.tri(np.shape(x)[-2], np.shape(x)[-1], diagonal, dtype=bool)
+
+
+def flipped(x: Any, dims: Any) -> Any:
+    axes = {d % np.ndim(x) for d in dims}
+    return getitem(x, tuple(slice(None, None, -1 if a in axes else 1) for a in range(np.ndim(x))))
+
+
+def rolled(x: Any, shifts: Any, dims: Any) -> Any:
+    for shift, axis in zip(shifts, dims):
+        x = take(x, (np.arange(np.shape(x)[axis]) - shift) % np.shape(x)[axis], axis)
+    return x
