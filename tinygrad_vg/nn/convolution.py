@@ -67,7 +67,7 @@ class MaxPool1d(Module):
     x (…, L)  →  (…, P).  stride: size, if left out; padding: −inf at either end, at most half of size; as PyTorch's.
     """
 
-    axes, fill = 1, -math.inf
+    axes, fill, reduced = 1, -math.inf, staticmethod(max)
 
     def __init__(self, size: Sizes, stride: Sizes | None = None, padding: Sizes = 0):
         self.size, self.padding, self.dilation = per_axis(size, self.axes, 1), per_axis(padding, self.axes, 0), (1,) * self.axes
@@ -80,9 +80,6 @@ class MaxPool1d(Module):
         X = windows(padded(x, self.padding, self.fill), self.size, self.stride, self.dilation)
         return self.reduced(X, tuple(range(-2 * self.axes, -self.axes)))
 
-    def reduced(self, X: Any, axes: tuple[int, ...]) -> Any:
-        return max(X, axes)
-
 
 class MaxPool2d(MaxPool1d):
     """MaxPool1d with rows and columns: x (…, H, L)  →  (…, P, Q)."""
@@ -93,10 +90,7 @@ class MaxPool2d(MaxPool1d):
 class AvgPool1d(MaxPool1d):
     """y = the mean of each window, zeros of the padding counted: each entry gets 1/k of the gradient.  The rest as MaxPool1d."""
 
-    fill = 0.0
-
-    def reduced(self, X: Any, axes: tuple[int, ...]) -> Any:
-        return mean(X, axes)
+    fill, reduced = 0.0, staticmethod(mean)
 
 
 class AvgPool2d(AvgPool1d):
