@@ -65,10 +65,10 @@ MISTAKES = [
     (lambda m: tg.stack(m.t, m.t), TypeError, "stack([a, b])"),
     (lambda m: tg.concatenate(m.t, m.t), TypeError, "concatenate([a, b])"),
     (decay, ValueError, "read-only"),
-    (lambda m: np.linalg.norm(m.t), TypeError, "np.linalg.norm", "sqrt(square(x).sum(axis) + 1e-30)"),
-    (lambda m: np.linalg.inv(m.t), TypeError, "np.linalg.inv", ".data"),
-    (lambda m: np.cumsum(m.t), TypeError, "np.cumsum", "np.tri(n) @ x"),
-    (lambda m: np.log10(m.s), TypeError, "np.log10 has no derivative here", "try log(x) / np.log(10)"),
+    (lambda m: np.linalg.pinv(m.t), TypeError, "np.linalg.pinv", "try np.linalg.solve(A.T @ A, A.T)"),
+    (lambda m: np.linalg.svd(m.t), TypeError, "np.linalg.svd", "compute_uv=False"),
+    (lambda m: np.corrcoef(m.t), TypeError, "np.corrcoef", "np.cov(x)"),
+    (lambda m: np.heaviside(m.s, 0.5), TypeError, "np.heaviside has no derivative here", "try where(x == 0, h,"),
     # habits of PyTorch: tensors
     (lambda m: m.t.numpy(), AttributeError, "a Tensor has no .numpy", "x.data"),
     (lambda m: m.t.requires_grad, AttributeError, "every Tensor and Scalar is differentiable"),
@@ -79,7 +79,7 @@ MISTAKES = [
     (lambda m: m.t.to("cuda"), AttributeError, "nothing to move"),
     (lambda m: m.t.t(), AttributeError, "x.T"),
     (lambda m: m.t.unsqueeze(0), AttributeError, "expand_dims(x, axis)"),
-    (lambda m: m.t.norm(), AttributeError, "sqrt(square(x).sum(axis) + 1e-30)"),
+    (lambda m: m.t.norm(), AttributeError, "np.linalg.norm(x)"),
     (lambda m: m.t.zero_(), AttributeError, "x.zero_grad()"),
     (lambda m: m.s.numpy(), AttributeError, "a Scalar has no .numpy"),
     (lambda m: Tensor([1.0], requires_grad=True), TypeError, "Tensor() got an unexpected keyword argument 'requires_grad'", "every Tensor and Scalar is differentiable"),
@@ -324,51 +324,32 @@ def test_help_shows_no_lambda_and_no_note_to_a_formatter():
 # --- cases from bug reports of other libraries: what an error recommends is right, to the letter
 
 
-def recommended(mistake):
-    """The expression that an error says to try."""
-    with pytest.raises(TypeError, match="try ") as caught:
-        mistake()
-    return str(caught.value).partition("try ")[2]
-
-
-def written(expression, **names):
-    return eval(expression, {**vars(tg), "np": np, **names})
-
-
 def test_public_norm_hint_at_zero():
+    """np.linalg.norm records, so that nothing has to be recommended; it is flat at 0."""
     x = Tensor(np.zeros((2, 1)), name="x")
-    hint = recommended(lambda: np.linalg.norm(x))
-    assert "the gradient at x = 0 is nan" in hint
-    n = written(hint.partition(",")[0], x=x, axis=None)
-    assert np.array_equal(tg.grad(np.exp(-(n**2)), x), [[0.0], [0.0]])
+    assert np.array_equal(tg.grad(np.exp(-(np.linalg.norm(x) ** 2)), x), [[0.0], [0.0]])
 
 
 def test_public_norm_hint_axis():
     x = Tensor([[3.0, 4.0], [0.0, 5.0]], name="x")
-    hint = recommended(lambda: np.linalg.norm(x, axis=1))
-    assert np.array_equal(written(hint.partition(",")[0], x=x, axis=1).data, [5.0, 5.0])
-    assert np.array_equal(written(hint.partition("ord=1 ")[2], x=x, axis=1).data, [7.0, 5.0])
+    assert np.array_equal(np.linalg.norm(x, axis=1).data, [5.0, 5.0]) and np.array_equal(np.linalg.norm(x, 1, axis=1).data, [7.0, 5.0])
 
 
 def test_public_sort_2d_hint():
     x = Tensor([[3.0, 1.0, 2.0], [9.0, 7.0, 8.0]], name="x")
-    hint = recommended(lambda: np.sort(x))
-    y = written(hint.partition("matrix ")[2], x=x, n=2)
     w = np.array([[1.0, 10.0, 100.0], [1.0, 10.0, 100.0]])
-    assert np.array_equal(y.data, [[1, 2, 3], [7, 8, 9]])
-    assert np.array_equal(tg.grad((y * w).sum(), x), [[100, 1, 10], [100, 1, 10]])
-    v = Tensor([3.0, 1.0, 2.0])
-    assert np.array_equal(written(hint.partition(",")[0], x=v).data, [1, 2, 3])
+    assert np.array_equal(np.sort(x).data, [[1, 2, 3], [7, 8, 9]])
+    assert np.array_equal(tg.grad((np.sort(x) * w).sum(), x), [[100, 1, 10], [100, 1, 10]])
 
 
 def test_public_log10_did_you_mean():
     said = {}
-    for name in ("log10", "pad", "sort", "cbrt", "convolve", "pi", "erf", "lgamma"):
+    for name in ("pad", "sort", "convolve", "pi", "lgamma", "linalg", "cumsum"):
         with pytest.raises(AttributeError) as caught:
             getattr(tg, name)
         said[name] = str(caught.value)
-    assert "log(x) / np.log(10)" in said["log10"] and "concatenate" in said["pad"] and "x[np.argsort(x)]" in said["sort"]
-    assert "np.cbrt is for plain values" in said["cbrt"]
+    assert "write np.pad, which records" in said["pad"] and "write np.sort(x)" in said["sort"] and tg.log10 is tg.OPS["log10"]
+    assert "np.pi is for plain values" in said["pi"]
     assert not [text for text in said.values() if "did you mean" in text]
 
 
@@ -381,28 +362,9 @@ def test_no_name_of_numpy_is_answered_with_another_function():
 
 def test_public_mt_hint():
     q = Tensor(np.arange(12.0).reshape(2, 3, 2), name="q")
-    for way in (lambda: q @ q.mT, lambda: q @ q.T, lambda: q @ q.transpose(1, 0)):
-        with pytest.raises((AttributeError, ValueError)) as caught:
+    assert (q @ q.mT).shape == (2, 3, 3)
+    for way in (lambda: q @ q.T, lambda: q @ q.transpose(1, 0)):
+        with pytest.raises(ValueError) as caught:
             way()
         assert "swapaxes(x, -1, -2)" in str(caught.value)
     assert (q @ tg.swapaxes(q, -1, -2)).shape == (2, 3, 3)
-
-
-SAME_AS_NUMPY = [
-    ("std", np.std, {"axis": None}), ("cumsum", lambda x: np.cumsum(x, axis=0), {}), ("fliplr", np.fliplr, "second axis "),
-    ("flip", np.flip, "both "), ("flipud", np.flipud, {}), ("roll", lambda x: np.roll(x, 1, axis=1), {"k": 1, "axis": 1}),
-    ("diff", np.diff, {}), ("tril", np.tril, {}), ("triu", np.triu, {}), ("log10", np.log10, {}), ("log2", np.log2, {}),
-    ("tan", np.tan, {}), ("sinh", np.sinh, {}), ("cosh", np.cosh, {}), ("reciprocal", np.reciprocal, {}),
-    ("moveaxis", lambda x: np.moveaxis(x, 0, 1), {"axes": (1, 0)}), ("matrix_transpose", np.matrix_transpose, {}),
-    ("hypot", lambda x: np.hypot(x, x), {}), ("logaddexp", lambda x: np.logaddexp(x, x), {}),
-    ("average", lambda x: np.average(x, weights=x), {}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name, meant, how", SAME_AS_NUMPY)
-def test_what_a_hint_says_to_write_is_what_numpy_computes(name, meant, how):
-    values, hint = np.random.default_rng(0).uniform(0.5, 2.0, (3, 3)), hints.NUMPY[name]
-    hint = hint.partition(how)[2] if isinstance(how, str) else hint
-    x = Tensor(values)
-    names = {"x": x, "a": x, "b": x, "n": 3, "weights": values, **(how if isinstance(how, dict) else {})}
-    assert np.allclose(written(re.split(r", (?=as|along)", hint)[0], **names).data, meant(values), rtol=1e-12)

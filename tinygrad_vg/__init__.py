@@ -18,11 +18,15 @@ import importlib
 import numpy as _np
 
 from . import drawing, hints, nn
+from .autodiff import linear_algebra as _further  # with it along and rearranging: NumPy's further functions record
 from .autodiff.calculus import grad, hessian, hvp, jacobian, jvp
 from .autodiff.check import gradcheck
 from .autodiff.core import Edge, Node, history
 from .autodiff.guards import detect_anomaly, no_grad
 from .autodiff.maps import LinearMap, LinearOperation, Rule, apply
+from .autodiff.more_rows import (
+    arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cbrt, cosh, deg2rad, erf, erfc, exp2, fmax, fmin, fmod, gelu, gelu_tanh,
+    hypot, log2, log10, logaddexp, logaddexp2, rad2deg, reciprocal, remainder, sinc, sinh, tan, xlogy)
 from .autodiff.products import einsum, linear, matmul
 from .autodiff.protocols import OPS
 from .autodiff.reductions import log_softmax, logsumexp, max, min, prod, softmax, var
@@ -31,7 +35,7 @@ from .autodiff.scalar import Scalar
 from .autodiff.table import absolute as abs
 from .autodiff.tensor import Tensor, scalars
 from .autodiff.table import (
-    add, clip, cos, divide, elu, exp, expm1, gelu, leaky_relu, log, log1p, maximum, minimum, multiply,
+    add, clip, cos, divide, elu, exp, expm1, leaky_relu, log, log1p, maximum, minimum, multiply,
     negative, power, relu, sigmoid, sign, sin, softplus, sqrt, square, subtract, tanh, where)
 from .autodiff.structure import (
     astype, broadcast_to, concatenate, diagonal, expand_dims, getitem, mean, reshape, split, squeeze, stack, sum, swapaxes,
@@ -54,13 +58,15 @@ ROOMS = {"claims", "grid", "theory", "training"}
 
 # what `from tinygrad_vg import *` brings; of abs, max, min and sum Python has its own
 __all__ = [
-    "Chain", "Edge", "LinearMap", "LinearOperation", "Node", "OPS", "Rule", "Scalar", "Tensor", "add", "apply", "astype",
-    "broadcast_to", "by_hand", "clip", "concatenate", "cos", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum",
-    "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "gelu", "getitem", "grad", "gradcheck", "group", "hessian",
-    "history", "hvp", "jacobian", "jvp", "leaky_relu", "linear", "load_model", "log", "log1p", "log_softmax", "logsumexp", "matmul",
-    "maximum", "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths", "power", "prod", "reach", "relu", "reshape",
-    "scalars", "sigmoid", "sign", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes",
-    "take", "tanh", "theory", "training", "transpose", "uses", "var", "verdict", "where"]
+    "Chain", "Edge", "LinearMap", "LinearOperation", "Node", "OPS", "Rule", "Scalar", "Tensor", "add", "apply", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "astype", "broadcast_to", "by_hand", "cbrt", "clip", "concatenate", "cos",
+    "cosh", "deg2rad", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum", "elementwise", "elu", "erf", "erfc", "exp",
+    "exp2", "expand_dims", "explain", "expm1", "fmax", "fmin", "fmod", "gelu", "gelu_tanh", "getitem", "grad", "gradcheck", "group",
+    "hessian", "history", "hvp", "hypot", "jacobian", "jvp", "leaky_relu", "linear", "load_model", "log", "log10", "log1p", "log2", "log_softmax",
+    "logaddexp", "logaddexp2", "logsumexp", "matmul", "maximum", "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths",
+    "power", "prod", "rad2deg", "reach", "reciprocal", "relu", "remainder", "reshape", "scalars", "sigmoid", "sign", "sin", "sinc",
+    "sinh", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes", "take", "tan", "tanh", "theory",
+    "training", "transpose", "uses", "var", "verdict", "where", "xlogy"]
 
 hints.attach(globals())
 

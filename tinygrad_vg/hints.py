@@ -26,35 +26,28 @@ def words(table: dict[str, str]) -> dict[str, str]:
 
 
 NUMPY = words({  # NumPy's functions that do not record
-    "linalg.norm":                         "sqrt(square(x).sum(axis) + 1e-30), as without the 1e-30 the gradient at x = 0 is nan; "
-                                           "with ord=1 abs(x).sum(axis)",
-    "linalg.inv linalg.solve linalg.det linalg.eigvals linalg.svd": "a rule of your own with apply()",
-    "std":                                 "sqrt(var(x, axis) + 1e-30), as without the 1e-30 the gradient of equal entries is nan",
-    "cumsum":                              "np.tri(n) @ x, along the first axis",
-    "average":                             "mean(weights * x) / np.mean(weights)",
-    "tensordot inner kron":                "einsum()",
-    "tile repeat":                         "broadcast_to(x, shape) or take(x, indices)",
-    "flip flipud fliplr":                  "x[::-1], along the second axis x[:, ::-1], along both x[::-1, ::-1]",
-    "roll":                                "take(x, np.arange(-k, n - k) % n, axis)",
-    "sort":                                "x[np.argsort(x)], for each row of an n × m matrix x[np.arange(n)[:, None], np.argsort(x)]",
-    "diff":                                "x[..., 1:] - x[..., :-1]",
-    "pad":                                 "concatenate([np.zeros(n), x]), for a vector",
-    "append insert":                       "concatenate([a, b])",
-    "column_stack dstack":                 "stack([a, b], axis=-1)",
-    "tril":                                "x * np.tri(n)",
-    "triu":                                "x * np.tri(n).T",
-    "moveaxis rollaxis":                   "transpose(x, axes)",
-    "matrix_transpose":                    "swapaxes(x, -1, -2)",
-    "log10":                               "log(x) / np.log(10)",
-    "log2":                                "log(x) / np.log(2)",
-    "tan":                                 "sin(x) / cos(x)",
-    "sinh":                                "(expm1(x) - expm1(-x)) / 2",
-    "cosh":                                "(exp(x) + exp(-x)) / 2",
-    "logaddexp":                           "logsumexp(stack([a, b]), axis=0)",
-    "hypot":                               "sqrt(square(a) + square(b) + 1e-30), as without the 1e-30 the gradient at 0 is nan",
-    "reciprocal":                          "1 / x"})
-WRITE = {name.removeprefix("linalg."): f"write {hint}" for name, hint in NUMPY.items()}
-NODES = {name: WRITE[name] for name in "norm std sort cumsum flip roll repeat tile log10 log2 tril triu".split()} | words({  # of a tensor
+    "linalg.pinv":                         "np.linalg.solve(A.T @ A, A.T), for a matrix whose columns are independent",
+    "linalg.lstsq":                        "np.linalg.solve(A.T @ A, A.T @ b), for a matrix whose columns are independent",
+    "linalg.cond":                         "np.linalg.svdvals(A)[0] / np.linalg.svdvals(A)[-1]",
+    "linalg.qr":                           "np.linalg.cholesky(A.T @ A).T, which is R with a positive diagonal",
+    "linalg.eigvals":                      "np.linalg.eigvalsh(A), for a symmetric matrix",
+    "linalg.eig":                          "np.linalg.eigh(A), for a symmetric matrix",
+    "vander":                              "x[:, None] ** np.arange(n)[::-1]",
+    "logspace":                            "10.0 ** np.linspace(a, b, n)",
+    "geomspace":                           "np.exp(np.linspace(np.log(a), np.log(b), n))",
+    "correlate":                           "np.convolve(a, v[::-1], 'valid')",
+    "corrcoef":                            "np.cov(x) / np.outer(np.std(x, axis=1, ddof=1), np.std(x, axis=1, ddof=1))",
+    "ediff1d":                             "np.diff(x.reshape(-1))",
+    "nanmax":                              "np.max(x, axis, where=~np.isnan(x), initial=-np.inf)",
+    "nanmin":                              "np.min(x, axis, where=~np.isnan(x), initial=np.inf)",
+    "insert":                              "concatenate([x[:i], values, x[i:]])",
+    "put put_along_axis copyto putmask place fill_diagonal": "where(mask, values, x), which makes a new node",
+    "angle":                               "where(x < 0, np.pi, 0.0)",
+    "heaviside":                           "where(x == 0, h, where(x > 0, 1.0, 0.0))",
+    "choose":                              "np.select([i == 0, i == 1], [a, b])"})
+LIKE_NUMPY = "sort flip roll tile tril triu diag median partition diff argpartition nonzero ptp".split()  # as methods of other libraries
+NODES = {name: f"write np.{name}(x)" for name in LIKE_NUMPY} | words({  # of a tensor
+    "norm":                                "write np.linalg.norm(x)",
     "numpy":                               "x.data is the plain array",
     "tolist":                              "write x.data.tolist()",
     "requires_grad requires_grad_":        "every Tensor and Scalar is differentiable; what is not to be is a plain array",
@@ -63,9 +56,8 @@ NODES = {name: WRITE[name] for name in "norm std sort cumsum flip roll repeat ti
     "clone copy":                          "a node is never changed in place and needs no copy; Tensor(x.data) starts a new graph",
     "zero_ fill_ copy_ add_ sub_ mul_ div_ clamp_ detach_":
                                            "nothing is changed in place: x.data = … gives a leaf new values, x.zero_grad() drops its .grad",
-    "view flatten ravel":                  "write x.reshape(2, 3) or x.reshape(-1)",
+    "view flatten":                        "write x.reshape(2, 3) or x.reshape(-1)",
     "t permute":                           "write x.T or x.transpose(1, 0), for a batch of matrices swapaxes(x, -1, -2)",
-    "mT":                                  "write swapaxes(x, -1, -2), of a single matrix x.T",
     "unsqueeze":                           "write expand_dims(x, axis)",
     "expand expand_as":                    "write broadcast_to(x, shape)",
     "clamp":                               "write x.clip(lo, hi)",
@@ -73,13 +65,13 @@ NODES = {name: WRITE[name] for name in "norm std sort cumsum flip roll repeat ti
     "add sub mul div pow":                 "write a + b, a - b, a * b, a / b, a ** b",
     "masked_fill":                         "write where(mask, value, x)",
     "index_select":                        "write x[indices] or take(x, indices, axis)",
-    "gather take_along_axis":              "write x[np.arange(n)[:, None], indices], for each row of an n × m matrix",
+    "gather take_along_axis":              "write np.take_along_axis(x, indices, axis)",
     "cpu cuda to device":                  "there is nothing to move, all is NumPy; x.astype(np.float32) changes the dtype",
     "float double half":                   "write x.astype(np.float32) or x.astype(np.float64)",
     "dim numel":                           "write x.ndim or x.size",
     "argmax argmin argsort any all":       "there is no gradient in it: x.data has this method",
     "round floor ceil":                    "its derivative is 0 everywhere: x.data has plain values"})
-PACKAGE = WRITE | NODES | words({  # names of the package
+PACKAGE = NODES | words({  # names of the package
     "tensor as_tensor from_numpy array":   "write Tensor(array)",
     "zeros ones empty full eye arange linspace rand randn": "arrays come from NumPy, as in Tensor(np.zeros(3))",
     "cat vstack hstack":                   "write concatenate([a, b], axis)",
@@ -88,7 +80,7 @@ PACKAGE = WRITE | NODES | words({  # names of the package
     "logsigmoid":                          "write -softplus(-x)",
     "rsqrt":                               "write 1 / sqrt(x)",
     "logit":                               "write log(x) - log1p(-x)",
-    "erf selu celu hardtanh softsign":     "give it a row with elementwise(), or write it in other ops",
+    "selu celu hardtanh softsign":         "give it a row with elementwise(), or write it in other ops",
     "vjp":                                 "write grad(output, inputs, seed)",
     "stop_gradient":                       "x.data is a constant wherever it is used",
     "Module Linear MLP":                   "it is in nn",
@@ -184,7 +176,7 @@ class NotHere:
         self.name, self.hint, self.__doc__ = name, hint, f"Not here; {hint}."
 
     def __get__(self, x: Any, kind: Any) -> NoReturn:
-        raise AttributeError(f"a {kind.__name__} has no .{self.name}; {self.hint}")
+        raise AttributeError(f"a {kind.__name__} has no .{self.name}; {self.hint}", name=self.name)
 
 
 def absent(kind: Any, table: Mapping[str, str]) -> None:
@@ -210,11 +202,12 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 def missing(module: str, name: str, table: Mapping[str, str], known: Iterable[str]) -> AttributeError:
     """The error for a name that a module does not have."""
-    where = next((place for place, library in ELSEWHERE.items() if name in dir(library)), "")
-    plain = where and f"{where}.{name} is for plain values, as x.data; where a gradient is wanted, write it in other ops"
-    hint = table.get(name, plain)
+    where, theirs = next(((place, getattr(library, name)) for place, library in ELSEWHERE.items() if name in dir(library)), ("", None))
+    advice = f"in place of it write {NUMPY[name]}" if name in NUMPY else "where a gradient is wanted, write it in other ops"
+    plain = where and f"{where}.{name} is for plain values, as x.data; {advice}"
+    hint = table.get(name, f"write {where}.{name}, which records" if callable(theirs) and protocols.ours(theirs) else plain)
     why = "" if name.startswith("_") else f"; {hint}" if hint else meant(name, known)
-    return AttributeError(f"module {module!r} has no attribute {name!r}{why}")
+    return AttributeError(f"module {module!r} has no attribute {name!r}{why}", name=name)  # with a name Python makes no guess of its own
 
 
 def missing_from_nn(name: str) -> NoReturn:

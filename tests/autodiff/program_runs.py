@@ -26,9 +26,9 @@ def renamed(table: dict[str, Callable]) -> dict[str, Callable]:
     return {short.get(name, name): function for name, function in table.items()}
 
 
-ENGINE = renamed(vg.OPS) | {"gt": lambda a, b: a > b}
+ENGINE = renamed(vg.OPS) | {"gt": lambda a, b: a > b, "gelu": vg.gelu_tanh}  # the stored programs have the approximation
 PLAIN = renamed(SAMPLED) | {
-    "gt": lambda a, b: np.real(a) > np.real(b),
+    "gt": lambda a, b: np.real(a) > np.real(b), "gelu": SAMPLED["gelu_tanh"],
     "sign": lambda a: np.sign(np.real(a)),
     "astype": lambda x, dtype: np.asarray(x, np.result_type(x, dtype)),
 }

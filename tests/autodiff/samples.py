@@ -133,6 +133,15 @@ def choices(n: int) -> list[tuple[int, ...]]:
 def plain_max(x, axis=None, keepdims=False): return np.max(x, axis=axis, keepdims=keepdims)  # complex numbers compare by real part first
 def plain_min(x, axis=None, keepdims=False): return np.min(x, axis=axis, keepdims=keepdims)
 def plain_gate(a): return 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a * a * a)))
+def plain_erf(a):
+    """erf of what is at most 6 by its series; of more it is 1. Of complex numbers with a small imaginary part, too."""
+    x = np.where(np.abs(np.real(a)) < 6, a, 6 * np.sign(np.real(a)) + 1e-300 * a)
+    term = total = x * 1.0
+    scale = np.exp(-x * x)  # erf(x) = 2/√π exp(-x²) Σ 2^n x^(2n+1) / (2n+1)!!, all terms of one sign
+    for n in range(1, 160):
+        term = term * 2 * x * x / (2 * n + 1)
+        total = total + term
+    return 2 / np.sqrt(np.pi) * scale * total
 def plain_clip(a, lo=None, hi=None):
     a = a if lo is None else np.where(np.real(a) < lo, lo, a)
     return a if hi is None else np.where(np.real(a) > hi, hi, a)
@@ -146,7 +155,8 @@ def plain_linear(x, W, b=None):
 
 PLAIN: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in (
     "add subtract multiply divide power negative square sqrt exp expm1 log log1p sin cos tanh where matmul einsum sum mean reshape transpose "
-    "swapaxes expand_dims squeeze broadcast_to concatenate stack split take diagonal prod sign").split()} | {
+    "swapaxes expand_dims squeeze broadcast_to concatenate stack split take diagonal prod sign "
+    "tan arcsin arccos arctan sinh cosh arcsinh arccosh arctanh log2 log10 reciprocal sinc").split()} | {
     "abs": lambda a: np.where(np.real(a) < 0, -a, a),
     "maximum": lambda a, b: np.where(np.real(a) > np.real(b), a, b),
     "minimum": lambda a, b: np.where(np.real(a) < np.real(b), a, b),
@@ -156,7 +166,16 @@ PLAIN: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in (
     "leaky_relu": lambda a, slope=0.01: np.where(np.real(a) > 0, a, slope * a),
     "elu": lambda a, alpha=1.0: np.where(np.real(a) > 0, a, alpha * (np.exp(a) - 1)),
     "softplus": lambda a: np.log(1 + np.exp(a)),
-    "gelu": lambda a: a * plain_gate(a),
+    "gelu": lambda a: 0.5 * a * (1 + plain_erf(a / np.sqrt(2))), "gelu_tanh": lambda a: a * plain_gate(a),
+    "erf": lambda a: plain_erf(a), "erfc": lambda a: 1 - plain_erf(a),
+    "cbrt": lambda a: np.where(np.real(a) < 0, -1, 1) * np.where(np.real(a) < 0, -a, a) ** (1 / 3),
+    "deg2rad": lambda a: a * (np.pi / 180), "rad2deg": lambda a: a * (180 / np.pi),
+    "arctan2": lambda a, b: np.where(np.real(b) > 0, 0, np.where(np.real(a) < 0, -np.pi, np.pi)) + np.arctan(a / b),
+    "hypot": lambda a, b: np.sqrt(a * a + b * b), "logaddexp": lambda a, b: np.log(np.exp(a) + np.exp(b)),
+    "logaddexp2": lambda a, b: np.log2(2**a + 2**b),
+    "fmax": lambda a, b: np.where(np.real(a) > np.real(b), a, b), "fmin": lambda a, b: np.where(np.real(a) < np.real(b), a, b),
+    "remainder": lambda a, b: a - np.floor(np.real(a) / np.real(b)) * b, "fmod": lambda a, b: a - np.trunc(np.real(a) / np.real(b)) * b,
+    "xlogy": lambda a, b: a * np.log(b), "exp2": lambda a: np.exp(a * np.log(2)),
     "linear": plain_linear, "var": plain_var, "max": plain_max, "min": plain_min,
     "getitem": lambda x, index: x[index], "astype": lambda x, dtype: x.astype(dtype),
     "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
@@ -186,9 +205,16 @@ UNARY |= {
 }
 BINARY: dict[str, tuple] = dict.fromkeys("add subtract multiply maximum minimum leaky_relu elu".split(), ((-1.5, 1.5), (-1.5, 1.5)))
 BINARY |= {"divide": ((-1.5, 1.5), (0.4, 2.0)), "power": ((0.4, 2.0), (-2.0, 2.5)), "elu": ((-1.5, 1.5), (0.2, 1.5))}
+# those of more_rows.py
+MORE_UNARY: dict[str, list] = dict.fromkeys("gelu_tanh arctan sinh cosh arcsinh exp2 deg2rad rad2deg sinc erf erfc".split(), SMOOTH)
+MORE_UNARY |= dict.fromkeys("arcsin arccos arctanh".split(), [(-0.9, 0.9), (0.3, 0.8), (-0.1, 0.1)])
+MORE_UNARY |= dict.fromkeys("log2 log10 reciprocal cbrt".split(), POSITIVE)
+MORE_UNARY |= {"arccosh": [(1.2, 2.0), (1.5, 9.0), (2.0, 3.0)], "tan": [(-1.2, 1.2), (1.8, 4.4), (0.001, 0.1)]}
+MORE_BINARY: dict[str, tuple] = dict.fromkeys("arctan2 hypot logaddexp logaddexp2 fmax fmin".split(), ((-1.5, 1.5), (-1.5, 1.5)))
+MORE_BINARY |= dict.fromkeys("remainder fmod xlogy".split(), ((-1.5, 1.5), (0.4, 2.0)))
 OPERATORS = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv, "power": operator.pow,
              "negative": operator.neg, "abs": operator.abs, "matmul": operator.matmul, "getitem": operator.getitem}  # fmt: skip
-NUMBERS_WELCOME = {*BINARY, "where", "clip"}
+NUMBERS_WELCOME = {*BINARY, *MORE_BINARY, "where", "clip"}
 
 
 def forms(op: str) -> list[Callable[..., Any]]:
@@ -237,6 +263,21 @@ class Collector:
             rng = np.random.default_rng(zlib.crc32(f"{op} {label} {shapes} {nodes}".encode()))
             arrays = [grid(rng, shape, low, high, (i + 0.5) / len(shapes)) for i, shape in enumerate(shapes)]
             self.add(op, label, call, arrays, nodes, layouts)
+
+
+def further_samples(collect: Collector) -> None:
+    rng = np.random.default_rng(20261129)
+    for op, intervals in MORE_UNARY.items():
+        for shape in UNARY_SHAPES[1:4]:
+            for low, high in intervals:
+                collect.entrywise(op, f"from {low} to {high}", apply, [grid(rng, shape, low, high)], (0,))
+    for op, intervals in MORE_BINARY.items():
+        for shapes in BINARY_SHAPES[:3] + BINARY_SHAPES[5:6]:
+            for nodes in choices(2):
+                arrays = [grid(rng, shape, *interval, offset) for shape, interval, offset in zip(shapes, intervals, (0.25, 0.75))]
+                collect.entrywise(op, "", apply, arrays, nodes)
+    a, lo, hi = (grid(rng, (2, 3), *interval) for interval in ((-1.5, 1.5), (-0.7, -0.3), (0.2, 0.6)))
+    collect.entrywise("clip", "bounds that are nodes", apply, [a, lo, hi], (0, 1, 2))
 
 
 def elementwise_samples(collect: Collector) -> None:
@@ -462,6 +503,7 @@ def structure_samples(collect: Collector) -> None:
 def collected() -> dict[str, list[Sample]]:
     collect = Collector()
     elementwise_samples(collect)
+    further_samples(collect)
     structure_samples(collect)
     product_samples(collect)
     for op in "sum mean max min prod var logsumexp".split():

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_vg import Scalar, Tensor, abs, clip, detect_anomaly, gradcheck, max, maximum, minimum, prod, relu, sign
+from tinygrad_vg import Scalar, Tensor, abs, clip, detect_anomaly, grad, gradcheck, max, maximum, minimum, prod, relu, sign
 
 LN2 = math.log(2)
 BOTH = pytest.mark.parametrize("leaf", [Scalar, Tensor])
@@ -104,22 +104,20 @@ def test_kinks_ties_10_gradcheck_is_not_fooled_by_a_symmetric_kink(x):
 
 
 @pytest.mark.parametrize("leaf", [Scalar, lambda v: Tensor([v])])
-def test_kinks_ties_11_sign_has_gradient_zero_and_steps_are_refused_by_name(leaf):
+def test_kinks_ties_11_sign_has_gradient_zero_and_steps_give_plain_values(leaf):
     x = leaf(0.0)
     y = sign(x)
     y.backward()
     assert (y.data, x.grad) == (0.0, 0.0)
     for step in (np.floor, np.ceil, np.rint, np.trunc):
-        with pytest.raises(TypeError, match=f"np.{step.__name__} has no derivative here"):
-            step(x)
+        assert step(x) == 0 and not isinstance(step(x), (Scalar, Tensor))  # their derivative is 0 wherever there is one
     with pytest.raises(TypeError):
         round(x)
 
 
 def test_kinks_ties_11_argmax_is_a_plain_index():
     assert np.argmax(Tensor([1.0, 3.0, 2.0])) == 1
-    with pytest.raises(TypeError, match="np.round"):
-        np.round(Tensor([1.0]))
+    assert type(np.round(Tensor([1.2]))) is np.ndarray
 
 
 # --- pow --------------------------------------------------------------------------------------------------------------
@@ -241,12 +239,11 @@ def test_log_div_sqrt_05_the_honest_product_of_zero_and_inf_is_nan_and_shown(lea
             y.backward()
 
 
-def test_log_div_sqrt_06_the_explicit_norm_has_no_gradient_at_zero_and_norm_is_refused(quiet):
+def test_log_div_sqrt_06_the_explicit_norm_has_no_gradient_at_zero_and_norm_has_0(quiet):
     x = Tensor(np.zeros(3))
     (x * x).sum().sqrt().backward()
     assert same(x.grad, [math.nan] * 3)
-    with pytest.raises(TypeError, match="norm does not record on a Tensor"):
-        np.linalg.norm(x)
+    assert same(grad(np.linalg.norm(x), x), [0.0] * 3)
 
 
 def test_log_div_sqrt_08_a_product_with_one_zero_has_one_slope():

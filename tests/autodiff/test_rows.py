@@ -5,6 +5,7 @@ a, b  operands      y  value      s  Scalar      t  Tensor
 
 import inspect
 import linecache
+import math
 import traceback
 
 import numpy as np
@@ -99,12 +100,12 @@ def test_a_row_that_is_refused_does_not_show_as_the_source_of_the_one_that_holds
 
 
 def test_an_op_of_ones_own_can_be_given_a_new_row_which_everything_uses():
-    """arctan is first given a slope that is wrong, then the right one."""
+    """An arctan is first given a slope that is wrong, then the right one."""
     s, t = Scalar(0.5), Tensor([0.5, -2.0])
-    with row("arctan(a)", "np.arctan(a)", "1 / (1 + a)"):
-        assert grad(np.arctan(s), s) == pytest.approx(1 / 1.5)
-    with row("arctan(a)", "2 * a", "2") as wrong, row("arctan(a)", "np.arctan(a)", "1 / (1 + a * a)") as right:
-        assert vg.OPS["arctan"] is right is not wrong
+    with row("rows_f(a)", "np.arctan(a)", "1 / (1 + a)") as f:
+        assert grad(f(s), s) == pytest.approx(1 / 1.5)
+    with row("rows_f(a)", "2 * a", "2") as wrong, row("rows_f(a)", "np.arctan(a)", "1 / (1 + a * a)") as right:
+        assert vg.OPS["rows_f"] is right is not wrong
         for f in (right, np.arctan):
             assert grad(f(s), s) == pytest.approx(0.8) and f(s).item() == np.arctan(0.5)
             assert np.allclose(grad(f(t).sum(), t), [0.8, 0.2]) and np.array_equal(f(t).data, np.arctan(t.data))
@@ -127,14 +128,12 @@ UFUNCS = {
 
 @pytest.mark.parametrize("written", ["{}(a)", "np.{}(a)"])
 @pytest.mark.parametrize("name, slope", UFUNCS.items())
-def test_a_ufunc_may_be_the_value_of_a_row_and_then_records(name, slope, written):
+def test_a_ufunc_may_be_the_value_of_a_row_which_is_that_of_the_package(name, slope, written):
     values, ufunc = [0.25, 0.75], getattr(np, name)
-    with pytest.raises(TypeError, match=rf"np.{name} has no derivative here; .*give it a row with elementwise\(\)"):
-        ufunc(Tensor(values))
-    with row(f"{name}(a)", written.format(name), slope) as op:
+    with row(f"rows_{name}(a)", written.format(name), slope) as op:
         for f in (op, ufunc):
             t = Tensor(values)
-            assert np.allclose(f(t).data, ufunc(values), rtol=1e-15) and f(t).op == name
+            assert np.allclose(f(t).data, ufunc(values), rtol=1e-15) and f(t).op.endswith({"radians": "deg2rad"}.get(name, name) if f is ufunc else name)
             assert gradcheck(f, t, order=2) and gradcheck(f, Scalar(0.25), order=2)
             assert f(Tensor(np.float32(values))).dtype == np.float32
             assert f(Scalar(0.25)).item() == pytest.approx(ufunc(0.25), rel=1e-15)
@@ -145,16 +144,16 @@ def test_a_ufunc_may_be_the_value_of_a_row_and_then_records(name, slope, written
 
 @pytest.mark.parametrize("cosh", ["cosh(a)", "np.cosh(a)"])
 def test_a_ufunc_may_be_the_slope_of_a_row_and_with_its_own_row_is_differentiated_again(cosh):
-    with row("sinh(a)", "sinh(a)", cosh) as sinh:
-        assert gradcheck(sinh, Tensor([0.5, -2.0])) and gradcheck(sinh, Scalar(0.5))
-        with pytest.raises(TypeError, match="np.cosh has no derivative here"):
-            gradcheck(sinh, Tensor([0.5, -2.0]), order=2)
-        with row("cosh(a)", "np.cosh(a)", "np.sinh(a)"):
-            assert gradcheck(sinh, Tensor([0.5, -2.0]), order=3) and gradcheck(np.sinh, Scalar(0.5), order=3)
+    with row("rows_sinh(a)", "sinh(a)", cosh) as sinh:
+        assert gradcheck(sinh, Tensor([0.5, -2.0]), order=3) and gradcheck(sinh, Scalar(0.5), order=3)
+    with row("rows_f(a)", "a * a", "2 * heaviside(a, 0.5) * a - 2 * heaviside(-a, 0.5) * -a") as f:
+        assert gradcheck(f, Tensor([0.5, -2.0]))
+        with pytest.raises(TypeError, match="np.heaviside has no derivative here"):
+            gradcheck(f, Tensor([0.5, -2.0]), order=2)
 
 
 def test_a_ufunc_of_two_operands_records_on_nodes_constants_and_both():
-    with row("hypot(a, b)", "np.hypot(a, b)", "a / y", "b / y") as hypot:
+    with row("rows_hypot(a, b)", "np.hypot(a, b)", "a / y", "b / y") as hypot:
         for f in (hypot, np.hypot):
             assert gradcheck(f, Tensor([3.0, 5.0]), Tensor([[4.0], [12.0]]), order=2) and gradcheck(f, Scalar(3.0), Scalar(4.0), order=2)
             assert gradcheck(lambda t, f=f: f(t, np.array([4.0, 12.0])), Tensor([3.0, 5.0]))
@@ -164,7 +163,7 @@ def test_a_ufunc_of_two_operands_records_on_nodes_constants_and_both():
 
 
 def test_a_row_works_on_an_object_array_of_scalars():
-    with row("arctan(a)", "np.arctan(a)", "1 / (1 + a * a)") as arctan:
+    with row("rows_arctan(a)", "np.arctan(a)", "1 / (1 + a * a)") as arctan:
         xs = vg.scalars([0.5, -2.0])
         vg.sum(arctan(xs)).backward()
         assert np.allclose([x.grad for x in xs], grad(arctan(t := Tensor([0.5, -2.0])).sum(), t), rtol=1e-14)
@@ -174,11 +173,60 @@ def test_a_row_works_on_an_object_array_of_scalars():
     "other", [Scalar(4.0), 4.0, vg.scalars([4.0, 12.0]), np.array([4.0, 12.0])], ids=["Scalar", "number", "Scalars", "array"]
 )
 def test_a_ufunc_of_two_operands_records_on_object_arrays_of_scalars(other):
-    with row("hypot(a, b)", "np.hypot(a, b)", "a / y", "b / y") as hypot:
+    with row("rows_hypot(a, b)", "np.hypot(a, b)", "a / y", "b / y") as hypot:
         want = hypot(np.array([3.0, 5.0]), np.array([getattr(x, "data", x) for x in np.ravel(np.array(other, object))], float))
         for f in (hypot,):  # NumPy's own asks the entries for a method, and finds those of the package only
             for ys in (f(vg.scalars([3.0, 5.0]), other), f(other, vg.scalars([3.0, 5.0]))):
                 assert [y.item() for y in ys] == want.tolist()
+
+
+def test_a_function_of_numpy_records_from_the_moment_it_has_a_row():
+    x = Tensor([0.5, -2.0, 0.0])
+    with row("heaviside(a, b)", "np.heaviside(a, b)", "0", "1.0 * (a == 0)") as heaviside:
+        for f in (heaviside, np.heaviside):
+            assert f(x, 0.5).data.tolist() == [1, 0, 0.5] and grad(f(x.data, b := Tensor(0.5)).sum(), b) == 1
+    with pytest.raises(TypeError, match="np.heaviside has no derivative here"):
+        np.heaviside(x, 0.5)
+
+
+@pytest.mark.parametrize("erfc", [math.erfc, lambda a: 1 - math.erf(a), np.frompyfunc(math.erfc, 1, 1)], ids=["math", "lambda", "frompyfunc"])
+def test_the_value_of_a_row_may_be_a_function_of_a_number(erfc):
+    t, s = Tensor([0.5, -2.0]), Scalar(0.5)
+    with row("rows_erfc(a)", erfc if not isinstance(erfc, np.ufunc) else lambda a: float(erfc(a)), "-2 / sqrt(pi) * exp(-a * a)", saturates=True) as f:
+        assert gradcheck(f, t, order=3) and gradcheck(f, s, order=3) and np.allclose(f(t).data, vg.erfc(t).data, rtol=1e-15)
+        assert f(Tensor(np.float32([0.5]))).dtype == np.float32 and f(Tensor(np.zeros((0, 2)))).shape == (0, 2) and f(0.5) == pytest.approx(math.erfc(0.5))
+        assert [y.item() for y in f(vg.scalars([0.5, -2.0]))] == pytest.approx(f(t).data.tolist(), rel=1e-15)
+        assert f.rule.text == "rows_erfc(a)" and "return rows_erfc(a)\n" in inspect.getsource(f.rule.value)
+        assert vg.explain(f(t)).text and verdict(f(30 * t).sum(), t).kind in ("saturated", "dead", "shallow slopes")
+        with pytest.raises(NotImplementedError, match="by_hand has no words for rows_erfc"):
+            vg.by_hand(f(t).sum(), t)
+
+
+def test_a_function_that_fails_is_refused_when_the_row_is_written():
+    for wrong in (lambda a: a[0], lambda a: "text", lambda: 1.0):
+        with pytest.raises(ValueError, match="the row of rows_f does not run at 0.5"):
+            elementwise("rows_f(a)", wrong, "1")
+    assert "rows_f" not in vg.OPS
+
+
+def test_a_ufunc_of_scipy_records_with_the_row_that_it_is_the_value_of():
+    special = pytest.importorskip("scipy.special")
+    x = Tensor([0.5, 2.0])
+    with pytest.raises(TypeError, match="^erfcx has no derivative here"):
+        special.erfcx(x)
+    with row("erfcx(a)", special.erfcx, "2 * a * y - 2 / sqrt(pi)") as erfcx:
+        for f in (erfcx, special.erfcx):
+            assert gradcheck(f, x, order=2) and f(x).op == "erfcx" and np.array_equal(f(x).data, special.erfcx(x.data))
+    for ours, name in ((vg.sigmoid, "expit"), (vg.erf, "erf"), (vg.erfc, "erfc"), (vg.expm1, "expm1"), (vg.cbrt, "cbrt"), (vg.exp2, "exp2"), (vg.log1p, "log1p")):
+        assert np.allclose(getattr(special, name)(x).data, getattr(special, name)(x.data), rtol=1e-15), name
+        assert getattr(special, name)(x).op == ours.rule.name
+    assert np.allclose(special.log_expit(x).data, special.log_expit(x.data)) and np.allclose(special.logit(x / 4).data, special.logit(x.data / 4))
+    zeros = Tensor([0.0, 0.0, 2.0]), Tensor([0.0, 2.0, 0.5])
+    assert np.array_equal(special.xlogy(*zeros).data, special.xlogy(zeros[0].data, zeros[1].data))
+    assert [part.tolist() for part in grad(special.xlogy(*zeros).sum(), list(zeros))] == [[0, np.log(2), np.log(0.5)], [0, 0, 4]]
+    for name in ("logsumexp", "softmax"):  # no ufuncs: NumPy is not asked
+        with pytest.raises(TypeError, match="use an op of ours"):
+            getattr(special, name)(x)
 
 
 # ---------------------------------------------------------------- the facts of an op
@@ -202,8 +250,9 @@ def test_an_op_that_selects_cuts_off_and_one_that_does_not_multiplies(leaf):
 @pytest.mark.parametrize("x, total", [(Scalar(300.0), lambda y: y), (Tensor([300.0, 400.0]), lambda y: y.sum())], ids=["Scalar", "Tensor"])
 def test_the_verdict_knows_an_activation_by_its_facts(x, total):
     for facts, kind in (({"saturates": True, "largest_slope": 1.0}, "saturated"), ({}, "shallow slopes")):
-        with row("arctan(a)", "np.arctan(a)", "1 / (1 + a * a)", **facts) as arctan:
-            assert verdict(total(arctan(x)), x).kind == verdict(total(np.arctan(x)), x).kind == kind
+        with row("rows_arctan(a)", "np.arctan(a)", "1 / (1 + a * a)", **facts) as arctan:
+            assert verdict(total(arctan(x)), x).kind == kind
+    assert verdict(total(np.arctan(x)), x).kind == "saturated"
 
 
 # ---------------------------------------------------------------- the source

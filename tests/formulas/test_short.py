@@ -10,14 +10,14 @@ from samples import SAMPLES
 
 import tinygrad_vg as vg
 from tinygrad_vg import Chain, Scalar, Tensor
-from tinygrad_vg.autodiff import numerics
+from tinygrad_vg.autodiff import more_rows, numerics
 from tinygrad_vg.autodiff.core import plain
 from tinygrad_vg.drawing.merged import rolled_formula
 from tinygrad_vg.formulas.explain import explain
 from tinygrad_vg.text.formulas import row, written
 
-WORDS = {name: getattr(np, name) for name in ("where", "exp", "log", "sin", "cos", "sqrt", "sign", "tanh", "maximum", "minimum")}
-WORDS |= {name: op for name, op in vg.OPS.items() if name not in WORDS} | {"gelu_slope": numerics.gelu_slope, "below": numerics.below, "inf": math.inf}
+WORDS = {name: getattr(np, name) for name in ("where", "exp", "log", "sin", "cos", "sqrt", "sign", "tanh", "maximum", "minimum", "cosh", "sinh", "hypot", "rint")}
+WORDS |= {name: op for name, op in vg.OPS.items() if name not in WORDS} | {name: getattr(more_rows, name) for name in ("gelu_slope", "tanh_gate_slope", "sinc_slope")} | {"pi": math.pi, "below": numerics.below, "inf": math.inf}
 ROWS = sorted(name for name, op in vg.OPS.items() if hasattr(getattr(op, "rule", None), "slopes") and name in SAMPLES)
 
 

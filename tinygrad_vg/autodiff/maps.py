@@ -125,16 +125,25 @@ class Rule:
         """∂y/∂x_i as text, in the letters of the rule or, where they are given, in the names of the operands and of y."""
         return self.name
 
-    def of_constants(self, *xs: Any) -> Any: return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
-    def __repr__(self) -> str:               return f"{type(self).__name__}({self.name!r})"
+    def of_constants(self, *xs: Any) -> Any:
+        if any(map(holds_tensors, xs)):
+            return apply(self, *[OPS["stack"](x) if holds_tensors(x) else x for x in xs])
+        return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
+
+    def __repr__(self) -> str: return f"{type(self).__name__}({self.name!r})"
+
+
+def holds_tensors(x: Any) -> bool:
+    """Whether x is a list of Tensors and numbers, or of such lists."""
+    return isinstance(x, (list, tuple)) and any(isinstance(part, Node) and hasattr(part, "dtype") or holds_tensors(part) for part in x)
 
 
 def apply(rule: Any, *operands: Any) -> Any:
     """A rule on its operands: recorded as a node if any of them is a node, else just computed on arrays.
 
     rule      a Rule: an object with name, value(*xs) and local(i, y, xs), as in docs/your_own_op.md
-    operands  Tensors (or Scalars), and constants: arrays and numbers; TypeError for anything else, and ValueError or IndexError,
-              with their names and shapes, where value() finds that they do not fit
+    operands  Tensors (or Scalars), lists of them, and constants: arrays and numbers; TypeError for anything else, and ValueError or
+              IndexError, with their names and shapes, where value() finds that they do not fit
     """
     for x in operands:
         if isinstance(x, Node):

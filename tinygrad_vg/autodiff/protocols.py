@@ -4,6 +4,8 @@
 What is not here raises TypeError and says what to do: nothing loses its gradient without a word.
 """
 
+import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ _defined = vars(structure) | vars(products) | vars(reductions)
 OPS |= {name: _defined[name] for name in """matmul linear einsum reshape transpose swapaxes expand_dims squeeze broadcast_to getitem take
     diagonal split concatenate stack sum mean astype max min var prod logsumexp softmax log_softmax""".split()}
 BUILT_IN.update(OPS)
+SCIPY: dict[str, Any] = {}  # functions of scipy.special that are called otherwise here; filled by more_rows.py
 ADVICE: dict[str, str] = {}  # what to write in place of a NumPy function that does not record; filled by hints.py
 
 
@@ -78,7 +81,7 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
         return ufunc(*map(plain, inputs))
     if not op:
         way = f"write it in other ops, give it a row with elementwise(), or use .data{advised(name)}"
-        raise TypeError(f"np.{name} has no derivative here; {way}")
+        raise TypeError(f"{'np.' * (getattr(np, name, None) is ufunc)}{name} has no derivative here; {way}")
     return op(*inputs)
 
 
@@ -95,13 +98,17 @@ def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: di
     except TypeError as error:
         if "argument" not in str(error):
             raise
-        raise TypeError(f"np.{function.__name__} on a Tensor: {str(error).replace('<lambda>', function.__name__)}") from None
+        name = function.__name__
+        raise TypeError(f"np.{name} on a Tensor: {re.sub(r'[^ ]+[(][)]', f'{name}()', str(error), count=1)}") from None
 
 
 def ours(function: Any) -> Any:
-    """The op for a function of NumPy's: one of the package, or one of your own that has its name; None if there is none."""
-    own = OPS.get(getattr(function, "__name__", ""))
-    return NUMPY.get(function) or (own if own and getattr(np, function.__name__, None) is function else None)
+    """The op for a function of NumPy's or SciPy's: one of the package, or one of your own that has its name; None if there is none."""
+    name = getattr(function, "__name__", "")
+    own = OPS.get(name) or SCIPY.get(name)
+    homes = (np, sys.modules.get("scipy.special"), getattr(own, "rule", None))
+    theirs = own and any(getattr(home, name, None) is function or getattr(home, "function", None) is function for home in homes)
+    return NUMPY.get(function) or (own if theirs else None)
 
 
 def advised(name: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from .arrays import numbers_or_scalars
 from .core import Node
 from .maps import OPS, Broadcast, Diagonal, LinearMap, Rule, apply, unbroadcast
-from .numerics import ON_ARRAYS, ON_NUMBERS, on_one_number
+from .numerics import ON_ARRAYS, ON_NUMBERS, on_every_entry, on_one_number
 
 BUILT_IN: set[str] = set()  # ops that nobody may replace
 RESERVED = {"g", "y", "np", "apply", "inf", "pow", "pull", "rule", "selected", "value"}  # words of the compiled text
@@ -37,7 +37,7 @@ class Elementwise(Rule):
     largest_slope: float | None = None
     on_arrays: Any
 
-    def __init__(self, signature: str, value: str, *slopes: str | None, **facts: Any):
+    def __init__(self, signature: str, value: Any, *slopes: str | None, **facts: Any):
         """ValueError for what cannot be a signature, and for a name that is taken."""
         try:
             function: Any = ast.parse(f"def {signature}: ...").body[0]
@@ -50,7 +50,9 @@ class Elementwise(Rule):
         if len(slopes) != len(operands) or not 1 <= len(set(operands)) == len(operands) <= 3 or taken:
             way = f"none with the name of an op, or one of {', '.join(sorted(RESERVED))}"
             raise ValueError(f"{signature} needs one to three operands, each with a slope (or None), and {way}")
-        self.operands, self.text, self.slopes, self.takes_constants = operands, value, slopes, None in slopes
+        self.operands, self.slopes, self.takes_constants = operands, slopes, None in slopes
+        self.function = None if isinstance(value, str) else value
+        self.text = f"{self.name}({', '.join(operands)})" if self.function else value
         vars(self).update(facts)
         self.compile()
 
@@ -61,6 +63,8 @@ class Elementwise(Rule):
                 names[word] = self.meaning_of(word)
 
         names, operands = dict(ON_NUMBERS if self.on_floats else ON_ARRAYS), ", ".join(self.operands)
+        if self.function:
+            names[self.name] = on_one_number(self.function) if self.on_floats else on_every_entry(self.function, len(self.operands))
         words = Words(meaning, floats=True, power=self.on_floats)
         rows = {a: words.of(slope) for a, slope in zip(self.operands, self.slopes) if slope is not None}
         pulls = {a: f"selected(g, {s})" if self.selects else {"1.0": "g", "-1.0": "-g"}.get(s, f"g * ({s})") for a, s in rows.items()}
@@ -157,11 +161,12 @@ class Elementwise(Rule):
         return np.frompyfunc(one, len(operands), 1)(*map(as_object, operands))
 
 
-def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -> Any:
+def elementwise(signature: str, value: Any, *slopes: str | None, **facts: Any) -> Any:
     """Add an elementwise op: `swish = elementwise("swish(a)", "a * sigmoid(a)", "y + sigmoid(a) * (1 - y)")`.
 
     signature  name and operands, with defaults if there are any
-    value      the formula, in floats (2 means 2.0): operators, the ops of the table, NumPy's ufuncs by name, where
+    value      the formula, in floats (2 means 2.0): operators, the ops of the table, NumPy's ufuncs by name, where;
+               or a function of as many numbers: a ufunc, of SciPy's too, which then records, or any other, called for every entry
     slopes     for each operand ∂y/∂operand, which may use y; None: that operand takes constants only
     facts      selects=True: where its slope is 0 the operand is cut off and receives exactly 0, even of an infinite gradient. For verdict:
                saturates=True, its slope goes to 0 far out; rectifies=True, it is flat on one side; largest_slope=1.0, its largest size
@@ -178,9 +183,9 @@ def elementwise(signature: str, value: str, *slopes: str | None, **facts: Any) -
     name, a, operands = rule.name, rule.operands[0], ", ".join(rule.operands)
     alone = f"{a}.record(rule, ({a},)) if isinstance({a}, Node) else rule.of_constants({a})"  # as apply() does, for speed
     call = {f"{name}({rule.arguments})": "return " + (f"apply(rule, {operands})" if "," in operands else alone)}
-    op = OPS[name] = defined(f"op {name}", f"# y = {value}", call, {"apply": apply, "rule": rule, "Node": Node, "inf": math.inf})[name]
+    op = OPS[name] = defined(f"op {name}", f"# y = {rule.text}", call, {"apply": apply, "rule": rule, "Node": Node, "inf": math.inf})[name]
     rows = "".join(f"    ∂y/∂{x} = {row or 'none, a constant'}\n" for x, row in zip(rule.operands, slopes))
-    op.__doc__, op.rule = f"{name}, entry by entry: y = {value}\n\n{rows}", rule
+    op.__doc__, op.rule = f"{name}, entry by entry: y = {rule.text}\n\n{rows}", rule
     return op
 
 

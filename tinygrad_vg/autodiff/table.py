@@ -39,19 +39,18 @@ leaky_relu = elementwise("leaky_relu(a, slope=0.01)", "where(a > 0, a, slope * a
 elu        = elementwise("elu(a, alpha=1.0)",         "where(a > 0, a, alpha * below(a))",
                                                                                            "where(a > 0, 1.0, alpha * exp(where(a > 0, 0.0, a)))", "where(a > 0, 0.0, below(a))",
                                                                                            saturates=True, selects=True, largest_slope=1.0)
-gelu       = elementwise("gelu(a)",                   "a * gelu_gate(a)",                  "gelu_slope(a)",             saturates=True, largest_slope=1.13)
 maximum    = elementwise("maximum(a, b)",             "maximum(a, b)",                     "(a > b) + 0.5 * (a == b)",  "(a < b) + 0.5 * (a == b)",
                                                                                            rectifies=True, selects=True)
 minimum    = elementwise("minimum(a, b)",             "minimum(a, b)",                     "(a < b) + 0.5 * (a == b)",  "(a > b) + 0.5 * (a == b)",
                                                                                            rectifies=True, selects=True)
 where      = elementwise("where(condition, a, b)",    "where(condition, a, b)",            None, "condition != 0", "condition == 0",
                                                                                            rectifies=True, selects=True)
-bounded    = elementwise("clip(a, lo, hi)",           "minimum(maximum(a, lo), hi)",       "(lo <= a) & (a <= hi)", None, None,
+bounded    = elementwise("clip(a, lo, hi)",           "minimum(maximum(a, lo), hi)",       "(lo <= a) & (a <= hi)",     "(a < lo) & (lo < hi)", "(a > hi) | (lo >= hi)",
                                                                                            saturates=True, selects=True, largest_slope=1.0)
 
 
 def clip(a: Any, lo: Any = None, hi: Any = None) -> Any:
-    """a, but not below lo and not above hi (constants; None: no bound): slope 1 from lo to hi, both included, 0 outside."""
+    """a, but not below lo and not above hi (None: no bound): slope 1 from lo to hi, both included, 0 outside, where it is the bound's."""
     return bounded(a, float("-inf") if lo is None else lo, float("inf") if hi is None else hi)
 
 

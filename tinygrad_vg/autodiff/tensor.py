@@ -101,7 +101,7 @@ class Tensor(Variable):
     def __contains__(self, value: Any) -> bool:      return bool(np.any(self == value))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise TypeError(f"{describe(self)} {LOST}; several Tensors become one with stack([…])")
+        raise TypeError(f"{describe(self)} {LOST}; several Tensors become one with stack([…]), also nested, as in mean(stack([a, b]))")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -163,5 +163,5 @@ class DeferredSum(list):
 def unfit(rule: Any, operands: tuple, error: Exception) -> Exception:
     """The error of NumPy, with the names and shapes of what was given."""
     given = ", ".join(f"{describe(x)} {np.shape(x)}" for x in operands)
-    kind = ValueError if isinstance(error, ValueError) else IndexError
+    kind = type(error) if type(error) is np.linalg.LinAlgError else ValueError if isinstance(error, ValueError) else IndexError
     return kind(f"{rule.name}: {error} (given {given}){getattr(rule, 'advice', '')}")

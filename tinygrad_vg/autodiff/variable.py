@@ -11,7 +11,7 @@ from . import table as d
 from .core import Node, backward, describe, plain
 from .guards import check_unchanged, check_walk, put_in_place
 
-ONE_OPERAND = [d.OPS[op] for op in "abs exp log log1p expm1 sqrt square sin cos tanh sigmoid relu sign gelu softplus".split()]
+ONE_OPERAND = [d.OPS[op] for op in "abs exp log log1p expm1 sqrt square sin cos tanh sigmoid relu sign softplus".split()]
 
 
 def reflected(method: Any) -> Any:
@@ -36,7 +36,7 @@ class Variable(Node):
     __slots__ = ()
     backward, check = backward, check_walk
     leaky_relu, elu, clip, maximum, minimum = d.leaky_relu, d.elu, d.clip, d.maximum, d.minimum
-    abs, exp, log, log1p, expm1, sqrt, square, sin, cos, tanh, sigmoid, relu, sign, gelu, softplus = ONE_OPERAND
+    abs, exp, log, log1p, expm1, sqrt, square, sin, cos, tanh, sigmoid, relu, sign, softplus = ONE_OPERAND
     read_only = value_text = None  # type: Any
 
     def __init__(self, value: Any, name: Any):
@@ -128,7 +128,8 @@ class Variable(Node):
         return bool(self.item())
 
     def __float__(self) -> NoReturn:
-        way = "take its value with .item(); in place of math.tanh(x) write x.tanh(), or tanh(x) from tinygrad_vg"
+        way = "take its value with .item(); in place of math.tanh(x) write x.tanh(), or tanh(x) from tinygrad_vg; "
+        way += "the entries of an array are collected in a list and joined: stack([…])"
         raise TypeError(f"{describe(self)} would lose its gradient as a plain number; {way}")
     __int__ = __float__
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.core import Edge, Node, describe, plain
-from ..autodiff.maps import Broadcast, LinearOperation
+from ..autodiff.maps import Broadcast, Diagonal, LinearOperation
 from ..autodiff.products import Einsum, Linear, Product
 from ..autodiff.reductions import Weighted
 from ..autodiff.rows import Elementwise
@@ -47,8 +47,19 @@ def slopes(child: Node, i: int, block: Block | None) -> np.ndarray:
     if block:
         return np.asarray(block.pull(np.ones(block.start.shape)[()]), float)
     xs = [x._value if isinstance(x, Node) else x for x in child.parents]
-    d = child.rule.pulls[i](1.0, child._value, *xs) if isinstance(child.rule, Elementwise) else child.rule.weights(*xs)
-    return np.asarray(d, float)
+    rule = child.rule
+    if isinstance(rule, Elementwise):
+        return np.asarray(rule.pulls[i](1.0, child._value, *xs), float)
+    return np.asarray(rule.weights(*xs) if isinstance(rule, Weighted) else diagonal(child, i), float)
+
+
+def diagonal(child: Any, i: int) -> np.ndarray | None:
+    """The slopes of a rule of one's own that works entry by entry, as two pushes tell; None if it does not."""
+    if child.parents[i].shape != child.shape:
+        return None
+    local, t = child.local(i), np.cos(np.arange(float(child.size))).reshape(child.shape)
+    d = np.asarray(local.d if isinstance(local, Diagonal) else local.push(np.ones(child.shape, child.dtype)), dtype=float)
+    return d if isinstance(local, Diagonal) or np.allclose(local.push(t), d * t, equal_nan=True) else None
 
 
 def factor_of(child: Node, i: int, block: Block | None, sizes: dict[tuple, float | None]) -> Factor:
@@ -92,7 +103,9 @@ def kind_of(child: Node, i: int) -> str:
         if child.parents[0] is child.parents[1]:
             return "activation"  # x · x
         return "gate" if isinstance(other, Node) and other.rule is not None else "weight" if isinstance(other, Node) else "scale"
-    return "activation" if isinstance(rule, Weighted) else "scale" if isinstance(rule, LinearOperation) else "other"
+    if isinstance(rule, (Weighted, LinearOperation)):
+        return "activation" if isinstance(rule, Weighted) else "scale"
+    return "other" if diagonal(child, i) is None else "activation"
 
 
 def adds(edge: Edge) -> bool:

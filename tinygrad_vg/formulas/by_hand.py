@@ -23,7 +23,7 @@ from .grading import findings
 from .lines import dtype_of
 from .naming import Names
 from .numbers import alone
-from .prelude import ALONE, HELPERS, helpers
+from .prelude import ALONE, HELPERS, WITH_MATH, helpers
 from .program import Program
 from .statements import Repeat, Statement, statements_of, symbols, text_of, wrapped
 from .steps import Step, watched
@@ -101,7 +101,8 @@ class ByHand(Printed):
         self.helpers = helpers(s.code for s in statements)
         texts = HELPERS | (ALONE if program.alone else {})
         head = HEAD.format(what=self.what, but=f" but for {' and '.join(free)}" if free else "")
-        above = [head + "\nimport math" * program.alone, *(texts[name] for name in self.helpers)]
+        head += "\nimport math" * (program.alone or bool(WITH_MATH & {*self.helpers}))
+        above = [head, *(texts[name] for name in self.helpers)]
         self.text = self.source = "\n\n".join([*above, self.body(program, backward, names)])
         self.function: Any = None
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.along import CumulativeSum
 from ..autodiff.core import describe
+from ..autodiff.linear_algebra import OfMatrix, Solve
 from ..autodiff.maps import Broadcast
 from ..autodiff.products import Einsum, Linear, Matmul
 from ..autodiff.reductions import Extreme, LogSumExp
@@ -224,15 +226,44 @@ def extreme(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     return line(f"np.where(x == top, g * shares(x, top, {node.rule.axis}), 0)", g=spread(node, g), x=xs[0], top=top)
 
 
+OF_MATRIX = {  # of a single matrix: the value, and what x receives of g
+    "inv": ("np.linalg.inv(x)", "-np.linalg.inv(x).T @ g @ np.linalg.inv(x).T"),
+    "det": ("np.linalg.det(x)", "g * np.linalg.det(x) * np.linalg.inv(x).T"),
+    "slogdet": ("np.linalg.slogdet(x)[1]", "g * np.linalg.inv(x).T"),
+    "cholesky": ("np.linalg.cholesky(x)", "cholesky_back(g, np.linalg.cholesky(x))"),
+    "eigvalsh": ("np.linalg.eigvalsh(x)", "np.linalg.eigh(x)[1] * g @ np.linalg.eigh(x)[1].T")}
+
+
+def of_matrix(node: Any, k: int, **words: ast.expr) -> ast.expr:
+    """The value (k = 0) or the pull (k = 1) of a function of one matrix."""
+    if node.op not in OF_MATRIX or len(node.parents[0].shape) > 2:
+        raise NotImplementedError(f"by_hand has no words for {node.op} of {describe(node.parents[0])}, a matrix or a stack of them")
+    return line(OF_MATRIX[node.op][k], **words)
+
+
+def to_system(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
+    """solve: h = A⁻ᵀ g for b, and −h yᵀ for A."""
+    A, b = map(np.shape, node.parents)
+    if len(A) > 2 or len(b) > 2:
+        raise NotImplementedError("by_hand has no words for solve of a stack of matrices")
+    words = {"A": xs[0], "b": xs[1], "g": g}
+    h, y = "np.linalg.solve(A.T, g)", "np.linalg.solve(A, b)"
+    return line(h if i else f"-np.outer({h}, {y})" if len(b) == 1 else f"-{h} @ {y}.T", **words)
+
+
 VALUES: dict[Any, Callable[[Any, Codes], ast.expr]] = {
     Linear: affine, Matmul: lambda node, xs: line("A @ B", A=xs[0], B=xs[1]), Einsum: summation,
     (Sum, Extreme): lambda node, xs: line(f"x.{node.op}({axes_of(node.rule)})", x=xs[0]),
     LogSumExp: lambda node, xs: line(f"logsumexp({axes_of(node.rule, 'x')})", x=xs[0]),
     Reshape: lambda node, xs: line(f"x.reshape({node.shape})", x=xs[0]), Transpose: turned, Select: chosen, Join: joined,
     Broadcast: lambda node, xs: line(f"np.broadcast_to(x, {node.shape})", x=xs[0]),
-    Cast: lambda node, xs: line(f"x.astype(np.{node.dtype})", x=xs[0])}
+    Cast: lambda node, xs: line(f"x.astype(np.{node.dtype})", x=xs[0]),
+    CumulativeSum: lambda node, xs: line(f"np.cumsum(x, {node.rule.axis})", x=xs[0]),
+    OfMatrix: lambda node, xs: of_matrix(node, 0, x=xs[0]), Solve: lambda node, xs: line("np.linalg.solve(A, b)", A=xs[0], b=xs[1])}
 PULLS: dict[Any, Callable[[Any, int, ast.expr, Codes], ast.expr]] = {
     Linear: to_operand, Matmul: to_factor, Einsum: to_term, Sum: total, Extreme: extreme, Select: put_back, Join: cut_out,
     LogSumExp: lambda node, i, g, xs: line(f"g * softmax(x, {node.rule.axis})", g=spread(node, g), x=xs[0]),
     Reshape: lambda node, i, g, xs: line(f"g.reshape({node.parents[0].shape})", g=g), Transpose: turned_back,
-    Broadcast: lambda node, i, g, xs: fitted(g, node.shape, node.parents[0].shape), Cast: lambda node, i, g, xs: g}
+    Broadcast: lambda node, i, g, xs: fitted(g, node.shape, node.parents[0].shape), Cast: lambda node, i, g, xs: g,
+    CumulativeSum: lambda node, i, g, xs: line("np.flip(np.cumsum(np.flip(g, k), k), k)".replace("k", str(node.rule.axis)), g=g),
+    OfMatrix: lambda node, i, g, xs: of_matrix(node, 1, g=g, x=xs[0]), Solve: to_system}

@@ -18,13 +18,36 @@ def sigmoid(a):
 def softplus(a):
     return np.maximum(a, 0) + np.log1p(np.exp(np.minimum(a, -a)))
 
-def gelu_gate(a):  # about the share of a standard normal below a
+def erf(a):
+    return np.vectorize(math.erf, otypes=[getattr(a, "dtype", float)])(a)[()]
+
+def erfc(a):
+    return np.vectorize(math.erfc, otypes=[getattr(a, "dtype", float)])(a)[()]
+
+def gelu_gate(a):  # the share of a standard normal below a
+    return 0.5 * erfc(-0.7071067811865476 * a)
+
+def gelu_slope(a):
+    near = np.clip(a, -99, 99)
+    return gelu_gate(a) + near * np.exp(-0.5 * near * near) * 0.3989422804014327
+
+def tanh_gate(a):  # about the same
     a = np.clip(a, -99, 99)
     return sigmoid(a * (1.5957691216057308 + 0.07135481627260025 * a * a))
 
-def gelu_slope(a):
-    gate, a = gelu_gate(a), np.clip(a, -99, 99)
+def tanh_gate_slope(a):
+    gate, a = tanh_gate(a), np.clip(a, -99, 99)
     return gate * (1 + a * (1 - gate) * (1.5957691216057308 + 0.21406444881780073 * a * a))
+
+def xlogy(a, b):  # 0 where a is 0
+    return np.where(a == 0, np.zeros_like(b), a * np.log(np.where(a == 0, np.ones_like(b), b)))[()]
+
+def sinc_slope(a):  # its series near 0
+    near = np.abs(a) < 0.5
+    x, series = np.pi * np.where(near, np.ones_like(a), a), np.zeros_like(a)
+    for k in range(12, 0, -1):
+        series = series * a * a + (-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1)
+    return np.where(near, series * a, (np.cos(x) - np.sin(x) / x) / x * np.pi)
 
 def below(a):
     return np.expm1(np.minimum(a, 0))
@@ -54,6 +77,11 @@ def logsumexp(x, axis=None, keepdims=False):
     y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
     return y if keepdims else y.sum(axis=axis)
 
+def cholesky_back(g, L):  # what the symmetric matrix L Lᵀ receives
+    half = np.tri(len(L)) - 0.5 * np.eye(len(L))
+    x = np.linalg.solve(L.T, np.linalg.solve(L.T, ((L.T @ g) * half).T).T)
+    return (x + x.T) / 2
+
 def shares(x, top, axis):  # 1 at the entry that is chosen, 1/k where k tie
     chosen = (x == top) | np.isnan(x)
     return chosen / chosen.sum(axis=axis, keepdims=True, dtype=x.dtype)
@@ -70,6 +98,7 @@ def add_back(g, shape, index):  # an entry that was taken twice gets both
 '''
 ALONE = {"sigmoid": """def sigmoid(a):
     return 1 / (1 + math.exp(-a)) if a > 0 else math.exp(a) / (1 + math.exp(a))"""}  # of a float
+WITH_MATH = {"erf", "erfc", "sinc_slope"}  # helpers that need Python's math
 HELPERS = {text.partition("(")[0]: f"def {text.strip()}" for text in TEXT.split("\ndef ")[1:]}
 
 

@@ -29,7 +29,7 @@ SELECTED = {
     "maximum": ["np.where(a > b, g, np.where(a == b, 0.5 * g, 0))", "np.where(a < b, g, np.where(a == b, 0.5 * g, 0))"],
     "minimum": ["np.where(a < b, g, np.where(a == b, 0.5 * g, 0))", "np.where(a > b, g, np.where(a == b, 0.5 * g, 0))"],
     "where": ["", "np.where(condition, g, 0)", "np.where(condition, 0, g)"],
-    "clip": ["np.where((lo <= a) & (a <= hi), g, 0)"]}
+    "clip": ["np.where((lo <= a) & (a <= hi), g, 0)", "np.where((a < lo) & (lo < hi), g, 0)", "np.where((a > hi) | (lo >= hi), g, 0)"]}
 
 
 class Spelled(Put):
@@ -37,7 +37,9 @@ class Spelled(Put):
 
     def visit_Call(self, node: Any) -> Any:
         name, args = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id, [self.visit(a) for a in node.args]
-        if name not in HELPERS and not isinstance(getattr(np, name, None), np.ufunc) and name != "where":  # another op of the table
+        if name not in HELPERS and not isinstance(getattr(np, name, None), np.ufunc) and name not in ("where", "sinc"):  # another op
+            if OPS[name].rule.function:
+                raise NotImplementedError(f"by_hand has no words for {name}, whose value is a function")
             return type(self)(dict(zip(OPS[name].rule.operands, args))).visit(parsed(OPS[name].rule.text))
         return ast.Call(ast.Name(name) if name in HELPERS else parsed(f"np.{name}"), args, [])
 

@@ -1,0 +1,234 @@
+"""What do np.linalg's functions hand back?  solve, inv, det, cholesky, eigenvalues and singular values, norms; and further products.
+
+    x, A  a matrix, or a stack of them      y  the value      t, g  what is pushed and pulled      T  the last two axes exchanged
+
+Rules: Giles 2008 (solve, inv, det), Murray 2016 (cholesky), Magnus 1985 (eigenvalues), written in ops, so for any order of derivative.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from string import ascii_letters
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from .along import root
+from .core import Node, plain
+from .maps import FunctionMap, LinearMap, Rule, apply, unbroadcast
+from .products import einsum, matmul
+from .protocols import NUMPY, dot
+from .reductions import max, min
+from .structure import concatenate, diagonal, expand_dims, getitem, reshape, sum, take
+from .table import absolute, square, where
+
+CLOSE = 1e-12  # eigenvalues that differ by less, of the largest, count as equal
+
+
+def T(x: Any) -> Any: return np.swapaxes(x, -1, -2)
+def symmetric(x: Any) -> Any: return 0.5 * (x + T(x))
+def below(x: Any) -> Any: return x * (np.tri(x.shape[-1]) - 0.5 * np.eye(x.shape[-1]))  # Murray's Φ: the lower triangle, half the diagonal
+
+
+class OfMatrix(Rule):
+    """A function of a square matrix, or of each of a stack: value(x), push(t, y, x) and pull(g, y, x)."""
+
+    def __init__(self, name: str, value: Callable[..., Any], push: Callable[..., Any], pull: Callable[..., Any]):
+        self.name, self.value, self.push, self.pull = name, value, push, pull  # type: ignore[method-assign]
+
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        return FunctionMap(lambda t: self.push(t, y, *xs), lambda g: self.pull(g, y, *xs), np.shape(xs[0]), np.shape(y), self.name)
+
+
+class Solve(Rule):
+    """A⁻¹ b, b a matrix or, of a single A, a vector. With h = A⁻ᵀ g, b receives h and A receives −h yᵀ."""
+
+    name = "solve"
+    def value(self, A: Any, b: Any) -> Any: return np.linalg.solve(A, b)
+
+    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        def push(t: Any) -> Any: return solve(xs[0], t if i else -(t @ y)) + np.zeros(np.shape(y))
+        return FunctionMap(push, lambda g: self.back(i, g, y, xs), np.shape(xs[i]), np.shape(y), "A⁻¹" if i else "A⁻¹ · y")
+
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        h = solve(T(xs[0]), g)
+        return unbroadcast(h if i else -(reshape(h, (-1, 1)) * y if y.ndim == 1 else h @ T(y)), xs[i].shape)
+
+
+def solve(a: Any, b: Any) -> Any:
+    """A⁻¹ b; a vector b of a stack is a column of each."""
+    return getitem(apply(Solve(), a, reshape(b, (-1, 1))), (..., 0)) if np.ndim(b) == 1 and np.ndim(a) > 2 else apply(Solve(), a, b)
+
+
+def cofactors(x: Any) -> Any:
+    """∂ det x / ∂x, also where x is singular; of a node det(x) x⁻ᵀ, for which it must not be."""
+    if isinstance(x, Node):
+        return expand_dims(apply(DET, x), (-1, -2)) * T(apply(INV, x))
+    U, s, V = np.linalg.svd(x)
+    others = np.stack([np.prod(np.delete(s, k, -1), -1) for k in range(s.shape[-1])], -1)
+    return (np.linalg.det(U) * np.linalg.det(V))[..., None, None] * (U * others[..., None, :]) @ V
+
+
+def parted(M: Any, w: Any) -> Any:
+    """M_ij / (w_j − w_i), 0 on the diagonal. ValueError where eigenvalues agree and M_ij is not 0: there is no derivative."""
+    gap, size = w[..., None, :] - w[..., :, None], np.abs(plain(M))
+    same = np.abs(plain(gap)) <= CLOSE * np.max(np.abs(plain(w)), initial=0)
+    if np.any(same & ~np.eye(w.shape[-1], dtype=bool) & (size > 1e-8 * np.max(size, initial=0))):
+        way = "use what treats them alike, as their sum, or move the matrix a little"
+        raise ValueError(f"eigenvalues, or singular values, that are equal have no derivative one by one; {way}")
+    return where(same, 0.0, M / where(same, 1.0, gap))
+
+
+def turned(x: Any, t: Any) -> Any:
+    """t seen from the eigenvectors of x: Vᵀ t V."""
+    V = apply(VECTORS, x)
+    return T(V) @ symmetric(t) @ V
+
+
+def pull_eigenvalues(g: Any, y: Any, x: Any) -> Any:
+    """V diag(g) Vᵀ."""
+    parted(plain(g)[..., :, None] - plain(g)[..., None, :], plain(y))  # refuses equal ones that are not treated alike
+    V = apply(VECTORS, x)
+    return (V * g[..., None, :]) @ T(V)
+
+
+def push_eigenvalues(t: Any, y: Any, x: Any) -> Any:
+    """The diagonal of Vᵀ t V."""
+    parted(plain(M := turned(x, t)), plain(y))
+    return diagonal(M, 0, -2, -1)
+
+
+def pull_vectors(g: Any, y: Any, x: Any) -> Any:
+    """V (F ∘ Vᵀ g) Vᵀ, F_ij = 1 / (w_j − w_i); of Vᵀ g only the part that changes sign with ij counts."""
+    X = T(y) @ g
+    return symmetric(y @ parted(0.5 * (X - T(X)), apply(VALUES, x)) @ T(y))
+
+
+INV = OfMatrix("inv", np.linalg.inv, lambda t, y, x: -(y @ t @ y), lambda g, y, x: -(T(y) @ g @ T(y)))
+DET = OfMatrix("det", np.linalg.det, lambda t, y, x: sum(cofactors(x) * t, (-1, -2)),
+               lambda g, y, x: expand_dims(g, (-1, -2)) * cofactors(x))
+LOG_DET = OfMatrix("slogdet", lambda x: np.linalg.slogdet(x)[1], lambda t, y, x: sum(T(apply(INV, x)) * t, (-1, -2)),
+                   lambda g, y, x: expand_dims(g, (-1, -2)) * T(apply(INV, x)))
+CHOLESKY = OfMatrix("cholesky", lambda x: np.linalg.cholesky(symmetric(x)),
+                    lambda t, L, x: L @ below(T(solve(L, T(solve(L, symmetric(t)))))),  # L Φ(L⁻¹ t L⁻ᵀ)
+                    lambda g, L, x: symmetric(solve(T(L), T(solve(T(L), T(below(T(L) @ g)))))))  # L⁻ᵀ Φ(Lᵀ g) L⁻¹, made symmetric
+VALUES = OfMatrix("eigvalsh", lambda x: np.linalg.eigvalsh(symmetric(x)), push_eigenvalues, pull_eigenvalues)
+VECTORS = OfMatrix("eigh", lambda x: np.linalg.eigh(symmetric(x))[1],
+                   lambda t, y, x: y @ parted(turned(x, t), apply(VALUES, x)), pull_vectors)
+SLOGDET, EIGH = (type(function(np.eye(1))) for function in (np.linalg.slogdet, np.linalg.eigh))  # NumPy's named tuples
+
+
+def singular_values(x: Any) -> Any:
+    """Largest first: the upper eigenvalues of [[0, x], [xᵀ, 0]], whose vectors are the singular ones."""
+    above, below = (np.zeros((*x.shape[:-2], k, k), x.dtype) for k in x.shape[-2:])
+    whole = concatenate([concatenate([above, x], -1), concatenate([T(x), below], -1)], -2)
+    return getitem(apply(VALUES, whole), (..., slice(-1, -np.min(x.shape[-2:]) - 1, -1)))
+
+
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """The singular values only."""
+    if compute_uv:
+        raise TypeError("np.linalg.svd of a Tensor gives singular values only: say compute_uv=False; vectors are those of eigh(x.T @ x)")
+    return singular_values(x)
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm, of vectors and of matrices; where a norm is 0 its derivative is 0."""
+    if axis is None and (ord is None or np.ndim(x) == 1):
+        flat = vector_norm(reshape(x, -1), 2 if ord is None else ord)
+        return reshape(flat, (1,) * np.ndim(x)) if keepdims else flat
+    axes = normalize_axis_tuple(range(np.ndim(x)) if axis is None else axis, np.ndim(x))
+    return vector_norm(x, 2 if ord is None else ord, axes[0], keepdims) if len(axes) == 1 else matrix_norm(x, ord, axes, keepdims)
+
+
+def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: bool = False) -> Any:
+    """(Σ |x|^p)^(1/p); ord inf and -inf are max |x| and min |x|."""
+    if ord == 2:
+        return root(sum(square(x), axis, keepdims))
+    if ord == 0:
+        return np.sum(plain(x) != 0, axis, dtype=x.dtype, keepdims=keepdims)
+    if ord == 1 or math.isinf(ord):
+        return (sum if ord == 1 else max if ord > 0 else min)(absolute(x), axis, keepdims)
+    whole = sum(absolute(x) ** ord, axis, keepdims)
+    zero = plain(whole) == 0
+    return where(zero, 0.0, where(zero, 1.0, whole) ** (1.0 / ord))
+
+
+def matrix_norm(x: Any, ord: Any, axes: Any, keepdims: bool) -> Any:
+    """Frobenius; by singular values (2, -2, nuc); the largest or smallest sum of a column (1, -1) or a row (inf, -inf)."""
+    row, column = axes
+    if ord in (None, "fro"):
+        return root(sum(square(x), axes, keepdims))
+    if ord in ("nuc", 2, -2):
+        s = singular_values(NUMPY[np.moveaxis](x, axes, (-2, -1)))
+        y = sum(s, -1) if ord == "nuc" else getitem(s, (..., 0 if ord == 2 else -1))
+    else:
+        inner, outer = (column, row) if math.isinf(ord) else (row, column)
+        y = (max if ord > 0 else min)(sum(absolute(x), inner), outer - (inner < outer))
+    return expand_dims(y, axes) if keepdims else y
+
+
+def matrix_power(a: Any, n: int) -> Any:
+    """a @ a @ … @ a, by squares; of a negative power the inverse."""
+    if n < 0:
+        return matrix_power(apply(INV, a), -n)
+    y = a if n else 0.0 * a + np.eye(a.shape[-1], dtype=a.dtype)
+    for bit in f"{n:b}"[1:]:
+        y = y @ y @ a if bit == "1" else y @ y
+    return y
+
+
+def tensordot(x: Any, b: Any, axes: Any = 2) -> Any:
+    """Σ over axes of x and of b, given as two lists, or as how many of the last of x and the first of b."""
+    n, m = np.ndim(x), np.ndim(b)
+    of_x, of_b = (range(n - axes, n), range(axes)) if isinstance(axes, int) else (np.atleast_1d(part) for part in axes)
+    left, right = list(ascii_letters[:n]), list(ascii_letters[n : n + m])
+    for i, j in zip(of_x, of_b, strict=True):
+        right[j] = left[i]
+    out = [c for c in left if c not in right] + [c for c in right if c not in left]
+    return einsum(f"{''.join(left)},{''.join(right)}->{''.join(out)}", x, b)
+
+
+def kron(x: Any, b: Any) -> Any:
+    """Every entry of x times the whole of b."""
+    n = np.maximum(np.ndim(x), np.ndim(b))
+    p, q = ((1,) * (n - np.ndim(z)) + np.shape(z) for z in (x, b))
+    pairs = reshape(x, [k for i in p for k in (i, 1)]) * reshape(b, [k for j in q for k in (1, j)])
+    return reshape(pairs, [i * j for i, j in zip(p, q)])
+
+
+def cross(x: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """The vector product of vectors of three."""
+    axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis,) * 3
+    if np.shape(x)[axisa] != 3 or np.shape(b)[axisb] != 3:
+        raise ValueError(f"cross needs vectors of three, got shapes {np.shape(x)} and {np.shape(b)}")
+    u, v = NUMPY[np.moveaxis](x, axisa, -1), NUMPY[np.moveaxis](b, axisb, -1)
+    y = take(u, [1, 2, 0], -1) * take(v, [2, 0, 1], -1) - take(u, [2, 0, 1], -1) * take(v, [1, 2, 0], -1)
+    return NUMPY[np.moveaxis](y, -1, axisc)
+
+
+def einsum_of_numpy(*operands: Any, optimize: Any = None) -> Any:
+    """np.einsum: with text, or each operand followed by the list of its axes."""
+    if isinstance(operands[0], str):
+        return einsum(*operands)
+    def label(axes: Any) -> str: return "".join("..." if k is ... else ascii_letters[k] for k in axes)
+    xs, lists = operands[: len(operands) // 2 * 2 : 2], [label(axes) for axes in operands[1::2]]
+    return einsum(",".join(lists) + (f"->{label(operands[-1])}" if len(operands) % 2 else ""), *xs)
+
+
+NUMPY |= {getattr(np.linalg, name): functools.partial(apply, rule) for name, rule in {"inv": INV, "det": DET, "cholesky": CHOLESKY}.items()}
+NUMPY |= {getattr(np.linalg, name): op for name, op in {
+    "slogdet": lambda x: SLOGDET(np.linalg.slogdet(plain(x))[0], apply(LOG_DET, x)), "eigvalsh": lambda x, UPLO="L": apply(VALUES, x),
+    "eigh": lambda x, UPLO="L": EIGH(apply(VALUES, x), apply(VECTORS, x)), "svd": svd, "svdvals": singular_values, "norm": norm,
+    "matrix_power": matrix_power, "multi_dot": lambda arrays: functools.reduce(matmul, arrays), "matmul": matmul, "outer": NUMPY[np.outer],
+    "tensordot": tensordot, "cross": cross, "trace": lambda x, offset=0: sum(diagonal(x, offset, -2, -1), -1), "solve": solve,
+    "vecdot": lambda x, b, axis=-1: sum(x * b, axis), "diagonal": lambda x, offset=0: diagonal(x, offset, -2, -1),
+    "vector_norm": vector_norm,
+    "matrix_norm": lambda x, ord="fro", keepdims=False: matrix_norm(x, ord, (x.ndim - 2, x.ndim - 1), keepdims)}.items()}
+NUMPY |= {
+    np.tensordot: tensordot, np.kron: kron, np.cross: cross, np.vecdot: lambda x, b: sum(x * b, -1), np.einsum: einsum_of_numpy,
+    np.vdot: lambda x, b: dot(reshape(x, -1), reshape(b, -1)),
+    np.inner: lambda x, b: tensordot(x, b, (-1, -1)) if np.ndim(x) and np.ndim(b) else x * b}
+if hasattr(np, "matvec"):  # NumPy 2.2 and later
+    NUMPY |= {np.matvec: lambda A, x: sum(A * expand_dims(x, -2), -1), np.vecmat: lambda x, A: sum(expand_dims(x, -1) * A, -2)}
