@@ -101,7 +101,8 @@ class Tensor(Variable):
     def __contains__(self, value: Any) -> bool:      return bool(np.any(self == value))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise TypeError(f"{describe(self)} {LOST}; several Tensors become one with stack([…]), also nested, as in mean(stack([a, b]))")
+        way = "several Tensors become one with stack([…]), also nested, as in mean(stack([a, b])); for array.dot(x) write array @ x"
+        raise TypeError(f"{describe(self)} {LOST}; {way}")
 
     def __len__(self) -> int:
         if not self.shape:
