@@ -20,7 +20,7 @@ import numpy as np
 DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 7: "float32", 8: "float64", 12: "bool"}
 OTHERS = {6: "float16", 9: "complex", 10: "complex", 11: "complex", 13: "bfloat16"}  # torch has them, we have not
 MODEL, FOLDERS = "models/model.json", {"data/weights/": "model_weights_config.json", "data/constants/": "model_constants_config.json"}
-MOST = 100_000  # members of the archive
+MOST = 100_000  # members of the archive, ops of the graph
 WRITE = "torch.export.save(torch.export.export(model, inputs).run_decompositions({}), 'm.pt2')"
 
 
@@ -36,13 +36,20 @@ class Meta(NamedTuple):
 class Part:
     """A piece of JSON that knows where it stands. ValueError for a key that is missing and for a value of another kind."""
 
-    def __init__(self, value: Any, place: str):
-        self.value, self.place = value, place
+    __slots__ = ("value", "above", "key")
+
+    def __init__(self, value: Any, above: "Part | None", key: str):
+        self.value, self.above, self.key = value, above, key
+
+    @property
+    def place(self) -> str:
+        """Where it stands: models/model.json.graph_module.graph.nodes[3]."""
+        return f"{self.above.place if self.above else ''}{self.key}"
 
     def __getitem__(self, key: str) -> "Part":
         if key not in self.of(dict):
             raise ValueError(f"{self.place} has no {key!r}")
-        return Part(self.value[key], f"{self.place}.{key}")
+        return Part(self.value[key], self, f".{key}")
 
     def of(self, kind: Any) -> Any:
         """The value, if it is of this kind. A whole number is a float, too, and so are the words for what JSON cannot write."""
@@ -52,7 +59,7 @@ class Part:
             raise self.error(f"must be of kind {kind.__name__}")
         return self.value
 
-    def each(self) -> list["Part"]: return [Part(x, f"{self.place}[{k}]") for k, x in enumerate(self.of(list))]
+    def each(self) -> list["Part"]: return [Part(x, self, f"[{k}]") for k, x in enumerate(self.of(list))]
     def items(self) -> Iterator[tuple[str, "Part"]]: return ((key, self[key]) for key in self.of(dict))
 
     def union(self) -> tuple[str, "Part"]:
@@ -97,14 +104,14 @@ def checked_members(archive: Any, limit: int) -> Callable[[str], bytes]:
             raise ValueError(f"{name} has more than {limit // 16} bytes; if that is right, pass a larger limit=")
         return archive.read(members[root + name])
 
-    for name, right in {"archive_format": b"pt2", "byteorder": b"little"}.items():
+    for name, right in {"archive_format": b"pt2", "archive_version": b"0", "byteorder": b"little"}.items():
         if read(name) != right:
             raise ValueError(f"{name} must be {right.decode()}; got {read(name)[:20]!r}")
     return read
 
 
 def as_json(read: Callable[[str], bytes], name: str) -> Part:
-    return Part(json.loads(read(name).decode()), name)
+    return Part(json.loads(read(name).decode()), None, name)
 
 
 def meta_of(entry: Part) -> Meta:

@@ -93,8 +93,13 @@ def glu(x: Any, dim: int = -1) -> Any:
 
 
 def compared(op: Callable[..., Any]) -> Callable[..., Any]:
-    """Of values alone: there is no gradient in a comparison."""
-    return lambda *xs: op(*map(plain, xs))
+    """Two arrays, their values alone: there is no gradient in a comparison."""
+    return lambda a, b: op(plain(a), plain(b))
+
+
+def looked_at(op: Callable[..., Any]) -> Callable[..., Any]:
+    """The values of one array."""
+    return lambda a: op(plain(a))
 
 
 def constant(size: Any, value: Any) -> np.ndarray:

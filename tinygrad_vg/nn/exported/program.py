@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...text.lines import clean
-from .archive import MODEL, Meta, Part, as_json, check_size, checked_members, meta_of, stored_arrays
+from .archive import MODEL, MOST, Meta, Part, as_json, check_size, checked_members, meta_of, stored_arrays
 
 HELD = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_constant": "tensor_constant_name"}
 PLAIN = {"as_int": int, "as_bool": bool, "as_float": float, "as_string": str, "as_scalar_type": int}
@@ -82,6 +82,8 @@ def program_of(read: Callable[[str], bytes], limit: int) -> Program:
     known = {name for kind, name, _ in inputs if kind != "constant"}
     if len(known) < sum(kind != "constant" for kind, _, _ in inputs):
         raise ValueError(f"{signature.place}.input_specs has a name twice")
+    if len(graph["nodes"].of(list)) > MOST:
+        raise ValueError(f"{graph['nodes'].place} has more than {MOST} ops")
     steps = [step_of(node, known, metas) for node in graph["nodes"].each()]
     buffers = {path for kind, _, path in inputs if kind == "buffer"}
     outputs = [output_of(entry, known, buffers) for entry in signature["output_specs"].each()]
@@ -129,9 +131,10 @@ def step_of(node: Part, known: set[str], metas: dict[str, Meta]) -> Step:
     results = node["outputs"].each()
     listed = len(results) == 1 and "as_tensors" in results[0].of(dict)
     names = [reference(x["name"], None) for x in results[0]["as_tensors"].each()] if listed else [argument(x, None) for x in results]
-    for name in names:
-        if name is not None and (not isinstance(name, Ref) or name in known):
-            raise node["outputs"].error(f"must be names that nothing has yet; {str(name)[:60]!r} is none")
+    for k, name in enumerate(names):
+        array = listed or "as_tensor" in results[k].value
+        if name is not None and (not isinstance(name, Ref) or name in known or array and name not in metas):
+            raise node["outputs"].error(f"must be names that nothing has yet, of arrays in tensor_values, but not {str(name)[:60]!r}")
         known.add(name or "")
     metadata = {key: value.of(str) for key, value in node["metadata"].items()}
     line, calls = line_of(metadata.get("stack_trace", "")), calls_of(metadata.get("nn_module_stack", ""))
@@ -154,7 +157,7 @@ def argument(part: Part, known: set[str] | None) -> Any:
     if key in ("as_sym_int", "as_sym_bool", "as_sym_float"):
         return reference(value["as_name"], known) if "as_name" in value.of(dict) else argument(value, known)
     if key == "as_sym_ints":
-        return [argument(Part({"as_sym_int": x.value}, x.place), known) for x in value.each()]
+        return [argument(Part({"as_sym_int": x.value}, x, ""), known) for x in value.each()]
     if key in ("as_optional_tensor", "as_optional_tensors"):
         return argument(value, known) if key == "as_optional_tensor" else [argument(x, known) for x in value.each()]
     if key not in IGNORED:

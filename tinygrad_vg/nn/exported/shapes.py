@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...autodiff.core import plain
 from ...autodiff.structure import broadcast_to, concatenate, expand_dims, getitem, reshape, stack, swapaxes, take
@@ -20,13 +21,13 @@ def room(*sizes: int) -> None:
 
 def at(x: Any, axis: int, index: int) -> Any:
     """x[index] along an axis. Of what was stacked along it, the part itself: the last of the outputs is the last state."""
-    parts, axis = stacked(x, axis), axis % np.ndim(x)
+    parts, axis = stacked(x, axis), normalize_axis_index(axis, np.ndim(x))
     return parts[index] if parts else getitem(x, (slice(None),) * axis + (index,))
 
 
 def between(x: Any, axis: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
     """x[start:end:step] along an axis; x itself, if that is all of it."""
-    parts, n, axis = stacked(x, axis), np.shape(x)[axis], axis % np.ndim(x)
+    parts, n, axis = stacked(x, axis), np.shape(x)[axis], normalize_axis_index(axis, np.ndim(x))
     if (taken := range(n)[start:end:step]) == range(n):
         return x
     return stack(parts[start:end:step], axis) if parts and taken else getitem(x, (slice(None),) * axis + (slice(start, end, step),))
@@ -100,13 +101,13 @@ def pieces(x: Any, size: Any, dim: int = 0) -> list[Any]:
 
 def squeezed(x: Any, dim: Any = None) -> Any:
     shape = np.shape(x)
-    axes = range(len(shape)) if dim is None else [a % len(shape) for a in (dim if isinstance(dim, list) else [dim])] if shape else []
+    axes = range(len(shape)) if dim is None else normalize_axis_tuple(dim, len(shape)) if shape else ()
     return reshape(x, [n for a, n in enumerate(shape) if n != 1 or a not in axes])
 
 
 def flattened(x: Any, start: int = 0, end: int = -1) -> Any:
     shape = np.shape(x) or (1,)
-    start, end = start % len(shape), end % len(shape)
+    start, end = (normalize_axis_index(axis, len(shape)) for axis in (start, end))
     return reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
@@ -116,8 +117,8 @@ def expanded(x: Any, size: Any, implicit: bool = False) -> Any:
 
 
 def unflattened(x: Any, dim: int, sizes: Any) -> Any:
-    shape = np.shape(x)
-    return reshape(x, (*shape[:dim], *sizes, *shape[dim % len(shape) + 1 :]))
+    shape, dim = np.shape(x), normalize_axis_index(dim, np.ndim(x))
+    return reshape(x, (*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
 def indexed(x: Any, indices: Any) -> Any: return getitem(x, tuple(slice(None) if i is None else i for i in indices))
@@ -127,7 +128,7 @@ def below(x: Any, diagonal: int) -> Any: return np.tri(np.shape(x)[-2], np.shape
 
 
 def flipped(x: Any, dims: Any) -> Any:
-    axes = {d % np.ndim(x) for d in dims}
+    axes = normalize_axis_tuple(dims, np.ndim(x))
     return getitem(x, tuple(slice(None, None, -1 if a in axes else 1) for a in range(np.ndim(x))))
 
 
