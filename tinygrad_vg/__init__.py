@@ -60,13 +60,13 @@ ROOMS = {"claims", "grid", "theory", "training"}
 __all__ = [
     "Chain", "Edge", "LinearMap", "LinearOperation", "Node", "OPS", "Rule", "Scalar", "Tensor", "add", "apply", "arccos", "arccosh",
     "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "astype", "broadcast_to", "by_hand", "cbrt", "clip", "concatenate", "cos",
-    "cosh", "deg2rad", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum", "elementwise", "elu", "erf", "erfc", "exp",
-    "exp2", "expand_dims", "explain", "expm1", "fmax", "fmin", "fmod", "gelu", "gelu_tanh", "getitem", "grad", "gradcheck", "group",
-    "hessian", "history", "hvp", "hypot", "jacobian", "jvp", "leaky_relu", "linear", "load_model", "log", "log10", "log1p", "log2", "log_softmax",
-    "logaddexp", "logaddexp2", "logsumexp", "matmul", "maximum", "mean", "minimum", "multiply", "negative", "nn", "no_grad", "paths",
-    "power", "prod", "rad2deg", "reach", "reciprocal", "relu", "remainder", "reshape", "scalars", "sigmoid", "sign", "sin", "sinc",
-    "sinh", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract", "swapaxes", "take", "tan", "tanh", "theory",
-    "training", "transpose", "uses", "var", "verdict", "where", "xlogy"]
+    "cosh", "deg2rad", "detect_anomaly", "diagonal", "divide", "draw", "drawing", "einsum", "elementwise", "elu", "erf", "erfc",
+    "exp", "exp2", "expand_dims", "explain", "expm1", "fmax", "fmin", "fmod", "gelu", "gelu_tanh", "getitem", "grad", "gradcheck",
+    "group", "hessian", "history", "hvp", "hypot", "jacobian", "jvp", "leaky_relu", "linear", "load_model", "log", "log10", "log1p",
+    "log2", "log_softmax", "logaddexp", "logaddexp2", "logsumexp", "matmul", "maximum", "mean", "minimum", "multiply", "negative",
+    "nn", "no_grad", "paths", "power", "prod", "rad2deg", "reach", "reciprocal", "relu", "remainder", "reshape", "scalars",
+    "sigmoid", "sign", "sin", "sinc", "sinh", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "subtract",
+    "swapaxes", "take", "tan", "tanh", "theory", "training", "transpose", "uses", "var", "verdict", "where", "xlogy"]
 
 hints.attach(globals())
 

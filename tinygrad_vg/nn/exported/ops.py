@@ -3,33 +3,19 @@
 Shape and dtype of a result are looked after elsewhere, so dtype=, layout=, device= and memory_format= are taken and not used.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...autodiff.core import Node, plain
-from ...autodiff.maps import apply
+from ...autodiff.more_rows import erf as erf  # named in the table of ops
+from ...autodiff.more_rows import gelu as gelu_of
 from ...autodiff.reductions import var
-from ...autodiff.rows import Elementwise
 from ...autodiff.structure import split
 from ...autodiff.table import elu, expm1, power, sigmoid, softplus, square, where
-from ...autodiff.table import gelu as tanh_gelu
 from .layers import batch_norm, group_norm
 from .shapes import room
-
-
-class Erf(Elementwise):
-    """A row with a function in it that neither NumPy nor the table has: 2/√π ∫ exp(−a²)."""
-
-    def meaning_of(self, word: str) -> Any: return ERROR_FUNCTION if word == "erf" else super().meaning_of(word)
-
-
-def ERROR_FUNCTION(a: Any) -> Any: return np.vectorize(math.erf, otypes=[float])(a)
-
-
-ERF = Erf("erf_of(a)", "erf(a)", "1.1283791670955126 * exp(-a * a)", saturates=True, largest_slope=1.1283791670955126)
 
 
 def same(x: Any, *_: Any, **how: Any) -> Any:
@@ -41,9 +27,7 @@ def nothing(*_: Any, **how: Any) -> None:
     """What torch checks, and what was checked when the file was read."""
 
 
-def erf(a: Any) -> Any: return apply(ERF, a)
-def exact_gelu(a: Any) -> Any: return 0.5 * a * (1 + erf(a * math.sqrt(0.5)))
-def gelu(a: Any, approximate: str = "none") -> Any: return tanh_gelu(a) if approximate == "tanh" else exact_gelu(a)
+def gelu(a: Any, approximate: str = "none") -> Any: return gelu_of(a, None if approximate == "none" else approximate)
 def silu(a: Any) -> Any: return a * sigmoid(a)
 def times(x: Any, alpha: float) -> Any: return x if alpha == 1 else x * alpha
 def add(a: Any, b: Any, alpha: float = 1) -> Any: return a + times(b, alpha)
