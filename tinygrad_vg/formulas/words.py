@@ -49,6 +49,9 @@ class Spelled(Put):
 class Folded(Rewriting):
     """What is computed of numbers alone, worked out: NumPy's float64 would spoil a line of float32."""
 
+    def visit_Attribute(self, node: Any) -> Any:
+        return ast.Constant(np.pi) if ast.unparse(node) == "np.pi" else self.generic_visit(node)
+
     def visit_Call(self, node: Any) -> Any:
         code: Any = self.generic_visit(node)
         numbers, name = [constant(a) for a in code.args], getattr(code.func, "attr", "")
@@ -86,7 +89,8 @@ def pull(node: Node, i: int, g: ast.expr, y: ast.expr, xs: Codes) -> ast.expr:
     else:
         code = found(PULLS, node)(node, i, g, xs)
     code = code if is_double(node) else Folded().visit(code)
-    narrow = dtype_of(node) != dtype_of(x)
+    compared = not is_double(node) and any(isinstance(part, ast.Compare) for part in ast.walk(code))  # 0.5 * (a == b) is a float64
+    narrow = dtype_of(node) != dtype_of(x) or compared and rule.name not in SELECTED
     return line(f"c.astype(np.{dtype_of(x)})", c=code) if narrow else code
 
 
