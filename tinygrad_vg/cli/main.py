@@ -18,6 +18,7 @@ from ..hints import meant
 from ..text.lines import clean, wrapped
 from ..text.numbers import figure, numbers
 from .commands import answer, draw_a_model, exercise, field, judge, learn, phase_diagram, study, write_by_hand
+from .diagnosing import diagnose
 from .options import QUESTIONS, parser
 from .reading import COMPARED_STEPS, beside, run, sentence
 from .texts import read, show
@@ -112,5 +113,5 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "": chain_of_a_text, "draw": draw_a_model, "by_hand": write_by_hand, "learn": learn, "claims": judge, "exercise": exercise,
-    "headlines": field, "factorial": study, "laboratory": study, "phase": phase_diagram, **dict.fromkeys(QUESTIONS, answer)}
+    "": chain_of_a_text, "draw": draw_a_model, "by_hand": write_by_hand, "diagnose": diagnose, "learn": learn, "claims": judge,
+    "exercise": exercise, "headlines": field, "factorial": study, "laboratory": study, "phase": phase_diagram, **dict.fromkeys(QUESTIONS, answer)}

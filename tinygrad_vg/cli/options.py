@@ -82,7 +82,8 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
     "": [
         "A character RNN runs over the last characters of a text, predicts the one that follows, and is differentiated once. Printed: "
         "the loss, the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture and "
-        "of a page that steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, by_hand, draw, "
+        "of a page that steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, by_hand, "
+        "diagnose, draw, "
         "learn, claims, exercise, factorial, laboratory, headlines, phase.",
         option("--text", metavar="FILE", help="a UTF-8 text, '-' for standard input (default: the Zen of Python)"),
         option("--steps", type=whole(1, 100_000), default=20, metavar="T", help="how many characters the RNN reads (20)"),
@@ -97,6 +98,13 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         ASKED[0], *MODEL, STRAIGHT, STACK,
         option("--steps-of", metavar="NAME", help="run it, and print the lines that make this name, with sizes: g_h"),
         option("--save", metavar="FILE", help="write it with its values as a .py that runs by itself")],
+    "diagnose": [
+        "Why a model of your own does not learn: its verdict, and the blame by line of its source. The file is a model that PyTorch "
+        "exported (.pt2), or the weights of recurrent cells (.npz, .safetensors).",
+        option("file", metavar="FILE", help="model.pt2, or weights"),
+        option("--data", metavar="FILE.npz", help="arrays by the names of the inputs, and target or labels (default: noise)"),
+        option("--loss", choices=["cross_entropy", "mse"], help="cross_entropy for labels that are whole numbers, else mse"),
+        option("--html", metavar="FILE", help="the gradient on its way back, as a page"), JSON],
     "draw": [
         "Draw a model after one forward and one backward pass.", ASKED[0], *MODEL,
         option("--fold", default="auto", choices=["auto", "none", "layer", "states", "rolled"], help="auto, none, layer (a box for each "

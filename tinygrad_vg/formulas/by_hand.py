@@ -84,6 +84,18 @@ class ByHand(Printed):
         for symbol in program.nodes:  # who has a name keeps it
             if program.nodes[symbol].name and {symbol, f"g{symbol[1:]}"} & used:
                 names.base(program.symbol[program.last(program.nodes[symbol])])
+        self.take(program, backward, names, arguments)
+        self.helpers = helpers(s.code for s in statements)
+        texts = HELPERS | (ALONE if program.alone else {})
+        free = [T for T in dict.fromkeys(names.length(loop)[0] for loop in program.loops) if T not in self.fixed]
+        head = HEAD.format(what=self.what, but=f" but for {' and '.join(free)}" if free else "")
+        head += "\nimport math" * (program.alone or bool(WITH_MATH & {*self.helpers}))
+        above = [head, *(texts[name] for name in self.helpers)]
+        self.text = self.source = "\n\n".join([*above, self.body(program, backward, names)])
+        self.function: Any = None
+
+    def take(self, program: Program, backward: Backward, names: Names, arguments: dict[str, Any]) -> None:
+        """What the program takes: names, values as recorded, and for those that have one for each turn how many there are."""
         self.names = {symbol: names.base(symbol) for symbol in arguments}
         self.values = {self.names[symbol]: value_of(x) for symbol, x in arguments.items()}
         self.leaves = {self.names[symbol]: arguments[symbol] for symbol in backward.gradients}
@@ -97,14 +109,6 @@ class ByHand(Printed):
         lengths = {names.length(loop)[0]: loop.count + names.length(loop)[1] for loop in program.loops}
         self.lengths = {T: n for T, n in lengths.items() if T not in told}
         self.arguments = [*self.names.values(), *self.lengths]
-        free = [T for T in dict.fromkeys(lengths) if T not in self.fixed]
-        self.helpers = helpers(s.code for s in statements)
-        texts = HELPERS | (ALONE if program.alone else {})
-        head = HEAD.format(what=self.what, but=f" but for {' and '.join(free)}" if free else "")
-        head += "\nimport math" * (program.alone or bool(WITH_MATH & {*self.helpers}))
-        above = [head, *(texts[name] for name in self.helpers)]
-        self.text = self.source = "\n\n".join([*above, self.body(program, backward, names)])
-        self.function: Any = None
 
     def checks(self) -> list[str]:
         """The lines that compare each argument with what was recorded."""

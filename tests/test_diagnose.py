@@ -1,0 +1,49 @@
+"""`diagnose` opens a model from a file, and says what became of the gradient and at which line of the source."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_vg.cli.main import main
+
+EXPORTED = Path(__file__).parent / "data" / "exported"
+
+
+@pytest.mark.parametrize("name", ["lstm2", "mlp_bn_eval", "encoder_post", "gpt", "cnn"])
+def test_an_exported_model_has_a_verdict_and_lines_of_its_source(name, capsys):
+    assert main(["diagnose", str(EXPORTED / f"{name}.pt2"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdict"]["kind"] and len(found["verdict"]["parts"]) > 3 and "noise" in found["title"]
+    assert all(line.startswith("make_exported.py:") for line in found["lines"])
+
+
+def test_its_nats_are_those_of_the_chain_and_the_river_is_a_page(capsys, tmp_path):
+    page = tmp_path / "river.html"
+    assert main(["diagnose", str(EXPORTED / "cnn.pt2"), "--html", str(page)]) == 0
+    printed = capsys.readouterr().out
+    assert "line of the source" in printed and printed.endswith(f"wrote {page}\n") and "<html" in page.read_text(encoding="utf-8")
+    assert main(["diagnose", str(EXPORTED / "cnn.pt2"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "make_exported.py:83" in min(found["lines"], key=found["lines"].get)
+
+
+def test_data_are_taken_by_name_and_labels_ask_for_cross_entropy(capsys, tmp_path):
+    np.savez(tmp_path / "data.npz", labels=np.zeros(99, int))
+    assert main(["diagnose", str(EXPORTED / "mlp_bn_eval.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
+    assert "99" in capsys.readouterr().err
+    assert main(["diagnose", str(EXPORTED / "mlp_bn_eval.pt2"), "--loss", "cross_entropy"]) == 0
+
+
+@pytest.mark.parametrize("gates, kind", [(1, "RNN"), (3, "GRU"), (4, "LSTM")])
+def test_weights_alone_make_recurrent_cells(gates, kind, capsys, tmp_path):
+    rng, n = np.random.default_rng(0), 4
+    w = {f"rnn.{what}_l{k}": 0.3 * rng.normal(size=(gates * n, *width))
+         for k in range(2) for what, width in (("weight_ih", (n,)), ("weight_hh", (n,)), ("bias_ih", ()), ("bias_hh", ()))}
+    np.savez(tmp_path / "w.npz", **w, **{"out.weight": np.ones((2, n))})
+    assert main(["diagnose", str(tmp_path / "w.npz")]) == 0
+    assert f"2 × {kind} over 50 steps of noise" in capsys.readouterr().out
+    np.savez(tmp_path / "none.npz", **{"out.weight": np.ones((2, n))})
+    assert main(["diagnose", str(tmp_path / "none.npz")]) == 1
+    assert "holds no weight_hh" in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""Why does this model not learn?  A model from a file runs forward and back once: the verdict, and the blame by line of its source.
+
+A model exported by PyTorch (.pt2) is run as it is. Of weights alone (.npz, .safetensors) recurrent cells are made: what a file holds as
+weight_hh, of one gate, three or four, is an RNN, a GRU or an LSTM.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff.core import Node, history
+from ..autodiff.structure import reshape
+from ..autodiff.tensor import Tensor
+from ..chain import Chain, verdict
+from ..drawing import draw
+from ..nn import GRUCell, LSTMCell, RNNCell, Stacked, cross_entropy, load_model, load_weights, mse, unroll
+from ..nn.weights import read_weights
+from ..text.lines import clean, cut, wrapped
+from ..text.tables import table
+from .texts import show
+
+CELLS: dict[int, Any] = {1: RNNCell, 3: GRUCell, 4: LSTMCell}  # by how many gates lie in weight_hh
+STEPS, OPEN, LINES = 50, 8, 12  # of a cell; of an axis that the export left open; shown of the source
+AIMS = ("target", "labels", "y")
+
+
+class Patient(NamedTuple):
+    """title; the loss; what the gradient goes back to; {name: leaf}; where(node), the line that made it, or None."""
+
+    title: str
+    loss: Node
+    source: Node
+    parameters: dict[str, Any]
+    where: Callable[[Node], str | None]
+
+
+def diagnose(options: argparse.Namespace) -> None:
+    """Print the verdict, the blame and the lines of the source that took most; write the river as a page."""
+    with np.errstate(all="ignore"):
+        patient = (exported if options.file.endswith(".pt2") else of_weights)(options)
+        chain = Chain(patient.loss, patient.source)
+        blame, found = chain.blame(), verdict(patient.loss, patient.parameters)
+        lines = by_line(chain, patient.where)
+        rows = [(f"{nats:+.2f}", f"{n} ×", cut(clean(line), 60)) for line, (nats, n) in sorted(lines.items(), key=lambda row: row[1][0])]
+        said = [patient.title, wrapped(str(found)), blame.sentence]
+        if rows:
+            said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
+        if options.html:
+            said.append(f"wrote {draw(chain, about=patient.title).save(Path(options.html))}")
+        took = {line: nats for line, (nats, _) in lines.items()}
+        figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took}
+    show("\n\n".join(said), figures=figures if options.json else None)
+
+
+def by_line(chain: Chain, where: Callable[[Node], str | None]) -> dict[str, tuple[float, int]]:
+    """{line of the source: (nats over all links that it made, how many)}; empty where no file says."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for link, row in zip(reversed(chain.links), reversed(chain.blame().by_link)):
+        if lines := [line for node in link.ops if (line := where(node))]:
+            found[lines[-1]].append(row["total"])
+    return {line: (float(np.sum(nats)), len(nats)) for line, nats in found.items()}
+
+
+def exported(options: argparse.Namespace) -> Patient:
+    """A model that PyTorch exported, on data, or on noise of the shapes that it was exported with."""
+    model, data = load_model(options.file), data_of(options)
+    rows = min((leaf.shape[0] for leaf in model.parameters().values() if leaf.ndim == 2), default=2)
+    rng, inputs = np.random.default_rng(0), []
+    for name, (sizes, dtype) in model.inputs.items():
+        shape = tuple(OPEN if n is None else n for n in sizes)
+        noise = rng.integers(0, rows, shape) if np.dtype(dtype).kind in "iu" else rng.normal(size=shape)
+        inputs.append(np.asarray(data.get(name, noise), dtype))
+    leaves = [Tensor(x, name=name) if x.dtype.kind == "f" else x for name, x in zip(model.inputs, inputs)]
+    output = model(*leaves)
+    prediction = output[0] if isinstance(output, tuple) else output
+    loss = loss_of(prediction, data, options.loss, rng)
+    starts = [x for x in leaves if isinstance(x, Node)] or [*model.parameters().values()]
+    known = {*history(loss)}
+    source = next((x for x in starts if x in known), starts[0])
+    about = "its data" if {*data} & {*model.inputs} else "noise (give --data FILE.npz for your own)"
+    return Patient(f"{Path(options.file).name} on {about}, from the loss back to {source.name}", loss, source, model.parameters(), model.where)
+
+
+def of_weights(options: argparse.Namespace) -> Patient:
+    """Recurrent cells with the weights of a file, on noise or on data, the loss on the last state."""
+    given, data, rng = read_weights(options.file), data_of(options), np.random.default_rng(0)
+    recurrent = [name for name, w in given.items() if "weight_hh" in name and np.ndim(w) == 2]
+    if not recurrent:
+        raise ValueError(f"{options.file} holds no weight_hh of an RNN, a GRU or an LSTM; export the model instead, as docs/export.md says")
+    prefix = recurrent[0].partition("weight_hh")[0]
+    sizes = [(given[name.replace("_hh", "_ih")].shape[1], given[name].shape) for name in recurrent if name.startswith(prefix)]
+    cells = [CELLS[rows // n](width, n, name=str(k) if len(sizes) > 1 else "") for k, (width, (rows, n)) in enumerate(sizes, 1)]
+    cell = Stacked(cells) if len(cells) > 1 else cells[0]
+    load_weights(cell, {name: w for name, w in given.items() if name.startswith(prefix)}, prefix)
+    x = np.asarray(data.get("x", rng.normal(size=(STEPS, sizes[0][0]))), float)
+    states = unroll(cell, x)
+    loss = loss_of(cell.output(states[-1]), data, options.loss, rng)
+    first = states[0]
+    while isinstance(first, tuple):
+        first = first[-1]
+    kind, read = type(cells[0]).__name__.removesuffix("Cell"), "its data" if "x" in data else "noise"
+    title = f"{Path(options.file).name}: {len(cells)} × {kind} over {len(x)} steps of {read}, from the loss back to {first.name}"
+    return Patient(title, loss, first, cell.parameters(), lambda node: None)
+
+
+def data_of(options: argparse.Namespace) -> dict[str, np.ndarray]:
+    return dict(np.load(options.data, allow_pickle=False)) if options.data else {}
+
+
+def loss_of(prediction: Any, data: dict[str, np.ndarray], kind: str | None, rng: Any) -> Node:
+    """The loss that was asked for; without a target in the data, against one that is drawn. Classes lie along the last axis."""
+    aim = next((data[name] for name in AIMS if name in data), None)
+    classes = prediction.shape[-1] if prediction.shape else 1
+    if (kind or ("cross_entropy" if aim is not None and aim.dtype.kind in "iu" else "mse")) == "mse":
+        return mse(prediction, rng.normal(size=prediction.shape).astype(prediction.dtype) if aim is None else aim)
+    labels = rng.integers(0, classes, prediction.shape[:-1]) if aim is None else aim
+    return cross_entropy(reshape(prediction, (-1, classes)), np.reshape(labels, -1))
