@@ -265,6 +265,9 @@ class Functions(nn.Module):
         two = [torch.maximum(x, y), torch.max(x, y), torch.minimum(x, y), torch.min(x, y), torch.addcmul(x, x, y, value=0.5), 1 - x, 2 / y,
                torch.lerp(x, y, 0.25), torch.lerp(x, y, self.w), torch.remainder(x, 0.7), torch.remainder(x, y), torch.fmod(x, y), 2.0 ** x,
                (x.square() + 1) ** y, torch.rsub(x, y, alpha=2), torch.sub(x, y, alpha=0.5), x.clamp_min(0.1), x.clamp_max(0.1)]
+        z = torch.sigmoid(x)
+        two += [torch.tan(z), z.asin(), z.acos(), x.atan(), torch.atan2(x, y), z.sinh(), z.cosh(), x.asinh(), (1 + z).acosh(), z.atanh(), x.exp2(),
+                z.log2(), z.log10(), torch.hypot(x, y), torch.logaddexp(x, y), torch.xlogy(x, z), x.erf(), x.erfc(), x.cumsum(0), x.cumprod(1)]
         all_of = [x.sum(), x.mean(), x.max(), x.min(), x.max(1).values, x.amin((0, 1)), x.prod(), x.std(0), x.logsumexp(1), x.std(),
                   x.var(1, True), torch.var(x, (0, 1), correction=0)]
         return torch.cat([v.flatten() for v in one + two + all_of])

@@ -167,6 +167,18 @@ def test_blame_leaves_next_to_nothing_to_other(case, source):
     assert abs(parts.get("other", 0)) < 0.05 * sum(map(abs, parts.values()))
 
 
+@pytest.mark.parametrize("case", ["rnn", "lstm2", "gru_time_first", "mlp_bn_train", "encoder_pre", "gpt", "resnet_eval", "unet", "vae", "mamba"])
+def test_the_program_by_hand_gives_the_same_gradients(case):
+    model, *_, loss, _ = run(case)
+    program = by_hand(loss)
+    value, gradients = program()
+    loss.backward()
+    agree(value, np.asarray(loss.item()))
+    for name, leaf in program.leaves.items():
+        for one, g in zip(leaf, gradients[name]) if isinstance(leaf, list) else [(leaf, gradients[name])]:
+            agree(g, one.grad)
+
+
 def test_where_names_the_line_of_the_source():
     model, _, (y,), loss, names = run("mlp_tanh")
     script = (DATA / "make_exported.py").read_text(encoding="utf-8").splitlines()

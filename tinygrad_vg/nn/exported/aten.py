@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ...autodiff import more_rows as m
 from ...autodiff import reductions, structure
 from ...autodiff import table as t
+from ...autodiff.along import cumprod, cumsum
 from ...autodiff.core import plain
 from ...autodiff.products import einsum, linear
+from ...autodiff.rearranging import flip
 from ...autodiff.reductions import log_softmax, logsumexp, prod
 from ...autodiff.structure import broadcast_to, concatenate, expand_dims, mean, reshape, stack, swapaxes, take, transpose
 from . import layers as f
@@ -32,12 +35,29 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "log1p.default":                             t.log1p,
     "sqrt.default":                              t.sqrt,
     "rsqrt.default":                             lambda a: 1 / t.sqrt(a),
-    "reciprocal.default":                        lambda a: 1 / a,
+    "reciprocal.default":                        m.reciprocal,
     "square.default":                            t.square,
     "sin.default":                               t.sin,
     "cos.default":                               t.cos,
     "sign.default":                              t.sign,
-    "erf.default":                               o.erf,
+    "tan.default":                               m.tan,
+    "asin.default":                              m.arcsin,
+    "acos.default":                              m.arccos,
+    "atan.default":                              m.arctan,
+    "atan2.default":                             m.arctan2,
+    "sinh.default":                              m.sinh,
+    "cosh.default":                              m.cosh,
+    "asinh.default":                             m.arcsinh,
+    "acosh.default":                             m.arccosh,
+    "atanh.default":                             m.arctanh,
+    "exp2.default":                              m.exp2,
+    "log2.default":                              m.log2,
+    "log10.default":                             m.log10,
+    "hypot.default":                             m.hypot,
+    "logaddexp.default":                         m.logaddexp,
+    "xlogy.Tensor":                              m.xlogy,
+    "erf.default":                               m.erf,
+    "erfc.default":                              m.erfc,
     "add.Tensor add.Scalar":                     o.add,
     "sub.Tensor sub.Scalar":                     lambda a, b, alpha=1: a - o.times(b, alpha),
     "rsub.Scalar rsub.Tensor":                   lambda a, b, alpha=1: b - o.times(a, alpha),
@@ -67,7 +87,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "selu.default":                              lambda a: o.elu_of(a, 1.6732632423543772, 1.0507009873554805),
     "celu.default":                              lambda a, alpha=1.0: o.elu_of(a, alpha, 1, 1 / alpha),
     "glu.default":                               o.glu,
-    "gelu.default":                              o.gelu,
+    "gelu.default":                              m.gelu,
     "silu.default":                              o.silu,
     "mish.default":                              lambda a: a * t.tanh(o.soft_plus(a)),
     "softplus.default":                          o.soft_plus,
@@ -91,7 +111,8 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "min.dim":                                   o.chosen(reductions.min, np.argmin),
     "max.other":                                 t.maximum,
     "min.other":                                 t.minimum,
-    "cumsum.default":                            lambda x, dim, **how: s.cumulated(x, dim),
+    "cumsum.default":                            lambda x, dim, **how: cumsum(x, dim),
+    "cumprod.default":                           lambda x, dim, **how: cumprod(x, dim),
     # products
     "mm.default bmm.default matmul.default mv.default dot.default": operator.matmul,
     "addmm.default baddbmm.default addmv.default": o.addmm,
@@ -155,10 +176,10 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "index.Tensor":                              s.indexed,
     "index_select.default":                      lambda x, dim, index: take(x, index, dim),
     "gather.default":                            s.gathered,
-    "flip.default":                              s.flipped,
-    "roll.default":                              s.rolled,
-    "tril.default":                              s.triangle,
-    "triu.default":                              s.upper,
+    "flip.default":                              lambda x, dims: flip(x, tuple(dims)),
+    "roll.default":                              lambda x, shifts, dims: np.roll(x, shifts, dims),
+    "tril.default":                              lambda x, diagonal=0: np.tril(x, diagonal),
+    "triu.default":                              lambda x, diagonal=0: np.triu(x, diagonal),
     "constant_pad_nd.default":                   s.padded,
     "pad.default":                               s.padded_with,
     "clone.default contiguous.default lift_fresh_copy.default to.dtype _to_copy.default type_as.default": o.same,

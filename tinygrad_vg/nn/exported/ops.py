@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.core import Node, plain
-from ...autodiff.more_rows import erf as erf  # named in the table of ops
-from ...autodiff.more_rows import gelu as gelu_of
 from ...autodiff.reductions import var
 from ...autodiff.structure import split
 from ...autodiff.table import elu, expm1, power, sigmoid, softplus, square, where
@@ -27,7 +25,6 @@ def nothing(*_: Any, **how: Any) -> None:
     """What torch checks, and what was checked when the file was read."""
 
 
-def gelu(a: Any, approximate: str = "none") -> Any: return gelu_of(a, None if approximate == "none" else approximate)
 def silu(a: Any) -> Any: return a * sigmoid(a)
 def times(x: Any, alpha: float) -> Any: return x if alpha == 1 else x * alpha
 def add(a: Any, b: Any, alpha: float = 1) -> Any: return a + times(b, alpha)

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...autodiff.core import plain
-from ...autodiff.structure import broadcast_to, concatenate, expand_dims, getitem, reshape, stack, swapaxes, take
-from ...autodiff.table import where
+from ...autodiff.structure import broadcast_to, concatenate, expand_dims, getitem, reshape, stack
 
 LARGEST = 1 << 26  # entries of what an op makes from sizes that a file names
 
@@ -86,12 +85,6 @@ def gathered(x: Any, axis: int, index: Any, sparse_grad: bool = False) -> Any:
     return getitem(x, tuple(places))
 
 
-def cumulated(x: Any, axis: int) -> Any:
-    """The sums of the entries so far along an axis, as a product with a triangle of ones."""
-    x = swapaxes(x, axis, -1)
-    return swapaxes(x @ np.triu(np.ones((np.shape(x)[-1],) * 2, plain(x).dtype)), axis, -1)
-
-
 def pieces(x: Any, size: Any, dim: int = 0) -> list[Any]:
     """x in pieces of one size, or of the given ones."""
     n = np.shape(x)[dim]
@@ -122,17 +115,3 @@ def unflattened(x: Any, dim: int, sizes: Any) -> Any:
 
 
 def indexed(x: Any, indices: Any) -> Any: return getitem(x, tuple(slice(None) if i is None else i for i in indices))
-def triangle(x: Any, diagonal: int = 0) -> Any: return where(below(x, diagonal), x, 0.0)
-def upper(x: Any, diagonal: int = 0) -> Any: return where(below(x, diagonal - 1), 0.0, x)
-def below(x: Any, diagonal: int) -> Any: return np.tri(np.shape(x)[-2], np.shape(x)[-1], diagonal, dtype=bool)
-
-
-def flipped(x: Any, dims: Any) -> Any:
-    axes = normalize_axis_tuple(dims, np.ndim(x))
-    return getitem(x, tuple(slice(None, None, -1 if a in axes else 1) for a in range(np.ndim(x))))
-
-
-def rolled(x: Any, shifts: Any, dims: Any) -> Any:
-    for shift, axis in zip(shifts, dims):
-        x = take(x, (np.arange(np.shape(x)[axis]) - shift) % np.shape(x)[axis], axis)
-    return x
