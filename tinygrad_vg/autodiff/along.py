@@ -3,6 +3,7 @@
 Written in the ops there are, so that every derivative follows; the running sum is a linear operation of its own.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -113,14 +114,6 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     return where(at < knots[0], fp[0] if left is None else left, where(at > knots[-1], fp[-1] if right is None else right, y))
 
 
-def polyval(p: Any, x: Any) -> Any:
-    """p_0 x^n + … + p_n, by Horner's rule."""
-    y: Any = 0.0
-    for k in range(len(p)):
-        y = y * x + p[k]
-    return y
-
-
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, axis: int = 0) -> Any:
     """num numbers from start to stop, in even steps, along a new axis."""
     kind, ndim = np.result_type(plain(start), plain(stop), 1.0), np.maximum(np.ndim(start), np.ndim(stop))
@@ -142,7 +135,7 @@ def average(x: Any, axis: Any = None, weights: Any = None, keepdims: bool = Fals
     return sum(x * w, axis, keepdims) / sum(w, axis, keepdims)
 
 
-def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
     """The q-quantile along `axis`: between those two of the sorted entries where NumPy's is among 0, 1, 2 …; nan if one is nan."""
     axes = tuple(range(np.ndim(x))) if axis is None else normalize_axis_tuple(axis, np.ndim(x))
     kept = [k for k in range(np.ndim(x)) if k not in axes]
@@ -172,11 +165,6 @@ def reduction(name: str, neutral: float, joined: Callable[..., Any] | None = Non
     return op
 
 
-def varied(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: bool = False, correction: Any = None) -> Any:
-    """np.var, with NumPy 2's word for ddof, too."""
-    return var(x, axis, ddof if correction is None else correction, keepdims)
-
-
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Any:
     """The covariances of the rows of m (or of its columns, if rowvar is False), one row for each variable."""
     given = [reshape(x, (1, -1)) if np.ndim(x) < 2 else x if rowvar else transpose(x) for x in ([m] if y is None else [m, y])]
@@ -185,20 +173,18 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
     return squeeze(matmul(X, transpose(X)) / (np.shape(X)[1] - (1 - bias if ddof is None else ddof)))
 
 
-def without_nan(name: str) -> Callable[..., Any]:
-    """sum or mean of the entries that are not nan."""
-    return lambda x, axis=None, **how: NUMPY[getattr(np, name)](x, axis, where=~np.isnan(plain(x)), **how)
-
-
 NUMPY |= {getattr(np, name): function for names, function in {
     "sum": reduction("sum", 0.0, OPS["add"]), "prod": reduction("prod", 1.0, OPS["multiply"]), "mean": reduction("mean", 0.0),
-    "max amax": reduction("max", -math.inf, maximum), "min amin": reduction("min", math.inf, minimum), "var": varied,
-    "std": lambda x, *args, **how: root(varied(x, *args, **how)), "cumsum": cumsum, "cumprod": cumprod, "diff": diff, "gradient": gradient,
-    "trapezoid": trapezoid, "convolve": convolve, "interp": interp, "polyval": polyval, "linspace": linspace, "average": average,
-    "quantile": quantile, "percentile": lambda x, q, axis=None, **how: quantile(x, np.asarray(q) / 100, axis, **how), "cov": cov,
-    "median": lambda x, axis=None, keepdims=False: quantile(x, 0.5, axis, keepdims=keepdims), "nansum": without_nan("sum"),
-    "ptp": lambda x, axis=None, keepdims=False: max(x, axis, keepdims) - min(x, axis, keepdims), "nanmean": without_nan("mean"),
-    }.items() for name in names.split()}
+    "max amax": reduction("max", -math.inf, maximum), "min amin": reduction("min", math.inf, minimum), "cumsum": cumsum, "cumprod": cumprod,
+    "diff": diff, "gradient": gradient, "trapezoid": trapezoid, "convolve": convolve, "interp": interp, "linspace": linspace,
+    "average": average, "quantile": quantile, "cov": cov, "std": lambda x, axis=None, **how: root(NUMPY[np.var](x, axis, **how)),
+    "var": lambda x, axis=None, *, ddof=0, correction=None, keepdims=False: var(x, axis, correction or ddof, keepdims),
+    "percentile": lambda x, q, axis=None, **how: quantile(x, np.asarray(q) / 100, axis, **how),
+    "median": lambda x, axis=None, *, keepdims=False: quantile(x, 0.5, axis, keepdims=keepdims),
+    "ptp": lambda x, axis=None, *, keepdims=False: max(x, axis, keepdims) - min(x, axis, keepdims),
+    "nansum": lambda x, axis=None, **how: NUMPY[np.sum](x, axis, where=~np.isnan(plain(x)), **how),
+    "nanmean": lambda x, axis=None, **how: NUMPY[np.mean](x, axis, where=~np.isnan(plain(x)), **how),
+    "polyval": lambda p, x: functools.reduce(lambda y, k: y * x + p[k], range(len(p)), 0.0)}.items() for name in names.split()}
 
 for _name in "std cumsum cumprod trace ravel repeat".split():  # the methods that NumPy's arrays have
     _method = NUMPY[getattr(np, _name)]

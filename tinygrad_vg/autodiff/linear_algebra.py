@@ -80,29 +80,18 @@ def parted(M: Any, w: Any) -> Any:
     return where(same, 0.0, M / where(same, 1.0, gap))
 
 
-def turned(x: Any, t: Any) -> Any:
-    """t seen from the eigenvectors of x: Vᵀ t V."""
-    V = apply(VECTORS, x)
-    return T(V) @ symmetric(t) @ V
-
-
-def pull_eigenvalues(g: Any, y: Any, x: Any) -> Any:
-    """V diag(g) Vᵀ."""
-    parted(plain(g)[..., :, None] - plain(g)[..., None, :], plain(y))  # refuses equal ones that are not treated alike
+def pull_eigenvalues(g: Any, w: Any, x: Any) -> Any:
+    """V diag(g) Vᵀ, if equal eigenvalues are treated alike."""
+    parted(plain(g)[..., :, None] - plain(g)[..., None, :], plain(w))
     V = apply(VECTORS, x)
     return (V * g[..., None, :]) @ T(V)
 
 
-def push_eigenvalues(t: Any, y: Any, x: Any) -> Any:
+def push_eigenvalues(t: Any, w: Any, x: Any) -> Any:
     """The diagonal of Vᵀ t V."""
-    parted(plain(M := turned(x, t)), plain(y))
+    V = apply(VECTORS, x)
+    parted(plain(M := T(V) @ symmetric(t) @ V), plain(w))
     return diagonal(M, 0, -2, -1)
-
-
-def pull_vectors(g: Any, y: Any, x: Any) -> Any:
-    """V (F ∘ Vᵀ g) Vᵀ, F_ij = 1 / (w_j − w_i); of Vᵀ g only the part that changes sign with ij counts."""
-    X = T(y) @ g
-    return symmetric(y @ parted(0.5 * (X - T(X)), apply(VALUES, x)) @ T(y))
 
 
 INV = OfMatrix("inv", np.linalg.inv, lambda t, y, x: -(y @ t @ y), lambda g, y, x: -(T(y) @ g @ T(y)))
@@ -115,22 +104,18 @@ CHOLESKY = OfMatrix("cholesky", lambda x: np.linalg.cholesky(symmetric(x)),
                     lambda g, L, x: symmetric(solve(T(L), T(solve(T(L), T(below(T(L) @ g)))))))  # L⁻ᵀ Φ(Lᵀ g) L⁻¹, made symmetric
 VALUES = OfMatrix("eigvalsh", lambda x: np.linalg.eigvalsh(symmetric(x)), push_eigenvalues, pull_eigenvalues)
 VECTORS = OfMatrix("eigh", lambda x: np.linalg.eigh(symmetric(x))[1],
-                   lambda t, y, x: y @ parted(turned(x, t), apply(VALUES, x)), pull_vectors)
+                   lambda t, V, x: V @ parted(T(V) @ symmetric(t) @ V, apply(VALUES, x)),  # V (F ∘ Vᵀ t V), F_ij = 1 / (w_j − w_i)
+                   lambda g, V, x: symmetric(V @ parted(0.5 * (T(V) @ g - T(g) @ V), apply(VALUES, x)) @ T(V)))
 SLOGDET, EIGH = (type(function(np.eye(1))) for function in (np.linalg.slogdet, np.linalg.eigh))  # NumPy's named tuples
 
 
-def singular_values(x: Any) -> Any:
+def singular_values(x: Any, full_matrices: bool = True, compute_uv: bool = False) -> Any:
     """Largest first: the upper eigenvalues of [[0, x], [xᵀ, 0]], whose vectors are the singular ones."""
+    if compute_uv:
+        raise TypeError("np.linalg.svd of a Tensor gives singular values only: say compute_uv=False; vectors are those of eigh(x.T @ x)")
     above, below = (np.zeros((*x.shape[:-2], k, k), x.dtype) for k in x.shape[-2:])
     whole = concatenate([concatenate([above, x], -1), concatenate([T(x), below], -1)], -2)
     return getitem(apply(VALUES, whole), (..., slice(-1, -np.min(x.shape[-2:]) - 1, -1)))
-
-
-def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    """The singular values only."""
-    if compute_uv:
-        raise TypeError("np.linalg.svd of a Tensor gives singular values only: say compute_uv=False; vectors are those of eigh(x.T @ x)")
-    return singular_values(x)
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
@@ -171,12 +156,10 @@ def matrix_norm(x: Any, ord: Any, axes: Any, keepdims: bool) -> Any:
 
 def matrix_power(a: Any, n: int) -> Any:
     """a @ a @ … @ a, by squares; of a negative power the inverse."""
-    if n < 0:
-        return matrix_power(apply(INV, a), -n)
-    y = a if n else 0.0 * a + np.eye(a.shape[-1], dtype=a.dtype)
-    for bit in f"{n:b}"[1:]:
-        y = y @ y @ a if bit == "1" else y @ y
-    return y
+    if n < 2:
+        return a if n == 1 else matrix_power(apply(INV, a), -n) if n else 0.0 * a + np.eye(a.shape[-1], dtype=a.dtype)
+    half = matrix_power(a, n // 2)
+    return half @ half @ a if n % 2 else half @ half
 
 
 def tensordot(x: Any, b: Any, axes: Any = 2) -> Any:
@@ -192,8 +175,7 @@ def tensordot(x: Any, b: Any, axes: Any = 2) -> Any:
 
 def kron(x: Any, b: Any) -> Any:
     """Every entry of x times the whole of b."""
-    n = np.maximum(np.ndim(x), np.ndim(b))
-    p, q = ((1,) * (n - np.ndim(z)) + np.shape(z) for z in (x, b))
+    p, q = ((1,) * (np.maximum(np.ndim(x), np.ndim(b)) - np.ndim(z)) + np.shape(z) for z in (x, b))
     pairs = reshape(x, [k for i in p for k in (i, 1)]) * reshape(b, [k for j in q for k in (1, j)])
     return reshape(pairs, [i * j for i, j in zip(p, q)])
 
@@ -201,9 +183,9 @@ def kron(x: Any, b: Any) -> Any:
 def cross(x: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     """The vector product of vectors of three."""
     axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis,) * 3
-    if np.shape(x)[axisa] != 3 or np.shape(b)[axisb] != 3:
-        raise ValueError(f"cross needs vectors of three, got shapes {np.shape(x)} and {np.shape(b)}")
     u, v = NUMPY[np.moveaxis](x, axisa, -1), NUMPY[np.moveaxis](b, axisb, -1)
+    if u.shape[-1] != 3 or v.shape[-1] != 3:
+        raise ValueError(f"cross needs vectors of three, got shapes {np.shape(x)} and {np.shape(b)}")
     y = take(u, [1, 2, 0], -1) * take(v, [2, 0, 1], -1) - take(u, [2, 0, 1], -1) * take(v, [1, 2, 0], -1)
     return NUMPY[np.moveaxis](y, -1, axisc)
 
@@ -220,7 +202,8 @@ def einsum_of_numpy(*operands: Any, optimize: Any = None) -> Any:
 NUMPY |= {getattr(np.linalg, name): functools.partial(apply, rule) for name, rule in {"inv": INV, "det": DET, "cholesky": CHOLESKY}.items()}
 NUMPY |= {getattr(np.linalg, name): op for name, op in {
     "slogdet": lambda x: SLOGDET(np.linalg.slogdet(plain(x))[0], apply(LOG_DET, x)), "eigvalsh": lambda x, UPLO="L": apply(VALUES, x),
-    "eigh": lambda x, UPLO="L": EIGH(apply(VALUES, x), apply(VECTORS, x)), "svd": svd, "svdvals": singular_values, "norm": norm,
+    "eigh": lambda x, UPLO="L": EIGH(apply(VALUES, x), apply(VECTORS, x)), "norm": norm,
+    "svd": functools.partial(singular_values, compute_uv=True), "svdvals": singular_values,
     "matrix_power": matrix_power, "multi_dot": lambda arrays: functools.reduce(matmul, arrays), "matmul": matmul, "outer": NUMPY[np.outer],
     "tensordot": tensordot, "cross": cross, "trace": lambda x, offset=0: sum(diagonal(x, offset, -2, -1), -1), "solve": solve,
     "vecdot": lambda x, b, axis=-1: sum(x * b, axis), "diagonal": lambda x, offset=0: diagonal(x, offset, -2, -1),

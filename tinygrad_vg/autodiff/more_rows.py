@@ -84,14 +84,11 @@ sinc        = elementwise("sinc(a)",           "sinc(a)",                       
 hypot       = elementwise("hypot(a, b)",       "hypot(a, b)",                     "a / where(y == 0, 1.0, y)",   "b / where(y == 0, 1.0, y)")
 logaddexp   = elementwise("logaddexp(a, b)",   "logaddexp(a, b)",                 "sigmoid(a - b)",              "sigmoid(b - a)")
 logaddexp2  = elementwise("logaddexp2(a, b)",  "logaddexp2(a, b)",                "sigmoid((a - b) * log(2))",   "sigmoid((b - a) * log(2))")
-fmax        = elementwise("fmax(a, b)",        "fmax(a, b)",                      "(y == a) - 0.5 * (a == b)",   "(y == b) - 0.5 * (a == b)",
-                                                                                  rectifies=True, selects=True)
-fmin        = elementwise("fmin(a, b)",        "fmin(a, b)",                      "(y == a) - 0.5 * (a == b)",   "(y == b) - 0.5 * (a == b)",
-                                                                                  rectifies=True, selects=True)
+fmax        = elementwise("fmax(a, b)",        "fmax(a, b)",                      "(y == a) - 0.5 * (a == b)",   "(y == b) - 0.5 * (a == b)",   rectifies=True, selects=True)
+fmin        = elementwise("fmin(a, b)",        "fmin(a, b)",                      "(y == a) - 0.5 * (a == b)",   "(y == b) - 0.5 * (a == b)",   rectifies=True, selects=True)
 remainder   = elementwise("remainder(a, b)",   "remainder(a, b)",                 "1",                           "-rint((a - y) / b)")
 fmod        = elementwise("fmod(a, b)",        "fmod(a, b)",                      "1",                           "-rint((a - y) / b)")
-xlogy       = elementwise("xlogy(a, b)",       "xlogy(a, b)",                    "log(where((a == 0) & (b <= 0), 1.0, b))",
-                                                                                  "where((a == 0) & (b <= 0), 0.0, a / where((a == 0) & (b <= 0), 1.0, b))")
+xlogy       = elementwise("xlogy(a, b)",       "xlogy(a, b)",                    "log(where((a == 0) & (b <= 0), 1.0, b))", "where((a == 0) & (b <= 0), 0.0, a / where((a == 0) & (b <= 0), 1.0, b))")
 erf         = elementwise("erf(a)",            math.erf,                          "2 / sqrt(pi) * exp(-a * a)",  saturates=True, largest_slope=1.13)
 erfc        = elementwise("erfc(a)",           math.erfc,                         "-2 / sqrt(pi) * exp(-a * a)", saturates=True, largest_slope=1.13)
 exact_gelu  = elementwise("gelu(a)",           "a * gelu_gate(a)",                "gelu_slope(a)",               saturates=True, largest_slope=1.13)

@@ -49,18 +49,13 @@ def turned(function: Callable[..., Any]) -> Callable[..., Any]:
     return op
 
 
-def reshaped(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of NumPy's that gives each of its arrays another shape."""
-    def op(*xs: Any) -> Any:
-        found = [reshape(x, function(np.broadcast_to(0, np.shape(x))).shape) for x in xs]
-        return found[0] if len(found) == 1 else tuple(found)
+def each_moved(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same of several arrays, with a result for each."""
+    def op(*xs: Any, **how: Any) -> Any:
+        found = function(*map(numbered, xs), **how)
+        return chosen(xs[0], found) if isinstance(found, np.ndarray) else tuple(map(chosen, xs, found))
 
     return op
-
-
-def corner(function: Callable[..., Any]) -> Callable[..., Any]:
-    """np.tril or np.triu: what is on the other side of the diagonal is left out, and is 0 whatever it was."""
-    return lambda m, k=0: where(function(np.ones(m.shape, bool), k), m, 0.0)
 
 
 def flip(x: Any, axis: Any = None) -> Any:
@@ -107,24 +102,21 @@ def select(condlist: Any, choicelist: Any, default: Any = 0.0) -> Any:
     return default
 
 
-def meshgrid(*xs: Any, **how: Any) -> Any:
-    """Each vector repeated along the axes of the others."""
-    return tuple([chosen(x, places) for x, places in zip(xs, np.meshgrid(*map(numbered, xs), **how))])
-
-
 NUMPY |= {function: moved(function) for function in (
     np.rot90, np.roll, np.tile, np.repeat, np.resize, np.delete, np.diag, np.diagflat, np.array_split, np.hsplit, np.vsplit, np.dsplit,
     sliding_window_view)}
 NUMPY |= {function: turned(function) for function in (np.moveaxis, np.rollaxis, np.matrix_transpose, np.linalg.matrix_transpose)}
-NUMPY |= {function: reshaped(function) for function in (np.atleast_1d, np.atleast_2d, np.atleast_3d)}
+NUMPY |= {function: each_moved(function) for function in (np.atleast_1d, np.atleast_2d, np.atleast_3d, np.meshgrid)}
 NUMPY |= {function: lambda x, *args, **named: x for function in (np.copy, np.real, np.conjugate, np.real_if_close)}
 NUMPY |= {
-    np.flip: flip, np.flipud: lambda m: flip(m, 0), np.fliplr: lambda m: flip(m, 1), np.pad: pad, np.tril: corner(np.tril),
-    np.triu: corner(np.triu), np.take_along_axis: take_along_axis, np.sort: sort, np.block: block, np.select: select, np.meshgrid: meshgrid,
+    np.flip: flip, np.flipud: lambda m: flip(m, 0), np.fliplr: lambda m: flip(m, 1), np.pad: pad,
+    np.take_along_axis: take_along_axis, np.sort: sort, np.block: block, np.select: select,
+    np.tril: lambda m, k=0: where(np.tril(np.ones(m.shape, bool), k), m, 0.0),
+    np.triu: lambda m, k=0: where(np.triu(np.ones(m.shape, bool), k), m, 0.0),
     np.partition: lambda x, kth, axis=-1, kind="introselect": take_along_axis(x, np.argpartition(plain(x), kth, axis, kind), axis),
     np.append: lambda arr, values, axis=None: concatenate([arr, values], axis),
     np.column_stack: lambda tup: concatenate([reshape(x, (-1, 1)) if np.ndim(x) < 2 else x for x in tup], 1),
-    np.dstack: lambda tup: concatenate([reshaped(np.atleast_3d)(x) for x in tup], 2)}
+    np.dstack: lambda tup: concatenate([NUMPY[np.atleast_3d](x) for x in tup], 2)}
 if hasattr(np, "unstack"):  # NumPy 2.1 and later
     NUMPY[np.unstack] = moved(np.unstack)
 
