@@ -82,7 +82,8 @@ def exported(options: argparse.Namespace) -> Patient:
     known = {*history(loss)}
     source = next((x for x in starts if x in known), starts[0])
     about = "its data" if {*data} & {*model.inputs} else "noise (give --data FILE.npz for your own)"
-    return Patient(f"{Path(options.file).name} on {about}, from the loss back to {source.name}", loss, source, model.parameters(), model.where)
+    title = f"{Path(options.file).name} on {about}, from the loss back to {source.name}"
+    return Patient(title, loss, source, model.parameters(), model.where)
 
 
 def of_weights(options: argparse.Namespace) -> Patient:
@@ -90,7 +91,7 @@ def of_weights(options: argparse.Namespace) -> Patient:
     given, data, rng = read_weights(options.file), data_of(options), np.random.default_rng(0)
     recurrent = [name for name, w in given.items() if "weight_hh" in name and np.ndim(w) == 2]
     if not recurrent:
-        raise ValueError(f"{options.file} holds no weight_hh of an RNN, a GRU or an LSTM; export the model instead, as docs/export.md says")
+        raise ValueError(f"{options.file} holds no weight_hh of an RNN, a GRU or an LSTM; export the model, as docs/export.md says")
     prefix = recurrent[0].partition("weight_hh")[0]
     sizes = [(given[name.replace("_hh", "_ih")].shape[1], given[name].shape) for name in recurrent if name.startswith(prefix)]
     cells = [CELLS[rows // n](width, n, name=str(k) if len(sizes) > 1 else "") for k, (width, (rows, n)) in enumerate(sizes, 1)]

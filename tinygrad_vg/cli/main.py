@@ -114,4 +114,5 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "": chain_of_a_text, "draw": draw_a_model, "by_hand": write_by_hand, "diagnose": diagnose, "learn": learn, "claims": judge,
-    "exercise": exercise, "headlines": field, "factorial": study, "laboratory": study, "phase": phase_diagram, **dict.fromkeys(QUESTIONS, answer)}
+    "exercise": exercise, "headlines": field, "factorial": study, "laboratory": study, "phase": phase_diagram,
+    **dict.fromkeys(QUESTIONS, answer)}
