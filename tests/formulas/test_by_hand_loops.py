@@ -135,6 +135,7 @@ def graphs():
     pair = nn.Stacked([nn.LSTMCell(3, 4, name="1"), nn.RNNCell(4, 4, name="2")])
     return {
         "encoder and decoder": vg.mean(vg.square(nn.unroll(dec, ys, first)[-1] + first)),
+        "a decoder that begins at a state in between": vg.sum(nn.unroll(dec, ys, hs[5])[-1] ** 2) + vg.sum(hs[-1] ** 2),
         "both directions": sum(vg.sum(a * b) for a, b in zip(hs[1:8], back[:0:-1])),
         "labels that are numbers": sum(nn.cross_entropy(out(h), label) for h, label in zip(hs[1:], [0, 2, 1, 3, 1])),
         "inputs that are a Tensor": vg.sum(nn.unroll(enc, Tensor(xs[:6], name="X"))[-1] ** 2),

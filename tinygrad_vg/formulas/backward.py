@@ -5,8 +5,6 @@ What a node receives from several children is one sum, written where the last of
     what is carried   g_h is, at first, the gradient at h[t]; a turn ends with that at h[t-1] under the same name
     weights, inputs   g_W += …, from zeros before the loop; g_x[t] = …
     what is used outside, too, in any turn   has an array of gradients, g_h[t]
-
-    g3  the gradient of node 3      p3  that of the turn before      G3  the array of them      z3_0  a place in it before the first turn
 """
 
 import ast
@@ -30,14 +28,14 @@ class Backward:
     """
 
     def __init__(self, program: Program, stack: bool):
-        self.program, self.symbol = program, program.symbol
+        self.program, self.symbols = program, program.symbols
         self.statements: list[Any] = []
         self.outer: list[Any] | None = None  # in a loop, the statements before it
-        self.terms: dict[Any, list[ast.expr]] = {}  # what a node was given so far
-        self.known: dict[Any, ast.expr] = {}  # the gradient of a node, as it is written
+        self.terms: dict[str, list[ast.expr]] = {}  # of a gradient, g3 or p3: what it was given so far
+        self.known: dict[str, ast.expr] = {}  # how it is written
         self.gradients: dict[str, str] = {}
         self.returned, self.apart, self.declared = set[str](), set[str](), set[Any]()
-        self.waiting: Counter = Counter()  # parts still to come
+        self.waiting: Counter[str] = Counter()  # parts still to come
         self.within: dict[Any, set[Any]] = {}  # {loop: nodes outside that its pulls lead to}
         self.parts: Counter = Counter()  # how many times the pulls of a loop add to a node outside
         self.array: set[Any] = set()  # nodes of loops that have an array of gradients
@@ -47,103 +45,100 @@ class Backward:
         if stack:
             self.statements = stacked(self)
         self.statements = grouped(self.statements)
-        order = [*program.arguments]
-        self.gradients = {x: self.gradients[x] for x in order if x in self.gradients}
+        self.gradients = {x: self.gradients[x] for x in program.arguments if x in self.gradients}
+
+    def g(self, x: Any) -> str: return self.symbols.of("g", x)
+
+    def p(self, x: Any) -> str: return self.symbols.of("p", x)
+
+    def way(self, loop: Loop | None, x: Any) -> str:
+        """How a part for x gets there from a line of `loop`, or of none: it is here, in a turn before, outside, or in another loop."""
+        place = self.program.at(x)
+        if place.loop is loop:
+            return "back" if place.ago else "here"
+        return "other" if place.loop else "outside"
+
+    def starts(self, loop: Loop) -> list[tuple[Any, int, Any]]:
+        """(node, turn, what it starts from) of all that is carried into the first turn, where gradients are wanted."""
+        found = [(loop.last[j], turn, x) for (j, turn), x in loop.starts.items()]
+        return [(node, turn, x) for node, turn, x in found if isinstance(x, Node) and {node, x} <= self.program.marked]
 
     def count(self) -> None:
-        """How many parts each node receives, and by which way those of loops: beyond, from where others come than of its own loop."""
-        place, beyond, back = self.program.place, dict[Any, set[Any]](), Counter[Any]()
-        for node, pulls in self.program.pulls.items():
-            loop = self.program.loop_of(node)
-            for x, _ in pulls:
-                if self.program.loop_of(x) is loop and (not loop or x is self.program.last(x)):
-                    self.waiting[x] += 1
-                elif x in place and place[x][0] is loop:
-                    back[self.program.last(x)] += 1
-                elif x in place:
-                    beyond.setdefault(self.program.last(x), set()).add("turns" if loop or x is not self.program.last(x) else "last")
-                elif loop:
-                    self.within.setdefault(loop, set()).add(x)
-                    self.parts[x] += 1
-                else:
-                    self.waiting[x] += 1
-        self.waiting.update(x for outer in self.within.values() for x in outer)
-        if self.program.output in place:
-            beyond.setdefault(self.program.output, set()).add("last")
-        self.sort(beyond, back)
-
-    def sort(self, beyond: dict[Any, set[Any]], back: Counter) -> None:
-        """Which gradients of a loop's nodes are carried from turn to turn, and which have an array; back: parts given by later turns."""
-        place = self.program.place
-        for loop in self.program.loops:
-            for (j, _), x in loop.starts.items():
-                if isinstance(x, Node) and x in self.program.marked and loop.last[j] in self.program.marked:
-                    if x in place:
-                        beyond.setdefault(self.program.last(x), set()).add("last" if x is self.program.last(x) else "turns")
-                    else:
-                        self.waiting[x] += 1
-            for node in loop.last:
-                if back[node] and loop.lag(place[node][2]) == 1 and beyond.get(node, set()) <= {"last"}:
-                    self.carry.add(node)
-                    self.waiting["p", node] = back[node]
-                elif back[node] or node in beyond:
-                    self.array.add(node)
+        """How many parts each node receives, and of a node of a loop whether its gradient is carried from turn to turn, or has an array."""
+        program, back, last_only = self.program, Counter[Any](), dict[Any, bool]()
+        edges = [(program.at(node).loop, x) for node, pulls in program.pulls.items() for x, _ in pulls]
+        edges += [(None, x) for loop in program.loops for _, _, x in self.starts(loop)] + [(None, program.output)]
+        for loop, x in edges:
+            last, way = program.last(x), self.way(loop, x)
+            if way == "here":
+                self.waiting[self.g(x)] += 1
+            elif way == "back":
+                back[last] += 1
+            elif way == "outside":
+                self.within.setdefault(loop, set()).add(x)
+                self.parts[x] += 1
+            else:
+                last_only[last] = last_only.get(last, True) and not loop and x is last
+        self.waiting.update(self.g(x) for outer in self.within.values() for x in outer)
+        for node in (node for loop in program.loops for node in loop.last):
+            if back[node] and program.at(node).loop.lag(program.at(node).j) == 1 and last_only.get(node, True):
+                self.carry.add(node)
+                self.waiting[self.p(node)] = back[node]
+            elif back[node] or node in last_only:
+                self.array.add(node)
 
     def run(self) -> None:
-        program = self.program
-        one = ast.Constant(1.0) if program.single else line(f"np.{dtype_of(program.output)}(1)")
-        shape = program.output.shape
-        self.give(program.output, one if not shape else line(f"np.ones({shape}, np.{dtype_of(program.output)})"), None, [])
-        if program.output not in program.place:
-            self.complete(program.output, self.terms.pop(program.output))
-        for item in reversed(program.forward):
+        output, place = self.program.output, self.program.at
+        one = ast.Constant(1.0) if self.program.single else line(f"np.{dtype_of(output)}(1)")
+        self.hand([(output, one if not output.shape else line(f"np.ones({output.shape}, np.{dtype_of(output)})"))])
+        for item in reversed(self.program.forward):
             if isinstance(item, Repeat):
                 self.pull_loop(item)
-            elif (node := program.nodes.get(item.target)) not in program.place:
-                self.pull_line(item, node, None)
+            elif (symbol := self.symbols.get(item.target)) and symbol.kind == "v" and not place(symbol.of).loop:
+                self.pull_line(item, symbol.of, None)
+
+    def hand(self, parts: list[tuple[Any, ast.expr]]) -> None:
+        """Give parts that come from no line of a loop."""
+        finished: list[str] = []
+        for x, term in parts:
+            self.give(x, term, None, finished)
+        for symbol in finished:
+            self.complete(symbol)
 
     def pull_line(self, statement: Statement, root: Any, loop: Loop | None) -> None:
         """A line, quoted, and its pulls: of its root, then of the nodes written into it, youngest first; nothing for one without pulls."""
-        if not any(node in self.program.pulls for node in (root, *self.program.members.get(root, ()))):
-            return
-        self.statements.append(Quote(statement))
-        finished: list[Any] = []
-        members = set(self.program.members[root])
-        for node in (root, *self.program.members[root]):
-            for parent, code in self.program.pulls.get(node, ()):
+        finished: list[str] = []
+        nodes = [node for node in (root, *self.program.members[root]) if node in self.program.pulls]
+        self.statements += [Quote(statement)] if nodes else []
+        for node in nodes:
+            for parent, code in self.program.pulls[node]:
                 self.give(parent, put_in(code, self.gradient_of(node)), loop, finished)
-        for x in finished:
-            if x not in members:
-                self.complete(x, self.terms.pop(x))
+        for symbol in finished:
+            if symbol in self.terms:  # else it was written into the line of a member
+                self.complete(symbol)
 
-    def give(self, x: Any, term: ast.expr, loop: Loop | None, finished: list[Any]) -> None:
-        """A part for x, given by a line of `loop`, or by one outside."""
-        place, last = self.program.place, self.program.last(x)
-        inside = x in place and place[x][0] is loop
-        if inside and x is not last and last in self.carry:
-            x = "p", last
-        elif x in place and not (inside and x is last) and last in self.array:
+    def give(self, x: Any, term: ast.expr, loop: Loop | None, finished: list[str]) -> None:
+        """A part for x, given by a line of `loop`, or by one outside; finished: the gradients that have all their parts now."""
+        last, way, g = self.program.last(x), self.way(loop, x), self.g(x)
+        if way in ("back", "other") and last in self.array:
             self.declare(last)
-            self.statements.append(Statement(f"g{self.symbol[x][1:]}", term, "+="))
-            return
-        elif loop and not inside:
-            if family := any(x is members[-1] for members in loop.families.values()):
+            self.statements.append(Statement(g, term, "+="))
+        elif way == "outside":
+            if family := loop and loop.varies(x):
                 self.declare(x)
-            once = family and self.parts[x] == 1
-            self.statements.append(added(f"g{self.symbol[x][1:]}", term) if not once else Statement(f"g{self.symbol[x][1:]}", term))
-            return
-        self.terms.setdefault(x, []).append(term)
-        if x not in place or inside:
-            self.waiting[x] -= 1
-            if not self.waiting[x]:
-                finished.append(x)
+            self.statements.append(Statement(g, term) if family and self.parts[x] == 1 else added(g, term))
+        else:
+            symbol = self.p(last) if way == "back" else g
+            self.terms.setdefault(symbol, []).append(term)
+            self.waiting[symbol] -= way != "other"  # which are there before the loop begins
+            finished += [symbol] if way != "other" and not self.waiting[symbol] else []
 
     def declare(self, x: Any) -> None:
         """Room for the gradients of x in all turns, once, before the loop that adds to them: zeros, unless each is written once."""
         if x not in self.declared:
             self.declared.add(x)
             before = self.statements if self.outer is None else self.outer
-            before.append(Statement(f"G{self.symbol[x][1:]}", self.program.room("empty" if self.parts[x] == 1 else "zeros", x)))
+            before.append(Statement(self.symbols.of("G", x), self.program.room("empty" if self.parts[x] == 1 else "zeros", x)))
 
     def pull_loop(self, item: Repeat) -> None:
         """The backward pass of a loop: what it starts from, its lines, and what is handed on to what was there before it."""
@@ -155,7 +150,7 @@ class Backward:
         body: list[Any] = []
         self.outer, self.statements = outer, body
         for statement in reversed(item.body):
-            self.pull_line(statement, self.program.nodes[statement.target], loop)
+            self.pull_line(statement, self.symbols[statement.target].of, loop)
         for node in wanted:
             if node in self.carry:
                 self.hand_on(node, body)
@@ -166,84 +161,72 @@ class Backward:
     def before(self, loop: Loop, wanted: list[Any]) -> None:
         """The gradients that a loop adds to, and those carried into its last turn."""
         for x in sorted(self.within.get(loop, ()), key=lambda x: x.birth):
-            symbol = f"g{self.symbol[x][1:]}"
-            if any(x is members[-1] for members in loop.families.values()):
+            symbol = self.g(x)
+            if loop.varies(x):
                 self.declare(x)
-            elif terms := self.terms.pop(x, None):
-                if [ast.unparse(term) for term in terms] != [symbol]:
+            elif terms := self.terms.pop(symbol, None):
+                if not is_symbol(symbol, terms):
                     self.add(symbol, [line("np.array(g)", g=terms[0]), *terms[1:]])
             else:
-                self.statements.append(Statement(symbol, line(f"np.zeros_like({self.symbol[x]})")))
+                self.statements.append(Statement(symbol, line("np.zeros_like(x)", x=self.program.ref(x))))
         for node in wanted:
-            symbol = f"g{self.symbol[node][1:]}"
+            symbol = self.g(node)
             if node in self.carry:
-                self.add(symbol, self.terms.pop(node, []) or [zeros_of(node)])
+                self.add(symbol, self.terms.pop(symbol, []) or [zeros_of(node)])
             elif node in self.array:
                 self.declare(node)
-            if node in self.carry or node in self.array:
-                self.known.pop(node, None)
-                if self.waiting[node] > 0:
-                    self.terms[node] = [ast.Name(symbol)]
+            if node in self.carry | self.array:
+                if self.waiting[symbol] > 0:
+                    self.terms[symbol] = [ast.Name(symbol)]
                 else:
-                    self.known[node] = ast.Name(symbol)
+                    self.known[symbol] = ast.Name(symbol)
 
     def hand_on(self, node: Any, body: list[Any]) -> None:
         """The gradient for the turn before gets the name of this turn's; if that is still read, at the end of the turn."""
-        number = self.symbol[node][1:]
-        first = next((k for k, s in enumerate(body) if isinstance(s, Statement) and s.target == f"p{number}"), len(body))
-        if any(f"g{number}" in (s.target, *symbols(s.code)) for s in body[first + 1 :] if isinstance(s, Statement)):
-            self.apart.add(f"p{number}")
-            body.append(Statement(f"g{number}", ast.Name(f"p{number}")))
+        g, before = self.g(node), self.p(node)
+        first = next((k for k, s in enumerate(body) if isinstance(s, Statement) and s.target == before), len(body))
+        if any(g in (s.target, *symbols(s.code)) for s in body[first + 1 :] if isinstance(s, Statement)):
+            self.apart.add(before)
+            body.append(Statement(g, ast.Name(before)))
 
     def after(self, loop: Loop) -> None:
         """What came before the loop receives what was added up in it, or was carried to its start."""
-        finished: list[Any] = []
-        for x in self.within.get(loop, ()):
-            symbol = f"g{self.symbol[x][1:]}"
-            if any(x is members[-1] for members in loop.families.values()):
-                self.gradients[self.symbol[x]] = f"r{self.symbol[x][1:]}"
-            else:
-                self.give(x, ast.Name(symbol), None, finished)
-        for (j, turn), x in loop.starts.items():
-            if isinstance(x, Node) and x in self.program.marked and (node := loop.last[j]) in self.program.marked:
-                name = f"g{self.symbol[node][1:]}" if node in self.carry else f"z{self.symbol[node][1:]}_{-turn}"
-                self.give(x, ast.Name(name), None, finished)
-        for x in finished:
-            self.complete(x, self.terms.pop(x))
+        outer, name = sorted(self.within.get(loop, ()), key=lambda x: x.birth), self.program.name
+        self.gradients |= {self.program.symbol(x): self.symbols.of("r", x) for x in outer if loop.varies(x)}
+        parts = [(x, name("g", x)) for x in outer if not loop.varies(x)]
+        self.hand(parts + [(x, name("g", node) if node in self.carry else name("z", node, turn)) for node, turn, x in self.starts(loop)])
 
     def gradient_of(self, node: Any) -> ast.expr:
         """What stands for the gradient of a node: its name; or, where it is used once, the term itself."""
-        if node not in self.known:
-            terms, pulls = self.terms.pop(node), self.program.pulls[node]
-            uses = sum(symbols(code).count("g") for _, code in pulls)
-            brief = is_short(terms[0]) or uses == 1 and len(symbols(terms[0])) <= LONGEST
-            short = len(terms) == 1 and brief and not is_put_back(terms[0])
-            self.complete(node, terms) if not short else self.known.setdefault(node, terms[0])
-        return self.known[node]
+        if (symbol := self.g(node)) not in self.known:
+            first, *others = self.terms[symbol]
+            uses = sum(symbols(code).count("g") for _, code in self.program.pulls[node])
+            brief = is_short(first) or uses == 1 and len(symbols(first)) <= LONGEST
+            if others or not brief or is_put_back(first):
+                self.complete(symbol)
+            else:
+                self.known[symbol], = self.terms.pop(symbol)
+        return self.known[symbol]
 
-    def complete(self, x: Any, terms: list[ast.expr]) -> None:
+    def complete(self, symbol: str) -> None:
         """All parts are there: a statement that adds them, unless another name or a number stands for the sum."""
-        if isinstance(x, tuple):
-            number = self.symbol[x[1]][1:]
-            if [ast.unparse(term) for term in terms] != [f"g{number}"]:
-                self.add(f"p{number}", terms)
-            return
-        symbol, leaf = f"g{self.symbol[x][1:]}", x.rule is None
-        held = [ast.unparse(term) for term in terms] == [symbol]  # added up in a loop
-        if len(terms) == 1 and is_short(terms[0]) and not leaf and not held:
-            self.known[x] = terms[0]
+        (kind, x, _), terms = self.symbols[symbol], self.terms.pop(symbol)
+        held, leaf = is_symbol(self.g(x), terms), x.rule is None  # held: it was added up in a loop, or is the same in the turn before
+        if kind == "g" and len(terms) == 1 and is_short(terms[0]) and not leaf and not held:
+            self.known[symbol] = terms[0]
             return
         if not held:
             self.add(symbol, [self.own(terms[0])] if leaf and x.shape and len(terms) == 1 else terms, leaf)
-        self.known[x] = ast.Name(symbol)
+        self.known[symbol] = ast.Name(symbol)
         if leaf:
-            self.gradients[self.symbol[x]] = symbol
+            self.gradients[self.program.symbol(x)] = symbol
 
     def add(self, symbol: str, terms: list[ast.expr], leaf: bool = False) -> None:
         """symbol = the sum of the terms, in lines of a few of them; what belongs to parts of it is put there, one after the other."""
-        if symbol[0] == "g" and all(is_put_back(term) for term in terms):
+        kind, x, _ = self.symbols[symbol]
+        if kind == "g" and all(is_put_back(term) for term in terms):
             parts = [added(symbol, term) for term in terms]
-            self.statements.append(Statement(symbol, zeros_of(self.program.nodes[f"v{symbol[1:]}"])))
+            self.statements.append(Statement(symbol, zeros_of(x)))
             self.statements += parts if len(parts) > 1 else [parts[0]._replace(sign="=")]
             return
         for k in range(0, len(terms), TERMS):
@@ -260,3 +243,8 @@ class Backward:
         shared = name in self.returned or isinstance(term, ast.Call) and ast.unparse(term.func) == "np.broadcast_to"
         self.returned |= {name} - {""}
         return line("g.copy()", g=term) if shared else term
+
+
+def is_symbol(symbol: str, terms: list[ast.expr]) -> bool:
+    """Whether the terms are this symbol alone."""
+    return len(terms) == 1 and isinstance(terms[0], ast.Name) and terms[0].id == symbol

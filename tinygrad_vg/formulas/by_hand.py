@@ -79,11 +79,11 @@ class ByHand(Printed):
             program.forward, backward.statements = alone(program.forward), alone(backward.statements)
         self.program, self.backward, self.naming = program, backward, names
         statements = statements_of([*program.forward, *backward.statements])
-        used = {name for s in statements for name in symbols(s.code)} | set(backward.gradients) | {program.symbol[program.output]}
+        used = {name for s in statements for name in symbols(s.code)} | set(backward.gradients) | {program.symbol(program.output)}
         arguments = {symbol: x for symbol, x in program.arguments.items() if symbol in used}
-        for symbol in program.nodes:  # who has a name keeps it
-            if program.nodes[symbol].name and {symbol, f"g{symbol[1:]}"} & used:
-                names.base(program.symbol[program.last(program.nodes[symbol])])
+        for x in program.order:  # who has a name keeps it
+            if x.name and {program.symbol(x), program.symbols.of("g", x)} & used:
+                names.name(x)
         self.take(program, backward, names, arguments)
         self.helpers = helpers(s.code for s in statements)
         texts = HELPERS | (ALONE if program.alone else {})
@@ -102,9 +102,9 @@ class ByHand(Printed):
         self.turns = {self.names[symbol]: names.lengths[symbol] for symbol in arguments if symbol in names.lengths}
         for loop in program.loops:  # others of as many turns
             for key in loop.families:
-                self.turns.setdefault(self.names.get(program.families[key], ""), names.length(loop)[0])
+                self.turns.setdefault(self.names.get(program.family(loop, key), ""), names.length(loop)[0])
         self.fixed = {names.length(loop)[0]: loop.count + program.lengths[loop][1] for loop in program.pinned}
-        self.what = names.base(program.symbol[program.last(program.output)])
+        self.what = names.name(program.output)
         told = {T for name, T in self.turns.items() if name} | {*self.fixed}  # by an argument that is used, or by nobody
         lengths = {names.length(loop)[0]: loop.count + names.length(loop)[1] for loop in program.loops}
         self.lengths = {T: n for T, n in lengths.items() if T not in told}
@@ -123,7 +123,7 @@ class ByHand(Printed):
         """The function itself."""
         first = next(iter(self.leaves), "x")
         turns = {name: T for name, T in self.turns.items() if name}
-        floats, whole = ".tolist()" * program.alone, {self.names.get(program.symbol[x]) for x in program.whole}
+        floats, whole = ".tolist()" * program.alone, {self.names.get(program.symbol(x)) for x in program.whole}
         lines = ["# forward", *(f"{T} = len({name})  # {len(self.values[name])} when this was recorded"
                                for T, name in {T: name for name, T in reversed(turns.items())}.items())]
         lines += [f"{T} = {n}" for T, n in self.fixed.items() if T not in turns.values()]
@@ -135,7 +135,7 @@ class ByHand(Printed):
         inside = f"; g_{inner[0]} that of what stands inside the line of {inner[0][3:]}" if inner else ""
         lines += ["", f"# backward: g_{first} is ∂{self.what}/∂{first}{inside}", *rows]
         gradients = [f'"{self.names[leaf]}": {ast.unparse(names.get(g))}' for leaf, g in backward.gradients.items()]
-        result = ast.unparse(names.get(program.symbol[program.output]))
+        result = ast.unparse(names.get(program.symbol(program.output)))
         lines.append(wrapped(f"return {result}, {{", gradients, "}"))
         text = "\n".join(f"    {part}" if part else "" for row in lines for part in row.split("\n"))
         given = [*self.names.values(), *(f"{name}={count}" for name, count in self.lengths.items())]
@@ -174,12 +174,12 @@ class ByHand(Printed):
 
         after  the nodes of the link, its end last
         """
-        loop, last = self.program.loop_of(after[-1]), self.program.last
-        wanted = {self.program.symbol[last(x)][1:] for x in (*after[:-1], *before) if x in self.program.symbol}
+        loop = self.program.at(after[-1]).loop
+        wanted = {self.program.symbols.of(kind, self.program.last(x)) for x in (*after[:-1], *before) for kind in "gp"}
         items, names = self.backward.statements, self.naming
         if loop:
             items, names = [s for item in items if isinstance(item, Repeat) and item.loop is loop for s in item.body], names.within(loop)
-        return [text_of(s, names)[0] for s in items if isinstance(s, Statement) and s.target[0] in "gp" and s.target[1:] in wanted]
+        return [text_of(s, names)[0] for s in items if isinstance(s, Statement) and s.target in wanted]
 
     def steps(self, of: str | None = None, **values: Any) -> list[Step]:
         """Run the program and print each line that is run, with the size of what it makes; the same as a list of (line, name, size, turn).

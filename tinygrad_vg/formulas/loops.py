@@ -12,7 +12,7 @@ In the first turns a carried operand comes from outside: the state that the loop
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,12 +45,32 @@ class Loop:
     size = property(lambda self: self.count * len(self.last), doc="How many nodes are in it.")
     def lag(self, place: int) -> int: return max((-turn for j, turn in self.starts if j == place), default=0)
 
+    def varies(self, x: Any) -> bool:
+        """Whether x stands for a family: in each turn of the loop it is another one."""
+        return any(x is members[-1] for members in self.families.values())
+
+
+class Place(NamedTuple):
+    """Where a node stands: in no loop, or in one, at place j of a turn."""
+
+    loop: Any = None
+    turn: int = 0
+    j: int = 0
+
+    @property
+    def ago(self) -> int:
+        """How many turns before the last."""
+        return self.loop.count - 1 - self.turn if self.loop else 0
+
+
+NOWHERE = Place()
+
 
 class Search:
     """The loops of a graph, oldest first.
 
     made    its nodes with a rule, oldest first      wrt    the leaves whose gradients are wanted
-    places  {node: (loop, turn, place)}              known  {node: its operands}
+    places  {node of a loop: where it stands}        known  {node: its operands}
     """
 
     def __init__(self, made: list[Any], wrt: set[Any]):
@@ -61,26 +81,26 @@ class Search:
         weights = [[id(x) for x in node.parents if isinstance(x, Node) and self.uses[x] > 1] for node in made]
         self.following = [following([*zip(self.tokens, map(tuple, weights))]), following(self.tokens)]  # with the same weights, or with any
         self.ends: dict[int, int] = {}
-        self.places: dict[Any, tuple[Loop, int, int]] = {}
+        self.places: dict[Any, Place] = {}
         self.loops: list[Loop] = []
         k = 0
         while k < len(made):
             if loop := self.at(k):
                 self.loops.append(loop)
-                self.places |= {node: (loop, t, j) for t, turn in enumerate(loop.turns) for j, node in enumerate(turn)}
+                self.places |= {node: Place(loop, t, j) for t, turn in enumerate(loop.turns) for j, node in enumerate(turn)}
                 while k < len(made) and made[k].birth <= loop.last[-1].birth:
                     k += 1
             else:
                 k += 1
         for loop in [loop for loop in self.loops if not loop.starts and self.taken_apart(loop)]:
             self.loops.remove(loop)
-            self.places = {node: place for node, place in self.places.items() if place[0] is not loop}
+            self.places = {node: place for node, place in self.places.items() if place.loop is not loop}
 
     def taken_apart(self, loop: Loop) -> bool:
         """Whether turns that hand nothing on are used in different ways, as q, k and v of attention: then they are no loop."""
         later = {slot[1] for other in self.loops for slot in other.slots.values() if slot[0] == "series"}
         readers = {node for node in self.made if node not in self.places for x in node.parents
-                   if isinstance(x, Node) and self.places.get(x, [None])[0] is loop}
+                   if isinstance(x, Node) and self.places.get(x, NOWHERE).loop is loop}
         return loop not in later and len(readers) > 1
 
     def at(self, k: int) -> Loop | None:
@@ -155,7 +175,7 @@ class Search:
         """Whether it goes along with an earlier loop, and reads one of that loop's values in all of its turns, too."""
         along = {slot[1] for slot in loop.slots.values() if slot[0] == "series"}
         fixed = [self.known[loop.last[j]][i] for (j, i), slot in loop.slots.items() if slot[0] == "fixed"]
-        return any(isinstance(x, Node) and x in self.places and self.places[x][0] in along for x in fixed)
+        return any(isinstance(x, Node) and x in self.places and self.places[x].loop in along for x in fixed)
 
     def is_family(self, loop: Loop, key: Any, members: list[Any]) -> bool:
         """Whether no member is used outside the loop; and either all gradients are wanted, or none."""

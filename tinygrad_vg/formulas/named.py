@@ -39,8 +39,8 @@ class Named:
 
     def within(self, node: Any, *by: Any, named: bool = False) -> bool:
         """Whether a node is used by these alone, so that it may stand inside a rule."""
-        loop, turn, j = self.program.place.get(node, (None, 0, 0))
-        same = loop is self.program.loop_of(by[0]) and turn == self.program.place.get(by[0], (None, 0, 0))[1]
+        (loop, turn, j), user = self.program.at(node), self.program.at(by[0])
+        same = loop is user.loop and turn == user.turn
         often = loop is None or len(self.children[node]) == len(self.children.get(loop.turns[-2][j], []))
         free = (named or not node.name) and node.rule is not None and node is not self.program.output and same and often
         return free and {*self.children[node]} <= {*by} and node.dtype == by[0].dtype

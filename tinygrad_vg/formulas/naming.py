@@ -16,19 +16,20 @@ import numpy as np
 from ..autodiff.core import Node
 from ..text.formulas import parsed
 from .prelude import HELPERS
+from .statements import Symbol
 
 LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": "z", "subtract": "d", "add": "z", "multiply": "p",
            "divide": "q", "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "logsumexp": "log_sum",
            "concatenate": "joined", "stack": "joined"}
 RESERVED = {"np", "math", "t", "k", "VALUES", "forward_and_backward", *HELPERS, *keyword.kwlist, *dir(builtins)}
-KINDS = "vgcaGszprtTAB"  # what a symbol begins with; A, B: all turns' values but what is before the first, but the last
+GRADIENTS, STRETCH = "gGzpr", {"r": "1:", "A": "1:", "B": ":-1"}  # kinds of symbols
 
 
 class Names:
     """What stands for each symbol of a program; in a loop, names.within(loop), h[t] stands where outside stands h[T]."""
 
     def __init__(self, program: Any, backward: Any):
-        self.program, self.backward = program, backward
+        self.program, self.backward, self.symbols = program, backward, program.symbols
         self.taken, self.numbers, self.bases = set(RESERVED), dict[str, int](), dict[str, str]()
         self.loop: Any = None
         self.owners = {x: root for root, members in program.members.items() for x in members}
@@ -36,8 +37,8 @@ class Names:
         for loop in program.loops:
             symbol, _ = program.lengths[loop]
             if symbol not in self.lengths and symbol not in program.loops:
-                own = {members[-1] for members in loop.families.values() if isinstance(members[-1], Node)}
-                layers = own and not backward.within.get(loop, set()) - own  # every weight is another one in each turn
+                leaves = any(isinstance(members[-1], Node) for members in loop.families.values())
+                layers = leaves and all(map(loop.varies, backward.within.get(loop, ())))  # every weight is another one in each turn
                 self.lengths[symbol or loop] = unique("K" if layers else "T", self.taken, self.numbers)
                 self.taken.add(self.lengths[symbol or loop])
 
@@ -58,10 +59,8 @@ class Names:
 
     def remark(self, target: str) -> str:
         """On the line that makes the gradient of the turn before."""
-        if target[0] != "p" or not target[1:].isdigit():
-            return ""
-        base = self.base(self.program.symbol[self.program.nodes[f"v{target[1:]}"]])
-        return f"  # of {base}[{self.letter(self.loop)} - 1]"
+        symbol = self.symbols.get(target)
+        return f"  # of {self.name(symbol.of)}[{self.letter(self.loop)} - 1]" if symbol and symbol.kind == "p" else ""
 
     def count(self, loop: Any, more: int = 0) -> str:
         """The number of turns, T, and so many more."""
@@ -72,62 +71,58 @@ class Names:
         t, loop = self.letter(self.loop), self.loop
         return f"for {t} in range({self.count(loop)}, 0, -1):" if backwards else f"for {t} in range(1, {self.count(loop, 1)}):"
 
-    def get(self, symbol: str, default: Any = None) -> Any:
+    def get(self, text: str, default: Any = None) -> Any:
         """What is written for a symbol; the default for any other word."""
-        kind, number = symbol[0], symbol[1:].partition("_")[0].rstrip("f")
-        if kind not in KINDS or not number.isdigit():
+        if text not in self.symbols:
             return default
-        if kind == "T":
-            loop = self.program.loops[int(number)]
-            return parsed(self.count(loop))
-        if kind == "t":
+        symbol = self.symbols[text]
+        if symbol.kind == "T":
+            return parsed(self.count(symbol.of))
+        if symbol.kind == "t":
             return ast.Name(self.letter(self.loop))
-        constant = kind == "c" or symbol.endswith("f")
-        x = None if constant else self.program.nodes[f"v{number}"]
-        base = ("" if kind in "vcasAB" else "g_") + self.base(f"c{symbol[1:]}" if constant else self.program.symbol[self.program.last(x)])
-        if kind == "p" and symbol in self.backward.apart:
-            base += "_before"
-        return parsed(f"{base}[{place}]" if (place := self.index(symbol, kind, x)) else base)
+        name = "g_" * (symbol.kind in GRADIENTS) + self.name(symbol.of) + "_before" * (text in self.backward.apart)
+        return parsed(f"{name}[{place}]" if (place := self.index(symbol)) else name)
 
     def role(self, x: Any) -> str:
         """For what has no name: of a state that of what it starts from, h for h0; of what has no line that of its line, in_h."""
         if not isinstance(x, Node) or x.name or x is self.program.output:
             return ""
         if x in self.owners:
-            return "in_" + self.base(self.program.symbol[self.owners[x]])
-        loop, _, j = self.program.place.get(x, (None, 0, 0))
+            return "in_" + self.name(self.owners[x])
+        loop, _, j = self.program.at(x)
         found = [start for (place, _), start in loop.starts.items() if place == j] if loop else []
         label = getattr(found[0], "name", None) if found else None
         if not label:
             return ""
         return identifier(label.base.rstrip("0123456789") or "h" if label.index or label.base[-1].isdigit() else label.base[0])
 
-    def index(self, symbol: str, kind: str, x: Any) -> str:
+    def index(self, symbol: Symbol) -> str:
         """The place in an array, [t - 1]; nothing for what is no array."""
-        program, last = self.program, self.program.last(x)
+        program, (kind, x, start) = self.program, symbol
         if kind in "sz":
-            return str(1 - int(symbol.partition("_")[2]))
-        if kind in "rAB":
-            return ":-1" if kind == "B" else "1:"
-        family = symbol if kind == "c" else f"v{symbol[1:]}"
-        if kind in "vgc" and isinstance(program.arguments.get(family), list):
+            return str(1 + start)
+        if kind not in "vgc":
+            return STRETCH.get(kind, "")
+        if isinstance(program.arguments.get(program.symbol(x)), list):
             return self.letter(self.loop) if self.loop else "-1"
-        if x not in program.place or last not in (program.kept if kind == "v" else self.backward.array) or kind in "aGp":
+        loop, turn, _ = place = program.at(x)
+        if not loop or program.last(x) not in (program.kept if kind == "v" else self.backward.array):
             return ""
-        loop, turn, _ = program.place[x]
         if loop is self.loop:
-            return shifted(self.letter(loop), turn - loop.count + 1)
+            return shifted(self.letter(loop), -place.ago)
         if self.loop:  # in step with an earlier loop, or the same in all turns
             series = [slot[3] for slot in self.loop.slots.values() if slot[0] == "series" and slot[1] is loop]
             if turn - self.loop.count + 1 in series:
                 return shifted(self.letter(self.loop), turn - self.loop.count + 1)
-        return self.count(loop) if turn == loop.count - 1 else str(turn + 1)
+        return str(turn + 1) if place.ago else self.count(loop)
+
+    def name(self, x: Any) -> str: return self.base(self.program.symbol(self.program.last(x)))
 
     def base(self, symbol: str) -> str:
         """The name of a node, a constant, or a list of them."""
         if symbol not in self.bases:
-            x = self.program.arguments.get(symbol, self.program.nodes.get(symbol))
-            many = isinstance(x, list) or x in self.program.place if isinstance(x, (list, Node)) else False
+            x = self.program.arguments.get(symbol, self.symbols[symbol].of)
+            many = isinstance(x, list) or isinstance(x, Node) and bool(self.program.at(x).loop)
             one = x[-1] if isinstance(x, list) else x
             wished = self.program.wishes.get(symbol) or self.role(one) or wish(one, x is self.program.output, many)
             if isinstance(x, list) and wished != wish(x[0], False, many):  # layer2_W, layer3_W …

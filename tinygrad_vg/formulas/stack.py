@@ -7,7 +7,6 @@
 import ast
 from typing import Any
 
-from ..autodiff.core import Node
 from .statements import Put, Repeat, Statement, is_zeros, line, symbols
 
 FORMS = {  # a term of one turn, and the sum of those of all turns
@@ -39,12 +38,11 @@ class Stack:
         self.moved: dict[Statement, ast.expr] = {}
         self.kept: list[Any] = []  # nodes whose gradients in all turns are kept from now on
         for s in item.body:
-            x = self.program.nodes.get(f"v{s.target[1:]}") if isinstance(s, Statement) and s.sign == "+=" else None
-            if isinstance(x, Node) and x not in self.program.place and not self.is_family(x) and (code := self.at_once(s.code)):
+            symbol = self.program.symbols.get(s.target) if isinstance(s, Statement) and s.sign == "+=" else None
+            inside = not symbol or self.program.at(symbol.of).loop or self.loop.varies(symbol.of)
+            if not inside and (code := self.at_once(s.code)):
                 self.moved[s] = code
         self.left = {s.target for s in item.body if isinstance(s, Statement) and s.sign == "+=" and s not in self.moved}
-
-    def is_family(self, x: Node) -> bool: return any(x is members[-1] for members in self.loop.families.values())
 
     def after(self, before: list[Any]) -> list[Statement]:
         """What stands behind the loop; what was zero before it is made there."""
@@ -60,32 +58,33 @@ class Stack:
     def at_once(self, code: ast.expr) -> ast.expr | None:
         """The sum of a term over all turns, as one line; None if it is none of those that can be so written."""
         text = ast.unparse(code)
-        letters = dict(zip(sorted({*symbols(code)} - {"np"}, key=text.index), "abc"))
+        letters = dict(zip(sorted({*symbols(code)} & self.program.symbols.keys(), key=text.index), "abc"))
         form = FORMS.get(ast.unparse(Put({name: ast.Name(letter) for name, letter in letters.items()}).visit(code)))
         found = {letter: self.whole(name) for name, letter in letters.items()} if form and not self.program.alone else {}
         words = {letter: code for letter, code in found.items() if code is not None}
         if not form or len(words) < len(letters):
             return None
         for name in letters:
-            if name[0] == "g" and self.program.nodes[f"v{name[1:]}"] not in self.backward.array:
-                self.kept.append(node := self.program.nodes[f"v{name[1:]}"])
-                self.backward.array.add(node)
+            kind, x, _ = self.program.symbols[name]
+            if kind == "g" and x not in self.backward.array:
+                self.kept.append(x)
+                self.backward.array.add(x)
         sizes = {letter.upper(): ast.Constant(self.shape(name)[-1]) for name, letter in letters.items() if self.shape(name)}
         return line(form, **words, **sizes)
 
     def shape(self, symbol: str) -> tuple[int, ...]:
-        x = self.program.arguments.get(symbol) or self.program.nodes[f"v{symbol[1:]}"]
+        x = self.program.arguments.get(symbol, self.program.symbols[symbol].of)
         return (x[-1] if isinstance(x, list) else x).shape
 
     def whole(self, symbol: str) -> ast.expr | None:
         """What a symbol of the loop is in all its turns, as one array: all but what comes before the first turn, or all but the last."""
-        kind, number = symbol[0], symbol[1:]
+        kind, x, _ = self.program.symbols[symbol]
         if isinstance(self.program.arguments.get(symbol), list):
-            return line("np.array(x)", x=ast.Name(f"A{number}"))
-        x = self.program.nodes.get(f"v{number}")
-        loop, turn, j = self.program.place.get(x, (None, 0, 0))
+            return line("np.array(x)", x=self.program.name("A", x))
+        place = self.program.at(x)
         if kind == "g":
-            return ast.Name(f"r{number}") if loop is self.loop and symbol in self.given and x not in self.backward.carry else None
-        if loop is not self.loop or self.program.last(x) not in self.program.kept or loop.lag(j) > 1:
+            own = place.loop is self.loop and symbol in self.given and x not in self.backward.carry
+            return self.program.name("r", x) if own else None
+        if place.loop is not self.loop or self.program.last(x) not in self.program.kept or self.loop.lag(place.j) > 1 or place.ago > 1:
             return None
-        return ast.Name(f"{'A' if turn == loop.count - 1 else 'B'}{number}") if turn >= loop.count - 2 else None
+        return self.program.name("B" if place.ago else "A", x)

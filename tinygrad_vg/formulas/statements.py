@@ -1,8 +1,12 @@
 """What is a program made of, before it is text?  Statements: a target and the code that it is given, in symbols.
 
-    v3  the value of node 3 of the graph      g3  its gradient      c0  a constant      (ast.Name nodes with these ids)
+A symbol is an ast.Name: a letter, and the number of a node of the graph, of a constant, or of a loop. Only at the end is it given a name of
+the graph; nothing is read out of a text.
 
-program.py and backward.py list the others. Only at the end are the symbols given the names of the graph; nothing is read out of a text.
+    v3  the value of node 3       a3  the array of its values in all turns of a loop        s3_1  a place in it, a turn before the first
+    g3  the gradient of node 3    G3  the array of them                                     z3_1  a place in it
+    p3  that of the turn before   r3  of turns 1 to T of the array                          A3, B3  values of turns 1 to T, of 0 to T - 1
+    c4  a constant                T5  how many turns loop 5 has                             t5  which one this is
 """
 
 import ast
@@ -13,6 +17,27 @@ from ..text.formulas import Rewriting, constant, parsed
 
 COLUMNS = 110
 TOGETHER = 6  # gradients that are zero at first, in a line
+
+
+class Symbol(NamedTuple):
+    """What a symbol stands for; of: a node, a loop, or what tells a constant from others; turn: before the first."""
+
+    kind: str
+    of: Any
+    turn: int = 0
+
+
+class Symbols(dict[str, Symbol]):
+    """All symbols of a program, {as they are written: what they stand for}."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Any, int] = {}
+
+    def of(self, kind: str, x: Any, turn: int = 0) -> str:
+        """The symbol of this kind for x."""
+        text = f"{kind}{self.numbers.setdefault(x, len(self.numbers))}{f'_{-turn}' if turn else ''}"
+        self[text] = Symbol(kind, x, turn)
+        return text
 
 
 class Put(Rewriting):
