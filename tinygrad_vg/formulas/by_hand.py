@@ -3,7 +3,6 @@
 The program needs NumPy and nothing else. It is not used by the engine: a branch that was not taken is not in it.
 """
 
-import ast
 import base64
 import io
 import linecache
@@ -13,24 +12,17 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.calculus import differentiable
-from ..autodiff.core import Node, describe, plain
-from ..autodiff.scalar import Scalar
+from ..autodiff.core import Node, describe
 from ..text.files import checked_path, save_whole
 from ..text.lines import Printed
-from .backward import Backward
 from .exercise import with_blanks
 from .grading import findings
 from .lines import dtype_of
-from .naming import Names
-from .numbers import alone
-from .prelude import ALONE, HELPERS, WITH_MATH, helpers
 from .program import Program
-from .statements import Repeat, Statement, statements_of, symbols, text_of, wrapped
+from .statements import Repeat, Statement, text_of
 from .steps import Step, watched
+from .whole import Whole
 
-HEAD = '''"""{what} and its gradient, forward, then backward.
-What was recorded is fixed: dtypes, shapes{but}, the numbers in the code, and which way each `if` went."""
-import numpy as np'''
 MAIN = '''
 if __name__ == "__main__":
     import base64
@@ -44,7 +36,7 @@ if __name__ == "__main__":
 '''
 
 
-class ByHand(Printed):
+class ByHand(Whole, Printed):
     """The program of a graph, which prints as its text.
 
     .text (or .source)  the program      .arguments  the names of what it takes, in order      .values  {name: as recorded}
@@ -74,74 +66,9 @@ class ByHand(Printed):
     """
 
     def __init__(self, program: Program, stack: bool = False):
-        backward, names = (made := Backward(program, stack)), Names(program, made)
-        if program.alone:
-            program.forward, backward.statements = alone(program.forward), alone(backward.statements)
-        self.program, self.backward, self.naming = program, backward, names
-        statements = statements_of([*program.forward, *backward.statements])
-        used = {name for s in statements for name in symbols(s.code)} | set(backward.gradients) | {program.symbol(program.output)}
-        arguments = {symbol: x for symbol, x in program.arguments.items() if symbol in used}
-        for x in program.order:  # who has a name keeps it
-            if x.name and {program.symbol(x), program.symbols.of("g", x)} & used:
-                names.name(x)
-        self.take(program, backward, names, arguments)
-        self.helpers = helpers(s.code for s in statements)
-        texts = HELPERS | (ALONE if program.alone else {})
-        free = [T for T in dict.fromkeys(names.length(loop)[0] for loop in program.loops) if T not in self.fixed]
-        head = HEAD.format(what=self.what, but=f" but for {' and '.join(free)}" if free else "")
-        head += "\nimport math" * (program.alone or bool(WITH_MATH & {*self.helpers}))
-        above = [head, *(texts[name] for name in self.helpers)]
-        self.text = self.source = "\n\n".join([*above, self.body(program, backward, names)])
+        super().__init__(program, stack)
+        self.source, self.arguments = self.text, [*self.values, *self.lengths]
         self.function: Any = None
-
-    def take(self, program: Program, backward: Backward, names: Names, arguments: dict[str, Any]) -> None:
-        """What the program takes: names, values as recorded, and for those that have one for each turn how many there are."""
-        self.names = {symbol: names.base(symbol) for symbol in arguments}
-        self.values = {self.names[symbol]: value_of(x) for symbol, x in arguments.items()}
-        self.leaves = {self.names[symbol]: arguments[symbol] for symbol in backward.gradients}
-        self.turns = {self.names[symbol]: names.lengths[symbol] for symbol in arguments if symbol in names.lengths}
-        for loop in program.loops:  # others of as many turns
-            for key in loop.families:
-                self.turns.setdefault(self.names.get(program.family(loop, key), ""), names.length(loop)[0])
-        self.fixed = {names.length(loop)[0]: loop.count + program.lengths[loop][1] for loop in program.pinned}
-        self.what = names.name(program.output)
-        told = {T for name, T in self.turns.items() if name} | {*self.fixed}  # by an argument that is used, or by nobody
-        lengths = {names.length(loop)[0]: loop.count + names.length(loop)[1] for loop in program.loops}
-        self.lengths = {T: n for T, n in lengths.items() if T not in told}
-        self.arguments = [*self.names.values(), *self.lengths]
-
-    def checks(self) -> list[str]:
-        """The lines that compare each argument with what was recorded."""
-        kinds: dict[str, list[str]] = {}
-        for name, x in self.values.items():
-            T = self.turns.get(name)
-            shape = [self.fixed.get(T, T), *x.shape[1:]] if T else np.shape(x)
-            kinds.setdefault(str(dtype_of(x)), []).append(f"{name}=({', '.join(map(str, (name, *shape)))}{',' * (not shape)})")
-        return [wrapped(f'check("{kind}", ', arguments, ")") for kind, arguments in kinds.items()]
-
-    def body(self, program: Program, backward: Backward, names: Names) -> str:
-        """The function itself."""
-        first = next(iter(self.leaves), "x")
-        turns = {name: T for name, T in self.turns.items() if name}
-        floats, whole = ".tolist()" * program.alone, {self.names.get(program.symbol(x)) for x in program.whole}
-        lines = ["# forward", *(f"{T} = len({name})  # {len(self.values[name])} when this was recorded"
-                               for T, name in {T: name for name, T in reversed(turns.items())}.items())]
-        lines += [f"{T} = {n}" for T, n in self.fixed.items() if T not in turns.values()]
-        lines += self.checks()
-        lines += [f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{T}]" for name, T in turns.items() if name not in whole]
-        lines += [row for item in program.forward for row in text_of(item, names)]
-        rows = [row for item in backward.statements for row in text_of(item, names)]
-        inner = [name for name in names.bases.values() if name.startswith("in_")]
-        inside = f"; g_{inner[0]} that of what stands inside the line of {inner[0][3:]}" if inner else ""
-        lines += ["", f"# backward: g_{first} is ∂{self.what}/∂{first}{inside}", *rows]
-        gradients = [f'"{self.names[leaf]}": {ast.unparse(names.get(g))}' for leaf, g in backward.gradients.items()]
-        result = ast.unparse(names.get(program.symbol(program.output)))
-        lines.append(wrapped(f"return {result}, {{", gradients, "}"))
-        text = "\n".join(f"    {part}" if part else "" for row in lines for part in row.split("\n"))
-        given = [*self.names.values(), *(f"{name}={count}" for name, count in self.lengths.items())]
-        overflows = not program.alone and bool({"sigmoid", "exp_or_inf"} & {*self.helpers})
-        quiet = '@np.errstate(over="ignore")  # sigmoid(-1000) is 1 / inf\n' * overflows
-        return quiet + wrapped("def forward_and_backward(", given, "):") + "\n" + text + "\n"
 
     def run(self, **values: Any) -> tuple[Any, dict[str, Any]]:
         """(value, {name: gradient}) at these values; what is left out is as it was recorded.
@@ -224,13 +151,6 @@ class ByHand(Printed):
 
     def __str__(self) -> str: return self.text
     def __repr__(self) -> str: return f"ByHand({self.what}, of {', '.join(self.arguments)})"
-
-
-def value_of(x: Any) -> Any:
-    """The value of an argument: of a leaf or a constant, or of one for each turn, on top of each other."""
-    if isinstance(x, list):
-        return np.stack([plain(member) for member in x])
-    return x.data if isinstance(x, Scalar) else np.asarray(plain(x))[()]
 
 
 def by_hand(output: Node, wrt: Any = None, *, roll: bool = True, stack: bool = False) -> ByHand:

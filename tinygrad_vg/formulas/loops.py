@@ -45,6 +45,9 @@ class Loop:
     size = property(lambda self: self.count * len(self.last), doc="How many nodes are in it.")
     def lag(self, place: int) -> int: return max((-turn for j, turn in self.starts if j == place), default=0)
 
+    series = property(lambda self: [(slot[1], slot[3]) for slot in self.slots.values() if slot[0] == "series"],
+                      doc="(an earlier loop, its turn at the start of this one) for each that goes in step with this one.")
+
     def varies(self, x: Any) -> bool:
         """Whether x stands for a family: in each turn of the loop it is another one."""
         return any(x is members[-1] for members in self.families.values())
@@ -98,7 +101,7 @@ class Search:
 
     def taken_apart(self, loop: Loop) -> bool:
         """Whether turns that hand nothing on are used in different ways, as q, k and v of attention: then they are no loop."""
-        later = {slot[1] for other in self.loops for slot in other.slots.values() if slot[0] == "series"}
+        later = {earlier for other in self.loops for earlier, _ in other.series}
         readers = {node for node in self.made if node not in self.places for x in node.parents
                    if isinstance(x, Node) and self.places.get(x, NOWHERE).loop is loop}
         return loop not in later and len(readers) > 1

@@ -46,13 +46,10 @@ class Named:
         return free and {*self.children[node]} <= {*by} and node.dtype == by[0].dtype
 
     def square(self, node: Any) -> Any:
-        x = node.parents[0]
-        if node.op == "multiply" and node.parents[0] is node.parents[1]:
-            self.aim(x)
-            return x, line("g * (2 * x)", x=self.program.ref(x))
-        if node.op == "square" or node.op == "power" and number_of(node.parents[1]) == 2:
-            self.aim(x)
-        return None
+        if (x := squared(node)) is None:
+            return None
+        self.aim(x)
+        return (x, line("g * (2 * x)", x=self.program.ref(x))) if node.op == "multiply" else None  # the others' own rows say so
 
     def aim(self, d: Any) -> None:
         """A constant is the target where the square of its distance is taken."""
@@ -60,11 +57,10 @@ class Named:
             self.program.wishes[code.id] = "target"
 
     def mean_of_squares(self, node: Any) -> Any:
-        if node.op not in ("mean", "sum") or node.shape or not self.within(m := node.parents[0], node):
+        if node.op not in ("mean", "sum") or node.shape or not self.within(m := node.parents[0], node) or (d := squared(m)) is None:
             return None
-        if m.op == "square" or m.op == "multiply" and m.parents[0] is m.parents[1] or m.op == "power" and number_of(m.parents[1]) == 2:
-            self.aim(d := m.parents[0])
-            return d, line("g * (2 * d / d.size)" if node.op == "mean" else "g * (2 * d)", d=self.program.ref(d)), m
+        self.aim(d)
+        return d, line("g * (2 * d / d.size)" if node.op == "mean" else "g * (2 * d)", d=self.program.ref(d)), m
 
     def norm(self, node: Any) -> Any:
         """x̂ = (x − m) / sqrt(v + ε), v = mean((x − m)²)."""
@@ -123,6 +119,13 @@ class Named:
             text = "(softmax(z, -1) - one_hot(labels, z))"
             code = line(f"g * ({text} / len(z))" if rows else f"g * {text}", z=self.program.ref(z), labels=labels[-1])
             return z, code, *inner[1:], d, e
+
+
+def squared(node: Any) -> Any:
+    """d, where a node is square(d), d ** 2 or d * d; else None."""
+    d, *other = node.parents or [None]
+    is_square = node.op == "square" or node.op == "multiply" and other[0] is d or node.op == "power" and number_of(other[0]) == 2
+    return d if is_square else None
 
 
 def is_largest(top: Any, x: Any, axis: int) -> bool:

@@ -110,10 +110,8 @@ class Names:
             return ""
         if loop is self.loop:
             return shifted(self.letter(loop), -place.ago)
-        if self.loop:  # in step with an earlier loop, or the same in all turns
-            series = [slot[3] for slot in self.loop.slots.values() if slot[0] == "series" and slot[1] is loop]
-            if turn - self.loop.count + 1 in series:
-                return shifted(self.letter(self.loop), turn - self.loop.count + 1)
+        if self.loop and (loop, start := turn - self.loop.count + 1) in self.loop.series:
+            return shifted(self.letter(self.loop), start)
         return str(turn + 1) if place.ago else self.count(loop)
 
     def name(self, x: Any) -> str: return self.base(self.program.symbol(self.program.last(x)))

@@ -65,7 +65,7 @@ class Program:
             for x in members if isinstance(members[-1], Node) else []:
                 self.arguments.pop(self.symbol(x), None)
             self.arguments[self.family(loop, key)] = members
-        sources = [(slot[1], slot[1].count - loop.count) for slot in loop.slots.values() if slot[0] == "series"]
+        sources = [(earlier, earlier.count - loop.count) for earlier, _ in loop.series]
         own = [(self.family(loop, key), 0) for key in loop.families] + [(self.symbol(x), 0) for x, by in self.whole.items() if by is loop]
         self.lengths[loop] = next(iter([s for s in sources if not s[1]] + own + sources), (None, 0))
 
