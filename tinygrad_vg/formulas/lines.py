@@ -41,10 +41,19 @@ def is_double(x: Any) -> bool:
     return dtype_of(x) == np.float64
 
 
+def typed(x: Any, keyword: str = "") -> str:
+    """The last argument of a call that makes an array of the dtype of x; float64 needs none."""
+    return "" if is_double(x) else f", {keyword}np.{dtype_of(x)}"
+
+
 def zeros_of(x: Any) -> ast.expr:
     """Zeros of a node's shape and dtype."""
-    typed = "" if is_double(x) else f", np.{dtype_of(x)}"
-    return line(f"np.zeros({x.shape[0] if len(x.shape) == 1 else x.shape}{typed})")
+    return line(f"np.zeros({x.shape[0] if len(x.shape) == 1 else x.shape}{typed(x)})")
+
+
+def numbered(letter: str, codes: Codes) -> dict[str, ast.expr]:
+    """{"x0": the first, "x1": the second …}"""
+    return {f"{letter}{k}": code for k, code in enumerate(codes)}
 
 
 def fitted(code: ast.expr, given: tuple[int, ...], shape: tuple[int, ...]) -> ast.expr:
@@ -68,21 +77,21 @@ def spread(node: Any, g: ast.expr) -> ast.expr:
     return g if rule.keepdims or rule.axis is None else line(f"np.expand_dims(g, {rule.axis})", g=g)
 
 
-def axes_of(rule: Any, first: str = "") -> str:
+def axes_of(rule: Any, *first: str, keepdims: bool = False) -> str:
     """The arguments of a reduction: `axis=1, keepdims=True`."""
-    given = ([] if rule.axis is None else [f"axis={rule.axis}"]) + ["keepdims=True"] * rule.keepdims
-    return ", ".join([first] * bool(first) + given)
+    axis = () if rule.axis is None else (f"axis={rule.axis}",)
+    return ", ".join((*first, *axis, *["keepdims=True"] * (rule.keepdims or keepdims)))
 
 
 def total(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """sum and mean: everything that was added gets the same."""
-    x, typed = node.parents[0], "" if is_double(node) else f", np.{dtype_of(node)}"
+    x = node.parents[0]
     n = max(x.size // max(node.size, 1), 1)
     g = g if node.op == "sum" or n == 1 else line(f"g / {n}", g=g)
     if not x.shape:
         return g
     if node.rule.axis is None and not node.rule.keepdims:
-        return line(f"np.full({x.shape}, g{typed})", g=g)
+        return line(f"np.full({x.shape}, g{typed(node)})", g=g)
     return line(f"np.broadcast_to(g, {x.shape})", g=spread(node, g))
 
 
@@ -132,24 +141,22 @@ def to_factor(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
 def to_term(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """einsum: another einsum, of the gradient and the other operands; δ for a repeated label, 1 for a lonely one."""
     rule, parents = node.rule, node.parents
-    typed = "" if is_double(node) else f", dtype=np.{dtype_of(node)}"
+    dtype = typed(node, "dtype=")
     terms = [(rule.out, node.shape, g), *((rule.labels[k], np.shape(x), xs[k]) for k, x in enumerate(parents) if k != i)]
-    terms += [(labels, delta.shape, line(f"np.eye({len(delta)}{typed})")) for labels, delta in rule.deltas]
+    terms += [(labels, delta.shape, line(f"np.eye({len(delta)}{dtype})")) for labels, delta in rule.deltas]
     there = {pair for labels, shape, _ in terms for pair in zip(labels, shape)}
     lonely = [pair for pair in zip(rule.labels[i], parents[i].shape) if pair not in there]
-    terms += [(label, (n,), line(f"np.ones({n}{typed})")) for label, n in lonely]
+    terms += [(label, (n,), line(f"np.ones({n}{dtype})")) for label, n in lonely]
     sizes: dict[str, int] = {}
     for labels, shape, _ in terms:
         sizes |= {label: n for label, n in zip(labels, shape) if n != 1 or label not in sizes}
-    words = {f"x{k}": code for k, (_, _, code) in enumerate(terms)}
-    subscripts = ",".join(labels for labels, _, _ in terms) + "->" + rule.labels[i]
-    code = line(f"np.einsum({subscripts!r}, {', '.join(words)}{', optimize=True' * (len(terms) > 2)})", **words)
+    code = summation(",".join(labels for labels, _, _ in terms) + "->" + rule.labels[i], [code for _, _, code in terms])
     return fitted(code, tuple(sizes[label] for label in rule.labels[i]), parents[i].shape)
 
 
-def summation(node: Any, xs: Codes) -> ast.expr:
-    words = {f"x{k}": code for k, code in enumerate(xs)}
-    return line(f"np.einsum({node.rule.subscripts!r}, {', '.join(words)}{', optimize=True' * (len(words) > 2)})", **words)
+def summation(subscripts: str, xs: Codes) -> ast.expr:
+    words = numbered("x", xs)
+    return line(f"np.einsum({subscripts!r}, {', '.join(words)}{', optimize=True' * (len(words) > 2)})", **words)
 
 
 def index_text(index: Iterable[Any]) -> tuple[str, list[Any]]:
@@ -180,25 +187,20 @@ def whole_numbers(index: Iterable[Any]) -> list[Any]:
     return parts
 
 
-def places(xs: Codes) -> dict[str, ast.expr]:
-    """The operands of an index by their letters: those behind x itself."""
-    return {f"i{k}": code for k, code in enumerate(xs[1:])}
-
-
 def chosen(node: Any, xs: Codes) -> ast.expr:
     """x[index]."""
-    return line(f"x[{index_text(node.rule.index)[0]}]", x=xs[0], **places(xs))
+    return line(f"x[{index_text(node.rule.index)[0]}]", x=xs[0], **numbered("i", xs[1:]))
 
 
 def put_back(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """Zeros, but g where it was taken from; an entry taken twice gets both."""
     text, operands = index_text(node.rule.index)
     twice = any(isinstance(x, np.ndarray) for x in operands)
-    return line(f"{'add_back' if twice else 'put_back'}(g, {node.parents[0].shape}, np.s_[{text}])", g=g, **places(xs))
+    return line(f"{'add_back' if twice else 'put_back'}(g, {node.parents[0].shape}, np.s_[{text}])", g=g, **numbered("i", xs[1:]))
 
 
 def joined(node: Any, xs: Codes) -> ast.expr:
-    words = {f"x{k}": code for k, code in enumerate(xs)}
+    words = numbered("x", xs)
     axis = f", axis={node.rule.axis}" if node.rule.axis else ""
     return line(f"np.{node.op}([{', '.join(words)}]{axis})", **words)
 
@@ -206,23 +208,19 @@ def joined(node: Any, xs: Codes) -> ast.expr:
 def cut_out(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """concatenate and stack: the part of g that lies where operand i went."""
     text, ends = index_text(node.rule.index(i, node))
-    return line(f"g[{text}]", g=g, **places([g, *(ast.Constant(int(end)) for end in ends)]))
+    return line(f"g[{text}]", g=g, **numbered("i", [ast.Constant(int(end)) for end in ends]))
 
 
-def turned_back(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
-    order = tuple(int(k) for k in np.argsort([axis % max(node.ndim, 1) for axis in node.rule.axes]))
-    return line("g.T" if order == tuple(range(node.ndim))[::-1] else f"g.transpose({order})", g=g)
-
-
-def turned(node: Any, xs: Codes) -> ast.expr:
-    axes = tuple(axis % max(node.ndim, 1) for axis in node.rule.axes)
-    return line("x.T" if axes == tuple(range(node.ndim))[::-1] else f"x.transpose({axes})", x=xs[0])
+def turned(node: Any, x: ast.expr, back: bool = False) -> ast.expr:
+    """transpose: x with the axes of the node, or back with those that it had."""
+    axes = [axis % max(node.ndim, 1) for axis in node.rule.axes]
+    order = tuple(map(int, np.argsort(axes) if back else axes))
+    return line("x.T" if order == tuple(range(node.ndim))[::-1] else f"x.transpose({order})", x=x)
 
 
 def extreme(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
     """max and min: the entry that is chosen gets g; entries that tie share it."""
-    top = line(f"x.{node.op}({axes_of(node.rule)}{', ' * (node.rule.axis is not None or node.rule.keepdims)}keepdims=True)"
-               if not node.rule.keepdims else f"x.{node.op}({axes_of(node.rule)})", x=xs[0])
+    top = line(f"x.{node.op}({axes_of(node.rule, keepdims=True)})", x=xs[0])
     return line(f"np.where(x == top, g * shares(x, top, {node.rule.axis}), 0)", g=spread(node, g), x=xs[0], top=top)
 
 
@@ -252,10 +250,12 @@ def to_system(node: Any, i: int, g: ast.expr, xs: Codes) -> ast.expr:
 
 
 VALUES: dict[Any, Callable[[Any, Codes], ast.expr]] = {
-    Linear: affine, Matmul: lambda node, xs: line("A @ B", A=xs[0], B=xs[1]), Einsum: summation,
+    Linear: affine, Matmul: lambda node, xs: line("A @ B", A=xs[0], B=xs[1]),
+    Einsum: lambda node, xs: summation(node.rule.subscripts, xs),
     (Sum, Extreme): lambda node, xs: line(f"x.{node.op}({axes_of(node.rule)})", x=xs[0]),
     LogSumExp: lambda node, xs: line(f"logsumexp({axes_of(node.rule, 'x')})", x=xs[0]),
-    Reshape: lambda node, xs: line(f"x.reshape({node.shape})", x=xs[0]), Transpose: turned, Select: chosen, Join: joined,
+    Reshape: lambda node, xs: line(f"x.reshape({node.shape})", x=xs[0]), Select: chosen, Join: joined,
+    Transpose: lambda node, xs: turned(node, xs[0]),
     Broadcast: lambda node, xs: line(f"np.broadcast_to(x, {node.shape})", x=xs[0]),
     Cast: lambda node, xs: line(f"x.astype(np.{node.dtype})", x=xs[0]),
     CumulativeSum: lambda node, xs: line(f"np.cumsum(x, {node.rule.axis})", x=xs[0]),
@@ -263,7 +263,8 @@ VALUES: dict[Any, Callable[[Any, Codes], ast.expr]] = {
 PULLS: dict[Any, Callable[[Any, int, ast.expr, Codes], ast.expr]] = {
     Linear: to_operand, Matmul: to_factor, Einsum: to_term, Sum: total, Extreme: extreme, Select: put_back, Join: cut_out,
     LogSumExp: lambda node, i, g, xs: line(f"g * softmax(x, {node.rule.axis})", g=spread(node, g), x=xs[0]),
-    Reshape: lambda node, i, g, xs: line(f"g.reshape({node.parents[0].shape})", g=g), Transpose: turned_back,
+    Reshape: lambda node, i, g, xs: line(f"g.reshape({node.parents[0].shape})", g=g),
+    Transpose: lambda node, i, g, xs: turned(node, g, back=True),
     Broadcast: lambda node, i, g, xs: fitted(g, node.shape, node.parents[0].shape), Cast: lambda node, i, g, xs: g,
     CumulativeSum: lambda node, i, g, xs: line("np.flip(np.cumsum(np.flip(g, k), k), k)".replace("k", str(node.rule.axis)), g=g),
     OfMatrix: lambda node, i, g, xs: of_matrix(node, 1, g=g, x=xs[0]), Solve: to_system}

@@ -16,7 +16,7 @@ from ..autodiff.guards import Unrecorded
 from ..autodiff.scalar import Scalar
 from ..autodiff.structure import Select
 from ..text.formulas import number_of
-from .lines import dtype_of, index_text, is_double
+from .lines import index_text, is_double, typed
 from .loops import NOWHERE, Loop, Place, Search, key_of, operands
 from .named import Named
 from .statements import Put, Repeat, Statement, Symbols, line, symbols
@@ -97,8 +97,8 @@ class Program:
         if isinstance(x, Node):
             return ast.Name(self.symbol(x))
         if (number := number_of(x)) is not None:
-            typed = not self.single and not isinstance(x, (int, float))
-            return line(f"np.{x.dtype}(c)", c=ast.Constant(number)) if typed else ast.Constant(number)
+            bare = self.single or isinstance(x, (int, float))
+            return ast.Constant(number) if bare else line(f"np.{x.dtype}(c)", c=ast.Constant(number))
         if x.dtype.kind in "iu" and x.ndim == 1 and list(x) == list(range(x.size)):
             return line(f"np.arange({x.size})")
         self.arguments.setdefault(symbol := self.symbol(key_of(x)), x)
@@ -239,10 +239,9 @@ class Program:
         loop, j = self.at(node).loop, self.at(node).j
         if not loop:  # another such leaf in each turn
             loop, j = next(loop for loop in self.loops if loop.varies(node)), -1
-        typed = "" if is_double(node) else f", np.{dtype_of(node)}"
         extra = max(loop.lag(j), 1)
         size = f"T + {extra}" if not node.shape else f"({', '.join([f'T + {extra}', *map(str, node.shape)])})"
-        return line(f"np.{how}({size}{typed})", T=self.name("T", loop))
+        return line(f"np.{how}({size}{typed(node)})", T=self.name("T", loop))
 
 
 def counted(T: ast.expr, t: ast.expr, first: int, step: int, turns: int) -> ast.expr:

@@ -22,12 +22,12 @@ from .statements import Put, line
 CALLED = {
     "abs": "np.abs(a)", "sigmoid": "sigmoid(a)", "softplus": "softplus(a)",
     "elu": "np.where(a > 0, a, alpha * np.expm1(np.minimum(a, 0)))"}
+LARGER, SMALLER = (f"np.where(a {sign} b, g, np.where(a == b, 0.5 * g, 0))" for sign in "><")
 SELECTED = {
     "relu": ["np.where(y > 0, g, 0)"],
     "leaky_relu": ["np.where(a > 0, g, g * slope)", "np.where(a > 0, 0, g * a)"],
     "elu": ["np.where(a > 0, g, g * alpha * np.exp(np.minimum(a, 0)))", "np.where(a > 0, 0, g * np.expm1(np.minimum(a, 0)))"],
-    "maximum": ["np.where(a > b, g, np.where(a == b, 0.5 * g, 0))", "np.where(a < b, g, np.where(a == b, 0.5 * g, 0))"],
-    "minimum": ["np.where(a < b, g, np.where(a == b, 0.5 * g, 0))", "np.where(a > b, g, np.where(a == b, 0.5 * g, 0))"],
+    "maximum": [LARGER, SMALLER], "minimum": [SMALLER, LARGER],
     "where": ["", "np.where(condition, g, 0)", "np.where(condition, 0, g)"],
     "clip": ["np.where((lo <= a) & (a <= hi), g, 0)", "np.where((a < lo) & (lo < hi), g, 0)", "np.where((a > hi) | (lo >= hi), g, 0)"]}
 
