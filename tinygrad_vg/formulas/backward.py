@@ -88,14 +88,14 @@ class Backward:
                 self.array.add(node)
 
     def run(self) -> None:
-        output, place = self.program.output, self.program.at
+        output = self.program.output
         one = ast.Constant(1.0) if self.program.single else line(f"np.{dtype_of(output)}(1)")
         self.hand([(output, one if not output.shape else line(f"np.ones({output.shape}, np.{dtype_of(output)})"))])
         for item in reversed(self.program.forward):
             if isinstance(item, Repeat):
                 self.pull_loop(item)
-            elif (symbol := self.symbols.get(item.target)) and symbol.kind == "v" and not place(symbol.of).loop:
-                self.pull_line(item, symbol.of, None)
+            elif (symbol := self.symbols.get(item.target)) and symbol.kind == "v" and not self.program.at(symbol.of).loop:
+                self.pull_line(item, symbol.of, None)  # else it is where a loop starts
 
     def hand(self, parts: list[tuple[Any, ast.expr]]) -> None:
         """Give parts that come from no line of a loop."""

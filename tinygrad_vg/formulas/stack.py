@@ -57,8 +57,7 @@ class Stack:
 
     def at_once(self, code: ast.expr) -> ast.expr | None:
         """The sum of a term over all turns, as one line; None if it is none of those that can be so written."""
-        text = ast.unparse(code)
-        letters = dict(zip(sorted({*symbols(code)} & self.program.symbols.keys(), key=text.index), "abc"))
+        letters = dict(zip(dict.fromkeys(name for name in symbols(code) if name in self.program.symbols), "abc"))
         form = FORMS.get(ast.unparse(Put({name: ast.Name(letter) for name, letter in letters.items()}).visit(code)))
         found = {letter: self.whole(name) for name, letter in letters.items()} if form and not self.program.alone else {}
         words = {letter: code for letter, code in found.items() if code is not None}

@@ -77,8 +77,8 @@ class Repeat(NamedTuple):
 
 
 def symbols(code: ast.AST) -> list[str]:
-    """Every name that occurs in the code, as often as it does."""
-    return [node.id for node in ast.walk(code) if isinstance(node, ast.Name)]
+    """Every name that occurs in the code, from left to right, as often as it does."""
+    return [code.id] if isinstance(code, ast.Name) else [name for part in ast.iter_child_nodes(code) for name in symbols(part)]
 
 
 def statements_of(items: list[Any]) -> list[Statement]:
