@@ -48,7 +48,6 @@ class Backward:
         self.gradients = {x: self.gradients[x] for x in program.arguments if x in self.gradients}
 
     def g(self, x: Any) -> str: return self.symbols.of("g", x)
-
     def p(self, x: Any) -> str: return self.symbols.of("p", x)
 
     def way(self, loop: Loop | None, x: Any) -> str:
