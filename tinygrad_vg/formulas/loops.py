@@ -176,7 +176,7 @@ class Search:
 
     def ambiguous(self, loop: Loop) -> bool:
         """Whether it goes along with an earlier loop, and reads one of that loop's values in all of its turns, too."""
-        along = {slot[1] for slot in loop.slots.values() if slot[0] == "series"}
+        along = {earlier for earlier, _ in loop.series}
         fixed = [self.known[loop.last[j]][i] for (j, i), slot in loop.slots.items() if slot[0] == "fixed"]
         return any(isinstance(x, Node) and x in self.places and self.places[x].loop in along for x in fixed)
 
