@@ -32,6 +32,8 @@ SELECTIONS = {
     "np.maximum":                  (lambda x: np.maximum(x, 0.0),                  -1.0,  2.0),
     "minimum with a constant":     (lambda x: minimum(x, 0.0),                      1.0, -2.0),
     "minimum of a constant":       (lambda x: minimum(0.0, x),                      1.0, -2.0),
+    "fmax with a constant":        (lambda x: vg.fmax(x, 0.0),                     -1.0,  2.0),
+    "fmin of a constant":          (lambda x: vg.fmin(0.0, x),                      1.0, -2.0),
     "where, if":                   (lambda x: where(x > 0, x, 5.0),                -1.0,  2.0),
     "where, else":                 (lambda x: where(x > 0, 5.0, x),                 1.0, -2.0),
     "leaky_relu of slope 0":       (lambda x: leaky_relu(x, 0.0),                  -1.0,  2.0),

@@ -47,7 +47,8 @@ def tanh_gate_slope(a: Any) -> Any:
 def x_log_y(a: Any, b: Any) -> Any:
     """a log b, and 0 where a is 0, whatever b is."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(a == 0, 0.0, a * np.log(b))[()]
+        y = np.where(a == 0, 0.0, a * np.log(b))
+    return y.astype(np.result_type(a, b) if np.float32 in (getattr(a, "dtype", 0), getattr(b, "dtype", 0)) else float)[()]
 
 
 def sinc_slope(a: Any) -> Any:
