@@ -25,7 +25,7 @@ def summed(y):
 @pytest.mark.parametrize("op", [op for op in OPS if op in SAMPLES])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_every_op_is_written_right(op, dtype):
-    for case in cases(op):
+    for case in [*cases(op)][:: 1 if dtype is np.float64 else 3]:
         leaves = [Tensor(x, name=f"x{k}") for k, x in enumerate(case.starts(dtype))]
         with np.errstate(all="ignore"):
             output = summed(case.function(*leaves))
@@ -40,7 +40,7 @@ def test_every_op_is_written_right(op, dtype):
 @pytest.mark.parametrize("seed", range(8))
 def test_random_programs_are_written_right(seed):
     rng = np.random.default_rng(seed)
-    for _ in range(40):
+    for _ in range(25):
         trial = Trial(random_program(rng))
         leaves, values = trial.on_tensors()
         if not isinstance(output := values[trial.output], Tensor):
