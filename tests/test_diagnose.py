@@ -23,6 +23,7 @@ def test_its_nats_are_those_of_the_chain_and_the_river_is_a_page(capsys, tmp_pat
     page = tmp_path / "river.html"
     assert main(["diagnose", str(EXPORTED / "cnn.pt2"), "--html", str(page)]) == 0
     printed = capsys.readouterr().out
+    assert max(map(len, printed.partition("wrote ")[0].splitlines())) <= 80
     assert "line of the source" in printed and printed.endswith(f"wrote {page}\n") and "<html" in page.read_text(encoding="utf-8")
     assert main(["diagnose", str(EXPORTED / "cnn.pt2"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -221,3 +221,9 @@ def test_the_steps_of_a_carried_gradient_are_the_chain():
     sizes = [float(np.linalg.norm(grad(loss, state))) for state in states[::-1]]
     assert [step.turn for step in steps] == ["", "t=6", "t=5", "t=4", "t=3", "t=2", "t=1"]
     assert [step.size for step in steps] == pytest.approx(sizes, rel=1e-12)
+
+
+def test_room_that_nothing_is_in_yet_is_no_step():
+    states = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((6, 3)))
+    steps = by_hand(vg.sum(states[-1][0])).run_in_steps()
+    assert steps and not [step for step in steps if "np.empty" in step.line] and all(step.size < 100 for step in steps)

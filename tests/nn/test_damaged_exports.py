@@ -12,6 +12,7 @@ import pickle
 import random
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 import zipfile
@@ -172,7 +173,7 @@ def tricky_name(name, chance):
 class Evil:
     """A pickle that would write a file."""
 
-    def __reduce__(self): return (pathlib.Path("/tmp/evil_was_here").write_text, ("x",))
+    def __reduce__(self): return (EVIL.write_text, ("x",))
 
 
 def pickled(name, chance):
@@ -212,7 +213,7 @@ ALWAYS = {"truncated": truncated, "without a member": without_member, "wrong num
           "short weight": short_weight, "tricky name": tricky_name, "pickled": pickled, "twisted graph": twisted_graph}
 MOSTLY = {"flipped": flipped, "zeroed": zeroed, "key removed": changed_key(removed), "key renamed": changed_key(renamed),
           "of another kind": changed_key(of_another_kind)}  # some of what is damaged says nothing
-EVIL = pathlib.Path("/tmp/evil_was_here")
+EVIL = pathlib.Path(tempfile.gettempdir()) / "evil_was_here"
 
 
 def tried(kind, number, tmp_path):

@@ -45,8 +45,8 @@ def diagnose(options: argparse.Namespace) -> None:
         chain = Chain(patient.loss, patient.source)
         blame, found = chain.blame(), verdict(patient.loss, patient.parameters)
         lines = by_line(chain, patient.where)
-        rows = [(f"{nats:+.2f}", f"{n} ×", cut(clean(line), 60)) for line, (nats, n) in sorted(lines.items(), key=lambda row: row[1][0])]
-        said = [patient.title, wrapped(str(found)), blame.sentence]
+        rows = [(f"{nats:+.2f}", f"{n} ×", cut(clean(line), 58)) for line, (nats, n) in sorted(lines.items(), key=lambda row: row[1][0])]
+        said = [*map(wrapped, (patient.title, str(found), blame.sentence))]
         if rows:
             said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
         if options.html:

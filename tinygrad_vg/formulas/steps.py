@@ -95,7 +95,8 @@ def watched(text: str, values: dict[str, Any], of: str | None) -> list[Step]:
     steps: list[Step] = []
 
     def seen(node: Any, key: Any, x: Any, turn: dict[str, int]) -> Any:
-        if not isinstance(x, (list, map)) and of in (None, key[0].partition("[")[0]):
+        room = isinstance(x, (list, map)) or "np.empty" in ast.unparse(node.value)  # nothing is in it yet
+        if not room and of in (None, key[0].partition("[")[0]):
             size, at = float(np.linalg.norm(np.ravel(x))), "".join(f"{t}={n}" for t, n in turn.items())
             steps.append(Step(ast.unparse(node), key[0], size, at))
         return x
