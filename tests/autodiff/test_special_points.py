@@ -29,6 +29,7 @@ BY_ENTRY = sorted(name for name, op in OPS.items() if name in ROWS or isinstance
 # ---------------------------------------------------------------- the truth: values, of decimals
 
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534211706798214808651")
+LN_2 = Decimal(2).ln(Context(prec=1000))
 TEN = Decimal(10)
 
 
@@ -80,6 +81,12 @@ def down(a):
     return a.to_integral_value(ROUND_FLOOR)
 
 
+def added(a, b):
+    """ln(exp a + exp b): beside the larger nothing is left of one that is 3,000 below."""
+    far = abs(a - b) > 3000
+    return max(a, b) if far else max(a, b) + (1 + (-abs(a - b)).exp()).ln()
+
+
 def near_gelu(a):
     K = 2 * (2 / PI).sqrt()
     return a / (1 + (-K * a * (1 + Decimal("0.044715") * a * a)).exp())
@@ -104,13 +111,12 @@ VALUES = {
     "sinh":       lambda a: (a.exp() - (-a).exp()) / 2,            "cosh":    lambda a: (a.exp() + (-a).exp()) / 2,
     "arcsinh":    lambda a: (abs(a) + (a * a + 1).sqrt()).ln().copy_sign(a),
     "arccosh":    lambda a: (a + (a * a - 1).sqrt()).ln(),         "arctanh": lambda a: ((1 + a) / (1 - a)).ln() / 2,
-    "exp2":       lambda a: (a * Decimal(2).ln()).exp(),           "log2":    lambda a: a.ln() / Decimal(2).ln(),
+    "exp2":       lambda a: (a * LN_2).exp(),                      "log2":    lambda a: a.ln() / LN_2,
     "log10":      lambda a: a.log10(),                             "reciprocal": lambda a: 1 / a,
     "cbrt":       cbrt,                                            "hypot":   lambda a, b: (a * a + b * b).sqrt(),
     "deg2rad":    lambda a: a * PI / 180,                          "rad2deg": lambda a: a * 180 / PI,
     "sinc":       lambda a: sine(PI * a) / (PI * a) if a else Decimal(1),
-    "logaddexp":  lambda a, b: (a.exp() + b.exp()).ln(),
-    "logaddexp2": lambda a, b: ((a * Decimal(2).ln()).exp() + (b * Decimal(2).ln()).exp()).ln() / Decimal(2).ln(),
+    "logaddexp":  added,                                           "logaddexp2": lambda a, b: added(a * LN_2, b * LN_2) / LN_2,
     "fmax":       max,                                             "fmin":    min,
     "remainder":  lambda a, b: a - b * down(a / b),                "fmod":    lambda a, b: a - b * down(abs(a / b)).copy_sign(a / b),
     "xlogy":      lambda a, b: a * b.ln(),                         "erf":     erf,            "erfc":    lambda a: 1 - erf(a),
