@@ -54,7 +54,7 @@ def test_the_printed_gains_multiply_to_the_gradient(run):
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
 @pytest.mark.parametrize("radius", ["0.2", "1", "3"])
 def test_every_activation_and_scale_tells_its_story(run, activation, radius):
-    result = run("--activation", activation, "--radius", radius, "--steps", "7", "--hidden", "5", "--seed", "3")
+    result = run("--activation", activation, "--radius", radius, "--steps", "7", "--width", "5", "--seed", "3")
     assert result.code == 0
     assert "From h[7] back to h[0] the gradient" in result.out
 
@@ -65,15 +65,15 @@ def test_an_exactly_linear_rnn_blames_its_weight_alone(run):
 
 @pytest.mark.parametrize("more", [("--radius", "3", "--steps", "700"), ("--radius", "1e300"), ("--radius", "1e308", "--seed", "2")])
 def test_an_overflow_is_named_and_warns_nobody(run, more):
-    result = run("--activation", "linear", "--hidden", "6", *more)
+    result = run("--activation", "linear", "--width", "6", *more)
     assert (result.code, result.err) == (0, "")
     assert "is no longer finite at" in " ".join(result.out.split())
-    assert json.loads(run("--json", "--activation", "linear", "--hidden", "6", *more).out)
+    assert json.loads(run("--json", "--activation", "linear", "--width", "6", *more).out)
 
 
 def test_a_single_step_of_one_unit_never_fails(run):
     for seed in range(12):
-        result = run("--activation", "relu", "--hidden", "1", "--steps", "1", "--seed", str(seed))
+        result = run("--activation", "relu", "--width", "1", "--steps", "1", "--seed", str(seed))
         assert (result.code, result.err) == (0, "")
 
 
@@ -93,9 +93,9 @@ def test_a_loss_of_many_digits_is_printed_short(run):
 
 
 def test_a_gradient_that_dies_is_called_exactly_zero(run):
-    result = run("--activation", "relu", "--radius", "0.1", "--hidden", "1", "--seed", "1", "--steps", "9")
+    result = run("--activation", "relu", "--radius", "0.1", "--width", "1", "--seed", "1", "--steps", "9")
     assert "became exactly 0 at h[" in result.out
-    assert json.loads(run("--json", "--activation", "relu", "--radius", "0.1", "--hidden", "1", "--seed", "1", "--steps", "9").out)
+    assert json.loads(run("--json", "--activation", "relu", "--radius", "0.1", "--width", "1", "--seed", "1", "--steps", "9").out)
 
 
 def test_the_same_seed_prints_the_same_and_another_does_not(run):
@@ -116,7 +116,7 @@ def test_a_text_comes_from_standard_input(run):
 
 
 def test_thousands_of_steps_are_folded_and_drawn_from_late_on(run):
-    result = run("--text", "-", "--steps", "3000", "--hidden", "4", stdin=b"to be or not to be, " * 200)
+    result = run("--text", "-", "--steps", "3000", "--width", "4", stdin=b"to be or not to be, " * 200)
     assert result.code == 0
     assert "links, together 10^" in result.out
     drawn = (result.folder / "rnn.svg").read_text(encoding="utf-8")
@@ -154,8 +154,8 @@ def test_an_unusable_text_is_one_line_on_stderr_and_nothing_is_written(run, argu
     [
         (("--steps", "0"), "needs a whole number from 1 to 100000, got '0'"),
         (("--steps", "many"), "needs a whole number"),
-        (("--hidden", "-3"), "needs a whole number"),
-        (("--hidden", "²"), "needs a whole number"),
+        (("--width", "-3"), "needs a whole number"),
+        (("--width", "²"), "needs a whole number"),
         (("--steps", "++5"), "needs a whole number"),
         (("--radius", "nan"), "needs a number above 0, got 'nan'"),
         (("--radius", "0"), "needs a number above 0"),
@@ -193,7 +193,7 @@ def test_a_read_only_folder_is_named(run, tmp_path):
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_terminal_can_print_the_page(tmp_path, encoding):
     done = subprocess.run(
-        [sys.executable, "-m", "tinygrad_vg", "--steps", "3", "--hidden", "3", "--out", str(tmp_path)],
+        [sys.executable, "-m", "tinygrad_vg", "--steps", "3", "--width", "3", "--out", str(tmp_path)],
         capture_output=True,
         env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
         timeout=60,
@@ -212,7 +212,7 @@ def test_json_keeps_every_character_on_a_terminal_that_knows_only_ascii(tmp_path
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("shell", [">/dev/full", ">&-", "--text - <&-"])
 def test_output_that_cannot_be_written_and_input_that_is_closed_are_one_line(tmp_path, shell):
-    command = f'"{sys.executable}" -m tinygrad_vg --steps 3 --hidden 3 --out "{tmp_path}" {shell}'
+    command = f'"{sys.executable}" -m tinygrad_vg --steps 3 --width 3 --out "{tmp_path}" {shell}'
     done = subprocess.run(command, shell=True, capture_output=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.decode().count("\n") == 1
@@ -229,7 +229,7 @@ def test_ctrl_c_is_one_line(monkeypatch, run):
 
 
 def test_a_reader_that_closes_early_is_no_error(tmp_path):
-    command = f'"{sys.executable}" -m tinygrad_vg --steps 3 --hidden 3 --out "{tmp_path}" | true'
+    command = f'"{sys.executable}" -m tinygrad_vg --steps 3 --width 3 --out "{tmp_path}" | true'
     done = subprocess.run(command, shell=True, capture_output=True, timeout=60)
     assert b"Traceback" not in done.stderr
 
@@ -419,7 +419,7 @@ def test_what_draw_cannot_do_is_one_line_and_nothing_is_written(options, words, 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_program_behind_a_model_is_printed_saved_and_stepped_through(capsys, tmp_path, model):
     place = tmp_path / "backprop.py"
-    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--save", str(place)]) == 0
+    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--out", str(place)]) == 0
     printed = capsys.readouterr().out
     assert "def forward_and_backward(" in printed and printed.endswith(f"wrote {place}\n")
     assert place.read_text(encoding="utf-8").startswith('"""loss and its gradient')

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 
 import pytest
@@ -276,4 +277,9 @@ WITHOUT = {
 def test_an_extra_that_is_missing_says_how_to_install_it(installed, extra, tmp_path, setup):
     assert extra in setup["options.extras_require"]
     code = f"import tinygrad_vg as vg\ntry: {WITHOUT[extra]}\nexcept (ImportError, RuntimeError) as error: print(error)"
-    assert f"pip install tinygrad_vg[{extra}]" in ran(installed, "-c", code, cwd=tmp_path, env={"PATH": str(tmp_path)}).replace('"', "")
+    assert f"pip install -e .[{extra}]" in ran(installed, "-c", code, cwd=tmp_path, env={"PATH": str(tmp_path)}).replace('"', "")
+
+
+def test_the_dependency_group_of_the_tests_is_the_extra(setup):
+    groups = tomllib.loads(text(ROOT / "pyproject.toml"))["dependency-groups"]
+    assert groups["test"] == setup["options.extras_require"]["test"].split()

@@ -45,7 +45,7 @@ from .formulas import by_hand, explain
 from .nn import load_model
 from .drawing import draw, group
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 def __getattr__(name: str) -> object:
     """The rooms that are entered seldom wait until somebody names them."""

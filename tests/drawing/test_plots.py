@@ -21,7 +21,7 @@ from tinygrad_vg.drawing.plots import PLOTS, plot
 from tinygrad_vg.drawing.terminal import spark, terminal_plot
 from tinygrad_vg.training.history import History
 
-matplotlib = pytest.importorskip("matplotlib", reason='plots need matplotlib: pip install "tinygrad_vg[plot]"')
+matplotlib = pytest.importorskip("matplotlib", reason='plots need matplotlib: pip install -e ".[plot]"')
 from matplotlib.figure import Figure  # noqa: E402
 
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}

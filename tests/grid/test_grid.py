@@ -229,7 +229,7 @@ def test_a_value_no_cell_has_is_named():
 def test_the_command_prints_the_diagram_takes_a_run_up_and_draws_it(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     words = ["phase", "--depths", "2", "4", "--variances", "0.5", "1.5", "--seeds", "1"]
-    assert main([*words, "--store", str(tmp_path / "x.jsonl"), "--picture", str(tmp_path / "x.png")]) == 0
+    assert main([*words, "--store", str(tmp_path / "x.jsonl"), "--out", str(tmp_path / "x.png")]) == 0
     first = capsys.readouterr().out
     assert main([*words, "--store", str(tmp_path / "x.jsonl")]) == 0
     assert capsys.readouterr().out == first

@@ -194,4 +194,4 @@ def test_digits_are_split_the_same_way_always():
 def test_without_scikit_learn_the_digits_name_the_command_that_installs_it():
     code = "import sys; sys.modules['sklearn'] = None; sys.modules['sklearn.datasets'] = None\nimport tinygrad_vg.training as t; t.digits()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert 'pip install "tinygrad_vg[data]"' in done.stderr.splitlines()[-1]
+    assert 'pip install -e ".[data]"' in done.stderr.splitlines()[-1]

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import io
 import sys
-import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from ..text.lines import wrapped
 from ..text.tables import table
 from ..training import learning
 from .options import EXPERIMENTS, SETTINGS
-from .texts import long_text, read, show
+from .texts import long_text, opened, read, show
 
 PICTURES = (".png", ".svg", ".pdf")
 Answer = tuple[str, dict[str, Any]]  # the text to print, and the same as plain numbers
@@ -79,10 +78,10 @@ def about(question: str, asked: Asked) -> Answer:
 def write_by_hand(options: argparse.Namespace) -> None:
     """Print the program that one would have written for a model; or the lines, as they run, that make a name; and save it."""
     program = program_of(options.model, options)
-    if options.save:
-        program.save(options.save)
+    if options.out:
+        program.save(options.out)
     text = "\n".join(map(str, program.run_in_steps(options.steps_of))) if options.steps_of else program.text
-    show(text + (f"\nwrote {options.save}" if options.save else ""))
+    show(text + (f"\nwrote {options.out}" if options.out else ""))
 
 
 def program_of(model: str, options: argparse.Namespace) -> ByHand:
@@ -99,8 +98,8 @@ def draw_a_model(options: argparse.Namespace) -> None:
         asked.loss.backward()
         drawing = draw(asked.loss, None if options.fold == "none" else options.fold, steps=options.window, chain=asked.chain())
     show(f"{asked.title}\nwrote {drawing.save(place)}: {drawing.size}")
-    if options.open and not webbrowser.open(place.resolve().as_uri()):
-        raise RuntimeError(f"there is no browser to open {place} with; open it by hand")
+    if options.open:
+        opened(place)
 
 
 def learn(options: argparse.Namespace) -> None:
@@ -118,7 +117,7 @@ def judge(options: argparse.Namespace) -> None:
     wanted = claims.chosen(options.ids, options.slow or options.list)
     if options.list:
         return show(claims.listed(wanted))
-    place = options.html and checked_path(options.html, (".html",))
+    place = options.out and checked_path(options.out, (".html",))
     outcomes = list(claims.run(wanted, progress=bool(sys.stderr and sys.stderr.isatty())))
     text = "\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes)
     show(text, figures=[one.to_dict() for one in outcomes] if options.json else None)
@@ -132,7 +131,7 @@ def study(options: argparse.Namespace) -> None:
     """Run the factorial experiment or the remedy laboratory, print its tables, and draw its picture if asked for."""
     from ..claims import factorial, laboratory
 
-    place = options.picture and checked_path(options.picture, PICTURES)
+    place = options.out and checked_path(options.out, PICTURES)
     found: Any = factorial.run() if options.command == "factorial" else laboratory.run(laboratory.FULL if options.full else laboratory.FAST)
     show(str(found), figures=found.to_dict() if options.json else None)
     if place:
@@ -198,7 +197,7 @@ def phase_diagram(options: argparse.Namespace) -> None:
     from ..grid import phase
     from ..grid import runs as grid
 
-    place = options.picture and checked_path(options.picture, PICTURES)
+    place = options.out and checked_path(options.out, PICTURES)
     hired: Any = grid.processes(options.workers) if options.workers else contextlib.nullcontext()
     with grid.cluster(options.cluster) if options.cluster else hired as executor:
         seen = counter if sys.stderr and sys.stderr.isatty() else None

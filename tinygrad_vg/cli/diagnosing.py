@@ -49,8 +49,8 @@ def diagnose(options: argparse.Namespace) -> None:
         said = [*map(wrapped, (patient.title, str(found), blame.sentence))]
         if rows:
             said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
-        if options.html:
-            said.append(f"wrote {draw(chain, about=patient.title).save(Path(options.html))}")
+        if options.out:
+            said.append(f"wrote {draw(chain, about=patient.title).save(Path(options.out))}")
         took = {line: nats for line, (nats, _) in lines.items()}
         figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took}
     show("\n\n".join(said), figures=figures if options.json else None)

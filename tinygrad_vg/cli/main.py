@@ -21,7 +21,7 @@ from .commands import answer, draw_a_model, exercise, field, judge, learn, phase
 from .diagnosing import diagnose
 from .options import QUESTIONS, parser
 from .reading import COMPARED_STEPS, beside, run, sentence
-from .texts import read, show
+from .texts import opened, read, show
 
 PAGE_STEPS, QUOTED = 30, 30  # drawn in full in the graph; characters of the text in a title
 
@@ -55,6 +55,8 @@ def chain_of_a_text(options: argparse.Namespace) -> None:
         result = run(text, options)
         save_pictures(result, beside(text, options) if options.steps <= COMPARED_STEPS else {})
         show(page(result, title), figures=figures(result) if options.json else None)
+    if options.open:
+        opened(files(result)[1])
 
 
 def save_pictures(result: dict[str, Any], others: dict[str, Chain]) -> None:
@@ -83,7 +85,7 @@ def page(result: dict[str, Any], title: str) -> str:
     shown = result["text"][-40:]
     picture, web = files(result)
     return "\n".join([
-        f"{title}: an RNN of {options.hidden} {options.activation} units reads {len(result['text'])} characters",
+        f"{title}: an RNN of {options.width} {options.activation} units reads {len(result['text'])} characters",
         f"  {'…' if len(shown) < len(result['text']) else ''}{shown!r}",
         f"and predicts {result['guess']!r}; what follows is {result['next']!r}",
         f"loss {short(result['loss'])} nats (guessing among {result['alphabet']} characters: {math.log(result['alphabet']):.4f})",
@@ -105,7 +107,7 @@ def short(x: float) -> str:
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
     """The same for JSON, every digit kept."""
-    options = {key: value for key, value in vars(result["options"]).items() if key not in ("out", "json", "command")}
+    options = {key: value for key, value in vars(result["options"]).items() if key not in ("out", "open", "json", "command")}
     read = {key: numbers(result[key]) for key in ("text", "next", "guess", "alphabet", "loss")}
     nats = {key: numbers(value) for key, value in result["parts"].items()}
     last = {"sentence": sentence(result), "chain": result["chain"].to_dict(), "files": [*map(str, files(result))]}

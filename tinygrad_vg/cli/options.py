@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import nn
+from .. import __version__, nn
 from ..claims.models import NAMES
 
 
@@ -54,7 +54,8 @@ EXPERIMENTS = {
     "narma": ("narma", "NARMA-10 with an echo state network"),
     "letters": ("letters", "the characters of a text: a tanh RNN and an LSTM (about a minute)")}
 JSON = option("--json", action="store_true", help="print one JSON document")
-PICTURE = option("--picture", metavar="FILE", help="write the picture as .png, .svg or .pdf")
+PICTURE = option("--out", metavar="FILE", help="write the picture as .png, .svg or .pdf")
+OPEN = option("--open", action="store_true", help="open the page in the browser")
 MODEL = [
     option("--steps", type=whole(1, 100_000), metavar="T", help="time steps, or layers of mlp and residual (20)"),
     option("--width", type=whole(1, 4096), metavar="N", help="units in each (32)"),
@@ -87,31 +88,32 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         "learn, claims, exercise, factorial, laboratory, headlines, phase.",
         option("--text", metavar="FILE", help="a UTF-8 text, '-' for standard input (default: the Zen of Python)"),
         option("--steps", type=whole(1, 100_000), default=20, metavar="T", help="how many characters the RNN reads (20)"),
-        option("--hidden", type=whole(1, 4096), default=32, metavar="N", help="size of the state (32)"),
+        option("--width", type=whole(1, 4096), default=32, metavar="N", help="size of the state (32)"),
         option("--activation", choices=["sigmoid", "tanh", "relu", "linear"], default="tanh", help="of the state (tanh)"),
         option("--radius", type=positive, default=1.0, metavar="R", help="spectral radius of the recurrent weight (1.0)"),
         option("--seed", type=whole(0, 2**63), default=0, metavar="K", help="of the random weights (0)"),
         option("--out", type=Path, default=Path("tinygrad_vg_out"), metavar="DIR", help="folder for the pictures (tinygrad_vg_out)"),
-        option("--json", action="store_true", help="print one JSON document instead of the page")],
+        OPEN, option("--json", action="store_true", help="print one JSON document instead of the page"),
+        option("--version", action="version", version=f"tinygrad_vg {__version__}")],
     "by_hand": [
         "Print the NumPy program that one would have written by hand for a model: forward, then backward.",
         ASKED[0], *MODEL, STRAIGHT, STACK,
         option("--steps-of", metavar="NAME", help="run it, and print the lines that make this name, with sizes: g_h"),
-        option("--save", metavar="FILE", help="write it with its values as a .py that runs by itself")],
+        option("--out", metavar="FILE", help="write it with its values as a .py that runs by itself")],
     "diagnose": [
         "Why a model of your own does not learn: its verdict, and the blame by line of its source. The file is a model that PyTorch "
         "exported (.pt2), or the weights of recurrent cells (.npz, .safetensors).",
         option("file", metavar="FILE", help="model.pt2, or weights"),
         option("--data", metavar="FILE.npz", help="arrays by the names of the inputs, and target or labels (default: noise)"),
         option("--loss", choices=["cross_entropy", "mse"], help="cross_entropy for labels that are whole numbers, else mse"),
-        option("--html", metavar="FILE", help="the gradient on its way back, as a page"), JSON],
+        option("--html", "--out", dest="out", metavar="FILE", help="the gradient on its way back, as a page"), JSON],
     "draw": [
         "Draw a model after one forward and one backward pass.", ASKED[0], *MODEL,
         option("--fold", default="auto", choices=["auto", "none", "layer", "states", "rolled"], help="auto, none, layer (a box for each "
                "step or layer), states (only the states: for a slide) or rolled (all steps drawn as one)"),
         option("--window", type=int, nargs=2, metavar=("FIRST", "LAST"), help="draw these steps in full, the others folded"),
         option("--out", metavar="FILE", help="a .html (a page to step through), .svg, .png, .pdf or .dot (MODEL.html)"),
-        option("--open", action="store_true", help="open it in the browser")],
+        OPEN],
     "learn": [
         "Run a learning experiment and print its table:\n\n" + "\n".join(f"  {name:8} {what}" for name, (_, what) in EXPERIMENTS.items()),
         option("name", choices=EXPERIMENTS),
@@ -121,7 +123,7 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("ids", nargs="*", metavar="ID", help="P8, C3 …"),
         option("--list", action="store_true", help="print the claims without running any"),
         option("--slow", action="store_true", help="run the slow ones, too (some minutes each)"), JSON,
-        option("--html", metavar="FILE", help="write one page with pictures")],
+        option("--html", "--out", dest="out", metavar="FILE", help="write one page with pictures")],
     "factorial": ["Activation × weight tying × scale: who makes the gradient small, attributed (ten seconds).", PICTURE, JSON],
     "laboratory": [
         "Every remedy on two tasks: reach of the gradient, training, cost (ten seconds; --full one and a half minutes).",
@@ -151,4 +153,4 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         [option("--workers", type=whole(1, 1024), metavar="N", help="run in so many processes (here)"),
          option("--cluster", metavar="ADDRESS", help="run on a dask cluster, tcp://host:8786; 'local' makes one of two workers")],
         option("--store", metavar="FILE", help="a .jsonl file that keeps finished cells, so that a run can be taken up again"),
-        option("--picture", metavar="FILE", help="write the diagram as .png, .svg or .pdf"), JSON]}
+        option("--out", metavar="FILE", help="write the diagram as .png, .svg or .pdf"), JSON]}

@@ -25,10 +25,10 @@ def run(text: str, options: Any, cell: str = "") -> dict[str, Any]:
     T, alphabet = options.steps, alphabet_of(text, options.steps)
     read_along, following = text[-T - 1 : -1], text[-1]
     rng = np.random.default_rng(options.seed)
-    reader = CELLS[cell or options.activation](len(alphabet), options.hidden, rng=rng)
+    reader = CELLS[cell or options.activation](len(alphabet), options.width, rng=rng)
     if isinstance(reader, nn.RNNCell):
         reader.W_hh.data = nn.init.with_radius(reader.W_hh.data, options.radius)
-    readout = nn.Linear(options.hidden, len(alphabet), rng=rng, name="out")
+    readout = nn.Linear(options.width, len(alphabet), rng=rng, name="out")
     states = nn.unroll(reader, np.eye(len(alphabet))[[alphabet.index(character) for character in read_along]])
     last, first = reader.output(states[-1]), states[0][-1] if isinstance(states[0], tuple) else states[0]
     logits = readout(last).named("logits")

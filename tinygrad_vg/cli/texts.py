@@ -1,10 +1,11 @@
-"""Which text is read, and how does one reach the reader?  From a file, standard input, or what comes with Python; on standard output."""
+"""Which text is read, and how does one reach the reader?  A file, standard input, or what comes with Python; standard output, a browser."""
 
 import contextlib
 import io
 import json
 import os
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ def long_text() -> str:
     except ImportError:
         raise ValueError("this Python comes without its help topics; give a text with --text FILE") from None
     return "\n".join(topics[name] for name in sorted(topics))[:50_000]
+
+
+def opened(place: Path) -> None:
+    """Open a file in the browser; RuntimeError where there is none."""
+    if not webbrowser.open(place.resolve().as_uri()):
+        raise RuntimeError(f"there is no browser to open {place} with; open it by hand")
 
 
 def show(text: str, *, figures: Any = None) -> None:

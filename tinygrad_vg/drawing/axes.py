@@ -14,7 +14,7 @@ from ..text.lines import clean, cut, width
 from .colours import DECADES, GREY, PALE, SPECIAL, ZERO, colour
 from .terminal import is_wide
 
-MISSING = 'plots need matplotlib: pip install "tinygrad_vg[plot]"'
+MISSING = 'plots need matplotlib: pip install -e ".[plot]"'
 CHARACTER, HUGE = 0.09, 1e250  # inches, of a tick's label; beyond it matplotlib's own arithmetic overflows
 BELOW, HALFWAY, ABOVE = (0.02, "v"), (0.5, "X"), (0.98, "^")  # where at the edge, and the marker
 

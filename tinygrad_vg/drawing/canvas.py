@@ -16,7 +16,7 @@ from .colours import INKS
 
 FAMILY = 'system-ui,"Segoe UI",Roboto,"DejaVu Sans","Liberation Sans",Arial,sans-serif'
 MONO = 'ui-monospace,"DejaVu Sans Mono","Liberation Mono",monospace'
-MISSING = 'PNG and PDF need matplotlib: pip install "tinygrad_vg[draw]"'
+MISSING = 'PNG and PDF need matplotlib: pip install -e ".[draw]"'
 Points = list[tuple[float, float]]
 Run = tuple[str, str]  # words, and their ink
 

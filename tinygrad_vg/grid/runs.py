@@ -222,7 +222,7 @@ def cluster(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
-        raise ImportError('a cluster needs dask: pip install "tinygrad_vg[cluster]"') from error
+        raise ImportError('a cluster needs dask: pip install -e ".[cluster]"') from error
     with contextlib.ExitStack() as stack:
         if address == "local":
             address = stack.enter_context(LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None))

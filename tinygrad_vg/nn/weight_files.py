@@ -88,7 +88,7 @@ def safetensors() -> Any:
     try:
         return importlib.import_module("safetensors.numpy")
     except ImportError:
-        raise ImportError("a .safetensors file needs the extra `weights`: pip install \"tinygrad_vg[weights]\"") from None
+        raise ImportError("a .safetensors file needs the extra `weights`: pip install -e \".[weights]\"") from None
 
 
 def checksum(arrays: Mapping[str, np.ndarray]) -> str:

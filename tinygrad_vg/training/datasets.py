@@ -74,7 +74,7 @@ def digits() -> tuple[Batch, Batch]:
     try:
         from sklearn.datasets import load_digits  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        raise ImportError('digits() needs scikit-learn, the extra `data`: python -m pip install "tinygrad_vg[data]"') from None
+        raise ImportError('digits() needs scikit-learn, the extra `data`: python -m pip install -e ".[data]"') from None
     points, labels = load_digits(return_X_y=True)
     order = np.random.RandomState(0).permutation(len(labels))  # RandomState's stream never changes, a Generator's may
     points, labels = points[order] / 16, labels[order].astype(int)
