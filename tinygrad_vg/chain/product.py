@@ -5,8 +5,8 @@
 LogProduct keeps logarithms d of the sizes and rows of U of length 1: it follows small singular values as well as large ones, and is
 exact for links changed in their last digits. PlainProduct multiplies out and rescales: only its largest singular value is good.
 A Jordan-like W hands on from unit to unit, one way only: what makes its powers small are its exact zeros. QR fills them
-with roundings, ways back that W has not, and after hundreds of links even its largest singular value is theirs. In the plain
-product a zero stays a zero.
+with roundings: ways back that do not exist in W. After hundreds of links even its largest singular value comes from them. In
+the plain product a zero stays a zero.
 
 Which digits are known? CheckedProduct takes each form a second time with links changed at random, and tells where the two
 agree: QR's links by 16 roundings of their size, the plain product's entry by entry, so that a zero stays a zero.

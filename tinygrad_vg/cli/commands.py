@@ -92,6 +92,8 @@ def program_of(model: str, options: argparse.Namespace) -> ByHand:
 
 def draw_a_model(options: argparse.Namespace) -> None:
     """Draw a model of the debate after one forward and one backward pass, and say where the picture is."""
+    if options.window and options.window[0] > options.window[1]:
+        raise ValueError(f"--window FIRST LAST: {options.window[0]} is behind {options.window[1]}; give the earlier step first")
     asked = build(options.model, **settings(options))
     place = Path(options.out or f"{options.model}.html")
     with np.errstate(all="ignore"):

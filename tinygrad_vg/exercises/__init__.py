@@ -70,6 +70,6 @@ EXERCISES: dict[int, Exercise] = {
         "dy/da = 1/(1 + |a|)², also at 0. In terms of y it is (1 − |y|)², but far out 1 − |y| loses its digits.",
         cases.pulled_wrong, cases.pulled),
     15: Exercise(answers.times, cases.products,
-        "∂y/∂a = b, so a receives g * b; where a was repeated, sum over the copies: over axes that a has not, and over those where its "
+        "∂y/∂a = b, so a receives g * b; where a was repeated, sum over the copies: over axes that a lacks, and over those where its "
         "length is 1 (keepdims).",
         cases.pulled_wrong, cases.pulled)}

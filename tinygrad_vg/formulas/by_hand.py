@@ -73,7 +73,7 @@ class ByHand(Whole, Printed):
     def run(self, **values: Any) -> tuple[Any, dict[str, Any]]:
         """(value, {name: gradient}) at these values; what is left out is as it was recorded.
 
-        TypeError for a name that the program has not, ValueError for another shape or dtype than recorded.
+        TypeError for a name that is not in the program, ValueError for another shape or dtype than recorded.
         """
         given = self.given(values)
         if self.function is None:

@@ -89,7 +89,7 @@ def alphabet(text: str) -> str:
 def characters(text: str, T: int = 50, batch: int = 20, rng: Any = 0) -> Batches:
     """Guess the next character. Inputs (T, batch, len(alphabet(text))) one-hot, labels (T, batch), windows from anywhere in the text.
 
-    Baseline: unigram_entropy(text) nats per character, for who knows only how often each occurs.
+    Baseline: unigram_entropy(text) nats per character, of a guess that knows only how often each character occurs.
     """
     if len(text) <= T:
         raise ValueError(f"the text has {len(text)} characters; windows of T = {T} and the character after them need more")

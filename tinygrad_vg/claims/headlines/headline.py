@@ -77,7 +77,7 @@ def headline(name: str, source: str, published: str, ours: str, differs: str, *,
 
 
 def chosen(names: Iterable[str] = ()) -> list[Headline]:
-    """The headlines of these names, or all; ValueError for a name there is none of."""
+    """The headlines of these names, or all; ValueError for an unknown name."""
     if unknown := [name for name in names if name not in HEADLINES]:
         raise ValueError(f"there is no headline {unknown[0]!r}; there are {', '.join(HEADLINES)}")
     return [one for name, one in HEADLINES.items() if not names or name in names]
