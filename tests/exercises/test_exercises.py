@@ -1,4 +1,4 @@
-"""Fifteen exercises: the right answers pass, wrong ones are shown their first mistake and its line, and the right answers are right by other means."""
+"""Twenty-five exercises: the right answers pass, wrong ones are shown their first mistake and its line, and the right answers are right by other means."""
 
 import itertools
 import pathlib
@@ -9,7 +9,7 @@ import pytest
 
 from tinygrad_vg import Scalar, history
 from tinygrad_vg.cli.main import main
-from tinygrad_vg.exercises import CASES, EXERCISES, grade, grading
+from tinygrad_vg.exercises import CASES, EXERCISES, cases_nets, grade, grading
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
@@ -257,7 +257,56 @@ def test_exercises_are_printed_in_eighty_columns(capsys):
             assert option or f"def {EXERCISES[number].name}" in out
             assert max(map(len, out.splitlines())) <= 80
     assert main(["exercise"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(EXERCISES) == 15
-    assert main(["exercise", "16"]) == 1
-    assert "they are numbered 1 to 15" in capsys.readouterr().err
+    assert len(capsys.readouterr().out.splitlines()) == len(EXERCISES) == 25
+    assert main(["exercise", "26"]) == 1
+    assert "they are numbered 1 to 25" in capsys.readouterr().err
     assert CASES >= 20
+
+
+# By hand, and nets that do not learn
+
+
+@pytest.mark.parametrize("number", [16, 17, 20])
+def test_of_several_answers_the_one_that_is_wrong_is_named(number, graded):
+    right = written(number)[EXERCISES[number].name]
+    for k, name in enumerate(EXERCISES[number].check.keywords["names"].split(", ")):
+        def wrong(*arguments, k=k):
+            return [part * (1.06 if i == k else 1) for i, part in enumerate(right(*arguments))]
+
+        assert f"then {name} is" in grade(number, {EXERCISES[number].name: wrong}).words
+    assert "the answer is not" in grade(number, {EXERCISES[number].name: lambda *arguments: 0.0}).words
+
+
+def test_a_tangent_that_takes_one_edge_of_two_is_told_the_first_node(graded):
+    wrong = EXERCISES[19].solution.replace("sum(parts)", "parts[0] if parts else 0.0")
+    assert "0 of 20 cases are right; then the derivative of v[2] is 0.47943, wanted 0.91822" in graded(19, wrong)
+
+
+@pytest.mark.parametrize("answer, words", [
+    (lambda loss, states: (1, "slopes"), "is as the others are"),
+    (lambda loss, states: None, "returns nothing"),
+    (lambda loss, states: 3, "no pair (t, cause)"),
+    (lambda loss, states: (written(21)["find_cause"](loss, states)[0], "gates"), "the cause is not 'gates'"),
+])  # fmt: skip
+def test_another_cause_than_the_planted_one_is_not_taken(answer, words):
+    assert words in grade(21, {"find_cause": answer}).words
+
+
+@pytest.mark.parametrize("answer, words", [
+    (lambda n: np.eye(n), "an eigenvalue is 1 in size"),
+    (lambda n: 0.9 * np.eye(n), "0.43 times as long, not 100"),
+    (lambda n: np.eye(n + 1), "W has shape"),
+])  # fmt: skip
+def test_a_matrix_that_does_not_explode_is_told_why(answer, words):
+    assert words in grade(22, {"explode": answer}).words
+
+
+@pytest.mark.parametrize("number, kind", [(23, "contracting weights"), (24, "contracting weights"), (25, "shallow slopes")])
+def test_a_net_left_as_it_is_is_not_mended(number, kind):
+    as_it_is = {EXERCISES[number].name: lambda *x: x[0] if len(x) == 1 else x}
+    assert f"the verdict is still: {kind}" in grade(number, as_it_is).words
+
+
+def test_a_healthy_verdict_is_not_enough(monkeypatch):
+    monkeypatch.setattr(cases_nets, "LEARNT", 1e-9)
+    assert "the verdict is healthy, but trained it still has a loss of" in grade(23, written(23)).words

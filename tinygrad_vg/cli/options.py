@@ -135,8 +135,9 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--list", action="store_true", help="name them without running any"), JSON],
     "exercise": [
         "Print an exercise, or grade an answer: a Python file that defines the function asked for. 1 to 10: matrix calculus; "
-        "11 to 15: build an autodiff engine, step by step. With --by-hand: the backward pass of a model, lines of it left open.",
-        option("number", type=int, nargs="?", metavar="N", help="which one, 1 to 15; without a number, all of them"),
+        "11 to 15: build an autodiff engine, step by step; 16 to 20: layers of today by hand; 21 to 25: nets that do not learn. With "
+        "--by-hand: the backward pass of a model, lines of it left open.",
+        option("number", type=int, nargs="?", metavar="N", help="which one, 1 to 25; without a number, all of them"),
         option("file", nargs="?", metavar="FILE", help="your answer; the file is run"),
         [option("--hint", action="store_true", help="print where to start"),
          option("--solution", action="store_true", help="print a right answer, a whole Python file"),

@@ -1,0 +1,192 @@
+"""What is the right answer to 16 to 25?  The engine says; a net is mended if the verdict calls it healthy *and* it learns.
+
+    T steps    N units    W weight    b bias    g gradient    x inputs    a the answers wanted
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import Chain, Tensor, grad, history, jvp, nn, sigmoid, softmax, tanh, training, verdict
+from ..training.learning import Recurrent
+from .cases import outputs
+from .grading import Case, Fault, numbers
+
+T, N, LAYERS = 20, 16, 10  # of the nets to mend
+LEARNT = 0.3  # a loss below this; guessing one of two is ln 2 = 0.69
+
+
+def attention(rng: Any) -> Case:
+    steps, d = rng.integers(2, 5, size=2)
+    S, V, g = Tensor(rng.normal(size=(steps, steps))), Tensor(rng.normal(size=(steps, d))), rng.normal(size=(steps, d))
+    A = softmax(S)
+    return (A.data, V.data, g), grad(A @ V, [S, V], seed=g)
+
+
+def lstm_step(rng: Any) -> Case:
+    n = rng.integers(1, 4)
+    zs, g = [Tensor(rng.normal(size=n)) for _ in range(4)], rng.normal(size=n)
+    f, i, new, c = sigmoid(zs[0]), sigmoid(zs[1]), tanh(zs[2]), zs[3]
+    return (f.data, i.data, new.data, c.data, g), grad(f * c + i * new, zs, seed=g)
+
+
+def layer_norm(rng: Any) -> Case:
+    x = Tensor(rng.normal(size=rng.integers(3, 6)))
+    g = rng.normal(size=x.size)
+    return (x.data, g), grad((x - np.mean(x)) / np.std(x), x, seed=g)
+
+
+def forward_walks(rng: Any) -> Iterator[Case]:
+    """An output, one of its leaves, and the tangent of every node, oldest first (of a long graph only the output's)."""
+    for output in outputs(rng):
+        nodes = [node.named("v", i) for i, node in enumerate(history(output))]
+        depends = {source := next(node for node in nodes if not node.parents)}
+        for node in nodes:
+            depends |= {node} if depends & {*node.parents} else set()
+        looked_at = nodes if len(nodes) <= 200 else nodes[-1:]
+        yield (output, source), {node: jvp(node, source, 1.0) if node in depends else 0.0 for node in looked_at}
+
+
+def tangent_wrong(given: Any, wanted: dict, *_: Any) -> Fault | None:
+    """The oldest node whose tangent is missing or wrong."""
+    if not isinstance(given, dict):
+        return Fault(f"the answer is of type {type(given).__name__}, wanted a dictionary {{node: derivative}}")
+    for node, right in wanted.items():
+        if node not in given:
+            return Fault(f"the derivative of {node.name} is missing")
+        if fault := numbers(given[node], right, what=f"the derivative of {node.name}"):
+            return fault
+    return None
+
+
+def several_wrong(given: Any, wanted: list, *_: Any, names: str) -> Fault | None:
+    """The first of several arrays that is wrong."""
+    if not isinstance(given, (tuple, list)) or len(given) != len(wanted):
+        return Fault(f"the answer is not {len(wanted)} things: {names}")
+    faults = (numbers(part, right, what=name) for part, right, name in zip(given, wanted, names.split(", ")))
+    return next((fault for fault in faults if fault), None)
+
+
+def recurrence(rng: Any) -> Case:
+    steps, n = int(rng.integers(1, 8)), int(rng.integers(2, 5))
+    W, g = Tensor(rng.normal(size=(n, n)), name="W"), rng.normal(size=n)
+    states = [Tensor(rng.normal(size=n)).named("h", 0)]
+    for t in range(1, steps + 1):
+        states.append(tanh(W @ states[-1]).named("h", t))
+    parts = Chain(states[-1], states[0], through=states[1:-1], seed=g).blame().parts
+    taken = [parts[f"{kind} size"] + parts[f"{kind} alignment"] for kind in ("activation", "weight")]
+    return (W.data, np.array([h.data for h in states]), g), taken
+
+
+def planted(rng: Any) -> Case:
+    """A tanh RNN with, at one step, W × 1e-4 or a bias of ±9."""
+    where, what = int(rng.integers(1, T + 1)), str(rng.choice(["slopes", "weights"]))
+    W, states = nn.init.orthogonal((N, N), rng=rng), [Tensor(0.1 * rng.normal(size=N)).named("h", 0)]
+    for t in range(1, T + 1):
+        here = t == where
+        W_t, b = W * (1e-4 if here and what == "weights" else 1), rng.choice([-9.0, 9.0], N) if here and what == "slopes" else 0.0
+        states.append(tanh(Tensor(W_t, name="W") @ states[-1] + b).named("h", t))
+    return (nn.mse(states[-1], np.ones(N)).named("loss"), states), (where, what)
+
+
+def cause_wrong(given: Any, wanted: tuple, *_: Any) -> Fault | None:
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        return Fault("the answer is no pair (t, cause)")
+    if given[0] != wanted[0]:
+        return Fault(f"step {given[0]} is as the others are; look at the gain of each link")
+    return None if given[1] == wanted[1] else Fault(f"the step is right; the cause is not {given[1]!r}")
+
+
+def sizes(rng: Any) -> Case:
+    return (int(rng.integers(2, 8)),), None
+
+
+def not_exploding(W: Any, _: None, n: int) -> Fault | None:
+    W = np.asarray(W, dtype=float)
+    if W.shape != (n, n):
+        return Fault(f"W has shape {W.shape}, wanted {(n, n)}")
+    radius, gain = np.max(np.abs(np.linalg.eigvals(W))), np.linalg.norm(np.linalg.matrix_power(W, 8), 2)
+    if radius > 0.9 + 1e-9:
+        return Fault(f"an eigenvalue is {radius:.3g} in size, more than 0.9")
+    return None if gain >= 100 else Fault(f"after 8 steps the longest gradient is {gain:.3g} times as long, not 100")
+
+
+# Nets that do not learn
+
+
+def first_of(rng: Any) -> Iterator[tuple[Any, Any]]:
+    """Batches of T inputs: noise, and at the first step what to answer."""
+    while True:
+        x, a = np.zeros((T, 32, 2)), rng.integers(0, 2, 32)
+        x[:, :, 0], x[0, :, 1] = 0.3 * rng.normal(size=(T, 32)), 2 * a - 1
+        yield x, a
+
+
+def sides(rng: Any) -> Iterator[tuple[Any, Any]]:
+    """Batches of points, and on which side of a plane they lie."""
+    while True:
+        x = rng.normal(size=(64, 8))
+        yield x, (x[:, 0] + x[:, 1] > 0).astype(int)
+
+
+def rnns(rng: Any) -> Case:
+    """A tanh RNN whose weight is contracting; what tries another one."""
+
+    def tried(W: Any) -> tuple[str, float]:
+        model = Recurrent(nn.RNNCell(2, N, rng=0), 2, rng=1)
+        model.cell.W_hh.data = fit_for(W, (N, N), "W")
+        return verdict_and_loss(model, first_of, training.Adam(model, lr=5e-3), 100)
+
+    return (nn.init.with_radius(nn.init.normal((N, N), rng=rng), 0.5),), tried
+
+
+def lstms(rng: Any) -> Case:
+    """An LSTM whose forget gate is nearly closed."""
+
+    def tried(b: Any) -> tuple[str, float]:
+        model = Recurrent(nn.LSTMCell(2, N, forget_bias=fit_for(b, (N,), "b"), rng=0), 2, rng=1)
+        return verdict_and_loss(model, first_of, training.Adam(model, lr=1e-2), 60)
+
+    return (rng.uniform(-2, -1, N),), tried
+
+
+def mlps(rng: Any) -> Case:
+    """A deep net of sigmoids."""
+    model = nn.MLP([8, *[N] * LAYERS, 2], "sigmoid", rng=rng)
+    hidden = [model.layer(k) for k in range(2, LAYERS + 1)]
+    before = np.array([layer.W.data for layer in hidden]), np.array([layer.b.data for layer in hidden])
+
+    def tried(changed: Any) -> tuple[str, float]:
+        after = [fit_for(x, was.shape, name) for x, was, name in zip(changed, before, "Wb")]
+        for layer, W, b in zip(hidden, *after):
+            layer.W.data, layer.b.data = W, b
+        return verdict_and_loss(model, sides, training.SGD(model, lr=0.3), 150)
+
+    return before, tried
+
+
+def fit_for(x: Any, shape: tuple, name: str) -> np.ndarray:
+    x = np.asarray(x, dtype=float)
+    if x.shape != shape or not np.all(np.isfinite(x)):
+        raise ValueError(f"{name} has shape {x.shape}, wanted finite numbers of shape {shape}")
+    return x
+
+
+def verdict_and_loss(model: Any, task: Callable, optimiser: Any, updates: int) -> tuple[str, float]:
+    """What the verdict says before training, and the loss at its end."""
+
+    def loss(model: Any, batch: Any) -> Any:
+        answer = model(batch[0])
+        return nn.cross_entropy(answer[0] if isinstance(answer, tuple) else answer, batch[1])
+
+    kind = verdict(loss(model, next(task(np.random.default_rng(3)))), model).kind
+    history = training.fit(model, loss, task(np.random.default_rng(1)), optimiser, updates, record=updates)
+    return kind, float(np.mean(history.losses[-10:]))
+
+
+def not_mended(given: Any, tried: Callable, *_: Any) -> Fault | None:
+    kind, loss = tried(given)
+    if kind != "healthy":
+        return Fault(f"the verdict is still: {kind}")
+    return None if loss < LEARNT else Fault(f"the verdict is healthy, but trained it still has a loss of {loss:.2f}; guessing has 0.69")
