@@ -90,10 +90,9 @@ def kind_of(child: Node, i: int) -> str:
     rule = child.rule
     if isinstance(rule, Product) and not (i == 2 and isinstance(rule, Linear)):
         pairs = not isinstance(rule, Einsum) or len(rule.labels) == 2 and not rule.deltas
-        other = origin(child.parents[1 - i]) if pairs else None
-        if not isinstance(other, Node) or other.rule is None:
+        if not pairs or is_weight(child.parents[1 - i]):
             return "weight" if pairs else "other"
-        return "scale" if origin(child.parents[i]).rule is None else "attention"  # a weight's own input is a scale to it
+        return "scale" if is_weight(child.parents[i]) else "attention"  # a weight's own input is a scale to it
     if isinstance(rule, (Broadcast, Join)) or isinstance(rule, Linear) or isinstance(rule, Elementwise) and rule.name in UNIT:
         return "scale" if child.parents[i].shape == child.shape else "merge"  # of copies; of parts
     if isinstance(rule, Elementwise):
@@ -102,10 +101,16 @@ def kind_of(child: Node, i: int) -> str:
         other = origin(child.parents[1 - i])
         if child.parents[0] is child.parents[1]:
             return "activation"  # x · x
-        return "gate" if isinstance(other, Node) and other.rule is not None else "weight" if isinstance(other, Node) else "scale"
+        return "scale" if not isinstance(other, Node) else "weight" if is_weight(other) else "gate"
     if isinstance(rule, (Weighted, LinearOperation)):
         return "activation" if isinstance(rule, Weighted) else "scale"
     return "other" if diagonal(child, i) is None else "activation"
+
+
+def is_weight(x: Any) -> bool:
+    """Whether x is a leaf, a constant, or computed under a weight's name, W_…, as those of an LRU are, from its eigenvalues."""
+    x = origin(x)
+    return not isinstance(x, Node) or x.rule is None or x.name is not None and str(x.name.base).startswith("W_")
 
 
 def adds(edge: Edge) -> bool:

@@ -175,8 +175,9 @@ def states(flow: Flow, part: Arrival) -> float:
 
 
 def worst_label(flow: Flow, part: Arrival, gate: bool) -> str:
-    """The activation, or the gate, that cost most."""
-    costs = {label: float(part.account[column]) for label, column in flow.walk.labels.items() if label.startswith("gate ") == gate}
+    """The activation, or the gate, that cost most; what is no share, such as a state that multiplies, is no gate to open."""
+    labels = [x for x in flow.walk.labels if x.startswith("gate ") == gate and not math.isnan(flow.walk.openings.get(x, 0.0))]
+    costs = {label: float(part.account[flow.walk.labels[label]]) for label in labels}
     label = min(costs, key=costs.__getitem__, default="")
     return label if label and costs[label] < 0 else ""
 

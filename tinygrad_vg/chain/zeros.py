@@ -111,8 +111,9 @@ def is_state(child: Node, k: int, behind: bool) -> bool:
 
 
 def is_gate(x: Node) -> bool:
-    """σ(z), 1 − z, or a hard sigmoid."""
-    return x.op in ("sigmoid", "clip") or x.op == "subtract" and not isinstance(x.parents[0], Node)
+    """σ(z), 1 − z, a hard sigmoid, or the exp(z) of what was computed, as a state space model keeps its state."""
+    kept = x.op == "exp" and x.variables[0].rule is not None
+    return kept or x.op in ("sigmoid", "clip") or x.op == "subtract" and not isinstance(x.parents[0], Node)
 
 
 def linear_of(node: Node) -> bool:

@@ -20,7 +20,11 @@ MODELS: dict[str, tuple[Any, dict[str, Any], str]] = {  # its cell, what it is g
     "skip": (nn.SkipCell, NORMAL | {"delay": 5}, "activation init radius delay text"),
     "lstm": (nn.LSTMCell, NORMAL, "init forget_bias text"),
     "gru": (nn.GRUCell, NORMAL, "init text"),
+    "lru": (nn.LRUCell, NORMAL, "init text"),
+    "mingru": (nn.MinGRUCell, NORMAL, "init text"),
+    "selective": (nn.SelectiveCell, NORMAL, "init text"),
     "esn": (nn.Reservoir, {"radius": 0.9, "tau": 10.0}, "activation radius tau text")}
+RECURRENT = ("W_hh", "W_hf", "W_hr", "nu", "W_xz", "W_xdt")
 NAMES, OPTIONS = tuple(MODELS), {name: takes for name, (_, _, takes) in MODELS.items()}
 
 
@@ -100,13 +104,13 @@ def cell_of(name: str, n_in: int, n: int, given: dict[str, Any], rng: Any) -> An
 def recurrent(name: str, cell: Any, inputs: np.ndarray, rng: Any) -> Asked:
     """The cell over inputs (T, n_in), a readout of its last state, and the loss, cross-entropy with class 0.
 
-    The chain goes back to the first state; the weight asked about is one that multiplies the state, None if none is learned.
+    The chain goes back to the first state; the weight asked about is one that decides what is kept of the state, None if none is learned.
     """
     states = nn.unroll(cell, inputs)
     readout = nn.Linear(cell.n_hidden, CLASSES, rng=rng, name="out")
     loss = nn.cross_entropy(readout(cell.output(states[-1])).named("logits"), 0).named("loss")
     source, through = back_in_time(cell, states)
-    weight = next((leaf for name, leaf in cell.parameters().items() if name in ("W_hh", "W_hf", "W_hr")), None)
+    weight = next((leaf for name, leaf in cell.parameters().items() if name in RECURRENT), None)
     return Asked(f"{name}: {len(inputs)} steps, {cell.n_hidden} units", cell, loss, source, through, weight)
 
 

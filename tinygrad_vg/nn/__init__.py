@@ -4,7 +4,7 @@ Layers, cells and losses, each a few lines that read like their formula, built f
 every intermediate of the textbook is a node and carries its textbook name. Written once in the ops that take arrays,
 Tensors and object arrays of Scalars, so every model runs three ways: no graph, a graph of arrays, one node per number.
 
-Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated and reservoir, or convolution
+Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated, linear_cells and reservoir, or convolution
 and attention, and losses; weights, with layouts and weight_files, is how they get in and out; exported opens models of PyTorch's.
 """
 
@@ -14,6 +14,7 @@ from .convolution import AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPoo
 from .exported import load_model
 from .gated import GRUCell, LSTMCell
 from .layers import ACTIVATIONS, Dropout, Embedding, Linear, Module, Residual, one_hot
+from .linear_cells import LRUCell, MinGRUCell, SelectiveCell
 from .losses import binary_cross_entropy, cross_entropy, huber, kl, mse
 from .mlp import MLP
 from .norms import BatchNorm, GroupNorm, LayerNorm, RMSNorm
@@ -24,6 +25,7 @@ from .weights import load_weights, save_weights
 
 __all__ = [
     "ACTIVATIONS", "Attention", "AvgPool1d", "AvgPool2d", "BatchNorm", "Bidirectional", "Cell", "Conv1d", "Conv2d", "Dropout", "Embedding",
-    "GRUCell", "GroupNorm", "LSTMCell", "LayerNorm", "LeakyCell", "Linear", "MLP", "MaxPool1d", "MaxPool2d", "Module", "RMSNorm",
-    "RNNCell", "Reservoir", "Residual", "SkipCell", "Stacked", "TransformerBlock", "binary_cross_entropy", "cross_entropy", "cut", "huber",
-    "init", "kl", "load_model", "load_weights", "memory_capacity", "mse", "one_hot", "read_weights", "save_weights", "unroll"]
+    "GRUCell", "GroupNorm", "LRUCell", "LSTMCell", "LayerNorm", "LeakyCell", "Linear", "MLP", "MaxPool1d", "MaxPool2d", "MinGRUCell",
+    "Module", "RMSNorm", "RNNCell", "Reservoir", "Residual", "SelectiveCell", "SkipCell", "Stacked", "TransformerBlock",
+    "binary_cross_entropy", "cross_entropy", "cut", "huber", "init", "kl", "load_model", "load_weights", "memory_capacity", "mse",
+    "one_hot", "read_weights", "save_weights", "unroll"]

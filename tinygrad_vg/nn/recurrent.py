@@ -41,9 +41,9 @@ class Cell(Module):
         W_h = self.weight(f"W_h{to}", self.inits[1], self.n_hidden)
         return W_x, W_h, self.bias(f"b_{to}", bias)
 
-    def weight(self, base: str, init: Any, n_in: int) -> Any:
-        """A leaf (n_hidden, n_in), or (seeds, n_hidden, n_in)."""
-        return self.leaf(each(self.rng, lambda rng: initial.drawn(init, (self.n_hidden, n_in), rng)), name=base + self.name)
+    def weight(self, base: str, init: Any, n_in: int, n_out: int = 0) -> Any:
+        """A leaf (n_out, n_in), or (seeds, n_out, n_in); n_out is n_hidden if left out."""
+        return self.leaf(each(self.rng, lambda rng: initial.drawn(init, (n_out or self.n_hidden, n_in), rng)), name=base + self.name)
 
     def bias(self, base: str, value: Any = 0.0) -> Any:
         """A leaf (n_hidden,), or (seeds, n_hidden), that starts at `value`; None with bias=False."""
