@@ -54,7 +54,7 @@ def test_the_printed_gains_multiply_to_the_gradient(run):
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
 @pytest.mark.parametrize("radius", ["0.2", "1", "3"])
 def test_every_activation_and_scale_tells_its_story(run, activation, radius):
-    result = run("--activation", activation, "--radius", radius, "--steps", "7", "--width", "5", "--seed", "3")
+    result = run("--activation", activation, "--radius", radius, "--steps", "7", "--width", "6", "--seed", "3")
     assert result.code == 0
     assert "From h[7] back to h[0] the gradient" in result.out
 
@@ -263,13 +263,13 @@ def test_learn_refuses_what_it_does_not_know(capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-MODELS = ["mlp", "residual", "rnn", "linear-rnn", "leaky", "skip", "lstm", "gru", "esn"]
+MODELS = ["mlp", "residual", "rnn", "linear-rnn", "leaky", "skip", "lstm", "gru", "lru", "mingru", "selective", "esn"]
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("question", ["chain", "uses", "verdict", "explain"])
 def test_every_question_about_every_model_is_answered_in_80_columns_and_in_json(capsys, question, model):
-    code = main([question, model, "--steps", "6", "--width", "5"])
+    code = main([question, model, "--steps", "6", "--width", "6"])
     printed = capsys.readouterr()
     if model == "esn" and question in ("uses", "explain"):
         assert code == 1
@@ -277,7 +277,7 @@ def test_every_question_about_every_model_is_answered_in_80_columns_and_in_json(
         return
     assert (code, printed.err) == (0, "")
     assert max(map(len, printed.out.splitlines())) <= 80
-    assert main([question, model, "--steps", "6", "--width", "5", "--json"]) == 0
+    assert main([question, model, "--steps", "6", "--width", "6", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
 
 
@@ -371,7 +371,7 @@ def test_what_the_readme_shows_is_what_is_printed(run):
     assert [line for line in shown if line != "…" and line not in printed] == []
 
 
-@pytest.mark.parametrize("model", ["mlp", "residual", "rnn", "linear-rnn", "leaky", "skip", "lstm", "gru", "esn"])
+@pytest.mark.parametrize("model", MODELS)
 def test_every_model_is_drawn_and_the_file_named(model, capsys, tmp_path):
     place = tmp_path / "x.svg"
     assert main(["draw", model, "--steps", "4", "--width", "4", "--out", str(place)]) == 0
@@ -379,7 +379,7 @@ def test_every_model_is_drawn_and_the_file_named(model, capsys, tmp_path):
     assert place.read_text(encoding="utf-8").endswith("</svg>\n")
 
 
-@pytest.mark.parametrize("model", ["mlp", "residual", "rnn", "linear-rnn", "leaky", "skip", "lstm", "gru", "esn"])
+@pytest.mark.parametrize("model", MODELS)
 def test_the_page_of_every_model_opens_on_its_river(model, capsys, tmp_path):
     place = tmp_path / "x.html"
     assert main(["draw", model, "--steps", "4", "--width", "4", "--out", str(place)]) == 0
@@ -419,15 +419,15 @@ def test_what_draw_cannot_do_is_one_line_and_nothing_is_written(options, words, 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_program_behind_a_model_is_printed_saved_and_stepped_through(capsys, tmp_path, model):
     place = tmp_path / "backprop.py"
-    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--out", str(place)]) == 0
+    assert main(["by_hand", model, "--steps", "6", "--width", "6", "--out", str(place)]) == 0
     printed = capsys.readouterr().out
     assert "def forward_and_backward(" in printed and printed.endswith(f"wrote {place}\n")
     assert place.read_text(encoding="utf-8").startswith('"""loss and its gradient')
-    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--steps-of", "loss"]) == 0
+    assert main(["by_hand", model, "--steps", "6", "--width", "6", "--steps-of", "loss"]) == 0
     assert "|loss| = " in capsys.readouterr().out
-    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--straight"]) == 0
+    assert main(["by_hand", model, "--steps", "6", "--width", "6", "--straight"]) == 0
     assert " in range(" not in capsys.readouterr().out
-    assert main(["by_hand", model, "--steps", "6", "--width", "5", "--stack"]) == 0
+    assert main(["by_hand", model, "--steps", "6", "--width", "6", "--stack"]) == 0
     assert " in range(1, " in capsys.readouterr().out
     assert main(["by_hand", model, "--steps-of", "nothing"]) == 1
     assert "no line of the program makes nothing" in capsys.readouterr().err

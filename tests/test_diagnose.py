@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinygrad_vg import nn
 from tinygrad_vg.cli.main import main
 
 EXPORTED = Path(__file__).parent / "data" / "exported"
@@ -45,6 +46,21 @@ def test_weights_alone_make_recurrent_cells(gates, kind, capsys, tmp_path):
     np.savez(tmp_path / "w.npz", **w, **{"out.weight": np.ones((2, n))})
     assert main(["diagnose", str(tmp_path / "w.npz")]) == 0
     assert f"2 × {kind} over 50 steps of noise" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU", "LRU", "MinGRU", "Selective"])
+def test_a_cell_that_was_saved_is_made_again_from_its_own_names(kind, capsys, tmp_path):
+    cell = getattr(nn, f"{kind}Cell")(3, 4, rng=7)
+    np.savez(tmp_path / "w.npz", **{f"cell.{name}": w for name, w in cell.state_dict().items()}, **{"out.W": np.ones((2, 4))})
+    assert main(["diagnose", str(tmp_path / "w.npz"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert f"1 × {kind} over 50 steps of noise" in found["title"]
+    assert [part["source"] for part in found["verdict"]["parts"]] == [*cell.parameters()]
+    assert found["blame"]["parts"]["other"] == 0
+
+
+def test_weights_of_no_cell_are_refused(capsys, tmp_path):
+    n = 4
     np.savez(tmp_path / "none.npz", **{"out.weight": np.ones((2, n))})
     assert main(["diagnose", str(tmp_path / "none.npz")]) == 1
     assert "holds no weight_hh" in capsys.readouterr().err

@@ -12,6 +12,9 @@ CELLS = {
     "skip": lambda: nn.SkipCell(2, 3, delay=3, rng=1),
     "lstm": lambda: nn.LSTMCell(2, 3, rng=1),
     "gru": lambda: nn.GRUCell(2, 3, rng=1),
+    "lru": lambda: nn.LRUCell(2, 4, rng=1),
+    "mingru": lambda: nn.MinGRUCell(2, 3, rng=1),
+    "selective": lambda: nn.SelectiveCell(2, 3, rng=1),
     "reservoir": lambda: nn.Reservoir(2, 3, leak=0.5, rng=1),
 }
 

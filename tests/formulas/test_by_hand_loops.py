@@ -8,7 +8,8 @@ from tally import count
 import tinygrad_vg as vg
 from tinygrad_vg import Scalar, Tensor, by_hand, nn
 
-CELLS = {"rnn": (nn.RNNCell, {}), "lstm": (nn.LSTMCell, {}), "gru": (nn.GRUCell, {}), "leaky": (nn.LeakyCell, {"tau": 3.0}), "skip": (nn.SkipCell, {"delay": 3})}
+CELLS = {"rnn": (nn.RNNCell, {}), "lstm": (nn.LSTMCell, {}), "gru": (nn.GRUCell, {}), "leaky": (nn.LeakyCell, {"tau": 3.0}), "skip": (nn.SkipCell, {"delay": 3}), "lru": (nn.LRUCell, {}),
+         "mingru": (nn.MinGRUCell, {}), "selective": (nn.SelectiveCell, {})}
 
 
 def network(kind, T, batch, way, seed=0):

@@ -7,6 +7,7 @@ import pytest
 
 from tinygrad_vg import Chain, Tensor, grad, gradcheck, history, jacobian, scalars
 from tinygrad_vg.nn.gated import GRUCell, LSTMCell
+from tinygrad_vg.nn.linear_cells import LRUCell, MinGRUCell, SelectiveCell
 from tinygrad_vg.nn.recurrent import LeakyCell, RNNCell, SkipCell, Stacked, cut, unroll
 
 CELLS = {
@@ -20,6 +21,9 @@ CELLS = {
     "skip of one step": lambda **o: SkipCell(2, 3, delay=1, **o),
     "lstm": lambda **o: LSTMCell(2, 3, **o),
     "gru": lambda **o: GRUCell(2, 3, **o),
+    "lru": lambda **o: LRUCell(2, 4, **o),
+    "mingru": lambda **o: MinGRUCell(2, 3, **o),
+    "selective": lambda **o: SelectiveCell(2, 3, **o),
     "stacked": lambda **o: Stacked([LSTMCell(2, 3, name="1", **o), GRUCell(3, 2, name="2", **o), SkipCell(2, 3, delay=2, name="3", **o)]),
 }
 every_cell = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS.keys())
@@ -178,7 +182,7 @@ def names_at(states, t):
 @pytest.mark.parametrize(
     ("kind", "bases"),
     [("rnn", "h z"), ("leaky", "h z"), ("linear rnn", "h"), ("skip", "h z"), ("lstm", "c f g h i o"), ("gru", "h n r z"),
-     ("stacked", "c1 f1 g1 h1 h2 h3 i1 n2 o1 r2 z2 z3")],
+     ("lru", "W_hh W_in h r"), ("mingru", "f h n z"), ("selective", "B a dt h u"), ("stacked", "c1 f1 g1 h1 h2 h3 i1 n2 o1 r2 z2 z3")],
 )  # fmt: skip
 def test_what_the_textbook_names_carries_its_name_and_time_step(kind, bases):
     states = unroll(CELLS[kind](), np.ones((4, 2)))
@@ -330,7 +334,7 @@ def test_cut_leaves_plain_arrays_alone():
 # ---- the chain through each cell
 
 
-@pytest.mark.parametrize("kind", ["rnn", "linear rnn", "softplus rnn", "leaky", "gru"])
+@pytest.mark.parametrize("kind", ["rnn", "linear rnn", "softplus rnn", "leaky", "gru", "lru", "mingru", "selective"])
 def test_the_chain_through_the_states_multiplies_to_the_gradient_at_every_state(kind):
     cell = randomised(CELLS[kind]())
     inputs = np.random.default_rng(12).normal(size=(6, 2))

@@ -1,7 +1,7 @@
 """Why does this model not learn?  A model from a file runs forward and back once: the verdict, and the blame by line of its source.
 
 A model exported by PyTorch (.pt2) is run as it is. Of weights alone (.npz, .safetensors) recurrent cells are made: what a file holds as
-weight_hh, of one gate, three or four, is an RNN, a GRU or an LSTM.
+weight_hh, of one gate, three or four, is an RNN, a GRU or an LSTM; names as save_weights writes them tell the cell by themselves.
 """
 
 import argparse
@@ -17,13 +17,16 @@ from ..autodiff.structure import reshape
 from ..autodiff.tensor import Tensor
 from ..chain import Chain, verdict
 from ..drawing import draw
-from ..nn import GRUCell, LSTMCell, RNNCell, Stacked, cross_entropy, load_model, load_weights, mse, unroll
+from ..nn import (
+    GRUCell, LRUCell, LSTMCell, MinGRUCell, RNNCell, SelectiveCell, Stacked, cross_entropy, load_model, load_weights, mse, unroll)
 from ..nn.weights import read_weights
 from ..text.lines import clean, cut, wrapped
 from ..text.tables import table
 from .texts import show
 
 CELLS: dict[int, Any] = {1: RNNCell, 3: GRUCell, 4: LSTMCell}  # by how many gates lie in weight_hh
+OWN: dict[str, Any] = {  # by a name that only they have, of those that are left
+    "nu": LRUCell, "A_log": SelectiveCell, "W_hz": GRUCell, "W_xz": MinGRUCell, "W_hf": LSTMCell, "W_hh": RNNCell}
 STEPS, OPEN, LINES = 50, 8, 12  # of a cell; of an axis that the export left open; shown of the source
 AIMS = ("target", "labels", "y")
 
@@ -89,15 +92,12 @@ def exported(options: argparse.Namespace) -> Patient:
 def of_weights(options: argparse.Namespace) -> Patient:
     """Recurrent cells with the weights of a file, on noise or on data, the loss on the last state."""
     given, data, rng = read_weights(options.file), data_of(options), np.random.default_rng(0)
-    recurrent = [name for name, w in given.items() if "weight_hh" in name and np.ndim(w) == 2]
-    if not recurrent:
-        raise ValueError(f"{options.file} holds no weight_hh of an RNN, a GRU or an LSTM; export the model, as docs/export.md says")
-    prefix = recurrent[0].partition("weight_hh")[0]
-    sizes = [(given[name.replace("_hh", "_ih")].shape[1], given[name].shape) for name in recurrent if name.startswith(prefix)]
-    cells = [CELLS[rows // n](width, n, name=str(k) if len(sizes) > 1 else "") for k, (width, (rows, n)) in enumerate(sizes, 1)]
+    prefix, cells = cells_of(given)
+    if not cells:
+        raise ValueError(f"{options.file} holds no weight_hh of an RNN, a GRU or an LSTM, nor a cell of nn's; export the model, as docs/export.md says")
     cell = Stacked(cells) if len(cells) > 1 else cells[0]
     load_weights(cell, {name: w for name, w in given.items() if name.startswith(prefix)}, prefix)
-    x = np.asarray(data.get("x", rng.normal(size=(STEPS, sizes[0][0]))), float)
+    x = np.asarray(data.get("x", rng.normal(size=(STEPS, cells[0].n_in))), float)
     states = unroll(cell, x)
     loss = loss_of(cell.output(states[-1]), data, options.loss, rng)
     first = states[0]
@@ -106,6 +106,18 @@ def of_weights(options: argparse.Namespace) -> Patient:
     kind, read = type(cells[0]).__name__.removesuffix("Cell"), "its data" if "x" in data else "noise"
     title = f"{Path(options.file).name}: {len(cells)} × {kind} over {len(x)} steps of {read}, from the loss back to {first.name}"
     return Patient(title, loss, first, cell.parameters(), lambda node: None)
+
+
+def cells_of(given: dict[str, np.ndarray]) -> tuple[str, list[Any]]:
+    """What comes before the names of the weights, and cells of their sizes: by PyTorch's names, or by their own; none if neither fits."""
+    recurrent = [name for name, w in given.items() if "weight_hh" in name and np.ndim(w) == 2]
+    if recurrent:
+        prefix = recurrent[0].partition("weight_hh")[0]
+        sizes = [(given[name.replace("_hh", "_ih")].shape[1], given[name].shape) for name in recurrent if name.startswith(prefix)]
+        return prefix, [CELLS[rows // n](width, n, name=str(k) if len(sizes) > 1 else "") for k, (width, (rows, n)) in enumerate(sizes, 1)]
+    own, prefix = next(((name, name.removesuffix(mark)) for mark in OWN for name in given if name.endswith(mark)), ("", ""))
+    inputs = max((w.shape for name, w in given.items() if name.startswith(f"{prefix}W_x")), default=())
+    return prefix, [OWN[own.removeprefix(prefix)](inputs[1], inputs[0])] if own and len(inputs) == 2 else []
 
 
 def data_of(options: argparse.Namespace) -> dict[str, np.ndarray]:
