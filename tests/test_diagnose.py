@@ -63,4 +63,4 @@ def test_weights_of_no_cell_are_refused(capsys, tmp_path):
     n = 4
     np.savez(tmp_path / "none.npz", **{"out.weight": np.ones((2, n))})
     assert main(["diagnose", str(tmp_path / "none.npz")]) == 1
-    assert "holds no weight_hh" in capsys.readouterr().err
+    assert "holds no weights of a recurrent cell" in capsys.readouterr().err

@@ -20,6 +20,9 @@ CELLS = {
     "skip": lambda: nn.SkipCell(3, 4, delay=3, rng=0),
     "lstm": lambda: nn.LSTMCell(3, 4, rng=0),
     "gru": lambda: nn.GRUCell(3, 4, rng=0),
+    "lru": lambda: nn.LRUCell(3, 4, rng=0),
+    "mingru": lambda: nn.MinGRUCell(3, 4, rng=0),
+    "selective": lambda: nn.SelectiveCell(3, 4, rng=0),
     "reservoir": lambda: nn.Reservoir(3, 4, rng=0),
     "of scalars": lambda: nn.RNNCell(3, 2, rng=0, leaf=scalars),
 }
@@ -320,7 +323,7 @@ def test_of_many_steps_a_slide_shows_the_first_and_the_last_and_what_those_betwe
     assert [box.lines[0] for box in draw(recurrent(nn.RNNCell(3, 4, rng=0), T=8)[0], fold="states").picture.boxes if box.kind == "folded"][-1] == "h₈"
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "of scalars"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "lru", "selective", "of scalars"])
 def test_a_box_for_each_name_holds_what_leads_to_that_name_alone_and_carries_its_whole_derivative(cell):
     loss, states = recurrent(CELLS[cell](), T=3)
     picture = draw(loss, fold="names").picture

@@ -32,10 +32,10 @@ def sigmoid_rnn(n_in, n, rng):
 CELLS = {"sigmoid": sigmoid_rnn, "tanh": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize("cell", [*CELLS.values(), nn.LRUCell, nn.MinGRUCell, nn.SelectiveCell])
 @pytest.mark.parametrize("batch", [None, 2])
 def test_the_parts_of_every_link_add_up_to_what_the_chain_lost_there(cell, batch):
-    chain = net(cell, batch=batch)
+    chain = net(cell, n=6, batch=batch)
     found = river(chain)
     assert found.names[0] in ("h₀", "{h₀, c₀}") and found.names[-1] in ("h₆", "{h₆, c₆}")  # not at the loss
     assert found.logs[-1] == 0 and len(found.nats) == 6

@@ -115,7 +115,7 @@ def test_every_gradient_is_that_of_backpropagation_written_by_hand(make, backpro
     for seed in range(3):
         cell, x, states, loss = run(make, seed)
         expected = backprop(cell, x, [h.data for h in states], states[-1].data)
-        for (name, leaf), g in zip(cell.parameters().items(), grad(loss, list(cell.parameters().values()))):
+        for name, g in zip(cell.parameters(), grad(loss, list(cell.parameters().values()))):
             assert g == pytest.approx(expected[name], rel=1e-11, abs=1e-13), name
         assert {*expected} == {*cell.parameters()}
 
@@ -201,7 +201,7 @@ def test_weights_are_saved_and_loaded(make, tmp_path):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        (lambda: LRUCell(2, 3), "come in pairs.*got n_hidden=3, give an even number"),
+        (lambda: LRUCell(2, 3), "come in pairs.*must be even, got 3"),
         (lambda: LRUCell(2, 4, r_min=0.9, r_max=0.8), "got 0.9 and 0.8"),
         (lambda: LRUCell(2, 4, r_min=1.0, r_max=1.0), "r_min below 1"),
         (lambda: LRUCell(2, 4, r_max=1.1), "got 0.9 and 1.1"),

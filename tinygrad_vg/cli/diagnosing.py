@@ -17,8 +17,8 @@ from ..autodiff.structure import reshape
 from ..autodiff.tensor import Tensor
 from ..chain import Chain, verdict
 from ..drawing import draw
-from ..nn import (
-    GRUCell, LRUCell, LSTMCell, MinGRUCell, RNNCell, SelectiveCell, Stacked, cross_entropy, load_model, load_weights, mse, unroll)
+from ..nn import GRUCell, LSTMCell, RNNCell, Stacked, cross_entropy, load_model, load_weights, mse, unroll
+from ..nn.linear_cells import LRUCell, MinGRUCell, SelectiveCell
 from ..nn.weights import read_weights
 from ..text.lines import clean, cut, wrapped
 from ..text.tables import table
@@ -94,7 +94,7 @@ def of_weights(options: argparse.Namespace) -> Patient:
     given, data, rng = read_weights(options.file), data_of(options), np.random.default_rng(0)
     prefix, cells = cells_of(given)
     if not cells:
-        raise ValueError(f"{options.file} holds no weight_hh of an RNN, a GRU or an LSTM, nor a cell of nn's; export the model, as docs/export.md says")
+        raise ValueError(f"{options.file} holds no weights of a recurrent cell, such as weight_hh; export the model, as docs/export.md says")
     cell = Stacked(cells) if len(cells) > 1 else cells[0]
     load_weights(cell, {name: w for name, w in given.items() if name.startswith(prefix)}, prefix)
     x = np.asarray(data.get("x", rng.normal(size=(STEPS, cells[0].n_in))), float)

@@ -45,14 +45,16 @@ def grows(order: list[Node], step: Steps) -> bool:
 
 
 def succession(order: list[Node], step: Steps) -> Iterator[tuple[Node, Node]]:
-    """Each node with an index, and of the nodes with one that lead to it without another between them, that with the largest."""
-    latest: dict[Node, Node] = {}
-    for node in order:
-        before = max((latest[parent] for parent in node.variables if parent in latest), key=step.__getitem__, default=None)
-        if node in step and before is not None:
-            yield node, before
-        if node in step or before is not None:
-            latest[node] = node if node in step else before  # type: ignore[assignment]
+    """Each node with an index, and of the nodes with one that lead to it without another between them, that with the largest; and that
+    with the smallest, if it is the same state, earlier: h[2] is computed from h[1], and from gates z[2] that have not seen it."""
+    for which in (max, min):
+        latest: dict[Node, Node] = {}
+        for node in order:
+            before = which((latest[parent] for parent in node.variables if parent in latest), key=step.__getitem__, default=None)
+            if node in step and before is not None and (which is max or family(node) == family(before)):
+                yield node, before
+            if node in step or before is not None:
+                latest[node] = node if node in step else before  # type: ignore[assignment]
 
 
 def join_children(order: list[Node], step: Steps) -> None:

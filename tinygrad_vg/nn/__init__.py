@@ -4,8 +4,9 @@ Layers, cells and losses, each a few lines that read like their formula, built f
 every intermediate of the textbook is a node and carries its textbook name. Written once in the ops that take arrays,
 Tensors and object arrays of Scalars, so every model runs three ways: no graph, a graph of arrays, one node per number.
 
-Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated, linear_cells and reservoir, or convolution
-and attention, and losses; weights, with layouts and weight_files, is how they get in and out; exported opens models of PyTorch's.
+Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated, linear_cells and reservoir,
+or convolution and attention, and losses; weights, with layouts and weight_files, is how they get in and out; exported opens models of
+PyTorch's.
 """
 
 from . import init

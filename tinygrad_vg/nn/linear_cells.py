@@ -13,7 +13,6 @@ import numpy as np
 from ..autodiff.products import linear
 from ..autodiff.structure import concatenate, expand_dims
 from ..autodiff.table import cos, exp, sigmoid, sin, softplus, sqrt
-from . import init as initial
 from .layers import each, named
 from .norms import per_unit
 from .recurrent import Cell, time_of
@@ -36,7 +35,7 @@ class LRUCell(Cell):
                  *, r_min: float = 0.9, r_max: float = 0.999, max_phase: float = 2 * math.pi, **options: Any):
         super().__init__(n_in, n_hidden, init, **options)
         if n_hidden % 2:
-            raise ValueError(f"the units of an LRU come in pairs, the parts of complex numbers; got n_hidden={n_hidden}, give an even number")
+            raise ValueError(f"the units of an LRU come in pairs, parts of complex numbers; n_hidden must be even, got {n_hidden}")
         if not 0 <= r_min <= r_max <= 1 or r_min == 1:
             raise ValueError(f"|λ| is drawn between r_min and r_max, 0 ≤ r_min ≤ r_max ≤ 1 and r_min below 1; got {r_min} and {r_max}")
         u, phase = (each(self.rng, lambda rng: 1 - rng.uniform(size=n_hidden // 2)) for _ in range(2))
