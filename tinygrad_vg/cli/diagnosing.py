@@ -94,7 +94,7 @@ def of_weights(options: argparse.Namespace) -> Patient:
     given, data, rng = read_weights(options.file), data_of(options), np.random.default_rng(0)
     prefix, cells = cells_of(given)
     if not cells:
-        raise ValueError(f"{options.file} holds no weights of a recurrent cell, such as weight_hh; export the model, as docs/export.md says")
+        raise ValueError(f"{options.file} holds no weights of a recurrent cell, such as weight_hh; export the model: docs/export.md")
     cell = Stacked(cells) if len(cells) > 1 else cells[0]
     load_weights(cell, {name: w for name, w in given.items() if name.startswith(prefix)}, prefix)
     x = np.asarray(data.get("x", rng.normal(size=(STEPS, cells[0].n_in))), float)
