@@ -122,6 +122,21 @@ def test_rezero_is_a_block_whose_a_is_a_leaf_that_starts_at_0():
     assert np.array_equal(block(X).data, X) and "a" in block.parameters()
 
 
+def test_layer_norm_scaling_is_the_formula_and_keeps_a_deep_stack_from_growing():
+    scaled, plain = (nn.TransformerBlock(6, 2, "pre", 7, scale=s) for s in (0.5, 1.0))
+    for norm in (plain.norm1, plain.norm2):
+        for leaf in norm.parameters().values():
+            leaf.data = 0.5 * leaf.data
+    assert np.allclose(scaled(X).data, plain(X).data, rtol=0, atol=1e-14)
+    size = {}
+    for power in (0.0, -0.5):
+        h = X
+        for k in range(1, 25):
+            h = nn.TransformerBlock(6, 2, "pre", scale=k**power, rng=k)(h)
+        size[power] = np.sqrt(np.mean(h.data**2))
+    assert size[-0.5] < 0.75 * size[0.0]
+
+
 def test_a_convolution_is_the_sum_that_its_docstring_says():
     conv, x = nn.Conv1d(2, 3, 3, stride=2, padding=1), rng.normal(size=(2, 6))
     conv.bias.data = rng.normal(size=3)
@@ -156,6 +171,7 @@ def test_both_directions_reach_a_place():
     (lambda: nn.Attention(6, 4), "6 units cannot be shared by 4 heads"),
     (lambda: nn.Attention(6)(np.ones((2, 5))), r"\(…, T, 6\); got \(2, 5\)"),
     (lambda: nn.TransformerBlock(6, norm="both"), "'pre', 'post' or None"),
+    (lambda: nn.TransformerBlock(6, norm="post", scale=0.5), "norm='pre'; got norm='post' and scale=0.5"),
     (lambda: nn.GroupNorm(2, 5), "5 channels cannot be cut into 2 groups"),
     (lambda: nn.GroupNorm(2, 4)(np.ones((2, 5))), r"\(batch, 4, …\); got \(2, 5\)"),
     (lambda: nn.RMSNorm(4)(np.ones(3)), "RMSNorm of 4 units"),

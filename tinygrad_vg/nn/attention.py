@@ -64,21 +64,25 @@ class Attention(Module):
 class TransformerBlock(Module):
     """Attention, then two layers at each place, both on the way past: a residual block (Vaswani et al. 2017).
 
-        norm="pre"     u = x + a attention(norm1(x)),      y = u + a f(norm2(u)),      f(u) = W_2 φ(W_1 u + b_1) + b_2
+        norm="pre"     u = x + a attention(s norm1(x)),    y = u + a f(s norm2(u)),    f(u) = W_2 φ(W_1 u + b_1) + b_2
         norm="post"    u = norm1(x + a attention(x)),      y = norm2(u + a f(u))
         norm=None      u = x + a attention(x),             y = u + a f(u)
 
     x (T, d) or (batch, T, d)  →  y of the same shape.  hidden: units of W_1, 4 d if left out.  activation: φ; dropout: of both branches.
-    a: a number, or a leaf to be learned; a=Tensor(0.0) is ReZero (Bachlechner et al. 2021).  Parameters as in PyTorch's
-    TransformerEncoderLayer: self_attn, linear1, linear2, norm1, norm2.  The rest: see Attention.  block(x, 3) names u[3] and its output
-    h[3]: of blocks one after another the stations.
+    a: a number, or a leaf to be learned; a=Tensor(0.0) is ReZero (Bachlechner et al. 2021).  scale: s, a number; 1/√l in the l-th block
+    is LayerNorm scaling (Sun et al. 2025); ValueError unless norm="pre".  Parameters as in PyTorch's TransformerEncoderLayer: self_attn,
+    linear1, linear2, norm1, norm2.  The rest: see Attention.  block(x, 3) names u[3] and its output h[3]: of blocks one after another
+    the stations.
     """
 
     def __init__(self, d: int, heads: int = 1, norm: str | None = "pre", hidden: int | None = None, activation: Any = "relu", *,
-                 causal: bool = False, dropout: float = 0.0, a: Any = 1.0, init: Any = "xavier", bias: bool = True, leaf: Any = Tensor,
-                 rng: Any = 0, seeds: Any = None, name: str = ""):
+                 causal: bool = False, dropout: float = 0.0, a: Any = 1.0, scale: float = 1.0, init: Any = "xavier", bias: bool = True,
+                 leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
         if norm not in ("pre", "post", None):
             raise ValueError(f"norm is 'pre', 'post' or None; got {norm!r}")
+        if scale != 1 and norm != "pre":
+            raise ValueError(f"scale is a factor of the norms before the branches, norm='pre'; got norm={norm!r} and scale={scale}")
+        self.scale = scale
         rng, hidden, prefix = generators(rng, seeds), 4 * d if hidden is None else hidden, name and name + "."
         runs = rng if isinstance(rng, list) else None
         options = {"init": init, "bias": bias, "leaf": leaf, "rng": rng, "seeds": runs}
@@ -101,6 +105,7 @@ class TransformerBlock(Module):
 
     def past(self, x: Any, f: Any, norm: Any, *index: int) -> Any:
         """x + a f(x), the norm before f, or after the sum."""
-        y = f(norm(x, *index) if self.norm == "pre" else x)
+        y = norm(x, *index) if self.norm == "pre" else x
+        y = f(y if self.scale == 1 else self.scale * y)
         y = x + self.a * self.dropout(y)
         return norm(y, *index) if self.norm == "post" else y
