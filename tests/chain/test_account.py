@@ -380,6 +380,7 @@ def regressed():
 UNROLLED = {
     "tanh": lambda: nn.RNNCell(3, 5), "relu": lambda: nn.RNNCell(3, 5, activation="relu"), "leaky": lambda: nn.LeakyCell(3, 5, tau=5),
     "skip": lambda: nn.SkipCell(3, 5, delay=3), "LSTM": lambda: nn.LSTMCell(3, 5), "GRU": lambda: nn.GRUCell(3, 5),
+    "LRU": lambda: nn.LRUCell(3, 6), "minGRU": lambda: nn.MinGRUCell(3, 5), "selective": lambda: nn.SelectiveCell(3, 5),
     "stacked LSTM": lambda: nn.Stacked([nn.LSTMCell(3, 5), nn.LSTMCell(5, 5, name="2")]),
 }  # fmt: skip
 
@@ -388,7 +389,7 @@ def unrolled(name, every=False):
     x, cell = inputs(8, 3), UNROLLED[name]()
     states = nn.unroll(cell, x)
     outs = [cell.output(state) for state in states[1:]]
-    return sum(nn.mse(out, np.ones(5)) for out in (outs if every else outs[-1:])), x
+    return sum(nn.mse(out, np.ones(out.shape)) for out in (outs if every else outs[-1:])), x
 
 
 for cell in UNROLLED:

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from tinygrad_vg import Chain, Tensor, by_hand, grad, history, nn, reach, scalars, square
+from tinygrad_vg import Chain, Tensor, by_hand, grad, history, nn, reach, scalars, square, uses, verdict
 from tinygrad_vg.nn.linear_cells import LRUCell, MinGRUCell, SelectiveCell
 
 T, N = 12, 4
@@ -176,6 +176,19 @@ def test_blame_knows_every_factor_and_reach_is_the_product(make):
         assert blame.by_link[3]["parts"]["weight size"] == pytest.approx(0.5 * np.log(np.mean(r * r)), rel=1e-12)
     found = reach([0.5 * square(h).sum() for h in states[1:]], states)
     assert found.matrix[-1, 0] == pytest.approx(np.linalg.norm(grad(loss, states[0])), rel=1e-12)
+
+
+@pytest.mark.parametrize("make, name", [(LRUCell, "nu"), (MinGRUCell, "W_xz"), (SelectiveCell, "W_xdt"), (SelectiveCell, "A_log")])
+def test_uses_lists_every_step_and_verdict_passes_by_the_first_state(make, name):
+    cell = make(3, N)
+    loss = square(nn.unroll(cell, np.random.default_rng(0).normal(size=(T, 3)))[-1]).sum()
+    leaf = cell.parameters()[name]
+    found = uses(loss, leaf)
+    assert [use.index for use in found] == [*range(1, T + 1)]
+    assert sum(use.gradient for use in found) == pytest.approx(grad(loss, leaf), rel=1e-12)
+    judged = verdict(loss, cell)
+    assert all(math.isfinite(part.numbers["log_gain"]) for part in judged.parts), "h[0] is 0: the first use hands on nothing"
+    assert not any("gate h" in part.helps for part in judged.parts), "a state is no gate to open"
 
 
 @pytest.mark.parametrize("name", ["h", "h[0]"])
