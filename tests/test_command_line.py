@@ -407,7 +407,7 @@ def test_draw_writes_a_page_unless_told_otherwise_and_opens_it(tmp_path, capsys,
 
 @pytest.mark.parametrize(
     "options, words",
-    [(["--out", "x.gif"], "the suffix says what to save"), (["--window", "5", "3"], "steps is a pair"), (["--fold", "none", "--steps", "3000"], "more than 5,000 boxes")],
+    [(["--out", "x.gif"], "the suffix says what to save"), (["--window", "5", "3"], "5 is behind 3"), (["--fold", "none", "--steps", "3000"], "more than 5,000 boxes")],
 )
 def test_what_draw_cannot_do_is_one_line_and_nothing_is_written(options, words, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
