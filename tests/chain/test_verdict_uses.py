@@ -180,6 +180,26 @@ def test_a_list_is_a_model_a_tuple_or_an_array_of_scalars_one_vector():
     assert not verdict(np.sum(square(x)), list(x)).parts
 
 
+# many small steps ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("steps", [50, 200])
+def test_a_solver_of_many_small_steps_is_healthy_however_small_they_are(steps):
+    """Each use receives 1/n of the gradient, and there are n of them: the sum does not depend on n."""
+    net, y = nn.MLP([2, 8, 2], rng=0), Tensor([1.0, 0.0]).named("y", 0)
+    for t in range(1, steps + 1):
+        y = (y + 2 / steps * net(y)).named("y", t)
+    loss = nn.mse(y, np.zeros(2))
+    assert verdict(loss, net).kind == "healthy"
+    assert np.linalg.norm(vg.grad(loss, net)["layer2.b"]) > 0.5
+
+
+def test_a_small_step_excuses_no_loss_that_grows_with_the_distance_nor_one_that_the_uses_do_not_make_good():
+    for keep, step, T in ((0.9, 0.1, 100), (0.999, 1e-6, 20)):
+        W, h = Tensor(nn.init.orthogonal((6, 6), 0), name="W"), Tensor(np.ones(6)).named("h", 0)
+        for t in range(1, T + 1):
+            h = (keep * h + step * tanh(W @ h)).named("h", t)
+        assert verdict(wrong_by_one(h), W).kind == "contracting weights"
+
+
 # the activation's name -------------------------------------------------------------------------------------------------
 def test_the_verdict_names_the_activation_and_does_not_advise_what_is_there_already():
     h = x = Scalar(0.8, name="x")

@@ -55,8 +55,9 @@ class Parameter(NamedTuple):
     names: dict[Node, Any]  # what is near each node
 
 
-def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray], use: bool = False, weight: bool = True) -> Judgement:
-    """The verdict on some of the sources of a flow, as one vector; use: one of several that make up what was received."""
+def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray], use: bool = False, weight: bool = True,
+           *, step: float = 0.0) -> Judgement:
+    """The verdict on some of the sources of a flow, as one vector; use: one of several that make up what was received; step: step_size."""
     if not flow.connected or flow.sources_on_path.isdisjoint(nodes):
         return Judgement("disconnected", f"{called(flow.output)} does not depend on {name}, so the gradient is 0.", {}, name)
     part = flow.at(nodes)
@@ -66,7 +67,7 @@ def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray],
         broken = NotFinite("nan in the data", "The seed is not finite", "") if seeded else why_not_finite(flow.order, flow.broken)
         return Judgement(broken.kind, f"{broken.what}; signal {numbers['signal']:.3g} at {flow.where}.", numbers, name, broken.op)
     kind = stopped(flow, part, received, weight)
-    kind, op = (kind, part.zero.op if part.zero else "") if kind else small_or_large(flow, part, numbers["log_gain"], weight)
+    kind, op = (kind, part.zero.op if part.zero else "") if kind else small_or_large(flow, part, numbers["log_gain"], weight, step)
     own = 0.0 if use else norm(np.concatenate([np.ravel(g) for g in received]))
     return Judgement(kind, sentence(flow, part, kind, op, numbers, name, own), numbers, name, op)
 
@@ -81,11 +82,12 @@ def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
     k = next((k for k, zero in enumerate(zeros) if not (zero and zero.kind == "zero state")), 0)
     if not parameter.recurs:
         return judged(flow, at_use(sites, k), parameter.name, received)
-    far = use_judged(flow, parameter, k, "farthest")
+    step = step_size(flow.at(at_use(sites, last)), last + 1)
+    far = use_judged(flow, parameter, k, "farthest", step)
     skipped = (f"\nUses 1 to {k} meet" if k > 1 else "\nUse 1 meets") + " a state of exactly 0." if k else ""
     if k == last:
         return far._replace(why=f"{far.why}{skipped}")
-    near = use_judged(flow, parameter, last, "nearest")
+    near = use_judged(flow, parameter, last, "nearest", step)
     within = far.numbers and near.numbers and near.kind in SOUND and far.numbers["log_gain"] - near.numbers["log_gain"] > -FAR
     if within and far.kind in ("contracting weights", "shallow slopes", "saturated", "cancelled"):
         far = far._replace(kind="healthy", op="")  # it is the way into the weight that is long, not the way back in time
@@ -108,12 +110,17 @@ def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
     return far if far < last else None
 
 
-def use_judged(flow: Flow, parameter: Parameter, k: int, word: str) -> Judgement:
+def step_size(nearest: Arrival, uses: int) -> float:
+    """Nats that constant factors take on the way into every use, and that so many uses make good: n uses of 1/n each, a solver's steps."""
+    return max(min(0.0, float(nearest.account[KINDS.index("scale")])), -math.log(uses))
+
+
+def use_judged(flow: Flow, parameter: Parameter, k: int, word: str, step: float) -> Judgement:
     """The verdict on the k-th use; its source says where that is."""
     nodes = at_use(parameter.sites, k)
     where = clean(str(parameter.names[nodes[0]] or called(nodes[0])))
     name = f"the {word} use of {parameter.name}, in {where} ({k + 1} of {max(map(len, parameter.sites))})"
-    return judged(flow, nodes, name, parameter.received, use=True)._replace(source=where)
+    return judged(flow, nodes, name, parameter.received, use=True, step=step)._replace(source=where)
 
 
 def stopped(flow: Flow, part: Arrival, received: list[np.ndarray], weight: bool) -> str:
@@ -126,7 +133,7 @@ def stopped(flow: Flow, part: Arrival, received: list[np.ndarray], weight: bool)
     return "" if any(np.any(g) for g in received) or weight and part.log > tiny else "underflowed"
 
 
-def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool) -> tuple[str, str]:
+def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: float) -> tuple[str, str]:
     """The kind, from the error, the log gain, and for a small gain the part of the account that cost most; and whose part that is.
 
     weight  whether a weight is judged, at its use: what it multiplies is its own affair
@@ -140,6 +147,7 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool) -> tupl
     account = grouped(part)
     mixed = any(one_sided(block.ops[-1]) for block in flow.walk.blocks.values() if block.kind == "attention")
     usual = 0.0 if mixed else min(0.0, max(account["attention"], -ATTENTION))  # what a softmax costs that is not saturated
+    usual += step
     if weight and states(flow, part) < 0:
         usual += min(0.0, max(states(flow, part) + account["slopes"], -INTO_A_GATE))
     far = FAR + NORMED * (account["norms"] != 0)
