@@ -57,6 +57,7 @@ def fitted(m, batches, steps=3):
 
 MISTAKES = [
     # numbers and arrays
+    (lambda m: tg.grad(np.sum(np.round(m.t)), m.t), TypeError, "got float", "np.round"),
     (lambda m: float(m.t), TypeError, "t would lose its gradient", ".item()"),
     (lambda m: int(m.s), TypeError, "s would lose its gradient", ".item()"),
     (lambda m: math.tanh(m.s), TypeError, "x.tanh()", "tanh(x) from tinygrad_vg"),
@@ -360,6 +361,19 @@ def test_no_name_of_numpy_is_answered_with_another_function():
         assert "did you mean" not in str(caught.value), name
 
 
+@pytest.mark.parametrize("leaf", [Tensor, Scalar])
+def test_a_training_step_in_place_warns_that_the_leaf_stays_what_it_was(leaf):
+    w = first = leaf(1.0, name="w")
+    first -= 1.0  # before a backward pass it is a computation like any other
+    square(first - w).backward()
+    step = w
+    with pytest.warns(UserWarning, match=r"the leaf w keeps its value; .* w\.data = w\.data - lr \* w\.grad"):
+        step -= 0.5 * w.grad
+    assert step is not w and w.item() == 1.0
+    step -= w.grad  # a computed node is no leaf
+    w -= step  # and a step is a plain value
+
+
 def test_public_mt_hint():
     q = Tensor(np.arange(12.0).reshape(2, 3, 2), name="q")
     assert (q @ q.mT).shape == (2, 3, 3)
@@ -367,4 +381,6 @@ def test_public_mt_hint():
         with pytest.raises(ValueError) as caught:
             way()
         assert "swapaxes(x, -1, -2)" in str(caught.value)
+    with pytest.raises(ValueError, match="^matmul: Input operand 1"):  # NumPy says its name, too: once is enough
+        q @ q
     assert (q @ tg.swapaxes(q, -1, -2)).shape == (2, 3, 3)

@@ -739,8 +739,9 @@ def holders(nodes: list) -> list:
 
 
 def made_of(nodes: list) -> list:
-    """The nodes, anywhere, that have one of these among their parents."""
-    return [x for x in gc.get_objects() if issubclass(type(x), vg.Node) and any(p is node for p in x.parents for node in nodes)]
+    """The nodes, anywhere, that have one of these among their parents. (One that was refused before it had any may wait for the collector.)"""
+    every = [x for x in gc.get_objects() if issubclass(type(x), vg.Node) and hasattr(x, "_parents")]
+    return [x for x in every if any(p is node for p in x.parents for node in nodes)]
 
 
 def gradients(nodes: list) -> list:

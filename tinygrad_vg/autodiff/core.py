@@ -180,7 +180,8 @@ def as_node(x: Any, what: str) -> Any:
     """x itself, if it is a node; else TypeError, which says how a gradient is asked for."""
     if isinstance(x, Node):
         return x
-    way = "call it first, y = f(x), then grad(y, x)" if callable(x) else "plain values are constants: leave out .data and .item()"
+    way = "plain values are constants: leave out .data and .item(); np.round, argmax, comparisons give no node either"
+    way = "call it first, y = f(x), then grad(y, x)" if callable(x) else way
     raise TypeError(f"{what} needs a node (a Scalar or a Tensor), got {type(x).__name__}; {way}")
 
 

@@ -165,4 +165,4 @@ def unfit(rule: Any, operands: tuple, error: Exception) -> Exception:
     """The error of NumPy, with the names and shapes of what was given."""
     given = ", ".join(f"{describe(x)} {np.shape(x)}" for x in operands)
     kind = type(error) if type(error) is np.linalg.LinAlgError else ValueError if isinstance(error, ValueError) else IndexError
-    return kind(f"{rule.name}: {error} (given {given}){getattr(rule, 'advice', '')}")
+    return kind(f"{rule.name}: {str(error).removeprefix(f'{rule.name}: ')} (given {given}){getattr(rule, 'advice', '')}")
