@@ -87,6 +87,7 @@ def test_a_weight_used_twice_in_one_expression_and_tied_layers():
         assert_adds_up(found, grad(output, W))
     a = Scalar(3.0, name="a")
     found = uses(a * a * a + a, a)
+    assert "over its 4 uses\n" in str(found) and "over its 1 use\n" in str(uses(a + 1, a))
     assert len(found) == 4
     assert sum(use.gradient for use in found) == grad(a * a * a + a, a) == 28
 

@@ -83,7 +83,8 @@ class Uses(Result, Sequence):
         rows = [
             (use.name, str(use.index), figure(use.norm), percent(use.share), percent(use.cumulative), -use.share / longest) for use in self
         ]
-        head = f"the gradient of {clean(self.weight)}, norm {figure(norm(self.total))}, over its {len(self)} {self.heading}s"
+        several = f"{len(self)} {self.heading}{'s' * (len(self) != 1)}"
+        head = f"the gradient of {clean(self.weight)}, norm {figure(norm(self.total))}, over its {several}"
         return f"{cut(head, 80)}\n{table(folded(rows), ('at', self.heading, 'norm', 'share', 'so far'))}"
 
 
