@@ -374,6 +374,15 @@ def test_a_training_step_in_place_warns_that_the_leaf_stays_what_it_was(leaf):
     w -= step  # and a step is a plain value
 
 
+def test_a_function_of_scipy_says_that_it_takes_plain_arrays():
+    linalg = pytest.importorskip("scipy.linalg", reason="needs scipy")
+    with pytest.raises(TypeError, match="A would lose its gradient .* SciPy's functions take plain arrays"):
+        linalg.solve_triangular(Tensor(np.eye(2), name="A"), np.ones(2))
+    with pytest.raises(TypeError) as caught:
+        np.asarray(Tensor(1.0))
+    assert "SciPy" not in str(caught.value)
+
+
 def test_public_mt_hint():
     q = Tensor(np.arange(12.0).reshape(2, 3, 2), name="q")
     assert (q @ q.mT).shape == (2, 3, 3)

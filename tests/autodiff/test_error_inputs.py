@@ -131,8 +131,8 @@ def of_two_operands(op: str) -> list:
         (lambda A: g(A, A, out=O23.copy()),   TypeError,  f"np.{op} with out= would put a Tensor into a plain array; write `a = a + b`"),
         (lambda A: g(A, 1.0, where=I23 > 0),  TypeError,  f"np.{op} on a Tensor takes no where; use where() or astype() around it"),
         (lambda A: g.reduce(A),               TypeError,  f"np.{op}.reduce does not record on a Tensor; use … np.max or np.min"),
-        (lambda A: g.outer(A, A),             TypeError,  f"np.{op}.outer does not record on a Tensor; use np.sum"),
-        (lambda A: g.accumulate(A),           TypeError,  f"np.{op}.accumulate does not record on a Tensor; use np.sum"),
+        (lambda A: g.outer(A, A),             TypeError,  f"np.{op}.outer does not record on a Tensor; give one a new axis"),
+        (lambda A: g.accumulate(A),           TypeError,  f"np.{op}.accumulate does not record on a Tensor; use np.cumsum"),
         (lambda A, C: f(A, C).backward(),     ValueError, f"the Tensor made by {op} {SEEDLESS}"),
     ]
 
@@ -624,7 +624,11 @@ BESIDE: dict[str, list] = {
         (lambda A: vg.hvp((A * A).sum(), A),              TypeError,  "hvp() missing 1 required positional argument: 'vector'"),
         (lambda A: vg.hvp(A * A, A, I23),                 ValueError, f"the Tensor made by multiply {SEEDLESS}"),
         (lambda A: vg.hvp((A * A).sum(), A.data, I23),    TypeError,  f"hvp {NODE} ndarray"),
-        (lambda A: vg.hvp((A * A).sum(), [A], I23),       TypeError,  f"hvp {NODE} list"),
+        (lambda A: vg.hvp((A * A).sum(), [A], I23),       TypeError,  "hvp needs a list of 1 vectors; got a ndarray"),
+        (lambda A: vg.hvp((A * A).sum(), [A], [I23, I23]), TypeError, "hvp needs a list of 1 vectors; got a list of 2"),
+        (lambda A: vg.hvp((A * A).sum(), [A], [np.ones(2)]), ValueError, "the vector of 0 must have shape (2, 3); got (2,)"),
+        (lambda A: vg.hvp((A * A).sum(), {"A": A}, [I23]), TypeError, "hvp needs a dict of 1 arrays, with the names of the leaves; got a list of 1"),
+        (lambda A: vg.hvp((A * A).sum(), {"A": A}, {"B": I23}), TypeError, "hvp needs a dict of 1 arrays, with the names of the leaves; got"),
         (lambda s: vg.hvp(s * s, s, "text"),              TypeError,  "the vector needs one real number, got str"),
     ],
     "gradcheck": [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_vg import Scalar, Tensor, concatenate, einsum, grad, gradcheck, hessian, hvp, maximum, relu, stack, tanh, where
+from tinygrad_vg import Scalar, Tensor, concatenate, einsum, grad, gradcheck, hessian, hvp, maximum, nn, relu, scalars, stack, tanh, where
 from tinygrad_vg import abs as absolute
 
 # --- dtype ------------------------------------------------------------------------------------------------------------
@@ -131,6 +131,26 @@ def test_higher_order_02_a_hessian_vector_product_by_hand():
     by_hand = W.T @ (-2 * y.data * (1 - y.data**2) * (W @ v))
     assert np.allclose(hvp(y.sum(), x, v), by_hand, rtol=1e-12)
     assert np.allclose(hessian(y.sum(), x) @ v, by_hand, rtol=1e-12)
+
+
+@pytest.mark.parametrize("leaf", [Tensor, scalars])
+def test_the_hessian_of_a_model_times_a_vector_is_that_of_its_weights_in_one_long_vector(leaf):
+    rng = np.random.default_rng(0)
+    net, x, y = nn.MLP([2, 3, 1], leaf=leaf, rng=0), rng.normal(size=(5, 2)), rng.normal(size=(5, 1))
+    shapes = {name: np.shape(w) for name, w in net.parameters().items()}
+    moved = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    cuts = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
+    values = [np.vectorize(lambda w: w.item(), otypes=[float])(w) if leaf is scalars else w.data for w in net.parameters().values()]
+    p = Tensor(np.concatenate([w.ravel() for w in values]), name="p")
+    W1, b1, W2, b2 = (part.reshape(shape) for part, shape in zip(np.split(p, cuts), shapes.values()))
+    H = hessian(nn.mse(tanh(x @ W1.T + b1) @ W2.T + b2, y), p)
+    expected = dict(zip(shapes, np.split(H @ np.concatenate([v.ravel() for v in moved.values()]), cuts)))
+    found = hvp(nn.mse(net(x), y), net, moved)
+    assert found.keys() == shapes.keys()
+    assert all(np.shape(g) == shapes[name] and np.allclose(g.ravel(), expected[name], rtol=1e-10) for name, g in found.items())
+    if leaf is Tensor:
+        listed = hvp(nn.mse(net(x), y), list(net.parameters().values()), list(moved.values()))
+        assert all(np.array_equal(a, b) for a, b in zip(listed, found.values()))
 
 
 @pytest.mark.parametrize("leaf", [Scalar, Tensor])

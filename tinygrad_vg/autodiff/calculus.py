@@ -95,10 +95,22 @@ def hessian(output: Node, input: Node) -> np.ndarray:
     return jacobian(grad(output, input, create_graph=True), input)
 
 
-def hvp(output: Node, input: Node, vector: Any) -> Any:
+def hvp(output: Node, input: Any, vector: Any) -> Any:
     """The Hessian of `output`, one number, times a vector of the input's shape, without building the Hessian.
 
-    Reverse over reverse: the gradient of ⟨gradient, vector⟩. A float for a Scalar, an array for a Tensor.
+    input, vector  a node and one array of its shape; two lists of equal length; or a model, {name: leaf}, and {name: array}
+    Reverse over reverse: the gradient of ⟨gradient, vector⟩, in the form of grad(output, input).
     """
-    nodes((output, input), "hvp")
-    return grad(grad(output, input, create_graph=True), input, seed=input.as_gradient(vector, "the vector"))
+    if not isinstance(input, (list, tuple, dict)) and not hasattr(input, "parameters"):
+        nodes((output, input), "hvp")
+        return grad(grad(output, input, create_graph=True), input, seed=input.as_gradient(vector, "the vector"))
+    slopes = grad(output, input, create_graph=True)
+    named, several = isinstance(slopes, dict), isinstance(vector, (dict, list, tuple))
+    if not several or isinstance(vector, dict) != named or len(vector) != len(slopes) or named and set(vector) != set(slopes):
+        wanted = f"a dict of {len(slopes)} arrays, with the names of the leaves" if named else f"a list of {len(slopes)} vectors"
+        raise TypeError(f"hvp needs {wanted}; got a {type(vector).__name__}" + (f" of {len(vector)}" if several else ""))
+    pairs = [(name, slopes[name], vector[name]) for name in (slopes if named else range(len(slopes)))]
+    for name, slope, v in pairs:
+        if np.shape(v) != np.shape(slope):
+            raise ValueError(f"the vector of {name!r} must have shape {np.shape(slope)}; got {np.shape(v)}")
+    return grad(sum(np.sum(slope * v) for _, slope, v in pairs), input)

@@ -182,6 +182,7 @@ def as_node(x: Any, what: str) -> Any:
         return x
     way = "plain values are constants: leave out .data and .item(); np.round, argmax, comparisons give no node either"
     way = "call it first, y = f(x), then grad(y, x)" if callable(x) else way
+    way = "give it one leaf of the model's parameters()" if hasattr(x, "parameters") else way
     raise TypeError(f"{what} needs a node (a Scalar or a Tensor), got {type(x).__name__}; {way}")
 
 

@@ -70,7 +70,8 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
     """
     name, kind, op = ufunc.__name__, type(self).__name__, ours(ufunc)
     if method != "__call__":
-        raise TypeError(f"np.{name}.{method} does not record on a {kind}; use np.sum, np.prod, np.max or np.min")
+        ways = {"outer": "give one a new axis, a[:, None] and b", "accumulate": "use np.cumsum or np.cumprod"}
+        raise TypeError(f"np.{name}.{method} does not record on a {kind}; {ways.get(method, 'use np.sum, np.prod, np.max or np.min')}")
     if kwargs.get("out") is not None:
         raise TypeError(f"np.{name} with out= would put a {kind} into a plain array; write `a = a + b`, which makes a new node")
     if kwargs:
