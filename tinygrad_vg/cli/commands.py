@@ -12,7 +12,7 @@ import numpy as np
 from .. import claims, exercises
 from ..chain import side_by_side, uses, verdict
 from ..claims.models import Asked, build
-from ..drawing import draw
+from ..drawing import draw, plot
 from ..formulas import ByHand, by_hand, explain
 from ..text.files import checked_path, save_whole
 from ..text.lines import wrapped
@@ -203,11 +203,13 @@ def phase_diagram(options: argparse.Namespace) -> None:
     hired: Any = grid.processes(options.workers) if options.workers else contextlib.nullcontext()
     with grid.cluster(options.cluster) if options.cluster else hired as executor:
         seen = counter if sys.stderr and sys.stderr.isatty() else None
-        found = phase.diagram(options.depths, options.variances, options.seeds, executor=executor, store=options.store, progress=seen)
-    if found.results:
-        if place:
-            save_figure(phase.picture(found), place)
-        show(phase.table(found), figures=found.to_dict() if options.json else None)
+        net = {name: x for name in ("activation", "width", "updates") if (x := getattr(options, name))}
+        found = phase.diagram(options.depths, options.variances, options.seeds, net, executor=executor, progress=seen, store=options.store,
+                              stale_ok=options.stale_ok)
+    if found.results and place:
+        save_figure(plot(found), place)
+    if found.results or options.json:
+        show("" if options.json else phase.table(found), figures=found.to_dict() if options.json else None)
     if found.failed:
         raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
 

@@ -147,11 +147,15 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--draw", type=whole(0, 2**63), metavar="K", help="another number leaves other lines open (0)"),
         option("--out", metavar="FILE", help="where the exercise is written to (by_hand_exercise.py)"), *MODEL, STRAIGHT, STACK],
     "phase": [
-        "Depth × variance of the weights: where tanh nets learn.",
+        "Depth × variance of the weights: where nets learn.",
         option("--depths", type=whole(1, 1000), nargs="+", default=[5, 10, 20, 30], metavar="L", help="layers (5 10 20 30)"),
         option("--variances", type=positive, nargs="+", default=[0.5, 1.0, 1.5, 2.5, 4.0], metavar="V", help="(0.5 1 1.5 2.5 4)"),
         option("--seeds", type=whole(1, 10_000), default=3, metavar="K", help="runs for each point (3)"),
+        option("--activation", choices=[*nn.ACTIVATIONS], help="of every layer (tanh)"),
+        option("--width", type=whole(1, 4096), metavar="N", help="units in each layer (24)"),
+        option("--updates", type=whole(1, 100_000), metavar="N", help="of the training (60)"),
         [option("--workers", type=whole(1, 1024), metavar="N", help="run in so many processes (here)"),
          option("--cluster", metavar="ADDRESS", help="run on a dask cluster, tcp://host:8786; 'local' makes one of two workers")],
-        option("--store", metavar="FILE", help="a .jsonl file that keeps finished cells, so that a run can be taken up again"),
+        option("--store", metavar="FILE", help="a .jsonl file that keeps finished cells, so that a run can be taken up again, or shared"),
+        option("--stale-ok", action="store_true", help="keep what other versions have put into the store, too"),
         option("--out", metavar="FILE", help="write the diagram as .png, .svg or .pdf"), JSON]}

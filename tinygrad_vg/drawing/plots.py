@@ -45,6 +45,7 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     Reach     "map": log10 |∂L[t]/∂h[s]|, loss at t by state at s      "lag": its means by the distance between them
     History   panels of loss, gradient, learning rate and clipping; or one of "loss", "norm", "lr", "factor", "gradients",
               "ratios", "radii", "states", if it was recorded
+    Grid      the name of a value: its mean over the axis `seed`, over one other axis as a curve ± sd, over two as a map
 
     ax      draw into these axes, which keep their own colours; the figure returned is theirs
     theory  a dashed line beside a chain's gradient or a running spectrum: predicted nats per link; or a function of the number of
@@ -57,8 +58,8 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
         if theory is not None:
             raise ValueError("theory goes with one Chain or Spectrum, not with several")
         return compare(thing, kind, ax)
-    kinds = next((kinds for known, kinds in PLOTS.items() if isinstance(thing, known)), None)
-    if kinds is None:
+    kinds = next((kinds for known, kinds in PLOTS.items() if isinstance(thing, known)), None) or getattr(thing, "plots", None)
+    if not kinds:
         known = ", ".join(cls.__name__ for cls in PLOTS)
         raise TypeError(f"plot draws a {known}, or a dict of several of one kind; got {type(thing).__name__}")
     name = next(iter(kinds)) if kind is None else kind

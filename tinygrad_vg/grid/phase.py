@@ -3,7 +3,7 @@
     σ_w²  variance of the weights times n      L  depth      slope  ln |gradient| per layer, in nats
 
 Poole et al. 2016 and Schoenholz et al. 2017: a tanh net keeps signals where σ_w² is near 1 (without biases), the edge of chaos;
-it learns up to a depth of about six times the distance over which two inputs stay distinguishable.
+it learns up to a depth of about six times the distance over which two inputs stay distinguishable. Of a ReLU net the edge is at 2.
 """
 
 from collections.abc import Sequence
@@ -12,31 +12,32 @@ from typing import Any
 import numpy as np
 
 from .. import Chain, Tensor, nn, no_grad
-from ..drawing.axes import new_axes, words
 from ..text import tables
 from ..training import SGD, fit, teacher
-from .runs import Grid, run
+from .results import Grid
+from .runs import run
 
-WIDTH, UPDATES = 24, 60
 
-
-def cell(depth: int, variance: float, seed: int, rng: np.random.Generator) -> dict[str, float]:
-    """A tanh MLP of `depth` layers, weights N(0, variance / n): its slope at the start, and its accuracy after a short training."""
-    batches = teacher(WIDTH, batch=64, rng=seed)
-    net = nn.MLP([WIDTH] * depth + [5], "tanh", lambda shape, rng: nn.init.normal(shape, rng, variance**0.5), rng=rng)
+def cell(
+    depth: int, variance: float, seed: int, rng: np.random.Generator, activation: str = "tanh", width: int = 24, updates: int = 60
+) -> dict[str, float]:
+    """An MLP of `depth` layers, weights N(0, variance / n): its slope at the start, and its accuracy after a short training."""
+    batches = teacher(width, batch=64, rng=seed)
+    net = nn.MLP([width] * depth + [5], activation, lambda shape, rng: nn.init.normal(shape, rng, variance**0.5), rng=rng)
     points = Tensor(next(iter(batches))[0], name="x")
     top = net(points)
     chain = Chain(top, points, seed=rng.normal(size=top.shape))
     with np.errstate(all="ignore"):
-        fit(net, lambda net, b: nn.cross_entropy(net(b[0]), b[1]), batches, SGD(net, 0.05, momentum=0.9), UPDATES, record=UPDATES)
+        fit(net, lambda net, b: nn.cross_entropy(net(b[0]), b[1]), batches, SGD(net, 0.05, momentum=0.9), updates, record=updates)
     with no_grad():
         shown = [(net(x).data.argmax(-1) == labels).mean() for (x, labels), _ in zip(batches, range(8))]
-    return {"slope": chain.log_product[0] / depth, "accuracy": float(np.mean(shown))}
+    return {"accuracy": float(np.mean(shown)), "slope": chain.log_product[0] / depth}
 
 
-def diagram(depths: Sequence[int], variances: Sequence[float], seeds: int = 3, **options: Any) -> Grid:
-    """The grid of runs; options as for grid.run: executor, store, batch, progress."""
-    return run(cell, {"depth": depths, "variance": variances, "seed": range(seeds)}, **options)
+def diagram(depths: Sequence[int], variances: Sequence[float], seeds: int = 3, net: Any = (), **options: Any) -> Grid:
+    """The grid of runs.  net: what else the cell takes, {"activation": "relu"}      options: as for grid.run"""
+    more = {name: [x] for name, x in dict(net).items()}
+    return run(cell, {"depth": depths, "variance": variances, **more, "seed": range(seeds)}, **options)
 
 
 def table(grid: Grid) -> str:
@@ -46,19 +47,8 @@ def table(grid: Grid) -> str:
     """
     blocks, head = [], ["depth", *(f"σ²={variance:g}" for variance in grid.axes["variance"])]
     for value, title in (("accuracy", "accuracy after a short training"), ("slope", "ln |gradient| per layer at the start, in nats")):
-        means = grid.mean(value, over="seed")
+        means = grid.mean(value).reshape(-1, len(head) - 1)
         rows = [(str(depth), *(f"{x:.3f}" for x in row)) for depth, row in zip(grid.axes["depth"], means)]
         note = "" if np.isfinite(means).all() else "\nnan: the gradient is exactly 0 or overflows with every seed, or every cell failed"
         blocks.append(f"{title}\n{tables.table(rows, head)}{note}")
     return "\n\n".join(blocks)
-
-
-def picture(grid: Grid, value: str = "accuracy") -> Any:
-    """The diagram as a matplotlib Figure: darker is larger."""
-    ax, means = new_axes()[0], grid.mean(value, over="seed")
-    mesh = ax.imshow(means, origin="lower", aspect="auto", cmap="cividis")
-    ax.set_xticks(range(means.shape[1]), [f"{v:g}" for v in grid.axes["variance"]])
-    ax.set_yticks(range(means.shape[0]), [str(depth) for depth in grid.axes["depth"]])
-    ax.figure.colorbar(mesh, ax=ax).ax.tick_params(colors=ax.xaxis.label.get_color())
-    words(ax, f"{value} of tanh nets", "variance of the weights σ_w²", "depth")
-    return ax.figure

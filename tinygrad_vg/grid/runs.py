@@ -1,7 +1,7 @@
 """How does it depend on everything at once?  One run for each point of a grid, on one processor, several, or a cluster.
 
     axes   {"depth": [10, 20], "scale": [0.9, 1.1], "seed": range(3)}: the grid has a cell for every combination
-    cell   a function of one value per axis, defined in a module (workers import it), that returns {name: number}
+    cell   a function of one value per axis, defined in a module (workers import it), that returns {name: number or array}
 
 The results are the same however the grid is run: a cell depends on its point alone. If it takes an argument `rng`, it gets a
 generator of its own, seeded by its point. Finished cells are kept in a file, one line each, as they come.
@@ -11,112 +11,78 @@ import contextlib
 import hashlib
 import inspect
 import itertools
+import json
 import math
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 
-from ..text.lines import clean, cut
-from ..text.numbers import number
-from ..text.tables import records
-from .store import Point, Store, as_text, jsonables, kept, plain
+from ..text.lines import clean
+from .results import Grid, Point, Result, plain, value
+from .source import head_of
+from .store import Place, Store, opened
 
 IN_FLIGHT = 64  # batches handed to an executor and not yet back: a million cells are never all waiting at once
-Cell = Callable[..., Mapping[str, float]]
+Cell = Callable[..., Result]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-
-class Grid:
-    """What came of a grid of runs.
-
-    axes     {name: values}                 results  {point as a tuple, in the order of the axes: {name: number}}
-    failed   {point: error as text}         array(value)  shape: one entry per value of each axis; nan where a cell failed
-    """
-
-    def __init__(self, axes: Mapping[str, Iterable[Any]]):
-        self.axes = {name: list(values) for name, values in axes.items()}
-        self.results: dict[tuple, dict[str, float]] = {}
-        self.failed: dict[tuple, str] = {}
-
-    @property
-    def points(self) -> Iterator[Point]:
-        """Every point of the grid, the last axis running fastest."""
-        return (dict(zip(self.axes, values)) for values in itertools.product(*self.axes.values()))
-
-    def __len__(self) -> int:
-        return math.prod(map(len, self.axes.values()))
-
-    def at(self, point: Point) -> dict[str, float]:
-        """What the cell at a point gave; {} if it failed."""
-        return self.results.get(tuple(point.values()), {})
-
-    def array(self, value: str) -> np.ndarray:
-        """One value over the grid, an axis of the array for each of the grid's; KeyError if no cell has it."""
-        if not any(value in result for result in self.results.values()):
-            raise KeyError(f"no cell has a value {value!r}; they have {', '.join(sorted(set().union(*self.results.values()))) or 'none'}")
-        flat = [self.at(point).get(value, math.nan) for point in self.points]
-        return np.array(flat, dtype=float).reshape([len(values) for values in self.axes.values()])
-
-    def mean(self, value: str, over: str) -> np.ndarray:
-        """The array, averaged over one axis, which its shape loses; nan and infinities, as of cells that failed, are left out.
-
-        nan where nothing is left. KeyError if no cell has the value, ValueError if there is no such axis.
-        """
-        if over not in self.axes:
-            raise ValueError(f"there is no axis {over!r} to average over; the axes are {', '.join(self.axes)}")
-        x, axis = self.array(value), list(self.axes).index(over)
-        known = np.isfinite(x)
-        with np.errstate(invalid="ignore"):
-            return np.where(known, x, 0.0).sum(axis) / known.sum(axis)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and text."""
-        axes = {name: list(map(plain, values)) for name, values in self.axes.items()}
-        cells = [{name: plain(x) for name, x in point.items()} | jsonables(self.at(point)) for point in self.points]
-        return {"axes": axes, "cells": cells, "failed": {str(key): error for key, error in self.failed.items()}}
-
-    def __str__(self) -> str:
-        rows = [{**point, **self.at(point)} for point in self.points]
-        cells = records([{name: number(x) if isinstance(x, (int, float)) else str(x) for name, x in row.items()} for row in rows], left=0)
-        return "\n".join([cells, *(cut(clean(f"failed at {key}: {error}"), 80) for key, error in self.failed.items())])
-
-    def __repr__(self) -> str:
-        return f"Grid({' × '.join(f'{len(v)} {k}' for k, v in self.axes.items())}: {len(self.results)} done, {len(self.failed)} failed)"
+GUARD = 'no worker could start: each imports the script, and runs what is not under `if __name__ == "__main__":`; put grid.processes there'
 
 
 def run(
-    cell: Cell, axes: Mapping[str, Iterable[Any]], *, executor: Executor | None = None, store: Store = None, batch: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    cell: Cell, axes: Mapping[str, Iterable[Any]], *, executor: Executor | None = None, store: Place | None = None, batch: int = 1,
+    progress: Callable[[int, int], None] | None = None, stale_ok: bool = False,
 ) -> Grid:
     """Run the cell at every point of the grid.
 
     executor  any concurrent.futures.Executor: processes(4), or that of a dask Client, client.get_executor(pure=False); None: here
-    store     a .jsonl file to keep finished cells in; what it holds already is not run again (cells that failed are)
+    store     a .jsonl file to keep finished cells in; what it holds already is not run again (cells that failed are), nor is what
+              another process that uses it is at
     batch     cells per task: cells much shorter than 50 ms are better sent in batches
     progress  called with (cells done, cells in all) as they come
+    stale_ok  take from the store what other code or versions made, too, and count it as made by these from now on
 
     A cell that raises is noted in .failed and does not stop the others; if a worker dies, so are all cells that could not be run.
-    ValueError, before anything is run, for axes and batches that make no grid, and a file that was kept by another cell or grid.
+    ValueError, before anything is run, for axes and batches that make no grid, a file that was kept by another cell or grid, and
+    results that were made by other code or versions. OSError if the file cannot be written.
     """
     grid = checked(axes, batch)
-    with kept(store, cell, grid) as keep:
-        kept_before = set(grid.results)
-        todo = (point for point in grid.points if tuple(point.values()) not in kept_before)
-        batches = iter(lambda: list(itertools.islice(todo, batch)), [])
-        for point, result, error in itertools.chain.from_iterable(outcomes(cell, batches, executor)):
-            if error:
-                grid.failed[tuple(point.values())] = error
-            else:
-                grid.results[tuple(point.values())] = result
-                keep(point, result)
-            if progress:
-                progress(len(grid.results) + len(grid.failed), len(grid))
-    grid.results = {key: grid.results[key] for key in itertools.product(*grid.axes.values()) if key in grid.results}
+    with opened(store, head_of(cell, grid.axes) if store else {}, stale_ok) as kept:
+        grid.results = {key: kept.cells[key] for key in grid.keys if key in kept.cells}
+        left: Iterable[tuple] = grid.keys
+        while left:
+            points, left = ours(left, grid, kept, busy := list[tuple]()), busy
+            for point, result, error in itertools.chain.from_iterable(outcomes(cell, batched(points, batch), executor)):
+                kept.done(key := tuple(point.values()), None if error else result)
+                grid.failed.update({key: error} if error else {})
+                grid.results.update({} if error else {key: result})
+                if progress:
+                    progress(len(grid.results) + len(grid.failed), len(grid))
+            if busy:
+                kept.claim(busy[0], wait=True)
+    grid.results = {key: grid.results[key] for key in grid.keys if key in grid.results}
+    grid.failed = {key: grid.failed[key] for key in grid.keys if key in grid.failed}
     return grid
+
+
+def ours(keys: Iterable[tuple], grid: Grid, kept: Store, busy: list[tuple]) -> Iterator[Point]:
+    """The points that are for us to run; those that another process is at join `busy`."""
+    for key in keys:
+        if kept.claim(key):
+            yield dict(zip(grid.axes, key))
+        elif key in kept.cells:
+            grid.results[key] = kept.cells[key]
+        else:
+            busy.append(key)
+
+
+def batched(points: Iterator[Point], n: int) -> Iterator[list[Point]]:
+    while some := list(itertools.islice(points, n)):
+        yield some
 
 
 def checked(axes: Mapping[str, Iterable[Any]], batch: int) -> Grid:
@@ -129,11 +95,17 @@ def checked(axes: Mapping[str, Iterable[Any]], batch: int) -> Grid:
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise ValueError(f"axis {name!r} needs a list of values; got {values!r}")
     grid = Grid(axes)
-    for name, value in ((name, value) for name, values in grid.axes.items() for value in values):
-        try:
-            hash(value), as_text({name: value})
-        except TypeError:
-            raise ValueError(f"a value of axis {name!r} is a number, a text, or a tuple of them; got {value!r}") from None
+    for name, values in grid.axes.items():
+        known = dict[Any, Any]()
+        for x in values:
+            try:
+                hash(x), json.dumps(key := plain(x))
+            except TypeError:
+                key = math.nan
+            if key != key or key in known:
+                other = f"a number, a text, or a tuple of them; got {x!r}" if key != key else f"there once; got {known[key]!r} and {x!r}"
+                raise ValueError(f"a value of axis {name!r} is {other}")
+            known[key] = x
     return grid
 
 
@@ -146,25 +118,19 @@ def outcomes(cell: Any, batches: Iterator[list[Point]], executor: Executor | Non
     try:
         while True:
             for points in itertools.islice(batches, IN_FLIGHT - len(out)):
-                out[submitted(executor, cell, points)] = points
+                try:
+                    future = executor.submit(run_batch, cell, points)
+                except BrokenExecutor as error:
+                    (future := Future()).set_exception(error)
+                out[future] = points
             if not out:
                 return
             for future in wait(out, return_when=FIRST_COMPLETED).done:
-                points, error = out.pop(future), future.exception()
-                yield future.result() if error is None else [(point, {}, told(error)) for point in points]
+                points, failure = out.pop(future), future.exception()
+                yield [(point, {}, told(failure)) for point in points] if failure else future.result()
     finally:
         for future in out:
             future.cancel()
-
-
-def submitted(executor: Executor, cell: Any, points: list[Point]) -> Future:
-    """A future of the batch; one that has failed already if the executor's workers have died."""
-    try:
-        return executor.submit(run_batch, cell, points)
-    except BrokenExecutor as error:
-        failed: Future = Future()
-        failed.set_exception(error)
-        return failed
 
 
 def run_batch(cell: Cell, points: list[Point]) -> list[tuple]:
@@ -173,10 +139,10 @@ def run_batch(cell: Cell, points: list[Point]) -> list[tuple]:
         return [run_cell(cell, point) for point in points]
 
 
-def run_cell(cell: Cell, point: Point) -> tuple[Point, dict[str, float], str]:
+def run_cell(cell: Cell, point: Point) -> tuple[Point, Result, str]:
     given = {**point, "rng": np.random.default_rng(seed_of(point))} if "rng" in inspect.signature(cell).parameters else point
     try:
-        return point, {name: float(x) for name, x in cell(**given).items()}, ""
+        return point, {name: value(x) for name, x in cell(**given).items()}, ""
     except Exception as error:
         return point, {}, told(error)
 
@@ -189,8 +155,8 @@ def told(error: BaseException) -> str:
 
 
 def seed_of(point: Point) -> list[int]:
-    """Numbers that depend on the point alone: the same in every process and on every machine."""
-    digest = hashlib.sha256(as_text(point).encode()).digest()
+    """Numbers that depend on the point alone: the same in every process and on every machine, and for 1 and 1.0."""
+    digest = hashlib.sha256(json.dumps({name: plain(x) for name, x in point.items()}, sort_keys=True).encode()).digest()
     return [int.from_bytes(digest[k : k + 4], "big") for k in range(0, 16, 4)]
 
 
@@ -205,12 +171,20 @@ def one_thread() -> contextlib.AbstractContextManager:
 
 @contextlib.contextmanager
 def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """An executor of so many fresh processes, each with one thread of linear algebra. Call it under `if __name__ == "__main__":`."""
+    """An executor of so many fresh processes, each with one thread of linear algebra. Call it under `if __name__ == "__main__":`.
+
+    RuntimeError if it is not, or if for another reason no worker can start.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports a script, which calls this: no guard
+        sys.exit(1)  # its parent says why
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))  # read when a worker imports NumPy
     try:
         with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            pool.submit(os.getpid).result()
             yield pool
+    except BrokenExecutor:
+        raise RuntimeError(GUARD) from None
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)

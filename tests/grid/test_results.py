@@ -1,0 +1,124 @@
+"""What a grid gives: spreads over an axis, arrays, a table of 80 columns, a CSV that reads back, plots."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from tinygrad_vg import drawing, grid, nn
+from tinygrad_vg.cli.main import main
+from tinygrad_vg.grid import phase
+
+AXES = {"depth": [2, 3], "scale": [0.5, 1, 2.0], "seed": range(5)}
+
+
+def profile(depth, scale, seed, rng):
+    if seed == 4:
+        raise ValueError("a comma, a \"quote\"\nand a line")
+    return {"top": scale * rng.normal(), "layers": rng.normal(size=depth), "bad": np.nan if seed else 1.0}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return grid.run(profile, AXES)
+
+
+def test_mean_sd_and_quantiles_are_numpys_over_the_cells_that_are_known(found):
+    x = found.array("top")[..., :4]
+    assert np.isnan(found.array("top")[..., 4]).all()
+    assert np.allclose(found.mean("top"), x.mean(-1), rtol=1e-14)
+    assert np.allclose(found.sd("top"), x.std(-1, ddof=1), rtol=1e-14)
+    assert np.allclose(found.quantile("top", 0.3), np.quantile(x, 0.3, axis=-1), rtol=1e-14)
+    assert np.allclose(found.quantile("top", [0.1, 0.9], over="scale")[..., :4], np.quantile(x, [0.1, 0.9], axis=1), rtol=1e-14)
+    assert np.isnan(found.sd("bad")).all()  # one is left: no spread
+    assert found.mean("bad").tolist() == [[1.0] * 3] * 2
+    with pytest.raises(ValueError, match="there is no axis 'x'"):
+        found.sd("top", over="x")
+
+
+def test_arrays_are_results_and_shorter_ones_end_in_nan(found, tmp_path):
+    whole = found.array("layers")
+    assert whole.shape == (2, 3, 5, 3)
+    assert np.isnan(whole[0, ..., 2]).all() and np.isfinite(whole[1, ..., :4, :]).all()
+    assert found.mean("layers").shape == (2, 3, 3)
+    kept = [grid.run(profile, AXES, store=tmp_path / "x.jsonl") for _ in range(2)][1]
+    with grid.processes(1) as executor:
+        other = grid.run(profile, AXES, executor=executor, batch=10)
+    assert json.dumps(found.to_dict(), allow_nan=False) == json.dumps(kept.to_dict()) == json.dumps(other.to_dict())
+    ragged = grid.run(lambda a: {"x": np.zeros([1] * a), "c": 0}, {"a": [1, 2]})
+    with pytest.raises(ValueError, match=r"'x' has not as many axes in each cell; its shapes are \(1,\), \(1, 1\)"):
+        ragged.array("x")
+    assert "TypeError" in grid.run(lambda a: {"x": np.array([1j])}, {"a": [1]}).failed[1,]
+
+
+def test_a_grid_prints_within_eighty_columns_and_says_what_is_left_out(found):
+    lines = str(found).splitlines()
+    assert max(map(len, lines)) <= 80 and len(lines) < 50
+    assert "failed at (2, 0.5, 4): ValueError: a comma" in str(found)
+    for block in str(found).split("\n\n"):
+        assert block.split()[:3] == ["depth", "scale", "seed"]
+    long = grid.run(lambda a, b, c: {f"a_long_name_{k}": a / 7 for k in range(9)}, {"a": range(50), "b": ["some text"], "c": [(1, 2)]})
+    lines = str(long).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(f"a_long_name_{k}" in str(long) for k in range(9)) and "30 more rows" in str(long)
+
+
+def test_a_csv_reads_back_to_the_last_digit(found, tmp_path):
+    found.save(tmp_path / "x.csv")
+    with open(tmp_path / "x.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(found)
+    assert list(rows[-2]) == ["depth", "scale", "seed", "top", "layers[0]", "layers[1]", "bad", "failed", "layers[2]"]
+    for row, point in zip(rows, found.points):
+        assert [float(row[name]) for name in AXES] == list(point.values())
+        result = found.at(point)
+        assert row["failed"] == found.failed.get(tuple(point.values()), "")
+        if result:
+            assert float(row["top"]) == result["top"]
+            assert [float(row[f"layers[{k}]"]) for k in range(point["depth"])] == result["layers"].tolist()
+    with pytest.raises(ValueError, match=".csv"):
+        found.save(tmp_path / "x.txt")
+
+
+def test_one_axis_is_a_curve_with_a_band_and_two_are_a_map(found):
+    pytest.importorskip("matplotlib")
+    one = grid.run(profile, {**AXES, "depth": [2]})
+    ax = drawing.plot(one).axes[0]
+    assert ax.lines[0].get_xydata().tolist() == [[x, y] for x, y in zip(AXES["scale"], one.mean("top")[0])]
+    band = ax.collections[0].get_paths()[0].vertices
+    assert np.allclose(band[:, 1].max(), np.max(one.mean("top") + one.sd("top")))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("scale", "top")
+    assert ax.get_title(loc="left") == "top, mean of 5 seeds, depth = 2"
+    ax = drawing.plot(found).axes[0]
+    assert np.array_equal(ax.images[0].get_array(), found.mean("top"))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("scale", "depth")
+    assert drawing.plot(one, "layers").axes[0].images[0].get_array().shape == (3, 2)
+    words = grid.run(lambda name: {"x": len(name), "no": np.nan}, {"name": ["b", "aa"]})
+    assert drawing.plot(words).axes[0].lines[0].get_ydata().tolist() == [1, 2]
+    assert drawing.plot(words, "no").axes[0].lines
+    assert drawing.plot(grid.run(lambda seed: {"x": seed}, {"seed": [0, 1]})).axes[0].get_xlabel() == "seed"
+    drawing.plot(grid.run(lambda a, b: {"x": np.inf}, {"a": [0, 1], "b": [0, 1]})).savefig("/dev/null", format="png")
+
+
+def test_what_cannot_be_drawn_is_refused(found):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="over one axis or two, not over depth, scale, layers"):
+        drawing.plot(found, "layers")
+    with pytest.raises(ValueError, match="there is no plot 'z' of a Grid; there is top, layers, bad"):
+        drawing.plot(found, "z")
+    with pytest.raises(TypeError, match="got Grid"):
+        drawing.plot(grid.Grid({"a": [1]}))
+
+
+def test_the_command_takes_activation_width_and_updates_and_gives_json(capsys, monkeypatch):
+    words = ["phase", "--depths", "2", "--variances", "1", "2", "--seeds", "1", "--json"]
+    assert main([*words, "--activation", "relu", "--width", "8", "--updates", "3"]) == 0
+    given = json.loads(capsys.readouterr().out)
+    net = {"activation": "relu", "width": 8, "updates": 3}
+    assert given == phase.diagram([2], [1, 2], 1, net).to_dict()
+    assert all(cell | net == cell for cell in given["cells"])
+    assert given["axes"]["activation"] == ["relu"] and "relu" in nn.ACTIVATIONS
+    monkeypatch.setattr(phase, "cell", lambda depth, variance, seed: 1 / 0)
+    assert main(words) == 1
+    assert len(json.loads(capsys.readouterr().out)["failed"]) == 2

@@ -1,0 +1,254 @@
+"""A store of finished cells: it refuses what other code made, is shared without double work, survives kill -9, and merges."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from tinygrad_vg import grid
+
+CODE = '''"""A cell."""
+import json
+import numpy as np
+
+WIDTH, NETS = 4, {}
+SIZES = np.arange(3.0)
+
+class Net:
+    gain = 2
+    def out(self):
+        return self.gain
+
+def helper(x):
+    """Says something."""
+    return [x for _ in range(1)][0]
+
+NETS["plain"] = lambda x: x + 1
+
+def cell(scale, rng):
+    net = Net()
+    return {"x": helper(scale) * WIDTH * net.out() + NETS["plain"](0) + SIZES.sum()}
+
+def unused():
+    return 1
+'''
+
+
+def module(folder, code=CODE, name="my_cell"):
+    """The code as a module, freshly loaded."""
+    (folder / f"{name}.py").write_text(code)
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    sys.modules[name] = loaded = importlib.util.module_from_spec(spec)
+    exec(compile(code, str(folder / f"{name}.py"), "exec"), loaded.__dict__)
+    return loaded
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("WIDTH, NETS = 4, ", "WIDTH, NETS = 400, ", r"my_cell.WIDTH was 4, is 400"),
+    ("for _ in range(1)][0]", "for _ in range(1)][-1]", r"my_cell.helper was code \w+, is code \w+"),
+    ("x + 1", "x + 2", r"my_cell.NETS was code \w+, is code"),
+    ("gain = 2", "gain = 3", r"my_cell.Net.gain was 2, is 3"),
+    ("return self.gain", "return -self.gain", r"my_cell.Net.out was code \w+, is code"),
+    ("np.arange(3.0)", "np.arange(4.0)", r"my_cell.SIZES was code \w+, is code"),
+    ("return {\"x\"", "return {\"y\"", r"my_cell.cell was code \w+, is code"),
+])  # fmt: skip
+def test_results_of_other_code_are_refused_and_the_change_is_named(tmp_path, old, new, words):
+    store, axes = tmp_path / "runs.jsonl", {"scale": [1, 2]}
+    first = grid.run(module(tmp_path).cell, axes, store=store)
+    content, changed = store.read_bytes(), module(tmp_path, CODE.replace(old, new))
+    with pytest.raises(ValueError, match=words) as refused:
+        grid.run(changed.cell, axes, store=store)
+    assert "runs.jsonl" in str(refused.value) and "stale_ok=True" in str(refused.value)
+    assert store.read_bytes() == content
+    assert grid.run(changed.cell, axes, store=store, stale_ok=True).results == first.results
+    assert grid.run(changed.cell, axes, store=store).results == first.results  # from then on they count as made by it
+    with pytest.raises(ValueError, match="made otherwise"):
+        grid.run(module(tmp_path).cell, axes, store=store)
+
+
+def test_what_does_not_change_a_result_is_not_refused(tmp_path):
+    store = tmp_path / "runs.jsonl"
+    grid.run(module(tmp_path).cell, {"scale": [1, 2]}, store=store)
+    other = CODE.replace("Says", "Tells").replace("def unused():\n    return 1", "# a note\n\n\ndef other():\n    return 2")
+    found = grid.run(module(tmp_path, other).cell, {"scale": [1, 2, 3]}, store=store)
+    assert found.array("x").tolist() == [12, 20, 28]
+    assert len(store.read_text().splitlines()) == 4
+
+
+def test_another_version_is_named(tmp_path, monkeypatch):
+    store = tmp_path / "runs.jsonl"
+    grid.run(product, {"a": [1], "b": [2]}, store=store)
+    here = np.__version__
+    monkeypatch.setattr(np, "__version__", "1.0")
+    with pytest.raises(ValueError, match=f"otherwise: numpy was {here}, is 1.0; give another file"):
+        grid.run(product, {"a": [1], "b": [2]}, store=store)
+
+
+def test_a_store_of_before_says_not_what_made_it_and_is_refused(tmp_path):
+    store = tmp_path / "runs.jsonl"
+    store.write_text(json.dumps({"cell": f"{product.__module__}.product", "axes": ["a", "b"]}) + '\n{"point": [1, 2], "result": {"x": 2}}\n')
+    with pytest.raises(ValueError, match="numpy was unknown, is"):
+        grid.run(product, {"a": [1], "b": [2]}, store=store)
+    assert grid.run(product, {"a": [1], "b": [2]}, store=store, stale_ok=True).array("x").tolist() == [[2]]
+
+
+def product(a, b):
+    return {"x": a * b}
+
+
+def drawn(a, rng):
+    return {"x": rng.normal()}
+
+
+def never(a):
+    raise AssertionError("is not run")
+
+
+def test_equal_values_are_one_point_whatever_their_type(tmp_path):
+    numbers = [grid.run(drawn, {"a": [one]}).array("x")[0] for one in (1, 1.0, True, np.int64(1), np.float64(1), np.float32(1), np.bool_(True))]
+    assert len(set(numbers)) == 1
+    assert grid.run(drawn, {"a": [(1, 2.0)]}).array("x") == grid.run(drawn, {"a": [(np.float64(1), 2)]}).array("x")
+    assert grid.run(drawn, {"a": [1.5]}).array("x")[0] != numbers[0]
+    store = tmp_path / "runs.jsonl"
+    grid.run(drawn, {"a": [1, 2, 0.5]}, store=store)
+    content = store.read_bytes()
+    found = grid.run(drawn, {"a": [np.float64(2), 1.0, 0.5]}, store=store)
+    assert store.read_bytes() == content
+    assert found.array("x")[1] == numbers[0]
+    for twice in ([1, 1.0], [True, 1], [3, 3], [(1, 2), (1.0, 2)]):
+        with pytest.raises(ValueError, match="a value of axis 'a' is there once; got"):
+            grid.run(never, {"a": twice})
+    with pytest.raises(ValueError, match="a value of axis 'a' is a number"):
+        grid.run(never, {"a": [float("nan")]})
+
+
+def test_stores_of_two_machines_become_one(tmp_path):
+    p, q, both = (tmp_path / f"{name}.jsonl" for name in ("p", "q", "both"))
+    grid.run(product, {"a": [1, 2], "b": [3]}, store=p)
+    grid.run(product, {"a": [2, 5], "b": [3]}, store=q)
+    assert grid.merge(both, p, q) == 3
+    content, seen = both.read_bytes(), []
+    whole = {"a": [1, 2, 5], "b": [3]}
+    assert grid.run(product, whole, store=both, progress=lambda *done: seen.append(done)).array("x").ravel().tolist() == [3, 6, 15]
+    assert not seen
+    assert grid.merge(both, p) == 3  # adds to what is there
+    assert both.read_bytes() == content
+    (tmp_path / "cat.jsonl").write_bytes(p.read_bytes() + q.read_bytes())
+    assert len(grid.run(product, whole, store=tmp_path / "cat.jsonl", progress=lambda *done: seen.append(done)).results) == 3
+    assert not seen
+
+
+def test_stores_that_disagree_are_refused_with_the_point_and_nothing_is_written(tmp_path):
+    p, q, both = (tmp_path / f"{name}.jsonl" for name in ("p", "q", "both"))
+    grid.run(product, {"a": [1, 2], "b": [3]}, store=p)
+    q.write_text(p.read_text().replace('{"x": 6.0}', '{"x": 7.0}'))
+    with pytest.raises(ValueError, match=r"the point \(2, 3\) gave \{'x': 6.0\} and, in '.*q.jsonl', \{'x': 7.0\}"):
+        grid.merge(both, p, q)
+    q.write_text(p.read_text().replace("product", "other"))
+    with pytest.raises(ValueError, match="holds .*other over a, b, not .*product over a, b"):
+        grid.merge(both, p, q)
+    q.write_text(p.read_text().replace(np.__version__, "1.0"))
+    with pytest.raises(ValueError, match="numpy was 1.0, is"):
+        grid.merge(both, p, q)
+    with pytest.raises(FileNotFoundError):
+        grid.merge(both, p, tmp_path / "none.jsonl")
+    with pytest.raises(ValueError, match="holds something else"):
+        q.write_text("hello\n")
+        grid.merge(both, q)
+    assert not both.exists()
+
+
+SLOW = """
+import os, time
+def cell(a):
+    with open("log", "a") as log:
+        log.write(f"{a}\\n")
+    time.sleep(0.01)
+    return {"x": a / 3}
+if __name__ == "__main__":
+    from tinygrad_vg import grid
+    import slow
+    grid.run(slow.cell, {"a": range(40)}, store="runs.jsonl", batch=5)
+"""
+
+
+@pytest.fixture
+def other(tmp_path, monkeypatch):
+    """Another process, at work on a store, and the cell."""
+    pytest.importorskip("fcntl", reason="needs locks of the operating system")
+    monkeypatch.chdir(tmp_path)
+    cell = module(tmp_path, SLOW, "slow").cell
+    with subprocess.Popen([sys.executable, "slow.py"]) as child:
+        until(lambda: os.path.exists("log"))
+        yield child, cell
+        child.kill()
+
+
+def until(true):
+    for _ in range(2000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("waited 20 s in vain")
+
+
+def test_two_processes_on_one_store_do_nothing_twice(other):
+    child, cell = other
+    found = grid.run(cell, {"a": np.arange(40.0)}, store="runs.jsonl", batch=3)
+    assert found.array("x").tolist() == [a / 3 for a in range(40)]
+    assert child.wait(timeout=60) == 0
+    with open("log") as log:
+        assert sorted(map(float, log.read().split())) == list(range(40))
+
+
+def test_what_a_killed_process_was_at_is_done_by_the_other(other):
+    child, cell = other
+    child.send_signal(signal.SIGSTOP)  # it holds what it has claimed, five points or fewer, and goes no further
+    seen = []
+
+    def kill():
+        with open("runs.jsonl") as store:
+            until(lambda: (store.seek(0), len(store.read().splitlines()) >= 36)[1])
+        time.sleep(0.1)
+        seen.append(len(found))
+        child.kill()
+
+    found = []
+    (killer := threading.Thread(target=kill)).start()
+    result = grid.run(cell, {"a": range(40)}, store="runs.jsonl", progress=lambda done, whole: found.append(done))
+    killer.join()
+    assert result.array("x").tolist() == [a / 3 for a in range(40)]
+    assert found[-1] == 40 and seen[0] < len(found)  # it waited for the claimed points, and did them after the kill
+    with open("log") as log:
+        assert len(log.read().split()) <= 45  # no more than the one batch that the other was in is done again
+
+
+def test_a_full_disk_is_an_error_that_names_the_store_and_the_run_goes_on_later(tmp_path):
+    resource = pytest.importorskip("resource", reason="needs limits of the operating system")
+    store, before = tmp_path / "runs.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    grid.run(product, {"a": [0], "b": [1]}, store=store)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (store.stat().st_size + 100, before[1]))
+        with pytest.raises(OSError, match=r"a finished cell could not be kept: .*: '.*runs.jsonl'"):
+            grid.run(product, {"a": range(9), "b": [1]}, store=store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not store.read_bytes().endswith(b"\n")
+    assert grid.run(product, {"a": range(9), "b": [1]}, store=store).array("x").ravel().tolist() == list(range(9))
+    assert len(store.read_text().splitlines()) == 10
+
+
+def test_a_script_without_a_guard_is_told_so_in_one_error(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from tinygrad_vg import grid\nwith grid.processes(2) as executor:\n    grid.run(print, {'a': [1]}, executor=executor)\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("RuntimeError: no worker could start") and '__name__ == "__main__"' in done.stderr
+    assert "bootstrapping" not in done.stderr and done.stderr.count("Traceback") == 1

@@ -1,0 +1,144 @@
+"""What came of a grid of runs?  Numbers by point: as arrays, as a mean and a spread over the seeds, as a table, a file, a plot."""
+
+import csv
+import io
+import itertools
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..drawing.grids import draw
+from ..text.files import checked_path, save_whole
+from ..text.lines import clean, cut
+from ..text.numbers import brief, number, numbers
+from ..text.tables import folded, table
+
+Point = dict[str, Any]
+Result = Mapping[str, Any]
+
+
+class Grid:
+    """What came of a grid of runs. It prints as a table, and drawing.plot(grid, value) draws it.
+
+    axes     {name: values}                 results  {point as a tuple, in the order of the axes: {name: number or array}}
+    failed   {point: error as text}         array(value)  shape: one entry per value of each axis; nan where a cell failed
+    """
+
+    def __init__(self, axes: Mapping[str, Iterable[Any]]):
+        self.axes = {name: list(values) for name, values in axes.items()}
+        self.results: dict[tuple, Result] = {}
+        self.failed: dict[tuple, str] = {}
+
+    @property
+    def keys(self) -> Iterator[tuple]:
+        """Every point of the grid as a tuple, the last axis running fastest."""
+        return itertools.product(*self.axes.values())
+
+    @property
+    def points(self) -> Iterator[Point]:
+        """Every point of the grid, in the same order."""
+        return (dict(zip(self.axes, key)) for key in self.keys)
+
+    @property
+    def plots(self) -> dict[str, Callable[..., None]]:
+        """{value that the cells gave: what draws it, for drawing.plot}."""
+        return {name: partial(draw, value=name) for result in self.results.values() for name in result}
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self.axes.values()))
+
+    def at(self, point: Point) -> Result:
+        """What the cell at a point gave; {} if it failed."""
+        return self.results.get(tuple(point.values()), {})
+
+    def array(self, value: str) -> np.ndarray:
+        """One value over the grid, an axis of the array for each of the grid's, then those of the value itself, if it is an array.
+
+        Arrays shorter than the longest end in nan. KeyError if no cell has the value, ValueError if it has not as many axes everywhere.
+        """
+        shapes = [np.shape(result[value]) for result in self.results.values() if value in result]
+        if not shapes:
+            raise KeyError(f"no cell has a value {value!r}; they have {', '.join(sorted(self.plots)) or 'none'}")
+        if len({len(shape) for shape in shapes}) > 1:
+            raise ValueError(f"{value!r} has not as many axes in each cell; its shapes are {', '.join(map(str, dict.fromkeys(shapes)))}")
+        longest = np.max(shapes, axis=0).astype(int).tolist()
+        whole = np.full((len(self), *longest), math.nan)
+        for k, point in enumerate(self.points):
+            x = self.at(point).get(value, math.nan)
+            place: tuple[Any, ...] = (k, *map(slice, np.shape(x)))
+            whole[place] = x
+        return whole.reshape([len(values) for values in self.axes.values()] + longest)
+
+    def mean(self, value: str, over: str = "seed") -> np.ndarray:
+        """The array, averaged over one axis, which its shape loses; nan and infinities, as of cells that failed, are left out.
+
+        nan where nothing is left. KeyError if no cell has the value, ValueError if there is no such axis.
+        """
+        return self.reduced(value, over, np.nanmean)
+
+    def sd(self, value: str, over: str = "seed") -> np.ndarray:
+        """The standard deviation in place of the mean, of a sample (n − 1); nan where fewer than two are left."""
+        return self.reduced(value, over, partial(np.nanstd, ddof=1))
+
+    def quantile(self, value: str, q: Any, over: str = "seed") -> np.ndarray:
+        """The q-quantile in its place, 0 ≤ q ≤ 1; of a list of them the array has one axis more, its first."""
+        return self.reduced(value, over, partial(np.nanquantile, q=q))
+
+    def reduced(self, value: str, over: str, by: Callable[..., Any]) -> np.ndarray:
+        """The array without one axis, by a function that leaves out nan."""
+        if over not in self.axes:
+            raise ValueError(f"there is no axis {over!r} to average over; the axes are {', '.join(self.axes)}")
+        x = self.array(value)
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of nothing but nan
+            return by(np.where(np.isfinite(x), x, math.nan), axis=list(self.axes).index(over))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and text."""
+        axes = {name: [numbers(plain(x)) for x in values] for name, values in self.axes.items()}
+        cells = [numbers({**{name: plain(x) for name, x in point.items()}, **self.at(point)}) for point in self.points]
+        return {"axes": axes, "cells": cells, "failed": {str(key): error for key, error in self.failed.items()}}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """One row for each cell as a .csv: its point, what it gave, every digit kept, arrays as columns x[0], x[1] …, and its error."""
+        place, rows = checked_path(path, (".csv",)), []
+        for point in self.points:
+            entries = {f"{name}{list(k) or ''}": x for name, y in self.at(point).items() for k, x in np.ndenumerate(y)}
+            error = self.failed.get(tuple(point.values()))
+            rows.append({name: plain(x) for name, x in point.items()} | entries | ({"failed": error} if error else {}))
+        writer = csv.DictWriter(text := io.StringIO(newline=""), dict.fromkeys(name for row in rows for name in row))
+        writer.writeheader()
+        writer.writerows(rows)
+        save_whole(place, text.getvalue().encode())
+
+    def __str__(self) -> str:
+        names = [*self.axes, *self.plots]
+        rows = [row if isinstance(row, str) else {**row, **self.at(row)} for row in folded(list(self.points))]
+        cells = [row if isinstance(row, str) else [told(row.get(name, "")) for name in names] for row in rows]
+        failures = [cut(clean(f"failed at {key}: {error}"), 80) for key, error in self.failed.items()]
+        return "\n".join([table(cells, names, left=len(self.axes)), *folded(failures, most=10)])
+
+    def __repr__(self) -> str:
+        return f"Grid({' × '.join(f'{len(v)} {k}' for k, v in self.axes.items())}: {len(self.results)} done, {len(self.failed)} failed)"
+
+
+def told(x: Any) -> str:
+    """A number, an array, a text or a tuple as a cell of a table."""
+    return brief(x) if isinstance(x, np.ndarray) else number(x) if isinstance(x, (int, float)) else str(x)
+
+
+def value(x: Any) -> Any:
+    """A number or an array of them as floats; nan and infinities may be text."""
+    return np.array(np.asarray(x).tolist(), dtype=float) if np.ndim(x) else float(x)
+
+
+def plain(x: Any) -> Any:
+    """One form for equal values of any type, also in tuples: 1.0, True and np.int64(1) are 1."""
+    if isinstance(x, (tuple, list)):
+        return tuple(map(plain, x))
+    x = x.item() if isinstance(x, np.generic) else x
+    return int(x) if isinstance(x, bool) or isinstance(x, float) and x.is_integer() else x
