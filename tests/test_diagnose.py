@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_vg import nn
+from tinygrad_vg import load_model, nn
 from tinygrad_vg.cli.main import main
 
 EXPORTED = Path(__file__).parent / "data" / "exported"
@@ -64,3 +64,36 @@ def test_weights_of_no_cell_are_refused(capsys, tmp_path):
     np.savez(tmp_path / "none.npz", **{"out.weight": np.ones((2, n))})
     assert main(["diagnose", str(tmp_path / "none.npz")]) == 1
     assert "holds no weights of a recurrent cell" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "x", "said"), [
+    ("rnn", 1.0, ("make_exported.py:46 `out, state = self.rnn(x)` costs", "near their bounds", "further back than 2 steps. Try: smaller weights or inputs")),
+    ("rnn_relu", 0.0, ()), ("mlp_tanh", 300.0, ("make_exported.py:33 `x = self.activation(layer(x))` is where the gradient ends: ", "flat. Try: "))])
+def test_line_cause_and_remedy_stand_in_the_first_sentence(name, x, said, capsys, tmp_path):
+    file = str(EXPORTED / f"{name}.pt2")
+    shapes = {key: shape for key, (shape, _) in load_model(file).inputs.items()}
+    np.savez(tmp_path / "data.npz", **{key: np.full(shape, x) for key, shape in shapes.items()})
+    assert main(["diagnose", file, "--data", str(tmp_path / "data.npz")]) == 0
+    printed = capsys.readouterr().out
+    short = " ".join(printed.split("\n\n")[1].split())
+    assert short.startswith("In short: ") and all(words in short for words in said), short
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_the_blame_is_that_of_the_use_which_decided(capsys):
+    for name in ("rnn", "lstm2", "mlp_tanh"):
+        assert main(["diagnose", str(EXPORTED / f"{name}.pt2"), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["blame"]["total"] == pytest.approx(found["verdict"]["numbers"]["log_gain"]) == pytest.approx(sum(found["lines"].values()))
+
+
+def test_a_net_that_nothing_ails_is_told_to_look_elsewhere(capsys):
+    assert main(["diagnose", str(EXPORTED / "encoder_post.pt2")]) == 0
+    printed = capsys.readouterr().out
+    assert "In short: the gradient arrives" in printed and "Try" not in printed
+
+
+def test_a_nan_in_the_data_is_named_before_anything_runs(capsys, tmp_path):
+    np.savez(tmp_path / "data.npz", x=np.array([1.0, np.nan]))
+    assert main(["diagnose", str(EXPORTED / "rnn.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
+    assert "1 of 2 numbers of 'x'" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import pytest
 
 import tinygrad_vg as vg
 from tinygrad_vg import Scalar, Tensor, grad, linear, nn, relu, scalars, sigmoid, square, tanh, verdict
+from tinygrad_vg.chain.flow import Flow
 from tinygrad_vg.formulas.explain import explain
 
 
@@ -228,3 +229,83 @@ def test_with_a_batch_the_folded_sum_runs_over_it_too():
     for t in range(1, 5):
         H = tanh(H @ W.T).named("h", t)
     assert "∂L/∂W_ij = Σ_t Σ_n δ_t,ni h_t−1,nj" in explain(vg.sum(square(H)), of=W).text
+
+
+# a loss at every step, read from one array ------------------------------------------------------------------------------
+@pytest.mark.parametrize("make", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_loss_on_the_stacked_steps_is_judged_as_the_sum_of_its_terms_is(make, axis):
+    rng, T = np.random.default_rng(0), 30
+    cell, head = make(3, 6, rng=0), nn.Linear(6, 4, rng=1)
+    states, labels = nn.unroll(cell, rng.normal(size=(T, 5, 3))), rng.integers(0, 4, (T, 5))
+    hs = [cell.output(state) for state in states[1:]]
+    apart = verdict(sum((nn.cross_entropy(head(h), y) / T for h, y in zip(hs, labels)), 0.0), cell)
+    logits = head(vg.stack(hs, axis=axis))
+    aim = labels if axis == 0 else labels.T
+    v = verdict(nn.cross_entropy(vg.reshape(logits, (-1, 4)), aim.ravel()), cell)
+    assert [part.kind for part in v.parts] == [part.kind for part in apart.parts]
+    for key in ("log_gain", "signal", "nearest_log_gain"):
+        assert [part.numbers[key] for part in v.parts] == pytest.approx([part.numbers[key] for part in apart.parts]), key
+    assert v.numbers.get("reach") == apart.numbers.get("reach") and ("the last of several" in v.why) == ("the last of several" in apart.why)
+
+
+def test_steps_that_are_mixed_behind_the_stack_are_one_prediction():
+    cell, mix = nn.RNNCell(3, 6, rng=0), np.random.default_rng(1).normal(size=(8, 8))
+    hs = vg.stack(recurrent(8, cell)[1:])
+    last = Flow(vg.sum(square(hs * 2.0 - 5.0)), [cell.W_hh]).last
+    assert np.flatnonzero(last.one_step.any(axis=1)).tolist() == [7] and last.one_step[7].all()
+    assert Flow(vg.sum(square(mix @ hs - 5.0)), [cell.W_hh]).last is None
+
+
+# the chain that was judged ------------------------------------------------------------------------------------------------
+def test_the_chain_of_a_verdict_has_the_log_gain_that_decided():
+    cell = nn.RNNCell(3, 6, rng=0)
+    states, net = recurrent(20, cell), nn.MLP([3, 5, 5, 2], "sigmoid", rng=0)
+    hs = vg.stack(states[1:])
+    for loss, model in [(wrong_by_one(states[-1]), cell), (wrong_by_one(hs), cell), (wrong_by_one(net(np.ones((4, 3)))), net),
+                        (sum((wrong_by_one(h) for h in states[1:]), 0.0), cell)]:
+        v = verdict(loss, model)
+        for part in (v, *v.parts):
+            chain = part.chain()
+            assert chain.log_product[0] == pytest.approx(part.numbers["log_gain"]), part
+            assert chain.blame().total == pytest.approx(part.numbers["log_gain"])
+    assert verdict(vg.sum(square(Tensor([1.0], name="a"))), Tensor([2.0], name="b")).chain() is None
+
+
+# what it advises ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("steps", "helps"), [(60, "recurrent"), (1, "larger or orthogonal")])
+def test_only_weights_of_a_recurrence_are_advised_to_have_gates(steps, helps):
+    cell = nn.RNNCell(3, 6, rng=0)
+    cell.W_hh.data, net = 0.3 * np.eye(6), nn.MLP([6] * 20, "linear", rng=0)
+    for w in net.parameters().values():
+        w.data = w.data * 0.3 if w.ndim == 2 else w.data
+    v = verdict(wrong_by_one(recurrent(steps, cell)[-1]), cell) if steps > 1 else verdict(wrong_by_one(net(np.ones((4, 6)))), net)
+    assert v.kind == "contracting weights" and helps in v.helps and ("gates" in v.helps) == (steps > 1)
+
+
+def test_a_forget_gate_is_advised_a_bias_for_as_many_steps_as_there_are():
+    cell = nn.LSTMCell(3, 6, forget_bias=0, rng=0)
+    found = verdict(wrong_by_one(recurrent(50, cell)[-1][0]), cell)
+    assert found.op == "gate f" and found.helps == "a bias that opens the gate f: ln 50 = 3.9 keeps a state for 50 steps"
+    both = nn.Stacked([nn.LSTMCell(3, 6, forget_bias=0, rng=0, name="1"), nn.LSTMCell(6, 6, forget_bias=0, rng=1, name="2")])
+    states = nn.unroll(both, 0.3 * np.random.default_rng(7).normal(size=(50, 3)))
+    assert "the gate f2, and its like in the other layers: ln 50 =" in verdict(wrong_by_one(both.output(states[-1])), both).helps
+
+
+@pytest.mark.parametrize(("residual", "helps"), [(True, "inside the branch"), (False, "smaller inputs")])
+def test_a_norm_after_the_sum_is_told_from_a_norm_without_a_way_past(residual, helps):
+    rng, x = np.random.default_rng(0), Tensor(np.random.default_rng(1).normal(size=(4, 6)), name="x")
+    h = x
+    for _ in range(12):
+        branch = h @ np.linalg.qr(rng.normal(size=(6, 6)))[0] + 9.0 * rng.normal(size=(4, 6))
+        h = (h if residual else np.tanh(Tensor(np.zeros(6), name="b"))) + branch
+        h = h - h.mean(axis=-1, keepdims=True)
+        h = h / np.sqrt(np.square(h).mean(axis=-1, keepdims=True) + 1e-5)
+    found = verdict(wrong_by_one(h @ rng.normal(size=(6, 2))), x)
+    assert found.kind == "contracting weights" and helps in found.helps and found.means.startswith("normalisations")
+
+
+def test_a_model_of_many_parameters_is_printed_on_one_page():
+    net = nn.MLP([3] * 41, "sigmoid", rng=0)
+    found = verdict(wrong_by_one(net(np.ones((2, 3)))), net)
+    assert len(found.parts) == 80 and len(str(found).splitlines()) < 40 and "… 60 more rows …" in str(found)

@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from ..autodiff.calculus import dependents, differentiable
+import numpy as np
+
+from ..autodiff.calculus import dependents, differentiable, jvp
 from ..autodiff.core import Node, by_birth
+from ..autodiff.structure import Join
 from .account import Arrival, Walk
 from .factors import called
 from .loss import loss_part, relative_error
-from .stations import Group
+from .stations import Group, behind
 
 
 class Flow:
@@ -25,7 +28,8 @@ class Flow:
     walk         the accounts from there on                     error        the relative error of the predictions, or nan
     asks         whether the signal is more than what rounding left of a loss that is met
 
-    last  True: only the last prediction sends its signal, as if the others had no loss
+    last  True: only the last prediction sends its signal, or the last step of one that was put together of steps
+    sent  {prediction: the gradient that it sends}, where that is finite
     """
 
     def __init__(self, output: Node, sources: Iterable[Node], seed: Any = None, last: bool = False, order: Any = None):
@@ -54,6 +58,9 @@ class Flow:
         self.predictions = sorted(start, key=by_birth)
         sending = self.predictions[-1:] if last else self.predictions
         given = {node: at[node]._replace(zero=None) if self.loss else at[node] for node in sending}
+        self.sent = {node: np.ldexp(part.c, part.e) if self.loss else part for node, part in given.items()}
+        if last and self.one_step is not None:
+            given = self.sent = {node: part * self.one_step for node, part in self.sent.items()}
         self.asks = not self.loss or any(not at[node].zero for node in sending)
         self.walk = Walk([node for node in self.path if node not in self.loss], given, apart=self.sources)
         self.log_signal, self.broken = self.walk.base, self.broken or self.walk.broken
@@ -65,9 +72,31 @@ class Flow:
 
     @cached_property
     def last(self) -> Flow | None:
-        """The same, of the last prediction alone; None if there is no other."""
-        return Flow(self.output, self.sources, self.seed, True, self.order) if len(self.predictions) > 1 else None
+        """The same, of the last prediction alone, or of its last step; None if there is no other."""
+        several = len(self.predictions) > 1 or self.one_step is not None
+        return Flow(self.output, self.sources, self.seed, True, self.order) if several else None
+
+    @cached_property
+    def one_step(self) -> np.ndarray | None:
+        """1 where the only prediction is of the last step, if it was put together of steps that do not mix; else None."""
+        return last_step(self.predictions[0], self.path) if len(self.predictions) == 1 else None
+
+    def way(self, node: Node) -> tuple[Node, Node, Any]:
+        """From where to where, and with which seed, the chain goes that the account is of."""
+        return (*self.sent, node, *self.sent.values()) if len(self.sent) == 1 else (self.output, node, self.seed)
 
     def at(self, nodes: Iterable[Node]) -> Arrival:
         """What arrives at some of the sources, as one vector."""
         return self.walk.together(nodes)
+
+
+def last_step(prediction: Node, path: list[Node]) -> np.ndarray | None:
+    """1 where a prediction depends on the last of the parts that were joined on the way to it, 0 elsewhere; None if on others, too."""
+    joins = [node for node in behind([prediction], within=set(path)) if type(node.rule) is Join]
+    if not joins or len(joins[-1].parents) < 3 or len({np.shape(x) for x in joins[-1].parents}) > 1:
+        return None
+    moves = np.random.default_rng(0).normal(size=joins[-1].shape)
+    last, y = np.zeros(moves.shape), joins[-1].data
+    last[joins[-1].rule.index(len(joins[-1].parents) - 1, y)] = 1.0
+    of_last, of_others = (np.asarray(jvp(prediction, joins[-1], moves * part)) != 0 for part in (last, 1.0 - last))
+    return None if np.any(of_last & of_others) or not np.any(of_last) else of_last.astype(prediction.data.dtype)

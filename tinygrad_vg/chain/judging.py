@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Node, plain
+from ..autodiff.core import Node, by_birth, plain
 from ..text.lines import clean
 from ..text.numbers import from_log
 from .account import COUNT, DEAD, FLAT, MET, OFF, SATURATED, Arrival, N
@@ -18,6 +18,7 @@ from .factors import KINDS, called, exp, log, norm
 from .flow import Flow
 from .infinite import NotFinite, why_not_finite
 from .sites import at_use
+from .stations import behind
 from .zeros import one_sided
 
 SMALL_ERROR = 1e-4  # of the spread of the targets
@@ -36,13 +37,14 @@ THOUSANDTH = math.log(1e-3)
 
 
 class Judgement(NamedTuple):
-    """What a Verdict is made of."""
+    """What a Verdict is made of; way: from where to where the chain goes that decided, and its seed."""
 
     kind: str
     why: str
     numbers: dict[str, float]
     source: str
     op: str = ""
+    way: Any = None
 
 
 class Parameter(NamedTuple):
@@ -65,11 +67,12 @@ def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray],
     if not all(np.all(np.isfinite(g)) for g in (*received, flow.output.data)):
         seeded = flow.seed is not None and not np.all(np.isfinite(plain(flow.seed)))
         broken = NotFinite("nan in the data", "The seed is not finite", "") if seeded else why_not_finite(flow.order, flow.broken)
-        return Judgement(broken.kind, f"{broken.what}; signal {numbers['signal']:.3g} at {flow.where}.", numbers, name, broken.op)
+        why = f"{broken.what}; signal {numbers['signal']:.3g} at {flow.where}."
+        return Judgement(broken.kind, why, numbers, name, broken.op, flow.way(nodes[0]))
     kind = stopped(flow, part, received, weight)
     kind, op = (kind, part.zero.op if part.zero else "") if kind else small_or_large(flow, part, numbers["log_gain"], weight, step)
     own = 0.0 if use else norm(np.concatenate([np.ravel(g) for g in received]))
-    return Judgement(kind, sentence(flow, part, kind, op, numbers, name, own), numbers, name, op)
+    return Judgement(kind, sentence(flow, part, kind, op, numbers, name, own), numbers, name, op, flow.way(nodes[0]))
 
 
 def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
@@ -100,7 +103,8 @@ def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
         several = "Far losses do not reach: of the last of several, l" if flow is not whole else "L"
         also += f"\n{several}ess than a thousandth arrives further back than {lag} of {last} steps." * (decides.kind not in SOUND)
     numbers |= {"predictions": float(len(whole.predictions))}
-    return decides._replace(why=f"{decides.why}{skipped}\n{also}", numbers=numbers)
+    op = "recurrent weights" if decides.op == "weights" else decides.op
+    return decides._replace(why=f"{decides.why}{skipped}\n{also}", numbers=numbers, op=op)
 
 
 def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
@@ -165,7 +169,18 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
         return "dead" if dead else "saturated" if saturated else "shallow slopes", worst
     if least == "attention" and mixed:
         return "saturated", "softmax"
+    if least == "norms" and after_sums(flow):
+        least = "norms after sums"
     return ("cancelled", "") if least == "merges" else ("contracting weights", worst or least)
+
+
+def after_sums(flow: Flow) -> bool:
+    """Whether most normalisations take what a branch was added to, so that there is no way past them: a post-norm residual net."""
+    norms = {end: block.start for end, block in flow.walk.blocks.items() if block.kind == "norm"}
+    starts = [start for start in norms.values() if start not in norms]  # the mean is taken off first, then comes the division
+    sums = [sorted(start.variables, key=by_birth) for start in starts if start.op == "add" and len(start.variables) == 2]
+    branches = (any(x in set(node.variables) for node in behind([y], stop={x})) for x, y in sums if y.rule is not None)
+    return sum(branches) > len(starts) / 2
 
 
 def grouped(part: Arrival) -> dict[str, float]:

@@ -22,6 +22,8 @@ from ..autodiff.core import Node
 from ..nn.layers import is_leaf
 from ..nn.models import parameters_of
 from ..text.lines import Result, clean, cut, wrapped
+from ..text.tables import folded
+from .chain import Chain
 from .factors import called
 from .flow import Flow
 from .idle import cancels, what_it_does
@@ -57,7 +59,13 @@ ADVICE = {  # where it depends on the activation, or on what shrinks
     ("dead", "sign"): "sign has no slope anywhere: a smooth stand-in, tanh, or y + (sign(y.data) − y.data), a straight-through estimate",
     ("cancelled", IDLE): "nothing: leave it out, or leave it alone",
     ("contracting weights", "attention"): "larger scores or values; a residual connection past the attention",
-    ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread"}
+    ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread",
+    ("contracting weights", "norms after sums"): "the norm inside the branch (pre-norm; norm_first=True), so that a way past stays free",
+    ("contracting weights", "weights"): "larger or orthogonal weights",
+    ("contracting weights", "recurrent weights"): "orthogonal recurrent weights, or a cell with gates (LSTM, GRU)"}
+MEANS = {  # where the kind's own words would be too wide: by the first word of op
+    "norms": "normalisations, which divide by the spread of what they get", "gate": "gates that let little through",
+    "attention": "attention that hands on little"}
 
 class Verdict(Result):
     """Why a gradient is small or large.
@@ -68,6 +76,7 @@ class Verdict(Result):
               'uses', 'nearest_log_gain', 'farthest_log_gain'; 'reach', the steps beyond which less than a thousandth arrives
     .source   the name of what was judged              .op   the activation, gate or kind of factor it speaks of, or ''
     .parts    for a model, the verdict on each parameter; its own kind is that of the worst
+    .chain()  the Chain from the prediction back to the use that decides; None if no path leads there
 
     >>> from tinygrad_vg import Scalar, sigmoid, square
     >>> from tinygrad_vg.chain.verdict import verdict
@@ -83,17 +92,34 @@ class Verdict(Result):
 
     kept = ("kind", "why", "helps", "source", "numbers")
 
-    def __init__(self, kind: str, why: str, numbers: dict[str, float], source: str = "", op: str = "", parts: Iterable[Verdict] = ()):
-        self.kind, self.why, self.numbers, self.source, self.parts, self.op = kind, why, numbers, source, list(parts), op
-        self.helps = f"a bias that opens the gate {op[5:]}" if op.startswith("gate ") else ADVICE.get((kind, op), KINDS[kind][1])
+    def __init__(self, kind: str, why: str, numbers: dict[str, float], source: str = "", op: str = "", way: Any = None,
+                 parts: Iterable[Verdict] = ()):
+        self.kind, self.why, self.numbers, self.source, self.parts, self.op, self.way = kind, why, numbers, source, list(parts), op, way
+        self.helps = ADVICE.get((kind, op), KINDS[kind][1])
+        if op.startswith("gate "):
+            self.helps = f"a bias that opens the gate {op[5:]}{', and its like in the other layers' * op[-1].isdigit()}"
+            if op.startswith("gate f") and (steps := numbers.get("uses", 0)) > 1:  # f ** steps = 1 / e (Tallec & Ollivier 2018)
+                self.helps += f": ln {steps:.0f} = {math.log(steps):.1f} keeps a state for {steps:.0f} steps"
 
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | ({"parts": [part.to_dict() for part in self.parts]} if self.parts else {})
 
+    def chain(self) -> Chain | None:
+        if not self.way:
+            return None
+        output, source, seed = self.way
+        return Chain(output, source, seed=seed)
+
+    @property
+    def means(self) -> str:
+        """The kind in words."""
+        narrow = MEANS.get(self.op.partition(" ")[0]) if self.kind == "contracting weights" else None
+        return narrow or KINDS[self.kind][0]
+
     def __str__(self) -> str:
-        rows = [f"  {cut(clean(part.source), 24):24} {part.kind:20} {part.figures()}" for part in self.parts]
-        head = [f"{self.kind}{f' at {self.source}' if self.parts else ''}: {KINDS[self.kind][0]}."]
-        return wrapped("\n".join([*head, self.why, f"What usually helps: {self.helps}.", *rows]))
+        rows = [f"  {cut(clean(part.source), 24, middle=True):24} {part.kind:20} {part.figures()}" for part in self.parts]
+        head = [f"{self.kind}{f' at {self.source}' if self.parts else ''}: {self.means}."]
+        return wrapped("\n".join([*head, self.why, f"What usually helps: {self.helps}.", *folded(rows)]))
 
     def figures(self) -> str:
         known = [(name, self.numbers[key]) for name, key in (("signal", "signal"), ("log gain", "log_gain")) if key in self.numbers]
@@ -175,14 +201,14 @@ def of_model(output: Node, parameters: dict[str, list[Node]], seed: Any) -> Verd
             verdicts.append(Verdict(*idle(flow, leaves, sites, got, found)._replace(source=name)))
         matter += verdicts[-1:] if verdicts[-1].op != IDLE else []
     worst = min(matter or verdicts, key=badness)
-    return Verdict(worst.kind, worst.why, worst.numbers, worst.source, worst.op, verdicts)
+    return Verdict(worst.kind, worst.why, worst.numbers, worst.source, worst.op, worst.way, verdicts)
 
 
 def badness(v: Verdict) -> tuple[float, float]:
-    """Worst first, by kind; of those that shrink a gradient, but not to 0, by how much."""
-    gain = v.numbers.get("log_gain", 0.0)
-    shrunk = v.kind in ("dead", "cancelled", "saturated", "shallow slopes", "contracting weights") and math.isfinite(gain)
-    return list(KINDS).index("exploding") + 0.5 if shrunk else list(KINDS).index(v.kind), -abs(gain)
+    """Worst first, by kind; of those that shrink a gradient by how much, and to exactly 0 before all else that is finite."""
+    gain, at = v.numbers.get("log_gain", 0.0), list(KINDS).index
+    shrunk = v.kind in ("dead", "cancelled", "saturated", "shallow slopes", "contracting weights")
+    return (at("dead") if gain == -math.inf else at("exploding") + 0.5) if shrunk else at(v.kind), -abs(gain)
 
 
 def idle(flow: Flow, leaves: list[Node], sites: Sites, received: list[np.ndarray], found: Judgement) -> Judgement:

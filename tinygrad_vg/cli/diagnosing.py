@@ -16,6 +16,9 @@ from ..autodiff.core import Node, history
 from ..autodiff.structure import reshape
 from ..autodiff.tensor import Tensor
 from ..chain import Chain, verdict
+from ..chain.factors import called
+from ..chain.judging import GROUPS, SOUND
+from ..chain.uses import next_names
 from ..drawing import draw
 from ..nn import GRUCell, LSTMCell, RNNCell, Stacked, cross_entropy, load_model, load_weights, mse, unroll
 from ..nn.linear_cells import LRUCell, MinGRUCell, SelectiveCell
@@ -29,6 +32,9 @@ OWN: dict[str, Any] = {  # by a name that only they have, of those that are left
     "nu": LRUCell, "A_log": SelectiveCell, "W_hz": GRUCell, "W_xz": MinGRUCell, "W_hf": LSTMCell, "W_hh": RNNCell}
 STEPS, OPEN, LINES = 50, 8, 12  # of a cell; of an axis that the export left open; shown of the source
 AIMS = ("target", "labels", "y")
+CAUSES = {"dead": "slopes", "saturated": "slopes", "shallow slopes": "slopes", "contracting weights": "weights", "cancelled": "merges"}
+SOUND_WORDS = {"healthy": "the gradient arrives in this pass. If the loss is flat all the same, the cause is elsewhere (the step size, the "
+               "data), or comes with training: export the model again where it is stuck"}
 
 
 class Patient(NamedTuple):
@@ -42,30 +48,59 @@ class Patient(NamedTuple):
 
 
 def diagnose(options: argparse.Namespace) -> None:
-    """Print the verdict, the blame and the lines of the source that took most; write the river as a page."""
+    """Print line, cause and remedy in a sentence, the verdict, the blame and the lines that took most; write the river as a page."""
     with np.errstate(all="ignore"):
         patient = (exported if options.file.endswith(".pt2") else of_weights)(options)
-        chain = Chain(patient.loss, patient.source)
-        blame, found = chain.blame(), verdict(patient.loss, patient.parameters)
-        lines = by_line(chain, patient.where)
-        rows = [(f"{nats:+.2f}", f"{n} ×", cut(clean(line), 58)) for line, (nats, n) in sorted(lines.items(), key=lambda row: row[1][0])]
-        said = [*map(wrapped, (patient.title, str(found), blame.sentence))]
-        if rows:
+        found = verdict(patient.loss, patient.parameters)
+        chain = found.kind not in SOUND and found.chain() or Chain(patient.loss, patient.source)
+        blame, lines = chain.blame(), by_line(chain, patient.where)
+        start = next_names(history(chain.output))[chain.source] or called(chain.source)
+        way = f"from {called(chain.output)} back to {clean(str(start))}"
+        said = [*map(wrapped, (patient.title, in_short(found, chain, lines, patient.where), str(found), f"{way}: {blame.sentence}"))]
+        took = {line: float(np.sum([row["total"] for row in rows])) for line, rows in lines.items()}
+        if rows := [(f"{took[line]:+.2f}", f"{len(lines[line])} ×", cut(clean(line), 58)) for line in sorted(took, key=took.__getitem__)]:
             said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
         if options.out:
-            said.append(f"wrote {draw(chain, about=patient.title).save(Path(options.out))}")
-        took = {line: nats for line, (nats, _) in lines.items()}
-        figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took}
+            said.append(f"wrote {draw(chain, about=f'{patient.title}, {way}').save(Path(options.out))}")
+        figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took, "short": said[1]}
     show("\n\n".join(said), figures=figures if options.json else None)
 
 
-def by_line(chain: Chain, where: Callable[[Node], str | None]) -> dict[str, tuple[float, int]]:
-    """{line of the source: (nats over all links that it made, how many)}; empty where no file says."""
-    found: dict[str, list[float]] = defaultdict(list)
+def by_line(chain: Chain, where: Callable[[Node], str | None]) -> dict[str, list[Any]]:
+    """{line of the source: what blame says of each link that it made}; empty where no file says."""
+    found: dict[str, list[Any]] = defaultdict(list)
     for link, row in zip(reversed(chain.links), reversed(chain.blame().by_link)):
-        if lines := [line for node in link.ops if (line := where(node))]:
-            found[lines[-1]].append(row["total"])
-    return {line: (float(np.sum(nats)), len(nats)) for line, nats in found.items()}
+        if line := line_of(link, where):
+            found[line].append(row)
+    return found
+
+
+def line_of(link: Any, where: Callable[[Node], str | None]) -> str | None:
+    """The line that made a link: the last of those of its ops."""
+    return next((line for node in reversed(link.ops) if (line := where(node))), None)
+
+
+def in_short(found: Any, chain: Chain, lines: dict[str, list[Any]], where: Callable[[Node], str | None]) -> str:
+    """Line, cause and remedy in a sentence: the line where the kind of factor that the verdict speaks of cost most."""
+    if found.kind in SOUND:
+        return f"In short: {SOUND_WORDS.get(found.kind, found.means)}."
+    if not found.way:
+        return f"In short: {found.means}. Try: {found.helps}."
+    ended, word = chain.blame().ended, found.op.partition(" ")[0]
+    group = {"gate": "gates", "softmax": "attention"}.get(word, word if word in GROUPS.values() else CAUSES.get(found.kind, ""))
+    nats = {line: sum(x for row in rows for kind, x in row["parts"].items() if group in ("", GROUPS[kind.partition(" ")[0]]))
+            for line, rows in lines.items()}
+    line = (max if found.kind == "exploding" else min)(nats, key=nats.__getitem__, default=None)
+    if ended:
+        line = next((line_of(link, where) for link in chain.links if link.name == ended["link"]), None)
+    part, total = sum(row["total"] for row in lines.get(line or "", ())), chain.log_product[0]
+    of = " is where the gradient ends" if ended else ""
+    if not ended and part * total > 0:
+        share = f"{abs(part):.1f} of {abs(total):.1f}" if abs(part) <= abs(total) else f"{abs(part):.1f}"
+        of = f" {'costs' if total < 0 else 'adds'} {share} nats"
+    at, _, code = cut(clean(line or ""), 90).partition("  ")
+    lag = f" Less than a thousandth arrives further back than {found.numbers['reach']:.0f} steps." if "reach" in found.numbers else ""
+    return f"In short: {f'{at} `{code}`{of}: ' if line else ''}{found.means}.{lag} Try: {found.helps}."
 
 
 def exported(options: argparse.Namespace) -> Patient:
@@ -85,7 +120,7 @@ def exported(options: argparse.Namespace) -> Patient:
     known = {*history(loss)}
     source = next((x for x in starts if x in known), starts[0])
     about = "its data" if {*data} & {*model.inputs} else "noise (give --data FILE.npz for your own)"
-    title = f"{Path(options.file).name} on {about}, from the loss back to {source.name}"
+    title = f"{Path(options.file).name} on {about}"
     return Patient(title, loss, source, model.parameters(), model.where)
 
 
@@ -104,7 +139,7 @@ def of_weights(options: argparse.Namespace) -> Patient:
     while isinstance(first, tuple):
         first = first[-1]
     kind, read = type(cells[0]).__name__.removesuffix("Cell"), "its data" if "x" in data else "noise"
-    title = f"{Path(options.file).name}: {len(cells)} × {kind} over {len(x)} steps of {read}, from the loss back to {first.name}"
+    title = f"{Path(options.file).name}: {len(cells)} × {kind} over {len(x)} steps of {read}"
     return Patient(title, loss, first, cell.parameters(), lambda node: None)
 
 
@@ -121,7 +156,12 @@ def cells_of(given: dict[str, np.ndarray]) -> tuple[str, list[Any]]:
 
 
 def data_of(options: argparse.Namespace) -> dict[str, np.ndarray]:
-    return dict(np.load(options.data, allow_pickle=False)) if options.data else {}
+    """The arrays of --data; ValueError if one holds a nan, which would be all that a verdict could find."""
+    given = dict(np.load(options.data, allow_pickle=False)) if options.data else {}
+    for name, x in given.items():
+        if x.dtype.kind == "f" and (missing := np.count_nonzero(np.isnan(x))):
+            raise ValueError(f"{missing} of {x.size} numbers of {name!r} in {options.data} are nan; leave out or fill in what is missing")
+    return given
 
 
 def loss_of(prediction: Any, data: dict[str, np.ndarray], kind: str | None, rng: Any) -> Node:
