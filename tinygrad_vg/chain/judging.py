@@ -169,8 +169,7 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
         return "dead" if dead else "saturated" if saturated else "shallow slopes", worst
     if least == "attention" and mixed:
         return "saturated", "softmax"
-    if least == "norms" and after_sums(flow):
-        least = "norms after sums"
+    least += " after sums" * (least == "norms" and after_sums(flow))
     return ("cancelled", "") if least == "merges" else ("contracting weights", worst or least)
 
 
