@@ -47,7 +47,7 @@ def run():
         states = nn.unroll(cell, batch)
         return square(states[-1]).sum(), states
 
-    return training.fit(cell, loss, [inputs] * 4, training.SGD(cell, lr=0.1), 4, clip=1.0, radius=True)
+    return training.fit(cell, loss, [inputs] * 4, training.SGD(cell, lr=0.1), 4, clip=1.0, radius=True, watch=training.Every(2))
 
 
 def dead():

@@ -11,8 +11,9 @@ plots · cliff.
 
 from .cliff import cliff
 from .drawing import Drawing, draw
+from .film import film
 from .groups import group
 from .plots import plot
 from .terminal import spark, terminal_plot
 
-__all__ = ["Drawing", "cliff", "draw", "group", "plot", "spark", "terminal_plot"]
+__all__ = ["Drawing", "cliff", "draw", "film", "group", "plot", "spark", "terminal_plot"]

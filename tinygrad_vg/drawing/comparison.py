@@ -136,12 +136,12 @@ def over_steps(run: History, key: str) -> tuple[np.ndarray, Any]:
     """The steps at which a quantity was recorded, and what was."""
     if key == "loss":
         return np.arange(1, run.steps + 1), run.losses
-    records = [record for record in run.records if key in record]
+    records = [record for record in (*run.records, *run.film) if key in record]
     return np.array([record["step"] for record in records]), [record[key] for record in records]
 
 
 def recorded(run: History, key: str) -> bool:
-    return bool(run.losses) if key == "loss" else any(key in record for record in run.records)
+    return bool(run.losses) if key == "loss" else any(key in record for record in (*run.records, *run.film))
 
 
 COMPARED: dict[type, dict[str, Callable[..., None]]] = {

@@ -21,13 +21,15 @@ from .axes import as_text, cells, decades, line, mark, outline, rescale, shown, 
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
 from .comparison import LAG, OF_USE, PANELS, compare, over_steps, per_link, places_of, recorded
 from .elements import counted, heat
+from .film import film_map
 from .reaches import reach_curve, reach_map
 
 GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
 BAR = (0.8, 1.0)  # how wide one is, of few and of many
 BARS = 300  # the most that are drawn one by one
-NAMED = {"gradients": "|gradient| of each parameter", "ratios": "|Δw| / |w|", "radii": "spectral radius"}
+NAMED = {"gradients": "|gradient| of each parameter", "ratios": "|Δw| / |w|", "radii": "spectral radius", "nats": "nats of the whole chain",
+         "gates": "how far open"}
 
 
 def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = None) -> Any:
@@ -44,7 +46,8 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     Uses      "share": each use's signed share of the gradient, by time (of uses.by_lag(): by lag)      "norm": its size
     Reach     "map": log10 |∂L[t]/∂h[s]|, loss at t by state at s      "lag": its means by the distance between them
     History   panels of loss, gradient, learning rate and clipping; or one of "loss", "norm", "lr", "factor", "gradients",
-              "ratios", "radii", "states", if it was recorded
+              "ratios", "radii", "states", if it was recorded; "film": each link at each watched step, coloured by who took most;
+              "nats": of the whole chain, by kind of factor; "gates": how far open
     Grid      the name of a value: its mean over the axis `seed`, over one other axis as a curve ± sd, over two as a map
 
     ax      draw into these axes, which keep their own colours; the figure returned is theirs
@@ -201,7 +204,8 @@ def quantity(ax: Any, history: History, key: str) -> None:
         curves = {name: [found.get(name, math.nan) for found in values] for name in names}
     y = np.array(list(curves.values()), dtype=float)
     for k, (name, curve) in enumerate(zip(curves, y)):
-        look = {"color": f"C{k}", "linestyle": ("-", "--", ":")[k // 10 % 3]} if name else {"color": FALL}
+        shade = (BLAME.get(name) or BLAME[f"{name} size"]) if key == "nats" else f"C{k}"
+        look = {"color": shade, "linestyle": ("-", "--", ":")[k // 10 % 3]} if name else {"color": FALL}
         line(ax, x, curve, as_text(name) if k < NAMES else "", linewidth=1.2, marker="o" if len(x) == 1 else "", **look)
     rescale(ax, np.tile(x, len(y)), y.ravel())
     if key in ("lr", "factor") and ax.get_yscale() == "linear":
@@ -231,4 +235,4 @@ PLOTS: dict[type, dict[str, Callable[..., None]]] = {
     Spectrum: {"links": of_links, "running": running},
     Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
     Reach: {"map": reach_map, "lag": reach_curve},
-    History: {key: partial(quantity, key=key) for key in [*PANELS, *NAMED, "states"]}}
+    History: {key: partial(quantity, key=key) for key in [*PANELS, *NAMED, "states"]} | {"film": film_map}}

@@ -8,7 +8,6 @@ stands what was read there; each link has the nats of its slopes, weights, gates
 
 import math
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +18,8 @@ from ..chain.blame import runs
 from ..chain.factors import norm
 from ..chain.links import Link
 from ..chain.reach import losses_of
-from ..chain.stations import named
 from ..text.lines import clean, cut
+from ..training.film import frame_of
 from .canvas import Run
 from .typography import power, pretty
 
@@ -33,28 +32,25 @@ LESS, MORE, CANCEL = math.log(0.2), math.log(1.4), 0.25  # what counts as vanish
 
 
 class River(NamedTuple):
-    """A chain, ready to be drawn: stations, source first, the last being where the river begins, and the links between them.
+    """A chain, or a frame of a film, ready to be drawn: stations, source first, the last being where the river begins; links between them.
 
     names  of the stations, h₁₂       read  what was read there, or ""      logs  nats, relative to the beginning
-    at     their numbers in the chain; those within one factor, such as a softmax, are left out
+    at     their numbers in the chain; those within one factor, such as a softmax, are left out         sizes  |gradient| there
     nats   {part: nats} of each link, from station k to k + 1         ended  "", or where the gradient became 0, and why
     seeds  at each station the gradient of its own step's loss; None if only the last has one      rest  what most of the rest is
     """
 
-    chain: Chain
+    chain: Any
     at: list[int]
     names: list[str]
     read: list[str]
+    sizes: list[float]
     logs: list[float]
     nats: list[dict[str, float]]
     ended: str
     about: str
     seeds: list[np.ndarray] | None = None
     rest: str = "rest"
-
-    def size(self, k: int) -> float:
-        """|gradient| at station k."""
-        return norm(self.chain.gradients[self.at[k]])
 
     @property
     def sums(self) -> dict[str, float]:
@@ -116,22 +112,26 @@ def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", loss
 
     ValueError if `read` or `losses` has another length.
     """
-    last = beginning(chain)
-    at = sorted({k for run in runs(chain) for k in (run.start, run.stop) if k <= last})
-    names, steps = [called(chain.stations[k]) for k in at], len(at) - 1
+    found = river_of(frame_of(chain), about)
+    names, steps = found.names, len(found.nats)
+    at = [0, *(run.stop for run in runs(chain)[::-1])][: steps + 1]
     heard = [cut(clean(str(one)), 12) for one in read] if read is not None else [""] * steps
     if len(heard) != steps:
         raise ValueError(f"read has {len(heard)} entries, but {steps} steps lead from {names[0]} to {names[-1]}; give one for each")
-    with np.errstate(all="ignore"):
-        blame = chain.blame()
-    passed = [{}] * (len(chain.links) - len(blame.by_link)) + [row["parts"] for row in blame.by_link]  # none where it had ended
-    nats = [grouped(passed[a:b]) for a, b in pairwise(at)]
-    first = chain.log_product[at[-1]]
-    logs = [chain.log_product[k] - (first if math.isfinite(first) else 0.0) for k in at]
-    ended = f"It ends at {pretty(clean(blame.ended['at']))}: {clean(blame.ended['why'])}." if blame.ended else ""
     seeds = seeds_of(chain, at, losses_of(every)) if (every := list(losses)) else None
-    told_of = about or f"{names[-1]} back to {names[0]}"
-    return River(chain, at, names, ["", *heard], logs, nats, ended, told_of, seeds, rest_of(passed[: at[-1]]))
+    return found._replace(chain=chain, at=at, read=["", *heard], sizes=[norm(chain.gradients[k]) for k in at], seeds=seeds)
+
+
+def river_of(frame: dict[str, Any], about: str = "") -> River:
+    """The river of a frame of a film."""
+    last = beginning(frame["stations"])
+    names, logs, links = [called(name) for name in frame["stations"][: last + 1]], frame["logs"][: last + 1], frame["links"][:last]
+    first, about = logs[-1] if math.isfinite(logs[-1]) else 0.0, about or f"{names[-1]} back to {names[0]}"
+    with np.errstate(all="ignore"):
+        sizes = np.exp(logs).tolist()
+    ended = f"It ends at {pretty(clean(frame['ended']))}." if frame["ended"] else ""
+    nats = [grouped(link) for link in links]
+    return River(None, [], names, [""] * len(names), sizes, [log - first for log in logs], nats, ended, about, None, rest_of(links))
 
 
 def seeds_of(chain: Chain, at: list[int], losses: list[Node]) -> list[np.ndarray]:
@@ -153,18 +153,18 @@ def since(group: Any, loss: Node) -> set[Node]:
     return found
 
 
-def called(group: Any) -> str:
-    """h₁₂; {h₁₂, c₁₂}; of more members the first and the last."""
-    shown = group if len(group) < 3 else (group[0], group[-1])
-    words = [pretty(cut(clean(named((node,))), LONGEST, middle=True)) for node in shown]
-    return words[0] if len(group) == 1 else f"{{{', …, '.join(words) if len(group) > 2 else ', '.join(words)}}}"
+def called(name: str) -> str:
+    """A station's name as it is read, h₁₂ or {h₁₂, c₁₂}; of more members the first and the last."""
+    group = name[1:-1].split(", ") if name[:1] == "{" and ", " in name else [name]
+    words = [pretty(cut(clean(one), LONGEST, middle=True)) for one in (group if len(group) < 3 else (group[0], "…", group[-1]))]
+    return words[0] if len(group) == 1 else f"{{{', '.join(words)}}}"
 
 
-def beginning(chain: Chain) -> int:
-    """The number of the station where the river begins: the last state, where states of one name lead to an output of another."""
-    bases = [{str(node.name or node.op).partition("[")[0] for node in group} for group in chain.stations[-3:]]
+def beginning(names: list[str]) -> int:
+    """Where, among stations of these names, the river begins: at the last state, where states of one name lead to an output of another."""
+    bases = [{name.partition("[")[0] for name in group.strip("{}").split(", ")} for group in names[-3:]]
     states = len(bases) == 3 and not bases[1].isdisjoint(bases[0]) and bases[2].isdisjoint(bases[1])
-    return len(chain.links) - states
+    return len(names) - 1 - states
 
 
 def rest_of(links: list[dict[str, float]]) -> str:
@@ -173,13 +173,9 @@ def rest_of(links: list[dict[str, float]]) -> str:
     return RESTS[max(sums, key=sums.__getitem__)] if any(sums.values()) else "rest"
 
 
-def grouped(links: list[dict[str, float]]) -> dict[str, float]:
-    """Blame's kinds, over some links, as the river's parts."""
-    found = dict.fromkeys(PARTS, 0.0)
-    for parts in links:
-        for kind, nats in parts.items():
-            found[part_of(kind)] += nats
-    return found
+def grouped(link: dict[str, float]) -> dict[str, float]:
+    """Blame's kinds as the river's parts."""
+    return {part: math.fsum(nats for kind, nats in link.items() if part_of(kind) == part) for part in PARTS}
 
 
 def part_of(kind: str) -> str:

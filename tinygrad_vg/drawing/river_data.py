@@ -50,7 +50,7 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
         "label": label, "about": river.about, "rest": river.rest, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
         "seeds": [found and found[0] for found in seeds] or None, "forward": begun,
         "names": river.names, "raw": [clean(names[k]) for k in river.at], "read": river.read,
-        "sizes": [js_number(river.size(k)) for k in range(len(river.at))], "logs": [js_number(log) for log in river.logs],
+        "sizes": [js_number(size) for size in river.sizes], "logs": [js_number(log) for log in river.logs],
         "hand": list(number), "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats],
         "links": [link | {"hand": number[text]} for link, text in zip(links, hand)]}
 

@@ -38,11 +38,11 @@ class Frame(NamedTuple):
         return TOP + (self.top - decades) * self.u
 
 
-def river_picture(river: River, beside: Mapping[str, River] | None = None) -> Canvas:
-    """The picture of a river, 1280 × 720, with others as lines beside it, by name."""
+def river_picture(river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None) -> Canvas:
+    """The picture of a river, 1280 × 720, with others as lines beside it, by name; in a frame that several pictures share."""
     others = beside or {}
     canvas = Canvas(WIDE, HIGH, told(river.title))
-    frame = frame_of(river, others)
+    frame = frame or frame_of([river], others)
     heading(canvas, river)
     read(canvas, river, frame)
     axis(canvas, frame)
@@ -58,14 +58,14 @@ def decades(river: River) -> list[float]:
     return [log / TEN for log in river.logs]
 
 
-def frame_of(river: River, others: Mapping[str, River]) -> Frame:
-    """One unit for river and bars: both together fill the height."""
-    finite = [d for one in (river, *others.values()) for d in decades(one) if math.isfinite(d)]
+def frame_of(rivers: list[River], others: Mapping[str, River]) -> Frame:
+    """One unit for river and bars: both together fill the height, of each of the rivers; of others the lines do."""
+    finite = [d for one in (*rivers, *others.values()) for d in decades(one) if math.isfinite(d)]
     top, bottom = max([0.3, *finite]), min([-LEAST_RANGE, *finite])
-    rows = [[x / TEN for x in row.values() if math.isfinite(x)] for row in binned(river)]
+    rows = [[x / TEN for x in row.values() if math.isfinite(x)] for river in rivers for row in binned(river)]
     up, down = max((x for row in rows for x in row), default=0.0), -min((x for row in rows for x in row), default=0.0)
     u = (HIGH - TOP - FOOT - GAP - THIN) / (top - bottom + max(0.0, up) + max(0.0, down))
-    return Frame(len(river.nats), top, bottom, u, TOP + (top - bottom + max(0.0, up)) * u + GAP)
+    return Frame(len(rivers[0].nats), top, bottom, u, TOP + (top - bottom + max(0.0, up)) * u + GAP)
 
 
 def heading(canvas: Canvas, river: River) -> None:
@@ -110,9 +110,9 @@ def flow(canvas: Canvas, river: River, frame: Frame) -> None:
         canvas.path(points, "flow", line=4)
     dead = [(frame.x(k), foot) for k in range(ended)]
     for k, (x, y) in [*enumerate(points, ended), *enumerate(dead)]:
-        told = f"{power(river.logs[k], 3)} of the gradient at {river.names[-1]}" if k >= ended else f"{river.size(k)}"
+        told = f"{power(river.logs[k], 3)} of the gradient at {river.names[-1]}" if k >= ended else f"{river.sizes[k]}"
         told, role, r = f"{river.names[k]}: {told}", "flow" if k >= ended else "ink", 5 if frame.links <= 60 else 2
-        canvas.dot(x, y, r, role, told, station=k, gradient=repr(river.size(k)))
+        canvas.dot(x, y, r, role, told, station=k, gradient=repr(river.sizes[k]))
     if alive:
         ends(canvas, river, frame, alive)
 

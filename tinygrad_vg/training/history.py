@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import Node
 from ..chain.factors import norm
 from ..nn.models import parameters_of
 from ..text.lines import Printed
 from ..text.numbers import number
 from ..text.tables import folded, table
-from .leaves import gradient, length, value, values
+from .film import film_table, minus
+from .leaves import gradient, leaves_of, length, value, values
 
 COLUMNS, MOST = 6, 16  # of a table: steps shown, rows shown of each kind
 
@@ -30,12 +30,18 @@ class History(Printed):
         norm        |g|, all parameters together       gradients   {name: |g|}
         ratios      {name: |Δw| / |w|}, of one step    factor      what clipping did: the factor, or the share cut (1, 0: nothing)
         states      [|∂loss/∂h[t]| for t = 0, 1, …]    radii       {name: spectral radius}, each if it was asked for
+    film     one for each step that was watched, with step, loss, and the exact blame of a chain
+        stations, logs  names, source first, and ln |gradient| there, beside the seed's      links, nats  {kind: nats} of each, and of all
+        gates       {name: how far open, from 0 to 1}           clipped     nats that clipping took from the parameters' gradient
+        ended       "", or where, going back, the gradient was first zero or not finite, and why
+
+    a - b has a film only: what a has more, at the steps that both have. ValueError if there are none, or their chains differ in length.
 
     str() is a table of 80 columns; to_dict(), to_json() and from_dict() go to JSON and back without loss.
     """
 
-    def __init__(self, losses: Iterable[float] = (), records: Iterable[dict[str, Any]] = ()):
-        self.losses, self.records = list(losses), list(records)
+    def __init__(self, losses: Iterable[float] = (), records: Iterable[dict[str, Any]] = (), film: Iterable[dict[str, Any]] = ()):
+        self.losses, self.records, self.film = list(losses), list(records), list(film)
 
     @property
     def steps(self) -> int:
@@ -49,23 +55,29 @@ class History(Printed):
         return np.array([record[quantity] if name is None else record[quantity].get(name, math.nan) for record in self.records])
 
     def to_dict(self) -> dict[str, Any]:
-        return {"losses": self.losses, "records": self.records}
+        return {"losses": self.losses, "records": self.records, "film": self.film}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "History":
-        return cls(saved["losses"], saved["records"])
+        return cls(saved["losses"], saved["records"], saved.get("film", ()))
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict())
 
+    def __sub__(self, other: "History") -> "History":
+        pairs = [(a, b) for a in self.film for b in other.film if a["step"] == b["step"]]
+        if not pairs:
+            raise ValueError("the two have no watched step in common; fit both with watch=Every(50)")
+        return History(film=[minus(a, b) for a, b in pairs])
+
     def __str__(self) -> str:
         if not self.records:
-            return f"{self.steps} steps, none recorded"
+            return film_table(self.film) if self.film else f"{self.steps} steps, none recorded"
         last = len(self.records) - 1
         shown = [self.records[k] for k in sorted({round(k * last / (COLUMNS - 1)) for k in range(COLUMNS)})]
         rows: list[Any] = [[title, *(number(r[key]) for r in shown)] for title, key in SINGLE.items() if key in shown[-1]]
         rows += [row for title, key in SEVERAL.items() for row in block(title, [r.get(key, {}) for r in shown])]
-        return table(rows, ["step", *(f"{r['step']}" for r in shown)])
+        return table(rows, ["step", *(f"{r['step']}" for r in shown)]) + ("\n\n" + film_table(self.film) if self.film else "")
 
     def __repr__(self) -> str:
         return f"History({self.steps} steps{f', last loss {self.losses[-1]:.6g}' if self.losses else ''})"
@@ -108,13 +120,6 @@ def measured(parameters: dict[str, Any], before: dict[str, Any], gradients: dict
 def state_norms(states: Any) -> list[float]:
     """|∂loss/∂h[t]| of each state after backward(); of a pair (h, c), or of Scalars, all parts together; 0 where nothing arrived."""
     return [length([g for leaf in leaves_of(state) if (g := gradient(leaf)) is not None]) for state in states]
-
-
-def leaves_of(state: Any) -> list[Any]:
-    """The parts of a state, however nested, that can have a gradient: plain arrays cannot."""
-    if isinstance(state, tuple):
-        return [leaf for part in state for leaf in leaves_of(part)]
-    return [state] if isinstance(state, Node) or state.dtype == object else []
 
 
 def radii(parameters: dict[str, Any], names: Any) -> dict[str, float]:

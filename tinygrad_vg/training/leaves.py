@@ -54,3 +54,10 @@ def length(arrays: Iterable[Any], per_seed: bool = False) -> Any:
     if per_seed and arrays:
         return np.array([length(of_one) for of_one in zip(*arrays)])
     return norm([norm(x) for x in arrays])
+
+
+def leaves_of(state: Any) -> list[Any]:
+    """The parts of a state, however nested, that can have a gradient: plain arrays cannot."""
+    if isinstance(state, tuple):
+        return [leaf for part in state for leaf in leaves_of(part)]
+    return [state] if isinstance(state, Node) or state.dtype == object else []

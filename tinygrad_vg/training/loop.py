@@ -18,6 +18,7 @@ from ..nn.layers import Module
 from ..text.files import checked_path
 from .checkpoint import load_run, save_run
 from .clipping import clip_norm
+from .film import Every, between, frame_of
 from .history import History, measured, radii, state_norms
 from .leaves import gradients_of, length, values
 from .optimisers import Optimiser
@@ -40,7 +41,7 @@ class Diverged(FloatingPointError):
 
 def fit(model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Optimiser, steps: int, *,
         clip: float | Callable[[dict[str, Any]], Any] | None = None, record: int = 1, radius: bool | Sequence[str] = False,
-        rng: Any = None, checkpoint: Any = None, every: int | None = None, resume: bool = False,
+        watch: Every | None = None, rng: Any = None, checkpoint: Any = None, every: int | None = None, resume: bool = False,
         after: Callable[[History], Any] | None = None) -> History:
     """Train until `steps` steps have been taken, and return what happened, a History.
 
@@ -50,6 +51,7 @@ def fit(model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Op
                 When they run out the run ends early; history.steps tells
     clip        a threshold for clip_norm, or a function of the parameters such as lambda p: clip_value(p, 0.1)
     record      1: norms and ratios of every step; 10: of steps 1, 11, 21 …      radius  True, or names: their spectral radii
+    watch       Every(50): at steps 1, 51, 101 … the blame of every link of a chain, kept as history.film
     after       called with the history after each step; the run ends early when it returns True
 
     checkpoint  a path: the run is saved there after each `every` steps and at its end; resume=True takes it up again from there
@@ -69,7 +71,7 @@ def fit(model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Op
     ([4.0, 1.0, 0.25, 0.0625], array([2.875]))
     """
     check_batches(batches, steps)
-    run = Run(model, loss_fn, optimiser, clip, record, radius, rngs_of(rng, batches, model))
+    run = Run(model, loss_fn, optimiser, clip, record, radius, rngs_of(rng, batches, model), watch)
     if checkpoint is None and (resume or every):
         raise ValueError("resume and every need a checkpoint, the path of the file")
     if checkpoint is not None:
@@ -94,16 +96,19 @@ def fit(model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Op
 class Run:
     """What one step needs, and the history so far."""
 
-    def __init__(self, model: Any, loss_fn: LossFunction, optimiser: Optimiser, clip: Any, record: int, radius: Any, rngs: list):
+    def __init__(self, model: Any, loss_fn: LossFunction, optimiser: Optimiser, clip: Any, record: int, radius: Any, rngs: list,
+                 watch: Any = None):
         if not isinstance(optimiser, Optimiser):
             raise TypeError(f"the optimiser must be one of this room, as in SGD(model, lr=0.1); got {optimiser!r}")
         if record < 1:
             raise ValueError(f"record says every how many steps to write down, 1 or more; got {record}")
+        if watch is not None and not (isinstance(watch, Every) and watch.steps >= 1):
+            raise ValueError(f"watch says every how many steps to look at the chain, as in watch=Every(50); got {watch!r}")
         radius = [radius] if isinstance(radius, str) else radius
         radii(optimiser.parameters, radius or [])  # a name that is not there shows now
         self.model, self.loss_fn, self.optimiser, self.rngs = model, loss_fn, optimiser, rngs
         self.clip = clip if callable(clip) or clip is None else lambda parameters: clip_norm(parameters, clip)
-        self.record, self.radius, self.history = record, radius, History()
+        self.record, self.radius, self.watch, self.history = record, radius, watch, History()
 
     def step(self, batch: Any) -> None:
         """One step: forward, backward, clip, update, and an entry in the history."""
@@ -119,6 +124,9 @@ class Run:
             if bad := first_not_finite(gradients):
                 raise self.diverged(f"the gradient of {bad} is not finite{self.first_at_fault(batch, drawn, before)}")
             clipped, lr = self.clip and self.clip(parameters), self.optimiser.rate
+            if self.watch and self.history.steps % self.watch.steps == 0:
+                chain = (self.watch.chain or between)(loss, states)
+                self.history.film.append(frame_of(chain, self.history.steps + 1, loss.item(), clipped))
             self.optimiser.step()
             if bad := first_not_finite(values(parameters)):
                 step = f"a step along its gradient, of length {norm(gradients[bad]):.3g}, with learning rate {lr:.3g}"

@@ -1,0 +1,100 @@
+"""What happened to the gradient while the net learned?  A film as a map, training step by time step, and as a page, river after river.
+
+A cell of the map has the colour of the kind of factor that took most in that link, or that of growth; its shade says how much, on one
+scale for all films: none where nothing is lost, full where a link halves or doubles the gradient.
+"""
+
+import base64
+import math
+import os
+import struct
+import zlib
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..text.files import checked_path, save_whole
+from ..text.numbers import number
+from ..training.history import History
+from .axes import at_edge, name_at, patches, whole_numbers, words
+from .colours import FALL, INKS, RISE, SPECIAL, ZERO
+from .page import asset, document, dressed, filled
+from .river import PARTS, River, river_of
+from .river_picture import frame_of, river_picture
+from .typography import power
+
+MOST, FULL, BEND = 60, math.log(2), 0.6  # frames in a page; nats of a full shade, and how fast it comes
+GROWN, ENDED = len(PARTS), len(PARTS) + 1  # what a cell says besides who took most
+SHADES = [*(INKS[f"{part}-mark"][0] for part in PARTS), RISE, SPECIAL[ZERO]]
+
+
+def film(history: History, path: str | os.PathLike[str], about: str = "") -> Path:
+    """Write history.film as a page of its own, .html: the river of each watched step, and a slider that moves it through training.
+
+    about  what was run, in a few words.   ValueError if no step was watched, or for another suffix; OSError as of any file
+    """
+    place, rivers = checked_path(path, [".html"]), rivers_of(history, about)
+    rivers = [rivers[k] for k in sorted({round(k * (len(rivers) - 1) / (MOST - 1)) for k in range(MOST)})]
+    frame, last, script = frame_of(rivers, {}), rivers[-1], asset("page_film.js")
+    ways = f"from {power(rivers[0].logs[0])} to {power(last.logs[0])}"
+    found = f"what arrives at {last.names[0]} of the gradient at {last.names[-1]} goes {ways}"
+    stills = [f"<div{' hidden' * (river is not last)}>{river_picture(river, frame=frame).element('')}</div>" for river in rivers]
+    fields = {"found": escape(found), "stills": "\n".join(stills), "last": str(len(rivers) - 1), "map": address(tints(rivers)[0])}
+    body = filled("page_film.html", fields | {"script": script})
+    save_whole(place, document(escape(f"In training, {found}"), body, [script], [dressed("page_film.css")], "img-src data:; ").encode())
+    return place
+
+
+def rivers_of(history: History, about: str = "") -> list[River]:
+    """Each frame as a river, from the last state back."""
+    if not history.film:
+        raise ValueError("this History has no film; watch the training: fit(..., watch=Every(50))")
+    return [river_of(frame, f"{about}{', ' * bool(about)}step {frame['step']}, loss {number(frame['loss'], 2)}"
+                     + f", clipping hid {frame['clipped']:.1f} nats" * (frame["clipped"] > 0)) for frame in history.film]
+
+
+def tints(rivers: list[River], grown: str = RISE) -> tuple[Any, set[int]]:
+    """The map (links, frames, 4), source first: red, green, blue and how opaque; and what its cells say. Shorter chains end at the top."""
+    high = max(len(river.nats) for river in rivers)
+    nats, says = np.zeros((high, len(rivers))), np.zeros((high, len(rivers)), int)
+    for j, river in enumerate(rivers):
+        with np.errstate(invalid="ignore"):
+            own, total = slice(high - len(river.nats), high), -np.diff(river.logs)
+        nats[own, j], most = total, np.argmin([[row[part] for part in PARTS] for row in river.nats], axis=1)
+        says[own, j] = np.where(np.isfinite(total), np.where(total > 0, GROWN, most), ENDED)
+    hues = np.array([[int((grown if k == GROWN else shade)[c : c + 2], 16) / 255 for c in (1, 3, 5)] for k, shade in enumerate(SHADES)])
+    opaque = np.clip(np.abs(np.nan_to_num(nats, nan=FULL)) / FULL, 0, 1) ** BEND
+    return np.concatenate([hues[says], opaque[..., None]], axis=-1), set(says.ravel().tolist())
+
+
+def film_map(ax: Any, history: History) -> None:
+    """Each link at each watched step: the colour of who took most, the shade of how much; of a difference, of who takes more."""
+    rivers, frames = rivers_of(history), history.film
+    x, two = np.array([frame["step"] for frame in frames]), "difference" in frames[0]
+    names, grown = max((river.names for river in rivers), key=len), FALL if two else RISE
+    half = np.diff(x, append=x[-1] + 1 if len(x) < 2 else 2 * x[-1] - x[-2]) / 2
+    cells, said = tints(rivers, grown)
+    ax.pcolormesh([x[0] - half[0], *(x + half)], np.arange(len(names)), cells, rasterized=True)
+    whole_numbers(ax.yaxis)
+    ax.yaxis.set_major_formatter(partial(name_at, names))
+    cut = x[[frame["clipped"] > 0 for frame in frames]]
+    at_edge(ax, cut, (1.0, "v"), SPECIAL[ZERO], "")
+    takes = f"who takes {'more than in the other run' if two else 'the gradient'}{' (▼ clipped)' * bool(len(cut))}"
+    words(ax, f"From {names[-1]} back to {names[0]}: {takes}", "step", "station")
+    called = [f"{part} take {'more' if two else 'most'}" for part in (*PARTS[:-1], rivers[-1].rest)]
+    called += ["less is taken" if two else "it grows", "0 or not finite"]
+    shades = {called[k]: grown if k == GROWN else SHADES[k] for k in sorted(said)}
+    patches(ax, shades, loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
+
+
+def address(tints: Any) -> str:
+    """A map as the address of a PNG, the last link above."""
+    high, wide = tints.shape[:2]
+    rows = np.round(255 * tints[::-1]).astype("u1").reshape(high, -1)
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 6, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")
+    png = b"".join(struct.pack(">I", len(x)) + kind + x + struct.pack(">I", zlib.crc32(kind + x)) for kind, x in chunks)
+    return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + png).decode()
