@@ -66,7 +66,7 @@ def tints(rivers: list[River], grown: str = RISE) -> tuple[Any, set[int]]:
         nats[own, j], most = total, np.argmin([[row[part] for part in PARTS] for row in river.nats], axis=1)
         says[own, j] = np.where(np.isfinite(total), np.where(total > 0, GROWN, most), ENDED)
     hues = np.array([[int((grown if k == GROWN else shade)[c : c + 2], 16) / 255 for c in (1, 3, 5)] for k, shade in enumerate(SHADES)])
-    opaque = np.clip(np.abs(np.nan_to_num(nats, nan=FULL)) / FULL, 0, 1) ** BEND
+    opaque = np.minimum(np.where(says == ENDED, 1.0, np.abs(nats) / FULL), 1.0) ** BEND
     return np.concatenate([hues[says], opaque[..., None]], axis=-1), set(says.ravel().tolist())
 
 

@@ -123,7 +123,7 @@ def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", loss
 
 
 def river_of(frame: dict[str, Any], about: str = "") -> River:
-    """The river of a frame of a film."""
+    """The river of a frame of a film; its sizes are relative to the seed."""
     last = beginning(frame["stations"])
     names, logs, links = [called(name) for name in frame["stations"][: last + 1]], frame["logs"][: last + 1], frame["links"][:last]
     first, about = logs[-1] if math.isfinite(logs[-1]) else 0.0, about or f"{names[-1]} back to {names[0]}"
