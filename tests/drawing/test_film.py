@@ -2,7 +2,6 @@
 
 import base64
 import io
-import math
 import re
 import xml.etree.ElementTree as ET
 
@@ -11,9 +10,9 @@ import pytest
 from matplotlib.image import imread
 from pages import browser, goto  # noqa: F401
 
-from tinygrad_vg import Chain, Tensor, draw, drawing, nn, relu, training
+from tinygrad_vg import Chain, Tensor, drawing, nn, relu, training
 from tinygrad_vg.drawing import plot
-from tinygrad_vg.drawing.film import ENDED, FULL, GROWN, address, rivers_of, tints
+from tinygrad_vg.drawing.film import ENDED, FULL, GROWN, rivers_of, tints
 from tinygrad_vg.drawing.river import PARTS, river
 from tinygrad_vg.training import SGD, Every, History, fit
 from tinygrad_vg.training.film import between, frame_of

@@ -44,7 +44,7 @@ def between(loss: Any, states: Any) -> Chain:
 
 def frame_of(chain: Chain, step: int = 0, loss: float = math.nan, clipped: Any = None) -> Frame:
     """What History says of a frame; links within one factor, such as a softmax, are taken together."""
-    blame, spans = chain.blame(), runs(chain)[::-1]
+    blame, spans, names = chain.blame(), runs(chain)[::-1], chain.names
     at = [0, *(run.stop for run in spans)]
     passed = [{}] * (len(chain.links) - len(blame.by_link)) + [row["parts"] for row in blame.by_link]  # none where it had ended
     sums = [{kind: math.fsum(parts.get(kind, 0.0) for parts in passed[run.start : run.stop]) for kind in KINDS} for run in spans]
@@ -52,7 +52,7 @@ def frame_of(chain: Chain, step: int = 0, loss: float = math.nan, clipped: Any =
     with np.errstate(all="ignore"):
         hidden = np.max(np.nan_to_num(np.log(clipped[0]) - np.log(clipped[1])), initial=0.0) if clipped else 0.0
     return {
-        "step": step, "loss": loss, "stations": [chain.names[k] for k in at], "logs": [chain.log_product[k] for k in at],
+        "step": step, "loss": loss, "stations": [names[k] for k in at], "logs": [chain.log_product[k] for k in at],
         "links": [{kind: x for kind, x in row.items() if x} for row in sums], "nats": {group: x for group, x in nats.items() if x},
         "gates": {name: gate.open for name, gate in blame.gates.items() if math.isfinite(gate.open)},
         "clipped": float(hidden), "ended": "{at}: {why}".format(**blame.ended) if blame.ended else ""}
