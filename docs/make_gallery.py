@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_vg import Scalar, Tensor, draw, linear, nn, reach, scalars, softmax, stack, tanh
-from tinygrad_vg.drawing import Drawing, plot
+from tinygrad_vg import Scalar, Tensor, draw, linear, nn, reach, scalars, softmax, stack, tanh, training
+from tinygrad_vg.drawing import Drawing, film, plot
+from tinygrad_vg.drawing.axes import new_axes
+from tinygrad_vg.training.learning import Recurrent
 
 FOLDER = Path(__file__).parent / "gallery"
 
@@ -82,6 +84,29 @@ def reaches() -> Any:
     return figure
 
 
+def films() -> dict[str, tuple[training.History, Any]]:
+    """The films of an LSTM and of a tanh RNN that learn to add two numbers, 60 steps apart at most: who takes the gradient, and when."""
+    found = {}
+    for name, cell, lr, below in (("film_lstm", nn.LSTMCell, 5e-3, "gates"), ("film_rnn", nn.RNNCell, 3e-3, "nats")):
+        model = Recurrent(cell(2, 32, rng=0), 1, rng=1)
+        history = training.fit(model, adding_loss, training.adding(60, 20, rng=0), training.Adam(model, lr), 1600, clip=1.0,
+                               watch=training.Every(20))
+        panels = new_axes(2)
+        for ax, kind in zip(panels, ("film", below)):
+            plot(history, kind, ax=ax)
+        panels[0].set_xlabel("")
+        panels[1].set_title("", loc="left")
+        panels[0].get_gridspec().set_height_ratios([3, 1])
+        panels[0].figure.set_size_inches(8, 5.4)
+        found[name] = history, panels[0].figure
+    return found
+
+
+def adding_loss(model: Recurrent, batch: tuple) -> tuple:
+    output, states = model(batch[0])
+    return nn.mse(output, batch[1]), states
+
+
 def causal_attention(H: Any, Q: np.ndarray, K: np.ndarray, V: np.ndarray) -> Any:
     """One head; what comes after a step is masked by −inf."""
     T, n = H.shape
@@ -119,7 +144,9 @@ def main(folder: Path = FOLDER, suffix: str = ".svg") -> int:
     for picture in PICTURES:
         print("wrote", picture().save(folder / f"{picture.__name__}{suffix}"))
     reaches().savefig(folder / "reach.png", dpi=110)
-    print("wrote", folder / "reach.png")
+    for name, (history, figure) in films().items():
+        figure.savefig(folder / f"{name}.png", dpi=110)
+        print("wrote", folder / f"{name}.png", film(history, folder / f"{name}.html"))
     return 0
 
 
