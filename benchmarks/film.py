@@ -10,8 +10,8 @@ from statistics import median
 
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-from tinygrad_vg import nn, training  # noqa: E402
-from tinygrad_vg.training.learning import Recurrent  # noqa: E402
+from tinygrad_vg import nn, training
+from tinygrad_vg.training.learning import Recurrent
 
 CELLS = {"LSTM": nn.LSTMCell, "tanh RNN": nn.RNNCell}
 

@@ -36,8 +36,8 @@ def main(fast: bool = False) -> int:
 
     # %% two films as one: what the LSTM lets through beyond the tanh RNN
     more = (runs["LSTM"] - runs["tanh RNN"]).film
-    told = f"nats more in the LSTM, at step {more[0]['step']}: {more[0]['logs'][0]:+.1f}; at step {more[-1]['step']}: {more[-1]['logs'][0]:+.1f}."
-    print(textwrap.fill(f"{told} plot(history, 'film') draws the map, drawing.film(history, 'film.html') the page.", 80))
+    told = "; ".join(f"at step {frame['step']}: {frame['logs'][0]:+.1f}" for frame in (more[0], more[-1]))
+    print(textwrap.fill(f"Nats more in the LSTM, {told}. plot(history, 'film') draws the map, drawing.film(history, 'film.html') the page.", 80))
 
     # %% the chain of the LSTM after training, link by link
     print()

@@ -87,11 +87,14 @@ def test_where_the_gradient_has_ended_the_map_is_dark_and_the_river_says_where()
     assert "It ends at" in rivers_of(dead())[0].ended
 
 
-def test_films_of_different_lengths_end_together():
+def test_films_of_different_lengths_end_together(tmp_path):
     short, long = watched(nn.RNNCell(2, 4, rng=0), T=4).film, watched(nn.RNNCell(2, 4, rng=0), T=6).film
     cells, _ = tints(rivers_of(History(film=[short[0], long[0]])))
     assert cells.shape[:2] == (6, 2)
     assert np.all(cells[:2, 0, 3] == 0) and np.all(cells[2:, 0, 3] > 0)
+    html = drawing.film(History(film=[short[0], long[0]]), tmp_path / "film.html").read_text(encoding="utf-8")
+    last = [max(float(x) for x in re.findall('cx="([^"]*)"', svg)) for svg in re.findall("<svg.*?</svg>", html, re.S)]
+    assert last == [1220.0, 1220.0]
 
 
 def test_the_map_stands_at_the_steps_that_were_watched_with_the_names_of_the_stations():
@@ -138,6 +141,8 @@ def test_a_long_film_is_thinned_out_and_keeps_its_ends(tmp_path):
 def test_what_is_no_film_and_no_page_is_refused(tmp_path):
     with pytest.raises(ValueError, match="html"):
         drawing.film(watched(nn.RNNCell(2, 4, rng=0)), tmp_path / "film.png")
+    with pytest.raises(ValueError, match="a difference of two runs is no river; plot"):
+        drawing.film(watched(nn.RNNCell(2, 4, rng=0)) - watched(nn.RNNCell(2, 4, rng=1)), tmp_path / "film.html")
     with pytest.raises(ValueError, match="this History has no film"):
         drawing.film(History(), tmp_path / "film.html")
     assert not list(tmp_path.iterdir())

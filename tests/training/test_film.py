@@ -131,7 +131,7 @@ def test_a_difference_is_what_one_has_more_at_the_steps_that_both_have():
         assert math.fsum(frame["nats"].values()) == pytest.approx(frame["logs"][0], abs=1e-9)
         assert frame["logs"] == pytest.approx([-x for x in other["logs"]])
     assert all(not any(link.values()) for frame in (a - a).film for link in frame["links"])
-    assert str(ab).startswith("step") and "passes" not in str(ab)
+    assert str(ab).startswith("step") and "across" not in str(ab)
 
 
 def frames(weight, gate, clipped):
@@ -143,12 +143,12 @@ def frames(weight, gate, clipped):
 def test_print_says_when_the_weights_cross_the_edge_a_gate_closes_and_what_clipping_hid():
     printed = film_table(frames([-1, -0.5, 0.01, 2, 3], [0.9, 0.7, 0.49, 0.3, 0.2], [0, 0, 0, 0.5, 2.5]))
     told = " ".join(printed.split())
-    assert "W's nats a link pass the edge at step 31: -0.25 at first, 0.50 there, 0.75 at last" in told
-    assert "gate f passes 1/2 at step 31: 0.90 at first, 0.30 there, 0.20 at last" in told
+    assert "weight nats: from -1.00 across 0 at step 31; 3.00 at last" in told
+    assert "gate f open: from 0.90 across 1/2 at step 31; 0.20 at last" in told
     assert "clipping cut 2 of 5 frames, most at step 41: it hid 2.5 nats" in told and "+3.0 nats beside" in told
     assert max(map(len, printed.splitlines())) <= 80
     calm = film_table(frames([-1, -0.9], [0.9, 0.8], [0, 0]))
-    assert not any(word in calm for word in ("edge", "passes", "clipping"))
+    assert not any(word in calm for word in ("across", "clipping"))
 
 
 def test_what_cannot_be_watched_is_refused_in_words():

@@ -6,12 +6,10 @@ scale for all films: none where nothing is lost, full where a link halves or dou
 
 import base64
 import math
-import os
 import struct
 import zlib
 from functools import partial
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,19 +29,22 @@ GROWN, ENDED = len(PARTS), len(PARTS) + 1  # what a cell says besides who took m
 SHADES = [*(INKS[f"{part}-mark"][0] for part in PARTS), RISE, SPECIAL[ZERO]]
 
 
-def film(history: History, path: str | os.PathLike[str], about: str = "") -> Path:
+def film(history: History, path: Any, about: str = "") -> Any:
     """Write history.film as a page of its own, .html: the river of each watched step, and a slider that moves it through training.
 
-    about  what was run, in a few words.   ValueError if no step was watched, or for another suffix; OSError as of any file
+    about  what was run, in a few words.   The path. ValueError for a difference, if no step was watched, or for another suffix
     """
+    if any("difference" in frame for frame in history.film):
+        raise ValueError("a difference of two runs is no river; plot(a - b, 'film') draws its map")
     place, rivers = checked_path(path, [".html"]), rivers_of(history, about)
     rivers = [rivers[k] for k in sorted({round(k * (len(rivers) - 1) / (MOST - 1)) for k in range(MOST)})]
     frame, last, script = frame_of(rivers, {}), rivers[-1], asset("page_film.js")
-    ways = f"from {power(rivers[0].logs[0])} to {power(last.logs[0])}"
-    found = f"what arrives at {last.names[0]} of the gradient at {last.names[-1]} goes {ways}"
-    stills = [f"<div{' hidden' * (river is not last)}>{river_picture(river, frame=frame).element('')}</div>" for river in rivers]
-    fields = {"found": escape(found), "stills": "\n".join(stills), "last": str(len(rivers) - 1), "map": address(tints(rivers)[0])}
-    body = filled("page_film.html", fields | {"script": script})
+    found = f"what arrives at {last.names[0]} of the gradient at {last.names[-1]} goes from {power(rivers[0].logs[0])} to "
+    found += power(last.logs[0])
+    pictures = [river_picture(river, frame=frame._replace(links=len(river.nats))).element("") for river in rivers]
+    fields = {"stills": "".join(f"<div{' hidden' * (k < len(rivers))}>{one}</div>" for k, one in enumerate(pictures, 1)), "script": script}
+    fields |= {"found": escape(found), "last": str(len(rivers) - 1), "map": address(tints(rivers)[0])}
+    body = filled("page_film.html", fields)
     save_whole(place, document(escape(f"In training, {found}"), body, [script], [dressed("page_film.css")], "img-src data:; ").encode())
     return place
 
@@ -94,7 +95,7 @@ def address(tints: Any) -> str:
     """A map as the address of a PNG, the last link above."""
     high, wide = tints.shape[:2]
     rows = np.round(255 * tints[::-1]).astype("u1").reshape(high, -1)
-    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    chunks = (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 6, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")
-    png = b"".join(struct.pack(">I", len(x)) + kind + x + struct.pack(">I", zlib.crc32(kind + x)) for kind, x in chunks)
-    return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + png).decode()
+    data = struct.pack(">IIBBBBB", wide, high, 8, 6, 0, 0, 0), zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)), b""
+    chunks = [(len(x), kind + x) for kind, x in zip((b"IHDR", b"IDAT", b"IEND"), data)]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", n) + x + struct.pack(">I", zlib.crc32(x)) for n, x in chunks)
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

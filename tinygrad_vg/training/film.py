@@ -14,11 +14,11 @@ from ..chain.blame import runs
 from ..chain.blame_table import CALLED
 from ..chain.factors import KINDS
 from ..text.lines import wrapped
-from ..text.numbers import from_log, signed
+from ..text.numbers import from_log
 from ..text.tables import table
 from .leaves import gradient, leaves_of
 
-COLUMNS, MARGIN = 6, 0.02  # steps in a table; how far beyond a level a curve must be to have crossed it
+COLUMNS, MARGIN = 6, 0.05  # steps in a table; how far beyond a level a curve must be to have crossed it, as a part of its largest value
 Frame = dict[str, Any]
 
 
@@ -49,8 +49,7 @@ def frame_of(chain: Chain, step: int = 0, loss: float = math.nan, clipped: Any =
     passed = [{}] * (len(chain.links) - len(blame.by_link)) + [row["parts"] for row in blame.by_link]  # none where it had ended
     sums = [{kind: math.fsum(parts.get(kind, 0.0) for parts in passed[run.start : run.stop]) for kind in KINDS} for run in spans]
     nats = {group: math.fsum(x for kind, x in blame.parts.items() if kind.startswith(group)) for group in CALLED}
-    with np.errstate(all="ignore"):
-        hidden = np.max(np.nan_to_num(np.log(clipped[0]) - np.log(clipped[1])), initial=0.0) if clipped else 0.0
+    hidden = np.max(np.nan_to_num(np.log(clipped[0]) - np.log(clipped[1])), initial=0.0) if clipped else 0.0
     return {
         "step": step, "loss": loss, "stations": [names[k] for k in at], "logs": [chain.log_product[k] for k in at],
         "links": [{kind: x for kind, x in row.items() if x} for row in sums], "nats": {group: x for group, x in nats.items() if x},
@@ -68,20 +67,18 @@ def minus(a: Frame, b: Frame) -> Frame:
 
 
 def film_table(film: list[Frame]) -> str:
-    """What the factors did at some of the steps; when the weights crossed the edge, and a gate one half; and what clipping hid."""
-    shown = [film[k] for k in sorted({round(k * (len(film) - 1) / (COLUMNS - 1)) for k in range(COLUMNS)})]
-    gates = {f"gate {name}": [frame["gates"].get(name, math.nan) for frame in film] for name in film[0]["gates"]}
-    weights = [frame["nats"].get("weight", 0.0) / max(1, len(frame["links"])) for frame in film]
-    rows: list[Any] = [("arrives", *(from_log(frame["logs"][0]) for frame in shown))]
-    rows += [(f"nats, {name}", *(signed(frame["nats"].get(name, 0.0)) for frame in shown)) for name in film[0]["nats"]]
-    rows += [(f"{name}, open", *(f"{open[film.index(frame)]:.2f}" for frame in shown)) for name, open in gates.items()]
+    """What the factors did at some of the steps; when the weights' nats crossed 0, which is the edge, and a gate 1/2; what clipping hid."""
+    at = sorted({round(k * (len(film) - 1) / (COLUMNS - 1)) for k in range(COLUMNS)})
+    curves = {f"{name} nats": [frame["nats"].get(name, 0.0) for frame in film] for name in film[0]["nats"]}
+    curves |= {f"gate {name} open": [frame["gates"].get(name, math.nan) for frame in film] for name in film[0]["gates"]}
+    rows = [("arrives", *(from_log(film[k]["logs"][0]) for k in at)), *((name, *(f"{y[k]:.2f}" for k in at)) for name, y in curves.items())]
     told = []
-    for what, y, level in (("W's nats a link pass the edge", weights, 0.0), *((f"{name} passes 1/2", y, 0.5) for name, y in gates.items())):
-        if k := next((k for k, x in enumerate(y) if (x - level) * (y[0] - level) < 0 and abs(x - level) > MARGIN), 0):
-            told.append(f"{what} at step {film[k]['step']}: {y[0]:.2f} at first, {y[k]:.2f} there, {y[-1]:.2f} at last")
-    most, gains = max(film, key=lambda frame: frame["clipped"]), [frame["logs"][0] for frame in film]
+    for name, y in curves.items():
+        over = [x - ("open" in name) / 2 for x in y]
+        if k := next((k for k, x in enumerate(over) if x * over[0] < 0 and abs(x) > MARGIN * max(map(abs, y))), 0):
+            told.append(f"{name}: from {y[0]:.2f} across {'1/2' if 'open' in name else '0'} at step {film[k]['step']}; {y[-1]:.2f} at last")
+    most, gain = max(film, key=lambda frame: frame["clipped"]), float(np.median([frame["logs"][0] for frame in film]))
     if most["clipped"]:
-        cut, more = sum(frame["clipped"] > 0 for frame in film), most["logs"][0] - float(np.median(gains))
-        told.append(f"clipping cut {cut} of {len(film)} frames, most at step {most['step']}: it hid {most['clipped']:.1f} nats, where the "
-                    f"chain's gain was {more:+.1f} nats beside its median")
-    return "\n".join([table(rows, ("step", *(str(f["step"]) for f in shown))), *map(wrapped, told * ("difference" not in film[0]))])
+        told.append(f"clipping cut {sum(frame['clipped'] > 0 for frame in film)} of {len(film)} frames, most at step {most['step']}: it "
+                    f"hid {most['clipped']:.1f} nats, where the chain's gain was {most['logs'][0] - gain:+.1f} nats beside its median")
+    return "\n".join([table(rows, ("step", *(str(film[k]["step"]) for k in at))), *map(wrapped, told * ("difference" not in film[0]))])
