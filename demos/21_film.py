@@ -4,7 +4,6 @@
 """
 
 import sys
-import textwrap
 
 import numpy as np
 
@@ -37,7 +36,7 @@ def main(fast: bool = False) -> int:
     # %% two films as one: what the LSTM lets through beyond the tanh RNN
     more = (runs["LSTM"] - runs["tanh RNN"]).film
     told = "; ".join(f"at step {frame['step']}: {frame['logs'][0]:+.1f}" for frame in (more[0], more[-1]))
-    print(textwrap.fill(f"Nats more in the LSTM, {told}. plot(history, 'film') draws the map, drawing.film(history, 'film.html') the page.", 80))
+    print(f"nats more in the LSTM {told}.")
 
     # %% the chain of the LSTM after training, link by link
     print()

@@ -28,7 +28,7 @@ GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
 BAR = (0.8, 1.0)  # how wide one is, of few and of many
 BARS = 300  # the most that are drawn one by one
-NAMED = {"gradients": "|gradient| of each", "ratios": "|Δw| / |w|", "radii": "spectral radius", "nats": "nats of all links", "gates": "open"}
+NAMED = {"gradients": "|gradient| of each", "ratios": "|Δw| / |w|", "radii": "spectral radius", "nats": "all links, nats", "gates": "open"}
 
 
 def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = None) -> Any:
