@@ -110,6 +110,7 @@ def test_a_gradient_that_ends_is_kept_and_survives_json():
     (frame,) = History.from_dict(json.loads(history.to_json())).film
     assert frame == history.film[0]
     assert frame["logs"][0] == -math.inf and "h[4]" in frame["ended"]
+    assert math.isnan((history - history).film[0]["logs"][0]) and "nan" in str(history - history)
 
 
 @pytest.mark.parametrize("stop", [3, 4, 6])

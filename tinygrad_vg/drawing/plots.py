@@ -45,8 +45,7 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     Uses      "share": each use's signed share of the gradient, by time (of uses.by_lag(): by lag)      "norm": its size
     Reach     "map": log10 |∂L[t]/∂h[s]|, loss at t by state at s      "lag": its means by the distance between them
     History   panels of loss, gradient, learning rate and clipping; or one of "loss", "norm", "lr", "factor", "gradients",
-              "ratios", "radii", "states", if it was recorded; "film": each link at each watched step, coloured by who took most;
-              "nats": of the whole chain, by kind of factor; "gates": how far open
+              "ratios", "radii", "states", if it was recorded; "film" (who took most of each link, a map), "nats", "gates", if watched
     Grid      the name of a value: its mean over the axis `seed`, over one other axis as a curve ± sd, over two as a map
 
     ax      draw into these axes, which keep their own colours; the figure returned is theirs

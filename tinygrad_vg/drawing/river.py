@@ -127,8 +127,7 @@ def river_of(frame: dict[str, Any], about: str = "") -> River:
     last = beginning(frame["stations"])
     names, logs, links = [called(name) for name in frame["stations"][: last + 1]], frame["logs"][: last + 1], frame["links"][:last]
     first, about = logs[-1] if math.isfinite(logs[-1]) else 0.0, about or f"{names[-1]} back to {names[0]}"
-    with np.errstate(all="ignore"):
-        sizes = np.exp(logs).tolist()
+    sizes = [math.exp(min(log, 709.0)) for log in logs]  # what a float holds
     ended = f"It ends at {pretty(clean(frame['ended']))}." if frame["ended"] else ""
     nats = [grouped(link) for link in links]
     return River(None, [], names, [""] * len(names), sizes, [log - first for log in logs], nats, ended, about, None, rest_of(links))

@@ -63,7 +63,7 @@ def minus(a: Frame, b: Frame) -> Frame:
         raise ValueError(f"the chains differ in length at step {a['step']}: {len(a['links'])} links and {len(b['links'])}")
     less = lambda p, q: {name: p.get(name, 0.0) - q.get(name, 0.0) for name in {**p, **q}}  # noqa: E731
     return a | {"nats": less(a["nats"], b["nats"]), "links": [*map(less, a["links"], b["links"])], "loss": a["loss"] - b["loss"],
-                "logs": np.subtract(a["logs"], b["logs"]).tolist(), "gates": {}, "clipped": 0.0, "ended": "", "difference": True}
+                "logs": [p - q for p, q in zip(a["logs"], b["logs"])], "gates": {}, "clipped": 0.0, "ended": "", "difference": True}
 
 
 def film_table(film: list[Frame]) -> str:

@@ -32,8 +32,7 @@ class History(Printed):
         states      [|∂loss/∂h[t]| for t = 0, 1, …]    radii       {name: spectral radius}, each if it was asked for
     film     one for each step that was watched, with step, loss, and the exact blame of a chain
         stations, logs  names, source first, and ln |gradient| there, beside the seed's      links, nats  {kind: nats} of each, and of all
-        gates       {name: how far open, from 0 to 1}           clipped     nats that clipping took from the parameters' gradient
-        ended       "", or where, going back, the gradient was first zero or not finite, and why
+        gates  {name: how far open, 0 to 1}      clipped  nats that clipping took    ended  "", or where and why it is 0 or not finite
 
     a - b has a film only: what a has more, at the steps that both have. ValueError if there are none, or their chains differ in length.
 

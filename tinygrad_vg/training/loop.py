@@ -96,8 +96,7 @@ def fit(model: Any, loss_fn: LossFunction, batches: Iterable[Any], optimiser: Op
 class Run:
     """What one step needs, and the history so far."""
 
-    def __init__(self, model: Any, loss_fn: LossFunction, optimiser: Optimiser, clip: Any, record: int, radius: Any, rngs: list,
-                 watch: Any = None):
+    def __init__(self, model: Any, loss_fn: Any, optimiser: Optimiser, clip: Any, record: int, radius: Any, rngs: list, watch: Any):
         if not isinstance(optimiser, Optimiser):
             raise TypeError(f"the optimiser must be one of this room, as in SGD(model, lr=0.1); got {optimiser!r}")
         if record < 1:
