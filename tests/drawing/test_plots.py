@@ -438,7 +438,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for draw in (lambda: plot(chain), lambda: cliff(abs, [1.0])):
-        with pytest.raises(ImportError, match=r'pip install "tinygrad_vg\[plot\]"'):
+        with pytest.raises(ImportError, match=r'pip install -e "\.\[plot\]"'):
             draw()
 
 
