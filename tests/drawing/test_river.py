@@ -11,7 +11,7 @@ from packed import packed
 
 from tinygrad_vg import Chain, Scalar, Tensor, draw, nn
 from tinygrad_vg.drawing.colours import INKS
-from tinygrad_vg.drawing.river import PARTS, river, told
+from tinygrad_vg.drawing.river import PARTS, rest_of, river, told
 from tinygrad_vg.drawing.river_picture import river_picture
 from tinygrad_vg.drawing.typography import power, pretty
 
@@ -430,3 +430,12 @@ def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visi
     page = visit(draw(Chain((x * 1e200 * 1e200).sum().named("loss"), x)), "#axis=linear")
     assert page.locator("#river .zero, #river .dot").count()
     assert "NaN" not in page.locator("#river").inner_html()
+
+
+@pytest.mark.parametrize("parts, words", [
+    ({"norm": -18.9, "merge": 8.4, "attention": -0.5}, "norms and meeting branches"),
+    ({"norm": -18.9, "merge": 1.0}, "norms"),
+    ({"merge": 0.0}, "rest"),
+])  # fmt: skip
+def test_kinds_that_are_drawn_as_one_are_both_named_if_they_may_cancel(parts, words):
+    assert rest_of([parts]) == words

@@ -167,9 +167,11 @@ def beginning(names: list[str]) -> int:
 
 
 def rest_of(links: list[dict[str, float]]) -> str:
-    """What most of the rest is."""
+    """What the rest is: its largest kind, and the next one if that is a quarter of it or more, for the two may cancel."""
     sums = {kind: abs(math.fsum(parts.get(kind, 0.0) for parts in links)) for kind in RESTS}
-    return RESTS[max(sums, key=sums.__getitem__)] if any(sums.values()) else "rest"
+    first, second = sorted(sums, key=lambda kind: -sums[kind])[:2]
+    both = f"{RESTS[first]} and {RESTS[second]}" if sums[second] >= 0.25 * sums[first] else RESTS[first]
+    return both if sums[first] else "rest"
 
 
 def grouped(link: dict[str, float]) -> dict[str, float]:
