@@ -102,3 +102,15 @@ def mode_time(L: int, s: float, start: float, end: float) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(200)
     u = s * sigmoid((low + high) / 2 + (high - low) / 2 * nodes)
     return float(weights @ u ** (2 / L - 1)) * (high - low) / 2 / (L * s)
+
+
+def sharpness_limit(lr: float, momentum: float = 0.0, nesterov: bool = False) -> float:
+    """The curvature up to which descent on ½ H x² stays: 2/lr; training pushes H up to it (Cohen et al. 2021, the edge of stability).
+
+        x ← x − lr v,  v ← m v + H x                 H < 2 (1 + m) / lr
+        nesterov: x ← x − lr (H x + m v)             H < 2 (1 + m) / (lr (1 + 2 m))
+
+    The roots of the step reach −1 there. lr > 0 and 0 ≤ m < 1, else ValueError.
+    """
+    require(lr > 0 and 0 <= momentum < 1, f"lr > 0 and a momentum from 0 to 1; got {lr}, {momentum}")
+    return 2 * (1 + momentum) / (lr * (1 + 2 * momentum * nesterov))

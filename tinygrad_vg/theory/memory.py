@@ -1,6 +1,7 @@
 """What can be remembered, and what does it cost to remember nothing?
 
     W recurrent matrix    v input weights    K = [v, W v, W² v, …] what an input leaves behind, by lag    N units    T steps
+    λ a weight, |λ| < 1    ν with λ = exp(−exp ν)    x white input of variance 1
 """
 
 import math
@@ -37,3 +38,26 @@ def copy_baseline(T: int, letters: int = 8, length: int = 10) -> float:
 def adding_baseline(prediction: float = 1.0) -> float:
     """Mean squared error of a constant answer to the sum of two U(0, 1): 1/6 + (prediction − 1)²."""
     return 1 / 6 + (prediction - 1) ** 2
+
+
+def sensitivity(eigenvalue: float) -> float:
+    """E (dh/dλ)² of h ← λ h + x, in the long run: Σ k² λ^(2k−2) = (1 + λ²) / (1 − λ²)³ (Zucchet & Orvieto 2024, the curse of memory).
+
+    No step's gain is above 1, and as |λ| → 1 it grows as (1 − |λ|)^−3 / 4. |λ| < 1, else ValueError.
+    """
+    q = eigenvalue * eigenvalue
+    require(q < 1, f"|λ| < 1; got {eigenvalue}")
+    return (1 + q) / (1 - q) ** 3
+
+
+def lru_sensitivity(eigenvalue: float, scale_moves: bool = False) -> float:
+    """E (dh/dν)² of h ← λ h + √(1 − λ²) x, λ = exp(−exp ν): bounded, whatever λ is (Orvieto et al. 2023, the LRU).
+
+        dλ/dν = λ ln λ        (λ ln λ)² (1 + λ²) / (1 − λ²)² → 1/2 as λ → 1        the scale a parameter of its own, held
+                              (λ ln λ)² / (1 − λ²)²          → 1/4                 scale_moves: it follows λ
+
+    In the second h has variance 1 at every λ: its slope counts only what changes its direction. 0 < λ < 1, else ValueError.
+    """
+    require(0 < eigenvalue < 1, f"λ = exp(−exp ν) lies between 0 and 1; got {eigenvalue}")
+    q, moved = eigenvalue**2, (eigenvalue * math.log(eigenvalue)) ** 2
+    return moved * (1 if scale_moves else 1 + q) / (1 - q) ** 2

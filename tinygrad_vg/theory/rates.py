@@ -74,3 +74,17 @@ def l2_shrinkage(lr: float, decay: float, steps: int) -> float:
     """steps · ln(1 − lr·decay), nats: what decay alone does to the log of each weight, so to each linear factor. 0 ≤ lr·decay < 1."""
     require(0 <= lr * decay < 1, f"0 ≤ lr · decay < 1; got {lr * decay}")
     return steps * math.log1p(-lr * decay)
+
+
+def pre_norm(L: int, v: float = 1.0, scaled: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """(L + 1,) rms of h after l blocks, and (L,) rms gain of each, of h ← h + f(norm(h)), h[0] of rms 1 (Sun et al. 2025).
+
+        q_l = q_(l−1) + v / s_l        gain_l² = 1 + v / (s_l q_(l−1)) = q_l / q_(l−1)      s_l = l if scaled (norm × 1/√l), else 1
+
+    v: variance that f makes of a normalised h; f homogeneous, as W₂ relu(W₁ u), so that its Jacobian has the same gain. Independent
+    weights, N → ∞. Unscaled, q_l = 1 + v l: block l has gain 1 + 1/(2 l), nearly the identity, and all L together only √(1 + v L).
+    Scaled, q_l = 1 + v (1 + 1/2 + … + 1/l): the rms grows as √ln l, and the deep blocks are nearer still to the identity.
+    """
+    require(L >= 1 and v >= 0, f"L ≥ 1 blocks and v ≥ 0; got {L}, {v}")
+    q = 1 + np.concatenate([[0.0], np.cumsum(v / np.arange(1, L + 1) if scaled else np.full(L, v))])
+    return np.sqrt(q), np.sqrt(q[1:] / q[:-1])

@@ -1,0 +1,149 @@
+"""How did the debate go on?  Claims E1 to E5, of what came after it: what a state remembers, what gates see, where descent stays.
+
+Each is measured on many draws at once, `seeds` 0 to 19 if left out, along a leading axis.
+
+    λ  weight of a state      ν  λ = exp(−exp ν)      h  state      x  input      z  gate      a, b  what the input makes of a state
+    lr  learning rate      m  momentum      v  direction      p  parity, ±1      t, T  time
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ... import Tensor, exp, grad, linear, nn, sigmoid, square, stack, tanh, theory
+from ...nn.layers import each, generators
+from ...training import SGD, Adam
+from ..claim import Found, measures
+from ..recurrences import constant
+from .deep import descending
+
+SEEDS, LAMBDAS = range(20), (0.5, 0.9, 0.99, 0.999)
+
+
+def sensitivity(λ: float, scaled: bool, seeds: Iterable[int], runs: int = 20) -> float:
+    """The mean of (dh/dλ)² after 6 / (1 − λ) steps of h ← λ h + x, x white; or of (dh/dν)², with x scaled by √(1 − λ²)."""
+    T, size = int(6 / (1 - λ)), math.sqrt(1 - λ * λ) if scaled else 1.0
+    x = size * each(generators(0, list(seeds)), lambda rng: rng.normal(size=(T, runs))).swapaxes(0, 1)
+    leaf = Tensor(np.full(x.shape[1:], math.log(-math.log(λ)) if scaled else λ))
+    weight, h = exp(-exp(leaf)) if scaled else leaf, Tensor(np.zeros(x.shape[1:]))
+    for now in constant(np.ascontiguousarray(x)):
+        h = weight * h + now
+    return float(np.mean(grad(h.sum(), leaf) ** 2))
+
+
+def sensitivities(scaled: bool, predicted: Callable[[float], float], seeds: Iterable[int]) -> tuple[dict[str, float], Any]:
+    found = [sensitivity(λ, scaled, seeds) for λ in LAMBDAS]
+    figures = {f"λ = {λ}: measured ÷ theory": x / predicted(λ) for λ, x in zip(LAMBDAS, found)}
+    return figures | {"largest ÷ smallest": max(found) / min(found)}, (-np.log10(1 - np.array(LAMBDAS)), np.array(found))
+
+
+@measures("E1")
+def curse_of_memory(seeds: Iterable[int] = SEEDS) -> Found:
+    figures, curve = sensitivities(False, theory.memory.sensitivity, seeds)
+    figures["power of 1/(1 − λ), from 0.99 on"] = math.log10(curve[1][3] / curve[1][2])
+    return Found(figures, {"E (dh/dλ)²": curve}, ("−log10 (1 − λ)", "mean square of dh/dλ"))
+
+
+@measures("E2")
+def bounded_again(seeds: Iterable[int] = SEEDS) -> Found:
+    figures, curve = sensitivities(True, theory.memory.lru_sensitivity, seeds)
+    return Found(figures, {"E (dh/dν)²": curve}, ("−log10 (1 − λ)", "mean square of dh/dν"))
+
+
+@measures("E3")
+def gates_that_do_not_look(seeds: Iterable[int] = SEEDS) -> Found:
+    """h ← (1 − z) h + z W x, z = σ(V x), as in a minGRU; and a GRU, whose gates see h."""
+    n, T, rngs = 8, 50, generators(0, list(seeds))
+    x, V, W = (each(rngs, partial(nn.init.normal, shape, scale=s)) for shape, s in (((T, 1, n), n**0.5), ((n, n), 1), ((n, n), 1)))
+    z, h = sigmoid(np.einsum("stbj,sij->stbi", x, V)), [Tensor(np.zeros((len(rngs), 1, n)))]
+    for t in range(T):
+        h.append((1 - z[:, t]) * h[-1] + z[:, t] * (x[:, t] @ W.swapaxes(1, 2)))
+    J, gru = jacobians(h), jacobians(nn.unroll(nn.GRUCell(n, n, "normal", seeds=list(seeds)), list(x.swapaxes(0, 1))))
+    kept, eye = np.cumprod(1 - z[:, ::-1, 0], axis=1), np.eye(n)[:, None]
+    figures = {
+        "|chain − product of gates|, largest": max(float(np.max(np.abs(J[k + 1] - kept[:, k] * eye))) for k in range(T)),
+        "largest entry off the diagonal": float(np.max(np.abs(J[1:] * (1 - eye)))),
+        "GRU: share off the diagonal, ten steps": float(np.sum((gru[10] * (1 - eye)) ** 2) / np.sum(gru[10] ** 2))}
+    curves = {name: (np.arange(T + 1), np.log(np.abs(rows).max(axis=(1, 2, 3)))) for name, rows in (("gates of x", J), ("GRU", gru))}
+    return Found(figures, curves, ("steps back", "ln of the largest entry of the chain"))
+
+
+def jacobians(h: list[Any]) -> np.ndarray:
+    """(T + 1, n, seeds, n): ∂h[T]/∂h[T − k] at [k], its row i at [k, i], of each run; states are (seeds, 1, n)."""
+    seeds, _, n = h[-1].shape
+    units = (np.broadcast_to(e, (seeds, 1, n)) for e in np.eye(n))
+    return np.array([grad(h[-1], h[::-1], unit) for unit in units])[..., 0, :].swapaxes(0, 1)
+
+
+def parity(squash: Any, seeds: Iterable[int], T: int = 12, updates: int = 150) -> tuple[np.ndarray, np.ndarray]:
+    """(runs,) share of right answers at step 40, and the mean loss at each update, of four states h ← a h + b and a linear readout.
+
+    a = squash(of the bit), b of the bit; Adam learns the parity of the bits so far at each of T steps, batches of 16.
+    """
+    rngs = generators(0, list(seeds))
+    net = {name: Tensor(each(rngs, lambda rng: rng.normal(size=(1, 1, 4))), name=name) for name in ("a0", "a1", "b0", "b1", "out")}
+
+    def outputs(x: np.ndarray) -> Any:
+        a, b = squash(net["a0"] + (net["a1"] - net["a0"]) * x), net["b0"] + (net["b1"] - net["b0"]) * x
+        h = [np.ones((len(rngs), x.shape[2], 4))]
+        for t in range(x.shape[1]):
+            h.append(a[:, t] * h[-1] + b[:, t])
+        return (stack(h[1:], 1) * net["out"]).sum(axis=-1)
+
+    def drawn(T: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        x = each(rngs, lambda rng: rng.integers(0, 2, (T, batch, 1)))
+        return x, 1 - 2 * (np.cumsum(x, axis=1)[..., 0] % 2)
+
+    def loss() -> Any:
+        x, p = drawn(T, 16)
+        return square(outputs(x) - p).sum() / p[0].size
+
+    losses = [float(value.data) for _, value in zip(range(updates), descending(Adam(net, 0.1), loss))]
+    x, p = drawn(40, 200)
+    return np.mean((np.sign(outputs(x).data) == p)[:, 39], axis=1), np.array(losses) / len(rngs)
+
+
+@measures("E4")
+def no_parity(seeds: Iterable[int] = SEEDS) -> Found:
+    (positive, first), (signed, second) = parity(sigmoid, seeds), parity(tanh, seeds)
+    figures = {
+        "0 < λ < 1: best of the runs": positive.max(), "−1 < λ < 1: share of runs that are right": np.mean(signed > 0.95),
+        "0 < λ < 1: share of runs that are right": np.mean(positive > 0.95), "0 < λ < 1: last loss": first[-10:].mean()}
+    curves = {"0 < λ < 1": (np.arange(len(first)), first), "−1 < λ < 1": (np.arange(len(second)), second)}
+    return Found(figures, curves, ("update", "mean squared error, of a guess 1"))
+
+
+def sharpened(lr: float, m: float, seeds: Iterable[int], steps: int = 700, every: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """Of small tanh nets that fit a sine by descent on all of it: (…, runs) |largest curvature| over its limit, and the last losses."""
+    rngs, x = generators(0, list(seeds)), np.linspace(-1, 1, 12)[:, None]
+    net = {f"W{k}": Tensor(each(rngs, partial(nn.init.normal, shape))) for k, shape in enumerate(((8, 1), (8, 8), (1, 8)))}
+    leaves, at, found = list(net.values()), np.array([x] * len(rngs)), []
+
+    def errors() -> Any:
+        h = tanh(linear(tanh(linear(at, net["W0"])), net["W1"]))
+        return square(linear(h, net["W2"]) - np.sin(3 * x)).mean(axis=(1, 2))
+
+    v = [each(rngs, partial(nn.init.normal, leaf.shape[1:])) for leaf in leaves]
+    for step, _ in zip(range(steps), descending(SGD(net, lr, m), lambda: errors().sum())):
+        if step % every == 0:
+            slopes = grad(errors().sum(), leaves, create_graph=True)
+            for _ in range(3 if step else 20):  # power iteration, from where the last one ended
+                size = np.sqrt(sum(np.sum(part**2, axis=(1, 2), keepdims=True) for part in v))
+                v = grad(sum((slope * part / size).sum() for slope, part in zip(slopes, v)), leaves)  # H v
+            found.append(np.sqrt(sum(np.sum(part**2, axis=(1, 2)) for part in v)))
+    return np.array(found) / theory.landscape.sharpness_limit(lr, m), errors().data
+
+
+@measures("E5")
+def edge_of_stability(seeds: Iterable[int] = SEEDS) -> Found:
+    figures, curves = dict[str, float](), {}
+    for name, lr, m in (("lr 0.15", 0.15, 0.0), ("lr 0.2", 0.2, 0.0), ("lr 0.3, momentum 0.5", 0.3, 0.5)):
+        sharpness, losses = sharpened(lr, m, seeds)
+        last = sharpness[-10:].mean(axis=0)
+        figures |= {f"{name}: at the end ÷ limit, mean": last.mean(), f"{name}: share within 15 %": float(np.mean(np.abs(last - 1) < 0.15))}
+        figures |= {f"{name}: at the start ÷ limit, mean": sharpness[0].mean(), f"{name}: last loss, mean": losses.mean()}
+        curves[name] = (10 * np.arange(len(sharpness)), sharpness.mean(axis=1))
+    return Found(figures, curves, ("step", "largest curvature ÷ its limit"))
