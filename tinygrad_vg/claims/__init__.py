@@ -10,9 +10,9 @@ from importlib.resources import files
 
 from . import rows  # noqa: F401  (it enters what measures each claim)
 from .claim import CLAIMS, MEASURES, Claim, Found, Outcome, book
-from .ledger import chosen, full, ledger, listed, outcome, picture, run
+from .ledger import chosen, full, ledger, listed, outcome, picture, run, shown
 from .pages import page
 
 CLAIMS.update(book(files(__package__).joinpath("claims.toml").read_text(encoding="utf-8"), MEASURES))
 
-__all__ = ["CLAIMS", "Claim", "Found", "Outcome", "chosen", "full", "ledger", "listed", "outcome", "page", "picture", "run"]
+__all__ = ["CLAIMS", "Claim", "Found", "Outcome", "chosen", "full", "ledger", "listed", "outcome", "page", "picture", "run", "shown"]

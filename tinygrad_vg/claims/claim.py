@@ -22,7 +22,7 @@ VERDICTS = {
     "half": "it holds under a condition, or in part",
     "false": "it does not hold as written",
     "open": "an open question, answered",
-    "remedy": "a system or remedy, built and measured",
+    "remedy": "a way past it, or to work with it, built and measured",
     "source": "a note on a source, nothing to run"}
 
 
@@ -111,6 +111,12 @@ class Claim(NamedTuple):
     expected: Mapping[str, Range]
     measure: Measure | None
     slow: bool = False
+    history: str = ""  # how the verdict or the measure changed, and why
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that is known of it before it is run: plain numbers and text."""
+        words = {"id": self.id, "verdict": self.verdict, "sentence": self.sentence, "answer": self.answer, "history": self.history}
+        return {**words, "slow": self.slow, "expected": {name: numbers([range.low, range.high]) for name, range in self.expected.items()}}
 
     def run(self) -> Outcome:
         """Measure, and compare."""
@@ -154,9 +160,8 @@ class Outcome(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and text, every digit kept; nan and infinities as text."""
         figures = {name: numbers(float(x)) for name, x in self.found.figures.items()}
-        expected = {name: numbers([range.low, range.high]) for name, range in self.claim.expected.items()}
-        words = {"id": self.claim.id, "verdict": self.verdict, "sentence": self.claim.sentence, "answer": self.claim.answer}
-        return {**words, "figures": figures, "expected": expected, "moved": self.moved, "seconds": round(self.seconds, 3)}
+        found = {"verdict": self.verdict, "figures": figures, "moved": self.moved, "seconds": round(self.seconds, 3)}
+        return self.claim.to_dict() | found
 
 
 CLAIMS: dict[str, Claim] = {}  # by id, in the order of claims.toml
@@ -189,7 +194,7 @@ def book(text: str, functions: Mapping[str, Measure]) -> dict[str, Claim]:
 
 FIELDS = {
     "verdict": (str, "text in quotes"), "sentence": (str, "text in quotes"), "answer": (str, "text in quotes"),
-    "slow": (bool, "true or false"), "expected": (dict, "a table of figures and ranges")}
+    "history": (str, "text in quotes"), "slow": (bool, "true or false"), "expected": (dict, "a table of figures and ranges")}
 
 
 def entered(id: str, entry: Any, measure: Measure | None) -> Claim:
@@ -202,8 +207,8 @@ def entered(id: str, entry: Any, measure: Measure | None) -> Claim:
             expected[name] = ranged(text)
         except ValueError as error:
             raise ValueError(f"claims.toml, {id}, {name!r}: {error}") from None
-    sentence, answer = (" ".join(entry[name].split()) for name in ("sentence", "answer"))
-    return Claim(id, entry["verdict"], sentence, answer, expected, measure, entry.get("slow", False))
+    sentence, answer, history = (" ".join(entry.get(name, "").split()) for name in ("sentence", "answer", "history"))
+    return Claim(id, entry["verdict"], sentence, answer, expected, measure, entry.get("slow", False), history)
 
 
 def faults(id: str, entry: Any, measure: Measure | None) -> Iterator[str]:

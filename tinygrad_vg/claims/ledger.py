@@ -18,6 +18,7 @@ from ..text.numbers import number
 from ..text.tables import table
 from .claim import CLAIMS, VERDICTS, Claim, Found, Outcome
 
+MEANINGS = VERDICTS | {"MOVED": "a figure is not where it must be: the verdict no longer stands"}
 COLOURS = ("#4d8fc4", "#d08700", "#009e73", "#8a63a8", "#c2589b", "#808080")  # readable on a white page and on a dark one
 
 
@@ -60,7 +61,7 @@ def ledger(outcomes: Iterable[Outcome]) -> str:
     rows: list[Any] = []
     for one in outcomes:
         rows += [(one.claim.id, one.verdict, one.deciding), *(set_in(f"! {line}", 5) for line in one.moved), set_in(one.claim.sentence, 5)]
-    return f"{table(rows, left=3)}\n\n{wrapped(f'{told}; {end}', hang=0)}"
+    return f"{table(rows, left=3)}\n\n{legend(one.verdict for one in outcomes)}\n\n{wrapped(f'{told}; {end}', hang=0)}"
 
 
 def set_in(text: str, indent: int) -> str:
@@ -69,14 +70,32 @@ def set_in(text: str, indent: int) -> str:
 
 def listed(claims: Iterable[Claim]) -> str:
     """The claims, without running any."""
-    return table([row for c in claims for row in ((c.id, c.verdict, "slow" * c.slow), set_in(c.sentence, 5))], left=3)
+    claims = list(claims)
+    rows = [row for c in claims for row in ((c.id, c.verdict, "slow" * c.slow), set_in(c.sentence, 5))]
+    return f"{table(rows, left=3)}\n\n{legend(c.verdict for c in claims)}"
+
+
+def legend(verdicts: Iterable[str]) -> str:
+    """What these words mean."""
+    said = set(verdicts)
+    return "\n".join(wrapped(f"{word}: {meaning}", hang=2) for word, meaning in MEANINGS.items() if word in said)
 
 
 def full(one: Outcome) -> str:
     """One claim with every figure, its curves and what else it prints."""
-    claim = one.claim
-    head = [f"{claim.id}: {one.verdict} ({VERDICTS[claim.verdict]})", set_in(claim.sentence, 2), "", wrapped(claim.answer, hang=0)]
-    return "\n".join([*head, "", details(one)]).rstrip()
+    return "\n".join([read(one.claim, one.verdict), "", details(one)]).rstrip()
+
+
+def shown(claim: Claim) -> str:
+    """One claim in full, as it stands in the book: nothing is run."""
+    ranges = [set_in(f"{name}: must be {range.text}", 2) for name, range in claim.expected.items()]
+    return "\n".join([read(claim, claim.verdict), "", *ranges]).rstrip()
+
+
+def read(claim: Claim, verdict: str) -> str:
+    """Verdict, sentence, answer, and what the verdict was before."""
+    head = [f"{claim.id}: {verdict} ({VERDICTS[claim.verdict]})", set_in(claim.sentence, 2), "", wrapped(claim.answer, hang=0)]
+    return "\n".join([*head, *(["", wrapped(f"Changed: {claim.history}", hang=0)] if claim.history else [])])
 
 
 def details(one: Outcome) -> str:

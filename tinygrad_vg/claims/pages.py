@@ -16,10 +16,9 @@ from ..drawing.colours import FALL, GREY, INKS, RISE
 from ..drawing.page import INKED, asset, document, filled
 from ..text.lines import cut
 from ..text.numbers import number
-from .claim import VERDICTS, Found, Outcome
-from .ledger import COLOURS, picture, printed
+from .claim import Found, Outcome
+from .ledger import COLOURS, MEANINGS, picture, printed
 
-MEANINGS = VERDICTS | {"MOVED": "a figure is not where it must be: the verdict no longer stands"}
 ROLES = dict(zip(COLOURS, ("flow", "slopes", "weights", "gates", "now", "soft"))) | {FALL: "flow", RISE: "growth", GREY: "soft"}
 TYPE = 11  # points, 14 pixels and a little
 WIDE, PHONE = 5.9, 3.6  # how wide a picture is, in inches
@@ -70,7 +69,8 @@ def section(one: Outcome) -> str:
     pre = f'<pre tabindex="0" role="region" aria-label="What {id} prints">{escape(told)}</pre>' if told else ""
     fields = {
         "id": id, "verdict": one.verdict, "meaning": MEANINGS[one.verdict].capitalize(),
-        "sentence": escape(claim.sentence), "answer": typeset(escape(claim.answer.strip())),
+        "sentence": escape(claim.sentence), "answer": typeset(escape(claim.answer)),
+        "history": claim.history and f'<p class="soft">Changed: {escape(claim.history)}</p>',
         "figures": figure_table(one), "picture": drawn, "printed": pre}
     return filled("claim.html", fields, __package__)
 

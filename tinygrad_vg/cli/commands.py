@@ -116,9 +116,12 @@ def learn(options: argparse.Namespace) -> None:
 
 def judge(options: argparse.Namespace) -> None:
     """Run claims and print the ledger, a claim in full, or write the page; RuntimeError, after printing, if a figure has moved."""
-    wanted = claims.chosen(options.ids, options.slow or options.list)
-    if options.list:
-        return show(claims.listed(wanted))
+    if options.out and (options.list or options.show):
+        raise ValueError("--out writes a page of what was measured, but --list and --show measure nothing; leave one of them out")
+    wanted = claims.chosen(options.ids, options.slow or options.list or options.show)
+    if options.list or options.show:
+        text = claims.listed(wanted) if options.list else "\n\n\n".join(map(claims.shown, wanted))
+        return show(text, figures=[one.to_dict() for one in wanted] if options.json else None)
     place = options.out and checked_path(options.out, (".html",))
     outcomes = list(claims.run(wanted, progress=bool(sys.stderr and sys.stderr.isatty())))
     text = "\n\n\n".join(map(claims.full, outcomes)) if options.ids else claims.ledger(outcomes)
@@ -144,9 +147,11 @@ def field(options: argparse.Namespace) -> None:
     """Run headline results of the field and print what showed."""
     from ..claims import headlines
 
+    wanted = headlines.chosen(options.names)
     if options.list:
-        return show(headlines.listed())
-    results = [one.run(options.full) for one in headlines.chosen(options.names)]
+        known = [{"name": one.name, "slow": one.slow, "source": one.source} for one in wanted]
+        return show(headlines.listed(options.names), figures=known if options.json else None)
+    results = [one.run(options.full) for one in wanted]
     pages = [*map(headlines.page, results), *([headlines.table(results)] if len(results) > 1 else [])]
     show("\n\n".join(pages), figures=[result.to_dict() for result in results] if options.json else None)
 

@@ -121,7 +121,8 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
     "claims": [
         "Measure the claims of the debate and print the ledger; with ids, these claims in full.",
         option("ids", nargs="*", metavar="ID", help="P8, C3 …"),
-        option("--list", action="store_true", help="print the claims without running any"),
+        [option("--list", action="store_true", help="print the claims without running any"),
+         option("--show", action="store_true", help="print them in full, with what was changed, without running any")],
         option("--slow", action="store_true", help="run the slow ones, too (some minutes each)"), JSON,
         option("--html", "--out", dest="out", metavar="FILE", help="write one page with pictures")],
     "factorial": ["Activation × weight tying × scale: who makes the gradient small, attributed (ten seconds).", PICTURE, JSON],

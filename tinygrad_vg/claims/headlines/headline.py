@@ -101,6 +101,6 @@ def table(results: Iterable[Result]) -> str:
     return tables.table(rows, ("headline", "outcome", "sentences", "seconds"), left=2)
 
 
-def listed() -> str:
-    """Every headline with its source, without running any."""
-    return tables.table([(one.name, "slow" * one.slow, one.source) for one in HEADLINES.values()], left=3)
+def listed(names: Iterable[str] = ()) -> str:
+    """Headlines with their sources, all if none is named, without running any."""
+    return tables.table([(one.name, "slow" * one.slow, one.source) for one in chosen(names)], left=3)

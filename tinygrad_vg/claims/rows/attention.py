@@ -26,7 +26,7 @@ def tower(kind: str | None, L: int, seeds: Iterable[int], scaled: bool = False) 
     h = [Tensor(each(rngs, lambda rng: rng.normal(size=(1, 16, 32))))]
     for block in range(1, L + 1):
         runs, a = [int(rng.integers(2**60)) for rng in rngs], 1 / math.sqrt(block) if scaled else 1.0
-        f: Any = nn.Attention(32, 4, seeds=runs) if kind == "alone" else nn.TransformerBlock(32, 4, kind, seeds=runs, a=a)
+        f: Any = nn.Attention(32, 4, seeds=runs) if kind == "alone" else nn.TransformerBlock(32, 4, kind, 64, seeds=runs, a=a)
         h.append(f(h[-1]))
     return h, np.linalg.norm(np.array(grad(h[-1], h, each(rngs, lambda rng: rng.normal(size=(1, 16, 32)))))[:, :, 0], axis=(2, 3))
 

@@ -12,7 +12,7 @@ from ... import Chain, Tensor, grad, history, nn, paths, relu, scalars
 from ...training import SGD, fit, two_moons
 from ..claim import Found, measures
 from ..models import hidden_layers
-from .deep import times
+from .deep import layered, times
 
 
 def slopes(activation: str, s: float) -> np.ndarray:
@@ -27,12 +27,12 @@ def one_sided() -> Found:
     scales = np.geomspace(0.5, 20, 12)
     share = {a: [float(np.mean(slopes(a, s) < 0.01)) for s in scales] for a in ("tanh", "sigmoid", "relu")}
     steep = slopes("relu", 20)
-    figures = {
-        "tanh: share below 1/100, s = 20": share["tanh"][-1],
-        "sigmoid: the same": share["sigmoid"][-1],
-        "ReLU: the same": share["relu"][-1],
-        "ReLU: change of its share from s = 1 to s = 20": share["relu"][-1] - float(np.mean(slopes("relu", 1) < 0.01)),
-        "ReLU: smallest slope that is not 0": float(steep[steep > 0].min())}
+    figures = {f"{a}: share of slopes below 1/100, s = 20": y[-1] for a, y in share.items()}
+    figures |= {f"{a}: the same, s = 1": float(np.mean(slopes(a, 1) < 0.01)) for a in share}
+    figures["relu: smallest slope that is not 0"] = float(steep[steep > 0].min())
+    for a in ("relu", "leaky_relu", "softplus", "tanh"):
+        nats = [layered(20, 64, a, "he" if "relu" in a else 1.0, seed).log_product[0] for seed in range(10)]
+        figures[f"{a}: nats of 20 layers"] = float(np.mean(nats))
     return Found(figures, {a: (scales, y) for a, y in share.items()}, ("scale s of the weights", "share of slopes below 1/100"))
 
 
@@ -62,7 +62,7 @@ def active_paths() -> Found:
     figures = {
         "sum of products of weights − gradient": float(np.max(np.abs(weights - gradient))),
         "active paths": sum(each.active for each in found),
-        "paths": sum(each.count for each in found),
+        "paths": sum(each.count for each in found), "He nets of ten that pass nothing": sum(map(passes_nothing, range(10))),
         "largest |slope − 1| on an active path": max(abs(path.slopes - 1) for each in found for path in each.top),
         "half the weights: factor per layer": math.exp((halved[-1] - whole[-1]) / 30)}
     curves = {"He's weights": (L, np.exp(whole)), "half of them": (L, np.exp(halved))}
@@ -79,6 +79,12 @@ def two_readings() -> Found:
         figures[f"{name}, nets with an active path, of 10"] = len(runs)
         curves[name] = (np.arange(11), np.cumsum([0.0, *runs[0]]))
     return Found(figures, curves, ("layers passed on the heaviest path", "nats of slopes so far"))
+
+
+def passes_nothing(seed: int) -> bool:
+    """Whether the first output of a ReLU net, ten layers of six units, has no gradient at all in the first input."""
+    net, x = nn.MLP([6] * 12, "relu", "he", rng=seed), Tensor(np.cos(np.arange(6)))
+    return bool(grad(net(x)[0], x)[0] == 0)
 
 
 def heaviest_slopes(activation: str, seed: int) -> list[float]:
