@@ -32,8 +32,8 @@ def told(text, functions):
 
 
 def place(id):
-    """The post's claims (P) first, then those of the comments (C), each in their order: P13, P13b, P14."""
-    return id[0] != "P", int(re.findall(r"\d+", id)[0]), id
+    """The post's claims (P) first, then those of the comments (C) and of what came later (E), each in their order: P13, P13b, P14."""
+    return "PCE".index(id[0]), int(re.findall(r"\d+", id)[0]), id
 
 
 def test_the_file_is_in_the_order_of_the_debate():
@@ -103,7 +103,7 @@ def test_what_is_no_range_is_refused_with_the_forms_there_are(text):
     (f"[P1]\n{P1}{FIGURES}".replace("true", "maybe"), {"P1": measured}, "there is no verdict 'maybe'; it is one of true, half, false, open, remedy, source"),
     (f"[P1]\n{P1}{FIGURES}".replace("verdict", "#"), {"P1": measured}, "verdict is missing; an entry has a verdict, a sentence and an answer"),
     (f"[P1]\n{P1}{FIGURES}".replace("An answer.", ""), {"P1": measured}, "answer is missing"),
-    (f"[P1]\n{P1}{FIGURES}".replace("answer", "anwser"), {"P1": measured}, "there is no field 'anwser'; an entry has verdict, sentence, answer, slow, expected"),
+    (f"[P1]\n{P1}{FIGURES}".replace("answer", "anwser"), {"P1": measured}, "there is no field 'anwser'; an entry has verdict, sentence, answer, history, slow, expected"),
     (f"[P1]\n{P1}slow = 1\n{FIGURES}", {"P1": measured}, "slow must be true or false, not 1"),
     (f"[P1]\n{P1}expected = 9\n", {"P1": measured}, "expected must be a table of figures and ranges, not 9"),
     (f"[P1]\n{P1}{FIGURES}".replace('"A sentence."', "3"), {"P1": measured}, "sentence must be text in quotes, not 3"),
@@ -125,4 +125,4 @@ def test_it_is_told_at_import():
     broken = "import tomllib; read = tomllib.loads; tomllib.loads = lambda text: read(text.replace('[P4.expected]', '[P4.expcted]'))"
     done = subprocess.run([sys.executable, "-c", f"{broken}; import tinygrad_vg.claims"], capture_output=True, encoding="utf-8")
     assert done.returncode == 1
-    assert done.stderr.endswith("claims.toml, P4: there is no field 'expcted'; an entry has verdict, sentence, answer, slow, expected\n")
+    assert done.stderr.endswith("claims.toml, P4: there is no field 'expcted'; an entry has verdict, sentence, answer, history, slow, expected\n")

@@ -97,11 +97,11 @@ def averaged_slopes(seeds: Iterable[int] = SEEDS) -> Found:
     figures, rows = dict[str, float](), []
     for s in (1.0, 2.0, 4.0, 10.0):
         chains = [layered(50, 64, "sigmoid", s, seed) for seed in seeds]
-        real = np.mean([chain.log_product[0] for chain in chains])
-        formula = np.mean([50 * math.log(s * np.mean([h.data * (1 - h.data) for (h,) in chain.stations[1:]])) for chain in chains])
+        real = float(np.mean([chain.log_product[0] for chain in chains]))
+        formula = float(np.mean([50 * math.log(s * np.mean([h.data * (1 - h.data) for (h,) in c.stations[1:]])) for c in chains]))
         figures[f"s = {s:g}: real less formula, nats"] = real - formula
         figures[f"s = {s:g}: real less mean field, nats"] = real - 50 * theory.meanfield.slope("sigmoid", s * s, width=64)
         rows.append((s, real, formula))
-    s, *both = np.transpose(rows)
-    curves = {name: (s, y) for name, y in zip(("the net", "(s · mean σ′)^50"), both)}
+    scales, *both = zip(*rows)
+    curves = {name: (scales, y) for name, y in zip(("the net", "(s · mean σ′)^50"), both)}
     return Found(figures, curves, ("scale s of the weights", "ln gain of 50 layers, nats"))

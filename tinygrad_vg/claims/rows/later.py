@@ -28,7 +28,7 @@ def sensitivity(λ: float, scaled: bool, seeds: Iterable[int], runs: int = 20) -
     T, size = int(6 / (1 - λ)), math.sqrt(1 - λ * λ) if scaled else 1.0
     x = size * each(generators(0, list(seeds)), lambda rng: rng.normal(size=(T, runs))).swapaxes(0, 1)
     leaf = Tensor(np.full(x.shape[1:], math.log(-math.log(λ)) if scaled else λ))
-    weight, h = exp(-exp(leaf)) if scaled else leaf, Tensor(np.zeros(x.shape[1:]))
+    weight, h = exp(-exp(leaf)) if scaled else leaf, 0.0 * leaf
     for now in constant(np.ascontiguousarray(x)):
         h = weight * h + now
     return float(np.mean(grad(h.sum(), leaf) ** 2))

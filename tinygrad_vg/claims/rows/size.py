@@ -193,5 +193,5 @@ def not_linked_to_sigmoids() -> Found:
         "plain: slopes' part of the loss": plain[0] / sum(plain), "0.9 Q: kept over 0.9^50": math.exp(rotated.log_product[0]) / 0.9**50,
         "centred against tanh, off by": max(float(np.max(np.abs(b.gradients[0] / a.gradients[0] - 1))) for a, b, _ in nets)}
     named = {"centred, weights × 4": nets[0][1], "plain sigmoid": nets[0][2], "no activation, 0.9 Q": rotated}
-    curves = {name: decades(chain) for name, chain in named.items()}
-    return Found(figures, curves, ("layers back from the output", "log10 |gradient|"), lines=f"centred, seed 0: {nets[0][1].blame().sentence}")
+    curves, lines = {name: decades(chain) for name, chain in named.items()}, f"Of seed 0, centred:\n{nets[0][1].blame().sentence}"
+    return Found(figures, curves, ("layers back from the output", "log10 |gradient|"), lines=lines)

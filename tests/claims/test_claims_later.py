@@ -1,0 +1,61 @@
+"""Claims E1 to E9 and the sentences in between: the laws behind the rows, on paths that share no code with them; and fresh seeds."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tinygrad_vg import Tensor, hessian, jacobian, linear, nn, square, tanh, theory
+from tinygrad_vg.claims.claim import CLAIMS
+from tinygrad_vg.claims.rows import attention, later, sentences
+
+LATER = [id for id in CLAIMS if id.startswith("E")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", LATER)
+def test_with_twenty_other_seeds_every_figure_is_in_the_same_range(id):
+    figures = CLAIMS[id].measure(range(20, 40)).figures
+    assert {name: figures[name] for name, range in CLAIMS[id].expected.items() if figures[name] not in range} == {}
+
+
+@pytest.mark.parametrize("λ, scaled", [(0.5, False), (0.9, False), (0.9, True)])
+def test_the_derivative_by_λ_is_its_own_recurrence(λ, scaled):
+    T, x = int(6 / (1 - λ)), np.random.default_rng(3)
+    x, h, by_λ = x.normal(size=(T, 20)), 0.0, 0.0
+    for now in x * (math.sqrt(1 - λ * λ) if scaled else 1):
+        h, by_λ = λ * h + now, λ * by_λ + h
+    assert later.sensitivity(λ, scaled, [3]) == pytest.approx(np.mean((by_λ * (λ * math.log(λ) if scaled else 1)) ** 2), rel=1e-9)
+
+
+def test_the_chains_are_the_engines_jacobians():
+    states = nn.unroll(nn.GRUCell(3, 3, seeds=[0, 1]), np.random.default_rng(0).normal(size=(4, 2, 1, 3)))
+    found = later.jacobians(states)
+    for k, state in enumerate(states[::-1]):
+        whole = jacobian(states[-1], state)
+        np.testing.assert_allclose(found[k], np.stack([whole[s, 0, :, s, 0] for s in range(2)], axis=1), atol=1e-14)
+
+
+def test_the_curvature_at_the_start_is_the_largest_of_the_hessian():
+    rng, x = np.random.default_rng(5), np.linspace(-1, 1, 12)[:, None]
+    flat = Tensor(np.concatenate([nn.init.normal(shape, rng).ravel() for shape in ((8, 1), (8, 8), (1, 8))]))
+    h = tanh(linear(tanh(linear(x, flat[:8].reshape(8, 1))), flat[8:72].reshape(8, 8)))
+    largest = np.abs(np.linalg.eigvalsh(hessian(square(linear(h, flat[72:].reshape(1, 8)) - np.sin(3 * x)).mean(), flat))).max()
+    sharpness, _ = later.sharpened(0.2, 0.0, [5], steps=1)
+    assert sharpness[0, 0] * theory.landscape.sharpness_limit(0.2) == pytest.approx(largest, rel=1e-3)
+
+
+def test_equal_tokens_are_alike_and_orthogonal_ones_are_not():
+    same, apart = (Tensor(np.array([[x]])) for x in (np.ones((4, 4)) * [1, 2, 3, 4], 5 * np.eye(4)))
+    assert attention.likeness(same) == pytest.approx([1.0]) and attention.likeness(apart) == pytest.approx([0.0])
+
+
+def test_the_reach_of_a_linear_recurrence_is_the_closed_form():
+    rng = np.random.default_rng(7)
+    _, out, λ = rng.normal(size=(60, 16)), rng.normal(size=16), rng.uniform(0.9, 0.99, 16)
+    np.testing.assert_allclose(attention.reached(7)["LRU"], [math.log(np.linalg.norm(λ**k * out)) for k in range(61)], atol=1e-9)
+
+
+def test_pieces_are_counted_where_a_unit_turns_on_or_off():
+    x = np.linspace(-1, 1, 1001)[:, None]
+    assert sentences.pieces(x > np.array([-0.5, 0.0, 0.7])) == 4 and sentences.pieces(x > 2) == 1
