@@ -97,6 +97,8 @@ def test_an_unknown_headline_is_answered_with_those_there_are():
 def test_the_command_lists_runs_and_prints_json(capsys):
     main(["headlines", "--list"])
     assert set(HEADLINES) == {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    main(["headlines", "--list", "glorot-slopes", "--json"])
+    assert json.loads(capsys.readouterr().out) == [{"name": "glorot-slopes", "slow": False, "source": HEADLINES["glorot-slopes"].source}]
     main(["headlines", "glorot-slopes", "--json"])
     (result,) = json.loads(capsys.readouterr().out)
     assert result["outcome"] == "shown" and len(result["rows"]) == 2
