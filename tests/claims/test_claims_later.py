@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_vg import Tensor, hessian, jacobian, linear, nn, square, tanh, theory
+from tinygrad_vg import Tensor, hessian, linear, nn, square, tanh, theory
 from tinygrad_vg.claims.claim import CLAIMS
 from tinygrad_vg.claims.rows import attention, later, sentences
 
@@ -28,20 +28,12 @@ def test_the_derivative_by_λ_is_its_own_recurrence(λ, scaled):
     assert later.sensitivity(λ, scaled, [3]) == pytest.approx(np.mean((by_λ * (λ * math.log(λ) if scaled else 1)) ** 2), rel=1e-9)
 
 
-def test_the_chains_are_the_engines_jacobians():
-    states = nn.unroll(nn.GRUCell(3, 3, seeds=[0, 1]), np.random.default_rng(0).normal(size=(4, 2, 1, 3)))
-    found = later.jacobians(states)
-    for k, state in enumerate(states[::-1]):
-        whole = jacobian(states[-1], state)
-        np.testing.assert_allclose(found[k], np.stack([whole[s, 0, :, s, 0] for s in range(2)], axis=1), atol=1e-14)
-
-
 def test_the_curvature_at_the_start_is_the_largest_of_the_hessian():
     rng, x = np.random.default_rng(5), np.linspace(-1, 1, 12)[:, None]
     flat = Tensor(np.concatenate([nn.init.normal(shape, rng).ravel() for shape in ((8, 1), (8, 8), (1, 8))]))
     h = tanh(linear(tanh(linear(x, flat[:8].reshape(8, 1))), flat[8:72].reshape(8, 8)))
     largest = np.abs(np.linalg.eigvalsh(hessian(square(linear(h, flat[72:].reshape(1, 8)) - np.sin(3 * x)).mean(), flat))).max()
-    sharpness, _ = later.sharpened(0.2, 0.0, [5], steps=1)
+    sharpness = later.sharpened(0.2, 0.0, [5], steps=1)
     assert sharpness[0, 0] * theory.landscape.sharpness_limit(0.2) == pytest.approx(largest, rel=1e-3)
 
 

@@ -9,7 +9,7 @@ that it can contradict them. Each function names its source and the range in whi
     meanfield    wide random nets: length, slope per layer, depth scale, the edge of chaos
     rates        what a batch norm, a skip, a gate or a penalty does to the slope
     landscape    cliffs, overshoot, funnels, spikes, plateaus: the loss that all this makes
-    memory       what a linear reservoir can remember; the losses of those who remember nothing
+    memory       what a linear reservoir can remember; how steep a state is in λ; the losses of those who remember nothing
 
 >>> from tinygrad_vg import theory
 >>> round(theory.meanfield.slope("sigmoid", 1.0), 3), round(theory.meanfield.slope("tanh", 1.0, 0.05), 3)

@@ -58,7 +58,6 @@ def curse_of_depth(seeds: Iterable[int] = SEEDS) -> Found:
         rms, gain = np.array([np.sqrt(np.mean(one.data**2)) for one in h]), np.mean(g[:-1] / g[1:], axis=1)
         more[name] = gain - 1
         figures |= {f"{name}: rms after 48 blocks": rms[48]} | {f"{name}: gain of block {k}": gain[k - 1] for k in (1, 8, 48)}
-        figures[f"{name}: nats of all 48"] = float(np.log(g[0] / g[-1]).mean())
         v = (rms[48] ** 2 - 1) / np.sum(1 / np.arange(1, 49) if scaled else np.ones(48))
         figures[f"{name}: rms after 12 blocks ÷ theory"] = rms[12] / theory.rates.pre_norm(48, v, scaled)[0][12]
         curves[name] = (np.arange(49), rms)

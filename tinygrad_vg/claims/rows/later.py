@@ -7,7 +7,7 @@ Each is measured on many draws at once, `seeds` 0 to 19 if left out, along a lea
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from ...nn.layers import each, generators
 from ...training import SGD, Adam
 from ..claim import Found, measures
 from ..recurrences import constant
-from .deep import descending
+from .deep import curve, descending, through
 
 SEEDS, LAMBDAS = range(20), (0.5, 0.9, 0.99, 0.999)
 
@@ -34,52 +34,45 @@ def sensitivity(λ: float, scaled: bool, seeds: Iterable[int], runs: int = 20) -
     return float(np.mean(grad(h.sum(), leaf) ** 2))
 
 
-def sensitivities(scaled: bool, predicted: Callable[[float], float], seeds: Iterable[int]) -> tuple[dict[str, float], Any]:
-    found = [sensitivity(λ, scaled, seeds) for λ in LAMBDAS]
-    figures = {f"λ = {λ}: measured ÷ theory": x / predicted(λ) for λ, x in zip(LAMBDAS, found)}
-    return figures | {"largest ÷ smallest": max(found) / min(found)}, (-np.log10(1 - np.array(LAMBDAS)), np.array(found))
+def sensitivities(scaled: bool, by: str, seeds: Iterable[int]) -> Found:
+    found = np.array([sensitivity(λ, scaled, seeds) for λ in LAMBDAS])
+    predicted = map(theory.memory.lru_sensitivity if scaled else theory.memory.sensitivity, LAMBDAS)
+    figures = {f"λ = {λ}: measured ÷ theory": x / y for λ, x, y in zip(LAMBDAS, found, predicted)}
+    figures |= {"largest ÷ smallest": found.max() / found.min(), "power of 1/(1 − λ), from 0.99 on": math.log10(found[3] / found[2])}
+    return Found(figures, {f"E (dh/d{by})²": (-np.log10(1 - np.array(LAMBDAS)), found)}, ("−log10 (1 − λ)", f"mean square of dh/d{by}"))
 
 
 @measures("E1")
 def curse_of_memory(seeds: Iterable[int] = SEEDS) -> Found:
-    figures, curve = sensitivities(False, theory.memory.sensitivity, seeds)
-    figures["power of 1/(1 − λ), from 0.99 on"] = math.log10(curve[1][3] / curve[1][2])
-    return Found(figures, {"E (dh/dλ)²": curve}, ("−log10 (1 − λ)", "mean square of dh/dλ"))
+    return sensitivities(False, "λ", seeds)
 
 
 @measures("E2")
 def bounded_again(seeds: Iterable[int] = SEEDS) -> Found:
-    figures, curve = sensitivities(True, theory.memory.lru_sensitivity, seeds)
-    return Found(figures, {"E (dh/dν)²": curve}, ("−log10 (1 − λ)", "mean square of dh/dν"))
+    return sensitivities(True, "ν", seeds)
 
 
 @measures("E3")
 def gates_that_do_not_look(seeds: Iterable[int] = SEEDS) -> Found:
-    """h ← (1 − z) h + z W x, z = σ(V x), as in a minGRU; and a GRU, whose gates see h."""
-    n, T, rngs = 8, 50, generators(0, list(seeds))
-    x, V, W = (each(rngs, partial(nn.init.normal, shape, scale=s)) for shape, s in (((T, 1, n), n**0.5), ((n, n), 1), ((n, n), 1)))
-    z, h = sigmoid(np.einsum("stbj,sij->stbi", x, V)), [Tensor(np.zeros((len(rngs), 1, n)))]
-    for t in range(T):
-        h.append((1 - z[:, t]) * h[-1] + z[:, t] * (x[:, t] @ W.swapaxes(1, 2)))
-    J, gru = jacobians(h), jacobians(nn.unroll(nn.GRUCell(n, n, "normal", seeds=list(seeds)), list(x.swapaxes(0, 1))))
-    kept, eye = np.cumprod(1 - z[:, ::-1, 0], axis=1), np.eye(n)[:, None]
+    """h ← (1 − z) h + z W x, z = σ(V x), as in a minGRU; and a GRU, whose gates see h: twenty steps."""
+    n, off, shares = 8, [], []
+    for rng in generators(0, list(seeds)):
+        x, V, W = rng.normal(size=(20, n)), nn.init.normal((n, n), rng), nn.init.normal((n, n), rng)
+        z, h = sigmoid(x @ V.T), [Tensor(np.zeros(n))]
+        for now, gate in zip(x, z):
+            h.append((1 - gate) * h[-1] + gate * (W @ now))
+        chains = [through(states, np.ones(n)) for states in (h, nn.unroll(nn.GRUCell(n, n, "normal", rng=rng), x))]
+        J, gru = (np.linalg.multi_dot([link.dense() for link in chain.links]) for chain in chains)
+        off.append(np.abs(J - np.diag(np.prod(1 - z, axis=0))))
+        shares.append(1 - np.sum(np.diag(gru) ** 2) / np.sum(gru**2))
     figures = {
-        "|chain − product of gates|, largest": max(float(np.max(np.abs(J[k + 1] - kept[:, k] * eye))) for k in range(T)),
-        "largest entry off the diagonal": float(np.max(np.abs(J[1:] * (1 - eye)))),
-        "GRU: share off the diagonal, ten steps": float(np.sum((gru[10] * (1 - eye)) ** 2) / np.sum(gru[10] ** 2))}
-    curves = {name: (np.arange(T + 1), np.log(np.abs(rows).max(axis=(1, 2, 3)))) for name, rows in (("gates of x", J), ("GRU", gru))}
-    return Found(figures, curves, ("steps back", "ln of the largest entry of the chain"))
-
-
-def jacobians(h: list[Any]) -> np.ndarray:
-    """(T + 1, n, seeds, n): ∂h[T]/∂h[T − k] at [k], its row i at [k, i], of each run; states are (seeds, 1, n)."""
-    seeds, _, n = h[-1].shape
-    units = (np.broadcast_to(e, (seeds, 1, n)) for e in np.eye(n))
-    return np.array([grad(h[-1], h[::-1], unit) for unit in units])[..., 0, :].swapaxes(0, 1)
+        "|chain − product of gates|, largest": float(np.max(off)), "GRU: share off the diagonal": float(np.mean(shares)),
+        "largest entry off the diagonal": float(np.max(off * (1 - np.eye(n))))}
+    return Found(figures, {name: curve(chain) for name, chain in zip(("gates of x", "GRU"), chains)}, ("steps back", "|gradient|"))
 
 
 def parity(squash: Any, seeds: Iterable[int], T: int = 12, updates: int = 150) -> tuple[np.ndarray, np.ndarray]:
-    """(runs,) share of right answers at step 40, and the mean loss at each update, of four states h ← a h + b and a linear readout.
+    """(runs,) share of answers at step 40 less than 1 off, and the mean loss at each update, of four states h ← a h + b, read out linearly.
 
     a = squash(of the bit), b of the bit; Adam learns the parity of the bits so far at each of T steps, batches of 16.
     """
@@ -93,17 +86,16 @@ def parity(squash: Any, seeds: Iterable[int], T: int = 12, updates: int = 150) -
             h.append(a[:, t] * h[-1] + b[:, t])
         return (stack(h[1:], 1) * net["out"]).sum(axis=-1)
 
-    def drawn(T: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    def error(T: int, batch: int) -> Any:
         x = each(rngs, lambda rng: rng.integers(0, 2, (T, batch, 1)))
-        return x, 1 - 2 * (np.cumsum(x, axis=1)[..., 0] % 2)
+        p = 1 - 2 * (np.cumsum(x, axis=1)[..., 0] % 2)
+        return outputs(x) - p
 
     def loss() -> Any:
-        x, p = drawn(T, 16)
-        return square(outputs(x) - p).sum() / p[0].size
+        return square(error(T, 16)).mean(axis=(1, 2)).sum()
 
     losses = [float(value.data) for _, value in zip(range(updates), descending(Adam(net, 0.1), loss))]
-    x, p = drawn(40, 200)
-    return np.mean((np.sign(outputs(x).data) == p)[:, 39], axis=1), np.array(losses) / len(rngs)
+    return np.mean(np.abs(error(40, 200).data[:, 39]) < 1, axis=1), np.array(losses) / len(rngs)
 
 
 @measures("E4")
@@ -116,8 +108,8 @@ def no_parity(seeds: Iterable[int] = SEEDS) -> Found:
     return Found(figures, curves, ("update", "mean squared error, of a guess 1"))
 
 
-def sharpened(lr: float, m: float, seeds: Iterable[int], steps: int = 700, every: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """Of small tanh nets that fit a sine by descent on all of it: (…, runs) |largest curvature| over its limit, and the last losses."""
+def sharpened(lr: float, m: float, seeds: Iterable[int], steps: int = 700, every: int = 10) -> np.ndarray:
+    """Of small tanh nets that fit a sine by descent on all of it: (…, runs) |largest curvature| over its limit."""
     rngs, x = generators(0, list(seeds)), np.linspace(-1, 1, 12)[:, None]
     net = {f"W{k}": Tensor(each(rngs, partial(nn.init.normal, shape))) for k, shape in enumerate(((8, 1), (8, 8), (1, 8)))}
     leaves, at, found = list(net.values()), np.array([x] * len(rngs)), []
@@ -134,16 +126,16 @@ def sharpened(lr: float, m: float, seeds: Iterable[int], steps: int = 700, every
                 size = np.sqrt(sum(np.sum(part**2, axis=(1, 2), keepdims=True) for part in v))
                 v = grad(sum((slope * part / size).sum() for slope, part in zip(slopes, v)), leaves)  # H v
             found.append(np.sqrt(sum(np.sum(part**2, axis=(1, 2)) for part in v)))
-    return np.array(found) / theory.landscape.sharpness_limit(lr, m), errors().data
+    return np.array(found) / theory.landscape.sharpness_limit(lr, m)
 
 
 @measures("E5")
 def edge_of_stability(seeds: Iterable[int] = SEEDS) -> Found:
     figures, curves = dict[str, float](), {}
     for name, lr, m in (("lr 0.15", 0.15, 0.0), ("lr 0.2", 0.2, 0.0), ("lr 0.3, momentum 0.5", 0.3, 0.5)):
-        sharpness, losses = sharpened(lr, m, seeds)
+        sharpness = sharpened(lr, m, seeds)
         last = sharpness[-10:].mean(axis=0)
         figures |= {f"{name}: at the end ÷ limit, mean": last.mean(), f"{name}: share within 15 %": float(np.mean(np.abs(last - 1) < 0.15))}
-        figures |= {f"{name}: at the start ÷ limit, mean": sharpness[0].mean(), f"{name}: last loss, mean": losses.mean()}
+        figures |= {f"{name}: at the start ÷ limit, mean": sharpness[0].mean()}
         curves[name] = (10 * np.arange(len(sharpness)), sharpness.mean(axis=1))
     return Found(figures, curves, ("step", "largest curvature ÷ its limit"))
