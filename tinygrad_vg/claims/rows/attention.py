@@ -52,6 +52,7 @@ def rank_collapse(seeds: Iterable[int] = SEEDS) -> Found:
 
 @measures("E7")
 def curse_of_depth(seeds: Iterable[int] = SEEDS) -> Found:
+    """The rms of the stream of 48 blocks, and the gain of each; theory's v is what makes its last rms right."""
     figures, curves, more = dict[str, float](), {}, {}
     for name, scaled in {"plain": False, "× 1/√l": True}.items():
         h, g = tower("pre", 48, seeds, scaled)
