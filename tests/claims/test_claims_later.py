@@ -44,7 +44,8 @@ def test_equal_tokens_are_alike_and_orthogonal_ones_are_not():
 
 def test_the_reach_of_a_linear_recurrence_is_the_closed_form():
     rng = np.random.default_rng(7)
-    _, out, λ = rng.normal(size=(60, 16)), rng.normal(size=16), rng.uniform(0.9, 0.99, 16)
+    _, out = rng.normal(size=(60, 16)), rng.normal(size=16)
+    λ = np.tile(np.exp(-np.exp(nn.LRUCell(16, 16, r_min=0.9, r_max=0.99, rng=rng).nu.data)), 2)  # the size of each pair's
     np.testing.assert_allclose(attention.reached(7)["LRU"], [math.log(np.linalg.norm(λ**k * out)) for k in range(61)], atol=1e-9)
 
 

@@ -1,6 +1,6 @@
 """What do tokens, norms and averages do to it?  Claims E6 to E9, of what came after the debate.
 
-    h  tokens (seeds, 1, T, d), or state      x  input      a  scale of a branch      λ  weight of a state      L  depth      T  time
+    h  tokens (seeds, 1, T, d), or state      x  input      a  scale of a branch      L  depth      T  time
     s  scale of the weights      σ′  slope of a sigmoid
 """
 
@@ -20,13 +20,13 @@ from .later import SEEDS
 def tower(kind: str | None, L: int, seeds: Iterable[int], scaled: bool = False) -> tuple[list[Any], np.ndarray]:
     """[h[0], …, h[L]], 16 tokens of 32 units through L blocks, and (L + 1, seeds) |gradient| there from a random one at the end.
 
-    kind  the norm of nn.TransformerBlock; "alone": attention and nothing past it      scaled: branches of block l times 1/√l
+    kind  the norm of nn.TransformerBlock; "alone": attention and nothing past it      scaled: the norms of block l times 1/√l
     """
     rngs = generators(0, list(seeds))
     h = [Tensor(each(rngs, lambda rng: rng.normal(size=(1, 16, 32))))]
     for block in range(1, L + 1):
-        runs, a = [int(rng.integers(2**60)) for rng in rngs], 1 / math.sqrt(block) if scaled else 1.0
-        f: Any = nn.Attention(32, 4, seeds=runs) if kind == "alone" else nn.TransformerBlock(32, 4, kind, 64, seeds=runs, a=a)
+        runs, scale = [int(rng.integers(2**60)) for rng in rngs], 1 / math.sqrt(block) if scaled else 1.0
+        f: Any = nn.Attention(32, 4, seeds=runs) if kind == "alone" else nn.TransformerBlock(32, 4, kind, 64, seeds=runs, scale=scale)
         h.append(f(h[-1]))
     return h, np.linalg.norm(np.array(grad(h[-1], h, each(rngs, lambda rng: rng.normal(size=(1, 16, 32)))))[:, :, 0], axis=(2, 3))
 
@@ -67,13 +67,11 @@ def curse_of_depth(seeds: Iterable[int] = SEEDS) -> Found:
 
 
 def reached(seed: int, T: int = 60, n: int = 16) -> dict[str, np.ndarray]:
-    """ln |∂L/∂h[T − k]|, k = 0 … T, of a readout after T steps: of a tanh RNN, a linear recurrence with λ of 0.9 to 0.99, and attention."""
+    """ln |∂L/∂h[T − k]|, k = 0 … T, of a readout after T steps: of a tanh RNN, an LRU with |λ| of 0.9 to 0.99, and attention."""
     rng = np.random.default_rng(seed)
-    x, out, λ = rng.normal(size=(T, n)), rng.normal(size=n), rng.uniform(0.9, 0.99, n)
+    x, out = rng.normal(size=(T, n)), rng.normal(size=n)
+    lru = nn.unroll(nn.LRUCell(n, n, r_min=0.9, r_max=0.99, rng=rng), x)
     rnn = nn.unroll(nn.RNNCell(n, n, init=("xavier", of_radius(1.0)), rng=rng), x)
-    lru, W = [Tensor(np.zeros(n))], nn.init.xavier((n, n), rng)
-    for now in x:
-        lru.append(λ * lru[-1] + np.sqrt(1 - λ * λ) * (W @ now))
     tokens = [Tensor(now) for now in (np.zeros(n), *x)]
     seen = nn.Attention(n, 2, causal=True, rng=rng)(stack(tokens))[T]
     ends = {"RNN": (rnn[-1], rnn), "LRU": (lru[-1], lru), "attention": (seen, tokens)}

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ... import Tensor, exp, grad, linear, nn, sigmoid, square, stack, tanh, theory
+from ... import Tensor, exp, grad, hvp, linear, nn, sigmoid, square, stack, tanh, theory
 from ...nn.layers import each, generators
 from ...training import SGD, Adam
 from ..claim import Found, measures
 from ..recurrences import constant
 from .deep import curve, descending, through
+from .ways_past import gates
 
 SEEDS, LAMBDAS = range(20), (0.5, 0.9, 0.99, 0.999)
 
@@ -54,21 +55,19 @@ def bounded_again(seeds: Iterable[int] = SEEDS) -> Found:
 
 @measures("E3")
 def gates_that_do_not_look(seeds: Iterable[int] = SEEDS) -> Found:
-    """h ← (1 − z) h + z W x, z = σ(V x), as in a minGRU; and a GRU, whose gates see h: twenty steps."""
-    n, off, shares = 8, [], []
-    for rng in generators(0, list(seeds)):
-        x, V, W = rng.normal(size=(20, n)), nn.init.normal((n, n), rng), nn.init.normal((n, n), rng)
-        z, h = sigmoid(x @ V.T), [Tensor(np.zeros(n))]
-        for now, gate in zip(x, z):
-            h.append((1 - gate) * h[-1] + gate * (W @ now))
-        chains = [through(states, np.ones(n)) for states in (h, nn.unroll(nn.GRUCell(n, n, "normal", rng=rng), x))]
-        J, gru = (np.linalg.multi_dot([link.dense() for link in chain.links]) for chain in chains)
-        off.append(np.abs(J - np.diag(np.prod(1 - z, axis=0))))
-        shares.append(1 - np.sum(np.diag(gru) ** 2) / np.sum(gru**2))
-    figures = {
-        "|chain − product of gates|, largest": float(np.max(off)), "GRU: share off the diagonal": float(np.mean(shares)),
-        "largest entry off the diagonal": float(np.max(off * (1 - np.eye(n))))}
-    return Found(figures, {name: curve(chain) for name, chain in zip(("gates of x", "GRU"), chains)}, ("steps back", "|gradient|"))
+    """Chains of twenty steps beside the products of their keeping gates; of a GRU, whose gates see h, what lies off the diagonal."""
+    n, figures, curves = 8, dict[str, float](), {}
+    for name, cell, gate in (("minGRU", nn.MinGRUCell, "f"), ("selective", nn.SelectiveCell, "a"), ("GRU", nn.GRUCell, "z")):
+        off, shares = [], []
+        for rng in generators(0, list(seeds)):
+            states = nn.unroll(cell(n, n, "normal", rng=rng), rng.normal(size=(20, n)))
+            chain = through(states, np.ones(n))
+            J = np.linalg.multi_dot([link.dense() for link in chain.links[::-1]])
+            off.append(np.abs(J - np.diag(np.prod(gates(states[-1], gate), axis=0))).max())
+            shares.append(1 - np.sum(np.diag(J) ** 2) / np.sum(J**2))
+        figures |= {f"{name}: |chain − product of gates|": max(off), f"{name}: share off the diagonal": float(np.mean(shares))}
+        curves[name] = curve(chain)
+    return Found(figures, curves, ("steps back", "|gradient|"))
 
 
 def parity(squash: Any, seeds: Iterable[int], T: int = 12, updates: int = 150) -> tuple[np.ndarray, np.ndarray]:
@@ -121,10 +120,9 @@ def sharpened(lr: float, m: float, seeds: Iterable[int], steps: int = 700, every
     v = [each(rngs, partial(nn.init.normal, leaf.shape[1:])) for leaf in leaves]
     for step, _ in zip(range(steps), descending(SGD(net, lr, m), lambda: errors().sum())):
         if step % every == 0:
-            slopes = grad(errors().sum(), leaves, create_graph=True)
             for _ in range(3 if step else 20):  # power iteration, from where the last one ended
                 size = np.sqrt(sum(np.sum(part**2, axis=(1, 2), keepdims=True) for part in v))
-                v = grad(sum((slope * part / size).sum() for slope, part in zip(slopes, v)), leaves)  # H v
+                v = hvp(errors().sum(), leaves, [part / size for part in v])
             found.append(np.sqrt(sum(np.sum(part**2, axis=(1, 2)) for part in v)))
     return np.array(found) / theory.landscape.sharpness_limit(lr, m)
 
