@@ -289,6 +289,12 @@ def test_json_is_one_valid_document_with_every_digit(replayed, run):
         assert (row["verdict"], row["sentence"], row["answer"], row["moved"]) == (one.claim.verdict, one.claim.sentence, one.claim.answer, [])
 
 
+def test_json_and_the_page_come_from_one_run(replayed, run, tmp_path):
+    code, out, err = run("P4", "C17", "--json", "--html", str(tmp_path / "two.html"))
+    assert (code, err, [row["id"] for row in json.loads(out)]) == (0, "", ["P4", "C17"])
+    assert Page((tmp_path / "two.html").read_text(encoding="utf-8")).ids == ["P4", "C17"]
+
+
 def test_json_is_valid_if_figures_are_nan_or_infinite_too(replayed, run, monkeypatch):
     monkeypatch.setitem(CLAIMS, "P4", CLAIMS["P4"]._replace(measure=lambda: Found({"0.25^10": math.nan, "slope at 0": math.inf})))
     code, out, err = run("P4", "--json")
