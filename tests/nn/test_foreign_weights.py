@@ -193,4 +193,6 @@ def test_torch_answers_of_a_stack_load_into_any_model_of_that_form():
     with np.load(pathlib.Path(__file__).parents[1] / "data" / "torch_layers.npz") as file:
         state = {key.removeprefix("block_pre/state/"): array for key, array in file.items() if key.startswith("block_pre/state/")}
     block = nn.load_weights(nn.TransformerBlock(6, 2, "pre", 8), state)
-    assert np.array_equal(block.linear1.W.data, state["linear1.weight"]) and np.array_equal(block.self_attn.out_proj.b.data, state["self_attn.out_proj.bias"])
+    mine = block.state_dict()
+    assert mine.keys() == state.keys() and all(np.array_equal(mine[name], array) for name, array in state.items())
+    assert {name: leaf.name and str(leaf.name) for name, leaf in block.parameters().items()} == {name: name for name in mine}

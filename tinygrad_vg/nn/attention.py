@@ -13,9 +13,37 @@ from ..autodiff.products import matmul
 from ..autodiff.reductions import softmax
 from ..autodiff.structure import reshape, split, swapaxes
 from ..autodiff.tensor import Tensor
-from . import init as initial
-from .layers import Dropout, Linear, Module, activation_of, affine, each, generators, named
+from .layers import Dropout, Module, activation_of, affine, generators, named, weight_and_bias
 from .norms import LayerNorm
+
+
+def scores(q: Any, k: Any, scale: float | None = None) -> Any:
+    """s = q kᵀ scale, how well each key fits each query; scale is 1/√d, if left out."""
+    s = matmul(q, swapaxes(k, -1, -2))
+    return s / math.sqrt(np.shape(q)[-1]) if scale is None else s * scale
+
+
+def masked(s: Any, mask: Any = None, causal: bool = False) -> Any:
+    """s plus a mask of numbers, or −∞ where one of bools is False; causal: also −∞ where a key comes after the query."""
+    if np.ndim(mask):
+        s = s + (np.where(mask, np.float32(0), -np.float32(np.inf)) if mask.dtype == np.bool_ else mask)
+    return s + np.triu(np.full(np.shape(s)[-2:], -np.inf, np.float32), 1) if causal else s
+
+
+class Projection(Module):
+    """y = x Wᵀ + b: a Linear whose parameters are called as PyTorch's, weight (n_out, n_in) and bias (n_out,)."""
+
+    def __init__(self, n_in: int, n_out: int, init: Any = "xavier", **options: Any):
+        self.weight, self.bias = weight_and_bias((n_out, n_in), init, **options)
+
+    def __call__(self, x: Any) -> Any:
+        return affine(x, self.weight, self.bias)
+
+
+class PlaceNorm(LayerNorm):
+    """A LayerNorm whose parameters are called as PyTorch's: weight γ and bias β."""
+
+    names = "weight", "bias"
 
 
 class Attention(Module):
@@ -33,12 +61,11 @@ class Attention(Module):
                  rng: Any = 0, seeds: Any = None, name: str = ""):
         if heads < 1 or d % heads:
             raise ValueError(f"{d} units cannot be shared by {heads} heads of one size")
-        rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
-        self.d, self.heads, self.causal, three = d, heads, causal, (3 * d, d)
-        self.in_proj_weight = leaf(each(rng, lambda rng: initial.drawn(start, three, rng)), name=prefix + "in_proj_weight")
-        self.in_proj_bias = leaf(each(rng, lambda rng: np.zeros(3 * d)), name=prefix + "in_proj_bias") if bias else None
-        runs = rng if isinstance(rng, list) else None
-        self.out_proj = Linear(d, d, init, bias=bias, leaf=leaf, rng=rng, seeds=runs, name=prefix + "out_proj")
+        options: dict[str, Any] = {"bias": bias, "leaf": leaf, "rng": generators(rng, seeds)}
+        self.d, self.heads, self.causal = d, heads, causal
+        both = weight_and_bias((3 * d, d), init, ("in_proj_weight", "in_proj_bias"), **options, name=name)
+        self.in_proj_weight, self.in_proj_bias = both
+        self.out_proj = Projection(d, d, init, **options, name=(name and name + ".") + "out_proj")
 
     def __call__(self, x: Any, *index: int, context: Any = None, mask: Any = 0.0) -> Any:
         y = x if context is None else context
@@ -49,10 +76,8 @@ class Attention(Module):
         q = named(self.apart(affine(x, W_q, b_q)), "q", *index)
         k = named(self.apart(affine(y, W_k, b_k)), "k", *index)
         v = named(self.apart(affine(y, W_v, b_v)), "v", *index)
-        s = named(matmul(q, swapaxes(k, -1, -2)) / math.sqrt(self.d / self.heads), "s", *index)
-        s = s + mask if np.ndim(mask) else s
-        s = s + np.triu(np.full(np.shape(s)[-2:], -np.inf), 1) if self.causal else s
-        a = named(softmax(s), "a", *index)
+        s = named(scores(q, k), "s", *index)
+        a = named(softmax(masked(s, mask, self.causal)), "a", *index)
         z = reshape(swapaxes(matmul(a, v), -2, -3), np.shape(x))
         return self.out_proj(z)
 
@@ -84,16 +109,14 @@ class TransformerBlock(Module):
             raise ValueError(f"scale is a factor of the norms before the branches, norm='pre'; got norm={norm!r} and scale={scale}")
         self.scale = scale
         rng, hidden, prefix = generators(rng, seeds), 4 * d if hidden is None else hidden, name and name + "."
-        runs = rng if isinstance(rng, list) else None
-        options = {"init": init, "bias": bias, "leaf": leaf, "rng": rng, "seeds": runs}
+        options = {"init": init, "bias": bias, "leaf": leaf, "rng": rng}
         self.self_attn = Attention(d, heads, causal, **options, name=prefix + "self_attn")
-        self.linear1 = Linear(d, hidden, **options, name=prefix + "linear1")
-        self.linear2 = Linear(hidden, d, **options, name=prefix + "linear2")
+        self.linear1 = Projection(d, hidden, **options, name=prefix + "linear1")
+        self.linear2 = Projection(hidden, d, **options, name=prefix + "linear2")
         if norm:
-            count = len(runs) if runs else None
-            self.norm1 = LayerNorm(d, leaf=leaf, seeds=count, name=prefix + "norm1")
-            self.norm2 = LayerNorm(d, leaf=leaf, seeds=count, name=prefix + "norm2")
-        self.norm, self.activation, self.a, self.dropout = norm, activation_of(activation), a, Dropout(dropout, rng, seeds=runs)
+            count = len(rng) if isinstance(rng, list) else None
+            self.norm1, self.norm2 = (PlaceNorm(d, leaf=leaf, seeds=count, name=prefix + norm) for norm in ("norm1", "norm2"))
+        self.norm, self.activation, self.a, self.dropout = norm, activation_of(activation), a, Dropout(dropout, rng)
 
     def __call__(self, x: Any, *index: int, mask: Any = 0.0) -> Any:
         u = self.past(x, lambda x: self.self_attn(x, *index, mask=mask), getattr(self, "norm1", None), *index)

@@ -3,6 +3,7 @@
     x  input (…, channels, places)      y  output      k  size of the window      W  weights (out, in, k)      b  bias (out,)
 """
 
+import functools
 import math
 from typing import Any
 
@@ -10,12 +11,77 @@ import numpy as np
 
 from ..autodiff.products import matmul
 from ..autodiff.reductions import max
-from ..autodiff.structure import concatenate, expand_dims, getitem, mean, reshape
+from ..autodiff.structure import concatenate, expand_dims, getitem, mean, reshape, sum
 from ..autodiff.tensor import Tensor
-from . import init as initial
-from .layers import Module, each, generators
+from .layers import Module, weight_and_bias
 
 Sizes = int | tuple[int, ...]
+Places = list[np.ndarray]  # for each axis the places that each window looks at: (k, windows), −1 for one outside
+
+
+def convolution(x: Any, W: Any, b: Any, places: Places, groups: int = 1) -> Any:
+    """y[…, o, p] = Σ W[o, i, j] x[…, i, places[j, p]] + b[o]; of each group of channels its own: the windows as columns, W times them.
+
+    x (…, channels, n, …), W (out, in, k, …), in: channels of a group.  With seeds W is (seeds, out, in, k, …), x (seeds, batch, …).
+    """
+    axes, X = len(places), windows(x, places)
+    *runs, n_out, n_in = np.shape(W)[:-axes]
+    lead, outs, by_group = np.shape(x)[: -axes - 1], np.shape(X)[-axes:], (groups,) * (groups > 1)
+    columns = reshape(X, (*lead, *by_group, n_in * math.prod(np.shape(W)[-axes:]), math.prod(outs)))
+    y = matmul(reshape(W, (*runs, *(1,) * len(runs), *by_group, n_out // groups, -1)), columns)
+    y = reshape(y, (*lead, n_out, math.prod(outs))) if by_group else y
+    y = y if b is None else y + expand_dims(b, (1, 3) if runs else 1)
+    return reshape(y, (*lead, n_out, *outs))
+
+
+def max_pool(x: Any, places: Places) -> Any:
+    """The largest of each window; those that tie share its gradient."""
+    return max(windows(x, places, -math.inf), inside(places))
+
+
+def avg_pool(x: Any, places: Places, least: int = -1, divisor: int | None = None) -> Any:
+    """The sum over each window by the number of its places, those from `least` on, or by `divisor`."""
+    X, by = windows(x, places), divisor or functools.reduce(np.multiply.outer, [(p >= least).sum(0) for p in places])
+    whole = np.all(by == math.prod(map(len, places)))
+    return mean(X, inside(places)) if whole else sum(X, inside(places)) / by
+
+
+def inside(places: Places) -> tuple[int, ...]:
+    """The axes of `windows` that lie within one window."""
+    return tuple(range(-2 * len(places), -len(places)))
+
+
+def windows(x: Any, places: Places, fill: float = 0.0) -> Any:
+    """What each window sees along the last axes of x: (…, k, P), or (…, k, k, P, Q); `fill` where a place is −1 or less."""
+    axes = len(places)
+    if np.any([p.min(initial=0) < 0 for p in places]):
+        x, places = padded(x, [(0, 1)] * axes, fill), [np.maximum(p, -1) for p in places]
+    index = [np.expand_dims(p, tuple(b for b in range(2 * axes) if b % axes != a)) for a, p in enumerate(places)]
+    return getitem(x, (..., *index))
+
+
+def sliding(n: int, k: int, stride: int = 1, padding: int = 0, dilation: int = 1, up: bool = False) -> np.ndarray:
+    """The places of windows that slide along n entries: place j of window p is stride · p + dilation · j − padding; up: as `count`.
+
+    −1 in the padding, −2 beyond it, where only windows of `up` reach.
+    """
+    at = dilation * np.arange(k)[:, None] + np.arange(-padding, stride * count(n, k, stride, padding, dilation, up) - padding, stride)
+    return np.where((at >= 0) & (at < n), at, np.where(at < n + padding, -1, -2)) if padding or up else at
+
+
+def count(n: int, k: int, stride: int = 1, padding: int = 0, dilation: int = 1, up: bool = False) -> int:
+    """How many windows slide along n entries; up: one more if its start is still inside (torch's ceil_mode)."""
+    free = n + 2 * padding - dilation * (k - 1) - 1
+    return -(-free // stride) + (-(-free // stride) * stride < n + padding) if up else free // stride + 1
+
+
+def padded(x: Any, pads: Any, fill: float = 0.0) -> Any:
+    """x with so many of `fill` before and after each of its last axes: pads [(before, after), …]."""
+    for axis, sizes in enumerate(pads, -len(pads)):
+        shape, kind = np.shape(x), np.result_type(x.dtype, fill)
+        first, last = (np.full([n if a == axis % len(shape) else m for a, m in enumerate(shape)], fill, kind) for n in sizes)
+        x = concatenate([part for part, n in ((first, sizes[0]), (x, 1), (last, sizes[1])) if n], axis) if any(sizes) else x
+    return x
 
 
 class Conv1d(Module):
@@ -32,23 +98,14 @@ class Conv1d(Module):
 
     def __init__(self, n_in: int, n_out: int, size: Sizes, stride: Sizes = 1, padding: Sizes = 0, *, dilation: Sizes = 1, bias: bool = True,
                  init: Any = "xavier", leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
-        rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
         self.size, self.stride, self.dilation = (per_axis(n, self.axes, 1) for n in (size, stride, dilation))
         self.padding = per_axis(padding, self.axes, 0)
-        n, shape = n_in * math.prod(self.size), (n_out, n_in, *self.size)
-        self.weight = leaf(each(rng, lambda rng: initial.drawn(start, (n_out, n), rng).reshape(shape)), name=prefix + "weight")
-        self.bias = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "bias") if bias else None
+        shape = n_out, n_in, *self.size
+        self.weight, self.bias = weight_and_bias(shape, init, bias=bias, leaf=leaf, rng=rng, seeds=seeds, name=name)
 
     def __call__(self, x: Any) -> Any:
-        *runs, n_out, n_in = np.shape(self.weight)[: -self.axes]
-        check_places(self, x, (*runs, n_in))
-        X = windows(padded(x, self.padding, 0.0), self.size, self.stride, self.dilation)
-        *lead, _ = np.shape(x)[: -self.axes]
-        columns = reshape(X, (*lead, n_in * math.prod(self.size), -1))
-        W = reshape(self.weight, (*runs, *(1,) * len(runs), n_out, -1))
-        y = matmul(W, columns)
-        y = y if self.bias is None else y + expand_dims(self.bias, (1, 3) if runs else 1)
-        return reshape(y, (*lead, n_out, *np.shape(X)[-self.axes :]))
+        *runs, _, n_in = np.shape(self.weight)[: -self.axes]
+        return convolution(x, self.weight, self.bias, places_of(self, x, (*runs, n_in)))
 
 
 class Conv2d(Conv1d):
@@ -67,7 +124,7 @@ class MaxPool1d(Module):
     x (…, L)  →  (…, P).  stride: size, if left out; padding: −inf at either end, at most half of size; as PyTorch's.
     """
 
-    axes, fill, reduced = 1, -math.inf, staticmethod(max)
+    axes, pooled = 1, staticmethod(max_pool)
 
     def __init__(self, size: Sizes, stride: Sizes | None = None, padding: Sizes = 0):
         self.size, self.padding, self.dilation = per_axis(size, self.axes, 1), per_axis(padding, self.axes, 0), (1,) * self.axes
@@ -76,9 +133,7 @@ class MaxPool1d(Module):
             raise ValueError(f"padding is at most half of the window of {self.size}, else a window were empty; got {self.padding}")
 
     def __call__(self, x: Any) -> Any:
-        check_places(self, x, ())
-        X = windows(padded(x, self.padding, self.fill), self.size, self.stride, self.dilation)
-        return self.reduced(X, tuple(range(-2 * self.axes, -self.axes)))
+        return self.pooled(x, places_of(self, x, ()))
 
 
 class MaxPool2d(MaxPool1d):
@@ -90,32 +145,13 @@ class MaxPool2d(MaxPool1d):
 class AvgPool1d(MaxPool1d):
     """y = the mean of each window, zeros of the padding counted: each entry gets 1/k of the gradient.  The rest as MaxPool1d."""
 
-    fill, reduced = 0.0, staticmethod(mean)
+    pooled = staticmethod(avg_pool)
 
 
 class AvgPool2d(AvgPool1d):
     """AvgPool1d with rows and columns: x (…, H, L)  →  (…, P, Q)."""
 
     axes = 2
-
-
-def windows(x: Any, size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
-    """The windows of the last axes of x: (…, k, P), or (…, k, k, P, Q); entry j of window p is x[…, stride · p + dilation · j]."""
-    axes, index = len(size), []
-    for a, (n, k, s, d) in enumerate(zip(np.shape(x)[-axes:], size, stride, dilation)):
-        places = d * np.arange(k)[:, None] + np.arange(0, n - d * (k - 1), s)
-        index.append(np.expand_dims(places, tuple(b for b in range(2 * axes) if b % axes != a)))
-    return getitem(x, (..., *index))
-
-
-def padded(x: Any, padding: tuple[int, ...], fill: float) -> Any:
-    """x with `fill` before and after each of its last axes."""
-    for axis, n in enumerate(padding, -len(padding)):
-        if n:
-            shape = [n if a == axis % np.ndim(x) else size for a, size in enumerate(np.shape(x))]
-            edge = np.full(shape, fill, np.float32 if x.dtype == np.float32 else float)
-            x = concatenate([edge, x, edge], axis)
-    return x
 
 
 def per_axis(n: Sizes, axes: int, least: int) -> tuple[int, ...]:
@@ -126,8 +162,8 @@ def per_axis(n: Sizes, axes: int, least: int) -> tuple[int, ...]:
     return sizes
 
 
-def check_places(layer: Any, x: Any, lead: tuple[int, ...]) -> None:
-    """ValueError unless x has the channels (and seeds) of `lead`, and room for one window."""
+def places_of(layer: Any, x: Any, lead: tuple[int, ...]) -> Places:
+    """Where the windows of a layer slide; ValueError unless x has the channels (and seeds) of `lead`, and room for one window."""
     shape, axes = np.shape(x), layer.axes
     spans = [d * (k - 1) + 1 - 2 * p for k, p, d in zip(layer.size, layer.padding, layer.dilation)]
     fits = len(shape) >= axes and all(n >= span for n, span in zip(shape[-axes:], spans))
@@ -138,3 +174,4 @@ def check_places(layer: Any, x: Any, lead: tuple[int, ...]) -> None:
     if not fits:
         before = [*map(str, lead[:-1]), "batch", *map(str, lead[-1:])] if lead else ["…"]
         raise ValueError(f"{type(layer).__name__} takes x of shape ({', '.join([*before, *(f'{n} or more' for n in spans)])}); got {shape}")
+    return [sliding(*each) for each in zip(shape[-axes:], layer.size, layer.stride, layer.padding, layer.dilation)]

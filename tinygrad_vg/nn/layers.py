@@ -5,17 +5,18 @@
 A model is a Module: an object whose attributes are leaves, arrays, and other modules. Calling it is its formula.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.core import Node, plain
-from ..autodiff.more_rows import gelu
+from ..autodiff.more_rows import gelu, gelu_tanh
 from ..autodiff.products import linear
 from ..autodiff.reductions import numbers_of
 from ..autodiff.structure import getitem, reshape
-from ..autodiff.table import elu, leaky_relu, relu, sigmoid, softplus, tanh
+from ..autodiff.table import elu, leaky_relu, relu, sigmoid, softplus, tanh, where
 from ..autodiff.tensor import Tensor
 from . import init as initial
 
@@ -27,7 +28,7 @@ def identity(z: Any) -> Any:
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": sigmoid, "tanh": tanh, "relu": relu, "linear": identity,
-    "leaky_relu": leaky_relu, "elu": elu, "gelu": gelu, "softplus": softplus, "identity": identity}
+    "leaky_relu": leaky_relu, "elu": elu, "gelu": gelu, "gelu_tanh": gelu_tanh, "softplus": softplus, "identity": identity}
 
 
 class Module:
@@ -121,9 +122,7 @@ class Linear(Module):
 
     def __init__(self, n_in: int, n_out: int, init: Any = "xavier",
                  *, bias: bool = True, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
-        rng, start, prefix = generators(rng, seeds), initial.of_name(init), name and name + "."
-        self.W = leaf(each(rng, lambda rng: initial.drawn(start, (n_out, n_in), rng)), name=prefix + "W")
-        self.b: Any = leaf(each(rng, lambda rng: np.zeros(n_out)), name=prefix + "b") if bias else None
+        self.W, self.b = weight_and_bias((n_out, n_in), init, ("W", "b"), bias=bias, leaf=leaf, rng=rng, seeds=seeds, name=name)
 
     def __call__(self, x: Any) -> Any:
         return affine(x, self.W, self.b)
@@ -141,7 +140,14 @@ class Embedding(Module):
         self.weight = leaf(each(rng, lambda rng: rng.normal(size=(n, d))), name=(name and name + ".") + "weight")
 
     def __call__(self, i: Any) -> Any:
-        return getitem(self.weight, (slice(None),) * (np.ndim(self.weight) - 2) + (whole(i, self.n),))
+        return embedding(self.weight, i)
+
+
+def embedding(weight: Any, i: Any, padding: int = -1) -> Any:
+    """The rows i of weight (n, d), or (seeds, n, d); that of `padding`, if it is one, gets no gradient."""
+    i = whole(i, np.shape(weight)[-2])
+    y = getitem(weight, (slice(None),) * (np.ndim(weight) - 2) + (i,))
+    return where(i[..., None] == padding, plain(y), y) if padding >= 0 and np.any(i == padding) else y
 
 
 def one_hot(i: Any, n: int) -> np.ndarray:
@@ -186,6 +192,14 @@ class Dropout(Module):
         return x * mask / (1 - self.p)
 
 
+def weight_and_bias(shape: tuple[int, ...], init: Any, names: tuple[str, str] = ("weight", "bias"), *, bias: bool = True,
+                    leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = "") -> tuple[Any, Any]:
+    """Two leaves, or with bias=False one and None: a weight (out, in, …), drawn as the matrix (out, in · …), and a bias (out,) of zeros."""
+    rng, start, prefix, n = generators(rng, seeds), initial.of_name(init), name and name + ".", shape[0]
+    W = leaf(each(rng, lambda rng: initial.drawn(start, (n, math.prod(shape[1:])), rng).reshape(shape)), name=prefix + names[0])
+    return W, leaf(each(rng, lambda rng: np.zeros(n)), name=prefix + names[1]) if bias else None
+
+
 def affine(x: Any, W: Any, b: Any = None) -> Any:
     """y = x Wᵀ + b on the last axis; with an axis of seeds, whatever axes lie between it and the last."""
     if W.ndim < 3 or np.ndim(x) < 4:  # np.ndim(W) would take as long as half of linear(x, W, b)
@@ -217,7 +231,10 @@ def generators(rng: Any, seeds: Any) -> Any:
     """Where random numbers come from: one Generator, or with seeds a list of them, one for each run of a leading axis.
 
     seeds  a list such as range(20): run s is the model that rng=seeds[s] gives; or how many runs, split off from rng.
+    A list of Generators stays as it is.
     """
+    if isinstance(rng, list) and rng and isinstance(rng[0], np.random.Generator):
+        return rng
     if seeds is None:
         return np.random.default_rng(rng)
     counted = isinstance(seeds, (int, np.integer))

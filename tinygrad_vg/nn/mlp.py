@@ -47,14 +47,14 @@ class MLP(Module):
         if len(sizes) < 2 or norm not in (None, *NORMS):
             raise ValueError(f"an MLP needs sizes [n_in, …, n_out] and norm None, 'batch' or 'layer'; got {list(sizes)} and {norm!r}")
         rng = generators(rng, seeds)
-        runs = rng if isinstance(rng, list) else None
+        runs = len(rng) if isinstance(rng, list) else None
         self.depth, self.activation = len(sizes) - 1, activation_of(activation)
         self.a = None if residual is None or residual is False else 1.0 if residual is True else residual
         for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:]), 1):
-            setattr(self, f"layer{k}", Linear(n_in, n_out, init, bias=bias, leaf=leaf, rng=rng, seeds=runs, name=f"layer{k}"))
+            setattr(self, f"layer{k}", Linear(n_in, n_out, init, bias=bias, leaf=leaf, rng=rng, name=f"layer{k}"))
             if norm and k < self.depth:
-                setattr(self, f"norm{k}", NORMS[norm](n_out, leaf=leaf, seeds=runs and len(runs), name=f"norm{k}"))
-        self.dropout = Dropout(dropout, rng, seeds=runs)
+                setattr(self, f"norm{k}", NORMS[norm](n_out, leaf=leaf, seeds=runs, name=f"norm{k}"))
+        self.dropout = Dropout(dropout, rng)
 
     def __call__(self, x: Any) -> Any:
         h = x

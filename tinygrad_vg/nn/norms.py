@@ -17,7 +17,73 @@ from ..autodiff.tensor import Tensor
 from .layers import Module, named
 
 
-class LayerNorm(Module):
+def normalised(x: Any, axes: Any, eps: float, m: Any = None, v: Any = None) -> tuple[Any, Any, Any]:
+    """x̂ = (x − m) / √(v + eps), and m and v: mean and variance along axes, which stay with size 1, unless given."""
+    m = mean(x, axes, keepdims=True) if m is None else m
+    centred = x - m
+    v = mean(square(centred), axes, keepdims=True) if v is None else v
+    return centred / sqrt(v + eps), m, v
+
+
+def rms_normalised(x: Any, axes: Any, eps: float) -> tuple[Any, Any]:
+    """x̂ = x / √(m + eps), and m: the mean of x² along axes."""
+    m = mean(square(x), axes, keepdims=True)
+    return x / sqrt(m + eps), m
+
+
+def group_normalised(x: Any, groups: int, eps: float, lead: int = 1) -> tuple[Any, Any, Any]:
+    """x̂, m and v of each group of channels, those of the axis `lead` of x, together with all places."""
+    x_hat, m, v = normalised(reshape(x, (*np.shape(x)[:lead], groups, -1)), -1, eps)
+    return reshape(x_hat, np.shape(x)), m, v
+
+
+def followed(old: Any, new: Any, count: int, momentum: float) -> tuple[Any, Any]:
+    """The running mean and variance, from those of `count` examples, that variance divided by count − 1."""
+    (m_old, v_old), (m, v) = old, new
+    return (1 - momentum) * m_old + momentum * m, (1 - momentum) * v_old + momentum * (v * count / (count - 1))
+
+
+def scaled(x: Any, weight: Any, bias: Any = None) -> Any:
+    """γ x + β, each if there is one."""
+    x = x if weight is None else weight * x
+    return x if bias is None else x + bias
+
+
+def per_channel(p: Any, x: Any) -> Any:
+    """One number for each channel, (n,) or (seeds, n), to be broadcast with x (batch, n, …) or (seeds, batch, n, …)."""
+    if p is None:
+        return p
+    *runs, n = np.shape(p)
+    shape = *runs, *(1,) * len(runs), n, *(1,) * (np.ndim(x) - 2 - len(runs))
+    return p if shape == np.shape(p) else reshape(p, shape)
+
+
+def per_unit(p: Any, x: Any) -> Any:
+    """One number per unit, (n,), as it is; (seeds, n) with axes of size 1 for those of x in between: (seeds, 1, n)."""
+    return p if np.ndim(p) == 1 else expand_dims(p, tuple(range(1, np.ndim(x) - 1)))
+
+
+class Norm(Module):
+    """What norms have in common: γ, 1 for each of n units, and perhaps β, 0; with seeds (seeds, n).  y = γ x̂ + β."""
+
+    names: tuple[str, ...] = ("weight", "bias")
+    bases: tuple[str, ...] = ("x̂", "mean", "var")  # the names what `normalised` gives
+    placed: Any = staticmethod(per_unit)
+    normalised: Any
+
+    def __init__(self, n: int, eps: float = 1e-5, *, leaf: Any = Tensor, seeds: int | None = None, name: str = ""):
+        self.n, self.eps, self.runs = n, eps, () if seeds is None else (seeds,)
+        for key, start in zip(self.names, (1.0, 0.0)):
+            setattr(self, key, leaf(np.full((*self.runs, n), start), name=(name and name + ".") + key))
+
+    def __call__(self, x: Any, *index: int) -> Any:
+        found = self.normalised(x)
+        for node, base in zip(found, self.bases):
+            named(node, base, *index)
+        return scaled(found[0], *(self.placed(getattr(self, key), x) for key in self.names))
+
+
+class LayerNorm(Norm):
     """Each example is normalised over its own n units (Ba, Kiros & Hinton 2016): y = γ x̂ + β.
 
     x (n,), (batch, n) or (…, n)  →  y of the same shape.  seeds: how many runs lie along a leading axis; then x is (seeds, batch, n),
@@ -26,21 +92,13 @@ class LayerNorm(Module):
         (∂x̂/∂x)_ij = (δ_ij − 1/n − x̂_i x̂_j / n) / √(v + eps)
     """
 
-    def __init__(self, n: int, eps: float = 1e-5, *, leaf: Any = Tensor, seeds: int | None = None, name: str = ""):
-        self.n, self.eps, prefix = n, eps, name and name + "."
-        shape = (n,) if seeds is None else (seeds, n)
-        self.gamma = leaf(np.ones(shape), name=prefix + "gamma")
-        self.beta = leaf(np.zeros(shape), name=prefix + "beta")
+    names = "gamma", "beta"
+    gamma: Any
+    beta: Any
 
-    def __call__(self, x: Any, *index: int) -> Any:
-        check_units(self, x, 1, self.gamma)
-        m, v, centred = moments(x, -1, *index)
-        return self.scaled(centred, v, *index)
-
-    def scaled(self, centred: Any, v: Any, *index: int) -> Any:
-        """γ x̂ + β."""
-        x_hat = named(centred / sqrt(v + self.eps), "x̂", *index)
-        return per_unit(self.gamma, x_hat) * x_hat + per_unit(self.beta, x_hat)
+    def normalised(self, x: Any) -> tuple:
+        check_units(self, x, 1)
+        return normalised(x, -1, self.eps)
 
 
 class BatchNorm(LayerNorm):
@@ -59,20 +117,19 @@ class BatchNorm(LayerNorm):
         self.momentum = momentum
         self.running_mean, self.running_var = np.zeros_like(values(self.beta)), np.ones_like(values(self.gamma))
 
-    def __call__(self, x: Any, *index: int) -> Any:
-        check_units(self, x, 2, self.gamma)
+    def normalised(self, x: Any) -> tuple:
+        check_units(self, x, 2)
         if not self.training:
-            return self.scaled(x - per_unit(self.running_mean, x), per_unit(self.running_var, x), *index)
-        batch, keep, new = np.shape(x)[-2], 1 - self.momentum, self.momentum
-        if batch < 2:
+            return normalised(x, -2, self.eps, per_unit(self.running_mean, x), per_unit(self.running_var, x))
+        if np.shape(x)[-2] < 2:
             raise ValueError("batch norm needs a batch of two or more in training; call .eval() to use the running statistics")
-        m, v, centred = moments(x, -2, *index)
-        self.running_mean = keep * self.running_mean + new * values(m)[..., 0, :]
-        self.running_var = keep * self.running_var + new * values(v)[..., 0, :] * batch / (batch - 1)
-        return self.scaled(centred, v, *index)
+        _, m, v = found = normalised(x, -2, self.eps)
+        old, new = (self.running_mean, self.running_var), (values(m)[..., 0, :], values(v)[..., 0, :])
+        self.running_mean, self.running_var = followed(old, new, np.shape(x)[-2], self.momentum)
+        return found
 
 
-class RMSNorm(Module):
+class RMSNorm(Norm):
     """y = γ x / √(mean x² + eps): the length is normalised, the mean stays (Zhang & Sennrich 2019).
 
     x (…, n)  →  y of the same shape.  weight γ (n,), as PyTorch's, whose eps is the smallest step above 1, too.  seeds: see LayerNorm.
@@ -80,54 +137,37 @@ class RMSNorm(Module):
         (∂x̂/∂x)_ij = (δ_ij − x̂_i x̂_j / n) / √(mean x² + eps)
     """
 
-    def __init__(self, n: int, eps: float = 2.0**-52, *, leaf: Any = Tensor, seeds: int | None = None, name: str = ""):
-        self.n, self.eps = n, eps
-        self.weight = leaf(np.ones((n,) if seeds is None else (seeds, n)), name=(name and name + ".") + "weight")
+    names, bases = ("weight",), ("x̂", "ms")
 
-    def __call__(self, x: Any, *index: int) -> Any:
-        check_units(self, x, 1, self.weight)
-        v = named(mean(square(x), -1, keepdims=True), "ms", *index)
-        x_hat = named(x / sqrt(v + self.eps), "x̂", *index)
-        return per_unit(self.weight, x_hat) * x_hat
+    def __init__(self, n: int, eps: float = 2.0**-52, **options: Any):
+        super().__init__(n, eps, **options)
+
+    def normalised(self, x: Any) -> tuple:
+        check_units(self, x, 1)
+        return rms_normalised(x, -1, self.eps)
 
 
-class GroupNorm(Module):
+class GroupNorm(Norm):
     """The n channels of each example, in groups, are normalised together with all places (Wu & He 2018): y = γ x̂ + β.
 
     x (batch, n, …)  →  y of the same shape; groups must divide n, else ValueError.  weight γ and bias β (n,), as PyTorch's.
     seeds: how many runs lie along a leading axis; then x is (seeds, batch, n, …).
     """
 
-    def __init__(self, groups: int, n: int, eps: float = 1e-5, *, leaf: Any = Tensor, seeds: int | None = None, name: str = ""):
+    placed = staticmethod(per_channel)
+
+    def __init__(self, groups: int, n: int, eps: float = 1e-5, **options: Any):
         if groups < 1 or n % groups:
             raise ValueError(f"{n} channels cannot be cut into {groups} groups of one size")
-        self.groups, self.n, self.eps, prefix = groups, n, eps, name and name + "."
-        shape = (n,) if seeds is None else (seeds, n)
-        self.weight, self.bias = leaf(np.ones(shape), name=prefix + "weight"), leaf(np.zeros(shape), name=prefix + "bias")
+        super().__init__(n, eps, **options)
+        self.groups = groups
 
-    def __call__(self, x: Any, *index: int) -> Any:
-        runs, shape = np.shape(self.weight)[:-1], np.shape(x)
-        lead = len(runs) + 1
-        if len(shape) <= lead or shape[lead] != self.n or shape[: lead - 1] != runs:
-            axes = ", ".join([*map(str, runs), "batch", str(self.n)])
+    def normalised(self, x: Any) -> tuple:
+        lead, shape = len(self.runs) + 1, np.shape(x)
+        if len(shape) <= lead or shape[lead] != self.n or shape[: lead - 1] != self.runs:
+            axes = ", ".join([*map(str, self.runs), "batch", str(self.n)])
             raise ValueError(f"GroupNorm of {self.n} channels takes x of shape ({axes}, …); got {shape}")
-        m, v, centred = moments(reshape(x, (*shape[:lead], self.groups, -1)), -1, *index)
-        x_hat = named(reshape(centred / sqrt(v + self.eps), shape), "x̂", *index)
-        channels = (*runs, *(1,) * len(runs), self.n, *(1,) * (len(shape) - lead - 1))
-        return reshape(self.weight, channels) * x_hat + reshape(self.bias, channels)
-
-
-def moments(x: Any, axis: int, *index: int) -> tuple[Any, Any, Any]:
-    """Mean and variance along an axis, which stays as an axis of size 1, and x − mean."""
-    m = named(mean(x, axis, keepdims=True), "mean", *index)
-    centred = x - m
-    v = named(mean(square(centred), axis, keepdims=True), "var", *index)
-    return m, v, centred
-
-
-def per_unit(p: Any, x: Any) -> Any:
-    """One number per unit, (n,), as it is; (seeds, n) with axes of size 1 for those of x in between: (seeds, 1, n)."""
-    return p if np.ndim(p) == 1 else expand_dims(p, tuple(range(1, np.ndim(x) - 1)))
+        return group_normalised(x, self.groups, self.eps, lead)
 
 
 def values(x: Any) -> np.ndarray:
@@ -135,9 +175,9 @@ def values(x: Any) -> np.ndarray:
     return np.real(numbers_of(plain(x)))
 
 
-def check_units(norm: Any, x: Any, ndim: int, weight: Any) -> None:
+def check_units(norm: Norm, x: Any, ndim: int) -> None:
     """ValueError unless the last axis of x holds the n units, with an axis for the batch (and one for the seeds) before it."""
-    runs, shape = np.shape(weight)[:-1], np.shape(x)
+    runs, shape = norm.runs, np.shape(x)
     fits = len(shape) == len(runs) + 2 if ndim == 2 else not runs or len(shape) > 2
     if shape[-1:] != (norm.n,) or not fits or shape[: len(runs)] != runs:
         axes = [*map(str, runs), "batch" if ndim == 2 or runs else "…", str(norm.n)]

@@ -19,6 +19,8 @@ from ...autodiff.products import einsum, linear
 from ...autodiff.rearranging import flip
 from ...autodiff.reductions import log_softmax, logsumexp, prod
 from ...autodiff.structure import broadcast_to, concatenate, expand_dims, mean, reshape, stack, swapaxes, take, transpose
+from ..layers import embedding
+from ..norms import per_channel
 from . import layers as f
 from . import ops as o
 from . import shapes as s
@@ -82,7 +84,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "relu.default":                              t.relu,
     "relu6.default":                             lambda a: t.clip(a, 0.0, 6.0),
     "leaky_relu.default":                        lambda a, slope=0.01: t.leaky_relu(a, slope),
-    "prelu.default":                             lambda a, weight: t.where(a > 0, a, f.per_channel(weight, a) * a),
+    "prelu.default":                             lambda a, weight: t.where(a > 0, a, per_channel(weight, a) * a),
     "elu.default":                               o.elu_of,
     "selu.default":                              lambda a: o.elu_of(a, 1.6732632423543772, 1.0507009873554805),
     "celu.default":                              lambda a, alpha=1.0: o.elu_of(a, alpha, 1, 1 / alpha),
@@ -120,9 +122,9 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "einsum.default":                            lambda equation, xs, path=None: einsum(equation, *xs),
     # layers
     "conv1d.default conv2d.default":             f.conv,
-    "convolution.default":                       f.convolution,
+    "convolution.default":                       f.convolve,
     "conv_transpose1d.default conv_transpose2d.input": lambda x, W, b=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1:
-        f.convolution(x, W, b, stride, padding, dilation, True, output_padding, groups),
+        f.convolve(x, W, b, stride, padding, dilation, True, output_padding, groups),
     "max_pool1d.default max_pool2d.default":     f.max_pool,
     "max_pool2d_with_indices.default":           lambda *args: (f.max_pool(*args), None),
     "avg_pool1d.default avg_pool2d.default":     f.avg_pool,
@@ -138,8 +140,8 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "_native_batch_norm_legit_functional.default": f.batch_norm,
     "_native_batch_norm_legit_no_training.default": o.norm_in_use,
     "_native_batch_norm_legit.no_stats":         o.norm_of_batch,
-    "embedding.default":                         f.embedding,
-    "scaled_dot_product_attention.default":      f.attention,
+    "embedding.default":                         lambda weight, i, padding_idx=-1, *_, **how: embedding(weight, i, padding_idx),
+    "scaled_dot_product_attention.default":      f.attend,
     "rnn_tanh.input":                            unrolled(rnn_step(t.tanh)),
     "rnn_relu.input":                            unrolled(rnn_step(t.relu)),
     "lstm.input":                                unrolled(lstm_step, 2),

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ...autodiff.core import plain
+from ...autodiff.rearranging import take_along_axis
 from ...autodiff.structure import broadcast_to, concatenate, expand_dims, getitem, reshape, stack
+from .. import convolution
 
 LARGEST = 1 << 26  # entries of what an op makes from sizes that a file names
 
@@ -40,13 +41,12 @@ def stacked(x: Any, axis: int) -> Any:
 
 def padded(x: Any, pad: Any, value: float = 0.0) -> Any:
     """x with so many of `value` before and after each axis, the last axis first; negative: so many cut off."""
-    for k, (before, after) in enumerate(zip(pad[::2], pad[1::2]), start=1):
-        room(*np.shape(x)[:-k], np.shape(x)[-k] + max(before, 0) + max(after, 0), *np.shape(x)[np.ndim(x) - k + 1 :])
-        x, n = between(x, -k, max(-before, 0), np.shape(x)[-k] - max(-after, 0)), np.shape(x)
-        fills = [np.full((*n[:-k], max(m, 0), *n[len(n) - k + 1 :]), value, plain(x).dtype) for m in (before, after)]
-        if any(fill.size for fill in fills):
-            x = concatenate([part for part in (fills[0], x, fills[1]) if np.size(part)], -k)
-    return x
+    pairs = [*zip(pad[-2::-2], pad[::-2])]
+    for axis, (before, after) in enumerate(pairs, -len(pairs)):
+        x = between(x, axis, max(-before, 0), np.shape(x)[axis] - max(-after, 0))
+    more, lead = [(max(before, 0), max(after, 0)) for before, after in pairs], np.ndim(x) - len(pairs)
+    room(*np.shape(x)[:lead], *(n + sum(two) for n, two in zip(np.shape(x)[lead:], more)))
+    return convolution.padded(x, more, value)
 
 
 def padded_with(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
@@ -71,18 +71,15 @@ def put(x: Any, part: Any, axis: int = 0, start: Any = None, end: Any = None, st
 
 def tiled(x: Any, repeats: Any) -> Any:
     """x, repeated so many times along each axis (torch's repeat)."""
-    repeats = [1] * (np.ndim(x) - len(repeats)) + list(repeats)
-    shape = (1,) * (len(repeats) - np.ndim(x)) + np.shape(x)
-    room(*(k * n for k, n in zip(repeats, shape)))
-    x = broadcast_to(reshape(x, [n for size in shape for n in (1, size)]), tuple(n for pair in zip(repeats, shape) for n in pair))
-    return reshape(x, [k * n for k, n in zip(repeats, shape)])
+    room(*repeats, *np.shape(x))
+    return np.tile(x, repeats)
 
 
 def gathered(x: Any, axis: int, index: Any, sparse_grad: bool = False) -> Any:
-    """y[i, j] = x[i, index[i, j]]: gather."""
-    places = list(np.ogrid[tuple(slice(n) for n in index.shape)])
-    places[axis] = index
-    return getitem(x, tuple(places))
+    """y[i, j] = x[i, index[i, j]], for the places that index has: gather."""
+    for a, n in enumerate(index.shape):
+        x = x if a == axis % np.ndim(x) else between(x, a, 0, n)
+    return take_along_axis(x, index, axis)
 
 
 def pieces(x: Any, size: Any, dim: int = 0) -> list[Any]:
