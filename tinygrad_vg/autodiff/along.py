@@ -17,21 +17,7 @@ from .products import matmul
 from .protocols import NUMPY
 from .rearranging import flip, pad, sort
 from .reductions import max, min, var
-from .structure import (
-    along,
-    astype,
-    broadcast_to,
-    concatenate,
-    expand_dims,
-    getitem,
-    mean,
-    reshape,
-    squeeze,
-    sum,
-    swapaxes,
-    take,
-    transpose,
-)
+from .structure import along, astype, broadcast_to, concatenate, expand_dims, getitem, mean, reshape, sum, swapaxes, take, transpose
 from .table import maximum, minimum, sqrt, where
 from .tensor import Tensor
 
@@ -170,7 +156,7 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
     given = [reshape(x, (1, -1)) if np.ndim(x) < 2 else x if rowvar else transpose(x) for x in ([m] if y is None else [m, y])]
     X = concatenate(given, 0) if len(given) > 1 else given[0]
     X = X - mean(X, 1, keepdims=True)
-    return squeeze(matmul(X, transpose(X)) / (np.shape(X)[1] - (1 - bias if ddof is None else ddof)))
+    return (X @ transpose(X) / (np.shape(X)[1] - (1 - bias if ddof is None else ddof))).squeeze()
 
 
 NUMPY |= {getattr(np, name): function for names, function in {

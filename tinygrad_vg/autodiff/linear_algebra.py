@@ -20,10 +20,11 @@ from .maps import FunctionMap, LinearMap, Rule, apply, unbroadcast
 from .products import einsum, matmul
 from .protocols import NUMPY, dot
 from .reductions import max, min
-from .structure import concatenate, diagonal, expand_dims, getitem, reshape, sum, take
+from .structure import concatenate, diagonal, expand_dims, getitem, reshape, squeeze, sum
 from .table import absolute, square, where
 
 CLOSE = 1e-12  # eigenvalues that differ by less, of the largest, count as equal
+LEVI_CIVITA = np.cross(np.eye(3)[:, None], np.eye(3))  # unit vector j × unit vector k
 
 
 def T(x: Any) -> Any: return np.swapaxes(x, -1, -2)
@@ -142,16 +143,15 @@ def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: bool = False) 
 
 def matrix_norm(x: Any, ord: Any, axes: Any, keepdims: bool) -> Any:
     """Frobenius; by singular values (2, -2, nuc); the largest or smallest sum of a column (1, -1) or a row (inf, -inf)."""
-    row, column = axes
     if ord in (None, "fro"):
         return root(sum(square(x), axes, keepdims))
     if ord in ("nuc", 2, -2):
         s = singular_values(NUMPY[np.moveaxis](x, axes, (-2, -1)))
-        y = sum(s, -1) if ord == "nuc" else getitem(s, (..., 0 if ord == 2 else -1))
+        y = expand_dims(sum(s, -1) if ord == "nuc" else getitem(s, (..., 0 if ord == 2 else -1)), axes)
     else:
-        inner, outer = (column, row) if math.isinf(ord) else (row, column)
-        y = (max if ord > 0 else min)(sum(absolute(x), inner), outer - (inner < outer))
-    return expand_dims(y, axes) if keepdims else y
+        inner, outer = axes[::-1] if math.isinf(ord) else axes
+        y = vector_norm(sum(absolute(x), inner, True), math.copysign(math.inf, ord), outer, True)
+    return y if keepdims else squeeze(y, axes)
 
 
 def matrix_power(a: Any, n: int) -> Any:
@@ -166,11 +166,10 @@ def tensordot(x: Any, b: Any, axes: Any = 2) -> Any:
     """Σ over axes of x and of b, given as two lists, or as how many of the last of x and the first of b."""
     n, m = np.ndim(x), np.ndim(b)
     of_x, of_b = (range(n - axes, n), range(axes)) if isinstance(axes, int) else (np.atleast_1d(part) for part in axes)
-    left, right = list(ascii_letters[:n]), list(ascii_letters[n : n + m])
+    left, right = list(range(n)), list(range(n, n + m))
     for i, j in zip(of_x, of_b, strict=True):
         right[j] = left[i]
-    out = [c for c in left if c not in right] + [c for c in right if c not in left]
-    return einsum(f"{''.join(left)},{''.join(right)}->{''.join(out)}", x, b)
+    return einsum_of_numpy(x, left, b, right, [k for k in left + right if (k in left) != (k in right)])
 
 
 def kron(x: Any, b: Any) -> Any:
@@ -182,12 +181,11 @@ def kron(x: Any, b: Any) -> Any:
 
 def cross(x: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     """The vector product of vectors of three."""
-    axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis,) * 3
-    u, v = NUMPY[np.moveaxis](x, axisa, -1), NUMPY[np.moveaxis](b, axisb, -1)
+    axes = (axisa, axisb, axisc) if axis is None else (axis,) * 3
+    u, v = (NUMPY[np.moveaxis](z, k, -1) for z, k in zip((x, b), axes))
     if u.shape[-1] != 3 or v.shape[-1] != 3:
         raise ValueError(f"cross needs vectors of three, got shapes {np.shape(x)} and {np.shape(b)}")
-    y = take(u, [1, 2, 0], -1) * take(v, [2, 0, 1], -1) - take(u, [2, 0, 1], -1) * take(v, [1, 2, 0], -1)
-    return NUMPY[np.moveaxis](y, -1, axisc)
+    return NUMPY[np.moveaxis](einsum("jki,...j,...k->...i", LEVI_CIVITA, u, v), -1, axes[2])
 
 
 def einsum_of_numpy(*operands: Any, optimize: Any = None) -> Any:

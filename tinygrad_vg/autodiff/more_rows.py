@@ -44,13 +44,6 @@ def tanh_gate_slope(a: Any) -> Any:
     return gate * (1 + a * (1 - gate) * (K + 3 * M * a * a))
 
 
-def x_log_y(a: Any, b: Any) -> Any:
-    """a log b, and 0 where a is 0, whatever b is."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        y = np.where(a == 0, 0.0, a * np.log(b))
-    return y.astype(np.result_type(a, b) if np.float32 in (getattr(a, "dtype", 0), getattr(b, "dtype", 0)) else float)[()]
-
-
 def sinc_slope(a: Any) -> Any:
     """(cos πa − sinc a) / a; near 0, where that cancels, its series Σ (−1)^k 2k π^2k a^(2k−1) / (2k+1)!."""
     near = np.abs(a) < 0.5
@@ -60,7 +53,7 @@ def sinc_slope(a: Any) -> Any:
     return np.where(near, series * a, (np.cos(math.pi * apart) - np.sin(math.pi * apart) / (math.pi * apart)) / apart)
 
 
-ON_ARRAYS |= {f.__name__: f for f in (gelu_gate, gelu_slope, tanh_gate, tanh_gate_slope, np.sinc, sinc_slope)} | {"xlogy": x_log_y}
+ON_ARRAYS |= {f.__name__: f for f in (gelu_gate, gelu_slope, tanh_gate, tanh_gate_slope, np.sinc, sinc_slope)}
 ON_NUMBERS |= {"fmod": math.fmod}
 
 # op                       signature            value, y                           ∂y/∂a                          ∂y/∂b
@@ -89,7 +82,7 @@ fmax        = elementwise("fmax(a, b)",        "fmax(a, b)",                    
 fmin        = elementwise("fmin(a, b)",        "fmin(a, b)",                      "(y == a) - 0.5 * (a == b)",   "(y == b) - 0.5 * (a == b)",   rectifies=True, selects=True)
 remainder   = elementwise("remainder(a, b)",   "remainder(a, b)",                 "1",                           "-rint((a - y) / b)")
 fmod        = elementwise("fmod(a, b)",        "fmod(a, b)",                      "1",                           "-rint((a - y) / b)")
-xlogy       = elementwise("xlogy(a, b)",       "xlogy(a, b)",                    "log(where((a == 0) & (b <= 0), 1.0, b))", "where((a == 0) & (b <= 0), 0.0, a / where((a == 0) & (b <= 0), 1.0, b))")
+xlogy       = elementwise("xlogy(a, b)",       "a * log(where(a == 0, 1.0, b))", "log(where((a == 0) & (b <= 0), 1.0, b))", "where((a == 0) & (b <= 0), 0.0, a / where((a == 0) & (b <= 0), 1.0, b))")
 erf         = elementwise("erf(a)",            math.erf,                          "2 / sqrt(pi) * exp(-a * a)",  saturates=True, largest_slope=1.13)
 erfc        = elementwise("erfc(a)",           math.erfc,                         "-2 / sqrt(pi) * exp(-a * a)", saturates=True, largest_slope=1.13)
 exact_gelu  = elementwise("gelu(a)",           "a * gelu_gate(a)",                "gelu_slope(a)",               saturates=True, largest_slope=1.13)

@@ -4,6 +4,7 @@ What such a function does to the numbers 1, 2, 3 … of the entries says where e
 """
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,13 @@ from .table import where
 from .tensor import Tensor
 
 
-def numbered(x: Any) -> np.ndarray:
-    """The numbers 1, 2, 3 … of the entries of x, in its shape."""
-    return np.arange(1, np.size(x) + 1).reshape(np.shape(x))
+def numbered(x: Any, parts: list[Any] | None = None) -> Any:
+    """x, an array or a list of arrays, with the numbers 1, 2, 3 … for its entries, counted through; the arrays are put into `parts`."""
+    parts = [] if parts is None else parts
+    if isinstance(x, (list, tuple)):
+        return [numbered(part, parts) for part in x]
+    parts.append(x)
+    return np.arange(1, np.size(x) + 1).reshape(np.shape(x)) + sum(map(np.size, parts[:-1]))
 
 
 def chosen(x: Any, places: Any, fill: Any = 0.0) -> Any:
@@ -31,10 +36,11 @@ def chosen(x: Any, places: Any, fill: Any = 0.0) -> Any:
 
 
 def moved(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of NumPy's that moves entries, for Tensors; of what it puts between them it may know zeros only."""
+    """A function of NumPy's that moves the entries of an array, or of a list of them; between them it may put zeros only."""
     def op(*args: Any, **named: Any) -> Any:
-        x = args[0] if args else named.pop(next(iter(named)))
-        places = function(numbered(x), *args[1:], **named)
+        parts: list[Any] = []
+        places = function(numbered(args[0] if args else named.pop(next(iter(named))), parts), *args[1:], **named)
+        x = parts[0] if len(parts) == 1 else concatenate(parts, None)
         return type(places)([chosen(x, part) for part in places]) if isinstance(places, (list, tuple)) else chosen(x, places)
 
     return op
@@ -50,12 +56,9 @@ def turned(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def each_moved(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same of several arrays, with a result for each."""
-    def op(*xs: Any, **how: Any) -> Any:
-        found = function(*map(numbered, xs), **how)
-        return chosen(xs[0], found) if isinstance(found, np.ndarray) else tuple(map(chosen, xs, found))
-
-    return op
+    """The same of several arrays, given one by one."""
+    op = moved(lambda xs, **how: function(*xs, **how))
+    return lambda *xs, **how: op(xs, **how)
 
 
 def flip(x: Any, axis: Any = None) -> Any:
@@ -81,42 +84,21 @@ def sort(x: Any, axis: int | None = -1, kind: Any = None, stable: Any = None) ->
     return take_along_axis(x, np.argsort(plain(x), axis=axis, kind="stable"), axis)
 
 
-def block(arrays: Any) -> Any:
-    """One array of a nested list of parts, their entries numbered through."""
-    parts: list[Any] = []
-
-    def numbers(tree: Any) -> Any:
-        if isinstance(tree, list):
-            return list(map(numbers, tree))
-        parts.append(tree)
-        return numbered(tree) + sum(map(np.size, parts[:-1]))
-
-    places = np.block(numbers(arrays))
-    return chosen(concatenate([reshape(x, -1) for x in parts]), places)
-
-
-def select(condlist: Any, choicelist: Any, default: Any = 0.0) -> Any:
-    """For every entry the choice whose condition comes first."""
-    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
-        default = where(plain(condition), choice, default)
-    return default
-
-
 NUMPY |= {function: moved(function) for function in (
     np.rot90, np.roll, np.tile, np.repeat, np.resize, np.delete, np.diag, np.diagflat, np.array_split, np.hsplit, np.vsplit, np.dsplit,
-    sliding_window_view)}
+    np.block, np.column_stack, np.dstack, sliding_window_view)}
 NUMPY |= {function: turned(function) for function in (np.moveaxis, np.rollaxis, np.matrix_transpose, np.linalg.matrix_transpose)}
 NUMPY |= {function: each_moved(function) for function in (np.atleast_1d, np.atleast_2d, np.atleast_3d, np.meshgrid)}
 NUMPY |= {function: lambda x, *args, **named: x for function in (np.copy, np.real, np.conjugate, np.real_if_close)}
 NUMPY |= {
     np.flip: flip, np.flipud: lambda m: flip(m, 0), np.fliplr: lambda m: flip(m, 1), np.pad: pad,
-    np.take_along_axis: take_along_axis, np.sort: sort, np.block: block, np.select: select,
+    np.take_along_axis: take_along_axis, np.sort: sort,
+    np.select: lambda condlist, choicelist, default=0.0: reduce(
+        lambda y, pair: where(plain(pair[0]), pair[1], y), [*zip(condlist, choicelist)][::-1], default),
     np.tril: lambda m, k=0: where(np.tril(np.ones(m.shape, bool), k), m, 0.0),
     np.triu: lambda m, k=0: where(np.triu(np.ones(m.shape, bool), k), m, 0.0),
     np.partition: lambda x, kth, axis=-1, kind="introselect": take_along_axis(x, np.argpartition(plain(x), kth, axis, kind), axis),
-    np.append: lambda arr, values, axis=None: concatenate([arr, values], axis),
-    np.column_stack: lambda tup: concatenate([reshape(x, (-1, 1)) if np.ndim(x) < 2 else x for x in tup], 1),
-    np.dstack: lambda tup: concatenate([NUMPY[np.atleast_3d](x) for x in tup], 2)}
+    np.append: lambda arr, values, axis=None: concatenate([arr, values], axis)}
 if hasattr(np, "unstack"):  # NumPy 2.1 and later
     NUMPY[np.unstack] = moved(np.unstack)
 

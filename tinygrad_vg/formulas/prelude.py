@@ -39,9 +39,6 @@ def tanh_gate_slope(a):
     gate, a = tanh_gate(a), np.clip(a, -99, 99)
     return gate * (1 + a * (1 - gate) * (1.5957691216057308 + 0.21406444881780073 * a * a))
 
-def xlogy(a, b):  # 0 where a is 0
-    return np.where(a == 0, np.zeros_like(b), a * np.log(np.where(a == 0, np.ones_like(b), b)))[()]
-
 def sinc_slope(a):  # its series near 0
     near = np.abs(a) < 0.5
     x, series = np.pi * np.where(near, np.ones_like(a), a), np.zeros_like(a)
