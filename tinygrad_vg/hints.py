@@ -154,9 +154,10 @@ def attach(package: dict[str, Any]) -> None:
     kind: Any
     for kind in (Scalar, Tensor):
         kind.__init__ = worded_leaf(kind.__init__)
-    for kind in vars(nn).values():  # a layer that takes **options hands them on to one that does not
-        if isinstance(kind, type) and "__init__" in vars(kind) and not inspect.getfullargspec(vars(kind)["__init__"]).varkw:
-            kind.__init__ = worded(vars(kind)["__init__"])  # type: ignore[misc]
+    for kind in {base for layer in vars(nn).values() if isinstance(layer, type) for base in layer.__mro__}:
+        # a layer that takes **options hands them on to one that does not
+        if issubclass(kind, nn.Module) and "__init__" in vars(kind) and not inspect.getfullargspec(vars(kind)["__init__"]).varkw:
+            kind.__init__ = worded(vars(kind)["__init__"])
     for name in AXES:
         package[name] = worded(protocols.OPS[name])
         package[name].__module__ = package["__name__"]  # it is pickled by the name it has there

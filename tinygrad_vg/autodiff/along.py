@@ -50,8 +50,8 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     """Each entry less the one before it, n times."""
     axis = normalize_axis_index(axis, np.ndim(x))
     one = (*np.shape(x)[:axis], 1, *np.shape(x)[axis + 1 :])
-    parts = [part if np.ndim(part) else broadcast_to(part, one) for part in (prepend, x, append) if part is not None]
-    x = concatenate(parts, axis) if len(parts) > 1 else x
+    if prepend is not None or append is not None:
+        x = concatenate([part if np.ndim(part) else broadcast_to(part, one) for part in (prepend, x, append) if part is not None], axis)
     for _ in range(n):
         x = getitem(x, along(x, axis, slice(1, None))) - getitem(x, along(x, axis, slice(-1)))
     return x
@@ -71,8 +71,7 @@ def gradient(f: Any, *spacing: Any, axis: Any = None, edge_order: int = 1) -> An
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The area under y over x: widths times the mean of neighbours."""
     right, left = (getitem(y, along(y, axis, part)) for part in (slice(1, None), slice(-1)))
-    if x is not None:
-        dx = diff(x, axis=axis) if np.ndim(x) > 1 else lengthwise(diff(x), y, axis)
+    dx = dx if x is None else diff(x, axis=axis) if np.ndim(x) > 1 else lengthwise(diff(x), y, axis)
     return sum(dx * (left + right) / 2.0, axis)
 
 
@@ -107,10 +106,12 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, axis: 
     return NUMPY[np.moveaxis](start * (1.0 - s) + stop * s, 0, axis)
 
 
-def root(x: Any) -> Any:
-    """√x; but at x = 0, where it is vertical, the derivative is 0, as that of a norm."""
+def root(x: Any, p: Any = 2) -> Any:
+    """x^(1/p); but at x = 0, where it is vertical, the derivative is 0, as that of a norm."""
     zero = plain(x) == 0
-    return where(zero, 0.0, sqrt(where(zero, 1.0, x))) if np.any(zero) else sqrt(x)
+    x = where(zero, 1.0, x) if (any_zero := np.any(zero)) else x
+    y = sqrt(x) if p == 2 else x ** (1.0 / p)
+    return where(zero, 0.0, y) if any_zero else y
 
 
 def average(x: Any, axis: Any = None, weights: Any = None, keepdims: bool = False) -> Any:
@@ -147,14 +148,12 @@ def reduction(name: str, neutral: float, joined: Callable[..., Any] | None = Non
             y = OPS["sum" if name == "mean" else name](OPS["where"](where, x, neutral), axis, keepdims=keepdims)
             y = y / np.sum(np.broadcast_to(where, np.shape(x)), axis, dtype=x.dtype, keepdims=keepdims) if name == "mean" else y
         return y if initial is None else joined(y, initial)  # type: ignore[misc]
-
     return op
 
 
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Any:
     """The covariances of the rows of m (or of its columns, if rowvar is False), one row for each variable."""
-    given = [reshape(x, (1, -1)) if np.ndim(x) < 2 else x if rowvar else transpose(x) for x in ([m] if y is None else [m, y])]
-    X = concatenate(given, 0) if len(given) > 1 else given[0]
+    X = concatenate([reshape(x, (1, -1)) if np.ndim(x) < 2 else x if rowvar else transpose(x) for x in (m, y) if x is not None], 0)
     X = X - mean(X, 1, keepdims=True)
     return (X @ transpose(X) / (np.shape(X)[1] - (1 - bias if ddof is None else ddof))).squeeze()
 

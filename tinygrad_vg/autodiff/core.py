@@ -9,8 +9,6 @@ youngest first, every child comes before its parents, and when the walk arrives 
     L  the output      g  ∂L/∂node, the gradient of a node      part  what one child gives to the gradient of one parent
 """
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -31,7 +29,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows; a child must not wait for
     os.register_at_fork(before=filling.acquire, after_in_parent=filling.release, after_in_child=filling.release)
 
 
-def history(output: Any) -> History:
+def history(output: Any) -> "History":
     """Every node that `output` was computed from, itself included, oldest first: parents before children."""
     found, stack = {as_node(output, "history")}, [output]
     while stack:

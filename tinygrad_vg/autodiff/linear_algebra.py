@@ -120,12 +120,20 @@ def singular_values(x: Any, full_matrices: bool = True, compute_uv: bool = False
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """np.linalg.norm, of vectors and of matrices; where a norm is 0 its derivative is 0."""
-    if axis is None and (ord is None or np.ndim(x) == 1):
-        flat = vector_norm(reshape(x, -1), 2 if ord is None else ord)
-        return reshape(flat, (1,) * np.ndim(x)) if keepdims else flat
+    """np.linalg.norm, of vectors as vector_norm; of matrices Frobenius, by singular values (2, -2, nuc), or by sums.
+
+    1, -1  the largest or smallest sum of a column      inf, -inf  of a row      Where a norm is 0 its derivative is 0.
+    """
     axes = normalize_axis_tuple(range(np.ndim(x)) if axis is None else axis, np.ndim(x))
-    return vector_norm(x, 2 if ord is None else ord, axes[0], keepdims) if len(axes) == 1 else matrix_norm(x, ord, axes, keepdims)
+    if ord in (None, "fro") or len(axes) == 1:
+        return vector_norm(x, 2 if ord in (None, "fro") else ord, axes, keepdims)
+    if ord in ("nuc", 2, -2):
+        s = singular_values(NUMPY[np.moveaxis](x, axes, (-2, -1)))
+        y = expand_dims(sum(s, -1) if ord == "nuc" else getitem(s, (..., 0 if ord == 2 else -1)), axes)
+    else:
+        inner, outer = axes[::-1] if math.isinf(ord) else axes
+        y = vector_norm(sum(absolute(x), inner, True), math.copysign(math.inf, ord), outer, True)
+    return y if keepdims else squeeze(y, axes)
 
 
 def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: bool = False) -> Any:
@@ -136,22 +144,7 @@ def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: bool = False) 
         return np.sum(plain(x) != 0, axis, dtype=x.dtype, keepdims=keepdims)
     if ord == 1 or math.isinf(ord):
         return (sum if ord == 1 else max if ord > 0 else min)(absolute(x), axis, keepdims)
-    whole = sum(absolute(x) ** ord, axis, keepdims)
-    zero = plain(whole) == 0
-    return where(zero, 0.0, where(zero, 1.0, whole) ** (1.0 / ord))
-
-
-def matrix_norm(x: Any, ord: Any, axes: Any, keepdims: bool) -> Any:
-    """Frobenius; by singular values (2, -2, nuc); the largest or smallest sum of a column (1, -1) or a row (inf, -inf)."""
-    if ord in (None, "fro"):
-        return root(sum(square(x), axes, keepdims))
-    if ord in ("nuc", 2, -2):
-        s = singular_values(NUMPY[np.moveaxis](x, axes, (-2, -1)))
-        y = expand_dims(sum(s, -1) if ord == "nuc" else getitem(s, (..., 0 if ord == 2 else -1)), axes)
-    else:
-        inner, outer = axes[::-1] if math.isinf(ord) else axes
-        y = vector_norm(sum(absolute(x), inner, True), math.copysign(math.inf, ord), outer, True)
-    return y if keepdims else squeeze(y, axes)
+    return root(sum(absolute(x) ** ord, axis, keepdims), ord)
 
 
 def matrix_power(a: Any, n: int) -> Any:
@@ -205,8 +198,7 @@ NUMPY |= {getattr(np.linalg, name): op for name, op in {
     "matrix_power": matrix_power, "multi_dot": lambda arrays: functools.reduce(matmul, arrays), "matmul": matmul, "outer": NUMPY[np.outer],
     "tensordot": tensordot, "cross": cross, "trace": lambda x, offset=0: sum(diagonal(x, offset, -2, -1), -1), "solve": solve,
     "vecdot": lambda x, b, axis=-1: sum(x * b, axis), "diagonal": lambda x, offset=0: diagonal(x, offset, -2, -1),
-    "vector_norm": vector_norm,
-    "matrix_norm": lambda x, ord="fro", keepdims=False: matrix_norm(x, ord, (x.ndim - 2, x.ndim - 1), keepdims)}.items()}
+    "vector_norm": vector_norm, "matrix_norm": lambda x, ord="fro", keepdims=False: norm(x, ord, (-2, -1), keepdims)}.items()}
 NUMPY |= {
     np.tensordot: tensordot, np.kron: kron, np.cross: cross, np.vecdot: lambda x, b: sum(x * b, -1), np.einsum: einsum_of_numpy,
     np.vdot: lambda x, b: dot(reshape(x, -1), reshape(b, -1)),

@@ -112,8 +112,7 @@ class Rule:
         try:
             parts = [self.back(i, g, y, xs) if asked else None for i, asked in enumerate(wanted)]
         except Exception as error:
-            if hasattr(error, "add_note"):  # Python 3.11 and later
-                error.add_note(f"while differentiating {self.name} of {', '.join(map(describe, node.variables))}")
+            error.add_note(f"while differentiating {self.name} of {', '.join(map(describe, node.variables))}")
             raise
         for part, x in zip(parts, node._parents):
             shape = getattr(part, "shape", () if type(part) is float else type(part).__name__)
@@ -223,7 +222,6 @@ class LinearOperation(LinearMap, Rule):
     def __init__(self, **parameters: Any): vars(self).update(parameters)
     def _push(self, t: Any) -> Any:        return t.record(self, (t,)) if isinstance(t, Node) else self.value(t)
     def _pull(self, g: Any) -> Any:        return g.record(self.T, (g,)) if isinstance(g, Node) else self.adjoint(g)
-
     def adjoint(self, g: Any) -> Any: raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:

@@ -10,15 +10,14 @@ import numpy as np
 
 from . import scalar, tensor
 from .numerics import ON_ARRAYS, ON_NUMBERS
-from .protocols import LOOK, NUMPY, SCIPY
+from .protocols import NUMPY, SCIPY
 from .rows import BUILT_IN, OPS, elementwise
 from .scalar import Scalar
 from .table import log, log1p, softplus
 from .tensor import Tensor
 from .variable import Variable
 
-K = 2 * math.sqrt(2 / math.pi)  # of gelu, its approximation by tanh
-M = K * 0.044715
+K, M = (c * 2 * math.sqrt(2 / math.pi) for c in (1.0, 0.044715))  # of gelu, its approximation by tanh
 
 
 def gelu_gate(a: Any) -> Any:
@@ -82,7 +81,7 @@ fmax        = elementwise("fmax(a, b)",        "fmax(a, b)",                    
 fmin        = elementwise("fmin(a, b)",        "fmin(a, b)",                      "(y == a) - 0.5 * (a == b)",   "(y == b) - 0.5 * (a == b)",   rectifies=True, selects=True)
 remainder   = elementwise("remainder(a, b)",   "remainder(a, b)",                 "1",                           "-rint((a - y) / b)")
 fmod        = elementwise("fmod(a, b)",        "fmod(a, b)",                      "1",                           "-rint((a - y) / b)")
-xlogy       = elementwise("xlogy(a, b)",       "a * log(where(a == 0, 1.0, b))", "log(where((a == 0) & (b <= 0), 1.0, b))", "where((a == 0) & (b <= 0), 0.0, a / where((a == 0) & (b <= 0), 1.0, b))")
+xlogy       = elementwise("xlogy(a, b)",       "a * log(where(a == 0, a + 1, b))", "log(where((a == 0) & (b <= 0), 1.0, b))", "where((a == 0) & (b <= 0), 0.0, a / where((a == 0) & (b <= 0), 1.0, b))")
 erf         = elementwise("erf(a)",            math.erf,                          "2 / sqrt(pi) * exp(-a * a)",  saturates=True, largest_slope=1.13)
 erfc        = elementwise("erfc(a)",           math.erfc,                         "-2 / sqrt(pi) * exp(-a * a)", saturates=True, largest_slope=1.13)
 exact_gelu  = elementwise("gelu(a)",           "a * gelu_gate(a)",                "gelu_slope(a)",               saturates=True, largest_slope=1.13)
@@ -111,6 +110,3 @@ for _op in (tan, arcsin, arccos, arctan, sinh, cosh, arcsinh, arccosh, arctanh, 
 # the same by other names
 NUMPY |= {np.radians: deg2rad, np.degrees: rad2deg}
 SCIPY |= {"expit": OPS["sigmoid"], "log_expit": lambda x: -softplus(-x), "logit": lambda x: log(x) - log1p(-x)}
-
-# values only: their slope is 0 wherever there is one
-LOOK |= {np.floor, np.ceil, np.rint, np.trunc, np.fix, np.round}

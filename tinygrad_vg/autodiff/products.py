@@ -23,7 +23,6 @@ class Product(Rule):
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The other operand, which is what this one is multiplied by: `W` on the edge from linear to x."""
         return "1" if i == 2 else (names and names[1 - i]) or self.operands[1 - i]
-
     def forth(self, i: int, t: Any, xs: Any) -> Any: return self.value(*xs[:i], t, *xs[i + 1 :])
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
@@ -41,7 +40,6 @@ class DeferredProducts(DeferredSum):
     def add_up(self) -> Any:
         G, X = self[0] if len(self) == 1 else map(np.concatenate, zip(*self))
         return G.T.dot(X)
-
     def most(self) -> int: return self.CHUNK // (self[-1][0].nbytes + self[-1][1].nbytes or 1)
 
 
@@ -185,7 +183,6 @@ class Einsum(Product):
                     new = next(fresh)
                     self.labels[k] = self.labels[k][:j] + new + self.labels[k][j + 1 :]
                     self.deltas.append((label + new, np.eye(n)))
-
     def value(self, *xs: Any) -> Any: return np.einsum(self.subscripts, *xs, optimize=len(xs) > 2)
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"einsum {self.subscripts!r}, all but operand {i}"
 

@@ -24,11 +24,6 @@ SCIPY: dict[str, Any] = {}  # functions of scipy.special that are called otherwi
 ADVICE: dict[str, str] = {}  # what to write in place of a NumPy function that does not record; filled by hints.py
 
 
-def by_axis(name: str) -> Any:
-    """A reduction called as np.sum(x, axis, keepdims=…): what NumPy has in third place is not what we have there."""
-    return lambda x, axis=None, **named: OPS[name](x, axis, **named)
-
-
 def dot(x: Any, b: Any) -> Any:
     """np.dot: a product with a number, or matmul, which it equals unless b is a stack of matrices."""
     if np.ndim(b) > 2:
@@ -45,7 +40,6 @@ def full_like(a: Any, fill_value: Any, shape: Any = None) -> Any:
 # NumPy's function → ours: all ops that NumPy has, too, by the same name; then those whose arguments or names differ
 NUMPY: dict[Any, Any] = {
     **{getattr(np, name): op for name, op in OPS.items() if hasattr(np, name)},
-    **{getattr(np, name): by_axis(name.removeprefix("a")) for name in "sum mean var max min prod amax amin".split()},
     np.dot: dot, np.full_like: full_like, np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
     np.clip: lambda x, a_min=None, a_max=None: OPS["clip"](x, a_min, a_max), np.ravel: lambda x: structure.reshape(x, -1),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
@@ -57,10 +51,12 @@ NUMPY: dict[Any, Any] = {
 # How NumPy calls an argument → how we do
 NAMES = dict(a="x", arrays="xs", ary="x", array="x", min="a_min", max="a_max", newshape="shape", indices_or_sections="sections")
 
-# Functions that look at values or shapes only: there is no gradient to lose
+# Functions that look at values or shapes only, or whose slope is 0 wherever there is one: there is no gradient to lose
 LOOK = {getattr(np, name) for name in """equal not_equal less less_equal greater greater_equal isfinite isnan isinf signbit shape ndim size
     allclose isclose array_equal argmax argmin argsort all any count_nonzero nonzero zeros_like ones_like empty_like array_repr array_str
-    array2string isrealobj iscomplexobj result_type may_share_memory shares_memory""".split()}
+    array2string isrealobj iscomplexobj result_type may_share_memory shares_memory floor ceil rint trunc fix round argwhere flatnonzero
+    unique searchsorted digitize histogram bincount argpartition lexsort isin nanargmax nanargmin array_equiv isneginf isposinf isreal
+    iscomplex imag logical_and logical_or logical_not save savetxt""".split()}
 
 
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:

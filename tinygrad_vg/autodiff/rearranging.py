@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .core import Node, plain
-from .protocols import LOOK, NUMPY
+from .protocols import NUMPY
 from .structure import concatenate, getitem, reshape, transpose
 from .table import where
 from .tensor import Tensor
@@ -42,7 +42,6 @@ def moved(function: Callable[..., Any]) -> Callable[..., Any]:
         places = function(numbered(args[0] if args else named.pop(next(iter(named))), parts), *args[1:], **named)
         x = parts[0] if len(parts) == 1 else concatenate(parts, None)
         return type(places)([chosen(x, part) for part in places]) if isinstance(places, (list, tuple)) else chosen(x, places)
-
     return op
 
 
@@ -51,7 +50,6 @@ def turned(function: Callable[..., Any]) -> Callable[..., Any]:
     def op(x: Any, *args: Any, **named: Any) -> Any:
         result = function(np.broadcast_to(0, range(1, np.ndim(x) + 1)), *args, **named)
         return transpose(x, tuple(n - 1 for n in result.shape))
-
     return op
 
 
@@ -86,7 +84,7 @@ def sort(x: Any, axis: int | None = -1, kind: Any = None, stable: Any = None) ->
 
 NUMPY |= {function: moved(function) for function in (
     np.rot90, np.roll, np.tile, np.repeat, np.resize, np.delete, np.diag, np.diagflat, np.array_split, np.hsplit, np.vsplit, np.dsplit,
-    np.block, np.column_stack, np.dstack, sliding_window_view)}
+    np.block, np.column_stack, np.dstack, sliding_window_view, getattr(np, "unstack", np.roll))}  # unstack: NumPy 2.1 and later
 NUMPY |= {function: turned(function) for function in (np.moveaxis, np.rollaxis, np.matrix_transpose, np.linalg.matrix_transpose)}
 NUMPY |= {function: each_moved(function) for function in (np.atleast_1d, np.atleast_2d, np.atleast_3d, np.meshgrid)}
 NUMPY |= {function: lambda x, *args, **named: x for function in (np.copy, np.real, np.conjugate, np.real_if_close)}
@@ -99,11 +97,5 @@ NUMPY |= {
     np.triu: lambda m, k=0: where(np.triu(np.ones(m.shape, bool), k), m, 0.0),
     np.partition: lambda x, kth, axis=-1, kind="introselect": take_along_axis(x, np.argpartition(plain(x), kth, axis, kind), axis),
     np.append: lambda arr, values, axis=None: concatenate([arr, values], axis)}
-if hasattr(np, "unstack"):  # NumPy 2.1 and later
-    NUMPY[np.unstack] = moved(np.unstack)
-
-# there is no gradient to lose in what only says where entries are, or in which bin
-LOOK |= {getattr(np, name) for name in """argwhere flatnonzero unique searchsorted digitize histogram bincount argpartition lexsort isin
-    nanargmax nanargmin array_equiv isneginf isposinf isreal iscomplex imag logical_and logical_or logical_not save savetxt""".split()}
 
 Tensor.mT = property(NUMPY[np.matrix_transpose], doc="Every matrix of a batch transposed: the last two axes exchanged.")  # type: ignore[attr-defined]

@@ -29,7 +29,6 @@ class Weighted(Rule):
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(self.weights(*xs), xs[0].shape, "w", self.selects)
-
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"Σ diag(w), w = {self.text}"
 
 
@@ -59,7 +58,6 @@ class LogSumExp(Weighted):
         top = largest(x, self.axis)
         y = log(sum(exp(x - top), self.axis, keepdims=True)) + top
         return y if self.keepdims else sum(y, self.axis)
-
     def weights(self, x: Any) -> Any: return softmax(x, self.axis)
 
 

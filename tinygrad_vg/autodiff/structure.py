@@ -106,7 +106,6 @@ class Join(Rule):
         return along(y, self.axis, i if self.name == "stack" else slice(self.ends[i], self.ends[i + 1]))
     def local(self, i: int, y: Any, xs: Any) -> LinearMap: return Select(self.index(i, y)).local(0, xs[i], [y]).T
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any: return g[self.index(i, y)]
-
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"part {i} of {self.name}"
 
 
