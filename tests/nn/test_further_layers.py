@@ -201,8 +201,17 @@ def test_entries_that_tie_in_a_window_share_its_gradient():
     assert np.array_equal(x.grad, [[0.5, 0.5, 0.0, 1.0]])
 
 
-def test_a_pool_keeps_float32():
+def test_a_pool_and_attention_keep_float32():
     assert nn.MaxPool2d(2, padding=1)(Tensor(X.astype(np.float32))).dtype == np.float32
+    net, x = nn.Attention(6, 2, leaf=lambda array, name: Tensor(array.astype(np.float32), name)), rng.normal(size=(3, 6)).astype(np.float32)
+    hidden = net(x, mask=np.tri(3, dtype=bool))
+    net.causal = True
+    assert hidden.dtype == net(x).dtype == np.float32 and np.array_equal(hidden.data, net(x).data)
+
+
+def test_the_names_of_new_layers_are_pytorchs():
+    for layer in (nn.TransformerBlock(6, 2), nn.Attention(6), nn.Conv2d(2, 3, 3), nn.GroupNorm(2, 4), nn.RMSNorm(4), nn.Embedding(3, 2)):
+        assert {name.rpartition(".")[2].removeprefix("in_proj_") for name in layer.parameters()} <= {"weight", "bias"}, layer
 
 
 def test_words_are_whole_numbers():

@@ -10,7 +10,7 @@ from tinygrad_vg.nn.layers import ACTIVATIONS, Dropout, Linear, Module, Residual
 from tinygrad_vg.nn.mlp import MLP
 from tinygrad_vg.nn.norms import BatchNorm, LayerNorm
 
-SMOOTH = ["sigmoid", "tanh", "elu", "gelu", "softplus", "identity", "linear"]
+SMOOTH = ["sigmoid", "tanh", "elu", "gelu", "gelu_tanh", "softplus", "identity", "linear"]
 KINKED = ["relu", "leaky_relu"]
 VARIANTS = [
     {},

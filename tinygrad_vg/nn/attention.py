@@ -25,8 +25,9 @@ def scores(q: Any, k: Any, scale: float | None = None) -> Any:
 
 def masked(s: Any, mask: Any = None, causal: bool = False) -> Any:
     """s plus a mask of numbers, or −∞ where one of bools is False; causal: also −∞ where a key comes after the query."""
-    if np.ndim(mask):
-        s = s + (np.where(mask, np.float32(0), -np.float32(np.inf)) if mask.dtype == np.bool_ else mask)
+    if getattr(mask, "dtype", None) == np.bool_:
+        mask = np.where(mask, np.float32(0), -np.float32(np.inf))
+    s = s + mask if np.ndim(mask) else s
     return s + np.triu(np.full(np.shape(s)[-2:], -np.inf, np.float32), 1) if causal else s
 
 
@@ -51,7 +52,8 @@ class Attention(Module):
 
     x (T, d) or (batch, T, d), batch first  →  y of the same shape.  heads must divide d, else ValueError.
     causal    place t sees places up to t only: the scores of later ones are −inf
-    context   in the call: where keys and values come from, (…, S, d), if not from x        mask: added to the scores, 0 or −inf
+    context   in the call: where keys and values come from, (…, S, d), if not from x
+    mask      in the call: added to the scores, 0 or −inf; or bools, False where a query must not look
     in_proj_weight (3 d, d) and in_proj_bias (3 d,): of q, k, v, one below the other; out_proj: as in PyTorch's MultiheadAttention.
     bias, init, leaf, rng, seeds, name: see Linear; with seeds x is (seeds, batch, T, d).  attention(x, 3) names q[3], k[3], v[3], s[3]
     and a[3].
@@ -95,9 +97,9 @@ class TransformerBlock(Module):
 
     x (T, d) or (batch, T, d)  →  y of the same shape.  hidden: units of W_1, 4 d if left out.  activation: φ; dropout: of both branches.
     a: a number, or a leaf to be learned; a=Tensor(0.0) is ReZero (Bachlechner et al. 2021).  scale: s, a number; 1/√l in the l-th block
-    is LayerNorm scaling (Sun et al. 2025); ValueError unless norm="pre".  Parameters as in PyTorch's TransformerEncoderLayer: self_attn,
-    linear1, linear2, norm1, norm2.  The rest: see Attention.  block(x, 3) names u[3] and its output h[3]: of blocks one after another
-    the stations.
+    is LayerNorm scaling (Sun et al. 2025); ValueError unless norm="pre".  Parameters by the names of PyTorch's TransformerEncoderLayer:
+    self_attn.out_proj.weight, linear1.weight, norm1.bias, ….  The rest: see Attention.  block(x, 3) names u[3] and its output h[3]: of
+    blocks one after another the stations.
     """
 
     def __init__(self, d: int, heads: int = 1, norm: str | None = "pre", hidden: int | None = None, activation: Any = "relu", *,

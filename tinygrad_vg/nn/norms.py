@@ -97,6 +97,7 @@ class LayerNorm(Norm):
     beta: Any
 
     def normalised(self, x: Any) -> tuple:
+        """x̂, mean and variance of each example."""
         check_units(self, x, 1)
         return normalised(x, -1, self.eps)
 
@@ -118,6 +119,7 @@ class BatchNorm(LayerNorm):
         self.running_mean, self.running_var = np.zeros_like(values(self.beta)), np.ones_like(values(self.gamma))
 
     def normalised(self, x: Any) -> tuple:
+        """x̂, mean and variance of each unit; in training the running ones follow."""
         check_units(self, x, 2)
         if not self.training:
             return normalised(x, -2, self.eps, per_unit(self.running_mean, x), per_unit(self.running_var, x))
@@ -143,6 +145,7 @@ class RMSNorm(Norm):
         super().__init__(n, eps, **options)
 
     def normalised(self, x: Any) -> tuple:
+        """x̂ and the mean square of each example."""
         check_units(self, x, 1)
         return rms_normalised(x, -1, self.eps)
 
@@ -163,6 +166,7 @@ class GroupNorm(Norm):
         self.groups = groups
 
     def normalised(self, x: Any) -> tuple:
+        """x̂, mean and variance of each group."""
         lead, shape = len(self.runs) + 1, np.shape(x)
         if len(shape) <= lead or shape[lead] != self.n or shape[: lead - 1] != self.runs:
             axes = ", ".join([*map(str, self.runs), "batch", str(self.n)])

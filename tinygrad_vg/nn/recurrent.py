@@ -33,7 +33,7 @@ class Cell(Module):
         self.n_in, self.n_hidden, self.biased, self.leaf, self.name = n_in, n_hidden, bias, leaf, name
         self.inits = [initial.of_name(start) for start in (init if isinstance(init, (tuple, list)) else (init, init))]
         self.rng = generators(rng, seeds)
-        self.lead = () if seeds is None else (len(self.rng),)
+        self.lead = (len(self.rng),) if isinstance(self.rng, list) else ()
 
     def weights(self, to: str, bias: Any = 0.0) -> tuple[Any, Any, Any]:
         """W_x·, W_h· and b_·, which lead from x and h to the gate (or state) `to`."""

@@ -134,12 +134,16 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "native_layer_norm.default":                 lambda *args: (f.layer_norm(*args), None, None),
     "rms_norm.default":                          f.rms_norm,
     "group_norm.default":                        f.group_norm,
-    "instance_norm.default":                     o.instance_norm,
-    "native_group_norm.default":                 o.native_group_norm,
+    "instance_norm.default":                     lambda x, weight, bias, mean, var, use_input_stats, momentum, eps, cudnn_enabled:
+        f.group_norm(x, x.shape[1], weight, bias, eps) if use_input_stats else f.batch_norm(x, weight, bias, mean, var, False, 0.0, eps)[0],
+    "native_group_norm.default":                 lambda x, weight, bias, n, c, places, groups, eps:
+        (f.group_norm(x, groups, weight, bias, eps), None, None),
     "batch_norm.default":                        lambda *args: f.batch_norm(*args[:8])[0],
     "_native_batch_norm_legit_functional.default": f.batch_norm,
-    "_native_batch_norm_legit_no_training.default": o.norm_in_use,
-    "_native_batch_norm_legit.no_stats":         o.norm_of_batch,
+    "_native_batch_norm_legit_no_training.default": lambda x, weight, bias, mean, var, momentum, eps:
+        f.batch_norm(x, weight, bias, mean, var, False, momentum, eps)[:3],
+    "_native_batch_norm_legit.no_stats":         lambda x, weight, bias, training, momentum, eps:
+        f.batch_norm(x, weight, bias, None, None, True, momentum, eps)[:3],
     "embedding.default":                         lambda weight, i, padding_idx=-1, *_, **how: embedding(weight, i, padding_idx),
     "scaled_dot_product_attention.default":      f.attend,
     "rnn_tanh.input":                            unrolled(rnn_step(t.tanh)),

@@ -12,7 +12,6 @@ from ...autodiff.core import Node, plain
 from ...autodiff.reductions import var
 from ...autodiff.structure import split
 from ...autodiff.table import elu, expm1, power, sigmoid, softplus, square, where
-from .layers import batch_norm, group_norm
 from .shapes import room
 
 
@@ -33,6 +32,7 @@ def axes_of(dim: Any) -> Any: return tuple(dim) if isinstance(dim, list) and dim
 
 
 def divided(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
+    """a / b, or rounded down (floor) or towards 0 (trunc), without a gradient then."""
     return a / b if rounding_mode is None else {"floor": np.floor, "trunc": np.trunc}[rounding_mode](plain(a) / plain(b))
 
 
@@ -46,6 +46,7 @@ def soft_plus(a: Any, beta: float = 1, threshold: float = 20) -> Any:
 
 
 def elu_of(a: Any, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Any:
+    """elu, selu and celu: scale · a above 0, scale · alpha (exp(input_scale · a) − 1) below."""
     return times(elu(times(a, input_scale), alpha) if input_scale == 1 else where(a > 0, a, alpha * expm1(times(a, input_scale))), scale)
 
 
@@ -60,10 +61,12 @@ def chosen(op: Callable[..., Any], argument: Callable[..., Any]) -> Callable[...
 
 
 def variance(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Any:
+    """Σ (x − mean)² / (n − correction)."""
     return var(x, axes_of(dim), 1 if correction is None else int(correction), keepdim)
 
 
 def variance_of(x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Any:
+    """The same by its older arguments."""
     return variance(x, dim, correction=int(unbiased), keepdim=keepdim)
 
 
@@ -108,28 +111,9 @@ def dropout(x: Any, p: float, train: bool, *, rng: Any) -> tuple[Any, Any]:
 
 
 def drawn(draw: str) -> Callable[..., Any]:
+    """Random numbers of a shape, or of the shape of an array."""
     def op(x: Any, *, rng: Any, **how: Any) -> Any:
         shape = np.shape(x) if isinstance(x, (Node, np.ndarray)) else tuple(x)
         room(*shape)
         return getattr(rng, draw)(shape)
     return op
-
-
-def native_group_norm(x: Any, weight: Any, bias: Any, n: int, c: int, places: int, groups: int, eps: float) -> tuple:
-    return group_norm(x, groups, weight, bias, eps), None, None
-
-
-def norm_in_use(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, momentum: float, eps: float) -> tuple:
-    return batch_norm(x, weight, bias, mean, variance, False, momentum, eps)[:3]
-
-
-def norm_of_batch(x: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float) -> tuple:
-    return batch_norm(x, weight, bias, None, None, True, momentum, eps)[:3]
-
-
-def instance_norm(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, use_input_stats: bool, momentum: float, eps: float,
-                  cudnn_enabled: bool) -> Any:
-    """Each channel of each example over its own places, or by the running statistics."""
-    if use_input_stats:
-        return group_norm(x, np.shape(x)[1], weight, bias, eps)
-    return norm_in_use(x, weight, bias, mean, variance, 0.0, eps)[0]

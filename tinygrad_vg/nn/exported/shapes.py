@@ -50,6 +50,7 @@ def padded(x: Any, pad: Any, value: float = 0.0) -> Any:
 
 
 def padded_with(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+    """torch's pad, of which the mode constant is known."""
     if mode != "constant":
         raise NotImplementedError(f"padding in the mode {mode!r}")
     return padded(x, pad, value or 0.0)
@@ -90,23 +91,27 @@ def pieces(x: Any, size: Any, dim: int = 0) -> list[Any]:
 
 
 def squeezed(x: Any, dim: Any = None) -> Any:
+    """x without its axes of size 1, or those of `dim` that are; another stays."""
     shape = np.shape(x)
     axes = range(len(shape)) if dim is None else normalize_axis_tuple(dim, len(shape)) if shape else ()
     return reshape(x, [n for a, n in enumerate(shape) if n != 1 or a not in axes])
 
 
 def flattened(x: Any, start: int = 0, end: int = -1) -> Any:
+    """x, the axes from start to end made one."""
     shape = np.shape(x) or (1,)
     start, end = (normalize_axis_index(axis, len(shape)) for axis in (start, end))
     return reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 def expanded(x: Any, size: Any, implicit: bool = False) -> Any:
+    """x repeated to a size, −1 for an axis that stays."""
     shape = (1,) * (len(size) - np.ndim(x)) + np.shape(x)
     return broadcast_to(x, tuple(n if m == -1 else m for m, n in zip(size, shape)))
 
 
 def unflattened(x: Any, dim: int, sizes: Any) -> Any:
+    """x, one axis made several."""
     shape, dim = np.shape(x), normalize_axis_index(dim, np.ndim(x))
     return reshape(x, (*shape[:dim], *sizes, *shape[dim + 1 :]))
 
