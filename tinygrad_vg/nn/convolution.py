@@ -54,9 +54,9 @@ def inside(places: Places) -> tuple[int, ...]:
 def windows(x: Any, places: Places, fill: float = 0.0) -> Any:
     """What each window sees along the last axes of x: (…, k, P), or (…, k, k, P, Q); `fill` where a place is −1 or less."""
     axes = len(places)
-    if np.any([p.min(initial=0) < 0 for p in places]):
+    if any(p.min(initial=0) < 0 for p in places):
         x, places = padded(x, [(0, 1)] * axes, fill), [np.maximum(p, -1) for p in places]
-    index = [np.expand_dims(p, tuple(b for b in range(2 * axes) if b % axes != a)) for a, p in enumerate(places)]
+    index = [p.reshape([p.shape[b // axes] if b % axes == a else 1 for b in range(2 * axes)]) for a, p in enumerate(places)]
     return getitem(x, (..., *index))
 
 
