@@ -8,6 +8,7 @@ In the hints x is a node, net a model, n a number of entries; functions are thos
 import functools
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from . import nn
 from .autodiff import arrays, protocols
-from .autodiff.core import Node
+from .autodiff.core import Node, describe
 from .autodiff.scalar import Scalar
 from .autodiff.tensor import Tensor
 
@@ -45,6 +46,7 @@ NUMPY = words({  # NumPy's functions that do not record
     "angle":                               "where(x < 0, np.pi, 0.0)",
     "heaviside":                           "where(x == 0, h, where(x > 0, 1.0, 0.0))",
     "choose":                              "np.select([i == 0, i == 1], [a, b])"})
+METHODS = {".outer": "; give one a new axis, a[:, None] and b", ".accumulate": "; use np.cumsum or np.cumprod"}  # of ufuncs
 LIKE_NUMPY = "sort flip roll tile tril triu diag median partition diff argpartition nonzero ptp".split()  # as methods of other libraries
 NODES = {name: f"write np.{name}(x)" for name in LIKE_NUMPY} | words({  # of a tensor
     "norm":                                "write np.linalg.norm(x)",
@@ -153,7 +155,7 @@ def attach(package: dict[str, Any]) -> None:
     absent(nn.Module, MODULES)
     kind: Any
     for kind in (Scalar, Tensor):
-        kind.__init__ = worded_leaf(kind.__init__)
+        kind.__init__, kind.__isub__ = worded_leaf(kind.__init__), minus
     for kind in {base for layer in vars(nn).values() if isinstance(layer, type) for base in layer.__mro__}:
         # a layer that takes **options hands them on to one that does not
         if issubclass(kind, nn.Module) and "__init__" in vars(kind) and not inspect.getfullargspec(vars(kind)["__init__"]).varkw:
@@ -166,8 +168,16 @@ def attach(package: dict[str, Any]) -> None:
     for name in ("no_grad", "detect_anomaly"):
         package[name] = Switch(package[name])
     vars(nn)["__getattr__"] = missing_from_nn
-    protocols.ADVICE.update(NUMPY)
+    protocols.ADVICE.update({name: f"; try {hint}" for name, hint in NUMPY.items()} | METHODS)
     arrays.HINTS.update(KINDS)
+
+
+def minus(x: Any, other: Any) -> Any:
+    """x -= other: x - other, with a warning where that looks like a training step, for the leaf has not moved."""
+    if x.rule is None and x.grad is not None and not isinstance(other, Node):
+        way = "a training step is written w.data = w.data - lr * w.grad"
+        warnings.warn(f"-= makes a new node, and the leaf {describe(x)} keeps its value; {way}", stacklevel=2)
+    return x - other
 
 
 class NotHere:

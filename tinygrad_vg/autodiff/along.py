@@ -172,6 +172,5 @@ NUMPY |= {getattr(np, name): function for names, function in {
     "polyval": lambda p, x: functools.reduce(lambda y, k: y * x + p[k], range(len(p)), 0.0)}.items() for name in names.split()}
 
 for _name in "std cumsum cumprod trace ravel repeat".split():  # the methods that NumPy's arrays have
-    _method = NUMPY[getattr(np, _name)]
-    _method.__name__ = _name
-    setattr(Tensor, _name, _method)
+    setattr(Tensor, _name, NUMPY[getattr(np, _name)])
+    getattr(Tensor, _name).__name__ = _name

@@ -105,12 +105,12 @@ def hvp(output: Node, input: Any, vector: Any) -> Any:
         nodes((output, input), "hvp")
         return grad(grad(output, input, create_graph=True), input, seed=input.as_gradient(vector, "the vector"))
     slopes = grad(output, input, create_graph=True)
-    named, several = isinstance(slopes, dict), isinstance(vector, (dict, list, tuple))
-    if not several or isinstance(vector, dict) != named or len(vector) != len(slopes) or named and set(vector) != set(slopes):
-        wanted = f"a dict of {len(slopes)} arrays, with the names of the leaves" if named else f"a list of {len(slopes)} vectors"
-        raise TypeError(f"hvp needs {wanted}; got a {type(vector).__name__}" + (f" of {len(vector)}" if several else ""))
-    pairs = [(name, slopes[name], vector[name]) for name in (slopes if named else range(len(slopes)))]
-    for name, slope, v in pairs:
-        if np.shape(v) != np.shape(slope):
-            raise ValueError(f"the vector of {name!r} must have shape {np.shape(slope)}; got {np.shape(v)}")
-    return grad(sum(np.sum(slope * v) for _, slope, v in pairs), input)
+    several = isinstance(vector, (dict, list, tuple))
+    parts, given = (x if isinstance(x, dict) else dict(enumerate(x)) for x in (slopes, vector if several else ()))
+    if parts.keys() != given.keys():
+        wanted = "dict of {} arrays, with the names of the leaves" if isinstance(slopes, dict) else "list of {} vectors"
+        raise TypeError(f"hvp needs a {wanted.format(len(parts))}; got a {type(vector).__name__}{f' of {len(vector)}' if several else ''}")
+    for name, slope in parts.items():
+        if np.shape(given[name]) != np.shape(slope):
+            raise ValueError(f"the vector of {name!r} must have shape {np.shape(slope)}; got {np.shape(given[name])}")
+    return grad(sum(np.sum(slope * given[name]) for name, slope in parts.items()), input)

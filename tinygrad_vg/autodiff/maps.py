@@ -30,7 +30,6 @@ class LinearMap:
     text = "J"
     shape_in: tuple[int, ...] = ()
     shape_out: tuple[int, ...] = ()
-
     def _push(self, t: Any) -> Any: raise TypeError(f"{type(self).__name__} has no push; give it a method _push(t) that returns J t")
     def _pull(self, g: Any) -> Any: raise TypeError(f"{type(self).__name__} has no pull; give it a method _pull(g) that returns Jᵀ g")
 
@@ -74,7 +73,6 @@ class LinearMap:
         if math.prod(self.shape_in) != 1 or math.prod(self.shape_out) != 1:
             raise TypeError(f"only a 1×1 map is one number; this one takes {self.shape_in} to {self.shape_out}; use .dense()")
         return float(self.pull(np.ones(self.shape_out)).item())
-
     def __str__(self) -> str: return self.text
     def __repr__(self) -> str: return f"{type(self).__name__}({self.text}: {self.shape_in} -> {self.shape_out})"
 
@@ -88,7 +86,6 @@ class Rule:
 
     name = "op"
     takes_constants = False  # whether some operands may not be nodes
-
     def value(self, *xs: Any) -> Any: raise TypeError(f"{type(self).__name__} needs a method value(*xs) that returns an array")
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
@@ -128,7 +125,6 @@ class Rule:
         if any(map(holds_tensors, xs)):
             return apply(self, *[OPS["stack"](x) if holds_tensors(x) else x for x in xs])
         return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
-
     def __repr__(self) -> str: return f"{type(self).__name__}({self.name!r})"
 
 
@@ -170,7 +166,6 @@ class Composed(LinearMap):
     def __init__(self, outer: LinearMap, inner: LinearMap):
         self.outer, self.inner, self.text = outer, inner, f"{outer.text} · {inner.text}"
         self.shape_in, self.shape_out = inner.shape_in, outer.shape_out
-
     def _push(self, t: Any) -> Any: return self.outer._push(self.inner._push(t))
     def _pull(self, g: Any) -> Any: return self.inner._pull(self.outer._pull(g))
 
@@ -181,7 +176,6 @@ class Diagonal(LinearMap):
     def __init__(self, d: Any, shape: tuple[int, ...], text: str = "d", selects: bool = False):
         self.d, self.text, self.selects = d, f"diag({text})" if shape else text, selects
         self.shape_in = self.shape_out = shape
-
     def _push(self, t: Any) -> Any: return selected(t, self.d) if self.selects else t * self.d
     _pull = _push  # type: ignore[assignment]  # a diagonal is its own transpose
 

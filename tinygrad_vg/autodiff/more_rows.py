@@ -89,10 +89,7 @@ gelu_tanh   = elementwise("gelu_tanh(a)",      "a * tanh_gate(a)",              
 
 
 def gelu(a: Any, approximate: str | None = None) -> Any:
-    """a Φ(a), with Φ(a) the share of a standard normal below a; approximate="tanh": a σ(1.6 a + 0.07 a³), within 5e-4 of it.
-
-    As in PyTorch, where the exact one is the default, too. ValueError for another approximation.
-    """
+    """a Φ(a), Φ(a) the share of a standard normal below a, as in PyTorch; "tanh": a σ(1.6 a + 0.07 a³), within 5e-4; else ValueError."""
     if approximate not in (None, "none", "tanh"):
         raise ValueError(f"gelu: approximate is None, the exact one, or 'tanh'; got {approximate!r}")
     return gelu_tanh(a) if approximate == "tanh" else exact_gelu(a)

@@ -21,7 +21,7 @@ OPS |= {name: _defined[name] for name in """matmul linear einsum reshape transpo
     diagonal split concatenate stack sum mean astype max min var prod logsumexp softmax log_softmax""".split()}
 BUILT_IN.update(OPS)
 SCIPY: dict[str, Any] = {}  # functions of scipy.special that are called otherwise here; filled by more_rows.py
-ADVICE: dict[str, str] = {}  # what to write in place of a NumPy function that does not record; filled by hints.py
+ADVICE: dict[str, str] = {}  # '; try …' in place of a NumPy function that does not record; filled by hints.py
 
 
 def dot(x: Any, b: Any) -> Any:
@@ -66,8 +66,8 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
     """
     name, kind, op = ufunc.__name__, type(self).__name__, ours(ufunc)
     if method != "__call__":
-        ways = {"outer": "give one a new axis, a[:, None] and b", "accumulate": "use np.cumsum or np.cumprod"}
-        raise TypeError(f"np.{name}.{method} does not record on a {kind}; {ways.get(method, 'use np.sum, np.prod, np.max or np.min')}")
+        way = ADVICE.get(f".{method}", "; use np.sum, np.prod, np.max or np.min")
+        raise TypeError(f"np.{name}.{method} does not record on a {kind}{way}")
     if kwargs.get("out") is not None:
         raise TypeError(f"np.{name} with out= would put a {kind} into a plain array; write `a = a + b`, which makes a new node")
     if kwargs:
@@ -77,7 +77,7 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
     if ufunc in LOOK:
         return ufunc(*map(plain, inputs))
     if not op:
-        way = f"write it in other ops, give it a row with elementwise(), or use .data{advised(name)}"
+        way = f"write it in other ops, give it a row with elementwise(), or use .data{ADVICE.get(name, '')}"
         raise TypeError(f"{'np.' * (getattr(np, name, None) is ufunc)}{name} has no derivative here; {way}")
     return op(*inputs)
 
@@ -87,8 +87,8 @@ def array_function(self: Any, function: Any, types: Any, args: tuple, kwargs: di
     if function in LOOK:
         return function(*deeply_plain(args), **{key: deeply_plain(value) for key, value in kwargs.items()})
     if not (op := ours(function)):
-        name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
-        raise TypeError(f"np.{name} does not record on a Tensor; write it in other ops, or use .data for plain values{advised(name)}")
+        fn = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
+        raise TypeError(f"np.{fn} does not record on a Tensor; write it in other ops, or use .data for plain values{ADVICE.get(fn, '')}")
     given = {NAMES.get(key, key): value for key, value in kwargs.items() if value is not None or key == "axis"}
     try:
         return op(*args, **given)
@@ -106,11 +106,6 @@ def ours(function: Any) -> Any:
     homes = (np, sys.modules.get("scipy.special"), getattr(own, "rule", None))
     theirs = own and any(getattr(home, name, None) is function or getattr(home, "function", None) is function for home in homes)
     return NUMPY.get(function) or (own if theirs else None)
-
-
-def advised(name: str) -> str:
-    """'; try …', if there is advice on what to write in place of this function."""
-    return f"; try {ADVICE[name]}" if name in ADVICE else ""
 
 
 def deeply_plain(x: Any) -> Any:

@@ -31,8 +31,7 @@ def chosen(x: Any, places: Any, fill: Any = 0.0) -> Any:
     """The entries of x with these numbers; where a place is 0, the number `fill`."""
     if np.all(places):
         return getitem(reshape(x, -1), places - 1)
-    fill = fill if isinstance(fill, Node) else np.asarray(fill, x.dtype)
-    return getitem(concatenate([reshape(fill, 1), reshape(x, -1)]), places)
+    return getitem(concatenate([reshape(fill if isinstance(fill, Node) else np.asarray(fill, x.dtype), 1), reshape(x, -1)]), places)
 
 
 def moved(function: Callable[..., Any]) -> Callable[..., Any]:

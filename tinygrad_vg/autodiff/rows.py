@@ -132,14 +132,12 @@ class Elementwise(Rule):
         xs = node._parents
         asked = [isinstance(x, Node) and (inside is None or x in inside) for x in xs]
         return [unbroadcast(pull(g, node, *xs), x.shape) if ask else None for pull, x, ask in zip(self.pulls, xs, asked)]
-
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any: return unbroadcast(self.pulls[i](g, y, *xs), xs[i].shape)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
         """∂y/∂x_i: a diagonal, and before it the broadcasting of x_i to the shape of y, if there was any."""
         diagonal = Diagonal(self.pulls[i](1.0, y, *xs), np.shape(y), str(self.slopes[i]), self.selects)
         return diagonal if np.shape(xs[i]) == np.shape(y) else diagonal @ Broadcast(shape=np.shape(y)).local(0, y, [xs[i]])
-
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return Words({}.get).of(self.slopes[i] or "''")
 
     def of_constants(self, *xs: Any) -> Any:

@@ -1,12 +1,10 @@
 """How does a node behave in Python?  Its operators, its value and gradient, its name, how it prints.
 
-`a += b` makes a new node and rebinds the name, as for Python's numbers; `w -= lr * w.grad` warns, for the leaf has not moved.
-A comparison is a plain bool or bool array and records nothing. Nodes hash by identity; since `==` may make an array, the
-package compares nodes with `is`, sets and dicts only.
+`a += b` makes a new node and rebinds the name, as for Python's numbers. A comparison is a plain bool or bool array and records
+nothing. Nodes hash by identity; since `==` may make an array, the package compares nodes with `is`, sets and dicts only.
 """
 
 import operator
-import warnings
 from typing import Any, NoReturn
 
 from . import table as d
@@ -123,12 +121,6 @@ class Variable(Node):
     def __ge__(self, other: Any) -> Any:     return self._value >= plain(other)
     __hash__ = Node.__hash__
     def __format__(self, spec: str) -> str:  return format(self.item(), spec) if spec else str(self)
-
-    def __isub__(self, other: Any) -> Any:
-        if self.rule is None and self._grad is not None and not isinstance(other, Node):
-            way = "a training step is written w.data = w.data - lr * w.grad"
-            warnings.warn(f"-= makes a new node, and the leaf {describe(self)} keeps its value; {way}", stacklevel=2)
-        return self - other
 
     def __bool__(self) -> bool:
         if self.size != 1:
