@@ -212,9 +212,9 @@ def test_a_file_that_is_too_large_packed_or_unpacked_is_refused(tmp_path):
 def test_without_the_extra_a_safetensors_file_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     (tmp_path / "a.safetensors").write_bytes(b"")
-    with pytest.raises(ImportError, match=r'pip install "tinygrad_vg\[weights\]"'):
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[weights\]"'):
         load_weights(model(), tmp_path / "a.safetensors")
-    with pytest.raises(ImportError, match=r'pip install "tinygrad_vg\[weights\]"'):
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[weights\]"'):
         save_weights(model(), tmp_path / "b.safetensors")
     assert os.listdir(tmp_path) == ["a.safetensors"]
 
