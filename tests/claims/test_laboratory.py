@@ -81,7 +81,7 @@ def test_every_remedy_has_a_row_and_the_page_fits_80_columns(small):
     assert [(row["family"], row["remedy"]) for row in small.rows] == [(r.family, r.name) for r in REMEDIES]
     text = str(small)
     assert max(map(len, text.split("\n"))) <= 80
-    assert all(f"\n{r.name:18}" in text for r in REMEDIES)
+    assert all(f"\n{r.name}  " in text for r in REMEDIES)
     for row in small.rows:
         assert row["worst"] >= row["typical"] and row["cost"] > 0 and len(row["right"]) == SMALL.seeds
     assert [row["cost"] for row in small.rows if row["remedy"] == PLAIN[row["family"]]] == [1, 1]

@@ -103,9 +103,14 @@ def measured(remedy: Remedy, setting: Setting) -> Row:
     half_way = (1 + 1 / (CLASSES if remedy.family == "deep" else ORDERS)) / 2
     return {
         "remedy": remedy.name, "family": remedy.family, "change": remedy.change, "typical": float(np.mean(typical)),
-        "worst": float(np.mean(worst)), "sd": float(np.std(typical, ddof=min(1, setting.seeds - 1))),
+        "worst": float(np.mean(worst)), "sd": spread(typical), "trained sd": spread(after),
         "reach": float(np.mean([g.reach for g in start])), "longest": start[0].steps[-1], "trained": float(np.mean(after)),
-        "right": right, "solved": sum(r > half_way for r in right), "of": len(right), "note": note, "seconds per update": seconds}
+        "right": right, "right sd": spread(right), "solved": sum(r > half_way for r in right), "of": len(right), "note": note, "seconds per update": seconds}
+
+
+def spread(x: Sequence[float]) -> float:
+    """The standard deviation over seeds; 0 of a single one, nan where one is not finite."""
+    return float(np.std(x, ddof=min(1, len(x) - 1))) if np.all(np.isfinite(x)) else math.nan
 
 
 def taken_out(model: Any, single: Any, k: int) -> Any:

@@ -10,12 +10,12 @@ from ..text.numbers import figure
 from ..text.tables import table
 
 TITLES = {"recurrent": "the order of two symbols in {T} steps, 32 units", "deep": "a teacher of 5 classes, {L} layers of 32 units"}
-HEADS = ("remedy", "typical", "worst", "reach", "trained", "right", "solved", "cost")
+HEADS = ("remedy", "typical", "worst", "reach", "trained", "right", "cost")
 LEGEND = """\
 typical, worst: ln gain per step (layer) back at the start, of a random gradient
 and of the luckiest; reach: steps until the typical gain is below 1/1000;
-trained: typical after training; right: share of fresh examples; solved: seeds
-past half-way from chance to all; cost: time of an update, the plain one's = 1"""
+trained: typical after training; right: share of fresh examples; cost: time of
+an update, the plain one's = 1; ±: standard deviation over seeds"""
 
 
 def page(found: Any) -> str:
@@ -32,9 +32,9 @@ def page(found: Any) -> str:
 def lines_of(row: Any) -> list[Any]:
     """A row of the table, and its note."""
     reach = f"{row['reach']:.0f}" if math.isfinite(row["reach"]) else f"> {row['longest']}"
-    gains = (f"{row['typical']:+.3f}", f"{row['worst']:+.3f}", reach, f"{row['trained']:+.3f}")
-    outcome = (f"{sum(row['right']) / len(row['right']):.2f}", f"{row['solved']}/{row['of']}", f"{row['cost']:.1f}")
-    return [(row["remedy"], *gains, *outcome), *([f"  {row['note']}"] if row["note"] else [])]
+    typical, trained = (f"{row[x]:+.3f} ±{row[sd]:.3f}" for x, sd in (("typical", "sd"), ("trained", "trained sd")))
+    right = f"{sum(row['right']) / len(row['right']):.2f} ±{row['right sd']:.2f}"
+    return [(row["remedy"], typical, f"{row['worst']:+.3f}", reach, trained, right, f"{row['cost']:.1f}"), *([f"  {row['note']}"] if row["note"] else [])]
 
 
 def remarks(found: Any) -> list[str]:
@@ -47,7 +47,11 @@ def remarks(found: Any) -> list[str]:
 def decay(found: Any) -> str:
     """L2: the typical gain per step after training, without and with it, where the gradient vanishes and where it hardly does."""
     pairs = [(family, found.row(family, plain), found.row(family, "L2")) for family, plain in (("deep", "sigmoid"), ("recurrent", "tanh"))]
-    told = [f"{family} {a['trained']:+.2f} without, {b['trained']:+.2f} with it" for family, a, b in pairs if a and b]
+    told = []
+    for family, a, b in ((family, a, b) for family, a, b in pairs if a and b):
+        apart = abs(a["trained"] - b["trained"]) > a["trained sd"] + b["trained sd"]
+        figures = [f"{row['trained']:+.2f} ± {row['trained sd']:.2f} {how}" for row, how in ((a, "without"), (b, "with it"))]
+        told.append(f"{family} {', '.join(figures)}{'' if apart else ', no further apart than the seeds'}")
     return f"It shrinks the weights, a factor of every step: nats per step after training, {'; '.join(told)}."
 
 
@@ -89,7 +93,7 @@ def panel(ax: Any, family: str, rows: list[Any]) -> None:
         colour = mix(RED, BLUE, min(1.0, max(0.0, (right - 0.2) / 0.8)))
         ax.plot([row["typical"], row["trained"]], [y, y], color=GREY, linewidth=1)
         ax.plot(row["typical"], y, "o", color=colour, markerfacecolor="none", label="at the start" if not y else None)
-        ax.plot(row["trained"], y, "o", color=colour, label="after training" if not y else None)
+        ax.errorbar(row["trained"], y, xerr=row["trained sd"], fmt="o", color=colour, elinewidth=1, label="after training" if not y else None)
         ax.text(1.01, y, f"{right:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=8, color=GREY)
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.set_xscale("symlog", linthresh=0.5, linscale=1.5)
