@@ -105,7 +105,8 @@ def measured(remedy: Remedy, setting: Setting) -> Row:
         "remedy": remedy.name, "family": remedy.family, "change": remedy.change, "typical": float(np.mean(typical)),
         "worst": float(np.mean(worst)), "sd": spread(typical), "trained sd": spread(after),
         "reach": float(np.mean([g.reach for g in start])), "longest": start[0].steps[-1], "trained": float(np.mean(after)),
-        "right": right, "right sd": spread(right), "solved": sum(r > half_way for r in right), "of": len(right), "note": note, "seconds per update": seconds}
+        "right": right, "right sd": spread(right),
+        "solved": sum(r > half_way for r in right), "of": len(right), "note": note, "seconds per update": seconds}
 
 
 def spread(x: Sequence[float]) -> float:

@@ -34,7 +34,8 @@ def lines_of(row: Any) -> list[Any]:
     reach = f"{row['reach']:.0f}" if math.isfinite(row["reach"]) else f"> {row['longest']}"
     typical, trained = (f"{row[x]:+.3f} ±{row[sd]:.3f}" for x, sd in (("typical", "sd"), ("trained", "trained sd")))
     right = f"{sum(row['right']) / len(row['right']):.2f} ±{row['right sd']:.2f}"
-    return [(row["remedy"], typical, f"{row['worst']:+.3f}", reach, trained, right, f"{row['cost']:.1f}"), *([f"  {row['note']}"] if row["note"] else [])]
+    line = (row["remedy"], typical, f"{row['worst']:+.3f}", reach, trained, right, f"{row['cost']:.1f}")
+    return [line, *([f"  {row['note']}"] if row["note"] else [])]
 
 
 def remarks(found: Any) -> list[str]:
@@ -93,7 +94,7 @@ def panel(ax: Any, family: str, rows: list[Any]) -> None:
         colour = mix(RED, BLUE, min(1.0, max(0.0, (right - 0.2) / 0.8)))
         ax.plot([row["typical"], row["trained"]], [y, y], color=GREY, linewidth=1)
         ax.plot(row["typical"], y, "o", color=colour, markerfacecolor="none", label="at the start" if not y else None)
-        ax.errorbar(row["trained"], y, xerr=row["trained sd"], fmt="o", color=colour, elinewidth=1, label="after training" if not y else None)
+        ax.errorbar(row["trained"], y, xerr=row["trained sd"], fmt="o", color=colour, label="after training" if not y else None)
         ax.text(1.01, y, f"{right:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=8, color=GREY)
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.set_xscale("symlog", linthresh=0.5, linscale=1.5)
