@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+
 from plot_style import BACK, BLUE, GREEN, LINE, LOG, LOOK, ORANGE, PURPLE, RED, SOFT  # isort: skip
 from plot_style import back, beside, curve, labelled, panels, svg, tick, unrolled  # isort: skip
 from plots_after_2019 import AFTER_2019

@@ -89,7 +89,7 @@ def unrolled(cell: Any, inputs: np.ndarray) -> np.ndarray:
 
 def svg(figure: Figure) -> str:
     """As an SVG that depends on nothing but the figure: no date, no ids by chance."""
-    figure.savefig(buffer := io.StringIO(), format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(buffer := io.StringIO(), format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = re.sub(r" +\n", "\n", buffer.getvalue()).replace("'DejaVu Sans'", "'DejaVu Sans',Verdana,sans-serif")
     used = [(f"{kind}: {light}", f"{kind}:{dark}") for light, dark in dict(INKS.values()).items() for kind in ("fill", "stroke")]
     dark = "".join(f'[style*="{here}"]{{{there}!important}}' for here, there in used if here in text)

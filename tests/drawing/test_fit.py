@@ -1,12 +1,11 @@
 """The contract of pictures: they fit a page, their type can be read on a slide, few arrows cross, and the same number has the same shade."""
 
 import re
-import sys
 import xml.etree.ElementTree as ET
 from functools import cache, partial
 from itertools import combinations, pairwise
-from pathlib import Path
 
+import make_gallery
 import numpy as np
 import pytest
 
@@ -16,9 +15,6 @@ from tinygrad_vg.drawing.canvas import INKS
 from tinygrad_vg.drawing.layers import crossings, mesh
 from tinygrad_vg.drawing.layout import layout
 from tinygrad_vg.drawing.typography import formula, from_nats, named, small
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
-import make_gallery
 
 PAGE, READABLE, WIDEST = 1280, 18, 2.4
 CELLS = {"rnn": nn.RNNCell, "leaky": partial(nn.LeakyCell, tau=3.0), "lstm": nn.LSTMCell, "gru": nn.GRUCell, "skip": partial(nn.SkipCell, delay=3)}
