@@ -64,7 +64,7 @@ def tokens() -> Figure:
     for kind, name, shade, up in (("alone", "no skip", RED, 5), ("post", "norm after", ORANGE, -7), ("pre", "norm before", GREEN, 0)):
         unit = [h.data / np.linalg.norm(h.data, axis=1, keepdims=True) for h in tower(kind, 12)]
         curve(left, range(13), [(np.sum(u @ u.T) - 16) / 240 for u in unit], name, shade, up=up)
-    labelled(left, "Without a skip all tokens become one", "blocks", "mean cosine of two tokens")
+    labelled(left, "Without a skip all tokens become one", "blocks", "mean cosine of two tokens", xticks=range(0, 13, 3))
     for scaled, name, shade in ((False, "norm before", GREEN), (True, "and × 1/√l", BLUE)):
         curve(right, range(49), [math.sqrt(np.mean(h.data**2)) for h in tower("pre", 48, scaled)], name, shade)
     return labelled(right, "With one, what was said adds up", "blocks", "rms of the tokens")
