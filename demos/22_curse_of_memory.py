@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from tinygrad_vg import Chain, Tensor, exp, grad, sqrt
+from tinygrad_vg import Chain, Tensor, exp, grad, sqrt, theory
 from tinygrad_vg.drawing import terminal_plot
 
 
@@ -33,7 +33,7 @@ def main(fast: bool = False) -> int:
         for start, lru in ((λ, False), (np.log(-np.log(λ)), True)):
             leaf = Tensor(np.full(sequences, start), name="ν" if lru else "λ")
             found.append(np.mean(grad(last_state(leaf, noise, lru)[0].sum(), leaf) ** 2))
-        law, other = (1 + λ**2) / (1 - λ**2) ** 3, (λ * np.log(λ) / (1 - λ**2)) ** 2
+        law, other = theory.memory.sensitivity(λ), (λ * np.log(λ) / (1 - λ**2)) ** 2
         print(f"{λ:5}  {law:10.3g}{found[0]:10.3g}{other:14.3f}{found[1]:10.3f}")
         sizes.append(found[0])
 

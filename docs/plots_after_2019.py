@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from plot_style import BACK, BLUE, GREEN, LOG, ORANGE, PURPLE, RED, curve, labelled, panels, unrolled
 
-from tinygrad_vg import Tensor, exp, grad, hvp, nn, reach, sqrt, stack, training
+from tinygrad_vg import Tensor, exp, grad, hvp, nn, reach, sqrt, stack, theory, training
 
 
 def curse_of_memory() -> Figure:
@@ -20,7 +20,7 @@ def curse_of_memory() -> Figure:
     λs, rng = np.array([0.5, 0.8, 0.9, 0.97, 0.99, 0.997]), np.random.default_rng(0)
     fine = 1 - np.geomspace(0.5, 0.002, 50)
     ax.set(xscale="log", yscale="log", xlim=(0.6, 0.002), ylim=(1e-2, 1e9))
-    for scaled, name, shade, law in ((False, "h ← λ h + x:\nin λ", RED, (1 + fine**2) / (1 - fine**2) ** 3),
+    for scaled, name, shade, law in ((False, "h ← λ h + x:\nin λ", RED, [theory.memory.sensitivity(λ) for λ in fine]),
                                      (True, "LRU: in ν,\nλ = exp(−exp ν)", GREEN, (fine * np.log(fine) / (1 - fine**2)) ** 2)):
         found = []
         for λ in λs:
