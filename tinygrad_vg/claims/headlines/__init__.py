@@ -4,7 +4,7 @@ Read headline (what one is, and how it is printed), then the results: deep (init
 learning takes), over_time (latches, order, sums, echo states). What two headlines share is trained once.
 """
 
-from . import deep, dynamics, over_time  # noqa: F401  (each module enters its headlines)
+from . import after_2019, deep, dynamics, over_time  # noqa: F401  (each module enters its headlines)
 from .headline import HEADLINES, Headline, Result, chosen, listed, page, table
 
 __all__ = ["HEADLINES", "Headline", "Result", "chosen", "listed", "page", "table"]

@@ -1,0 +1,282 @@
+"""What has been found since 2019?  The edge of stability, rank collapse, the curse of depth, parity, and reach over long lags.
+
+    lr  learning rate      w  all weights, a row for each seed      v  direction      S  sharpness: largest curvature; number of seeds
+    h  state, or tokens (seeds, 1, T, d)      k  block of L, or lag      x  input      g  gradient      p  parity, ±1, or a power
+    t  step of T      λ  what a step keeps of a state      a, b  what an input makes of it: h ← a h + b
+
+Of each source the abstract was read, not the text. Tolerances were written down before the seeds were run.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ... import Tensor, grad, hvp, linear, no_grad, reach, reshape, sigmoid, square, stack, tanh
+from ...nn import MLP, Attention, LayerNorm, Linear, LRUCell, Module, RNNCell, SelectiveCell, TransformerBlock, cross_entropy, unroll
+from ...nn.init import normal, with_radius
+from ...nn.layers import each, generators
+from ...training import Adam, Batches, clip_norm, fit
+from ...training.learning import Row
+from .deep import CLASSES, FEATURES, five_classes
+from .headline import Checks, headline
+
+
+def spread(**figures: Any) -> Row:
+    """The mean over seeds of each figure, and its standard deviation."""
+    return {key: float(number) for name, x in figures.items() for key, number in ((name, np.mean(x)), (f"{name} sd", np.std(x)))}
+
+
+@headline(
+    "edge-of-stability", "Cohen, Kaur, Li, Kolter & Talwalkar 2021",
+    "Full-batch descent: the sharpness rises to 2/lr and hovers just above; the loss goes up and down, and falls over long times.",
+    "A tanh net of 321 weights fits the third Chebyshev polynomial at 20 points; power iteration by hvp every 20 steps.",
+    "A toy for their CIFAR-10, squared error alone, thousands of steps. `end`: last quarter of the run, in units of 2/lr.", slow=True)
+def edge_of_stability(full: bool) -> tuple[list[Row], Checks]:
+    rates, seeds, steps = ((0.025, 0.05, 0.1), range(10), 4000) if full else ((0.05, 0.1), range(5), 1000)
+    runs = [(lr, *sharpened(lr, seeds, steps)) for lr in rates]
+    starts, ends = (np.array([lr / 2 * S[part].mean(axis=0) for lr, S, _ in runs]) for part in (slice(1), slice(-steps // 80, None)))
+    rising = np.array([np.mean(np.diff(losses[steps // 2 :], axis=0) > 0, axis=0) for *_, losses in runs])
+    falls = [np.mean(losses[-steps // 4 :], axis=0) / np.mean(losses[steps // 4 : steps // 2], axis=0) for *_, losses in runs]
+    rows = [{"lr": lr, "2/lr": 2 / lr, **spread(start=start, end=end, rising=up, falls=down)}
+            for lr, start, end, up, down in zip(rates, starts, ends, rising, falls)]
+    means = ends.mean(axis=1)
+    checks = {
+        "It starts below 2/lr, every seed": starts.max() < 1,
+        "It ends at 2/lr: each seed within 20 %, the means within 10 %": np.abs(ends - 1).max() < 0.2 and np.abs(means - 1).max() < 0.1,
+        "Twice the lr, half the sharpness, within 10 %": np.abs(means[1:] / means[:-1] - 1).max() < 0.1,
+        "The loss falls: its last quarter below the second, the mean over seeds": np.mean(falls, axis=1).max() < 1}
+    if full:
+        checks["Just above: the means between 1 and 1.05"] = means.min() > 1 and means.max() < 1.05
+        checks["And yet it rises in more than a tenth of the later steps, at each lr"] = rising.mean(axis=1).min() > 0.1
+    return rows, checks
+
+
+def sharpened(lr: float, seeds: Iterable[int], steps: int, every: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Sharpness every so many steps (…, seeds), and the loss of each step (steps + 1, seeds)."""
+    rngs, shapes, x = generators(0, list(seeds)), ((16, 1), (16, 16), (1, 16)), np.linspace(-1, 1, 20)[:, None]
+    ends = np.cumsum([0, *map(math.prod, shapes)])
+    w = Tensor(each(rngs, lambda rng: np.concatenate([normal(shape, rng).ravel() for shape in shapes])), name="w")
+
+    def losses() -> Any:
+        z: Any = np.array([x] * len(rngs))
+        for k, shape in enumerate(shapes):
+            z = linear(tanh(z) if k else z, reshape(w[:, ends[k] : ends[k + 1]], (-1, *shape)))
+        return square(z - (4 * x**3 - 3 * x)).mean(axis=(1, 2))
+
+    v, sharpness, found = each(rngs, lambda rng: rng.normal(size=w.shape[1])), [], []
+    for step in range(steps + 1):
+        all_losses = losses()
+        found.append(all_losses.data)
+        if step % every == 0:
+            for _ in range(3 if step else 50):  # from where the last power iteration ended
+                v = hvp(all_losses.sum(), w, v / np.linalg.norm(v, axis=1, keepdims=True))
+            sharpness.append(np.linalg.norm(v, axis=1))
+        w.data = w.data - lr * grad(all_losses.sum(), w)
+    return np.array(sharpness), np.array(found)
+
+
+def tower(kind: str, L: int, seeds: Iterable[int], tokens: int = 16) -> tuple[list[Any], np.ndarray, np.ndarray]:
+    """h[0] … h[L] of `tokens` tokens of 32 units through L blocks; (L + 1, seeds) |∂/∂h|; (L, seeds) |g| of W_q, W_k by that of W_v.
+
+    kind  "pre-LN", "post-LN", "1/√l": pre-LN with LayerNorm scaling, "no skip": attention alone, "no skip, MLP": two layers after it
+    """
+    rngs, blocks = generators(0, list(seeds)), []
+    h = [Tensor(each(rngs, lambda rng: rng.normal(size=(1, tokens, 32))))]
+    for k in range(1, L + 1):
+        norm, scale = {"post-LN": "post", "no skip": None, "no skip, MLP": None}.get(kind, "pre"), k**-0.5 if kind == "1/√l" else 1.0
+        blocks.append(f := TransformerBlock(32, 4, norm, scale=scale, seeds=rngs))
+        h.append(f(h[-1]) if norm else f.self_attn(h[-1]) if kind == "no skip" else f.feed(f.self_attn(h[-1])))
+    weights = [f.self_attn.in_proj_weight for f in blocks]
+    found = grad(h[-1], [*h, *weights], each(rngs, lambda rng: rng.normal(size=(1, tokens, 32))))
+    W_q, W_k, W_v = (np.linalg.norm(part, axis=(2, 3)) for part in np.split(np.array(found[L + 1 :]), 3, axis=2))
+    return h, np.linalg.norm(np.array(found[: L + 1])[:, :, 0], axis=(2, 3)), np.hypot(W_q, W_k) / (math.sqrt(2) * W_v)
+
+
+def likeness(h: Any) -> np.ndarray:
+    """(seeds,) mean cosine between two tokens."""
+    u = h.data[:, 0] / np.linalg.norm(h.data[:, 0], axis=-1, keepdims=True)
+    return (np.sum(u.sum(axis=1) ** 2, axis=1) / u.shape[1] - 1) / (u.shape[1] - 1)
+
+
+def power(seeds: Iterable[int]) -> np.ndarray:
+    """(seeds,) p where 1 − cosine becomes its p-th power, of tokens that a tenth and a thirtieth of their own tell apart, by attention."""
+    rngs = generators(0, list(seeds))
+    same, own = np.split(each(rngs, lambda rng: rng.normal(size=(1, 17, 32))), [1], axis=2)
+    x, f = [Tensor(same + share * own) for share in (0.1, 0.03)], Attention(32, 4, seeds=rngs)
+    before, after = (np.log(1 - likeness(x[0])) - np.log(1 - likeness(x[1])) for x in (x, [f(h) for h in x]))
+    return after / before
+
+
+@headline(
+    "rank-collapse", "Dong, Cordonnier & Loukas 2021; Noci et al. 2022",
+    "Attention alone makes tokens alike, doubly exponentially in depth; skips and MLPs stop it. Then no gradient reaches W_q and W_k.",
+    "12 blocks of 32 units, 4 heads, 16 tokens from N(0, 1), at the start; ln gain of a random gradient; q,k: |g| of W_q, W_k by that of "
+    "W_v in block 6. power: to which 1 − cosine is raised by one attention, of nearly equal tokens.",
+    "Xavier weights at the start, no positions, no training; theirs are BERT and the like.")
+def rank_collapse(full: bool) -> tuple[list[Row], Checks]:
+    seeds = range(20 if full else 5)
+    found = {kind: tower(kind, 12, seeds) for kind in ("pre-LN", "post-LN", "no skip", "no skip, MLP")}
+    alike = {kind: likeness(h[-1]) for kind, (h, *_) in found.items()}
+    nats = {kind: np.log(g[0] / g[-1]) for kind, (_, g, _) in found.items()}
+    rows = [{"block": kind, **spread(cosine=alike[kind], nats=nats[kind]), "q,k": float(found[kind][2][5].mean())} for kind in found]
+    p = power(seeds)
+    return [*rows, {"block": "attention once", **spread(power=p)}], {
+        "Attention alone: cosine of tokens above .999, every seed": alike["no skip"].min() > 0.999,
+        "Doubly exponential: it leaves the third power, within .1": abs(p.mean() - 3) < 0.1,
+        "Skips stop it: below .9 with pre-LN, every seed": alike["pre-LN"].max() < 0.9,
+        "MLPs without skips stop it: below .99, every seed": alike["no skip, MLP"].max() < 0.99,
+        "Post-LN: more alike than pre-LN, every seed": np.min(alike["post-LN"] - alike["pre-LN"]) > 0,
+        "Without skips the gradient loses 4 nats or more, every seed": nats["no skip"].max() < -4,
+        "With pre-LN it loses none, every seed": nats["pre-LN"].min() > 0,
+        "Attention alone: W_q, W_k get less than 1e-6 of W_v's, every seed": found["no skip"][2][5].max() < 1e-6}
+
+
+@headline(
+    "curse-of-depth", "Sun et al. 2025",
+    "Pre-LN: the variance grows exponentially with depth, deep blocks turn into the identity; LayerNorm scaling, 1/√l, mends it.",
+    "At the start: 48 blocks of 32 units, 8 tokens. Trained: 24 blocks of 16, 8 tokens of the five classes, Adam 1e-3, 250 updates of 32, "
+    "1,600 points; what leaving out one block adds to the loss on 400 others.",
+    "Theirs are language models of 130 million weights and more. step: |h[l] − h[l−1]| / |h[l−1]| of block 48.", slow=True)
+def curse_of_depth(full: bool) -> tuple[list[Row], Checks]:
+    rows, rms, gain, step = list[Row](), {}, {}, {}
+    for kind in ("pre-LN", "1/√l"):
+        h, g, _ = tower(kind, 48, range(10 if full else 5), 8)
+        x = np.array([tokens.data for tokens in h])
+        rms[kind], gain[kind] = np.sqrt(np.mean(x**2, axis=(2, 3, 4))), g[:-1] / g[1:]
+        step[kind] = np.sqrt(np.mean((x[48] - x[47]) ** 2, axis=(1, 2, 3))) / rms[kind][47]
+        rows.append({"net": kind, **spread(**{f"gain {k}": gain[kind][k - 1] for k in (1, 8, 48)}, rms=rms[kind][48], step=step[kind])})
+    q = np.mean(rms["pre-LN"] ** 2, axis=1)  # the variance
+    checks = {
+        "Pre-LN: block 48 is nearly the identity: gain within 2 % of 1, every seed": np.abs(gain["pre-LN"][47] - 1).max() < 0.02,
+        "Block 1 is not: above 1.15, every seed": gain["pre-LN"][0].min() > 1.15,
+        "Exponential: blocks 25 to 48 multiply the variance by half of what 1 to 24 do, or more": q[48] / q[24] > q[24] / q[0] / 2,
+        "Scaling keeps the rms below half of it, every seed": np.max(rms["1/√l"][48] / rms["pre-LN"][48]) < 0.5,
+        "And block 48 takes larger steps, every seed": np.min(step["1/√l"] - step["pre-LN"]) > 0}
+    if full:
+        (loss, costs), (scaled, mended) = (left_out(24, range(5), scaling) for scaling in (False, True))
+        for kind, test, cost in (("pre-LN", loss, costs), ("1/√l", scaled, mended)):
+            rows.append({"net": f"{kind}, trained", **spread(loss=test, first=cost[:12].mean(axis=0), deep=cost[12:].mean(axis=0))})
+        checks |= {
+            "Trained: a block of the deep half is worth less than a tenth of one of the first": costs[12:].mean() < 0.1 * costs[:12].mean(),
+            "With scaling the loss on other points is lower, the mean of 5 seeds": scaled.mean() < loss.mean(),
+            "With scaling a block of the deep half is worth more": mended[12:].mean() > costs[12:].mean()}
+    return rows, checks
+
+
+def left_out(L: int, seeds: Iterable[int], scaled: bool, updates: int = 250) -> tuple[np.ndarray, np.ndarray]:
+    """After training: the loss on 400 other points (seeds,), and what leaving out each block adds to it (L, seeds)."""
+    net: Any = Module()
+    rngs, (x, labels) = generators(0, list(seeds)), five_classes()
+    net.embed, net.norm, S = Linear(FEATURES, 8 * 16, seeds=rngs), LayerNorm(16, seeds=len(rngs)), len(rngs)
+    net.blocks = [TransformerBlock(16, 2, hidden=32, scale=(k + 1) ** -0.5 if scaled else 1.0, seeds=rngs) for k in range(L)]
+    net.readout = Linear(16, CLASSES, seeds=rngs)
+
+    def answers(x: np.ndarray, without: int = -1) -> Any:
+        h = reshape(net.embed(x), (*x.shape[:2], 8, 16))
+        for k, block in enumerate(net.blocks):
+            h = h if k == without else block(h)
+        return net.readout(net.norm(h).mean(axis=2))
+
+    loss = lambda _, rows: S * cross_entropy(reshape(answers(x[rows]), (-1, CLASSES)), labels[rows].ravel())  # noqa: E731
+    fit(net, loss, Batches(lambda rng: rng.integers(0, 1600, (S, 32)), 1), Adam(net, 1e-3), updates, record=updates)
+    others = np.array([x[1600:]] * S)
+    with no_grad():
+        found = np.array([[cross_entropy(z, labels[1600:]) for z in answers(others, k).data] for k in range(-1, L)])
+    return found[0], found[1:] - found[0]
+
+
+def parity_run(squash: Callable[[Any], Any], hidden: list[int], T: int, last: bool, seeds: Iterable[int], updates: int) -> np.ndarray:
+    """(40, seeds) share of right signs at each of 40 steps, after learning the parity of T bits: at each step, or at the last alone."""
+    net: Any = Module()
+    rngs = generators(0, list(seeds))
+    net.a, net.b, net.readout = *(Linear(1, 8, "normal", seeds=rngs) for _ in "ab"), MLP([8, *hidden, 1], "tanh", seeds=rngs)
+
+    def answers(x: np.ndarray) -> Any:
+        a, b = squash(net.a(x)), net.b(x)
+        h = [b[:, 0]]
+        for t in range(1, x.shape[1]):
+            h.append(a[:, t] * h[-1] + b[:, t])
+        return net.readout(stack(h, 1))[..., 0]
+
+    def draw(rng: np.random.Generator, T: int = T, batch: int = 32) -> Any:
+        x = rng.choice([-1.0, 1.0], (len(rngs), T, batch, 1))
+        return x, np.cumprod(-x[..., 0], axis=1)  # −1 for an odd number of ones
+
+    loss = lambda _, batch: square((answers(batch[0]) - batch[1])[:, -1 if last else 0 :]).mean(axis=(1, 2)).sum()  # noqa: E731
+    fit(net, loss, Batches(draw, 1), Adam(net, 0.03), updates, record=updates,
+        clip=lambda parameters: clip_norm(parameters, 1.0, per_seed=True))
+    x, p = draw(np.random.default_rng(99), 40, 200)
+    with no_grad():
+        return np.mean(answers(x).data * p > 0, axis=2).T
+
+
+@headline(
+    "parity-by-eigenvalues", "Grazzi et al. 2024 (after Sarrof et al. 2024)",
+    "Linear RNNs whose eigenvalues are all positive cannot solve parity; from −1 to 1 they can.",
+    "h ← a h + b, 8 units, a and b made of the bit, a in (0, 1) or (−1, 1); T bits, Adam .03, 600 updates of 32, 10 seeds (fast: 200, 5); "
+    "signs at steps 20 to 40.",
+    "One diagonal layer, no Mamba. The theorem is about all lengths at a finite precision; this is one budget of training.", slow=True)
+def parity_by_eigenvalues(full: bool) -> tuple[list[Row], Checks]:
+    seeds, updates, ranges = range(10 if full else 5), 600 if full else 200, {"(0, 1)": sigmoid, "(−1, 1)": tanh}
+    settings: list[Any] = [([], 20, False), ([16], 20, False), ([], 20, True), ([], 40, True)] if full else [([], 20, False)]
+    rows, late, at_T = [], {}, {}
+    for name, squash in ranges.items():
+        for k, (hidden, T, last) in enumerate(settings):
+            right = parity_run(squash, hidden, T, last, seeds, updates)
+            late[name, k], at_T[name, k] = right[19:].mean(axis=0), right[T - 1]
+            told = {"λ": name, "readout": "MLP" if hidden else "linear", "T": T, "taught": "the last" if last else "all"}
+            rows.append({**told, **spread(**{"at T": right[T - 1], "20 to 40": late[name, k]})})
+    positive, signed = ranges
+    checks = {
+        "0 < λ < 1: a guess at steps 20 to 40, .45 to .55, every seed": np.abs(late[positive, 0] - 0.5).max() < 0.05,
+        "−1 < λ < 1: above .95, four seeds of five or more": np.mean(late[signed, 0] > 0.95) >= 0.8}
+    if full:
+        checks["0 < λ < 1, MLP as readout: still a guess, every seed"] = np.abs(late[positive, 1] - 0.5).max() < 0.05
+        for k, T in ((2, 20), (3, 40)):
+            checks[f"Taught at step {T} alone: 0 < λ < 1 below .65 there, every seed"] = at_T[positive, k].max() < 0.65
+            checks[f"Taught at step {T} alone: −1 < λ < 1 above .95 there, half the seeds"] = np.mean(at_T[signed, k] > 0.95) >= 0.5
+    return rows, checks
+
+
+@headline(
+    "long-range", "Ma & Najarian 2025",
+    "What the past does to a state decays exponentially with the lag in RNNs and state space models; attention is not bound to that.",
+    "16 units, 120 inputs from N(0, 1), losses from step 60 on, at the start: ln |∂L[t]/∂h[s]| by lag, the mean over pairs, from lag 5 to "
+    "60; RNN of radius 1, LRU with |λ| from .9 to .99, a selective SSM, causal attention of 2 heads.",
+    "Not trained. Attention without positions cannot know a lag; with a bias of −.1 a step (as ALiBi's) it is made to decay.")
+def long_range(full: bool) -> tuple[list[Row], Checks]:
+    found: dict[str, list[np.ndarray]] = {}
+    for name, logs in (pair for seed in range(20 if full else 5) for pair in reaches(seed, 1 if full else 12)):
+        found.setdefault(name, []).append(logs)
+    lags, rows, slopes = np.arange(5, 61), list[Row](), dict[str, np.ndarray]()
+    for name, runs in found.items():
+        mean, slopes[name] = np.mean(runs, axis=0), np.polyfit(lags, np.array(runs)[:, 5:].T, 1)[0]
+        off = [np.polyfit(x, mean[5:], 1, full=True)[1].item() for x in (lags, np.log(lags))]
+        shares = {f"lag {k}": math.exp(mean[k]) for k in (1, 10, 60)}
+        rows.append({"net": name, **spread(slope=slopes[name]), **shares, "straighter": "exponential" if off[0] < off[1] else "power"})
+    rnn, lru, ssm, attention, alibi = rows
+    return rows, {
+        "RNN, LRU, SSM: decay is nearer to exponential than to a power": all(row["straighter"] == "exponential" for row in (rnn, lru, ssm)),
+        "RNN: loses more than .2 nats a step, every seed": slopes["RNN"].max() < -0.2,
+        "LRU: between ln .9 and ln .99 a step, every seed": math.log(0.9) < slopes["LRU"].min() <= slopes["LRU"].max() < math.log(0.99),
+        "Attention: no decay, within .01 a step, every seed": np.abs(slopes["attention"]).max() < 0.01,
+        "At lag 60 the largest share of lag 0 is attention's": attention["lag 60"] == max(row["lag 60"] for row in rows),
+        "With a bias of −.1 a step: exponential, −.1 within .01, every seed": np.abs(slopes[alibi["net"]] + 0.1).max() < 0.01}
+
+
+def reaches(seed: int, every: int, T: int = 120, n: int = 16) -> Iterator[tuple[str, np.ndarray]]:
+    """Of each net ln of the share of lag 0 at lags 0 to 60, from losses at every so many of the steps 60 to T."""
+    rng = np.random.default_rng(seed)
+    x, out, radius = rng.normal(size=(T, n)), rng.normal(size=n), lambda shape, rng: with_radius(normal(shape, rng), 1.0)
+    cells = {"RNN": RNNCell(n, n, init=("xavier", radius), rng=rng), "LRU": LRUCell(n, n, r_min=0.9, r_max=0.99, rng=rng)}
+    ends: dict[str, Any] = {name: (unroll(cell, x)[1:],) * 2 for name, cell in (cells | {"SSM": SelectiveCell(n, n, rng=rng)}).items()}
+    steps = np.arange(T)
+    for name, bias in {"attention": 0.0, "with bias": -0.1 * np.maximum(steps[:, None] - steps, 0)}.items():
+        tokens = [Tensor(now) for now in x]
+        ends[name] = Attention(n, 2, causal=True, rng=rng)(stack(tokens), mask=bias), tokens
+    for name, (outputs, states) in ends.items():
+        found = reach([(outputs[t] * out).sum() for t in range(59, T, every)], states, at=range(59, T, every)).by_lag()
+        logs = np.array([pairs.log_typical for pairs in found[:61]])
+        yield name, logs - logs[0]
