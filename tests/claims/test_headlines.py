@@ -208,11 +208,6 @@ def test_the_first_sharpness_is_the_largest_eigenvalue_of_the_hessian():
     assert after_2019.sharpened(0.1, [5], 0)[0][0, 0] == pytest.approx(largest, rel=1e-3)
 
 
-def test_equal_tokens_are_alike_and_orthogonal_ones_are_not():
-    same, apart = (Tensor(np.array([[x]])) for x in (np.ones((4, 4)) * [1, 2, 3, 4], 5 * np.eye(4)))
-    assert after_2019.likeness(same) == pytest.approx([1.0]) and after_2019.likeness(apart) == pytest.approx([0.0])
-
-
 def test_the_reach_of_an_lru_is_what_is_left_of_its_readout():
     rng = np.random.default_rng(7)
     _, out = rng.normal(size=(120, 16)), rng.normal(size=16)
@@ -227,12 +222,19 @@ def test_parity_is_learned_where_a_sign_can_flip_and_every_step_is_judged():
     assert right.shape == (40, 2) and right.min() > 0.95
 
 
-@pytest.mark.parametrize("name", ["edge-of-stability", "curse-of-depth", "long-range"])
-def test_the_part_that_takes_seconds_decides_the_same(name):
-    """Of parity the part is the first setting of the whole, and rank-collapse is run whole below."""
+PART = {  # what does not show in the part that takes seconds; parity's is the first setting of the whole, rank-collapse runs whole below
+    "edge-of-stability": [],
+    "curse-of-depth": ["Exponential", "And block 48 takes larger steps"],
+    "long-range": ["At lag 60"],
+}
+
+
+@pytest.mark.parametrize("name", PART)
+def test_the_part_that_takes_seconds_decides_what_it_can(name):
     result = HEADLINES[name].run()
-    assert [said for said, holds in result.checks.items() if not holds] == NOT_SHOWN_IN_PART[name], str(result)
-    assert all(np.isfinite(x) for row in result.rows for x in row.values() if isinstance(x, float))
+    missing = [said for said, holds in result.checks.items() if not holds]
+    assert len(missing) == len(PART[name]) and all(map(str.startswith, missing, PART[name])), str(result)
+    assert max(map(len, headlines.page(result).splitlines())) <= 80
 
 
 # ---- the sentences, at full size
@@ -241,10 +243,15 @@ NOT_SHOWN = {  # the sentences that do not show at this size; all others do
     "latch": ["It is gone at T = 20"],
     "trainability-map": ["Chaotic, 30 layers, sw2 = 4", "Chaotic, 10 layers, sw2 = 9"],
     "residual-depth": ["Residual: 60 layers are no worse than 30"],
+    "edge-of-stability": ["Just above"],
+    "rank-collapse": ["MLPs without skips stop it"],
+    "curse-of-depth": ["Exponential", "And block 48 takes larger steps", "With scaling a block of the deep half is worth more"],
+    "parity-by-eigenvalues": ["Taught at step 40 alone: −1 < λ < 1"],
+    "long-range": ["RNN, LRU, SSM: decay is nearer to exponential", "At lag 60"],
 }
 
 
-LONG = {"converged-or-vanished", "he-depth-30"}  # twenty seconds each
+LONG = {"converged-or-vanished", "he-depth-30", "long-range"}  # twenty seconds each; the last five
 
 
 @pytest.mark.parametrize(

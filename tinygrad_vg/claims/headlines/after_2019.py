@@ -9,6 +9,7 @@ Of each source the abstract was read, not the text. Tolerances were written down
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ...nn.init import normal, with_radius
 from ...nn.layers import each, generators
 from ...training import Adam, Batches, clip_norm, fit
 from ...training.learning import Row
+from ..rows.attention import likeness, tower
 from .deep import CLASSES, FEATURES, five_classes
 from .headline import Checks, headline
 
@@ -39,8 +41,8 @@ def edge_of_stability(full: bool) -> tuple[list[Row], Checks]:
     for lr in rates:
         S, losses = sharpened(lr, seeds, round(time / lr))
         _, second, _, last = np.array_split(losses, 4)
-        rising = np.mean(np.diff(losses[len(losses) // 2 :], axis=0) > 0, axis=0)
-        found.append([lr / 2 * S[0], lr / 2 * S[-len(S) // 4 :].mean(axis=0), rising, last.mean(axis=0) / second.mean(axis=0)])
+        rising, falls = np.mean(np.diff(losses[len(losses) // 2 :], axis=0) > 0, axis=0), last.mean(axis=0) / second.mean(axis=0)
+        found.append([lr / 2 * S[0], lr / 2 * S[-len(S) // 4 :].mean(axis=0), rising, falls])
         rows.append({"lr": lr, "2/lr": 2 / lr, **spread(**dict(zip(("start", "end", "rising", "falls"), found[-1])))})
     start, end, rising, falls = np.array(found).swapaxes(0, 1)
     means = end.mean(axis=1)
@@ -79,27 +81,11 @@ def sharpened(lr: float, seeds: Iterable[int], steps: int, every: int = 21) -> t
     return np.array(sharpness), np.array(found)
 
 
-def tower(kind: str, L: int, seeds: Iterable[int], tokens: int = 16) -> tuple[list[Any], np.ndarray, np.ndarray]:
-    """h[0] … h[L] of `tokens` tokens of 32 units through L blocks; (L + 1, seeds) |∂/∂h|; (L, seeds) |g| of W_q, W_k by that of W_v.
-
-    kind  "pre-LN", "post-LN", "1/√l": pre-LN with LayerNorm scaling, "no skip": attention alone, "no skip, MLP": two layers after it
-    """
-    rngs, blocks = generators(0, list(seeds)), []
-    h = [Tensor(each(rngs, lambda rng: rng.normal(size=(1, tokens, 32))))]
-    for k in range(1, L + 1):
-        norm, scale = {"post-LN": "post", "no skip": None, "no skip, MLP": None}.get(kind, "pre"), k**-0.5 if kind == "1/√l" else 1.0
-        blocks.append(f := TransformerBlock(32, 4, norm, scale=scale, seeds=rngs))
-        h.append(f(h[-1]) if norm else f.self_attn(h[-1]) if kind == "no skip" else f.feed(f.self_attn(h[-1])))
-    weights = [f.self_attn.in_proj_weight for f in blocks]
-    found = grad(h[-1], [*h, *weights], each(rngs, lambda rng: rng.normal(size=(1, tokens, 32))))
-    W_q, W_k, W_v = (np.linalg.norm(part, axis=(2, 3)) for part in np.split(np.array(found[L + 1 :]), 3, axis=2))
-    return h, np.linalg.norm(np.array(found[: L + 1])[:, :, 0], axis=(2, 3)), np.hypot(W_q, W_k) / (math.sqrt(2) * W_v)
-
-
-def likeness(h: Any) -> np.ndarray:
-    """(seeds,) mean cosine between two tokens."""
-    u = h.data[:, 0] / np.linalg.norm(h.data[:, 0], axis=-1, keepdims=True)
-    return (np.sum(u.sum(axis=1) ** 2, axis=1) / u.shape[1] - 1) / (u.shape[1] - 1)
+def query_share(h: Any, block: Any) -> np.ndarray:
+    """(seeds,) |g| of W_q and W_k, their root mean square, by that of W_v, in a block on the way to h; a random gradient comes in."""
+    W = getattr(block, "self_attn", block).in_proj_weight
+    q, k, v = np.linalg.norm(np.split(grad(h, W, np.random.default_rng(0).normal(size=h.shape)), 3, axis=1), axis=(2, 3))
+    return np.hypot(q, k) / (math.sqrt(2) * v)
 
 
 def power(seeds: Iterable[int]) -> np.ndarray:
@@ -118,13 +104,12 @@ def power(seeds: Iterable[int]) -> np.ndarray:
     "W_v in block 6. power: to which 1 − cosine is raised by one attention, of nearly equal tokens.",
     "Xavier weights at the start, no positions, no training; theirs are BERT and the like.")
 def rank_collapse(full: bool) -> tuple[list[Row], Checks]:
-    seeds = range(20 if full else 5)
-    found = {kind: tower(kind, 12, seeds) for kind in ("pre-LN", "post-LN", "no skip", "no skip, MLP")}
-    alike = {kind: likeness(h[-1]) for kind, (h, *_) in found.items()}
-    nats = {kind: np.log(g[0] / g[-1]) for kind, (_, g, _) in found.items()}
-    rows = [{"block": kind, **spread(cosine=alike[kind], nats=nats[kind]), "q,k": float(found[kind][2][5].mean())} for kind in found]
-    p = power(seeds)
-    return [*rows, {"block": "attention once", **spread(power=p)}], {
+    seeds, alike, nats, shares = range(20 if full else 5), {}, {}, {}
+    for name, kind in {"pre-LN": "pre", "post-LN": "post", "no skip": "alone", "no skip, MLP": "alone, MLP"}.items():
+        h, g, blocks = tower(kind, 12, seeds)
+        alike[name], nats[name], shares[name] = likeness(h[-1]), np.log(g[0] / g[-1]), query_share(h[-1], blocks[5])
+    rows = [{"block": name, **spread(cosine=alike[name], nats=nats[name]), "q,k": float(shares[name].mean())} for name in alike]
+    return [*rows, {"block": "attention once", **spread(power=(p := power(seeds)))}], {
         "Attention alone: cosine of tokens above .999, every seed": alike["no skip"].min() > 0.999,
         "Doubly exponential: it leaves the third power, within .1": abs(p.mean() - 3) < 0.1,
         "Skips stop it: below .9 with pre-LN, every seed": alike["pre-LN"].max() < 0.9,
@@ -132,7 +117,7 @@ def rank_collapse(full: bool) -> tuple[list[Row], Checks]:
         "Post-LN: more alike than pre-LN, every seed": np.min(alike["post-LN"] - alike["pre-LN"]) > 0,
         "Without skips the gradient loses 4 nats or more, every seed": nats["no skip"].max() < -4,
         "With pre-LN it loses none, every seed": nats["pre-LN"].min() > 0,
-        "Attention alone: W_q, W_k get less than 1e-6 of W_v's, every seed": found["no skip"][2][5].max() < 1e-6}
+        "Attention alone: W_q, W_k get less than 1e-6 of W_v's, every seed": shares["no skip"].max() < 1e-6}
 
 
 @headline(
@@ -144,10 +129,10 @@ def rank_collapse(full: bool) -> tuple[list[Row], Checks]:
 def curse_of_depth(full: bool) -> tuple[list[Row], Checks]:
     rows, rms, gain, step = list[Row](), {}, {}, {}
     for kind in ("pre-LN", "1/√l"):
-        h, g, _ = tower(kind, 48, range(10 if full else 5), 8)
+        h, g, _ = tower("pre", 48, range(10 if full else 5), kind == "1/√l", 8)
         x = np.array([tokens.data for tokens in h])
-        rms[kind], gain[kind] = np.sqrt(np.mean(x**2, axis=(2, 3, 4))), g[:-1] / g[1:]
-        step[kind] = np.sqrt(np.mean((x[48] - x[47]) ** 2, axis=(1, 2, 3))) / rms[kind][47]
+        rms[kind], moved = (np.sqrt(np.mean(y**2, axis=(2, 3, 4))) for y in (x, np.diff(x, axis=0)))
+        gain[kind], step[kind] = g[:-1] / g[1:], moved[47] / rms[kind][47]
         gains = {f"gain {k}": gain[kind][k - 1] for k in (1, 8, 48)}
         rows.append({"net": kind, "updates": 0, **spread(**gains, rms=rms[kind][48], step=step[kind])})
     q = np.mean(rms["pre-LN"] ** 2, axis=1)  # the variance
@@ -184,9 +169,8 @@ def left_out(L: int, seeds: Iterable[int], scaled: bool, updates: int = 250) -> 
 
     loss = lambda _, rows: S * cross_entropy(reshape(answers(x[rows]), (-1, CLASSES)), labels[rows].ravel())  # noqa: E731
     fit(net, loss, Batches(lambda rng: rng.integers(0, 1600, (S, 32)), 1), Adam(net, 1e-3), updates, record=updates)
-    others = np.array([x[1600:]] * S)
     with no_grad():
-        found = np.array([[cross_entropy(z, labels[1600:]) for z in answers(others, k).data] for k in range(-1, L)])
+        found = np.array([[cross_entropy(z, labels[1600:]) for z in answers(np.array([x[1600:]] * S), k).data] for k in range(-1, L)])
     return found[0], found[1:] - found[0]
 
 
@@ -208,8 +192,7 @@ def parity_run(squash: Callable[[Any], Any], hidden: list[int], T: int, last: bo
         return x, np.cumprod(-x[..., 0], axis=1)  # −1 for an odd number of ones
 
     loss = lambda _, batch: square((answers(batch[0]) - batch[1])[:, -1 if last else 0 :]).mean(axis=(1, 2)).sum()  # noqa: E731
-    fit(net, loss, Batches(draw, 1), Adam(net, 0.03), updates, record=updates,
-        clip=lambda parameters: clip_norm(parameters, 1.0, per_seed=True))
+    fit(net, loss, Batches(draw, 1), Adam(net, 0.03), updates, record=updates, clip=lambda leaves: clip_norm(leaves, 1.0, per_seed=True))
     x, p = draw(np.random.default_rng(99), 40, 200)
     with no_grad():
         return np.mean(answers(x).data * p > 0, axis=2).T
@@ -218,19 +201,17 @@ def parity_run(squash: Callable[[Any], Any], hidden: list[int], T: int, last: bo
 @headline(
     "parity-by-eigenvalues", "Grazzi et al. 2024 (after Sarrof et al. 2024)",
     "Linear RNNs whose eigenvalues are all positive cannot solve parity; from −1 to 1 they can.",
-    "h ← a h + b, 8 units, a and b made of the bit, a in (0, 1) or (−1, 1); T bits, Adam .03, 600 updates of 32, 10 seeds (fast: 200, 5); "
-    "signs at steps 20 to 40.",
+    "h ← a h + b, 8 units, a and b made of the bit; T bits, Adam .03, 600 updates of 32, 10 seeds (fast: 200, 5); signs at steps 20 to 40.",
     "One diagonal layer, no Mamba. The theorem is about all lengths at a finite precision; this is one budget of training.", slow=True)
 def parity_by_eigenvalues(full: bool) -> tuple[list[Row], Checks]:
     seeds, updates, ranges = range(10 if full else 5), 600 if full else 200, {"(0, 1)": sigmoid, "(−1, 1)": tanh}
     settings: list[Any] = [([], 20, False), ([16], 20, False), ([], 20, True), ([], 40, True)] if full else [([], 20, False)]
-    rows, late, at_T = [], {}, {}
-    for name, squash in ranges.items():
-        for k, (hidden, T, last) in enumerate(settings):
-            right = parity_run(squash, hidden, T, last, seeds, updates)
-            late[name, k], at_T[name, k] = right[19:].mean(axis=0), right[T - 1]
-            told = {"λ": name, "readout": "MLP" if hidden else "linear", "T": T, "taught": "the last" if last else "all"}
-            rows.append({**told, **spread(**{"at T": right[T - 1], "20 to 40": late[name, k]})})
+    rows, late, at_T = list[Row](), {}, {}
+    for (name, squash), (k, (hidden, T, last)) in product(ranges.items(), enumerate(settings)):
+        right = parity_run(squash, hidden, T, last, seeds, updates)
+        late[name, k], at_T[name, k] = right[19:].mean(axis=0), right[T - 1]
+        rows.append({"λ": name, "readout": "MLP" if hidden else "linear", "T": T, "taught": "the last" if last else "all"})
+        rows[-1] |= spread(**{"at T": at_T[name, k], "20 to 40": late[name, k]})
     positive, signed = ranges
     checks = {
         "0 < λ < 1: a guess at steps 20 to 40, .45 to .55, every seed": np.abs(late[positive, 0] - 0.5).max() < 0.05,
@@ -259,14 +240,13 @@ def long_range(full: bool) -> tuple[list[Row], Checks]:
         off = [np.polyfit(x, mean[5:], 1, full=True)[1].item() for x in (lags, np.log(lags))]
         shares = {f"lag {k}": math.exp(mean[k]) for k in (1, 10, 60)}
         rows.append({"net": name, **spread(slope=slopes[name]), **shares, "straighter": "exponential" if off[0] < off[1] else "power"})
-    rnn, lru, ssm, attention, alibi = rows
     return rows, {
-        "RNN, LRU, SSM: decay is nearer to exponential than to a power": all(row["straighter"] == "exponential" for row in (rnn, lru, ssm)),
+        "RNN, LRU, SSM: decay is nearer to exponential than to a power": all(row["straighter"] == "exponential" for row in rows[:3]),
         "RNN: loses more than .2 nats a step, every seed": slopes["RNN"].max() < -0.2,
         "LRU: between ln .9 and ln .99 a step, every seed": math.log(0.9) < slopes["LRU"].min() <= slopes["LRU"].max() < math.log(0.99),
         "Attention: no decay, within .01 a step, every seed": np.abs(slopes["attention"]).max() < 0.01,
-        "At lag 60 the largest share of lag 0 is attention's": attention["lag 60"] == max(row["lag 60"] for row in rows),
-        "With a bias of −.1 a step: exponential, −.1 within .01, every seed": np.abs(slopes[alibi["net"]] + 0.1).max() < 0.01}
+        "At lag 60 the largest share of lag 0 is attention's": rows[3]["lag 60"] == max(row["lag 60"] for row in rows),
+        "With a bias of −.1 a step: exponential, −.1 within .01, every seed": np.abs(slopes["with bias"] + 0.1).max() < 0.01}
 
 
 def reaches(seed: int, every: int, T: int = 120, n: int = 16) -> Iterator[tuple[str, np.ndarray]]:
@@ -275,11 +255,9 @@ def reaches(seed: int, every: int, T: int = 120, n: int = 16) -> Iterator[tuple[
     x, out, radius = rng.normal(size=(T, n)), rng.normal(size=n), lambda shape, rng: with_radius(normal(shape, rng), 1.0)
     cells = {"RNN": RNNCell(n, n, init=("xavier", radius), rng=rng), "LRU": LRUCell(n, n, r_min=0.9, r_max=0.99, rng=rng)}
     ends: dict[str, Any] = {name: (unroll(cell, x)[1:],) * 2 for name, cell in (cells | {"SSM": SelectiveCell(n, n, rng=rng)}).items()}
-    steps = np.arange(T)
-    for name, bias in {"attention": 0.0, "with bias": -0.1 * np.maximum(steps[:, None] - steps, 0)}.items():
+    for name, bias in {"attention": 0.0, "with bias": -0.1 * np.maximum(np.subtract.outer(range(T), range(T)), 0)}.items():
         tokens = [Tensor(now) for now in x]
         ends[name] = Attention(n, 2, causal=True, rng=rng)(stack(tokens), mask=bias), tokens
     for name, (outputs, states) in ends.items():
         found = reach([(outputs[t] * out).sum() for t in range(59, T, every)], states, at=range(59, T, every)).by_lag()
-        logs = np.array([pairs.log_typical for pairs in found[:61]])
-        yield name, logs - logs[0]
+        yield name, np.array([pairs.log_typical - found[0].log_typical for pairs in found[:61]])

@@ -17,18 +17,22 @@ from .deep import layered, of_radius
 from .later import SEEDS
 
 
-def tower(kind: str | None, L: int, seeds: Iterable[int], scaled: bool = False) -> tuple[list[Any], np.ndarray]:
-    """[h[0], …, h[L]], 16 tokens of 32 units through L blocks, and (L + 1, seeds) |gradient| there from a random one at the end.
+def tower(kind: str | None, L: int, seeds: Iterable[int], scaled: bool = False, tokens: int = 16) -> tuple[list[Any], np.ndarray, list]:
+    """[h[0], …, h[L]], tokens of 32 units through L blocks; (L + 1, seeds) |gradient| there from a random one at the end; the blocks.
 
-    kind  the norm of nn.TransformerBlock; "alone": attention and nothing past it      scaled: the norms of block l times 1/√l
+    kind    the norm of nn.TransformerBlock; "alone": attention and nothing past it; "alone, MLP": the two layers after it
+    scaled  the norms of block l times 1/√l
     """
-    rngs = generators(0, list(seeds))
-    h = [Tensor(each(rngs, lambda rng: rng.normal(size=(1, 16, 32))))]
+    rngs, blocks = generators(0, list(seeds)), list[Any]()
+    h = [Tensor(each(rngs, lambda rng: rng.normal(size=(1, tokens, 32))))]
     for block in range(1, L + 1):
         runs, scale = [int(rng.integers(2**60)) for rng in rngs], 1 / math.sqrt(block) if scaled else 1.0
-        f: Any = nn.Attention(32, 4, seeds=runs) if kind == "alone" else nn.TransformerBlock(32, 4, kind, 64, seeds=runs, scale=scale)
-        h.append(f(h[-1]))
-    return h, np.linalg.norm(np.array(grad(h[-1], h, each(rngs, lambda rng: rng.normal(size=(1, 16, 32)))))[:, :, 0], axis=(2, 3))
+        norm = None if kind == "alone, MLP" else kind
+        f: Any = nn.Attention(32, 4, seeds=runs) if kind == "alone" else nn.TransformerBlock(32, 4, norm, 64, seeds=runs, scale=scale)
+        h.append(f.feed(f.self_attn(h[-1])) if kind == "alone, MLP" else f(h[-1]))
+        blocks.append(f)
+    g = np.array(grad(h[-1], h, each(rngs, lambda rng: rng.normal(size=(1, tokens, 32)))))
+    return h, np.linalg.norm(g[:, :, 0], axis=(2, 3)), blocks
 
 
 def likeness(h: Any) -> np.ndarray:
@@ -41,7 +45,7 @@ def likeness(h: Any) -> np.ndarray:
 def rank_collapse(seeds: Iterable[int] = SEEDS) -> Found:
     figures, curves, ends = dict[str, float](), {}, []
     for name, kind in {"attention alone": "alone", "norm after the skip": "post", "norm before it": "pre"}.items():
-        h, g = tower(kind, 12, seeds)
+        h, g, _ = tower(kind, 12, seeds)
         alike = np.array([likeness(one) for one in h])
         figures |= {f"{name}: mean cosine after 12 blocks": alike[-1].mean(), f"{name}: nats": float(np.log(g[0] / g[-1]).mean())}
         curves[name] = (np.arange(13), alike.mean(axis=1))
@@ -55,7 +59,7 @@ def curse_of_depth(seeds: Iterable[int] = SEEDS) -> Found:
     """The rms of the stream of 48 blocks, and the gain of each; theory's v is what makes its last rms right."""
     figures, curves, more = dict[str, float](), {}, {}
     for name, scaled in {"plain": False, "× 1/√l": True}.items():
-        h, g = tower("pre", 48, seeds, scaled)
+        h, g, _ = tower("pre", 48, seeds, scaled)
         rms, gain = np.array([np.sqrt(np.mean(one.data**2)) for one in h]), np.mean(g[:-1] / g[1:], axis=1)
         more[name] = gain - 1
         figures |= {f"{name}: rms after 48 blocks": rms[48]} | {f"{name}: gain of block {k}": gain[k - 1] for k in (1, 8, 48)}
