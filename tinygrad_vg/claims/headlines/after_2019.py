@@ -9,7 +9,6 @@ Of each source the abstract was read, not the text. Tolerances were written down
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -93,8 +92,7 @@ def power(seeds: Iterable[int]) -> np.ndarray:
     rngs = generators(0, list(seeds))
     same, own = np.split(each(rngs, lambda rng: rng.normal(size=(1, 17, 32))), [1], axis=2)
     x, f = [Tensor(same + share * own) for share in (0.1, 0.03)], Attention(32, 4, seeds=rngs)
-    before, after = (np.log(1 - likeness(x[0])) - np.log(1 - likeness(x[1])) for x in (x, [f(h) for h in x]))
-    return after / before
+    return np.divide(*(np.log((1 - likeness(h[0])) / (1 - likeness(h[1]))) for h in ([f(one) for one in x], x)))  # after by before
 
 
 @headline(
@@ -130,7 +128,7 @@ def curse_of_depth(full: bool) -> tuple[list[Row], Checks]:
     rows, rms, gain, step = list[Row](), {}, {}, {}
     for kind in ("pre-LN", "1/√l"):
         h, g, _ = tower("pre", 48, range(10 if full else 5), kind == "1/√l", 8)
-        x = np.array([tokens.data for tokens in h])
+        x = np.array([one.data for one in h])
         rms[kind], moved = (np.sqrt(np.mean(y**2, axis=(2, 3, 4))) for y in (x, np.diff(x, axis=0)))
         gain[kind], step[kind] = g[:-1] / g[1:], moved[47] / rms[kind][47]
         gains = {f"gain {k}": gain[kind][k - 1] for k in (1, 8, 48)}
@@ -207,20 +205,19 @@ def parity_by_eigenvalues(full: bool) -> tuple[list[Row], Checks]:
     seeds, updates, ranges = range(10 if full else 5), 600 if full else 200, {"(0, 1)": sigmoid, "(−1, 1)": tanh}
     settings: list[Any] = [([], 20, False), ([16], 20, False), ([], 20, True), ([], 40, True)] if full else [([], 20, False)]
     rows, late, at_T = list[Row](), {}, {}
-    for (name, squash), (k, (hidden, T, last)) in product(ranges.items(), enumerate(settings)):
+    for name, squash, k, (hidden, T, last) in ((*pair, *setting) for pair in ranges.items() for setting in enumerate(settings)):
         right = parity_run(squash, hidden, T, last, seeds, updates)
         late[name, k], at_T[name, k] = right[19:].mean(axis=0), right[T - 1]
         rows.append({"λ": name, "readout": "MLP" if hidden else "linear", "T": T, "taught": "the last" if last else "all"})
         rows[-1] |= spread(**{"at T": at_T[name, k], "20 to 40": late[name, k]})
-    positive, signed = ranges
     checks = {
-        "0 < λ < 1: a guess at steps 20 to 40, .45 to .55, every seed": np.abs(late[positive, 0] - 0.5).max() < 0.05,
-        "−1 < λ < 1: above .95, four seeds of five or more": np.mean(late[signed, 0] > 0.95) >= 0.8}
+        "0 < λ < 1: a guess at steps 20 to 40, .45 to .55, every seed": np.abs(late["(0, 1)", 0] - 0.5).max() < 0.05,
+        "−1 < λ < 1: above .95, four seeds of five or more": np.mean(late["(−1, 1)", 0] > 0.95) >= 0.8}
     if full:
-        checks["0 < λ < 1, MLP as readout: still a guess, every seed"] = np.abs(late[positive, 1] - 0.5).max() < 0.05
+        checks["0 < λ < 1, MLP as readout: still a guess, every seed"] = np.abs(late["(0, 1)", 1] - 0.5).max() < 0.05
         for k, T in ((2, 20), (3, 40)):
-            checks[f"Taught at step {T} alone: 0 < λ < 1 below .65 there, every seed"] = at_T[positive, k].max() < 0.65
-            checks[f"Taught at step {T} alone: −1 < λ < 1 above .95 there, half the seeds"] = np.mean(at_T[signed, k] > 0.95) >= 0.5
+            checks[f"Taught at step {T} alone: 0 < λ < 1 below .65 there, every seed"] = at_T["(0, 1)", k].max() < 0.65
+            checks[f"Taught at step {T} alone: −1 < λ < 1 above .95 there, half the seeds"] = np.mean(at_T["(−1, 1)", k] > 0.95) >= 0.5
     return rows, checks
 
 
