@@ -1,8 +1,7 @@
 """What has been found since 2019?  The edge of stability, rank collapse, the curse of depth, parity, and reach over long lags.
 
-    lr  learning rate      w  all weights, a row for each seed      v  direction      S  sharpness: largest curvature; number of seeds
-    h  state, or tokens (seeds, 1, T, d)      k  block of L, or lag      x  input      g  gradient      p  parity, ±1, or a power
-    t  step of T      λ  what a step keeps of a state      a, b  what an input makes of it: h ← a h + b
+    lr  learning rate    w  all weights, a row for each seed    S  sharpness, largest curvature; number of seeds    k  block of L, or lag
+    h  state, or tokens (seeds, 1, T, d)    λ  what a step keeps of it: h ← a h + b, made of the input x    p  parity, ±1, or a power
 
 Of each source the abstract was read, not the text. Tolerances were written down before the seeds were run.
 """
@@ -35,6 +34,7 @@ def spread(**figures: Any) -> Row:
     "A tanh net of 321 weights fits the third Chebyshev polynomial at 20 points; lr · steps = 400 (fast: 100); power iteration by hvp.",
     "Theirs is CIFAR-10. start, end: in units of 2/lr, end the last quarter of the run; falls: its loss by the second's.", slow=True)
 def edge_of_stability(full: bool) -> tuple[list[Row], Checks]:
+    """rising: share of steps of the second half that raise the loss."""
     rates, seeds, time = ((0.025, 0.05, 0.1), range(10), 400) if full else ((0.05, 0.1), range(5), 100)
     rows, found = list[Row](), []
     for lr in rates:
@@ -70,8 +70,7 @@ def sharpened(lr: float, seeds: Iterable[int], steps: int, every: int = 21) -> t
 
     v, sharpness, found = each(rngs, lambda rng: rng.normal(size=w.shape[1])), [], []
     for step in range(steps + 1):
-        all_losses = losses()
-        found.append(all_losses.data)
+        found.append((all_losses := losses()).data)
         if step % every == 0:
             for _ in range(3 if step else 50):  # from where the last power iteration ended
                 v = hvp(all_losses.sum(), w, v / np.linalg.norm(v, axis=1, keepdims=True))
@@ -125,12 +124,12 @@ def rank_collapse(full: bool) -> tuple[list[Row], Checks]:
     "1,600 points; what leaving out one block adds to the loss on 400 others.",
     "Theirs are language models of 130 million weights and more. step: |h[l] − h[l−1]| / |h[l−1]| of block 48.", slow=True)
 def curse_of_depth(full: bool) -> tuple[list[Row], Checks]:
+    """first, deep: what leaving out a block of the first half costs, and of the deep one."""
     rows, rms, gain, step = list[Row](), {}, {}, {}
     for kind in ("pre-LN", "1/√l"):
         h, g, _ = tower("pre", 48, range(10 if full else 5), kind == "1/√l", 8)
-        x = np.array([one.data for one in h])
-        rms[kind], moved = (np.sqrt(np.mean(y**2, axis=(2, 3, 4))) for y in (x, np.diff(x, axis=0)))
-        gain[kind], step[kind] = g[:-1] / g[1:], moved[47] / rms[kind][47]
+        rms[kind], gain[kind] = np.sqrt([np.mean(x.data**2, axis=(1, 2, 3)) for x in h]), g[:-1] / g[1:]
+        step[kind] = np.sqrt(np.mean((h[48].data - h[47].data) ** 2, axis=(1, 2, 3))) / rms[kind][47]
         gains = {f"gain {k}": gain[kind][k - 1] for k in (1, 8, 48)}
         rows.append({"net": kind, "updates": 0, **spread(**gains, rms=rms[kind][48], step=step[kind])})
     q = np.mean(rms["pre-LN"] ** 2, axis=1)  # the variance
@@ -202,6 +201,7 @@ def parity_run(squash: Callable[[Any], Any], hidden: list[int], T: int, last: bo
     "h ← a h + b, 8 units, a and b made of the bit; T bits, Adam .03, 600 updates of 32, 10 seeds (fast: 200, 5); signs at steps 20 to 40.",
     "One diagonal layer, no Mamba. The theorem is about all lengths at a finite precision; this is one budget of training.", slow=True)
 def parity_by_eigenvalues(full: bool) -> tuple[list[Row], Checks]:
+    """Share of right signs at step T, and at steps 20 to 40 together."""
     seeds, updates, ranges = range(10 if full else 5), 600 if full else 200, {"(0, 1)": sigmoid, "(−1, 1)": tanh}
     settings: list[Any] = [([], 20, False), ([16], 20, False), ([], 20, True), ([], 40, True)] if full else [([], 20, False)]
     rows, late, at_T = list[Row](), {}, {}
