@@ -25,10 +25,12 @@ def blame_table(blame: Any) -> str:
 
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """A row's texts: the link, its nats by kind (blank below ROUNDING), their total."""
     return row["link"], *(signed(x) if abs(x) > ROUNDING else "" for x in row["parts"].values()), signed(row["total"])
 
 
 def left_out(rows: list[dict[str, Any]]) -> str:
+    """The row that stands for links not shown: how many, and the sum of their nats."""
     return f"{len(rows)} links, together {signed(math.fsum(row['total'] for row in rows))}"
 
 
@@ -59,6 +61,7 @@ def called(group: str, blame: Any) -> str:
 
 
 def verb(nats: float) -> str:
+    """What these nats did to the gradient: below 0 they cost, above they added."""
     return "cost" if nats < 0 else "added"
 
 

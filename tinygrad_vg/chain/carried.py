@@ -67,6 +67,7 @@ class Piece:
         return self.pull_rows(G)
 
     def pull_rows(self, G: np.ndarray) -> dict[Node, np.ndarray]:
+        """G J, one pull for each row of G (rows, size): for each end an array (rows, its size)."""
         pulled = [self.pull(row.reshape(self.node.shape)) for row in G]
         return {end: np.array([part[end] for part in pulled]).reshape(len(G), end.size) for end in (pulled[0] if pulled else ())}
 

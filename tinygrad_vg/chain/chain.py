@@ -97,6 +97,7 @@ class Chain:
 
     @property
     def names(self) -> list[str]:
+        """The stations' names, from the source to the output."""
         return [named(group) for group in self.stations]
 
     def to_dict(self) -> dict[str, Any]:

@@ -139,4 +139,5 @@ def eigenvalue(z: Any) -> str:
 
 
 def parts(z: np.ndarray) -> list:
+    """Complex numbers as JSON writes them: [real, imaginary] of each."""
     return numbers(np.stack([z.real, z.imag], axis=-1))

@@ -184,10 +184,12 @@ def norm(g: Any) -> float:
 
 
 def exp(log: float) -> float:
+    """eˣ as a float, inf where it would overflow."""
     return math.exp(log) if log < 709.78 else math.inf
 
 
 def log(x: float) -> float:
+    """ln x in nats: −inf at 0, nan below."""
     return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
 
 

@@ -177,6 +177,7 @@ def path_of(ranked: tuple) -> Path:
 
 
 def linear(node: Node) -> bool:
+    """Whether the slopes of this op are weights or constants, not those of an activation."""
     return isinstance(node.rule, Elementwise) and node.op in LINEAR
 
 

@@ -81,6 +81,7 @@ class Reach(Result):
         return [row.log_mean - start if math.isfinite(start) else math.nan for row in rows]
 
     def to_dict(self) -> dict[str, Any]:
+        """What a Result keeps, and "by_lag": one row of means for each lag."""
         return super().to_dict() | {"by_lag": numbers(self.by_lag())}
 
     def __str__(self) -> str:

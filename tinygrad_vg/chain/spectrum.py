@@ -72,11 +72,13 @@ class Spectrum(Result):
 
     @property
     def condition(self) -> list[float]:
+        """ln σ_max − ln σ_min of each link's Jacobian, in nats; inf if it is singular."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return [float(np.log(s[0]) - np.log(s[-1])) for s in self.singular_values]
 
     @property
     def running_condition(self) -> list[float]:
+        """ln σ_max − ln σ_min of the product of the links from the output back to each, in nats."""
         with np.errstate(invalid="ignore"):
             return [float(logs[0] - logs[-1]) for logs in self.running]
 
@@ -88,6 +90,7 @@ class Spectrum(Result):
         return math.exp(self.checked.log_radius() / max(len(self.names), 1))
 
     def to_dict(self) -> dict[str, Any]:
+        """What a Result keeps, and "links": the names of the links."""
         return {"links": self.names} | super().to_dict()
 
     def __str__(self) -> str:

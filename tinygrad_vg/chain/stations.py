@@ -123,4 +123,5 @@ def unpacked(group: Group, array: Any) -> dict[Node, np.ndarray]:
 
 
 def shape_of(group: Group) -> tuple[int, ...]:
+    """The shape of a station of one node; of several, laid end to end, (sum of their sizes,)."""
     return group[0].shape if len(group) == 1 else (int(np.sum([node.size for node in group])),)

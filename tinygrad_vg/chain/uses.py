@@ -76,6 +76,7 @@ class Uses(Result, Sequence):
         return Uses(self.weight, named, "lag")
 
     def to_dict(self) -> dict[str, Any]:
+        """The weight, what its uses are named by, its whole gradient, and one dict for each use, ready for JSON."""
         return {"weight": self.weight, "by": self.heading, "total": numbers(self.total), "rows": [numbers(asdict(use)) for use in self]}
 
     def __str__(self) -> str:

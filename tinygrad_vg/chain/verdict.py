@@ -102,9 +102,11 @@ class Verdict(Result):
                 self.helps += f": ln {steps:.0f} = {math.log(steps):.1f} keeps a state for {steps:.0f} steps"
 
     def to_dict(self) -> dict[str, Any]:
+        """What a Result keeps, and the verdicts of the parts, if there are any."""
         return super().to_dict() | ({"parts": [part.to_dict() for part in self.parts]} if self.parts else {})
 
     def chain(self) -> Chain | None:
+        """The Chain that the verdict was read off, from the output back to the source; None if it was read off none."""
         if not self.way:
             return None
         output, source, seed = self.way
@@ -122,6 +124,7 @@ class Verdict(Result):
         return wrapped("\n".join([*head, self.why, f"What usually helps: {self.helps}.", *folded(rows)]))
 
     def figures(self) -> str:
+        """"signal 0.03, log gain -3.51" (in nats): those of the two that are known."""
         known = [(name, self.numbers[key]) for name, key in (("signal", "signal"), ("log gain", "log_gain")) if key in self.numbers]
         return ", ".join(f"{name} {x:+.2f}" if name == "log gain" else f"{name} {x:.3g}" for name, x in known)
 

@@ -24,7 +24,9 @@ from ..autodiff.structure import BASIC, Cast, Join, Reshape, Select, Sum, Transp
 from ..autodiff.tensor import Tensor
 
 
-def whole(x: Any) -> Any: return tuple([slice(0, n) for n in np.shape(x)])
+def whole(x: Any) -> Any:
+    """The window that holds all of x: one slice for each axis."""
+    return tuple([slice(0, n) for n in np.shape(x)])
 
 
 def fitted(w: Any, x: Any) -> Any:
@@ -34,16 +36,19 @@ def fitted(w: Any, x: Any) -> Any:
 
 
 def of_matmul(rule: Any, w: Any, y: Any, A: Any, B: Any) -> Any:
+    """Of y = A B: the rows of A and the columns of B in the window, each over all k; None if one is a vector."""
     k = slice(0, A.shape[-1])
     return None if A.ndim < 2 or B.ndim < 2 else [fitted((*w[:-1], k), A), fitted((*w[:-2], k, w[-1]), B)]
 
 
 def of_linear(rule: Any, w: Any, y: Any, x: Any, W: Any, *b: Any) -> Any:
+    """Of y = x Wᵀ + b: rows of x, rows of W, entries of b; None if each sequence has a W of its own."""
     k = slice(0, W.shape[-1])
     return None if W.ndim != 2 else [(*w[:-1], k), (w[-1], k), *(fitted(w, z) for z in b)]
 
 
 def of_einsum(rule: Any, w: Any, y: Any, *xs: Any) -> Any:
+    """Of an einsum: the window of each operand, label by label, whole where a label is summed; None if a label repeats."""
     at = dict(zip(rule.out, w))
     found = [fitted([at.get(label, slice(0, n)) for label, n in zip(labels, x.shape)], x) for labels, x in zip(rule.labels, xs)]
     return None if rule.deltas else found

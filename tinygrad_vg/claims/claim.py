@@ -147,6 +147,7 @@ class Outcome(NamedTuple):
 
     @property
     def verdict(self) -> str:
+        """The claim's verdict, or "MOVED" if a figure has left its range."""
         return "MOVED" if self.moved else self.claim.verdict
 
     @property

@@ -65,6 +65,7 @@ def spread(cell: Cell, lengths: Sequence[int], logs: np.ndarray) -> Row:
 
 
 def as_text(cell: Cell) -> str:
+    """The cell's key in JSON: `tanh|tied|1.0`."""
     return "|".join(map(str, cell))
 
 

@@ -31,6 +31,7 @@ def slopes(found: Any) -> str:
 
 
 def group(found: Any, cell: Cell) -> list[str]:
+    """A cell's texts: nats per step back, their sd over the draws, and the nats of each kind of factor."""
     (slope, sd, _), parts = found.summary(cell)
     return [f"{slope:+.3f}", f"{sd:.3f}".lstrip("0"), *(f"{nats + 0.0:+.2f}" for nats in parts.values())]
 

@@ -65,6 +65,7 @@ def ledger(outcomes: Iterable[Outcome]) -> str:
 
 
 def set_in(text: str, indent: int) -> str:
+    """The text, indented by so many spaces and wrapped."""
     return wrapped(" " * indent + text, hang=0)
 
 

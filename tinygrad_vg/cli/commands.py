@@ -85,6 +85,7 @@ def write_by_hand(options: argparse.Namespace) -> None:
 
 
 def program_of(model: str, options: argparse.Namespace) -> ByHand:
+    """The backward program of a built model, rolled into loops unless `--straight`."""
     asked = build(model, **settings(options))
     return by_hand(asked.loss, asked.model if asked.model.parameters() else None, roll=not options.straight,
                    stack=options.stack)

@@ -75,6 +75,7 @@ def save_pictures(result: dict[str, Any], others: dict[str, Chain]) -> None:
 
 
 def files(result: dict[str, Any]) -> tuple[Path, Path]:
+    """Where `demo` writes: rnn.svg and rnn.html, in the folder `--out`."""
     folder = Path(result["options"].out)
     return folder / "rnn.svg", folder / "rnn.html"
 

@@ -30,6 +30,7 @@ def option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any
 
 
 def whole(low: int, high: int) -> Any:
+    """An argument's type: a whole number from low to high, or argparse's error that says so."""
     def number(text: str) -> int:
         if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
             raise argparse.ArgumentTypeError(f"needs a whole number from {low} to {high}, got {text!r}")
@@ -39,6 +40,7 @@ def whole(low: int, high: int) -> Any:
 
 
 def finite(text: str, above: float = -math.inf) -> float:
+    """An argument's type: a finite number above `above`, or argparse's error that says so."""
     with contextlib.suppress(ValueError):
         if above < float(text) < math.inf:
             return float(text)

@@ -54,6 +54,7 @@ def stacked(ax: Any, draws: list[Any], thing: Any, **more: Any) -> Any:
 
 
 def png(figure: Any) -> bytes:
+    """A matplotlib figure as the bytes of a PNG, 120 dots per inch."""
     figure.savefig(buffer := BytesIO(), format="png", dpi=120)
     return buffer.getvalue()
 
@@ -107,6 +108,7 @@ def line(ax: Any, x: Any, y: np.ndarray, label: str, **look: Any) -> None:
 
 
 def shown(y: np.ndarray) -> np.ndarray:
+    """y with nan where it is too large to draw (|y| > HUGE) or not finite."""
     return np.where(np.abs(y) <= HUGE, y, np.nan)
 
 
@@ -154,10 +156,12 @@ def ticks(ax: Any, names: list[str]) -> None:
 
 
 def name_at(texts: list[str], x: float, position: int | None = None) -> str:
+    """The name at a tick: texts[x] for a whole x in range, "" elsewhere."""
     return texts[round(x)] if 0 <= round(x) < len(texts) and abs(x - round(x)) < 1e-6 else ""
 
 
 def whole_numbers(axis: Any, most: int = 10) -> None:
+    """Ticks at whole numbers only, about `most` of them, 12 at most."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(min(most, 12), integer=True, min_n_ticks=1))

@@ -192,6 +192,7 @@ def plotted(fill: str, stroke: str, line: float) -> dict[str, Any]:
 
 
 def dashes(dash: str) -> Any:
+    """matplotlib's line style for SVG's dash text, such as "4 3"; a solid line for ""."""
     return (0, tuple(map(float, dash.split()))) if dash else "-"
 
 

@@ -64,10 +64,12 @@ def fill_of(kind: str, heat: float | None) -> str:
 
 
 def special(heat: float) -> str:
+    """The key of a heat that is no finite number: "nan", "inf", or ZERO for −inf."""
     return "nan" if heat != heat else "inf" if heat > 0 else ZERO
 
 
 def mix(start: str, end: str, share: float) -> str:
+    """The colour `#rrggbb` at a share from 0 to 1 of the way from start to end."""
     a, b = ([int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (start, end))
     return "#" + "".join(f"{round(x + share * (y - x)):02x}" for x, y in zip(a, b))
 

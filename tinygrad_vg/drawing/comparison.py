@@ -66,6 +66,7 @@ def gradients(ax: Any, chains: dict[Any, Chain]) -> None:
 
 
 def per_link(chain: Chain) -> str:
+    """", -0.21 nats per link", the mean over the chain; "" if its gain is 0, inf or nan."""
     whole, n = chain.log_product[0], len(chain.links)
     return f", {whole / n:+.3g} nats per link" if n and math.isfinite(whole) else ""
 
@@ -141,6 +142,7 @@ def over_steps(run: History, key: str) -> tuple[np.ndarray, Any]:
 
 
 def recorded(run: History, key: str) -> bool:
+    """Whether the run has kept this quantity at any step."""
     return bool(run.losses) if key == "loss" else any(key in record for record in (*run.records, *run.film))
 
 

@@ -26,6 +26,7 @@ def dot_text(picture: Picture) -> str:
 
 
 def box_text(i: int, box: Box) -> str:
+    """A box as a statement of DOT: `n3 [id=n3 label="…" …]`."""
     fill = fill_of(box.kind, box.heat)
     look = dict(id=f"n{i}", label=quoted(box.lines), tooltip=tip(box.tooltip), fillcolor=f'"{fill}"', fontcolor=f'"{ink(fill)}"')
     look |= dict(style=f'"{STYLE.get(box.kind, "filled,rounded")}"')
@@ -34,12 +35,14 @@ def box_text(i: int, box: Box) -> str:
 
 
 def arrow_text(arrow: Arrow) -> str:
+    """An arrow as a statement of DOT: `n1 -> n3 […]`; dotted if its gain is 0."""
     look = dict(label=quoted(arrow.lines), tooltip=tip(arrow.tooltip), color=f'"{colour(arrow.heat, ARROW_SPAN, GREY)}"')
     look |= dict(style="dotted") if arrow.heat == float("-inf") else {}
     return f"\tn{arrow.tail} -> n{arrow.head} {attributes(look)}"
 
 
 def attributes(look: dict[str, str]) -> str:
+    """DOT's attribute list: `[key=value key=value]`."""
     return f"[{' '.join(f'{key}={value}' for key, value in look.items())}]"
 
 

@@ -157,14 +157,17 @@ class RiverDrawing(Drawing):
 
     @cached_property
     def canvas(self) -> Canvas:
+        """The river as shapes on a Canvas, drawn when first asked for."""
         return river_picture(self.river, self.beside)
 
     @cached_property
     def svg(self) -> str:
+        """The river as the text of an SVG file."""
         return self.canvas.svg
 
     @cached_property
     def html(self) -> str:
+        """The graph and its rivers as a page with no other file."""
         return page_html(self.picture, self.chain, self.title, rivers=self.rivers)
 
     def __repr__(self) -> str:

@@ -28,6 +28,8 @@ LETTERS = {"linear": "x"}  # what an op calls its first operand, where that says
 
 
 class Box(NamedTuple):
+    """What is drawn for a node, for several folded into one, or for another use of one."""
+
     lines: tuple[str, ...]
     tooltip: str
     kind: str  # "leaf", "node", "output", "constant", "alias" or "folded"
@@ -51,6 +53,8 @@ class Box(NamedTuple):
 
 
 class Arrow(NamedTuple):
+    """What is drawn for an edge, or for several: from the box of an operand (tail) to that of the result (head)."""
+
     tail: int  # the numbers of the boxes
     head: int
     lines: tuple[str, ...] = ()
@@ -71,11 +75,15 @@ class Arrow(NamedTuple):
 
 
 class Group(NamedTuple):
+    """Boxes drawn in one frame: a time step, a layer, or what is shared."""
+
     label: str
     boxes: list[int]
 
 
 class Picture(NamedTuple):
+    """All that is to be drawn, before any place is chosen."""
+
     boxes: list[Box]
     arrows: list[Arrow]
     groups: list[Group]  # from first to last; boxes in no group come after them
@@ -83,6 +91,7 @@ class Picture(NamedTuple):
 
     @property
     def legend(self) -> list[tuple[str, list[Entry]]]:
+        """Headings, and the colours and words under each, for the heats that occur."""
         return legend([box.heat for box in self.boxes], [arrow.heat for arrow in self.arrows])
 
     @property
@@ -111,6 +120,7 @@ def with_gradient(box: Box, g: Any) -> Box:
 
 
 def alias_box(node: Node, of: int) -> Box:
+    """A small box for another use of a node that is drawn elsewhere, at box number `of`."""
     name = label_of(node)
     return Box((f"{set_name(name)} ↗",), f"{name}\ndrawn once, used here too", "alias", heat(node.grad), name=name, of=of)
 

@@ -35,6 +35,7 @@ def graph_svg(picture: Picture, found: Layout) -> str:
 
 
 def draw_graph(canvas: Canvas, picture: Picture, found: Layout) -> None:
+    """Frames first, then arrows, then boxes, each over what came before."""
     for k, group in enumerate(picture.groups):
         draw_frame(canvas, k, group.label, [found.places[i] for i in group.boxes])
     for k, arrow in enumerate(picture.arrows):
@@ -44,6 +45,7 @@ def draw_graph(canvas: Canvas, picture: Picture, found: Layout) -> None:
 
 
 def draw_box(canvas: Canvas, i: int, box: Box, p: Place) -> None:
+    """One box, centred at p, with its lines of text; a folded one has a second border."""
     fill, corner = fill_of(box.kind, box.heat), 0 if box.kind in ("leaf", "constant") else 7
     with canvas.group(f"n{i}", f"box {box.kind}", p.x, p.y, box.tooltip):
         shape = (-p.wide / 2, -p.high / 2, p.wide, p.high)
@@ -114,6 +116,7 @@ def rows_of(picture: Picture, wide: float) -> list[Any]:
 
 
 def key_height(picture: Picture, wide: float) -> float:
+    """The height of the key in pixels, at this width."""
     return BETWEEN * len(rows_of(picture, wide)) + MARGIN / 2
 
 
@@ -124,10 +127,12 @@ def key_width(picture: Picture) -> float:
 
 
 def swatch(entry: Entry) -> float:
+    """The width in pixels of an entry's patch of colour, with room for its text."""
     return max(SWATCH if entry.text else SWATCH / 2, letters(entry.text) + 12)
 
 
 def draw_key(canvas: Canvas, picture: Picture, wide: float, top: float) -> None:
+    """The captions and the colours of the legend, row by row from `top` down."""
     for k, row in enumerate(rows_of(picture, wide)):
         y = top + BETWEEN * (k + 0.5)
         if isinstance(row, str):

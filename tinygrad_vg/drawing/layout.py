@@ -24,6 +24,8 @@ Points = list[tuple[float, float]]
 
 
 class Place(NamedTuple):
+    """A box's centre (x, y), its width and its height, in pixels."""
+
     x: float
     y: float
     wide: float
@@ -31,6 +33,8 @@ class Place(NamedTuple):
 
 
 class Layout(NamedTuple):
+    """Where everything goes, in pixels: a place for each box, a way for each arrow, the size of the whole."""
+
     places: list[Place]
     ways: list[Points]
     labels: Points  # the middle of the words on each arrow
@@ -123,6 +127,7 @@ class Plan:
                 self.gap[k] = max(self.gap[k], GAP + self.spread(arrow)[0])
 
     def frame(self, k: int) -> int:
+        """The number of the frame that column k stands in; −1 if in none."""
         return self.framed.get(self.table[k][0], -1)
 
     def spread(self, arrow: Arrow) -> tuple[float, float]:
@@ -157,6 +162,7 @@ class Plan:
         return [[[self.table[k] for k in band] for band in bands] for bands in found]
 
     def along(self, ks: Any) -> float:
+        """The length of these columns in a row, with the gaps between them."""
         return sum(self.long[k] + self.gap[k] for k in ks) - self.gap[next(iter(ks), 0)] if ks else 0.0
 
     def extent(self, bands: list[Columns]) -> tuple[float, float]:

@@ -176,9 +176,11 @@ def averaged(gains: list[float]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
+    """"a, b, c and 4 more": the first SHOWN of the names."""
     names = list(names)
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def labels(lines: list[str]) -> tuple[str, ...]:
+    """The lines as they stand on a picture, each cut to LONGEST_LABEL letters."""
     return tuple(cut(line, LONGEST_LABEL) for line in lines)

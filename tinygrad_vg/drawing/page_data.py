@@ -39,6 +39,7 @@ def page_data(picture: Picture, found: Layout, store: Store) -> Data:
 
 
 def box_data(box: Box, place: Place, band: int, store: Store) -> Data:
+    """What the page's script is told of a box: its arrays through the store, its place rounded to 0.1 pixels."""
     return {name: getattr(box, name) for name in OF_BOX} | {
         "shape": np.shape(box.gradient if box.value is None else box.value),
         "value": array_data(box.value, store),
@@ -139,5 +140,6 @@ def matrix_data(entries: np.ndarray, store: Store) -> Data | None:
 
 
 def kept(store: Store, kind: str, **arrays: np.ndarray) -> Data | None:
+    """Arrays for a map of this kind, in the store; None if they are too large for it."""
     found = store.add("maps", *arrays.values())
     return {"kind": kind, **dict(zip(arrays, found))} if found else None

@@ -32,9 +32,11 @@ class Frame(NamedTuple):
     zero: float
 
     def x(self, k: float) -> float:
+        """Pixels from the left, after k links back."""
         return LEFT + k * (WIDE - LEFT - RIGHT) / max(1, self.links)
 
     def y(self, decades: float) -> float:
+        """Pixels from the top, at a height in decades (log10)."""
         return TOP + (self.top - decades) * self.u
 
 
@@ -55,6 +57,7 @@ def river_picture(river: River, beside: Mapping[str, River] | None = None, frame
 
 
 def decades(river: River) -> list[float]:
+    """log10 |gradient| at each station: the river's logs are in nats."""
     return [log / TEN for log in river.logs]
 
 

@@ -58,6 +58,7 @@ class Sketch:
         self.number: dict[Any, int] = {}  # of the box of each node, and of each alias (node, step)
 
     def picture(self) -> Picture:
+        """The Picture, unit by unit in order of computation: one node, a rolled step, or a fold."""
         for unit in self.units:
             if len(unit) == 1:
                 self.draw(unit[0])
@@ -68,6 +69,7 @@ class Sketch:
         return Picture(from_start(self.boxes, heat(self.order[-1].grad)), self.arrows(), self.groups(), self.note())
 
     def add(self, box: Box, group: Any) -> int:
+        """The number of a box newly put in a group; ValueError above the limit of boxes."""
         self.check_limit(len(self.boxes) + 1)
         self.boxes.append(box)
         self.members.setdefault(group, []).append(len(self.boxes) - 1)
@@ -81,6 +83,7 @@ class Sketch:
         self.slots += [(tail, self.number[node], edges.get(i)) for i, tail in enumerate(tails)]
 
     def box_of(self, node: Node) -> Box:
+        """The Box of one node, as the output, a leaf or between."""
         kind = "output" if node is self.order[-1] else "leaf" if node.rule is None else "node"
         return node_box(node, kind, self.row.get(node), self.gradients.get(node), node in self.stale)
 
@@ -151,6 +154,7 @@ class Sketch:
         return with_loop_gain(made, loop_gain(self.order, {node: t for node, t in self.step.items() if node not in self.weights}))
 
     def arrow(self, tail: int, head: int, edges: list[Edge | None]) -> Arrow:
+        """The Arrow for these edges: one edge, a stretch, a rolled step's, or a constant's (None) into a fold."""
         known, folded = [edge for edge in edges if edge], self.boxes[head].kind == "folded"
         if head in self.stretch:
             unit, exits = self.stretch[head]
@@ -164,6 +168,7 @@ class Sketch:
         return rolled_arrow(tail, head, known, self.step, self.letter, self.sizes)
 
     def group_of(self, node: Node) -> Any:
+        """The key of the node's frame: ROLLED, SHARED (a weight), its step, or None."""
         if self.rolled and (node in self.weights or self.step.get(node, -math.inf) >= self.first):
             return ROLLED
         return SHARED if node in self.weights else self.step.get(node)

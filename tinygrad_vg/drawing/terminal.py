@@ -132,6 +132,7 @@ def is_wide(values: np.ndarray) -> bool:
 
 
 def sign_of(height: float, signs: Signs) -> str:
+    """The sign for a height that is not finite: "?" for nan, the sign of infinity, "0" for −inf."""
     return "?" if height != height else signs.infinite if height > 0 else "0"
 
 

@@ -34,6 +34,7 @@ def grade(number: int, answer: str | Path | Mapping[str, Any]) -> Grade:
 
 
 def numbered(number: int) -> Exercise:
+    """The exercise of this number; ValueError if there is none."""
     if number not in EXERCISES:
         raise ValueError(f"there is no exercise {number}; they are numbered 1 to {len(EXERCISES)}")
     return EXERCISES[number]

@@ -20,17 +20,20 @@ STEPS = [lambda x, y: x + y, lambda x, y: x.sin() * y, lambda x, y: 0.5 - x, lam
 
 
 def tanh_slope(rng: Any) -> Case:
+    """(y,) and dy/dz of y = tanh z."""
     z = Scalar(rng.normal())
     y = z.tanh()
     return (y.data,), grad(y, z)
 
 
 def neuron(rng: Any) -> Case:
+    """(w, x, b) and the three derivatives of σ(w x + b)."""
     w, x, b = map(Scalar, rng.normal(size=3))
     return (w.data, x.data, b.data), grad(sigmoid(w * x + b), [w, x, b])
 
 
 def scalar_rnn(rng: Any) -> Case:
+    """(w, h[0], T) and ∂h[T]/∂h[0] of h ← σ(w h)."""
     w, T = rng.uniform(0.5, 4.0), int(rng.integers(1, 20))
     start = h = Scalar(rng.uniform())
     for _ in range(T):
@@ -46,12 +49,14 @@ def linear_layer(rng: Any, of: int) -> Case:
 
 
 def softmax_back(rng: Any) -> Case:
+    """(y, g) and gᵀ ∂y/∂z of y = softmax z, 2 to 5 entries."""
     z = Tensor(rng.normal(size=rng.integers(2, 6)))
     y, g = softmax(z), rng.normal(size=z.size)
     return (y.data, g), grad(y, z, seed=g)
 
 
 def rnn_gradient(rng: Any) -> Case:
+    """(W, states, g) and gᵀ ∂h[T]/∂W, summed over all uses of W, of h ← tanh(W h)."""
     T, n = int(rng.integers(1, 6)), int(rng.integers(2, 4))
     W, states = Tensor(rng.normal(size=(n, n))), [Tensor(rng.normal(size=n))]
     for _ in range(T):
@@ -61,11 +66,13 @@ def rnn_gradient(rng: Any) -> Case:
 
 
 def worst_gain(rng: Any) -> Case:
+    """(W, slope, T) and the bound on the gain of T steps: (slope · σ_max(W))^T."""
     W, T = rng.normal(size=(4, 4)), int(rng.integers(1, 30))
     return (W, 0.25, T), (0.25 * np.linalg.svd(W, compute_uv=False)[0]) ** T
 
 
 def relu_scale(rng: Any) -> Case:
+    """(n,) and the factor on weights N(0, 1) that keeps |g| through a ReLU layer; measured, about √(2/n)."""
     n = int(rng.integers(100, 400))
     W, z, g = Tensor(rng.normal(size=(n, n))), Tensor(rng.normal(size=(50, n))), rng.normal(size=(50, n))
     pulled = grad(linear(z, W) * (relu(z.data) > 0), z, seed=g)
@@ -73,6 +80,7 @@ def relu_scale(rng: Any) -> Case:
 
 
 def forget_bias(rng: Any) -> Case:
+    """(T, kept) and the b with σ(b)^T = kept: −ln(kept^(−1/T) − 1)."""
     T, kept = int(rng.integers(5, 200)), rng.uniform(0.1, 0.9)
     return (T, kept), float(-np.log(kept ** (-1 / T) - 1))
 
@@ -134,6 +142,7 @@ def softsigns(rng: Any) -> Iterator[Case]:
 
 
 def products(rng: Any) -> Iterator[Case]:
+    """(a, b, g) and (a b, gradients of both), by shapes that broadcast."""
     for shapes in cycle([((3,), (3,)), ((2, 3), (3,)), ((2, 1), (2, 3)), ((2, 1), (3,)), ((), (2, 3)), ((4, 1, 2), (3, 1)), ((2,), ())]):
         a, b = (Tensor(rng.normal(size=shape)) for shape in shapes)
         g = rng.normal(size=(a * b).shape)
@@ -144,6 +153,7 @@ def products(rng: Any) -> Iterator[Case]:
 
 
 def listed(function: Any, output: Scalar) -> Any:
+    """What the function gives for this output, as a list; None stays None."""
     nodes = function(output)
     return nodes if nodes is None else list(nodes)
 

@@ -18,6 +18,7 @@ LEARNT = 0.3  # a loss below this; guessing one of two is ln 2 = 0.69
 
 
 def attention(rng: Any) -> Case:
+    """(A, V, g) and the gradients in S and V of softmax(S) V."""
     steps, d = rng.integers(2, 5, size=2)
     S, V, g = Tensor(rng.normal(size=(steps, steps))), Tensor(rng.normal(size=(steps, d))), rng.normal(size=(steps, d))
     A = softmax(S)
@@ -25,6 +26,7 @@ def attention(rng: Any) -> Case:
 
 
 def lstm_step(rng: Any) -> Case:
+    """(f, i, new, c, g) and the gradients in z_f, z_i, z_new and c of f c + i new."""
     n = rng.integers(1, 4)
     zs, g = [Tensor(rng.normal(size=n)) for _ in range(4)], rng.normal(size=n)
     f, i, new, c = sigmoid(zs[0]), sigmoid(zs[1]), tanh(zs[2]), zs[3]
@@ -32,6 +34,7 @@ def lstm_step(rng: Any) -> Case:
 
 
 def layer_norm(rng: Any) -> Case:
+    """(x, g) and the gradient in x of (x − mean x) / std x."""
     x = Tensor(rng.normal(size=rng.integers(3, 6)))
     g = rng.normal(size=x.size)
     return (x.data, g), grad((x - np.mean(x)) / np.std(x), x, seed=g)
@@ -69,6 +72,7 @@ def several_wrong(given: Any, wanted: list, *_: Any, names: str) -> Fault | None
 
 
 def recurrence(rng: Any) -> Case:
+    """(W, states, g) and the nats that slopes and weights cost in h ← tanh(W h)."""
     steps, n = int(rng.integers(1, 8)), int(rng.integers(2, 5))
     W, g = Tensor(rng.normal(size=(n, n)), name="W"), rng.normal(size=n)
     states = [Tensor(rng.normal(size=n)).named("h", 0)]
@@ -91,6 +95,7 @@ def planted(rng: Any) -> Case:
 
 
 def cause_wrong(given: Any, wanted: tuple, *_: Any) -> Fault | None:
+    """What is wrong with a pair (t, cause), the step first; None if nothing."""
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         return Fault("the answer is no pair (t, cause)")
     if given[0] != wanted[0]:
@@ -99,10 +104,12 @@ def cause_wrong(given: Any, wanted: tuple, *_: Any) -> Fault | None:
 
 
 def sizes(rng: Any) -> Case:
+    """(n,) from 2 to 7; there are many right answers."""
     return (int(rng.integers(2, 8)),), None
 
 
 def not_exploding(W: Any, _: None, n: int) -> Fault | None:
+    """What is wrong with a W (n, n) that should have ρ ≤ 0.9 and |W⁸| ≥ 100; None if nothing."""
     W = np.asarray(W, dtype=float)
     if W.shape != (n, n):
         return Fault(f"W has shape {W.shape}, wanted {(n, n)}")
@@ -167,6 +174,7 @@ def mlps(rng: Any) -> Case:
 
 
 def fit_for(x: Any, shape: tuple, name: str) -> np.ndarray:
+    """x as an array of floats; ValueError if it has another shape or is not finite."""
     x = np.asarray(x, dtype=float)
     if x.shape != shape or not np.all(np.isfinite(x)):
         raise ValueError(f"{name} has shape {x.shape}, wanted finite numbers of shape {shape}")
@@ -186,6 +194,7 @@ def verdict_and_loss(model: Any, task: Callable, optimiser: Any, updates: int) -
 
 
 def not_mended(given: Any, tried: Callable, *_: Any) -> Fault | None:
+    """What is wrong with a mended net, by its verdict and its loss after training; None if nothing."""
     kind, loss = tried(given)
     if kind != "healthy":
         return Fault(f"the verdict is still: {kind}")

@@ -64,10 +64,12 @@ class Exercise(NamedTuple):
 
     @property
     def name(self) -> str:
+        """The name that the learner's function must have."""
         return self.answer.__name__
 
     @property
     def arguments(self) -> str:
+        """The names of its arguments, as in `def`: "w, x, b"."""
         return ", ".join(inspect.signature(self.answer).parameters)
 
     @property
@@ -137,6 +139,7 @@ class Run:
             sys.settrace(None)
 
     def watch(self, frame: Any, event: str, _: Any) -> Any:
+        """The trace function: notes the line; TimeoutError after SECONDS."""
         if frame.f_code.co_filename != self.file:
             return None
         self.ran.add(frame.f_lineno)
@@ -182,6 +185,7 @@ def inputs(names: list[str], arguments: tuple) -> str:
 
 
 def valued(x: Any, indent: int = 0) -> str:
+    """An argument or an answer as text, long ones cut; lines after the first are indented."""
     if isinstance(x, dict):
         return "{" + ", ".join(f"{node.name}: {g:.4g}" for node, g in x.items()) + "}"
     if isinstance(x, list):
@@ -199,4 +203,5 @@ def made(node: Node) -> str:
 
 
 def rounded(x: np.ndarray, digits: int, prefix: str = "") -> str:
+    """An array as text, with so many digits and `…` in the middle if it is long."""
     return np.array2string(x, precision=digits, threshold=8, prefix=prefix, max_line_width=78)

@@ -81,6 +81,7 @@ def ours(keys: Iterable[tuple], grid: Grid, kept: Store, busy: list[tuple]) -> I
 
 
 def batched(points: Iterator[Point], n: int) -> Iterator[list[Point]]:
+    """The points in lists of n, the last one shorter."""
     while some := list(itertools.islice(points, n)):
         yield some
 
@@ -140,6 +141,7 @@ def run_batch(cell: Cell, points: list[Point]) -> list[tuple]:
 
 
 def run_cell(cell: Cell, point: Point) -> tuple[Point, Result, str]:
+    """(point, figures, ""); or (point, {}, what went wrong). A cell that takes `rng` gets the point's own."""
     given = {**point, "rng": np.random.default_rng(seed_of(point))} if "rng" in inspect.signature(cell).parameters else point
     try:
         return point, {name: value(x) for name, x in cell(**given).items()}, ""

@@ -127,6 +127,7 @@ class Store:
         return True
 
     def unlock(self, key: tuple = ()) -> None:
+        """Gives back the lock on this key's byte; nothing where files cannot be locked."""
         if self.file and fcntl:
             fcntl.lockf(self.file, fcntl.LOCK_UN, 1, byte(key))
 

@@ -88,6 +88,7 @@ def without_biases(rows: list[Row], given: Arrays) -> list[Row]:
 
 
 def is_bias(sources: list[Source]) -> bool:
+    """Whether all of these tensors are biases by their names."""
     return all("bias" in tensor.rpartition(".")[2] for tensor, _, _ in sources)
 
 

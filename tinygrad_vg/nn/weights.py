@@ -168,6 +168,7 @@ def new_buffers(model: Any, new: Mapping[str, np.ndarray]) -> list[tuple[Any, st
 
 
 def modules(model: Any) -> Iterable[tuple[str, Module]]:
+    """(name, module) of each in a Module; nothing of anything else."""
     return model.modules() if isinstance(model, Module) else []
 
 

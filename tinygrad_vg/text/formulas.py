@@ -17,6 +17,7 @@ Names = Callable[[Any], Any]  # what a node is called, or None
 
 
 def name_of(node: Any) -> Any:
+    """The name of a node; None if it has none or is no node."""
     return getattr(node, "name", None)
 
 
@@ -87,6 +88,7 @@ def written(formula: str, words: dict[str, Any]) -> str:
 
 
 def text_of(tree: ast.expr) -> str:
+    """A formula's tree as text, numbers with four digits."""
     return ast.unparse(Figures().visit(tree))
 
 
@@ -97,6 +99,7 @@ class Rewriting(ast.NodeTransformer):
     """A walk that makes a new tree and leaves the old one as it is."""
 
     def generic_visit(self, node: Any) -> Any:
+        """A new node of the same type, its expressions visited."""
         fields = ((name, [self.visit(x) for x in part] if isinstance(part, list) else part) for name, part in ast.iter_fields(node))
         return type(node)(**{name: self.visit(part) if isinstance(part, ast.expr) else part for name, part in fields})
 
@@ -105,11 +108,13 @@ class Figures(Rewriting):
     """Numbers as they are printed: a negative one is a minus and a number, so that brackets come where they must."""
 
     def visit_Constant(self, node: Any) -> Any:
+        """x as `x`, −x as a minus and `x`."""
         x = node.value
         return ast.UnaryOp(ast.USub(), ast.Name(shown(-x))) if x < 0 else ast.Name(shown(x))
 
 
 def shown(x: float) -> str:
+    """A number with four digits: 0.3333."""
     return f"{x:.4g}"
 
 
@@ -119,19 +124,30 @@ class Simpler(Rewriting):
     def __init__(self, words: dict[str, Any]):
         self.words = words
 
-    def visit_Name(self, node: Any) -> Any: return self.words.get(node.id, node)
-    def visit_Constant(self, node: Any) -> Any: return ast.Constant(float(node.value))
-    def visit_Attribute(self, node: Any) -> Any: return self.visit(ast.Name(node.attr))  # np.arctan: arctan
+    def visit_Name(self, node: Any) -> Any:
+        """What stands for the name, or the name itself."""
+        return self.words.get(node.id, node)
+
+    def visit_Constant(self, node: Any) -> Any:
+        """The number as a float."""
+        return ast.Constant(float(node.value))
+
+    def visit_Attribute(self, node: Any) -> Any:
+        """`np.arctan` as `arctan`."""
+        return self.visit(ast.Name(node.attr))
 
     def visit_Call(self, node: Any) -> Any:
+        """f(a), simplified inside; base(a) and positive(a) are a."""
         f, args = node.func if isinstance(node.func, ast.Name) else self.visit(node.func), [self.visit(a) for a in node.args]
         return args[0] if getattr(f, "id", "") in ("base", "positive") else ast.Call(f, args, node.keywords)
 
     def visit_UnaryOp(self, node: Any) -> Any:
+        """−a, simplified."""
         a = self.visit(node.operand)
         return negative(a) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, a)
 
     def visit_BinOp(self, node: Any) -> Any:
+        """a + b, a − b, a b, a / b and a^b, simplified; any other as it is."""
         combine = COMBINED.get(type(node.op), lambda a, b: ast.BinOp(a, node.op, b))
         return combine(self.visit(node.left), self.visit(node.right))
 
@@ -142,6 +158,7 @@ def constant(tree: ast.expr) -> Any:
 
 
 def is_op(tree: ast.expr, op: type) -> bool:
+    """Whether a tree is a binary operation of this kind, such as ast.Pow."""
     return isinstance(tree, ast.BinOp) and isinstance(tree.op, op)
 
 
@@ -208,6 +225,7 @@ def power(a: Any, b: Any) -> ast.expr:
 
 
 def same(a: ast.expr, b: ast.expr) -> bool:
+    """Whether two trees are equal, place in the source apart."""
     return ast.dump(a) == ast.dump(b)
 
 

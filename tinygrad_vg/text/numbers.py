@@ -46,6 +46,7 @@ def shown(x: Any) -> str:
 
 
 def jsonable(x: float) -> Any:
+    """x, or "nan", "inf", "-inf": what JSON has no numbers for."""
     return x if math.isfinite(x) else str(x)
 
 

@@ -44,6 +44,7 @@ class History(Printed):
 
     @property
     def steps(self) -> int:
+        """How many updates were made: one loss each."""
         return len(self.losses)
 
     def column(self, quantity: str, name: str | None = None) -> np.ndarray:
@@ -54,13 +55,16 @@ class History(Printed):
         return np.array([record[quantity] if name is None else record[quantity].get(name, math.nan) for record in self.records])
 
     def to_dict(self) -> dict[str, Any]:
+        """{"losses", "records", "film"}, ready for JSON."""
         return {"losses": self.losses, "records": self.records, "film": self.film}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "History":
+        """The History that to_dict() wrote; one without "film" has none."""
         return cls(saved["losses"], saved["records"], saved.get("film", ()))
 
     def to_json(self) -> str:
+        """to_dict() as JSON's text."""
         return json.dumps(self.to_dict())
 
     def __sub__(self, other: "History") -> "History":

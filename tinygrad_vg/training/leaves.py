@@ -22,6 +22,7 @@ def value(leaf: Any) -> Any:
 
 
 def values(parameters: Parameters) -> dict[str, Any]:
+    """{name: array or number} of the leaves, without their graph."""
     return {name: value(leaf) for name, leaf in parameters.items()}
 
 

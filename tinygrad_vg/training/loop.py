@@ -149,6 +149,7 @@ class Run:
         return loss, states
 
     def diverged(self, what: str) -> Diverged:
+        """A Diverged, for raising, with the step, what happened, advice, and the History so far."""
         advice = ". Before, all was finite: try clip=1.0 or smaller steps" if self.history.steps else ""
         return Diverged(self.history.steps + 1, what + advice, self.history)
 

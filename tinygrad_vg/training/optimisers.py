@@ -48,6 +48,7 @@ class Optimiser:
 
     @property
     def rate(self) -> float:
+        """The learning rate of step t: lr, or lr(t) of a schedule."""
         return float(self.lr(self.t) if callable(self.lr) else self.lr)
 
     def step(self) -> None:
@@ -107,6 +108,7 @@ class SGD(Optimiser):
         self.nesterov = nesterov
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        """v ← μ v + g;  w ← w − lr v, or w − lr (g + μ v) by Nesterov; g with weight decay."""
         g = g + self.weight_decay * w
         s.v = self.momentum * s.v + g
         return w - lr * (g + self.momentum * s.v if self.nesterov else s.v)
@@ -122,6 +124,7 @@ class RMSProp(Optimiser):
         super().__init__(parameters, lr, alpha=alpha, eps=eps, momentum=momentum, weight_decay=weight_decay)
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        """v ← α v + (1 − α) g²;  m ← μ m + g / (√v + ε);  w ← w − lr m."""
         g = g + self.weight_decay * w
         s.v = self.alpha * s.v + (1 - self.alpha) * g * g
         s.m = self.momentum * s.m + g / (np.sqrt(s.v) + self.eps)
@@ -144,6 +147,7 @@ class Adam(Optimiser):
         self.betas = float(betas[0]), float(betas[1])
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        """Adam's step on g + λ w: the decay goes through the moments."""
         return self.moved(w, g + self.weight_decay * w, s, lr)
 
     def moved(self, w: Any, g: Any, s: Any, lr: float) -> Any:
@@ -164,6 +168,7 @@ class AdamW(Adam):
         super().__init__(parameters, lr, betas, eps=eps, weight_decay=weight_decay)
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
+        """Adam's step on g, from (1 − lr λ) w: the decay does not go through the moments (Loshchilov & Hutter 2019)."""
         return self.moved(w * (1 - lr * self.weight_decay), g, s, lr)
 
 

@@ -43,6 +43,7 @@ def likeness(h: Any) -> np.ndarray:
 
 @measures("E6")
 def rank_collapse(seeds: Iterable[int] = SEEDS) -> Found:
+    """Mean cosine between tokens after 12 blocks, and nats back through them: attention alone, norm after and before the skip."""
     figures, curves, ends = dict[str, float](), {}, []
     for name, kind in {"attention alone": "alone", "norm after the skip": "post", "norm before it": "pre"}.items():
         h, g, _ = tower(kind, 12, seeds)
@@ -84,6 +85,7 @@ def reached(seed: int, T: int = 60, n: int = 16) -> dict[str, np.ndarray]:
 
 @measures("E8")
 def second_skip(seeds: Iterable[int] = SEEDS) -> Found:
+    """Nats per step of ln |∂L/∂h| from lag 5 on: of a tanh RNN, an LRU and attention, mean over the draws."""
     runs, figures, curves = [reached(seed) for seed in seeds], dict[str, float](), {}
     for name in runs[0]:
         logs = np.mean([run[name] for run in runs], axis=0)

@@ -36,6 +36,7 @@ def sensitivity(λ: float, scaled: bool, seeds: Iterable[int], runs: int = 20) -
 
 
 def sensitivities(scaled: bool, by: str, seeds: Iterable[int]) -> Found:
+    """The mean square of dh/dλ (dh/dν if scaled) at each of LAMBDAS, beside theory; how it grows with 1/(1 − λ)."""
     found = np.array([sensitivity(λ, scaled, seeds) for λ in LAMBDAS])
     predicted = map(theory.memory.lru_sensitivity if scaled else theory.memory.sensitivity, LAMBDAS)
     figures = {f"λ = {λ}: measured ÷ theory": x / y for λ, x, y in zip(LAMBDAS, found, predicted)}
@@ -45,11 +46,13 @@ def sensitivities(scaled: bool, by: str, seeds: Iterable[int]) -> Found:
 
 @measures("E1")
 def curse_of_memory(seeds: Iterable[int] = SEEDS) -> Found:
+    """The mean square of dh/dλ as λ → 1, x as it is."""
     return sensitivities(False, "λ", seeds)
 
 
 @measures("E2")
 def bounded_again(seeds: Iterable[int] = SEEDS) -> Found:
+    """The mean square of dh/dν as λ → 1, x scaled by √(1 − λ²)."""
     return sensitivities(True, "ν", seeds)
 
 
@@ -99,6 +102,7 @@ def parity(squash: Any, seeds: Iterable[int], T: int = 12, updates: int = 150) -
 
 @measures("E4")
 def no_parity(seeds: Iterable[int] = SEEDS) -> Found:
+    """The share of linear recurrences that learn parity, with eigenvalues in (0, 1) and in (−1, 1)."""
     (positive, first), (signed, second) = parity(sigmoid, seeds), parity(tanh, seeds)
     figures = {
         "0 < λ < 1: best of the runs": positive.max(), "−1 < λ < 1: share of runs that are right": np.mean(signed > 0.95),
@@ -129,6 +133,7 @@ def sharpened(lr: float, m: float, seeds: Iterable[int], steps: int = 700, every
 
 @measures("E5")
 def edge_of_stability(seeds: Iterable[int] = SEEDS) -> Found:
+    """The largest curvature over its limit at the end of descent, by learning rate and momentum."""
     figures, curves = dict[str, float](), {}
     for name, lr, m in (("lr 0.15", 0.15, 0.0), ("lr 0.2", 0.2, 0.0), ("lr 0.3, momentum 0.5", 0.3, 0.5)):
         sharpness = sharpened(lr, m, seeds)

@@ -18,6 +18,7 @@ from .deep import descending
 
 @measures("C9")
 def funnels() -> Found:
+    """Slopes near the minimum of √|x|, |x|, x², x⁴, of a rounded |x| and of a fractal."""
     shapes: dict[str, Callable[[Any], Any]] = {"√|x|": lambda x: absolute(x) ** 0.5, "|x|": absolute, "x²": square, "x⁴": lambda x: x**4}
     r = np.logspace(-12, 0, 49)
     tip = Scalar(0.01, name="x")
@@ -34,6 +35,7 @@ def funnels() -> Found:
 
 
 def slope(f: Callable[[Any], Any], x: float) -> float:
+    """df/dx at x."""
     leaf = Scalar(x, name="x")
     return float(grad(f(leaf), leaf))
 
@@ -47,6 +49,7 @@ def rms_slope(x: np.ndarray) -> float:
 
 @measures("C10")
 def two_gradients() -> Found:
+    """∂/∂w beside ∂/∂x at a fit; the curvature of two minima of one function; |∂L/∂x| beside its bound."""
     w, x = Scalar(50.0, name="w"), Scalar(0.7, name="x")
     y = w * x
     noisy = 1 + 0.1 * np.random.default_rng(0).normal(size=1000)
@@ -85,6 +88,7 @@ def share_of_bound(seed: int) -> float:
 
 @measures("C11")
 def hard_to_reach() -> Found:
+    """Steps of descent on x⁸ over those on x², plain, with RMSProp and with Adam."""
     rules: dict[str, Any] = {"": SGD, "RMSProp": lambda leaves, lr: RMSProp(leaves, lr, 0.9), "Adam": Adam}
     walks = {(rule, n): walk(make, n) for rule, make in rules.items() for n in (2, 8)}
     ratio = {rule: (len(walks[rule, 8]) - 1) / (len(walks[rule, 2]) - 1) for rule in rules}

@@ -22,6 +22,7 @@ def gradients(factors: list[Any], x: Any, seed: Any = None) -> np.ndarray:
 
 @measures("C18")
 def averages() -> Found:
+    """Products of factors of mean 0.98, all equal and in turn, and of two matrices whose eigenvalues are ±0.98."""
     two, W = [0.5, 1.46], np.array([[0.0, 2.0], [0.4802, 0.0]])
     same = gradients([0.98] * 500, Scalar(1.0))
     mixed = gradients(two * 50, Scalar(1.0))
@@ -40,6 +41,7 @@ def averages() -> Found:
 
 @measures("C19")
 def one_weight() -> Found:
+    """∂h/∂x = w^t and ∂h/∂w = t w^(t−1) of h ← w h, for |w| below, at and above 1."""
     figures, curves = {}, {}
     for value, t in [(0.9, 100), (1.0, 100), (1.1, 100), (-1.1, 99)]:
         w, x = Scalar(value, name="w"), Scalar(1.0, name="x")
@@ -68,6 +70,7 @@ def products(factors: Any) -> np.ndarray:
 
 @measures("C20")
 def variance() -> Found:
+    """Mean of the logarithm, median and variance of products of n normal numbers, and of 50 layers of N = 64."""
     rng, wide = np.random.default_rng(0), np.concatenate([untied(64, 50, 40, rng=seed) for seed in range(8)], axis=1)
     p, four = products(rng.normal(size=(50, 50_000))), products(rng.normal(0, 0.5 ** (1 / 8), (4, 50_000)))
     figures = {
@@ -84,6 +87,7 @@ def variance() -> Found:
 
 @measures("C21")
 def random_walk() -> Found:
+    """Mean and sd of the ln gain of deep linear and ReLU nets, with weights as drawn and scaled by g."""
     narrow, narrow_g = untied(8, 100, 200), untied(8, 100, 200, start=nn.init.random_walk, rng=1)
     wide, wide_g = untied(64, 100, 40, rng=2), untied(64, 100, 40, start=nn.init.random_walk, rng=3)
     he = untied(64, 50, 40, "relu", nn.init.he, rng=4)
@@ -112,6 +116,7 @@ def recurrent(W: np.ndarray, activation: str, noise: float, rng: int) -> tuple[l
 
 @measures("C22")
 def proof_of_instability() -> Found:
+    """The ln gain of 50 steps and max |h| with ρ = 1.2: tanh and linear, with input and without; of a Jordan block."""
     W = nn.init.spectrum(np.linspace(-1.2, 1.2, 32), rng=0)
     W = (W + W.T) / 2
     tanh = [recurrent(W, "tanh", 1.0, rng) for rng in range(8)]

@@ -24,6 +24,7 @@ def slopes(activation: str, s: float) -> np.ndarray:
 
 @measures("C14")
 def one_sided() -> Found:
+    """The share of slopes below 1/100 by the scale of the weights, and nats of 20 layers, by activation."""
     scales = np.geomspace(0.5, 20, 12)
     share = {a: [float(np.mean(slopes(a, s) < 0.01)) for s in scales] for a in ("tanh", "sigmoid", "relu")}
     steep = slopes("relu", 20)
@@ -52,6 +53,7 @@ def he_gain(L: int, s: float) -> float:
 
 @measures("C15")
 def active_paths() -> Found:
+    """The gradient of a ReLU net beside the sum of its active paths' products of weights; the gain at half the weights."""
     y, x = sine_net([3, 4, 4, 3, 1])
     found = [paths(y, one, top=144) for one in x]
     gradient = np.array(grad(y, list(x)))
@@ -70,6 +72,7 @@ def active_paths() -> Found:
 
 @measures("C16")
 def two_readings() -> Found:
+    """Nats of the slopes along the heaviest path through ten layers, by activation."""
     figures, curves = dict[str, float](), {}
     for activation, name in {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU"}.items():
         runs = [logs for seed in range(10) if (logs := heaviest_slopes(activation, seed))]

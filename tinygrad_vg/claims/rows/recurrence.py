@@ -49,6 +49,7 @@ def miss(found: Any, right: Any) -> float:
 
 @measures("P9")
 def hidden_states() -> Found:
+    """States, gradients and ∂L/∂Wᵀ of h ← Wᵀ h beside (Wᵀ)^t h[0], W^t g and Σ of outer products."""
     T, rng = 50, np.random.default_rng(0)
     W, h0, g = nn.init.normal((8, 8), rng), rng.normal(size=8), rng.normal(size=8)
     cell, states = recurrence(W.T, h0, T)
@@ -64,6 +65,7 @@ def hidden_states() -> Found:
 
 @measures("P10")
 def eigen_coordinates() -> Found:
+    """Eigen-coordinates of h[t], W symmetric, and the singular values of 100 links, beside λ^100."""
     W, Q = symmetric()
     h = np.array([state.data for state in recurrence(W, Q.sum(axis=1), 100)[1]])
     chain = chain_of(W, 100, np.ones(4))
@@ -92,6 +94,7 @@ def less_than_one() -> Found:
 
 @measures("P12")
 def rotation() -> Found:
+    """Determinants of 200 random orthogonal matrices, and |gain − 1| of 1000 steps with a reflection."""
     Qs = nn.init.orthogonal((200, 8, 8), 0)
     dets = np.linalg.det(Qs)
     chain = chain_of(Qs[np.argmin(dets)], 1000, np.arange(1.0, 9.0))
@@ -105,6 +108,7 @@ def rotation() -> Found:
 
 @measures("P13")
 def dominated() -> Found:
+    """The angle of the gradient to the top eigenvector of a symmetric W, and its factor per step."""
     W, Q = symmetric()
     coordinates = backward(chain_of(W, 100, Q.sum(axis=1))) @ Q
     tan = np.linalg.norm(coordinates[:, 1:], axis=1) / np.abs(coordinates[:, 0])
@@ -116,6 +120,7 @@ def dominated() -> Found:
 
 @measures("P13b")
 def non_normal() -> Found:
+    """|W^t| of matrices that are not normal: how far it rises above 1 though ρ < 1, and when it is below again."""
     t = np.arange(101)
     norms = worst(np.array([[0.9, 5.0], [0.0, 0.9]]), 100)
     figures = {
@@ -171,6 +176,7 @@ def one_step(direction: int, lr: float = 1e-3) -> dict[str, float]:
 
 @measures("P14")
 def overshoot() -> Found:
+    """Descent off a cliff: the loss and w after the jump; one step on exploding and on vanishing inputs."""
     losses, places, sizes = descent(30, 0.3, w=5.0)
     w = places[:, 0]
     jump, best = int(np.argmax(sizes)), int(np.argmin(losses))

@@ -20,6 +20,7 @@ STEPS = 300  # of descent
 
 @measures("P18")
 def over_the_cliff() -> Found:
+    """Losses and longest steps of descent at a cliff, plain, clipped by norm and by value; the clipped gradient's cosine."""
     methods: dict[str, Any] = {"plain": None, "norm": clip_norm, "value": clip_value}
     losses, walks, _ = zip(*(descent(STEPS, 0.05, clip, w=4.5, b=BIAS) for clip in methods.values()))
     figures = {f"last ÷ best loss, {name}": run[-1] / run.min() for name, run in zip(methods, losses)}
@@ -79,6 +80,7 @@ def unrolled(cell: Any) -> Chain:
 
 @measures("P20")
 def echo() -> Found:
+    """Leaves behind a reservoir's last state, besides h[0]; its memory by ρ; what is left of its start after 300 steps."""
     made = {rho: nn.Reservoir(1, 50, radius=rho, input_scale=0.1, rng=0) for rho in (0.5, 0.9, 0.99, 1.2)}
     recall = {rho: nn.memory_capacity(reservoir, 60, steps=1500) for rho, reservoir in made.items()}
     memory, lags = {rho: float(curve.sum()) for rho, curve in recall.items()}, np.arange(60)
@@ -107,6 +109,7 @@ def washout(reservoir: nn.Reservoir) -> np.ndarray:
 
 @measures("P21")
 def leaky() -> Found:
+    """|gradient| after 100 steps with time constants 1, 10 and 100; a leaky cell's Jacobian beside its formula."""
     curves = {f"τ = {tau}": np.exp(fading(tau, 0.5)) for tau in (1, 10, 100)}
     alone = fading(100, 0.0)
     cell = nn.LeakyCell(2, 5, tau=100, rng=0)

@@ -20,6 +20,7 @@ from .deep import layered
 
 @measures("P5b")
 def by_a_parameter() -> Found:
+    """|∂L/∂w| of one sigmoid unit: with a large input, and with a loss whose slope makes up for σ′."""
     def slope(z: float, x: float, loss: Any) -> float:
         w = Scalar(z / x, name="w")
         return abs(grad(loss((w * x).sigmoid()), w))
@@ -51,6 +52,7 @@ def projections() -> Found:
 
 @measures("P19b")
 def redesign() -> Found:
+    """The share of draws with gain from 1/1000 to 1000 after 100 steps, RNN and LSTM; sweep beside product of links."""
     rnn, lstm = partial(nn.RNNCell, init=("xavier", "orthogonal")), partial(nn.LSTMCell, forget_bias=5.0)
     cells: dict[str, Any] = {"RNN, quiet inputs": (rnn, 0.1), "RNN, noise": (rnn, 1.0), "LSTM, noise": (lstm, 1.0)}
     shares = {name: sharing.reach(make, noise, seeds=30) for name, (make, noise) in cells.items()}
@@ -122,6 +124,7 @@ def update_size() -> Found:
 
 @measures("C19b")
 def particular_to_recurrent() -> Found:
+    """Nats and sd of 20 sigmoid layers; the sd of the ln gain with W shared and with a W for each step."""
     logs = {"shared": comments.in_turn(1), "its own": comments.in_turn(128)}
     deep = [layered(20, 64, "sigmoid", 1.0, seed).log_product[0] for seed in range(20)]
     figures: dict[str, float] = {"sigmoid, 20 layers of their own: nats": float(np.mean(deep)), "its sd over draws": float(np.std(deep))}

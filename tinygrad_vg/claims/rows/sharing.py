@@ -27,11 +27,13 @@ def log_gains(states: list[Any], seeds: int, rng: Any) -> np.ndarray:
 
 
 def shared() -> np.ndarray:
+    """ln gains of a linear recurrence, one W for all T steps: (T + 1, SEEDS)."""
     cell = nn.RNNCell(1, N, "linear", ("zeros", scaled), seeds=range(SEEDS))
     return log_gains(nn.unroll(cell, np.zeros((T, SEEDS, 1, 1))), SEEDS, 1)
 
 
 def independent() -> np.ndarray:
+    """ln gains of a linear net with a W of its own at each of T steps: (T + 1, SEEDS)."""
     rng = np.random.default_rng(2)
     return log_gains(nets(np.zeros((SEEDS, 1, N)), (scaled((SEEDS, N, N), rng) for _ in range(T))), SEEDS, 3)
 
@@ -43,6 +45,7 @@ def in_range(logs: np.ndarray) -> float:
 
 @measures("P15")
 def not_shared() -> Found:
+    """Mean, sd and growth of the ln gain over T steps, with independent weights and with shared ones."""
     figures, curves = dict[str, float](), {}
     for name, logs in (("independent", independent()), ("shared", shared())):
         sd = logs.std(axis=1)
@@ -64,6 +67,7 @@ def reach(make: Any, noise: float = 1.0, seeds: int = 60) -> np.ndarray:
 
 @measures("P16")
 def almost_unavoidable() -> Found:
+    """The share of draws with gain from 1/1000 to 1000 after T steps, by ρ, and of special starts and cells."""
     radii = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0)
     shares = np.array([reach(partial(nn.RNNCell, init=("xavier", of_radius(rho)))) for rho in radii])
     orthogonal = partial(nn.RNNCell, init=("xavier", "orthogonal"))
@@ -101,6 +105,7 @@ def latched(make: Any, length: int, units: int = 4, seeds: int = 60, updates: in
 
 @measures("P17")
 def near_certain() -> Found:
+    """The share of runs that learn to latch a bit, by the length of the sequence, with 95 % intervals."""
     cells = {
         "RNN, one unit": partial(latched, nn.RNNCell, units=1), "RNN": partial(latched, nn.RNNCell), "LSTM": partial(latched, nn.LSTMCell),
         "LSTM, forget bias 3": partial(latched, partial(nn.LSTMCell, forget_bias=3.0))}

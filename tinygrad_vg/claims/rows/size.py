@@ -35,6 +35,7 @@ def drawn(rng: Any, scale: float = 1.0, n: int = L) -> tuple[list[np.ndarray], n
 
 @measures("P1")
 def suddenly() -> Found:
+    """Decades per layer of |gradient|, and R² of the line, through sigmoid, tanh and linear layers."""
     figures, curves, back = {}, {}, np.arange(L + 1)
     for name, phi, scale in (("sigmoid", sigmoid, 1.0), ("tanh", tanh, 1.0), ("linear at 1.4", nn.ACTIVATIONS["linear"], 1.4)):
         lines = []
@@ -74,6 +75,7 @@ def steps_to_nan(w: float) -> int:
 
 @measures("P2")
 def thrown_off() -> Found:
+    """The first step that is not finite in a descent on a product of weights, plain, and the losses when clipped."""
     plain, clipped = ([descend(w, clip) for w in (1.5, 1.75, 2.0)] for clip in (None, 1.0))
     w = plain[0][1]
     states = history(product_loss({"w": Scalar(w)}))
@@ -92,6 +94,7 @@ def thrown_off() -> Found:
 
 @measures("P3")
 def stops_entirely() -> Found:
+    """The share of each layer's weights that 50 steps of SGD change, in a sigmoid net of 40 layers."""
     rng, depth = np.random.default_rng(0), 40
     x, labels = rng.normal(size=(32, 4)), np.arange(32) % 2
     net = nn.MLP([4, *[16] * (depth - 1), 2], "sigmoid", rng=0)
@@ -108,6 +111,7 @@ def stops_entirely() -> Found:
 
 @measures("P4")
 def flat_tails() -> Found:
+    """|gradient| back through 50 sigmoids, each at z = 0, where it is steepest: 0.25^k."""
     h = x = Scalar(0.0, name="x")
     for t in range(1, 51):
         h = (h - h.data).sigmoid().named("h", t)  # each sigmoid where it is steepest
@@ -118,6 +122,7 @@ def flat_tails() -> Found:
 
 @measures("P5")
 def saturated() -> Found:
+    """Slopes of the sigmoid at ±10 and in ten layers: median and share below 0.01, weights × 1 and × 30."""
     slopes = {scale: [h.data * (1 - h.data) for h in layers(*drawn(0, scale, 10)[:2], sigmoid)[1:]] for scale in (1, 30)}
     ends = [Scalar(x, name="x") for x in (10.0, -10.0)]
     figures = {f"slope at {name}": Chain(x.sigmoid(), x).gradients[0].item() for name, x in zip(("10", "−10"), ends)}
@@ -158,6 +163,7 @@ def small_at_a_minimum() -> Found:
 
 @measures("P7")
 def compounds() -> Found:
+    """The product of 30 sigmoid slopes, and the sum of their logarithms beside the logarithm of the product."""
     h = x = Scalar(0.5, name="x")
     for t in range(1, 31):
         h = h.sigmoid().named("h", t)
@@ -183,6 +189,7 @@ def deep_nets(seed: int) -> tuple[Chain, Chain, Chain]:
 
 @measures("P8")
 def not_linked_to_sigmoids() -> Found:
+    """Nats of slopes and of weights in deep nets: centred sigmoid, plain sigmoid and none (0.9 Q)."""
     nets = [deep_nets(seed) for seed in range(10)]
     slopes, weights = np.mean([split(centred) for _, centred, _ in nets], axis=0)
     plain = np.mean([split(net) for _, _, net in nets], axis=0)

@@ -64,6 +64,7 @@ def by_branches() -> dict[int, tuple[int, float]]:
 
 @measures("P23")
 def long_short_term() -> Found:
+    """Nats over fifty steps of an LSTM, in all and by the forget gates alone, and ∂c[2]/∂c[1] − diag(f)."""
     states = nn.unroll(nn.LSTMCell(2, 4, rng=0), np.random.default_rng(0).normal(size=(3, 2)))
     J, f = Chain(states[-1][0].sum(), states[0][1], states[1:]).links[1].dense(), gates(states[-1][0], "f")
     return split(lstm, "f", "cell", {"∂c/∂c − diag(f)": float(np.max(np.abs(J[4:, 4:] - np.diag(f[1]))))})
@@ -84,6 +85,7 @@ def gated_unit() -> Found:
 
 @measures("P25")
 def matrix_calculus() -> Found:
+    """The printed formulas' largest difference from the engine, and how many exercises tell right from 0."""
     rng = np.random.default_rng(0)
     W, h, b = (Tensor(rng.normal(size=shape), name=name) for name, shape in {"W": (3, 4), "h": (4,), "b": (3,)}.items())
     z = linear(h, W, b).named("z")
@@ -148,10 +150,12 @@ def constant(cell: Any, gate: str) -> float:
 
 
 def lstm(bias: float, seed: int, scale: float = 1.0) -> nn.LSTMCell:
+    """An LSTM cell of UNITS with this forget bias; `scale` times N(0, 1/n) weights."""
     return nn.LSTMCell(UNITS, UNITS, ("normal", times(scale)), forget_bias=bias, rng=seed)
 
 
 def gru(bias: float, seed: int, scale: float = 1.0) -> nn.GRUCell:
+    """A GRU cell of UNITS with b_z = bias; `scale` times N(0, 1/n) weights."""
     cell = nn.GRUCell(UNITS, UNITS, ("normal", times(scale)), rng=seed)
     cell.b_z.data = np.full(UNITS, bias)
     return cell

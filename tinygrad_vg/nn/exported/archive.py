@@ -59,8 +59,13 @@ class Part:
             raise self.error(f"must be of kind {kind.__name__}")
         return self.value
 
-    def each(self) -> list["Part"]: return [Part(x, self, f"[{k}]") for k, x in enumerate(self.of(list))]
-    def items(self) -> Iterator[tuple[str, "Part"]]: return ((key, self[key]) for key in self.of(dict))
+    def each(self) -> list["Part"]:
+        """The entries of a list, each with its place `[k]`."""
+        return [Part(x, self, f"[{k}]") for k, x in enumerate(self.of(list))]
+
+    def items(self) -> Iterator[tuple[str, "Part"]]:
+        """(key, entry) of a dict."""
+        return ((key, self[key]) for key in self.of(dict))
 
     def union(self) -> tuple[str, "Part"]:
         """(key, value) of a dict that must have one key: how torch writes a value of several possible kinds."""
@@ -69,6 +74,7 @@ class Part:
         return next(self.items())
 
     def error(self, why: str) -> ValueError:
+        """A ValueError, for raising, that says where in the file, why, and what stands there."""
         given = repr(self.value) if isinstance(self.value, (str, int, float, bool, type(None))) else f"a {type(self.value).__name__}"
         return ValueError(f"{self.place} {why}; got {given[:80]}")
 
@@ -111,6 +117,7 @@ def checked_members(archive: Any, limit: int) -> Callable[[str], bytes]:
 
 
 def as_json(read: Callable[[str], bytes], name: str) -> Part:
+    """The JSON file of this name, as a Part without a parent."""
     return Part(json.loads(read(name).decode()), None, name)
 
 

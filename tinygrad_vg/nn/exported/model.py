@@ -131,9 +131,12 @@ class Places:
                 self.lines[id(node)] = weakref.ref(node, partial(self.forget, id(node))), line or ""
                 nodes += [parent for parent in node.variables if parent.birth > born]
 
-    def forget(self, key: int, _: Any) -> None: self.lines.pop(key, None)
+    def forget(self, key: int, _: Any) -> None:
+        """Drops a node that is gone: another may get its id."""
+        self.lines.pop(key, None)
 
     def of(self, node: Any) -> str | None:
+        """The line that computed a node, None if it is not known."""
         made, line = self.lines.get(id(node), (None, None))
         return line if made and made() is node else None
 
@@ -190,7 +193,9 @@ def value_of(x: Any, values: dict[str, Any]) -> Any:
     return values[x] if isinstance(x, Ref) else [value_of(part, values) for part in x] if isinstance(x, list) else x
 
 
-def fits(shape: tuple, meta: Meta) -> bool: return len(shape) == len(meta.sizes) and all(m in (None, n) for n, m in zip(shape, meta.sizes))
+def fits(shape: tuple, meta: Meta) -> bool:
+    """Whether a shape has the exported sizes; None there stands for any."""
+    return len(shape) == len(meta.sizes) and all(m in (None, n) for n, m in zip(shape, meta.sizes))
 
 
 def as_input(x: Any, name: str, meta: Meta | None) -> Any:

@@ -24,11 +24,29 @@ def nothing(*_: Any, **how: Any) -> None:
     """What torch checks, and what was checked when the file was read."""
 
 
-def silu(a: Any) -> Any: return a * sigmoid(a)
-def times(x: Any, alpha: float) -> Any: return x if alpha == 1 else x * alpha
-def add(a: Any, b: Any, alpha: float = 1) -> Any: return a + times(b, alpha)
-def addmm(b: Any, x: Any, W: Any, beta: float = 1, alpha: float = 1) -> Any: return times(b, beta) + times(x @ W, alpha)
-def axes_of(dim: Any) -> Any: return tuple(dim) if isinstance(dim, list) and dim else None if isinstance(dim, list) else dim
+def silu(a: Any) -> Any:
+    """a σ(a)."""
+    return a * sigmoid(a)
+
+
+def times(x: Any, alpha: float) -> Any:
+    """α x, and no node for α = 1."""
+    return x if alpha == 1 else x * alpha
+
+
+def add(a: Any, b: Any, alpha: float = 1) -> Any:
+    """a + α b."""
+    return a + times(b, alpha)
+
+
+def addmm(b: Any, x: Any, W: Any, beta: float = 1, alpha: float = 1) -> Any:
+    """β b + α x W."""
+    return times(b, beta) + times(x @ W, alpha)
+
+
+def axes_of(dim: Any) -> Any:
+    """torch's dim as NumPy's axis: a list as a tuple, an empty one as None, all axes."""
+    return tuple(dim) if isinstance(dim, list) and dim else None if isinstance(dim, list) else dim
 
 
 def divided(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
@@ -36,7 +54,9 @@ def divided(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
     return a / b if rounding_mode is None else {"floor": np.floor, "trunc": np.trunc}[rounding_mode](plain(a) / plain(b))
 
 
-def powered(a: Any, b: Any) -> Any: return square(a) if type(b) in (int, float) and b == 2 else power(a, b)
+def powered(a: Any, b: Any) -> Any:
+    """a^b, as a square for b = 2."""
+    return square(a) if type(b) in (int, float) and b == 2 else power(a, b)
 
 
 def soft_plus(a: Any, beta: float = 1, threshold: float = 20) -> Any:
@@ -91,8 +111,14 @@ def constant(size: Any, value: Any) -> np.ndarray:
     return np.broadcast_to(np.asarray(value), tuple(size))
 
 
-def filled(value: float) -> Callable[..., Any]: return lambda size, **how: constant(size, value)
-def filled_like(value: float) -> Callable[..., Any]: return lambda x, *_, **how: constant(np.shape(x), value)
+def filled(value: float) -> Callable[..., Any]:
+    """An op that gives an array of this size, every entry `value`."""
+    return lambda size, **how: constant(size, value)
+
+
+def filled_like(value: float) -> Callable[..., Any]:
+    """An op that gives an array of the shape of x, every entry `value`."""
+    return lambda x, *_, **how: constant(np.shape(x), value)
 
 
 def counted(*ends: Any, **how: Any) -> np.ndarray:

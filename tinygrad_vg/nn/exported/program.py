@@ -166,6 +166,7 @@ def argument(part: Part, known: set[str] | None) -> Any:
 
 
 def reference(name: Part, known: set[str] | None) -> Ref:
+    """The Ref to a result; ValueError if nothing before has computed it."""
     if known is not None and name.of(str) not in known:
         raise name.error("is used before anything has computed it")
     return Ref(name.of(str))

@@ -116,4 +116,6 @@ def unflattened(x: Any, dim: int, sizes: Any) -> Any:
     return reshape(x, (*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
-def indexed(x: Any, indices: Any) -> Any: return getitem(x, tuple(slice(None) if i is None else i for i in indices))
+def indexed(x: Any, indices: Any) -> Any:
+    """x[indices]; torch's None is a whole axis."""
+    return getitem(x, tuple(slice(None) if i is None else i for i in indices))
