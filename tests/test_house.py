@@ -65,6 +65,21 @@ def test_files_and_functions_stay_small_and_say_what_they_are_for(path):
             assert ast.get_docstring(node) or len(ast.unparse(node).splitlines()) <= 12, f"{node.name} has no docstring"
 
 
+def public(body):
+    """The functions and classes without a leading underscore, and the methods of such classes; nothing inside a function."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            yield node
+            yield from public(node.body) if isinstance(node, ast.ClassDef) else ()
+
+
+def test_at_least_95_percent_of_the_public_names_have_a_docstring():
+    found = [(f"{path.relative_to(ROOT)}: {node.name}", ast.get_docstring(node)) for path in SOURCES
+             for node in public(ast.parse(path.read_text(encoding="utf-8")).body)]
+    bare = [name for name, text in found if not text]
+    assert len(found) > 1000 and len(bare) <= 0.05 * len(found), "\n".join([f"{len(bare)} of {len(found)} have no docstring:", *bare])
+
+
 PUBLIC = """
     Scalar Tensor scalars grad jvp jacobian hessian hvp gradcheck no_grad detect_anomaly history Chain reach draw drawing nn theory
     training claims grid matmul linear einsum sum mean var max min prod logsumexp softmax log_softmax reshape transpose swapaxes

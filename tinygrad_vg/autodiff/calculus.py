@@ -77,10 +77,7 @@ def differentiable(output: Any) -> History:
 
 
 def jacobian(output: Node, input: Node) -> np.ndarray:
-    """∂output/∂input as an array of shape output.shape + input.shape. TypeError for a function: call it first.
-
-    One reverse sweep for each number of the output, or one forward sweep for each of the input, whichever are fewer.
-    """
+    """∂output/∂input, of shape output.shape + input.shape: by reverse or forward sweeps, whichever are fewer. TypeError for a function."""
     nodes((output, input), "jacobian")
     if output.size <= input.size:
         J = np.array([grad(output, input, seed=e) for e in unit_arrays(output.shape)], dtype=float)

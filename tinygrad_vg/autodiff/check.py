@@ -1,8 +1,7 @@
 """Is the derivative right?  Compare it with a derivative that knows nothing of graphs.
 
-Complex step: f(x + ih) = f(x) + ih f′(x) + O(h²), so Im f(x + ih) / h with h = 1e-30 is f′(x) to the last digit, with
-nothing subtracted (Squire & Trapp 1998). It needs a function that computes on plain complex arrays; where a function
-does not, central differences (f(x + h) - f(x - h)) / 2h are good to about ten digits.
+Complex step: f(x + ih) = f(x) + ih f′(x) + O(h²), so Im f(x + ih) / h with h = 1e-30 is f′(x) to the last digit (Squire & Trapp 1998).
+Where a function does not compute on plain complex arrays, central differences (f(x + h) - f(x - h)) / 2h are good to about ten digits.
 """
 
 import warnings
@@ -28,8 +27,7 @@ def gradcheck(function: Callable[..., Any], *inputs: Any, order: int = 1, rtol: 
     function  takes one node for each input and returns one node
     inputs    Scalars (checked as Scalars); Tensors, arrays or numbers (checked as float64 Tensors)
     order     2: the derivatives of the gradient as well, and so on
-    rtol      allowed error in units of max(1, |derivative|); 1e-10 with the complex step, 1e-6 with central differences,
-              which are used where the function does not take complex arrays (and for every order above 1)
+    rtol      allowed error / max(1, |derivative|): 1e-10 by the complex step, 1e-6 by differences (no complex arrays, or order above 1)
 
     AssertionError names the worst entry. ValueError says "not differentiable here" where the slopes from the two sides differ.
     """

@@ -142,12 +142,8 @@ class Edge:
         self.child, self.index = child, index
 
     parent = property(lambda edge: edge.child._parents[edge.index], doc="The node at the other end.")
-
-    @property
-    def local(self) -> Any:
-        """∂child/∂parent as a linear map, made on request. RuntimeError if an operand has changed since."""
-        return self.child.local(self.index)
-
+    local = property(lambda edge: edge.child.local(edge.index),
+                     doc="∂child/∂parent as a linear map, made on request. RuntimeError if an operand has changed since.")
     formula = property(lambda edge: edge.child.rule.formula(edge.index),
                        doc="The local derivative as text, in the letters of the op's row: `1 - y * y` for tanh(a).")
     formula_here = property(derivative, doc="The same in this graph's names, worked out: `1 - h[3] * h[3]`, `3 * x ** 2`.")

@@ -39,6 +39,7 @@ class OfMatrix(Rule):
         self.name, self.value, self.push, self.pull = name, value, push, pull  # type: ignore[method-assign]
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        """∂y/∂x: push and pull, with y and x put in."""
         return FunctionMap(lambda t: self.push(t, y, *xs), lambda g: self.pull(g, y, *xs), np.shape(xs[0]), np.shape(y), self.name)
 
 
@@ -49,10 +50,12 @@ class Solve(Rule):
     def value(self, A: Any, b: Any) -> Any: return np.linalg.solve(A, b)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        """t ↦ A⁻¹ t for b, t ↦ −A⁻¹ t y for A."""
         def push(t: Any) -> Any: return solve(xs[0], t if i else -(t @ y)) + np.zeros(np.shape(y))
         return FunctionMap(push, lambda g: self.back(i, g, y, xs), np.shape(xs[i]), np.shape(y), "A⁻¹" if i else "A⁻¹ · y")
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        """h = A⁻ᵀ g for b, −h yᵀ for A, of an operand's own shape."""
         h = solve(T(xs[0]), g)
         return unbroadcast(h if i else -(reshape(h, (-1, 1)) * y if y.ndim == 1 else h @ T(y)), xs[i].shape)
 
@@ -120,10 +123,7 @@ def singular_values(x: Any, full_matrices: bool = True, compute_uv: bool = False
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """np.linalg.norm, of vectors as vector_norm; of matrices Frobenius, by singular values (2, -2, nuc), or by sums.
-
-    1, -1  the largest or smallest sum of a column      inf, -inf  of a row      Where a norm is 0 its derivative is 0.
-    """
+    """As vector_norm; of matrices Frobenius, by singular values (±2, nuc), or sums of columns (±1) or rows (±inf). At 0 the slope is 0."""
     axes = normalize_axis_tuple(range(np.ndim(x)) if axis is None else axis, np.ndim(x))
     if ord in (None, "fro") or len(axes) == 1:
         return vector_norm(x, 2 if ord in (None, "fro") else ord, axes, keepdims)
@@ -199,8 +199,7 @@ NUMPY |= {getattr(np.linalg, name): op for name, op in {
     "tensordot": tensordot, "cross": cross, "trace": lambda x, offset=0: sum(diagonal(x, offset, -2, -1), -1), "solve": solve,
     "vecdot": lambda x, b, axis=-1: sum(x * b, axis), "diagonal": lambda x, offset=0: diagonal(x, offset, -2, -1),
     "vector_norm": vector_norm, "matrix_norm": lambda x, ord="fro", keepdims=False: norm(x, ord, (-2, -1), keepdims)}.items()}
-NUMPY |= {
-    np.tensordot: tensordot, np.kron: kron, np.cross: cross, np.vecdot: lambda x, b: sum(x * b, -1), np.einsum: einsum_of_numpy,
+NUMPY |= {np.tensordot: tensordot, np.kron: kron, np.cross: cross, np.vecdot: lambda x, b: sum(x * b, -1), np.einsum: einsum_of_numpy,
     np.vdot: lambda x, b: dot(reshape(x, -1), reshape(b, -1)),
     np.inner: lambda x, b: tensordot(x, b, (-1, -1)) if np.ndim(x) and np.ndim(b) else x * b}
 if hasattr(np, "matvec"):  # NumPy 2.2 and later

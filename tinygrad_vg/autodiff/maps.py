@@ -105,6 +105,7 @@ class Rule:
         return [part.total() if hasattr(part, "total") else part for part in self.parts_from(node, g, inside, node, node._parents)]
 
     def parts_from(self, node: Any, g: Any, inside: Any, y: Any, xs: Any) -> list:
+        """What each parent receives of g, from y and xs: arrays or nodes. ValueError for a part of another shape than its parent's."""
         wanted = [isinstance(x, Node) and (inside is None or x in inside) for x in node._parents]
         try:
             parts = [self.back(i, g, y, xs) if asked else None for i, asked in enumerate(wanted)]
@@ -122,6 +123,7 @@ class Rule:
         return self.name
 
     def of_constants(self, *xs: Any) -> Any:
+        """The value of plain operands; a list of Tensors becomes one Tensor first, so that it is recorded."""
         if any(map(holds_tensors, xs)):
             return apply(self, *[OPS["stack"](x) if holds_tensors(x) else x for x in xs])
         return self.value(*[numbers_or_scalars(x, self.name) for x in xs])
@@ -137,8 +139,7 @@ def apply(rule: Any, *operands: Any) -> Any:
     """A rule on its operands: recorded as a node if any of them is a node, else just computed on arrays.
 
     rule      a Rule: an object with name, value(*xs) and local(i, y, xs), as in docs/your_own_op.md
-    operands  Tensors (or Scalars), lists of them, and constants: arrays and numbers; TypeError for anything else, and ValueError or
-              IndexError, with their names and shapes, where value() finds that they do not fit
+    operands  Tensors or Scalars, lists of them, constants. TypeError for others; ValueError or IndexError, with shapes, if they do not fit
     """
     for x in operands:
         if isinstance(x, Node):
@@ -156,7 +157,7 @@ class Transposed(LinearMap, Rule):
     T = property(lambda self: self.map)
     def _push(self, t: Any) -> Any: return self.map._pull(t)
     def _pull(self, g: Any) -> Any: return self.map._push(g)
-    def value(self, x: Any) -> Any: return self.map._pull(x)
+    value = _push
     def local(self, i: int, y: Any, xs: Any) -> LinearMap: return self
 
 
@@ -181,7 +182,8 @@ class Diagonal(LinearMap):
 
     @np.errstate(invalid="ignore")
     def dense(self) -> np.ndarray:
-        return np.diag(super().dense().diagonal())  # off the diagonal 0, also where an entry is inf
+        """d_i δ_ij, with 0 off the diagonal also where an entry is inf."""
+        return np.diag(super().dense().diagonal())
 
 
 def selected(g: Any, slope: Any) -> Any:
@@ -219,6 +221,7 @@ class LinearOperation(LinearMap, Rule):
     def adjoint(self, g: Any) -> Any: raise TypeError(f"{type(self).__name__} needs a method adjoint(g) that returns its transpose times g")
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        """The operation itself, now that the shapes are known; a copy if it serves a node of other shapes."""
         shapes = xs[0].shape, y.shape
         map = copy(self) if self.ready and shapes != (self.shape_in, self.shape_out) else self  # one rule may serve several nodes
         (map.shape_in, map.shape_out), map.ready = shapes, True

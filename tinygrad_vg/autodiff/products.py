@@ -26,6 +26,7 @@ class Product(Rule):
     def forth(self, i: int, t: Any, xs: Any) -> Any: return self.value(*xs[:i], t, *xs[i + 1 :])
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        """t ↦ the product with t for x_i; g ↦ what x_i receives of g."""
         return FunctionMap(lambda t: self.forth(i, t, xs), lambda g: self.back(i, g, y, xs), np.shape(xs[i]), np.shape(y), self.formula(i))
 
 
@@ -38,6 +39,7 @@ class DeferredProducts(DeferredSum):
     CHUNK = 1 << 18  # bytes that may wait
 
     def add_up(self) -> Any:
+        """Σ gᵀ x, as Gᵀ X of all g's and all x's stacked."""
         G, X = self[0] if len(self) == 1 else map(np.concatenate, zip(*self))
         return G.T.dot(X)
     def most(self) -> int: return self.CHUNK // (self[-1][0].nbytes + self[-1][1].nbytes or 1)
@@ -120,6 +122,7 @@ class OfTwo(Product):
     to: tuple[Any, Any]
 
     def parts(self, node: Any, g: Any, inside: Any = None) -> Any:
+        """What a, b and the summand receive of g; None for a constant, and for a node outside."""
         parents, (to_a, to_b) = node._parents, self.to
         a, b = parents if len(parents) == 2 else parents[:2]
         x = a._value if isinstance(a, Node) else a
@@ -132,6 +135,7 @@ class OfTwo(Product):
         return part_a, part_b, to_bias(g, c._value) if isinstance(c, Node) and (inside is None or c in inside) else None
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        """What operand i receives of g, as an array or a node."""
         g = type(y)(g, None) if isinstance(y, Node) and not isinstance(g, Node) else g  # a plain seed would not record
         part = to_bias(g, xs[2]) if i == 2 else self.to[i](g, *xs[:2])
         return part.total() if isinstance(part, DeferredSum) else part
@@ -144,6 +148,7 @@ class Matmul(OfTwo):
     advice = "; if the inner sizes should match, transpose one of them with .T, a batch of them with swapaxes(x, -1, -2)"
 
     def value(self, A: Any, B: Any) -> Any:
+        """A B; TypeError for a single number."""
         if type(A) is type(B) is np.ndarray and A.ndim == B.ndim == 2:
             return A.dot(B)
         if not np.ndim(A) or not np.ndim(B):
@@ -158,6 +163,7 @@ class Linear(OfTwo):
     value = staticmethod(affine)
 
     def forth(self, i: int, t: Any, xs: Any) -> Any:
+        """t Wᵀ for x, x tᵀ for W, and for b its t, broadcast to y."""
         x, W = xs[:2]
         if i < 2:
             return linear(x, t) if i else linear(t, W)
@@ -187,6 +193,7 @@ class Einsum(Product):
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"einsum {self.subscripts!r}, all but operand {i}"
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        """An einsum of g and the other operands, to the labels of operand i."""
         terms = [(self.out, g), *((self.labels[k], x) for k, x in enumerate(xs) if k != i), *self.deltas]
         there = {(label, n) for labels, x in terms for label, n in zip(labels, np.shape(x))}
         terms += [(label, np.ones(n)) for label, n in zip(self.labels[i], xs[i].shape) if (label, n) not in there]
@@ -234,8 +241,7 @@ def linear(x: Any, W: Any, b: Any = None) -> Any:
 def einsum(subscripts: str, *operands: Any) -> Any:
     """Einstein summation, as NumPy has it: einsum("ij,jk->ik", A, B) is A @ B.
 
-    subscripts  text: a letter for each axis of each operand, then after -> those of the result; a letter missing there is
-                summed over. A letter repeated within an operand ('ii'), '...' and leaving out -> mean what they do in NumPy
+    subscripts  a letter for each axis of each operand; after -> those of the result, the others are summed. 'ii', '...', no ->: as in NumPy
     operands    as many arrays or Tensors as there are terms; ValueError if the subscripts do not fit them, TypeError if they are no text
     """
     if not isinstance(subscripts, str):

@@ -38,8 +38,7 @@ def full_like(a: Any, fill_value: Any, shape: Any = None) -> Any:
 
 
 # NumPy's function → ours: all ops that NumPy has, too, by the same name; then those whose arguments or names differ
-NUMPY: dict[Any, Any] = {
-    **{getattr(np, name): op for name, op in OPS.items() if hasattr(np, name)},
+NUMPY: dict[Any, Any] = {**{getattr(np, name): op for name, op in OPS.items() if hasattr(np, name)},
     np.dot: dot, np.full_like: full_like, np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
     np.clip: lambda x, a_min=None, a_max=None: OPS["clip"](x, a_min, a_max), np.ravel: lambda x: structure.reshape(x, -1),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
@@ -109,6 +108,7 @@ def ours(function: Any) -> Any:
 
 
 def deeply_plain(x: Any) -> Any:
+    """x with the value of each node in place of it, in lists and tuples, too."""
     return type(x)(map(deeply_plain, x)) if isinstance(x, (list, tuple)) else plain(x)
 
 

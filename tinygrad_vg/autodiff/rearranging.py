@@ -87,10 +87,8 @@ NUMPY |= {function: moved(function) for function in (
 NUMPY |= {function: turned(function) for function in (np.moveaxis, np.rollaxis, np.matrix_transpose, np.linalg.matrix_transpose)}
 NUMPY |= {function: each_moved(function) for function in (np.atleast_1d, np.atleast_2d, np.atleast_3d, np.meshgrid)}
 NUMPY |= {function: lambda x, *args, **named: x for function in (np.copy, np.real, np.conjugate, np.real_if_close)}
-NUMPY |= {
-    np.flip: flip, np.flipud: lambda m: flip(m, 0), np.fliplr: lambda m: flip(m, 1), np.pad: pad,
-    np.take_along_axis: take_along_axis, np.sort: sort,
-    np.select: lambda condlist, choicelist, default=0.0: reduce(
+NUMPY |= {np.flip: flip, np.flipud: lambda m: flip(m, 0), np.fliplr: lambda m: flip(m, 1), np.pad: pad,
+    np.take_along_axis: take_along_axis, np.sort: sort, np.select: lambda condlist, choicelist, default=0.0: reduce(
         lambda y, pair: where(plain(pair[0]), pair[1], y), [*zip(condlist, choicelist)][::-1], default),
     np.tril: lambda m, k=0: where(np.tril(np.ones(m.shape, bool), k), m, 0.0),
     np.triu: lambda m, k=0: where(np.triu(np.ones(m.shape, bool), k), m, 0.0),

@@ -1,8 +1,6 @@
 """What is left of many numbers?  max, min, logsumexp; and var, prod and softmax, written out in the ops there are.
 
-Each of the first three is a diagonal, then a sum: y moves by Σ w_i dx_i. Only the weights differ.
-
-    x  input      y  value      w  weights
+Each of the first three is a diagonal, then a sum: the value y moves by Σ w_i dx_i, x the input. Only the weights w differ.
 """
 
 import math
@@ -28,6 +26,7 @@ class Weighted(Rule):
         self.name, self.axis, self.keepdims = name, axis, bool(keepdims)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        """Σ diag(w): a diagonal, then a sum."""
         return Sum(axis=self.axis, keepdims=self.keepdims).local(0, y, xs) @ Diagonal(self.weights(*xs), xs[0].shape, "w", self.selects)
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return f"Σ diag(w), w = {self.text}"
 
@@ -38,12 +37,14 @@ class Extreme(Weighted):
     text, selects = "1 at the entry that is chosen, 1/k where k tie", True
 
     def value(self, x: Any) -> Any:
+        """max x or min x along the axis; of Scalars Σ w x."""
         if x.dtype != object:
             return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
         w = self.weights(numbers_of(x))
         return sum(where(w > 0, x, 0.0) * w, self.axis, self.keepdims)
 
     def weights(self, x: Any) -> Any:
+        """1/k at each of the k entries that tie, else 0."""
         x = plain(x)
         chosen = (x == getattr(np, self.name)(x, axis=self.axis, keepdims=True)) | np.isnan(x)  # a nan, if there is one, is the extreme
         return chosen / np.sum(chosen, axis=self.axis, keepdims=True)
@@ -55,6 +56,7 @@ class LogSumExp(Weighted):
     text = "softmax(x)"
 
     def value(self, x: Any) -> Any:
+        """ln Σ exp(x − m) + m, with m = max x."""
         top = largest(x, self.axis)
         y = log(sum(exp(x - top), self.axis, keepdims=True)) + top
         return y if self.keepdims else sum(y, self.axis)

@@ -129,6 +129,7 @@ class Elementwise(Rule):
             return self.parts_from(node, g, inside, y, [x._value if isinstance(x, Node) else np.asarray(x, y.dtype) for x in parents])
 
     def parts_of_nodes(self, node: Any, g: Any, inside: Any = None) -> Any:
+        """g times the slope for each parent, made of nodes."""
         xs = node._parents
         asked = [isinstance(x, Node) and (inside is None or x in inside) for x in xs]
         return [unbroadcast(pull(g, node, *xs), x.shape) if ask else None for pull, x, ask in zip(self.pulls, xs, asked)]
@@ -141,6 +142,7 @@ class Elementwise(Rule):
     def formula(self, i: int, names: Any = (), y: str = "y") -> str: return Words({}.get).of(self.slopes[i] or "''")
 
     def of_constants(self, *xs: Any) -> Any:
+        """The value of numbers and arrays; of an object array of Scalars entry by entry."""
         given = [x if isinstance(x, (float, int)) else numbers_or_scalars(x, self.name) for x in xs]
         return self.map_entries(*given) if any_objects(given) else self.value(*given)
 
@@ -194,18 +196,21 @@ class Words(ast.NodeTransformer):
         self.word, self.floats, self.power = word, floats, power
 
     def of(self, text: str) -> str:
+        """The text with the words put in; ValueError if it is no formula."""
         try:
             return ast.unparse(self.visit(ast.parse(text.strip(), mode="eval")))
         except SyntaxError as error:
             raise ValueError(f"{text!r} is no formula: {error.msg}") from None
 
-    def visit_Attribute(self, node: Any) -> Any:  # np.arctan: arctan
+    def visit_Attribute(self, node: Any) -> Any:
+        """np.arctan: arctan."""
         return self.visit(ast.Name(node.attr)) if getattr(node.value, "id", "") == "np" else self.generic_visit(node)
 
     def visit_Name(self, node: Any) -> Any: return ast.Name(self.word(node.id) or node.id)
     def visit_Constant(self, node: Any) -> Any: return ast.Constant(float(node.value)) if self.floats and type(node.value) is int else node
 
     def visit_BinOp(self, node: Any) -> Any:
+        """pow(a, b) for a ** b, if asked."""
         self.generic_visit(node)
         return ast.Call(ast.Name("pow"), [node.left, node.right], []) if self.power and isinstance(node.op, ast.Pow) else node
 

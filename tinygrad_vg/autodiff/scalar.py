@@ -42,9 +42,11 @@ class NumberRow(Elementwise):
         return [f(g, y, *xs) if isinstance(a, Node) and (inside is None or a in inside) else None for f, a in zip(self.pulls, parents)]
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
-        return self.on_arrays.pulls[i](g, y, *xs)  # y and xs are nodes: the derivative's own graph
+        """g times the slope; y and xs are nodes: the derivative's own graph."""
+        return self.on_arrays.pulls[i](g, y, *xs)
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
+        """∂y/∂x_i: one number, as a map."""
         return Diagonal(self.pulls[i](1.0, y, *xs), (), str(self.slopes[i]), self.selects)
 
 
@@ -54,24 +56,20 @@ Elementwise.number_row = NumberRow
 def of_one(op: Any) -> Any:
     """y = f(a) as a method of Scalars: it makes a new node."""
     row, value = op.rule.on_numbers, op.rule.on_numbers.value
-
     def method(a: Any) -> Any:
         return new_node(Scalar, value(a._value), row, (a,))
-
     return method
 
 
 def of_two(op: Any) -> tuple[Any, Any]:
     """y = f(a, b) as a method of a, and as one of b, as in 2 * b. The other may be a number."""
     row, value = op.rule.on_numbers, op.rule.on_numbers.value
-
     def method(a: Any, b: Any) -> Any:
         x = a._value if isinstance(a, Scalar) else a
         z = b._value if isinstance(b, Scalar) else b
         if type(x) is float and type(z) is float:
             return new_node(Scalar, value(x, z), row, (a, b))
         return Scalar.record(op.rule, (a, b))
-
     return method, reflected(method)
 
 

@@ -50,6 +50,7 @@ class Select(LinearOperation):
     def adjoint(self, g: Any) -> Any: return DeferredSelections([(self, g)]).total()
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
+        """g where x was selected, 0 elsewhere; of arrays it waits for the other selections from x."""
         map = self.local(i, y, xs)
         return map._pull(g) if isinstance(g, Node) else DeferredSelections([(map, g)])
 
@@ -67,6 +68,7 @@ class DeferredSelections(DeferredSum):
     """[(selection, g), …]: as many wait as make up the whole array, which is then made once for all of them."""
 
     def add_up(self) -> np.ndarray:
+        """An array of the shape of x: each g added where it was selected."""
         whole = np.zeros(self[0][0].shape_in, self[0][1].dtype)
         for selection, g in self:
             selection.add(whole, g)
@@ -82,6 +84,7 @@ class Sum(LinearOperation):
     def value(self, x: Any) -> Any: return getattr(np, self.name)(x, axis=self.axis, keepdims=self.keepdims)
 
     def adjoint(self, g: Any) -> Any:
+        """g for each entry that was summed, g / n in a mean of n."""
         x = np.empty(self.shape_in, g.dtype)
         part = g if self.name == "sum" else g / max(x.size // max(g.size, 1), 1)
         x[...] = part if self.keepdims or self.axis is None else np.expand_dims(part, self.axis)
@@ -97,6 +100,7 @@ class Join(Rule):
         self.name, self.axis = name, axis
 
     def value(self, *xs: Any) -> Any:
+        """The arrays joined; .ends is where each of them ends."""
         y = getattr(np, self.name)(xs, axis=self.axis)
         self.ends = np.cumsum([0] + [1 if self.name == "stack" else x.shape[self.axis] for x in xs])
         return y
@@ -142,10 +146,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The sum along `axis`: an int, a tuple of them, or None for all. keepdims: the axis stays, with size 1.
-
-    ValueError if x has no such axis. Every entry summed gets the gradient of the sum.
-    """
+    """The sum along `axis`, an int, a tuple of them, or None for all; keepdims: it stays, with size 1. ValueError if x has no such axis."""
     return apply(Sum(axis=axis, keepdims=keepdims), x)
 
 

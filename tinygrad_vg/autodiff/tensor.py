@@ -18,7 +18,6 @@ from .variable import Name, Variable, reflected
 def of_two(op: Any) -> tuple[Any, Any]:
     """y = f(a, b) as a method of a, and as one of b, in 2 * b. The other may be a constant. x and z are their values."""
     rule, value = op.rule, op.rule.value
-
     def method(a: Any, b: Any) -> Any:
         x = a._value if isinstance(a, Tensor) else (a := a if type(a) is float else constant(a, rule.name))
         z = b._value if isinstance(b, Tensor) else (b := b if type(b) is float else constant(b, rule.name))
@@ -26,7 +25,6 @@ def of_two(op: Any) -> tuple[Any, Any]:
             return new_node(Tensor, value(x, z), rule, (a, b))
         except (ValueError, IndexError) as error:
             raise unfit(rule, (a, b), error) from None
-
     return method, reflected(method)
 
 
