@@ -31,7 +31,7 @@ def main(fast: bool = False) -> int:
         runs[name] = fit(model, loss_of, adding(T, 20, rng=0), Adam(model, 0.01), steps, clip=1.0, watch=Every(every))
         print(f"{name}, {T} steps of time: what of the gradient at the end arrives at the start")
         print(History(film=runs[name].film))
-        print(f"mean loss of the last tenth: {np.mean(runs[name].losses[-steps // 10 :]):.3f} (1/6: nothing learned)\n")
+        print(f"mean loss of the last tenth: {np.mean(runs[name].losses[-steps // 10 :]):.3f} (who learns nothing has 1/6)\n")
 
     # %% two films as one: what the LSTM lets through beyond the tanh RNN
     more = (runs["LSTM"] - runs["tanh RNN"]).film

@@ -1,11 +1,15 @@
 """Does everything show itself in a notebook?  A real one, run without a screen."""
 
+import pathlib
+import runpy
+
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbclient and ipykernel: the extra `notebook`")
 nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel: the extra `notebook`")
 pytest.importorskip("ipykernel", reason="needs nbclient and ipykernel: the extra `notebook`")
 
+DOCS = pathlib.Path(__file__).parent.parent / "docs"
 SETUP = """
 import numpy as np
 from tinygrad_vg import Chain, Scalar, draw, drawing, explain, nn, paths, uses, verdict
@@ -56,3 +60,13 @@ def test_what_a_notebook_is_given_runs_no_script_and_asks_for_nothing(outputs):
     for data in outputs.values():
         content = data.get("text/html", "")
         assert "<script" not in content and "onload" not in content and "http-equiv" not in content
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("page", ["teaching.md", pytest.param("recurrence.md", marks=pytest.mark.slow)])
+def test_a_page_of_the_book_is_a_notebook_that_runs(page, tmp_path):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    made = nbformat.from_dict(runpy.run_path(str(DOCS / "make_notebook.py"))["notebook"](text))
+    nbformat.validate(made)
+    nbclient.NotebookClient(made, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert sum(cell.cell_type == "code" for cell in made.cells) == text.count("```pycon")

@@ -83,6 +83,9 @@ class Exercise(NamedTuple):
     def __str__(self) -> str:
         return f"Write  def {self.name}({self.arguments})\n\n{inspect.getdoc(self.answer)}"
 
+    def __repr__(self) -> str:  # without the answer and the hint
+        return str(self)
+
 
 class Grade(NamedTuple):
     """passed, and in words why, or what went wrong and where."""
