@@ -237,5 +237,5 @@ def run(setting: Setting = FAST, remedies: Sequence[Remedy] = REMEDIES) -> Labor
     rows = [measured(remedy, setting) for remedy in remedies]
     first = {row["family"]: row["seconds per update"] for row in rows if row["remedy"] == PLAIN[row["family"]]}
     for row in rows:
-        row["cost"] = row["seconds per update"] / first.get(row["family"], math.nan)
+        row["cost"] = row["seconds per update"] / (first.get(row["family"]) or math.nan)  # a browser's clock may stand still
     return Laboratory(setting, rows, clipping(setting))

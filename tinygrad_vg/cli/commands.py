@@ -220,6 +220,13 @@ def phase_diagram(options: argparse.Namespace) -> None:
         raise RuntimeError(f"{len(found.failed)} cells failed: {next(iter(found.failed.values()))}")
 
 
+def write_lab(options: argparse.Namespace) -> None:
+    """Write the lab, one page or a folder."""
+    from . import lab
+
+    show(lab.build(options.place, options.numpy, options.cache))
+
+
 def counter(done: int, whole: int) -> None:
     """How far a grid has come, on stderr."""
     print(f"\r{done} of {whole}", end="\n" if done == whole else "", file=sys.stderr, flush=True)

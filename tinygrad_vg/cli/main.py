@@ -17,7 +17,7 @@ from ..drawing import draw
 from ..hints import meant
 from ..text.lines import clean, wrapped
 from ..text.numbers import figure, numbers
-from .commands import answer, draw_a_model, exercise, field, judge, learn, phase_diagram, study, write_by_hand
+from .commands import answer, draw_a_model, exercise, field, judge, learn, phase_diagram, study, write_by_hand, write_lab
 from .diagnosing import diagnose
 from .options import QUESTIONS, parser
 from .reading import COMPARED_STEPS, beside, run, sentence
@@ -117,5 +117,5 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "": chain_of_a_text, "draw": draw_a_model, "by_hand": write_by_hand, "diagnose": diagnose, "learn": learn, "claims": judge,
-    "exercise": exercise, "headlines": field, "factorial": study, "laboratory": study, "phase": phase_diagram,
+    "exercise": exercise, "headlines": field, "factorial": study, "laboratory": study, "phase": phase_diagram, "lab": write_lab,
     **dict.fromkeys(QUESTIONS, answer)}

