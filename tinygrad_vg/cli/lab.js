@@ -107,7 +107,7 @@ function choose(n) {
   code.scrollTop = 0;
   clear();
   show("", "A program's last draw(…) shows here; without one, the river of its last Chain.");
-  allow(!$("run").disabled);
+  if (!$("run").disabled) told({ ended: "ready" });
 }
 
 function typed() {
