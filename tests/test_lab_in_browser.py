@@ -106,7 +106,7 @@ def test_exercises_are_graded_and_what_was_typed_is_kept(opened):
     assert page.input_value("#code").endswith("    ...\n")
     for number, one in EXERCISES.items():
         page.select_option("#choice", label=f"{number}  {one.name}({one.arguments})")
-        assert press(page, "grade", one.solution).startswith("right, on 20")
+        assert press(page, "grade", one.solution).startswith("right, ")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

@@ -168,9 +168,10 @@ def exercises() -> list[dict[str, Any]]:
     """Each with its question as the docstring of a function to fill in."""
     told = []
     for number, one in EXERCISES.items():
-        words = indent(str(inspect.getdoc(one.answer)), "    ").lstrip()
-        note = f"# It may call {' and '.join(each.__name__ for each in one.uses)}: put your answers here, too.\n\n\n" if one.uses else ""
-        text = f'import numpy as np\n\n\n{note}def {one.name}({one.arguments}):\n    """{words}"""\n    ...\n'
+        heads = "".join(f"{line}\n" for line in one.solution.splitlines() if line.startswith(("import ", "from ")))
+        heads += f"\n# your {' and '.join(each.__name__ for each in one.uses)} belong here, too\n" if one.uses else ""
+        question = indent(str(inspect.getdoc(one.answer)), "    ").lstrip()
+        text = f'{heads}{heads and chr(10)}\ndef {one.name}({one.arguments}):\n    """{question}"""\n    ...\n'.lstrip()
         told.append({
             "group": "Exercises", "title": f"{number}  {one.name}({one.arguments})", "number": number, "text": text,
             "hint": one.hint, "solution": one.solution})
