@@ -147,6 +147,7 @@ def test_of_several_pictures_the_last_one_drawn_is_shown(ran):
     text = "from tinygrad_vg import Scalar, Chain, draw\nx = Scalar(2.0, name='x')\ny = (x * x * 3).named('y')\n"
     assert "river-view" not in ran(text)[0]["page"]
     assert "river-view" in ran(text + "c = Chain(y, x)\nprint(c)")[0]["page"]
+    assert "river-view" in ran(text + "exec('Chain(y, x)', {'Chain': Chain, 'x': x, 'y': y})")[0]["page"]  # in a module without a name
     drawn = ran(text + "draw(y)\nChain(y, x)\n")[0]["page"]
     assert drawn and "river-view" not in drawn
     assert "There is no picture: " in ran(text + "for _ in range(5000): y = y * 1.1\nChain(y, x)")[0]["note"]

@@ -83,7 +83,7 @@ def noticed(kind: type, last: list[Any]) -> Iterator[None]:
 
     def started(self: Any, *arguments: Any, **named: Any) -> None:
         start(self, *arguments, **named)
-        if not sys._getframe(1).f_globals["__name__"].startswith(Chain.__module__):
+        if not sys._getframe(1).f_globals.get("__name__", "").startswith(Chain.__module__):
             last[:] = [self]
 
     setattr(kind, "__init__", started)  # noqa: B010
