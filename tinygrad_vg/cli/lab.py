@@ -158,7 +158,7 @@ def examples() -> list[dict[str, str]]:
     readme = (root / "README.md").read_text(encoding="utf-8") if demos else metadata("tinygrad_vg")["Description"]
     sessions = re.findall(r"```pycon\n(.*?)```", readme, re.S)
     code = ["".join(f"{line[4:]}\n" for line in one.splitlines() if line.startswith((">>> ", "... "))) for one in sessions]
-    named = dict(zip(("Two factors", "A recurrent network and its river"), code)) | {"A command": COMMAND}
+    named = {"Two factors": code[0], "A recurrent network and its river": "".join(code[1:]), "A command": COMMAND}
     told = [{"group": "Start here", "title": title, "text": text} for title, text in named.items()]
     texts = [place.read_text(encoding="utf-8") for place in demos]
     return told + [{"group": "Demos of the book", "title": text[3:].partition("\n")[0], "text": text} for text in texts]
