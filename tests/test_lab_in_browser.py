@@ -146,7 +146,7 @@ def test_every_demo_prints_what_it_prints_here(opened, native):
     page = opened()
     for n, choice in enumerate(CHOICES):
         page.select_option("#choice", str(n))
-        there, here = press(page, "run").splitlines(), native(choice["text"]).splitlines()
+        there, here = press(page, "run", seconds=180).splitlines(), native(choice["text"]).splitlines()
         assert [line for line in there if LOST not in line] == [line for line in here if LOST not in line], choice["title"]
         assert page.locator("#frame").is_visible(), choice["title"]
 
