@@ -1,7 +1,7 @@
 """How is the book made into a site?  `python docs/make_site.py site/` writes it there; it needs the extra `site`.
 
 The pages stay plain Markdown, which doctest runs. They are laid out in a folder for Sphinx beside the README as front page, a page
-for each demo, the reference from the docstrings, and the claims measured now.
+for each demo, the reference from the docstrings, the claims measured now, and the lab, in which each session of a page runs.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tinygrad_vg import claims
+from tinygrad_vg.cli import lab
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -27,16 +28,29 @@ def main() -> int:
     """Build the site; the exit code is that of Sphinx, which takes a warning for an error."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("out", type=Path, nargs="?", default=ROOT / "site")
+    options.add_argument("--without-lab", action="store_true", help="no lab and no Run buttons (its parts are downloaded once, 85 MB)")
     options.add_argument("--without-claims", action="store_true", help="do not measure the claims (half a minute)")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         lay_out(stage)
+        if not asked.without_lab:
+            print(lab.build(stage / "extra" / "lab").partition(";")[0])
+            link(stage / "index.md", "lab/index.html", "Try all of it here, with nothing to install: the lab")
+        if not asked.without_claims:
+            measured = claims.page(list(claims.run(claims.chosen([], False))))
+            (stage / "extra").mkdir(exist_ok=True)
+            (stage / "extra" / "ledger.html").write_text(measured, encoding="utf-8")
+            link(stage / "claims.md", "ledger.html", "The claims as they were measured for this site, with pictures")
         code = subprocess.run([sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", stage, asked.out]).returncode
-    if not code and not asked.without_claims:
-        (asked.out / "claims.html").write_text(claims.page(list(claims.run(claims.chosen([], False)))), encoding="utf-8")
     print(f"wrote {asked.out}")
     return code
+
+
+def link(page: Path, place: str, words: str) -> None:
+    """A link behind the title of a page, to a file that Sphinx does not read."""
+    title, _, rest = text(page).partition("\n\n")
+    page.write_text(f'{title}\n\n<p><a href="{place}">{words}</a></p>\n\n{rest}', encoding="utf-8")
 
 
 def lay_out(stage: Path) -> None:

@@ -1,7 +1,7 @@
 """How does the book become a site?  Settings for Sphinx; `python docs/make_site.py` lays out the pages it reads, see there."""
 
 import re
-import sys
+from pathlib import Path
 from typing import Any
 
 from docutils.nodes import SkipNode
@@ -18,7 +18,8 @@ html_title = f"tinygrad_vg {version}"
 html_show_sphinx = html_show_copyright = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
-html_js_files = ["run.js"] if "run" in sys.argv else []
+html_extra_path = ["extra"] if Path("extra").is_dir() else []
+html_js_files = [("site.js", {"data-lab": "yes", "defer": ""} if Path("extra", "lab").is_dir() else {"defer": ""})]
 html_math_renderer = "mathml"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

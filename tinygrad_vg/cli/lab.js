@@ -148,6 +148,10 @@ $("keep").addEventListener("click", () => {
   URL.revokeObjectURL(address);
 });
 
+// A page of the book hands a program over in the address. It waits for Run.
+const handed = new URLSearchParams(location.hash.slice(1)).get("code");
+if (handed !== null) choices.unshift({ group: "Start here", title: "From the book", text: handed });
+
 const groups = new Map();
 choices.forEach(({ group, title }, n) => {
   if (!groups.has(group)) groups.set(group, el("optgroup", { label: group }));
