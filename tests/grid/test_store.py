@@ -21,6 +21,12 @@ import numpy as np
 WIDTH, NETS = 4, {}
 SIZES = np.arange(3.0)
 
+class Scale:
+    def __init__(self, by):
+        self.by = by
+
+SCALE = Scale(1.0)
+
 class Net:
     gain = 2
     def out(self):
@@ -34,7 +40,7 @@ NETS["plain"] = lambda x: x + 1
 
 def cell(scale, rng):
     net = Net()
-    return {"x": helper(scale) * WIDTH * net.out() + NETS["plain"](0) + SIZES.sum()}
+    return {"x": helper(scale) * WIDTH * net.out() * SCALE.by + NETS["plain"](0) + SIZES.sum()}
 
 def unused():
     return 1
@@ -56,6 +62,7 @@ def module(folder, code=CODE, name="my_cell"):
     ("x + 1", "x + 2", r"my_cell.NETS was code \w+, is code"),
     ("gain = 2", "gain = 3", r"my_cell.Net.gain was 2, is 3"),
     ("return self.gain", "return -self.gain", r"my_cell.Net.out was code \w+, is code"),
+    ("Scale(1.0)", "Scale(2.0)", r"my_cell.SCALE was code \w+, is code"),
     ("np.arange(3.0)", "np.arange(4.0)", r"my_cell.SIZES was code \w+, is code"),
     ("return {\"x\"", "return {\"y\"", r"my_cell.cell was code \w+, is code"),
 ])  # fmt: skip

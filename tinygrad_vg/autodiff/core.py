@@ -3,8 +3,8 @@
     ∂L/∂parent  =  Σ ∂L/∂child · ∂child/∂parent        the chain rule: a sum over the children of the parent
 
 A node knows its value, the rule that made it, and the parents it was made from; never its children, so there are no
-reference cycles, and dropping the output frees the graph. It is born after its parents, so *age is a topological order*:
-youngest first, every child comes before its parents, and when the walk arrives at a node, its gradient is complete.
+reference cycles, and dropping the output frees the graph. It is born after its parents. So in the order of age,
+youngest first, every child comes before its parents (a *topological order*), and when the walk arrives at a node, its gradient is complete.
 
     L  the output      g  ∂L/∂node, the gradient of a node      part  what one child gives to the gradient of one parent
 """

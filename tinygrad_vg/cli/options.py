@@ -129,7 +129,7 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("--html", "--out", dest="out", metavar="FILE", help="write one page with pictures")],
     "factorial": ["Activation × weight tying × scale: who makes the gradient small, attributed (ten seconds).", PICTURE, JSON],
     "laboratory": [
-        "Every remedy on two tasks: reach of the gradient, training, cost (ten seconds; --full one and a half minutes).",
+        "Every remedy on two tasks: reach of the gradient, training, cost (half a minute; --full some minutes).",
         option("--full", action="store_true", help="longer, deeper, more seeds and updates"), PICTURE, JSON],
     "headlines": [
         "The field's headline results at small size.",

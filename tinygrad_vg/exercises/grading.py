@@ -145,6 +145,7 @@ class Run:
         """The trace function: notes the line; TimeoutError after SECONDS."""
         if frame.f_code.co_filename != self.file:
             return None
+        frame.f_trace_opcodes = True  # a loop on one line is not seen by its lines
         self.ran.add(frame.f_lineno)
         if event == "return":
             self.last = frame.f_lineno
@@ -181,7 +182,7 @@ def place(file: str, line: int) -> str:
 def inputs(names: list[str], arguments: tuple) -> str:
     """The arguments of a case as they are told, one a line; those without a name are g. A graph is told op by op."""
     lines = [f"  for {name} = {valued(x, len(name) + 9)}" for name, x in zip_longest(names, arguments, fillvalue="g")]
-    for graph in (x for x in arguments if isinstance(x, Scalar)):
+    for graph in (x for x in arguments if isinstance(x, Scalar) and x.parents):
         nodes = history(graph)
         lines += [f"    {node.name} = {made(node)}" for node in nodes] if len(nodes) <= 16 else [f"    in a graph of {len(nodes):,} nodes"]
     return "\n".join(lines)

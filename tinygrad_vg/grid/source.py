@@ -7,6 +7,7 @@ docstrings may change. Not seen: files that are read, names looked up as text, t
 import hashlib
 import sys
 from collections.abc import ItemsView, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -60,7 +61,11 @@ def described(x: Any, reached: dict[str, Any], home: str) -> str:
     if own:
         reached |= {f"{full}.{name}": y for name, y in vars(kind).items() if isinstance(y, FunctionType) or not name.startswith("__")}
     text = inside((x.__bases__, sorted(vars(x)))) if own and isinstance(x, type) else repr(x)
-    return full if x is kind and not own or " at 0x" in text else text
+    if x is kind and not own or " at 0x" not in text:
+        return full if x is kind and not own else text
+    with suppress(RecursionError):  # an object that holds itself is known by its class alone
+        return f"{full}{inside(vars(x))}" if own and x is not kind and hasattr(x, "__dict__") else full
+    return full
 
 
 def names_in(code: CodeType) -> set[str]:
