@@ -125,16 +125,16 @@ OPTIONS: dict[str, list[Any]] = {question: [f"Print {what}.", *ASKED] for questi
         option("ids", nargs="*", metavar="ID", help="P8, C3 …"),
         [option("--list", action="store_true", help="print the claims without running any"),
          option("--show", action="store_true", help="print them in full, with what was changed, without running any")],
-        option("--slow", action="store_true", help="run the slow ones, too (some minutes each)"), JSON,
+        option("--slow", action="store_true", help="run the slow ones, too (half a minute)"), JSON,
         option("--html", "--out", dest="out", metavar="FILE", help="write one page with pictures")],
-    "factorial": ["Activation × weight tying × scale: who makes the gradient small, attributed (ten seconds).", PICTURE, JSON],
+    "factorial": ["Activation × weight tying × scale: who makes the gradient small, attributed (some seconds).", PICTURE, JSON],
     "laboratory": [
         "Every remedy on two tasks: reach of the gradient, training, cost (half a minute; --full some minutes).",
         option("--full", action="store_true", help="longer, deeper, more seeds and updates"), PICTURE, JSON],
     "headlines": [
         "The field's headline results at small size.",
         option("names", nargs="*", metavar="NAME", help="which; all, if none is named"),
-        option("--full", action="store_true", help="the whole experiment, minutes for a slow one; else a part of it, seconds"),
+        option("--full", action="store_true", help="the whole experiment, minutes for a slow one; else a part of it, seconds each"),
         option("--list", action="store_true", help="name them without running any"), JSON],
     "exercise": [
         "Print an exercise, or grade an answer: a Python file that defines the function asked for. 1 to 10: matrix calculus; "
