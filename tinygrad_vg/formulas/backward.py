@@ -9,6 +9,8 @@ What a node receives from several children is one sum, written where the last of
 
 import ast
 from collections import Counter
+from collections.abc import Iterable
+from itertools import dropwhile
 from typing import Any
 
 from ..autodiff.core import Node
@@ -16,7 +18,7 @@ from .lines import dtype_of, zeros_of
 from .loops import Loop
 from .program import LONGEST, Program
 from .stack import stacked
-from .statements import Quote, Repeat, Statement, added, grouped, is_put_back, is_short, line, put_in, symbols
+from .statements import Statement, added, by_loop, grouped, is_put_back, is_short, line, put_in, symbols
 
 TERMS = 4  # in a sum of pulls
 
@@ -29,8 +31,9 @@ class Backward:
 
     def __init__(self, program: Program, stack: bool):
         self.program, self.symbols = program, program.symbols
-        self.statements: list[Any] = []
-        self.outer: list[Any] | None = None  # in a loop, the statements before it
+        self.statements: list[Statement] = []
+        self.loop: Loop | None = None  # that of the line whose pulls are written
+        self.start = 0  # where the statements of that loop begin
         self.terms: dict[str, list[ast.expr]] = {}  # of a gradient, g3 or p3: what it was given so far
         self.known: dict[str, ast.expr] = {}  # how it is written
         self.gradients: dict[str, str] = {}
@@ -90,42 +93,42 @@ class Backward:
         output = self.program.output
         one = ast.Constant(1.0) if self.program.single else line(f"np.{dtype_of(output)}(1)")
         self.hand([(output, one if not output.shape else line(f"np.ones({output.shape}, np.{dtype_of(output)})"))])
-        for item in reversed(self.program.forward):
-            if isinstance(item, Repeat):
-                self.pull_loop(item)
-            elif (symbol := self.symbols.get(item.target)) and symbol.kind == "v" and not self.program.at(symbol.of).loop:
-                self.pull_line(item, symbol.of, None)  # else it is where a loop starts
+        for loop, lines in by_loop(self.program.forward[::-1]):
+            if loop:
+                self.pull_loop(loop, lines)
+                continue
+            for s in lines:
+                if (symbol := self.symbols.get(s.target)) and symbol.kind == "v" and not self.program.at(symbol.of).loop:
+                    self.pull_line(s, symbol.of)  # else it is where a loop starts
 
-    def hand(self, parts: list[tuple[Any, ast.expr]]) -> None:
-        """Give parts that come from no line of a loop."""
+    def write(self, s: Statement) -> None: self.statements.append(s._replace(loop=self.loop))
+
+    def hand(self, parts: Iterable[tuple[Any, ast.expr]]) -> None:
+        """Give each node its part of the gradient; where it is the last part, the sum is written below."""
         finished: list[str] = []
         for x, term in parts:
-            self.give(x, term, None, finished)
-        for symbol in finished:
-            self.complete(symbol)
-
-    def pull_line(self, statement: Statement, root: Any, loop: Loop | None) -> None:
-        """A line, quoted, and its pulls: of its root, then of the nodes written into it, youngest first; nothing for one without pulls."""
-        finished: list[str] = []
-        nodes = [node for node in (root, *self.program.members[root]) if node in self.program.pulls]
-        self.statements += [Quote(statement)] if nodes else []
-        for node in nodes:
-            for parent, code in self.program.pulls[node]:
-                self.give(parent, put_in(code, self.gradient_of(node)), loop, finished)
+            self.give(x, term, finished)
         for symbol in finished:
             if symbol in self.terms:  # else it was written into the line of a member
                 self.complete(symbol)
 
-    def give(self, x: Any, term: ast.expr, loop: Loop | None, finished: list[str]) -> None:
-        """A part for x, given by a line of `loop`, or by one outside; finished: the gradients that have all their parts now."""
-        last, way, g = self.program.last(x), self.way(loop, x), self.g(x)
+    def pull_line(self, s: Statement, root: Any) -> None:
+        """A line, quoted, and its pulls: of its root, then of the nodes written into it, youngest first; nothing for one without pulls."""
+        nodes = [node for node in (root, *self.program.members[root]) if node in self.program.pulls]
+        if nodes:
+            self.write(s._replace(quote=True))
+        self.hand((x, put_in(code, self.gradient_of(node))) for node in nodes for x, code in self.program.pulls[node])
+
+    def give(self, x: Any, term: ast.expr, finished: list[str]) -> None:
+        """A part for x; finished: the gradients that have all their parts now."""
+        last, way, g = self.program.last(x), self.way(self.loop, x), self.g(x)
         if way in ("back", "other") and last in self.array:
             self.declare(last)
-            self.statements.append(Statement(g, term, "+="))
+            self.write(Statement(g, term, "+="))
         elif way == "outside":
-            if family := loop and loop.varies(x):
+            if family := self.loop and self.loop.varies(x):
                 self.declare(x)
-            self.statements.append(Statement(g, term) if family and self.parts[x] == 1 else added(g, term))
+            self.write(Statement(g, term) if family and self.parts[x] == 1 else added(g, term))
         else:
             symbol = self.p(last) if way == "back" else g
             self.terms.setdefault(symbol, []).append(term)
@@ -136,25 +139,23 @@ class Backward:
         """Room for the gradients of x in all turns, once, before the loop that adds to them: zeros, unless each is written once."""
         if x not in self.declared:
             self.declared.add(x)
-            before = self.statements if self.outer is None else self.outer
-            before.append(Statement(self.symbols.of("G", x), self.program.room("empty" if self.parts[x] == 1 else "zeros", x)))
+            room = self.program.room("empty" if self.parts[x] == 1 else "zeros", x)
+            self.statements.insert(self.start if self.loop else len(self.statements), Statement(self.symbols.of("G", x), room))
+            self.start += 1
 
-    def pull_loop(self, item: Repeat) -> None:
+    def pull_loop(self, loop: Loop, lines: list[Statement]) -> None:
         """The backward pass of a loop: what it starts from, its lines, and what is handed on to what was there before it."""
-        loop, outer = item.loop, self.statements
         wanted = [node for node in loop.last if node in self.program.pulls]
         if not wanted:
             return
         self.before(loop, wanted)
-        body: list[Any] = []
-        self.outer, self.statements = outer, body
-        for statement in reversed(item.body):
-            self.pull_line(statement, self.symbols[statement.target].of, loop)
+        self.loop, self.start = loop, len(self.statements)
+        for s in lines:
+            self.pull_line(s, self.symbols[s.target].of)
         for node in wanted:
             if node in self.carry:
-                self.hand_on(node, body)
-        self.outer, self.statements = None, outer
-        outer.append(Repeat(loop, body, backwards=True))
+                self.hand_on(node)
+        self.loop = None
         self.after(loop)
 
     def before(self, loop: Loop, wanted: list[Any]) -> None:
@@ -167,7 +168,7 @@ class Backward:
                 if not is_symbol(symbol, terms):
                     self.add(symbol, [line("np.array(g)", g=terms[0]), *terms[1:]])
             else:
-                self.statements.append(Statement(symbol, line("np.zeros_like(x)", x=self.program.ref(x))))
+                self.write(Statement(symbol, line("np.zeros_like(x)", x=self.program.ref(x))))
         for node in wanted:
             symbol = self.g(node)
             if node in self.carry:
@@ -180,13 +181,14 @@ class Backward:
                 else:
                     self.known[symbol] = ast.Name(symbol)
 
-    def hand_on(self, node: Any, body: list[Any]) -> None:
+    def hand_on(self, node: Any) -> None:
         """The gradient for the turn before gets the name of this turn's; if that is still read, at the end of the turn."""
         g, before = self.g(node), self.p(node)
-        first = next((k for k, s in enumerate(body) if isinstance(s, Statement) and s.target == before), len(body))
-        if any(g in (s.target, *symbols(s.code)) for s in body[first + 1 :] if isinstance(s, Statement)):
+        body = [s for s in self.statements[self.start :] if not s.quote]
+        later = [*dropwhile(lambda s: s.target != before, body)][1:]
+        if any(g in (s.target, *symbols(s.code)) for s in later):
             self.apart.add(before)
-            body.append(Statement(g, ast.Name(before)))
+            self.write(Statement(g, ast.Name(before)))
 
     def after(self, loop: Loop) -> None:
         """What came before the loop receives what was added up in it, or was carried to its start."""
@@ -225,15 +227,15 @@ class Backward:
         kind, x, _ = self.symbols[symbol]
         if kind == "g" and all(is_put_back(term) for term in terms):
             parts = [added(symbol, term) for term in terms]
-            self.statements.append(Statement(symbol, zeros_of(x)))
-            self.statements += parts if len(parts) > 1 else [parts[0]._replace(sign="=")]
+            for s in [Statement(symbol, zeros_of(x)), *(parts if len(parts) > 1 else [parts[0]._replace(sign="=")])]:
+                self.write(s)
             return
         for k in range(0, len(terms), TERMS):
             code = terms[k] if not k else ast.BinOp(ast.Name(symbol), ast.Add(), terms[k])
             for term in terms[k + 1 : k + TERMS]:
                 code = ast.BinOp(code, ast.Add(), term)
             code = code if leaf or symbols(code) else line("np.float64(g)", g=code)  # a number that may be asked for its shape
-            self.statements.append(Statement(symbol, code))
+            self.write(Statement(symbol, code))
 
     def own(self, term: ast.expr) -> ast.expr:
         """The gradient of a leaf shares memory with no other leaf's, and can be written to."""

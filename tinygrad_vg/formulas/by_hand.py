@@ -19,7 +19,7 @@ from .exercise import with_blanks
 from .grading import findings
 from .lines import dtype_of
 from .program import Program
-from .statements import Repeat, Statement, text_of
+from .statements import text_of
 from .steps import Step, watched
 from .whole import Whole
 
@@ -103,10 +103,8 @@ class ByHand(Whole, Printed):
         """
         loop = self.program.at(after[-1]).loop
         wanted = {self.program.symbols.of(kind, self.program.last(x)) for x in (*after[:-1], *before) for kind in "gp"}
-        items, names = self.backward.statements, self.naming
-        if loop:
-            items, names = [s for item in items if isinstance(item, Repeat) and item.loop is loop for s in item.body], names.within(loop)
-        return [text_of(s, names)[0] for s in items if isinstance(s, Statement) and s.target in wanted]
+        return [text_of(s, self.naming.within(loop)) for s in self.backward.statements
+                if s.loop is loop and s.target in wanted and not s.quote]
 
     def steps(self, of: str | None = None, **values: Any) -> list[Step]:
         """Run the program and print each line that is run, with the size of what it makes; the same as a list of (line, name, size, turn).

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from ..text.formulas import Rewriting, constant
-from .statements import Quote, Repeat, line
+from .statements import Statement, line
 
 WORDS = {"abs": "abs(a)", "sign": "(a > 0) - (a < 0)", "square": "a * a", "maximum": "max(a, b)", "minimum": "min(a, b)",
          "where": "b if a else c", "array": "a", "empty": "[zero] * (a)", "zeros": "[zero] * (a)"}
@@ -40,14 +40,6 @@ class Alone(Rewriting):
         return code if whole or not isinstance(code.op, ast.Pow) else line("math.pow(a, b)", a=code.left, b=code.right)
 
 
-def alone(items: list[Any]) -> list[Any]:
-    """Statements, quotes and loops with every line written so."""
-    found: list[Any] = []
-    for item in items:
-        if isinstance(item, Repeat):
-            found.append(item._replace(body=alone(item.body)))
-        elif isinstance(item, Quote):
-            found.append(Quote(*alone([item.statement])))
-        else:
-            found.append(item._replace(code=Alone().visit(item.code)))
-    return found
+def alone(statements: list[Statement]) -> list[Statement]:
+    """The same with every line written so."""
+    return [s._replace(code=Alone().visit(s.code)) for s in statements]

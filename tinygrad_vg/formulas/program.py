@@ -19,7 +19,7 @@ from ..text.formulas import number_of
 from .lines import index_text, is_double, typed
 from .loops import NOWHERE, Loop, Place, Search, key_of, operands
 from .named import Named
-from .statements import Put, Repeat, Statement, Symbols, line, symbols
+from .statements import Put, Statement, Symbols, by_loop, line, symbols
 from .words import pull, value
 
 LONGEST = 8  # names in a line
@@ -166,16 +166,17 @@ class Program:
     def lines(self, written: list[Any]) -> list[Any]:
         """The forward pass."""
         codes = {node: self.values.get(node) or value(node, self.codes(node)) for node in written if node not in self.skipped}
-        needed, inlined, items = self.needed(codes), dict[str, Any](), list[Any]()
+        needed, inlined, statements = self.needed(codes), dict[str, Any](), list[Statement]()
         for node, code in codes.items():
             inside = [x for x in self.read(code) if self.symbol(x) in inlined]
             self.members[node] = sorted((m for child in inside for m in (child, *self.members.pop(child))), key=lambda m: -m.birth)
             code = Put(inlined).visit(code)
             if node.name or node in needed or len(symbols(code)) > LONGEST:
-                self.add(items, node, Statement(self.symbol(node), code))
+                statements.append(Statement(self.symbol(node), code, loop=self.at(node).loop))
             else:
                 inlined[self.symbol(node)] = code
-        return [x for item in items for x in (*(self.before(item) if isinstance(item, Repeat) else ()), item)]
+        self.keep_older(statements)
+        return [s for loop, body in by_loop(statements) for s in (self.before(loop) if loop else []) + body]
 
     def needed(self, codes: dict[Any, ast.expr]) -> set[Any]:
         """The nodes that need a line of their own; notes whose values of all turns must be kept."""
@@ -204,21 +205,16 @@ class Program:
             if loop and not here and self.at(x).ago:
                 self.pinned.add(loop)
 
-    def add(self, items: list[Any], node: Any, statement: Statement) -> None:
-        """The statement, into the loop that it is part of. An older value read after the newer is there must be kept."""
-        loop = self.at(node).loop
-        if loop and not (items and isinstance(items[-1], Repeat) and items[-1].loop is loop):
-            items.append(Repeat(loop, []))
-        body = items[-1].body if loop else items
-        if loop:
-            done = {other.target for other in body}
-            earlier = [x for x in self.read(statement.code) if self.at(x).loop is loop and self.at(x).ago]
-            self.kept |= {self.last(x) for x in earlier if self.symbol(self.last(x)) in done}
-        body.append(statement)
+    def keep_older(self, statements: list[Statement]) -> None:
+        """An older value that is read after the newer is there must be kept."""
+        done = set[str]()
+        for s in statements:
+            older = [self.last(x) for x in self.read(s.code) if s.loop and self.at(x).loop is s.loop and self.at(x).ago]
+            self.kept |= {x for x in older if self.symbol(x) in done}
+            done.add(s.target)
 
-    def before(self, item: Repeat) -> list[Statement]:
+    def before(self, loop: Loop) -> list[Statement]:
         """What stands before a loop: room for what is kept, and what is carried into the first turn."""
-        loop = item.loop
         statements = self.rooms([node for node in loop.last if node in self.kept], "a")
         for (place, turn), x in loop.starts.items():
             node = loop.last[place]

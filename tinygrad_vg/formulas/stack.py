@@ -7,7 +7,7 @@
 import ast
 from typing import Any
 
-from .statements import Put, Repeat, Statement, is_zeros, line, symbols
+from .statements import Put, Statement, by_loop, is_zeros, line, symbols
 
 FORMS = {  # a term of one turn, and the sum of those of all turns
     "np.outer(a, b)": "a.T @ b",
@@ -17,38 +17,39 @@ FORMS = {  # a term of one turn, and the sum of those of all turns
     "a[0]": "a.sum(axis=(0, 1))"}
 
 
-def stacked(backward: Any) -> list[Any]:
+def stacked(backward: Any) -> list[Statement]:
     """The statements of a backward pass, so rewritten."""
-    found: list[Any] = []
-    for item in backward.statements:
-        found.append(item)
-        if isinstance(item, Repeat):
-            loop = Stack(backward, item)
-            found[-1] = item._replace(body=[s for s in item.body if s not in loop.moved])
-            found[-1:] = [*loop.program.rooms(loop.kept, "G"), found[-1], *loop.after(found)]
+    found: list[Statement] = []
+    for loop, body in by_loop(backward.statements):
+        if loop:
+            stack = Stack(backward, loop, body)
+            behind = stack.after(found)
+            found += [*stack.program.rooms(stack.kept, "G"), *(s for s in body if s not in stack.moved), *behind]
+        else:
+            found += body
     return found
 
 
 class Stack:
     """Of one loop: moved, the statements that are not needed in it; kept, those whose gradients in all turns are kept instead."""
 
-    def __init__(self, backward: Any, item: Repeat):
-        self.backward, self.program, self.loop = backward, backward.program, item.loop
-        self.given = {s.target for s in item.body if isinstance(s, Statement) and s.sign == "="}
+    def __init__(self, backward: Any, loop: Any, body: list[Statement]):
+        self.backward, self.program, self.loop = backward, backward.program, loop
+        self.given = {s.target for s in body if s.sign == "=" and not s.quote}
         self.moved: dict[Statement, ast.expr] = {}
         self.kept: list[Any] = []  # nodes whose gradients in all turns are kept from now on
-        for s in item.body:
-            symbol = self.program.symbols.get(s.target) if isinstance(s, Statement) and s.sign == "+=" else None
+        for s in body:
+            symbol = self.program.symbols.get(s.target) if s.sign == "+=" else None
             inside = not symbol or self.program.at(symbol.of).loop or self.loop.varies(symbol.of)
             if not inside and (code := self.at_once(s.code)):
                 self.moved[s] = code
-        self.left = {s.target for s in item.body if isinstance(s, Statement) and s.sign == "+=" and s not in self.moved}
+        self.left = {s.target for s in body if s.sign == "+=" and s not in self.moved}
 
-    def after(self, before: list[Any]) -> list[Statement]:
+    def after(self, before: list[Statement]) -> list[Statement]:
         """What stands behind the loop; what was zero before it is made there."""
         found: list[Statement] = []
         for s, code in self.moved.items():
-            zeros = [z for z in before if isinstance(z, Statement) and z.target == s.target and is_zeros(z)]
+            zeros = [z for z in before if z.target == s.target and is_zeros(z)]
             once = zeros and s.target not in self.left and s.target not in {f.target for f in found}
             if once:
                 before.remove(zeros[0])

@@ -11,6 +11,7 @@ the graph; nothing is read out of a text.
 
 import ast
 import math
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..text.formulas import Rewriting, constant, parsed
@@ -55,36 +56,23 @@ def line(text: str, **words: ast.expr) -> ast.expr:
 
 
 class Statement(NamedTuple):
-    """`target = code`, or `target += code`."""
+    """`target = code`, or `target += code`; run in each turn of a loop, or in none; quote: a comment above its pulls."""
 
     target: str
     code: ast.expr
     sign: str = "="
+    loop: Any = None
+    quote: bool = False
 
 
-class Quote(NamedTuple):
-    """A statement of the forward pass, as a comment above its pulls."""
-
-    statement: Statement
-
-
-class Repeat(NamedTuple):
-    """Statements that are run for every turn of a loop, forward or backwards."""
-
-    loop: Any
-    body: list[Any]
-    backwards: bool = False
+def by_loop(statements: list[Statement]) -> list[tuple[Any, list[Statement]]]:
+    """Statements that follow each other and belong to one loop, or to none, together."""
+    return [(loop, [*group]) for loop, group in groupby(statements, lambda s: s.loop)]
 
 
 def symbols(code: ast.AST) -> list[str]:
     """Every name that occurs in the code, from left to right, as often as it does."""
     return [code.id] if isinstance(code, ast.Name) else [name for part in ast.iter_child_nodes(code) for name in symbols(part)]
-
-
-def statements_of(items: list[Any]) -> list[Statement]:
-    """All statements, those in loops among them; no quotes."""
-    inner = [s for item in items for s in (item.body if isinstance(item, Repeat) else [item])]
-    return [s for s in inner if isinstance(s, Statement)]
 
 
 def is_short(code: ast.AST) -> bool:
@@ -114,21 +102,19 @@ def added(symbol: str, term: ast.expr) -> Statement:
 
 
 def is_zeros(s: Statement) -> bool:
-    """Whether it sets a gradient to zeros, to which others are added."""
-    return "np.zeros_like" in ast.unparse(s.code)
+    """Whether it sets a gradient to zeros, before a loop that adds to it."""
+    return not s.loop and not s.quote and "np.zeros_like" in ast.unparse(s.code)
 
 
-def grouped(statements: list[Any]) -> list[Any]:
+def grouped(statements: list[Statement]) -> list[Statement]:
     """The same, gradients that are zero at first a few in a line."""
-    found: list[Any] = []
+    found: list[Statement] = []
     for s in statements:
-        before, zero = found[-1] if found else None, isinstance(s, Statement) and is_zeros(s)
-        if zero and isinstance(before, Statement) and is_zeros(before) and before.target.count(",") < TOGETHER - 1:
-            names = [*symbols(before.code), *symbols(s.code)]
-            places = ", ".join(name for name in names if name not in ("np", "map"))
-            found[-1] = Statement(f"{before.target}, {s.target}", line(f"map(np.zeros_like, ({places}))"))
-        else:
-            found.append(s)
+        if found and is_zeros(found[-1]) and is_zeros(s) and found[-1].target.count(",") < TOGETHER - 1:
+            before = found.pop()
+            places = ", ".join(name for name in symbols(before.code) + symbols(s.code) if name not in ("np", "map"))
+            s = Statement(f"{before.target}, {s.target}", line(f"map(np.zeros_like, ({places}))"))
+        found.append(s)
     return found
 
 
@@ -161,17 +147,20 @@ def is_number(code: ast.AST) -> bool:
     return isinstance(code, ast.Constant) and isinstance(code.value, float) and math.isfinite(code.value)
 
 
-def text_of(item: Any, names: Any) -> list[str]:
-    """A statement, a quote or a loop as lines of Python; names.get(symbol) says what stands for a symbol."""
-    if isinstance(item, Repeat):
-        inner = names.within(item.loop)
-        if all(isinstance(part, Quote) for part in item.body):  # the gradient goes through as it is
-            return [row for part in item.body for row in text_of(part, inner)]
-        return [inner.head(item.backwards), *(f"    {row}" for part in item.body for row in text_of(part, inner))]
-    if isinstance(item, Quote):
-        return [f"# {row}" for row in text_of(item.statement, names)]
-    target, code = (ast.unparse(Figures(names).visit(part)) for part in (parsed(item.target), item.code))
-    return [f"{target.strip('()')} {item.sign} {code}{names.remark(item.target)}"]
+def text_of(s: Statement, names: Any) -> str:
+    """A statement as a line of Python; names.get(symbol) says what stands for a symbol."""
+    target, code = (ast.unparse(Figures(names).visit(part)) for part in (parsed(s.target), s.code))
+    return f"{'# ' * s.quote}{target.strip('()')} {s.sign} {code}{names.remark(s.target)}"
+
+
+def rows_of(statements: list[Statement], names: Any, backwards: bool) -> list[str]:
+    """The lines of a pass, loops with their heads; without one where the gradient goes through a loop as it is."""
+    found: list[str] = []
+    for loop, body in by_loop(statements):
+        inner = names.within(loop)
+        head = [inner.head(backwards)] if loop and not all(s.quote for s in body) else []
+        found += head + [f"{'    ' * len(head)}{text_of(s, inner)}" for s in body]
+    return found
 
 
 def wrapped(head: str, words: list[str], tail: str) -> str:

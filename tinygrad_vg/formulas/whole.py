@@ -14,7 +14,7 @@ from .naming import Names
 from .numbers import alone
 from .prelude import ALONE, HELPERS, WITH_MATH, helpers
 from .program import Program
-from .statements import statements_of, symbols, text_of, wrapped
+from .statements import rows_of, symbols, wrapped
 
 HEAD = '''"""{what} and its gradient, forward, then backward.
 What was recorded is fixed: dtypes, shapes{but}, the numbers in the code, and which way each `if` went."""
@@ -34,7 +34,7 @@ class Whole:
         self.naming = Names(program, self.backward)
         if program.alone:
             program.forward, self.backward.statements = alone(program.forward), alone(self.backward.statements)
-        statements = statements_of([*program.forward, *self.backward.statements])
+        statements = [s for s in (*program.forward, *self.backward.statements) if not s.quote]
         self.named(used={name for s in statements for name in symbols(s.code)} | {program.symbol(program.output)})
         self.counted()
         self.helpers = helpers(s.code for s in statements)
@@ -75,7 +75,7 @@ class Whole:
     def body(self) -> str:
         """The function itself."""
         first, program = next(iter(self.leaves), "x"), self.program
-        forward, backward = self.rows(program.forward), self.rows(self.backward.statements)
+        forward, backward = rows_of(program.forward, self.naming, False), rows_of(self.backward.statements, self.naming, True)
         inner = [name for name in self.naming.bases.values() if name.startswith("in_")]
         inside = f"; g_{inner[0]} that of what stands inside the line of {inner[0][3:]}" if inner else ""
         lines = ["# forward", *self.opening(), *forward, "", f"# backward: g_{first} is ∂{self.what}/∂{first}{inside}", *backward]
@@ -86,8 +86,6 @@ class Whole:
         overflows = not program.alone and bool({"sigmoid", "exp_or_inf"} & {*self.helpers})
         quiet = '@np.errstate(over="ignore")  # sigmoid(-1000) is 1 / inf\n' * overflows
         return quiet + wrapped("def forward_and_backward(", given, "):") + "\n" + text + "\n"
-
-    def rows(self, items: list[Any]) -> list[str]: return [row for item in items for row in text_of(item, self.naming)]
 
     def written(self, symbol: str) -> str: return ast.unparse(self.naming.get(symbol))
 
