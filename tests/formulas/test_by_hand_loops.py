@@ -146,6 +146,7 @@ def graphs():
         "the index goes down": vg.sum(steps_back(enc, Tensor(xs[:6], name="X")) ** 2),
         "of what was computed": vg.sum(sum(vg.tanh(part * 0.9**t) for t, part in enumerate(parts_of(Tensor(xs, name="X") @ np.eye(3)))) ** 2),
         "rows of a table": vg.sum(nn.unroll(enc, parts_of(Tensor(xs, name="E"), [0, 3, 3, 1]))[-1] ** 2),
+        "targets of differences": sum(vg.sum(vg.square(d - y)) for d, y in zip([vg.tanh(b - a) for a, b in zip(hs[1:], hs[2:])], rng.normal(size=(11, 8)))),
         "windows": sum(vg.sum(vg.tanh(Tensor(xs, name="X")[t : t + 3])) for t in range(9)),
         "truncated": vg.sum(nn.unroll(enc, xs, truncate=4)[-1] ** 2),
         "transposed once": vg.sum(steps_of(enc.W_hh.T * 0.5, nn.unroll(enc, xs[:1])[0]) ** 2)}

@@ -96,10 +96,8 @@ class Backward:
         for loop, lines in by_loop(self.program.forward[::-1]):
             if loop:
                 self.pull_loop(loop, lines)
-                continue
-            for s in lines:
-                if (symbol := self.symbols.get(s.target)) and symbol.kind == "v" and not self.program.at(symbol.of).loop:
-                    self.pull_line(s, symbol.of)  # else it is where a loop starts
+            else:
+                self.pull_lines(lines)
 
     def write(self, s: Statement) -> None: self.statements.append(s._replace(loop=self.loop))
 
@@ -112,12 +110,14 @@ class Backward:
             if symbol in self.terms:  # else it was written into the line of a member
                 self.complete(symbol)
 
-    def pull_line(self, s: Statement, root: Any) -> None:
-        """A line, quoted, and its pulls: of its root, then of the nodes written into it, youngest first; nothing for one without pulls."""
-        nodes = [node for node in (root, *self.program.members[root]) if node in self.program.pulls]
-        if nodes:
-            self.write(s._replace(quote=True))
-        self.hand((x, put_in(code, self.gradient_of(node))) for node in nodes for x, code in self.program.pulls[node])
+    def pull_lines(self, lines: list[Statement]) -> None:
+        """Each line, quoted, and its pulls: of its root, then of the nodes written into it, youngest first; nothing for one without pulls."""
+        for s in lines:
+            root = self.symbols[s.target].of
+            nodes = [node for node in (root, *self.program.members[root]) if node in self.program.pulls]
+            if nodes:
+                self.write(s._replace(quote=True))
+            self.hand((x, put_in(code, self.gradient_of(node))) for node in nodes for x, code in self.program.pulls[node])
 
     def give(self, x: Any, term: ast.expr, finished: list[str]) -> None:
         """A part for x; finished: the gradients that have all their parts now."""
@@ -150,8 +150,7 @@ class Backward:
             return
         self.before(loop, wanted)
         self.loop, self.start = loop, len(self.statements)
-        for s in lines:
-            self.pull_line(s, self.symbols[s.target].of)
+        self.pull_lines(lines)
         for node in wanted:
             if node in self.carry:
                 self.hand_on(node)

@@ -2,7 +2,7 @@
 
     h[3] → h3, in a loop over all h[t] → h      out.W → out_W      W[0,1] → W0_1      a second of the same name → h2 or h3_2
 
-The gradient of h is g_h. A loop over time counts t from 1 to T; one over layers, each with weights of its own, counts k from 1 to K.
+The gradient of h is g_h. A loop over time counts t from 1 to T; one over layers counts k from 1 to K, see turns.py.
 """
 
 import ast
@@ -17,6 +17,7 @@ from ..autodiff.core import Node
 from ..text.formulas import parsed
 from .prelude import HELPERS
 from .statements import Symbol
+from .turns import Turns, shifted
 
 LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": "z", "subtract": "d", "add": "z", "multiply": "p",
            "divide": "q", "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "logsumexp": "log_sum",
@@ -28,48 +29,21 @@ GRADIENTS, STRETCH = "gGzpr", {"r": "1:", "A": "1:", "B": ":-1"}  # kinds of sym
 class Names:
     """What stands for each symbol of a program; in a loop, names.within(loop), h[t] stands where outside stands h[T]."""
 
-    def __init__(self, program: Any, backward: Any):
-        self.program, self.backward, self.symbols = program, backward, program.symbols
-        self.taken, self.numbers, self.bases = set(RESERVED), dict[str, int](), dict[str, str]()
+    def __init__(self, program: Any, backward: Any, turns: Turns):
+        self.program, self.backward, self.turns, self.symbols = program, backward, turns, program.symbols
+        self.taken, self.numbers, self.bases = RESERVED | turns.recorded.keys(), dict[str, int](), dict[str, str]()
         self.loop: Any = None
         self.owners = {x: root for root, members in program.members.items() for x in members}
-        self.lengths: dict[Any, str] = {}
-        for loop in program.loops:
-            symbol, _ = program.lengths[loop]
-            if symbol not in self.lengths and symbol not in program.loops:
-                leaves = any(isinstance(members[-1], Node) for members in loop.families.values())
-                layers = leaves and all(map(loop.varies, backward.within.get(loop, ())))  # every weight is another one in each turn
-                self.lengths[symbol or loop] = unique("K" if layers else "T", self.taken, self.numbers)
-                self.taken.add(self.lengths[symbol or loop])
 
     def within(self, loop: Any) -> "Names":
         inner = copy.copy(self)
         inner.loop = loop
         return inner
 
-    def length(self, loop: Any) -> tuple[str, int]:
-        """(T, d) if the loop has T − d turns."""
-        source, less = self.program.lengths[loop]
-        if source in self.program.loops:
-            name, more = self.length(source)
-            return name, less + more
-        return self.lengths[source or loop], 0
-
-    def letter(self, loop: Any) -> str: return "k" if self.length(loop)[0].startswith("K") else "t"
-
     def remark(self, target: str) -> str:
         """On the line that makes the gradient of the turn before."""
         symbol = self.symbols.get(target)
-        return f"  # of {self.name(symbol.of)}[{self.letter(self.loop)} - 1]" if symbol and symbol.kind == "p" else ""
-
-    def count(self, loop: Any, more: int = 0) -> str:
-        """The number of turns, T, and so many more."""
-        name, less = self.length(loop)
-        return shifted(name, more - less)
-
-    def head(self, backwards: bool) -> str:
-        t, loop = self.letter(self.loop), self.loop
-        return f"for {t} in range({self.count(loop)}, 0, -1):" if backwards else f"for {t} in range(1, {self.count(loop, 1)}):"
+        return f"  # of {self.name(symbol.of)}[{self.turns.letter(self.loop)} - 1]" if symbol and symbol.kind == "p" else ""
 
     def get(self, text: str, default: Any = None) -> Any:
         """What is written for a symbol; the default for any other word."""
@@ -77,9 +51,9 @@ class Names:
             return default
         symbol = self.symbols[text]
         if symbol.kind == "T":
-            return parsed(self.count(symbol.of))
+            return parsed(self.turns.count(symbol.of))
         if symbol.kind == "t":
-            return ast.Name(self.letter(self.loop))
+            return ast.Name(self.turns.letter(self.loop))
         name = "g_" * (symbol.kind in GRADIENTS) + self.name(symbol.of) + "_before" * (text in self.backward.apart)
         return parsed(f"{name}[{place}]" if (place := self.index(symbol)) else name)
 
@@ -104,15 +78,15 @@ class Names:
         if kind not in "vgc":
             return STRETCH.get(kind, "")
         if isinstance(program.arguments.get(program.symbol(x)), list):
-            return self.letter(self.loop) if self.loop else "-1"
+            return self.turns.letter(self.loop) if self.loop else "-1"
         loop, turn, _ = place = program.at(x)
         if not loop or program.last(x) not in (program.kept if kind == "v" else self.backward.array):
             return ""
         if loop is self.loop:
-            return shifted(self.letter(loop), -place.ago)
+            return shifted(self.turns.letter(loop), -place.ago)
         if self.loop and (loop, start := turn - self.loop.count + 1) in self.loop.series:
-            return shifted(self.letter(self.loop), start)
-        return str(turn + 1) if place.ago else self.count(loop)
+            return shifted(self.turns.letter(self.loop), start)
+        return str(turn + 1) if place.ago else self.turns.count(loop)
 
     def name(self, x: Any) -> str: return self.base(self.program.symbol(self.program.last(x)))
 
@@ -129,10 +103,6 @@ class Names:
             self.taken |= {name, f"g_{name}"}
             self.bases[symbol] = name
         return self.bases[symbol]
-
-
-def shifted(name: str, by: int) -> str:
-    return f"{name} {'+' if by > 0 else '-'} {abs(by)}" if by else name
 
 
 def wish(x: Any, is_output: bool, many: bool) -> str:

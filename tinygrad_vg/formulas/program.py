@@ -14,9 +14,8 @@ from ..autodiff.calculus import dependents
 from ..autodiff.core import Node
 from ..autodiff.guards import Unrecorded
 from ..autodiff.scalar import Scalar
-from ..autodiff.structure import Select
 from ..text.formulas import number_of
-from .lines import index_text, is_double, typed
+from .lines import is_double, typed
 from .loops import NOWHERE, Loop, Place, Search, key_of, operands
 from .named import Named
 from .statements import Put, Statement, Symbols, by_loop, line, symbols
@@ -28,10 +27,8 @@ LONGEST = 8  # names in a line
 class Program:
     """The forward pass of a graph, and what the backward pass needs to know.
 
-    forward  statements and loops of them      arguments  {symbol: a leaf, a constant, or a list of them, one for each turn}
-    alone  all nodes are Scalars      order  all nodes, oldest first
-    kept  nodes whose values of all turns are kept      whole  {leaf: the loop that takes it as xs[0], xs[1] …}
-    pinned  loops of which a certain turn is used outside, so that their number of turns is fixed
+    forward  a statement for each line      arguments  {symbol: a leaf, a constant, or a list of them, one for each turn}
+    alone  all nodes are Scalars      order  all nodes, oldest first      kept  nodes whose values of all turns are kept
     pulls  {node: [(parent, pull)]}, the gradient itself called g      members  {a node with a line: those written into its line}
     """
 
@@ -43,11 +40,7 @@ class Program:
         made = [node for node in order if node.rule not in (None, Unrecorded)]
         search = Search(made if roll else [], set(wrt))
         self.loops, self.places = search.loops, search.places
-        self.lengths: dict[Loop, tuple[Any, int]] = {}  # {loop: (the argument, or the loop, that says how many turns, so many less)}
-        self.whole = self.taken_whole(made)
-        self.factors = {number_of(x) for node in made if node.op in ("divide", "multiply") for i, x in enumerate(node.parents)
-                        if not self.mean_over(node, i)}
-        self.kept, self.pinned = set[Any](), {loop for loop in self.loops if self.counts_otherwise(loop)}
+        self.kept = set[Any]()
         for loop in self.loops:
             self.add_families(loop)
         self.marked = dependents(order, wrt)
@@ -60,14 +53,11 @@ class Program:
         self.forward = self.lines(written)
 
     def add_families(self, loop: Loop) -> None:
-        """The arguments that have another value in each turn; and from which of them, or which loop, the number of turns is read."""
+        """The arguments that have another value in each turn."""
         for key, members in loop.families.items():
             for x in members if isinstance(members[-1], Node) else []:
                 self.arguments.pop(self.symbol(x), None)
             self.arguments[self.family(loop, key)] = members
-        sources = [(earlier, earlier.count - loop.count) for earlier, _ in loop.series]
-        own = [(self.family(loop, key), 0) for key in loop.families] + [(self.symbol(x), 0) for x, by in self.whole.items() if by is loop]
-        self.lengths[loop] = next(iter([s for s in sources if not s[1]] + own + sources), (None, 0))
 
     def symbol(self, x: Any) -> str:
         """That of the value of a node, or of a constant known by its key."""
@@ -138,33 +128,8 @@ class Program:
         found = running and turn == loop.count - 1 and number == (loop.count if text == "T" else 1 / loop.count)
         return (text, loop) if found else None
 
-    def taken_whole(self, made: list[Any]) -> dict[Any, Loop]:
-        """{leaf: the loop that takes xs[0], xs[1] … of it, a turn each, all or from the end on}: it says how many turns there are."""
-        ways: dict[Any, set[Any]] = {}
-        for node in made:
-            for x in node.parents:
-                if isinstance(x, Node) and x.rule is None:
-                    ways.setdefault(x, set()).add(self.taking(node))
-        return {x: loop for x, (loop, *others) in ways.items() if loop and not others}
-
-    def taking(self, node: Any) -> Loop | None:
-        """The loop, if in it the node takes all of its parent, one index a turn."""
-        loop, _, j = self.at(node)
-        if not loop or not isinstance(node.rule, Select) or index_text(node.rule.index)[0].split(",")[0] != "i0":
-            return None
-        n, slot = node.parents[0].shape[0], loop.slots[j, 1]
-        return loop if loop.count == n and slot in (("count", 0, 1), ("count", n - 1, -1)) else None
-
-    def counts_otherwise(self, loop: Loop) -> bool:
-        """Whether a count of the loop is of something that does not say how many turns there are, or a number in it may be that."""
-        near = range(loop.count, loop.count + 3)  # a first or a last step may stand outside the loop
-        if self.factors & {*near, *(1 / n for n in near)}:
-            return True
-        counts = [(loop.last[j].parents[0], i) for (j, i), slot in loop.slots.items() if slot[0] == "count"]
-        return any(i > 1 or self.whole.get(x) is not loop for x, i in counts)
-
-    def lines(self, written: list[Any]) -> list[Any]:
-        """The forward pass."""
+    def lines(self, written: list[Any]) -> list[Statement]:
+        """A statement for each node that gets a line."""
         codes = {node: self.values.get(node) or value(node, self.codes(node)) for node in written if node not in self.skipped}
         needed, inlined, statements = self.needed(codes), dict[str, Any](), list[Statement]()
         for node, code in codes.items():
@@ -176,7 +141,11 @@ class Program:
             else:
                 inlined[self.symbol(node)] = code
         self.keep_older(statements)
-        return [s for loop, body in by_loop(statements) for s in (self.before(loop) if loop else []) + body]
+        return statements
+
+    def whole(self) -> list[Statement]:
+        """The forward pass, with what stands before each loop."""
+        return [s for loop, body in by_loop(self.forward) for s in (self.before(loop) if loop else []) + body]
 
     def needed(self, codes: dict[Any, ast.expr]) -> set[Any]:
         """The nodes that need a line of their own; notes whose values of all turns must be kept."""
@@ -195,15 +164,13 @@ class Program:
         return bool(self.at(x).ago or self.at(node).loop is not self.at(x).loop)
 
     def keep(self, node: Any, read: list[Any], pulled: list[Any]) -> None:
-        """Which values that a line and its pulls read must be kept, each turn's; and which loops must be of as many turns as recorded."""
+        """Which values that a line and its pulls read must be kept, each turn's."""
         here = self.at(node).loop
         self.kept |= {self.last(x) for x in pulled if here and self.at(x).loop is here}
         for x in (*read, *pulled):
             loop, _, j = self.at(x)
             if loop and (loop.lag(j) > 1 or loop is not here and (here or self.at(x).ago)):
                 self.kept.add(loop.last[j])
-            if loop and not here and self.at(x).ago:
-                self.pinned.add(loop)
 
     def keep_older(self, statements: list[Statement]) -> None:
         """An older value that is read after the newer is there must be kept."""

@@ -158,7 +158,7 @@ def rows_of(statements: list[Statement], names: Any, backwards: bool) -> list[st
     found: list[str] = []
     for loop, body in by_loop(statements):
         inner = names.within(loop)
-        head = [inner.head(backwards)] if loop and not all(s.quote for s in body) else []
+        head = [names.turns.head(loop, backwards)] if loop and not all(s.quote for s in body) else []
         found += head + [f"{'    ' * len(head)}{text_of(s, inner)}" for s in body]
     return found
 

@@ -15,6 +15,7 @@ from .numbers import alone
 from .prelude import ALONE, HELPERS, WITH_MATH, helpers
 from .program import Program
 from .statements import rows_of, symbols, wrapped
+from .turns import Turns
 
 HEAD = '''"""{what} and its gradient, forward, then backward.
 What was recorded is fixed: dtypes, shapes{but}, the numbers in the code, and which way each `if` went."""
@@ -25,18 +26,19 @@ class Whole:
     """The text of a program.
 
     values  {argument: as recorded}     leaves   {argument: the leaf, or those of all turns}, whose gradients it returns
-    turns   {argument: T}, of those of which each turn takes one     lengths  {T: n}, the numbers of turns that are arguments themselves
-    fixed   {T: n}, those that cannot be others       free  T that can     what     the name of the output
+    taken   {argument: the loop each turn of which takes an entry}    lengths  {T: n}, the numbers of turns that are arguments themselves
+    turns   see turns.py      fixed  {T: n}, the numbers of turns that cannot be others      what  the name of the output
     """
 
     def __init__(self, program: Program, stack: bool):
         self.program, self.backward = program, Backward(program, stack)
-        self.naming = Names(program, self.backward)
+        self.turns = Turns(program, self.backward)
+        self.naming, self.fixed = Names(program, self.backward, self.turns), self.turns.fixed
+        self.passes = [program.whole(), self.backward.statements]
         if program.alone:
-            program.forward, self.backward.statements = alone(program.forward), alone(self.backward.statements)
-        statements = [s for s in (*program.forward, *self.backward.statements) if not s.quote]
+            self.passes = [*map(alone, self.passes)]
+        statements = [s for s in sum(self.passes, []) if not s.quote]
         self.named(used={name for s in statements for name in symbols(s.code)} | {program.symbol(program.output)})
-        self.counted()
         self.helpers = helpers(s.code for s in statements)
         texts = HELPERS | (ALONE if program.alone else {})
         self.text = "\n\n".join([self.head(), *(texts[name] for name in self.helpers), self.body()])
@@ -52,30 +54,24 @@ class Whole:
         self.values = {self.names[symbol]: value_of(x) for symbol, x in arguments.items()}
         self.leaves = {self.names[symbol]: arguments[symbol] for symbol in gradients}
         self.what = self.naming.name(program.output)
-
-    def counted(self) -> None:
-        """What says how many turns each loop has."""
-        program, naming = self.program, self.naming
-        self.turns = {name: naming.lengths[symbol] for symbol, name in self.names.items() if symbol in naming.lengths}
-        for loop in program.loops:  # others of as many turns
-            for key in loop.families:
-                if name := self.names.get(program.family(loop, key)):
-                    self.turns.setdefault(name, naming.length(loop)[0])
-        self.fixed = {naming.length(loop)[0]: loop.count + program.lengths[loop][1] for loop in program.pinned}
-        recorded = {naming.length(loop)[0]: loop.count + naming.length(loop)[1] for loop in program.loops}
-        self.free = [T for T in recorded if T not in self.fixed]
-        self.lengths = {T: recorded[T] for T in self.free if T not in self.turns.values()}
+        taken = {symbol: self.turns.says[symbol] for symbol in self.names if symbol in self.turns.says}
+        for loop, key in ((loop, key) for loop in program.loops for key in loop.families):
+            taken.setdefault(program.family(loop, key), loop)
+        self.taken = {self.names[symbol]: loop for symbol, loop in taken.items() if symbol in self.names}
+        self.said = {T: name for name, loop in reversed(self.taken.items()) for T, less in [self.turns.names[loop]] if not less}
+        self.lengths = {T: n for T, n in self.turns.recorded.items() if T not in {*self.turns.fixed, *self.said}}
 
     def head(self) -> str:
         """What it is, and which modules it needs."""
-        but = f" but for {' and '.join(self.free)}" if self.free else ""
+        free = [T for T in self.turns.recorded if T not in self.fixed]
+        but = f" but for {' and '.join(free)}" if free else ""
         math = self.program.alone or WITH_MATH & {*self.helpers}
         return HEAD.format(what=self.what, but=but) + ("\nimport math" if math else "")
 
     def body(self) -> str:
         """The function itself."""
         first, program = next(iter(self.leaves), "x"), self.program
-        forward, backward = rows_of(program.forward, self.naming, False), rows_of(self.backward.statements, self.naming, True)
+        forward, backward = (rows_of(part, self.naming, bool(k)) for k, part in enumerate(self.passes))
         inner = [name for name in self.naming.bases.values() if name.startswith("in_")]
         inside = f"; g_{inner[0]} that of what stands inside the line of {inner[0][3:]}" if inner else ""
         lines = ["# forward", *self.opening(), *forward, "", f"# backward: g_{first} is ∂{self.what}/∂{first}{inside}", *backward]
@@ -91,18 +87,19 @@ class Whole:
 
     def opening(self) -> Iterator[str]:
         """The lines before the forward pass: numbers of turns, checks of the arguments, and those of which each turn takes one."""
-        for T, name in {T: name for name, T in reversed(self.turns.items())}.items():
-            yield f"{T} = len({name})  # {len(self.values[name])} when this was recorded"
-        yield from (f"{T} = {n}" for T, n in self.fixed.items() if T not in self.turns.values())
+        yield from (f"{T} = len({name})  # {len(self.values[name])} when this was recorded" for T, name in self.said.items())
+        yield from (f"{T} = {n}" for T, n in self.fixed.items() if T not in self.said)
         kinds: dict[str, list[str]] = {}
         for name, x in self.values.items():
-            n = self.turns.get(name)
-            shape = [self.fixed.get(n, n), *x.shape[1:]] if n else np.shape(x)
+            loop = self.taken.get(name)
+            free = loop and self.turns.names[loop][0] not in self.fixed
+            shape = [self.turns.count(loop), *x.shape[1:]] if free else np.shape(x)
             kinds.setdefault(str(dtype_of(x)), []).append(f"{name}=({', '.join(map(str, (name, *shape)))}{',' * (not shape)})")
         yield from (wrapped(f'check("{kind}", ', arguments, ")") for kind, arguments in kinds.items())
-        indexed = {self.names.get(self.program.symbol(x)) for x in self.program.whole}  # x[t - 1]
+        indexed = {self.names.get(self.program.symbol(x)) for x in self.turns.whole}  # x[t - 1]
         floats = ".tolist()" * self.program.alone
-        yield from (f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{T}]" for name, T in self.turns.items() if name not in indexed)
+        yield from (f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{self.turns.count(loop)}]"
+                    for name, loop in self.taken.items() if name not in indexed)
 
 
 def value_of(x: Any) -> Any:
