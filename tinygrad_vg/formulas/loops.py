@@ -3,9 +3,11 @@
 Nothing here looks at names. Two nodes may stand at the same place of two turns if their ops and shapes are the same; and the turns are a
 loop if each operand means the same in all of them:
 
-    same     a node of this turn                    fixed   what is outside, one for all turns: a weight
-    carried  a node so many turns back: a state     family  what is outside, another one in each turn: inputs, labels, the weights of layers
-    series   a node of an earlier loop, by turns    count   a whole number that goes up or down with the turns: the index in xs[t]
+    fixed    what is outside, one for all turns: a weight
+    family   what is outside, another one in each turn: inputs, labels, the weights of layers
+    carried  a node of the loop, of this turn or so many turns back: a state
+    series   a node of an earlier loop, by turns
+    count    a whole number that goes up or down with the turns: the index in xs[t]
 
 In the first turns a carried operand comes from outside: the state that the loop starts from.
 """
@@ -28,16 +30,27 @@ GAPS = 8  # distances that are tried from one node
 FACTS = ("axis", "keepdims", "shape", "axes", "dtype", "subscripts")  # of a rule
 
 
+class Slot(NamedTuple):
+    """What an operand means in all turns of a loop."""
+
+    kind: str = "fixed"
+    key: Any = None  # family: which one
+    place: int = 0  # carried, series: where the node stands in its turn
+    back: int = 0  # carried: how many turns ago that was
+    loop: Any = None  # series: of which loop
+    first: int = 0  # series, count: the turn, or the number, in the first turn
+    step: int = 0  # count: from turn to turn
+
+
 class Loop:
-    """turns[k][j]  the node at place j of turn k      slots  {(j, operand): ("same", place) | ("carried", place, turns back) | ("fixed",)
-    | ("family", key) | ("series", loop, place, turn at the start) | ("count", at the first turn, from turn to turn)}
+    """turns[k][j]  the node at place j of turn k      slots  {(j, operand): what it means}
 
     starts  {(place, turns before the first): what the loop starts from}      families  {key: a member for each turn}
     """
 
     def __init__(self, turns: list[list[Any]]):
         self.turns, self.count = turns, len(turns)
-        self.slots: dict[tuple[int, int], tuple] = {}
+        self.slots: dict[tuple[int, int], Slot] = {}
         self.starts: dict[tuple[int, int], Any] = {}
         self.families: dict[Any, list[Any]] = {}
 
@@ -45,7 +58,7 @@ class Loop:
     size = property(lambda self: self.count * len(self.last), doc="How many nodes are in it.")
     def lag(self, place: int) -> int: return max((-turn for j, turn in self.starts if j == place), default=0)
 
-    series = property(lambda self: [(slot[1], slot[3]) for slot in self.slots.values() if slot[0] == "series"],
+    series = property(lambda self: [(slot.loop, slot.first) for slot in self.slots.values() if slot.kind == "series"],
                       doc="(an earlier loop, its turn at the start of this one) for each that goes in step with this one.")
 
     def varies(self, x: Any) -> bool:
@@ -86,15 +99,11 @@ class Search:
         self.ends: dict[int, int] = {}
         self.places: dict[Any, Place] = {}
         self.loops: list[Loop] = []
-        k = 0
-        while k < len(made):
-            if loop := self.at(k):
+        for k, node in enumerate(made):
+            behind = not self.loops or node.birth > self.loops[-1].last[-1].birth
+            if behind and (loop := self.at(k)):
                 self.loops.append(loop)
                 self.places |= {node: Place(loop, t, j) for t, turn in enumerate(loop.turns) for j, node in enumerate(turn)}
-                while k < len(made) and made[k].birth <= loop.last[-1].birth:
-                    k += 1
-            else:
-                k += 1
         for loop in [loop for loop in self.loops if not loop.starts and self.taken_apart(loop)]:
             self.loops.remove(loop)
             self.places = {node: place for node, place in self.places.items() if place.loop is not loop}
@@ -167,52 +176,53 @@ class Search:
         if not loop.families and loop.starts:
             for place, members in alike:
                 key = tuple(map(key_of, members))
-                loop.families[key], loop.slots[place] = members, ("family", key)
-        if {slot[0] for (j, i), slot in loop.slots.items() if i < len(loop.last[j].parents)} <= {"same", "family"}:
+                loop.families[key], loop.slots[place] = members, Slot("family", key=key)
+        parents = [slot for (j, i), slot in loop.slots.items() if i < len(loop.last[j].parents)]
+        if all(slot.kind == "family" or slot.kind == "carried" and not slot.back for slot in parents):
             return None  # the turns have nothing in common
-        if self.ambiguous(loop):
-            return None
-        return loop if all(self.is_family(loop, *pair) for pair in loop.families.items()) else None
+        right = not self.ambiguous(loop) and all(self.is_family(loop, *pair) for pair in loop.families.items())
+        return loop if right else None
 
     def ambiguous(self, loop: Loop) -> bool:
         """Whether it goes along with an earlier loop, and reads one of that loop's values in all of its turns, too."""
         along = {earlier for earlier, _ in loop.series}
-        fixed = [self.known[loop.last[j]][i] for (j, i), slot in loop.slots.items() if slot[0] == "fixed"]
+        fixed = [self.known[loop.last[j]][i] for (j, i), slot in loop.slots.items() if slot.kind == "fixed"]
         return any(isinstance(x, Node) and x in self.places and self.places[x].loop in along for x in fixed)
 
     def is_family(self, loop: Loop, key: Any, members: list[Any]) -> bool:
         """Whether no member is used outside the loop; and either all gradients are wanted, or none."""
-        within = sum(slot == ("family", key) for slot in loop.slots.values())
         if not isinstance(members[0], Node):
             return True
-        alike = {(self.uses[x] == within, x in self.wrt) for x in members}
-        return alike in ({(True, False)}, {(True, True)}) and len(set(members)) == len(members)
+        within = sum(slot.key == key for slot in loop.slots.values())
+        wanted = {x in self.wrt for x in members}
+        return all(self.uses[x] == within for x in members) and len(wanted) == 1 and len(set(members)) == len(members)
 
-    def outside(self, loop: Loop, xs: list[Any], here: Any, alike: list[Any], slot: tuple[int, int]) -> tuple | None:
+    def outside(self, loop: Loop, xs: list[Any], here: Any, alike: list[Any], at: tuple[int, int]) -> Slot | None:
         """The slot of an operand that comes from outside the loop."""
         if isinstance(first := xs[0], Node):
             if all(x is first for x in xs):
-                return ("fixed",)
+                return Slot()
             if first.rule is not None and first not in self.places or self.uses[first] > 3 * len(loop.last):
                 return None  # it is of no family, or is used outside
         keys = [key_of(x) for x in xs]
         arrays = all(isinstance(x, np.ndarray) and x.ndim for x in xs)
         if all(key == keys[0] for key in keys):
             if arrays and len(set(map(id, xs))) > 1:
-                alike.append((slot, xs))
-            return ("fixed",)
+                alike.append((at, xs))
+            return Slot()
         if all(isinstance(x, Node) and x in self.places for x in xs):
             (other, first, place), follow = self.places[xs[0]], [self.places[x] for x in xs]
-            return ("series", other, place, first) if follow == [(other, first + k, place) for k in range(len(xs))] else None
-        node = loop.last[slot[0]]
+            in_step = follow == [(other, first + k, place) for k in range(len(xs))]
+            return Slot("series", loop=other, place=place, first=first) if in_step else None
+        node = loop.last[at[0]]
         numbers = all(number_of(x) is not None for x in xs) and is_double(node)
-        if slot[1] >= len(node.parents) and numbers and len({b - a for a, b in zip(xs, xs[1:])}) == 1:
-            return "count", int(xs[0]), int(xs[1] - xs[0])
+        if at[1] >= len(node.parents) and numbers and len({b - a for a, b in zip(xs, xs[1:])}) == 1:
+            return Slot("count", first=int(xs[0]), step=int(xs[1] - xs[0]))
         leaves = all(isinstance(x, Node) and x.rule is None and x not in here for x in xs)
         if not (leaves or arrays or numbers) or len({(getattr(x, "shape", ()), dtype_of(x)) for x in xs}) > 1:
             return None
         loop.families[tuple(keys)] = xs
-        return "family", tuple(keys)
+        return Slot("family", key=tuple(keys))
 
 
 def following(tokens: list[Any]) -> list[int]:
@@ -245,7 +255,7 @@ def key_of(x: Any) -> Any:
     return number_of(x) if number_of(x) is not None else (str(x.dtype), x.shape, x.tobytes())
 
 
-def carried(loop: Loop, xs: tuple[Any, ...], here: dict[Any, tuple[int, int]]) -> tuple | None:
+def carried(loop: Loop, xs: tuple[Any, ...], here: dict[Any, tuple[int, int]]) -> Slot | None:
     """The slot of an operand that is a node of the loop, of this turn or an earlier one."""
     t, place = here[xs[-1]]
     back = loop.count - 1 - t
@@ -257,4 +267,4 @@ def carried(loop: Loop, xs: tuple[Any, ...], here: dict[Any, tuple[int, int]]) -
             return None
         elif isinstance(x, Node) and x.shape != xs[-1].shape:
             return None
-    return ("carried", place, back) if back else ("same", place)
+    return Slot("carried", place=place, back=back)

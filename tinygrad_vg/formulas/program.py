@@ -16,7 +16,7 @@ from ..autodiff.guards import Unrecorded
 from ..autodiff.scalar import Scalar
 from ..text.formulas import number_of
 from .lines import is_double, typed
-from .loops import NOWHERE, Loop, Place, Search, key_of, operands
+from .loops import NOWHERE, Loop, Place, Search, Slot, key_of, operands
 from .named import Named
 from .statements import Put, Statement, Symbols, by_loop, line, symbols
 from .words import pull, value
@@ -104,12 +104,11 @@ class Program:
         loop, _, j = self.at(node)
         found = []
         for i, x in enumerate(operands(node)):
-            kind, *slot = loop.slots[j, i] if loop else ("fixed",)
-            if loop and kind == "count":
-                first, step = slot
-                found.append(counted(self.name("T", loop), self.name("t", loop), first, step, loop.count))
-            elif kind == "family" and not isinstance(x, Node):
-                found.append(ast.Name(self.family(loop, slot[0])))
+            slot = loop.slots[j, i] if loop else Slot()
+            if slot.kind == "count":
+                found.append(counted(self.name("T", loop), self.name("t", loop), slot, loop.count))
+            elif slot.kind == "family" and not isinstance(x, Node):
+                found.append(ast.Name(self.family(loop, slot.key)))
             elif averaged := self.mean_over(node, i):
                 found.append(line(averaged[0], T=self.name("T", averaged[1])))
             else:
@@ -124,7 +123,7 @@ class Program:
         if number is None or not text or len(others) != 1 or self.at(node).loop:
             return None
         loop, turn, j = self.at(others[0])
-        running = others[0].op in ("add", "subtract") and ("carried", j, 1) in (loop.slots[j, 0], loop.slots[j, 1])
+        running = others[0].op in ("add", "subtract") and Slot("carried", place=j, back=1) in (loop.slots[j, 0], loop.slots[j, 1])
         found = running and turn == loop.count - 1 and number == (loop.count if text == "T" else 1 / loop.count)
         return (text, loop) if found else None
 
@@ -207,9 +206,9 @@ class Program:
         return line(f"np.{how}({size}{typed(node)})", T=self.name("T", loop))
 
 
-def counted(T: ast.expr, t: ast.expr, first: int, step: int, turns: int) -> ast.expr:
-    """The code of a number that is `first` in the first turn of a loop, and goes up by `step` from turn to turn."""
-    if step == -1 and first == turns - 1:
+def counted(T: ast.expr, t: ast.expr, count: Slot, turns: int) -> ast.expr:
+    """The code of a number that goes up by a step from turn to turn; t is 1 in the first."""
+    if count.step == -1 and count.first == turns - 1:
         return line("T - t", T=T, t=t)
-    factor, start = {1: "t", -1: "-t"}.get(step, f"{step} * t"), first - step
+    factor, start = {1: "t", -1: "-t"}.get(count.step, f"{count.step} * t"), count.first - count.step
     return line(f"{factor} {'+' if start > 0 else '-'} {abs(start)}" if start else factor, t=t)

@@ -10,7 +10,7 @@ from ..autodiff.core import Node
 from ..autodiff.structure import Select
 from ..text.formulas import number_of
 from .lines import index_text
-from .loops import Loop
+from .loops import Loop, Slot
 
 
 class Turns:
@@ -65,7 +65,8 @@ class Turns:
             loop, _, j = self.program.at(node)
             one = loop and isinstance(node.rule, Select) and index_text(node.rule.index)[0].split(",")[0] == "i0"
             n = loop.count if loop else 0
-            whole = one and len(node.parents[0].data) == n and loop.slots[j, 1] in (("count", 0, 1), ("count", n - 1, -1))
+            way = loop.slots[j, 1] if one else Slot()
+            whole = way.kind == "count" and len(node.parents[0].data) == n and (way.first, way.step) in ((0, 1), (n - 1, -1))
             for x in node.parents:
                 if isinstance(x, Node) and x.rule is None:
                     found.setdefault(x, set()).add(loop if whole else None)
@@ -75,7 +76,7 @@ class Turns:
         """Whether another number of turns would be wrong."""
         program = self.program
         certain = {x for s in program.forward if not s.loop for x in program.read(s.code) if program.at(x).ago}
-        counts = [(loop.last[j].parents[0], i) for (j, i), slot in loop.slots.items() if slot[0] == "count"]
+        counts = [(loop.last[j].parents[0], i) for (j, i), slot in loop.slots.items() if slot.kind == "count"]
         near = {loop.count + k for k in range(3)}  # a first or a last step may stand outside the loop
         numbers = {number_of(x) for node in program.order if node.op in ("divide", "multiply") for i, x in enumerate(node.parents)
                    if not program.mean_over(node, i)}
