@@ -10,6 +10,7 @@ What a node receives from several children is one sum, written where the last of
 import ast
 from collections import Counter
 from collections.abc import Iterable
+from functools import reduce
 from itertools import dropwhile
 from typing import Any
 
@@ -111,7 +112,7 @@ class Backward:
                 self.complete(symbol)
 
     def pull_lines(self, lines: list[Statement]) -> None:
-        """Each line, quoted, and its pulls: of its root, then of the nodes written into it, youngest first; nothing for one without pulls."""
+        """Each line that has pulls, quoted, and they: of its root, then of the nodes written into it, youngest first."""
         for s in lines:
             root = self.symbols[s.target].of
             nodes = [node for node in (root, *self.program.members[root]) if node in self.program.pulls]
@@ -175,10 +176,7 @@ class Backward:
             elif node in self.array:
                 self.declare(node)
             if node in self.carry | self.array:
-                if self.waiting[symbol] > 0:
-                    self.terms[symbol] = [ast.Name(symbol)]
-                else:
-                    self.known[symbol] = ast.Name(symbol)
+                self.terms[symbol] = [ast.Name(symbol)]
 
     def hand_on(self, node: Any) -> None:
         """The gradient for the turn before gets the name of this turn's; if that is still read, at the end of the turn."""
@@ -212,12 +210,10 @@ class Backward:
         """All parts are there: a statement that adds them, unless another name or a number stands for the sum."""
         (kind, x, _), terms = self.symbols[symbol], self.terms.pop(symbol)
         held, leaf = is_symbol(self.g(x), terms), x.rule is None  # held: it was added up in a loop, or is the same in the turn before
-        if kind == "g" and len(terms) == 1 and is_short(terms[0]) and not leaf and not held:
-            self.known[symbol] = terms[0]
-            return
-        if not held:
+        also = kind == "g" and len(terms) == 1 and is_short(terms[0]) and not leaf and not held
+        self.known[symbol] = terms[0] if also else ast.Name(symbol)
+        if not held and not also:
             self.add(symbol, [self.own(terms[0])] if leaf and x.shape and len(terms) == 1 else terms, leaf)
-        self.known[symbol] = ast.Name(symbol)
         if leaf:
             self.gradients[self.program.symbol(x)] = symbol
 
@@ -230,9 +226,8 @@ class Backward:
                 self.write(s)
             return
         for k in range(0, len(terms), TERMS):
-            code = terms[k] if not k else ast.BinOp(ast.Name(symbol), ast.Add(), terms[k])
-            for term in terms[k + 1 : k + TERMS]:
-                code = ast.BinOp(code, ast.Add(), term)
+            so_far = [ast.Name(symbol)] if k else []
+            code = reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), [*so_far, *terms[k : k + TERMS]])
             code = code if leaf or symbols(code) else line("np.float64(g)", g=code)  # a number that may be asked for its shape
             self.write(Statement(symbol, code))
 

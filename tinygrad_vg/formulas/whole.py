@@ -54,9 +54,10 @@ class Whole:
         self.values = {self.names[symbol]: value_of(x) for symbol, x in arguments.items()}
         self.leaves = {self.names[symbol]: arguments[symbol] for symbol in gradients}
         self.what = self.naming.name(program.output)
-        taken = {symbol: self.turns.says[symbol] for symbol in self.names if symbol in self.turns.says}
-        for loop, key in ((loop, key) for loop in program.loops for key in loop.families):
-            taken.setdefault(program.family(loop, key), loop)
+        says, families = self.turns.says, [(loop, key) for loop in program.loops for key in loop.families]
+        taken = {symbol: says[symbol] for symbol in self.names if symbol in says}
+        for by, key in families:
+            taken.setdefault(program.family(by, key), by)
         self.taken = {self.names[symbol]: loop for symbol, loop in taken.items() if symbol in self.names}
         self.said = {T: name for name, loop in reversed(self.taken.items()) for T, less in [self.turns.names[loop]] if not less}
         self.lengths = {T: n for T, n in self.turns.recorded.items() if T not in {*self.turns.fixed, *self.said}}
@@ -92,8 +93,8 @@ class Whole:
         kinds: dict[str, list[str]] = {}
         for name, x in self.values.items():
             loop = self.taken.get(name)
-            free = loop and self.turns.names[loop][0] not in self.fixed
-            shape = [self.turns.count(loop), *x.shape[1:]] if free else np.shape(x)
+            free = loop if loop and self.turns.names[loop][0] not in self.fixed else None
+            shape = [self.turns.count(free), *x.shape[1:]] if free else np.shape(x)
             kinds.setdefault(str(dtype_of(x)), []).append(f"{name}=({', '.join(map(str, (name, *shape)))}{',' * (not shape)})")
         yield from (wrapped(f'check("{kind}", ', arguments, ")") for kind, arguments in kinds.items())
         indexed = {self.names.get(self.program.symbol(x)) for x in self.turns.whole}  # x[t - 1]
