@@ -64,9 +64,8 @@ class Names:
         if x in self.owners:
             return "in_" + self.name(self.owners[x])
         loop, _, j = self.program.at(x)
-        found = [start for (place, _), start in loop.starts.items() if place == j] if loop else []
-        label = getattr(found[0], "name", None) if found else None
-        if not label:
+        first = next((start for (place, _), start in loop.starts.items() if place == j), None) if loop else None
+        if not (label := getattr(first, "name", None)):
             return ""
         return identifier(label.base.rstrip("0123456789") or "h" if label.index or label.base[-1].isdigit() else label.base[0])
 

@@ -150,26 +150,17 @@ class Program:
         """The nodes that need a line of their own; notes whose values of all turns must be kept."""
         uses, found = Counter[Any](), {self.output}
         for node, code in codes.items():
-            read, pulled = self.read(code), self.read(*(part for _, part in self.pulls.get(node, ())))
+            here, read, pulled = self.at(node).loop, self.read(code), self.read(*(part for _, part in self.pulls.get(node, ())))
             uses.update(map(self.last, read))
-            found |= {*map(self.last, pulled)} | {self.last(x) for x in read if self.looks_back(node, x)}
-            self.keep(node, read, pulled)
-        starts = [pair for loop in self.loops for pair in ((loop.last[j], x) for (j, _), x in loop.starts.items())]
+            found |= {self.last(x) for x in read if self.at(x).ago or self.at(x).loop is not here} | {*map(self.last, pulled)}
+            for x in {*read, *pulled}:
+                loop, _, j = self.at(x)
+                far = x in {*pulled} if loop is here else here or self.at(x).ago
+                if loop and (far or loop.lag(j) > 1):
+                    self.kept.add(loop.last[j])
+        starts = [(loop.last[j], x) for loop in self.loops for (j, _), x in loop.starts.items()]
         found |= {self.last(x) for pair in starts for x in pair if isinstance(x, Node)}
         return found | {node for node in codes if uses[node] > 1}
-
-    def looks_back(self, node: Any, x: Any) -> bool:
-        """Whether x, which the line of the node reads, is of another loop, of none, or of a turn before."""
-        return bool(self.at(x).ago or self.at(node).loop is not self.at(x).loop)
-
-    def keep(self, node: Any, read: list[Any], pulled: list[Any]) -> None:
-        """Which values that a line and its pulls read must be kept, each turn's."""
-        here = self.at(node).loop
-        self.kept |= {self.last(x) for x in pulled if here and self.at(x).loop is here}
-        for x in (*read, *pulled):
-            loop, _, j = self.at(x)
-            if loop and (loop.lag(j) > 1 or loop is not here and (here or self.at(x).ago)):
-                self.kept.add(loop.last[j])
 
     def keep_older(self, statements: list[Statement]) -> None:
         """An older value that is read after the newer is there must be kept."""

@@ -60,9 +60,10 @@ class Stack:
         """The sum of a term over all turns, as one line; None if it is none of those that can be so written."""
         letters = dict(zip(dict.fromkeys(name for name in symbols(code) if name in self.program.symbols), "abc"))
         form = FORMS.get(ast.unparse(Put({name: ast.Name(letter) for name, letter in letters.items()}).visit(code)))
-        found = {letter: self.whole(name) for name, letter in letters.items()} if form and not self.program.alone else {}
-        words = {letter: code for letter, code in found.items() if code is not None}
-        if not form or len(words) < len(letters):
+        if not form or self.program.alone:
+            return None
+        words = {letter: whole for name, letter in letters.items() if (whole := self.whole(name))}
+        if len(words) < len(letters):
             return None
         for name in letters:
             kind, x, _ = self.program.symbols[name]
@@ -83,8 +84,8 @@ class Stack:
             return line("np.array(x)", x=self.program.name("A", x))
         place = self.program.at(x)
         if kind == "g":
-            own = place.loop is self.loop and symbol in self.given and x not in self.backward.carry
-            return self.program.name("r", x) if own else None
-        if place.loop is not self.loop or self.program.last(x) not in self.program.kept or self.loop.lag(place.j) > 1 or place.ago > 1:
-            return None
-        return self.program.name("B" if place.ago else "A", x)
+            there, form = symbol in self.given and x not in self.backward.carry, "r"
+        else:
+            there = self.program.last(x) in self.program.kept and self.loop.lag(place.j) < 2 and place.ago < 2
+            form = "B" if place.ago else "A"
+        return self.program.name(form, x) if there and place.loop is self.loop else None

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .statements import symbols
+
 FUNCTION = "forward_and_backward"
 
 
@@ -39,8 +41,8 @@ class Watched(ast.NodeTransformer):
         return self.generic_visit(node) if node.name == FUNCTION else node
 
     def visit_For(self, node: Any) -> Any:
-        outer, own = self.letters, [x.id for x in ast.walk(node.target) if isinstance(x, ast.Name)]
-        self.letters = tuple(dict.fromkeys((*outer, *own)))
+        outer = self.letters
+        self.letters = tuple(dict.fromkeys((*outer, *symbols(node.target))))
         node = self.generic_visit(node)
         self.letters = outer
         return node
