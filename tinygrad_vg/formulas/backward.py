@@ -15,7 +15,7 @@ from itertools import dropwhile
 from typing import Any
 
 from ..autodiff.core import Node
-from .lines import dtype_of, zeros_of
+from .lines import dtype_of, typed
 from .loops import Loop
 from .program import LONGEST, Program
 from .stack import stacked
@@ -238,6 +238,11 @@ class Backward:
         shared = name in self.returned or isinstance(term, ast.Call) and ast.unparse(term.func) == "np.broadcast_to"
         self.returned |= {name} - {""}
         return line("g.copy()", g=term) if shared else term
+
+
+def zeros_of(x: Any) -> ast.expr:
+    """Zeros of a node's shape and dtype."""
+    return line(f"np.zeros({x.shape[0] if len(x.shape) == 1 else x.shape}{typed(x)})")
 
 
 def is_symbol(symbol: str, terms: list[ast.expr]) -> bool:

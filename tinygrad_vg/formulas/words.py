@@ -14,7 +14,7 @@ from ..autodiff.core import Node
 from ..autodiff.maps import OPS
 from ..autodiff.rows import Elementwise
 from ..text.formulas import Rewriting, Simpler, constant, multiplied, parsed
-from .lines import PULLS, VALUES, Codes, dtype_of, fitted, found, is_double
+from .lines import dtype_of, fitted, is_double, texts
 from .prelude import HELPERS
 from .statements import Put, line
 
@@ -69,40 +69,49 @@ class Slope(Spelled, Simpler):
         return code.args[0] if free else code
 
 
-def value(node: Node, xs: Codes) -> ast.expr:
+def value(node: Node, xs: list[ast.expr]) -> ast.expr:
     """The line that computes the node. NotImplementedError for an op that has no words."""
     rule = node.rule
-    if isinstance(rule, Elementwise):
-        if rule.name == "add" and constant(xs[0]) == 0 and node.shape == np.shape(node.parents[1]):
-            return xs[1]  # Python's sum() begins with 0
-        words = dict(zip(rule.operands, xs))
-        code = line(CALLED[rule.name], **words) if rule.name in CALLED else Spelled(words).visit(parsed(rule.text))
-        return code if is_double(node) else Folded().visit(code)
-    return found(VALUES, node)(node, xs)
+    if not isinstance(rule, Elementwise):
+        text, _ = texts(node)
+        return with_operands(text if isinstance(text, str) else text(node), node, xs)
+    if rule.name == "add" and constant(xs[0]) == 0 and node.shape == np.shape(node.parents[1]):
+        return xs[1]  # Python's sum() begins with 0
+    words = dict(zip(rule.operands, xs))
+    code = line(CALLED[rule.name], **words) if rule.name in CALLED else Spelled(words).visit(parsed(rule.text))
+    return code if is_double(node) else Folded().visit(code)
 
 
-def pull(node: Node, i: int, g: ast.expr, y: ast.expr, xs: Codes) -> ast.expr:
+def with_operands(text: str, node: Node, xs: list[ast.expr], **g: ast.expr) -> ast.expr:
+    """A line in the letters of lines.py, with what they stand for."""
+    n = len(node.parents)
+    letters = [*(f"x{k}" for k in range(n)), *(f"i{k}" for k in range(len(xs) - n))]
+    return line(text, **dict(zip("xWb", xs)), **dict(zip("AB", xs)), **dict(zip(letters, xs)), **g)
+
+
+def pull(node: Node, i: int, g: ast.expr, y: ast.expr, xs: list[ast.expr]) -> ast.expr:
     """The line that gives operand i of the node its part of the gradient g, in the operand's shape and dtype."""
     rule, x = node.rule, node.parents[i]
     if isinstance(rule, Elementwise):
-        code = fitted(of_row(node, i, g, y, xs), node.shape, x.shape)
+        code = line(fitted("c", node.shape, x.shape), c=of_row(node, i, g, y, xs))
     else:
-        code = found(PULLS, node)(node, i, g, xs)
+        _, text = texts(node)
+        code = with_operands(text if isinstance(text, str) else text(node, i), node, xs, g=g)
     code = code if is_double(node) else Folded().visit(code)
     compared = not is_double(node) and any(isinstance(part, ast.Compare) for part in ast.walk(code))  # 0.5 * (a == b) is a float64
     narrow = dtype_of(node) != dtype_of(x) or compared and rule.name not in SELECTED
     return line(f"c.astype(np.{dtype_of(x)})", c=code) if narrow else code
 
 
-def of_row(node: Node, i: int, g: ast.expr, y: ast.expr, xs: Codes) -> ast.expr:
+def of_row(node: Node, i: int, g: ast.expr, y: ast.expr, xs: list[ast.expr]) -> ast.expr:
     """g times the slope; 0 where an op that selects has slope 0."""
     rule = node.rule
-    words = dict(zip(rule.operands, xs)) | {"g": g}
+    words = dict(zip(rule.operands, xs)) | {"y": y, "g": g}
     if rule.name in SELECTED:
-        return line(SELECTED[rule.name][i], y=y, **words)
-    slope = Slope(words | {"y": y}).visit(parsed(rule.slopes[i]))
+        return line(SELECTED[rule.name][i], **words)
+    slope = Slope(words).visit(parsed(rule.slopes[i]))
     if constant(slope) == 0:
         return line("np.zeros_like(g)", g=g)
     if rule.selects:
-        return line("np.where((s) != 0, g * (s), 0)", s=slope, g=g)
+        return line("np.where(s != 0, g * s, 0)", s=slope, g=g)
     return line("-g", g=g) if constant(slope) == -1 else multiplied(g, slope)
