@@ -2,8 +2,12 @@
 
 explain writes out the derivative of an op in matrix and in index notation, with the shapes and names of this graph; by_hand the whole
 graph, as the NumPy program that one would have written. Read notation (letters, indices), rules (the derivative of each op in words)
-and explain; then statements, lines, prelude and words (the same ops in NumPy), loops, program with named (which lines), backward with
-stack, naming, numbers and whole (the text), steps (a run, watched), exercise and grading (lines left open, and filled in), and by_hand.
+and explain. Then by_hand: statements; lines, prelude and words (the same ops in NumPy); loops, what repeats; program with named, the
+forward pass; backward with stack; turns and naming, what loops and values are called; numbers and whole, the text; steps (a run, watched),
+exercise and grading (lines left open, and filled in); by_hand, which has them all.
+
+    recorded graph → Search: loops → Program: a statement for each line, and each node's pulls → Backward: statements
+    → Turns, Names: what each symbol is called → Whole: the text → ByHand: runs it, watches it, leaves lines open, grades them
 """
 
 from .by_hand import ByHand, by_hand
