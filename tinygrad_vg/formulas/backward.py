@@ -46,9 +46,7 @@ class Backward:
         self.carry: set[Any] = set()  # nodes of loops whose gradient is carried from turn to turn
         self.count()
         self.run()
-        if stack:
-            self.statements = stacked(self)
-        self.statements = grouped(self.statements)
+        self.statements = grouped(stacked(self) if stack and not program.alone else self.statements)
         self.gradients = {x: self.gradients[x] for x in program.arguments if x in self.gradients}
 
     def g(self, x: Any) -> str: return self.symbols.of("g", x)

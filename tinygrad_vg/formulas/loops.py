@@ -12,6 +12,7 @@ loop if each operand means the same in all of them:
 In the first turns a carried operand comes from outside: the state that the loop starts from.
 """
 
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -94,8 +95,8 @@ class Search:
         self.known = {node: operands(node) for node in made}
         self.uses = Counter(x for node in made for x in node.parents if isinstance(x, Node) and x.rule is None)
         self.tokens = [self.token(node) for node in made]
-        weights = [[id(x) for x in node.parents if isinstance(x, Node) and self.uses[x] > 1] for node in made]
-        self.following = [following([*zip(self.tokens, map(tuple, weights))]), following(self.tokens)]  # with the same weights, or with any
+        weights = [tuple(id(x) for x in node.parents if isinstance(x, Node) and self.uses[x] > 1) for node in made]
+        self.alike = [places_of([*zip(self.tokens, weights)]), places_of(self.tokens)]  # with the same weights, or with any
         self.ends: dict[int, int] = {}
         self.places: dict[Any, Place] = {}
         self.loops: list[Loop] = []
@@ -127,7 +128,8 @@ class Search:
 
     def candidates(self, k: int) -> Iterator[tuple[int, int, int]]:
         """(start, period, turns): stretches of equal tokens from node k on."""
-        for period in dict.fromkeys(gap for ahead in self.following for gap in gaps(ahead, k)):
+        ahead = [places[k][(first := bisect(places[k], k)) : first + GAPS] for places in self.alike]
+        for period in dict.fromkeys(place - k for places in ahead for place in places):
             if self.ends.get(period, -1) < k:
                 end = k
                 while end + period < len(self.tokens) and self.tokens[end] == self.tokens[end + period]:
@@ -225,22 +227,12 @@ class Search:
         return Slot("family", key=tuple(keys))
 
 
-def following(tokens: list[Any]) -> list[int]:
-    """Where each token comes next; 0: never again."""
-    found, seen = [0] * len(tokens), dict[Any, int]()
-    for k in reversed(range(len(tokens))):
-        found[k] = seen.get(tokens[k], 0)
-        seen[tokens[k]] = k
-    return found
-
-
-def gaps(following: list[int], k: int) -> Iterator[int]:
-    """How far the next few that are like node k are from it."""
-    again = k
-    for _ in range(GAPS):
-        if not (again := following[again]):
-            return
-        yield again - k
+def places_of(tokens: list[Any]) -> list[list[int]]:
+    """For each token all places where it stands, in order."""
+    found = dict[Any, list[int]]()
+    for k, token in enumerate(tokens):
+        found.setdefault(token, []).append(k)
+    return [found[token] for token in tokens]
 
 
 def operands(node: Any) -> list[Any]:

@@ -60,10 +60,8 @@ class Stack:
         """The sum of a term over all turns, as one line; None if it is none of those that can be so written."""
         letters = dict(zip(dict.fromkeys(name for name in symbols(code) if name in self.program.symbols), "abc"))
         form = FORMS.get(ast.unparse(Put({name: ast.Name(letter) for name, letter in letters.items()}).visit(code)))
-        if not form or self.program.alone:
-            return None
-        words = {letter: whole for name, letter in letters.items() if (whole := self.whole(name))}
-        if len(words) < len(letters):
+        words = {letter: whole for name, letter in letters.items() if form and (whole := self.whole(name))}
+        if not form or len(words) < len(letters):
             return None
         for name in letters:
             kind, x, _ = self.program.symbols[name]

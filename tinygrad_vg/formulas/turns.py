@@ -28,7 +28,7 @@ class Turns:
         for loop in program.loops:
             self.names[loop] = self.named(loop, backward.within.get(loop, ()))
         self.recorded = {T: loop.count + less for loop, (T, less) in self.names.items()}
-        pinned = {self.names[loop][0] for loop in program.loops if self.is_pinned(loop)}
+        pinned = {self.names[loop][0] for loop in self.pinned()}
         self.fixed = {T: n for T, n in self.recorded.items() if T in pinned}
 
     def named(self, loop: Loop, weights: Any) -> tuple[str, int]:
@@ -72,16 +72,18 @@ class Turns:
                     found.setdefault(x, set()).add(loop if whole else None)
         return found
 
-    def is_pinned(self, loop: Loop) -> bool:
-        """Whether another number of turns would be wrong."""
+    def pinned(self) -> set[Loop]:
+        """The loops of which another number of turns would be wrong."""
         program = self.program
-        certain = {x for s in program.forward if not s.loop for x in program.read(s.code) if program.at(x).ago}
-        counts = [(loop.last[j].parents[0], i) for (j, i), slot in loop.slots.items() if slot.kind == "count"]
-        near = {loop.count + k for k in range(3)}  # a first or a last step may stand outside the loop
+        found = {program.at(x).loop for s in program.forward if not s.loop for x in program.read(s.code) if program.at(x).ago}
         numbers = {number_of(x) for node in program.order if node.op in ("divide", "multiply") for i, x in enumerate(node.parents)
                    if not program.mean_over(node, i)}
-        return (any(program.at(x).loop is loop for x in certain) or bool(numbers & {*near, *(1 / n for n in near)})
-                or any(i > 1 or self.whole.get(x) is not loop for x, i in counts))
+        for loop in program.loops:
+            near = {loop.count + k for k in range(3)}  # a first or a last step may stand outside the loop
+            counts = [(loop.last[j].parents[0], i) for (j, i), slot in loop.slots.items() if slot.kind == "count"]
+            if numbers & {*near, *(1 / n for n in near)} or any(i > 1 or self.whole.get(x) is not loop for x, i in counts):
+                found.add(loop)
+        return found
 
 
 def shifted(name: str, by: int) -> str:
