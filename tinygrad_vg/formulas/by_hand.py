@@ -15,8 +15,7 @@ from ..autodiff.calculus import differentiable
 from ..autodiff.core import Node, describe
 from ..text.files import checked_path, save_whole
 from ..text.lines import Printed
-from .exercise import with_blanks
-from .grading import findings
+from .exercise import findings, with_blanks
 from .lines import dtype_of
 from .program import Program
 from .statements import text_of

@@ -1,14 +1,23 @@
-"""Can you write the backward pass yourself?  Lines of the program are left open, those first from which one learns something."""
+"""Can you write the backward pass yourself?  Lines of the program are left open; filled in, each is graded.
+
+Open are those first from which one learns something. The program filled in is run beside the true one and compared, each line by itself: a
+wrong value is replaced by the right one where it is assigned, so that no line below suffers from it.
+"""
 
 import ast
+import contextlib
+import traceback
 from collections import Counter
+from copy import copy
 from typing import Any
 
 import numpy as np
 
 from .statements import symbols
+from .steps import FUNCTION, function_of, is_open, targets
 
 PLAIN = {"array", "copy", "empty", "float64", "map", "zeros", "zeros_like"}  # calls that nobody has to derive
+FILE, END = "<your program>", 10**9  # END: behind all lines
 
 
 def with_blanks(text: str, blanks: int, rng: Any) -> str:
@@ -51,3 +60,128 @@ def kind(code: ast.expr) -> str:
     if "outer" in calls or "einsum" in calls or ast.MatMult in signs:
         return "outer" if "outer" in calls else "product"
     return "slope" if signs & {ast.Mult, ast.Div, ast.Pow} or {"where", "softmax"} & {*calls} or isinstance(code, ast.IfExp) else "other"
+
+
+def findings(truth: str, values: dict[str, Any], text: str) -> list[str]:
+    """What is wrong with a program, line by line, then gradient by gradient; nothing if it computes what the true one does.
+
+    Compared with the values given, and with others, so that a number written for a formula does not pass.
+    """
+    with np.errstate(all="ignore"):
+        cases = [[*values.values()], *others(truth, values)]
+        if not any(Judge(truth, case, text, False).found for case in cases):
+            return []
+        here, *there = (Judge(truth, case, text, True).found for case in cases)
+    found = {n: (head, f"right with the recorded values, with others {words}") for one in there for n, (head, words) in one.items()} | here
+    return ["".join(found[n]) for n in sorted(found)]
+
+
+def others(truth: str, values: dict[str, Any]) -> list[list[Any]]:
+    """A case with other numbers of the same shapes and signs, labels and masks as they are; none if they are an error to the program."""
+    rng = np.random.default_rng(0)
+
+    def moved(x: Any) -> Any:
+        if np.asarray(x).dtype.kind != "f":
+            return x
+        other = np.where(np.equal(x, 0), 0.3 * rng.normal(size=np.shape(x)), x * rng.uniform(0.5, 1.5, np.shape(x)))
+        return other.astype(x.dtype) if isinstance(x, np.ndarray) else type(x)(other)
+
+    case = [*map(moved, values.values())]
+    with contextlib.suppress(ArithmeticError, ValueError):
+        function_of(truth, lambda node, key, x, turn: x)(*map(copy, case))
+        return [case]
+    return []
+
+
+class Judge:
+    """One run of both programs.
+
+    found  {line: (what it says, what is wrong)}; what is returned stands behind all lines, an exception without a line before them
+    lines  whether to judge each line, with the right values for what it reads; else only what is returned
+    """
+
+    def __init__(self, truth: str, case: list[Any], text: str, lines: bool):
+        self.lines, self.right, self.doubtful = lines, dict[Any, Any](), set[str]()
+        self.found: dict[int, tuple[str, str]] = {}
+        self.first: list[int] = []  # the line found wrong that reads something doubtful
+        value, gradients = function_of(truth, self.keep)(*map(copy, case))
+        try:
+            self.read(ast.parse(text, FILE), ast.parse(truth))
+            result = function_of(text, self.compare, FILE)(*map(copy, case))
+            if not (isinstance(result, (tuple, list)) and len(result) == 2 and isinstance(result[1], dict)):
+                raise TypeError(f"{FUNCTION} must return the value and a dictionary of gradients")
+        except (Exception, SystemExit) as error:
+            self.caught(error, text)
+        else:
+            returned = [("value", result[0], value), *((name, result[1].get(name), g) for name, g in gradients.items())]
+            for k, (name, got, want) in enumerate(returned):
+                if words := difference(got, np.asarray(want), f"g_{name}" if k else name):
+                    self.found[END + k] = f"{name}: ", words
+
+    def keep(self, node: Any, key: Any, x: Any, _: Any) -> Any:
+        """What is right, for the first program."""
+        if isinstance(x, (np.ndarray, np.generic, float, int)) and "empty" not in called(node.value):
+            self.right[key] = copy(x)
+        return x
+
+    def compare(self, node: Any, key: Any, x: Any, turn: dict[str, int]) -> Any:
+        """What to go on with, for the second: x if it is right."""
+        if key not in self.right or not self.lines:
+            return x
+        want = np.asarray(self.right[key])
+        if x is not ...:
+            if not (words := difference(np.full(want.shape, x) if isinstance(x, (float, int, np.generic)) else x, want, key[0])):
+                return x
+            doubtful = sorted({*symbols(node.value)} & self.doubtful)
+            self.first += [node.lineno] if doubtful and not self.first else []
+            if not doubtful or self.first == [node.lineno]:  # what comes of a value that cannot be judged is told once
+                at = "".join(f"at {t}={n} " for t, n in turn.items())
+                self.note(node.lineno, ast.unparse(node), at + words + "".join(f"; look at {name}, too" for name in doubtful))
+        return copy(self.right[key])
+
+    def note(self, n: int, says: str, words: str) -> None:
+        self.found.setdefault(n, (f"line {n}  {says}: " if n else "", words))
+
+    def read(self, tree: ast.AST, truth: ast.AST) -> None:
+        """What can be seen without a run: what is left open; and names that the true program has not, or assigns more often."""
+        for node in filter(is_open, assignments(tree)):
+            self.note(node.lineno, ast.unparse(node), "left open")
+        names, known = (Counter(x for n in assignments(t) for y in targets(n) for x in symbols(y)[:1]) for t in (tree, truth))
+        self.doubtful = {x for x in names | known if not known[x] or names[x] < known[x]}
+
+    def caught(self, error: BaseException, text: str) -> None:
+        """An exception, at the line of the function where it came up."""
+        if isinstance(error, SyntaxError):
+            n = error.lineno or 0
+        else:
+            frames = [(at, n) for at, n in traceback.walk_tb(error.__traceback__) if at.f_code.co_filename == FILE]
+            n = [0, *(n for _, n in frames), *(n for at, n in frames if at.f_code.co_name == FUNCTION)][-1]
+        says = dict(enumerate(text.split("\n"), 1)).get(n, "").partition("  #")[0].strip()
+        self.note(n, says, f"{type(error).__name__}: {' '.join(str(getattr(error, 'msg', error)).split())}")
+
+
+def difference(got: Any, want: Any, name: str) -> str:
+    """How a value is off, in words; '' if it is right."""
+    if got is None:
+        return "missing"
+    try:
+        got = np.asarray(got, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        return f"a {type(got).__name__}, not numbers"
+    within = 1e-3 if want.dtype == np.float32 else 1e-8
+
+    def close(a: Any, b: Any) -> bool:
+        size = np.abs(b[np.isfinite(b)]).max(initial=0)
+        return a.shape == b.shape and np.allclose(a, b, rtol=0, atol=within * size or 1e-12, equal_nan=True)
+
+    if close(got, want) or close(got.T, want):
+        return "" if close(got, want) else "transposed"
+    if got.shape != want.shape:
+        return f"shape {got.shape} where it should be {want.shape}"
+    if not np.isfinite(got).all():
+        return "not finite"
+    factor = got.flat[k := np.argmax(np.abs(want))] / want.flat[k]
+    if factor and close(got, factor * want):
+        return "wrong sign" if factor == -1 else f"off by a factor {factor:.{3 if abs(factor - 1) > 0.01 else 9}g}"
+    sizes = [f"{np.linalg.norm(x):.3g}" for x in (got, want)]
+    return f"off, though |{name}| is right" if sizes[0] == sizes[1] else f"off; |{name}| is {sizes[0]} where it should be {sizes[1]}"
