@@ -93,7 +93,8 @@ def pull(node: Node, i: int, g: ast.expr, y: ast.expr, xs: list[ast.expr]) -> as
     """The line that gives operand i of the node its part of the gradient g, in the operand's shape and dtype."""
     rule, x = node.rule, node.parents[i]
     if isinstance(rule, Elementwise):
-        code = line(fitted("c", node.shape, x.shape), c=of_row(node, i, g, y, xs))
+        code = of_row(node, i, g, y, xs)
+        code = line(fitted("c", node.shape, x.shape), c=code) if node.shape != x.shape else code
     else:
         _, text = texts(node)
         code = with_operands(text if isinstance(text, str) else text(node, i), node, xs, g=g)
