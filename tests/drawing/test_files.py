@@ -52,7 +52,7 @@ def test_nothing_is_touched_when_the_picture_itself_fails(graph, monkeypatch, tm
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r'pip install "tinygrad_vg\[draw\]"'):
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[draw\]"'):
         draw(graph).save(path)
     assert "y = tanh" in draw(graph).svg, "an SVG needs nothing"
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.png"]

@@ -378,7 +378,7 @@ def test_files_06_without_matplotlib_dot_svg_and_page_are_made_and_png_says_what
     drawing = draw(graph("x"))
     for kind in ("dot", "svg", "html"):
         assert "y = multiply" in drawing.save(tmp_path / f"a.{kind}").read_text(encoding="utf-8")
-    with pytest.raises(ImportError, match=r'pip install "tinygrad_vg\[draw\]"') as raised:
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[draw\]"') as raised:
         drawing.save(tmp_path / "a.png")
     assert "\n" not in str(raised.value)
 
