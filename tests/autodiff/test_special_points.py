@@ -163,13 +163,14 @@ LEFT_OUT = {
 # Slopes of the form y (1 - y): where y is rounded to 1 they are off by as much, and may be 0
 ROUNDED = {"tanh": 2e-15, "sigmoid": 2e-16, "softplus": 2e-16, "gelu_tanh": 1e-12, "gelu": 1e-15, "sinc": 2e-15, "logaddexp": 2e-16, "logaddexp2": 2e-16, "hypot": 1e-15, "erfc": 3e-16, "arccos": 2e-16,
            "arctan2": 1e-15, "xlogy": 1e-15, "remainder": 1e-14, "fmod": 1e-14, "cosh": 1e-15}
+LEVEL = {"logaddexp", "logaddexp2"}  # near 0 they change as slowly as elsewhere, so their differences need no smaller step
 # fmt: on
 
 
 def derivatives(name, point):
     """The value, gradient and Hessian by differences, of decimals."""
     f, xs = VALUES[name], [Decimal(x) for x in point]
-    h = TEN**-30 * min([1, *(abs(x) for x in xs if x)])
+    h = TEN**-30 * (1 if name in LEVEL else min([1, *(abs(x) for x in xs if x)]))
     free = nodes_of(name)
 
     def at(*moves):
@@ -185,7 +186,7 @@ def truth(name, point):
     """The same as floats; None where there is no second derivative, or where any of these numbers is beyond the floats."""
     if name in LEFT_OUT and LEFT_OUT[name][1](*point):
         return None
-    digits = 1000 if any(0 < abs(x) < 1e-9 for x in point) else 160  # so many that h² is not lost
+    digits = (400 if name in LEVEL else 1000) if any(0 < abs(x) < 1e-9 for x in point) else 160  # so many that h² is not lost
     with localcontext(Context(prec=digits, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, DivisionByZero])):
         y, g, H = derivatives(name, point)
         found = float(y), {i: float(part) for i, part in g.items()}, {ij: float(part) for ij, part in H.items()}
