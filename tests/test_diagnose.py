@@ -1,13 +1,18 @@
 """`diagnose` opens a model from a file, and says what became of the gradient and at which line of the source."""
 
+import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tinygrad_vg import load_model, nn
+from tinygrad_vg import Chain, load_model, nn, verdict
+from tinygrad_vg.cli.diagnosing import by_step, exported
 from tinygrad_vg.cli.main import main
+from tinygrad_vg.drawing.page_data import BUDGET, Store
+from tinygrad_vg.drawing.river import river
+from tinygrad_vg.drawing.river_data import river_data
 
 EXPORTED = Path(__file__).parent / "data" / "exported"
 
@@ -97,3 +102,37 @@ def test_a_nan_in_the_data_is_named_before_anything_runs(capsys, tmp_path):
     np.savez(tmp_path / "data.npz", x=np.array([1.0, np.nan]))
     assert main(["diagnose", str(EXPORTED / "rnn.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
     assert "1 of 2 numbers of 'x'" in capsys.readouterr().err
+
+
+def patient(name):
+    return exported(argparse.Namespace(file=str(EXPORTED / f"{name}.pt2"), data=None, loss=None))
+
+
+def test_the_page_goes_through_the_states_though_every_step_has_a_loss():
+    found = patient("lstm2")
+    chain = by_step(verdict(found.loss, found.parameters).chain())
+    assert chain.names == ["h2[0]", *(f"{{c2[{t}], h2[{t}]}}" for t in range(1, 5)), "h2[5]", "head"]
+    drawn = river(chain)
+    assert (drawn.names[0], drawn.names[-1]) == ("h2₀", "h2₅") and river_data(drawn, "", Store(BUDGET))["carried"]
+
+
+def test_the_page_of_a_net_goes_through_its_layers():
+    found = patient("mlp_bn_eval")
+    chain = by_step(Chain(found.loss, found.source))
+    assert chain.names[:5] == ["input", "layer[0]", "layer[1]", "layer[2]", "layer[4]"]
+    assert chain.log_product[0] == pytest.approx(Chain(found.loss, found.source).log_product[0])
+
+
+def test_data_under_other_names_are_taken_if_it_is_clear_what_they_are_and_refused_if_not(capsys, tmp_path):
+    file, data = str(EXPORTED / "rnn.pt2"), tmp_path / "data.npz"
+    for arrays, said in (({"tokens": np.ones((3, 5, 2))}, "on its data (tokens as x) and a random target"),
+                         ({"x": np.ones((3, 5, 2))}, "on its data and a random target (the file has no target"),
+                         ({"x": np.ones((3, 5, 2)), "y": np.ones((3, 2))}, "on its data\n")):
+        np.savez(data, **arrays)
+        assert main(["diagnose", file, "--data", str(data)]) == 0
+        assert said in capsys.readouterr().out
+    for wrong in ({"tokens": np.ones((3, 9, 2))}, {"tokens": np.ones((3, 5, 2), int)}, {"a": np.ones((3, 5, 2)), "b": np.ones(1)}, {}):
+        np.savez(data, **wrong)
+        assert main(["diagnose", file, "--data", str(data)]) == 1
+        told = capsys.readouterr().err
+        assert all(f"{name} {x.shape}" in told for name, x in wrong.items()) and "the model takes x: give each by its name" in told

@@ -25,7 +25,7 @@ from .account import walk_through
 from .factors import norm, scaled
 from .links import Link, Replaced, as_map
 from .links import without as left_out
-from .stations import automatic, chosen, named, packed, paths_between, why_not
+from .stations import automatic, chosen, named, packed, paths_between, silent_edges, still_open, why_not
 from .table import table
 
 SAFE = (1e-290, 1e290)  # lengths at which a float keeps its digits
@@ -70,14 +70,17 @@ class Chain:
         differentiable(output)
         path = paths_between(source, output)
         self.output, self.source, self.seed = output, source, seed
-        self.stations = automatic(path) if through is None else chosen(through, path)
+        with np.errstate(all="ignore"):
+            silent = silent_edges(path, start := output.start(seed))
+        path, silent = (found, silent) if silent and (found := still_open(path, silent)) else (path, set())
+        self.stations = automatic(path, silent) if through is None else chosen(through, path)
         on_path = set(path)
-        self.links: list[Any] = [Link(a, b, on_path) for a, b in zip(self.stations, self.stations[1:])]
+        self.links: list[Any] = [Link(a, b, on_path, silent) for a, b in zip(self.stations, self.stations[1:])]
         for link in self.links:
             if source in set(link.ops):
-                raise ValueError(why_not(link.start, link.end, path))
+                raise ValueError(why_not(link.start, link.end, path, silent))
         with np.errstate(all="ignore"):
-            self.pull_through(output.start(seed))
+            self.pull_through(start)
 
     def pull_through(self, seed: Any) -> None:
         """Pull the seed back link by link: at each station the gradient, its direction (of a length near 1), the log of its size."""

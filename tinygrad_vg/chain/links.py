@@ -28,10 +28,10 @@ class Link(LinearMap):
     gain     |gradient at start| / |gradient at end|, set by the chain that the link belongs to
     """
 
-    def __init__(self, start: Group, end: Group, path: set[Node]):
-        self.start, self.end = start, end
+    def __init__(self, start: Group, end: Group, path: set[Node], silent: Any = ()):
+        self.start, self.end, self.silent = start, end, silent
         self.shape_in, self.shape_out = shape_of(start), shape_of(end)
-        self.ops = behind(set(end).difference(start), set(start), path)
+        self.ops = behind(set(end).difference(start), set(start), path, silent)
         self.inside = set(self.ops) | set(start)
         self.gain = float("nan")
 
@@ -60,12 +60,12 @@ class Link(LinearMap):
     def stations(self) -> list[Group]:
         """Start, end, and the stations in between, if both ends are single nodes."""
         single = len(self.start) == len(self.end) == 1
-        return automatic([*self.start, *self.ops]) if single else [self.start, self.end]
+        return automatic([*self.start, *self.ops], self.silent) if single else [self.start, self.end]
 
     @property
     def steps(self) -> list[Link]:
         """The links between its stations."""
-        return [Link(a, b, self.inside) for a, b in zip(self.stations, self.stations[1:])]
+        return [Link(a, b, self.inside, self.silent) for a, b in zip(self.stations, self.stations[1:])]
 
     @property
     def factor(self) -> str:

@@ -11,8 +11,10 @@ import numpy as np
 
 from ..autodiff.calculus import dependents
 from ..autodiff.core import Node, by_birth, describe, history
+from ..autodiff.structure import Join
 
 Group = tuple[Node, ...]
+Edges = Any  # pairs (child, parent)
 
 
 def paths_between(source: Node, output: Node) -> list[Node]:
@@ -24,25 +26,58 @@ def paths_between(source: Node, output: Node) -> list[Node]:
     return [node for node in order if node in reached]
 
 
-def behind(ends: Iterable[Node], stop: Any = (), within: Any = None) -> list[Node]:
+def behind(ends: Iterable[Node], stop: Any = (), within: Any = None, silent: Edges = ()) -> list[Node]:
     """What `ends` are computed from, these included, oldest first; a walk back that ends at `stop`, without it, and stays `within`."""
     found = set(ends)
     stack = list(found)
     while stack:
-        for parent in stack.pop().variables:
-            if parent not in found and parent not in stop and (within is None or parent in within):
+        child = stack.pop()
+        for parent in child.variables:
+            if parent not in found and parent not in stop and (within is None or parent in within) and (child, parent) not in silent:
                 found.add(parent)
                 stack.append(parent)
     return sorted(found, key=by_birth)
 
 
-def automatic(path: list[Node]) -> list[Group]:
+def silent_edges(path: list[Node], seed: Any) -> set[tuple[Node, Node]]:
+    """(stack or concatenation, part) for each part of which the output takes nothing, such as the steps that a loss does not read.
+
+    A walk back over which entries the seed can reach at all; how large a gradient is plays no role, so that none underflows.
+    """
+    inside = set(path)
+    joins = {node for node in path if type(node.rule) is Join and len(inside.intersection(node.variables)) > 1}
+    after, asked, silent = dependents(path, joins) if joins else set(), {path[-1]: np.not_equal(seed, 0)}, set()
+    for node in reversed(path):
+        if node not in after or node not in asked or not np.any(where := asked.pop(node)):
+            continue
+        g = node.finalise(np.asarray(where * (1.5 + np.cos(np.arange(node.size))).reshape(node.shape), node.data.dtype))
+        loud: set[Node] = set()
+        for parent, part in zip(node.parents, node.rule.parts(node, g, inside)):
+            if part is not None:
+                reached = np.not_equal(part.total() if isinstance(part, list) else part, 0)  # type: ignore[attr-defined]
+                asked[parent] = asked.get(parent, False) | reached
+                loud |= {parent} if np.any(reached) else set()
+        if node in joins:
+            silent |= {(node, parent) for parent in inside.intersection(node.variables) - loud}
+    return silent
+
+
+def still_open(path: list[Node], silent: Edges) -> list[Node]:
+    """The nodes on any path that takes no silent edge; [] if there is none."""
+    order, reached = behind(path[-1:], within=set(path), silent=silent), {path[0]}
+    for node in order:
+        if any(parent in reached and (node, parent) not in silent for parent in node.variables):
+            reached.add(node)
+    return [node for node in order if node in reached] if path[-1] in reached else []
+
+
+def automatic(path: list[Node], silent: Edges = ()) -> list[Group]:
     """Every station of the path, oldest first: one scan, keeping the farthest child that any node so far reaches."""
     position = {node: k for k, node in enumerate(path)}
     farthest = list(range(len(path)))
     for node in path:
         for parent in node.variables:
-            if parent in position:
+            if parent in position and (node, parent) not in silent:
                 farthest[position[parent]] = max(farthest[position[parent]], position[node])
     stations: list[Group] = []
     reach = 0
@@ -79,9 +114,9 @@ def members(station: Any) -> list[Node]:
     return [station]
 
 
-def why_not(start: Group, end: Group, path: list[Node]) -> str:
+def why_not(start: Group, end: Group, path: list[Node], silent: Edges = ()) -> str:
     """Why a path from the source reaches `end` without passing `start`."""
-    if leak := leaking_edge(start, path):
+    if leak := leaking_edge(start, path, silent):
         return (
             f"{named(start)} does not separate {describe(path[0])} from {describe(path[-1])}: the edge "
             f"{describe(leak[0])} → {describe(leak[1])} leaks past it; make the station a group that stops that path too, "
@@ -90,13 +125,13 @@ def why_not(start: Group, end: Group, path: list[Node]) -> str:
     return f"{named(end)} is not computed from {named(start)} alone; choose stations of which each follows from the one before"
 
 
-def leaking_edge(group: Group, path: list[Node]) -> tuple[Node, Node] | None:
+def leaking_edge(group: Group, path: list[Node], silent: Edges = ()) -> tuple[Node, Node] | None:
     """An edge by which a path goes round the group, or None if every path from path[0] to path[-1] stops at it."""
     members, after = set(group), dependents(path, group)
     past, leak = {path[0]} - members, None
     for node in path:
         for parent in node.variables:
-            if node not in members and parent in past:
+            if node not in members and parent in past and (node, parent) not in silent:
                 past.add(node)
                 leak = leak or ((parent, node) if node in after or node is path[-1] else None)
     return leak if path[-1] in past else None

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.core import Node, history
-from ..autodiff.structure import reshape
 from ..autodiff.tensor import Tensor
+from ..autodiff.variable import Name
 from ..chain import Chain, verdict
 from ..chain.factors import called
 from ..chain.judging import GROUPS, SOUND
 from ..chain.uses import next_names
 from ..drawing import draw
+from ..drawing.steps import borders
 from ..nn import GRUCell, LSTMCell, RNNCell, Stacked, cross_entropy, load_model, load_weights, mse, unroll
 from ..nn.linear_cells import LRUCell, MinGRUCell, SelectiveCell
 from ..nn.weights import read_weights
@@ -30,7 +31,7 @@ from .texts import show
 CELLS: dict[int, Any] = {1: RNNCell, 3: GRUCell, 4: LSTMCell}  # by how many gates lie in weight_hh
 OWN: dict[str, Any] = {  # by a name that only they have, of those that are left
     "nu": LRUCell, "A_log": SelectiveCell, "W_hz": GRUCell, "W_xz": MinGRUCell, "W_hf": LSTMCell, "W_hh": RNNCell}
-STEPS, OPEN, LINES = 50, 8, 12  # of a cell; of an axis that the export left open; shown of the source
+STEPS, OPEN, LINES, WIDEST = 50, 8, 12, 8  # of a cell; of an axis that the export left open; shown of the source; nodes of a station
 AIMS = ("target", "labels", "y")
 CAUSES = {"dead": "slopes", "saturated": "slopes", "shallow slopes": "slopes", "contracting weights": "weights", "cancelled": "merges"}
 SOUND_WORDS = {"healthy": "the gradient arrives in this pass. If the loss is flat all the same, the cause is elsewhere (the step size, the "
@@ -61,9 +62,23 @@ def diagnose(options: argparse.Namespace) -> None:
         if rows := [(f"{took[line]:+.2f}", f"{len(lines[line])} ×", cut(clean(line), 58)) for line in sorted(took, key=took.__getitem__)]:
             said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
         if options.out:
-            said.append(f"wrote {draw(chain, about=f'{patient.title}, {way}').save(Path(options.out))}")
+            shown = by_step(chain if "uses" not in found.numbers else found.chain() or chain)
+            said.append(f"wrote {draw(shown, about=patient.title).save(Path(options.out))}")
         figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took, "short": said[1]}
     show("\n\n".join(said), figures=figures if options.json else None)
+
+
+def by_step(chain: Chain) -> Chain:
+    """The chain cut at the states, or layers, that its nodes are named by, from a first state on if there is one; else as it is."""
+    groups = borders(chain)
+    if len(groups) < 2 or max(map(len, groups)) > WIDEST:
+        return chain
+    before = {node.name: node for node in history(chain.output) if node.name and node.rule is None}
+    first = [before.get(Name(x.name.base, (x.name.index[0] - 1, *x.name.index[1:]))) for x in groups[0] if x.name and x.name.index]
+    start = next((x for x in first[::-1] if x is not None), chain.source)
+    if start is chain.source and start.name is None and len(groups[0]) == 1:
+        start, *groups = groups[0][0], *groups[1:]
+    return Chain(chain.output, start, groups, chain.seed)
 
 
 def by_line(chain: Chain, where: Callable[[Node], str | None]) -> dict[str, list[Any]]:
@@ -105,13 +120,14 @@ def in_short(found: Any, chain: Chain, lines: dict[str, list[Any]], where: Calla
 
 def exported(options: argparse.Namespace) -> Patient:
     """A model that PyTorch exported, on data, or on noise of the shapes that it was exported with."""
-    model, data = load_model(options.file), data_of(options)
+    model = load_model(options.file)
+    data, about = data_of(options, model.inputs)
     rows = min((leaf.shape[0] for leaf in model.parameters().values() if leaf.ndim == 2), default=2)
     rng, inputs = np.random.default_rng(0), []
     for name, (sizes, dtype) in model.inputs.items():
         shape = tuple(OPEN if n is None else n for n in sizes)
         noise = rng.integers(0, rows, shape) if np.dtype(dtype).kind in "iu" else rng.normal(size=shape)
-        inputs.append(np.asarray(data.get(name, noise), dtype))
+        inputs.append(np.asarray(data.pop(name, noise), dtype))
     leaves = [Tensor(x, name=name) if x.dtype.kind == "f" else x for name, x in zip(model.inputs, inputs)]
     output = model(*leaves)
     prediction = output[0] if isinstance(output, tuple) else output
@@ -119,27 +135,26 @@ def exported(options: argparse.Namespace) -> Patient:
     starts = [x for x in leaves if isinstance(x, Node)] or [*model.parameters().values()]
     known = {*history(loss)}
     source = next((x for x in starts if x in known), starts[0])
-    about = "its data" if {*data} & {*model.inputs} else "noise (give --data FILE.npz for your own)"
-    title = f"{Path(options.file).name} on {about}"
-    return Patient(title, loss, source, model.parameters(), model.where)
+    return Patient(f"{Path(options.file).name} on {about}", loss, source, model.parameters(), model.where)
 
 
 def of_weights(options: argparse.Namespace) -> Patient:
     """Recurrent cells with the weights of a file, on noise or on data, the loss on the last state."""
-    given, data, rng = read_weights(options.file), data_of(options), np.random.default_rng(0)
+    given, rng = read_weights(options.file), np.random.default_rng(0)
     prefix, cells = cells_of(given)
     if not cells:
         raise ValueError(f"{options.file} holds no weights of a recurrent cell, such as weight_hh; export the model: docs/export.md")
     cell = Stacked(cells) if len(cells) > 1 else cells[0]
     load_weights(cell, {name: w for name, w in given.items() if name.startswith(prefix)}, prefix)
+    data, about = data_of(options, {"x": ((None, cells[0].n_in), "float64")})
     x = np.asarray(data.get("x", rng.normal(size=(STEPS, cells[0].n_in))), float)
     states = unroll(cell, x)
     loss = loss_of(cell.output(states[-1]), data, options.loss, rng)
     first = states[0]
     while isinstance(first, tuple):
         first = first[-1]
-    kind, read = type(cells[0]).__name__.removesuffix("Cell"), "its data" if "x" in data else "noise"
-    title = f"{Path(options.file).name}: {len(cells)} × {kind} over {len(x)} steps of {read}"
+    kind = type(cells[0]).__name__.removesuffix("Cell")
+    title = f"{Path(options.file).name}: {len(cells)} × {kind} over {len(x)} steps of {about}"
     return Patient(title, loss, first, cell.parameters(), lambda node: None)
 
 
@@ -155,13 +170,32 @@ def cells_of(given: dict[str, np.ndarray]) -> tuple[str, list[Any]]:
     return prefix, [OWN[own.removeprefix(prefix)](inputs[1], inputs[0])] if own and len(inputs) == 2 else []
 
 
-def data_of(options: argparse.Namespace) -> dict[str, np.ndarray]:
-    """The arrays of --data; ValueError if one holds a nan, which would be all that a verdict could find."""
-    given = dict(np.load(options.data, allow_pickle=False)) if options.data else {}
+def data_of(options: argparse.Namespace, inputs: Any) -> tuple[dict[str, np.ndarray], str]:
+    """The arrays of --data by the names of the inputs, and how a title says what they are. A single array may have another name.
+
+    ValueError if one is missing, or holds a nan, which would be all that a verdict could find.
+    """
+    if not options.data:
+        return {}, "noise (give --data FILE.npz for your own)"
+    given, said = dict(np.load(options.data, allow_pickle=False)), ""
     for name, x in given.items():
         if x.dtype.kind == "f" and (missing := np.count_nonzero(np.isnan(x))):
             raise ValueError(f"{missing} of {x.size} numbers of {name!r} in {options.data} are nan; leave out or fill in what is missing")
-    return given
+    if absent := [name for name in inputs if name not in given]:
+        other = [name for name in given if name not in inputs and name not in AIMS]
+        if not (len(inputs) == len(other) == 1 and is_like(given[other[0]], *inputs[absent[0]])):
+            held = ", ".join(f"{name} {x.shape}" for name, x in given.items()) or "nothing"
+            raise ValueError(f"{options.data} holds {held}; the model takes {', '.join(inputs)}: give each by its name, as in np.savez("
+                             f"{options.data!r}, {', '.join(f'{name}=…' for name in inputs)}, target=…)")
+        given[absent[0]], said = given.pop(other[0]), f" ({other[0]} as {absent[0]})"
+    aimed = any(name in given and name not in inputs for name in AIMS)
+    return given, f"its data{said}" + f" and a random target (the file has no {' or '.join(AIMS)})" * (not aimed)
+
+
+def is_like(x: np.ndarray, sizes: Any, dtype: str) -> bool:
+    """Whether an array may be the input of these sizes, None being any."""
+    fits = len(sizes) == x.ndim and all(n in (None, m) for n, m in zip(sizes, x.shape))
+    return fits and (x.dtype.kind in "iu") == (np.dtype(dtype).kind in "iu")
 
 
 def loss_of(prediction: Any, data: dict[str, np.ndarray], kind: str | None, rng: Any) -> Node:
@@ -171,4 +205,4 @@ def loss_of(prediction: Any, data: dict[str, np.ndarray], kind: str | None, rng:
     if (kind or ("cross_entropy" if aim is not None and aim.dtype.kind in "iu" else "mse")) == "mse":
         return mse(prediction, rng.normal(size=prediction.shape).astype(prediction.dtype) if aim is None else aim)
     labels = rng.integers(0, classes, prediction.shape[:-1]) if aim is None else aim
-    return cross_entropy(reshape(prediction, (-1, classes)), np.reshape(labels, -1))
+    return cross_entropy(prediction, np.reshape(labels, prediction.shape[:-1]))

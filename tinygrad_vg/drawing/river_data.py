@@ -15,6 +15,7 @@ import numpy as np
 from ..autodiff.core import Node, describe, plain
 from ..autodiff.products import Linear
 from ..autodiff.rows import Elementwise
+from ..autodiff.structure import Select
 from ..chain import Chain
 from ..chain.account import Walk, walk_through
 from ..chain.blame import runs
@@ -23,7 +24,7 @@ from ..chain.factors import KINDS, origin
 from ..chain.links import Replaced
 from ..formulas import by_hand
 from ..text.lines import clean, cut
-from .page_data import Data, Store, js_number, map_data
+from .page_data import Data, Store, js_number, kept, map_data
 from .river import PARTS, River, part_of
 from .typography import pretty
 
@@ -128,6 +129,11 @@ def map_of(edge: Any, store: Store) -> Data | None:
         found = store.add("maps", flat(W))
         rows = {"kind": "rows", "rows": edge.child.size, "columns": edge.parent.size, "out": W.shape[0]}
         return rows | {"d": found[0]} if found else None
+    if type(edge.child.rule) is Select and edge.child.size:
+        places = np.arange(edge.parent.size).reshape(edge.parent.shape)[edge.child.rule.index].ravel()
+        at = (places + edge.parent.size * np.arange(places.size)).astype("<i4")
+        picked = kept(store, "sparse", index=at, d=np.ones(places.size))
+        return {"rows": places.size, "columns": edge.parent.size} | picked if picked else None
     return map_data(edge.local, store)
 
 

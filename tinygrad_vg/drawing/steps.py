@@ -7,9 +7,12 @@ units h[0], h[1] of one layer, which do not depend on each other, are not taken 
     order  a history, oldest first      step  {node: its step}
 """
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 from ..autodiff.core import Node
+from ..chain.links import Replaced
 
 Steps = dict[Node, int]
 HUB = 3  # an inner node used in more steps than this is drawn like a shared weight
@@ -74,6 +77,19 @@ def join_parents(order: list[Node], step: Steps) -> None:
             reached[node] = max(before)
             if reached[node] < last:
                 step[node] = reached[node]
+
+
+def borders(chain: Any) -> list[tuple[Node, ...]]:
+    """For each step that a chain goes through, what hands its gradient to the steps before: its states, h[t], or {h[t], c[t]}."""
+    order = [*chain.stations[0], *(node for link in chain.links for node in link.ops)]
+    step, silent = steps(order), set().union(*(link.silent for link in chain.links if not isinstance(link, Replaced)))
+    last: dict[Node, float] = {}  # the latest step that takes a node
+    for child in order:
+        for parent in child.variables:
+            if (child, parent) not in silent:
+                last[parent] = max(last.get(parent, -math.inf), step.get(child, math.inf))
+    crossing = [(node, t) for node in order if (t := step.get(node)) is not None and last.get(node, t) > t]
+    return [tuple(node for node, s in crossing if s <= t < last[node]) for t in sorted({t for _, t in crossing})]
 
 
 def shared(order: list[Node], step: Steps) -> tuple[set[Node], set[tuple[Node, int | None]]]:
