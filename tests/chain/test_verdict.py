@@ -1151,3 +1151,26 @@ if __name__ == "__main__":
     DOC.write_text(
         before + "<!-- rows -->\n" + table() + "\n<!-- end of rows -->" + rest.partition("<!-- end of rows -->")[2], encoding="utf-8"
     )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_bias_before_a_norm_is_cancelled_among_the_parameters_and_by_itself(dtype):
+    rng, z, leaves = np.random.default_rng(0), np.random.default_rng(1).normal(size=(64, 12)).astype(dtype), {}
+    for layer in range(6):
+        W, b = Tensor(rng.normal(size=(12, 12)).astype(dtype) / 3), Tensor(rng.normal(size=12).astype(dtype), name=f"b{layer}")
+        z, leaves = linear(z, W, b), leaves | {f"W{layer}": W, f"b{layer}": b}
+        z = z - vg.mean(z, 0)
+        z = sigmoid(z / vg.sqrt(vg.mean(z * z, 0) + 1e-5))
+    output = nn.cross_entropy(z, rng.integers(0, 12, 64))
+    parts = {part.source: part for part in verdict(output, leaves).parts}
+    for name in leaves:
+        alone = verdict(output, leaves[name])
+        assert (parts[name].kind == "cancelled") == (alone.kind == "cancelled") == name.startswith("b"), (name, str(parts[name]), str(alone))
+
+
+def test_constant_factors_stand_by_themselves_as_in_blame():
+    W, x = Tensor(np.full((2, 2), 0.5), name="W"), Tensor(np.ones(2), name="x")
+    found = verdict(vg.sum(square(tanh(linear(x, W) / np.full(2, 8.0)) - 2.0)), x)
+    blame = found.chain().blame()
+    assert f"weights {blame.parts['weight size'] + blame.parts['weight alignment']:+z.2f}, " in found.why
+    assert f"constant factors {blame.parts['scale']:+.2f}" in found.why and blame.parts["scale"] == pytest.approx(-math.log(8))

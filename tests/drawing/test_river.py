@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from packed import packed
 
-from tinygrad_vg import Chain, Scalar, Tensor, draw, nn
+from tinygrad_vg import Chain, Scalar, Tensor, draw, nn, tanh
 from tinygrad_vg.drawing.colours import INKS
+from tinygrad_vg.drawing.page_data import Store
 from tinygrad_vg.drawing.river import PARTS, rest_of, river, told
+from tinygrad_vg.drawing.river_data import map_of, river_data
 from tinygrad_vg.drawing.river_picture import river_picture
 from tinygrad_vg.drawing.typography import power, pretty
 
@@ -439,3 +441,22 @@ def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visi
 ])  # fmt: skip
 def test_kinds_that_are_drawn_as_one_are_both_named_if_they_may_cancel(parts, words):
     assert rest_of([parts]) == words
+
+
+@pytest.mark.parametrize("index", [np.s_[:, 2:4], np.s_[1], np.s_[[2, 0, 2], ::-1], np.s_[..., 3]])
+def test_a_selection_travels_as_its_places(index):
+    edge = Tensor(np.arange(12.0).reshape(3, 4))[index].edges[0]
+    store = Store(1000)
+    sent, blobs = map_of(edge, store), list(store.place)
+    places, ones = (np.frombuffer(blobs[k][1], blobs[k][0]) for k in (sent["index"], sent["d"]))
+    M = np.zeros(sent["rows"] * sent["columns"])
+    M[places] = ones
+    assert np.array_equal(M.reshape(sent["rows"], sent["columns"]), edge.local.dense())
+
+
+def test_a_product_by_entry_has_no_transpose_on_the_page():
+    x, w = Tensor(np.ones((2, 3)), name="x"), Tensor(np.full(3, 0.5), name="w")
+    y = (nn.Linear(3, 3, rng=0)(tanh(x) * w)).named("y")
+    data = river_data(river(Chain(y.sum(), x)), "", Store(1000))
+    told = [(factor["t"], factor["e"]) for link in data["links"] for factor in link["formula"] if factor["k"] == 1]
+    assert sorted(told) == [("W", 0), ("w", 1)]

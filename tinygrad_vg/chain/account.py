@@ -24,7 +24,7 @@ from ..autodiff.scalar import Scalar
 from .blocks import Block, blocks_of
 from .factors import ACTIVATION, GATE, KINDS, Factor, factor_of, log, norm, origin, scaled, slopes, unfit
 from .stations import unpacked
-from .zeros import Zero, lost, why_zero
+from .zeros import NEARLY_NOTHING, Zero, lost, why_zero
 
 N = len(KINDS)
 MERGE = KINDS.index("merge")
@@ -185,7 +185,7 @@ class Walk:
         factor = self.factor(child, i or 0)
         if not math.isfinite(size):
             self.broken = self.broken or (parent, unfit(c), child)
-        if size == 0 or size < 1e-12 * a.size and not zero and lost(child, i, a.c, size):
+        if size == 0 or size < NEARLY_NOTHING[getattr(a.c, "itemsize", 8)] * a.size and not zero and lost(child, i, a.c, size):
             zero = zero or why_zero(child, i, parent, size > 0, self.blocks[child].kind if i is None else "")
         gain = log(size) - math.log(a.size)
         account = a.account if zero and not size else self.with_gain(a, factor, child, i, gain)

@@ -13,12 +13,15 @@ from .factors import log, norm, origin
 from .flow import Flow
 from .zeros import lost
 
+SMALL = {8: 20, 4: 9}  # nats below what arrives at the last use, by bytes of a number, so that it is worth a closer look
+NO_CHANGE = {8: 1e-12, 4: 1e-5}  # of a loss, relative to what it is computed from, by bytes of a number
+
 
 def cancels(flow: Flow, leaf: Node, sites: list[Node], received: np.ndarray) -> bool:
     """Whether what a leaf received is no more than rounding left of terms that cancel, though its last use has a gradient."""
     site = sites[-1] if sites else None
     part = flow.walk.at.get(site) if site is not None and flow.connected else None
-    if site is None or part is None or part.zero or not part.size or log(norm(received)) > part.log - 20:
+    if site is None or part is None or part.zero or not part.size or log(norm(received)) > part.log - SMALL[received.dtype.itemsize]:
         return False
     if part.log < math.log(np.finfo(received.dtype).tiny):
         return False  # it underflows
@@ -42,7 +45,7 @@ def what_it_does(order: list[Node], leaves: list[Node]) -> str:
     """"cancelled" if no value of these leaves changes the loss, "converged" if either way is worse, else ''."""
     with np.errstate(all="ignore"):
         here, up, down = (moved(order, leaves, step) for step in (0.0, 0.3, -0.3))
-    scale = 1e-12 * (max([abs(here), *(norm(x.data) for x in order[-1].variables)]) or 1.0)
+    scale = NO_CHANGE[getattr(order[-1].data, "itemsize", 8)] * (max([abs(here), *(norm(x.data) for x in order[-1].variables)]) or 1.0)
     if abs(up - here) <= scale and abs(down - here) <= scale:
         return "cancelled"
     return "converged" if up > here and down > here else ""

@@ -236,13 +236,17 @@ def sentence(flow: Flow, part: Arrival, kind: str, op: str, n: dict[str, float],
 
 
 def account_in_words(flow: Flow, part: Arrival, op: str) -> str:
-    """slopes −17.82 (sigmoid), gates −3.10 (f is open to 0.50), …: what is not there is left out, but for slopes, weights and merges."""
-    told = []
-    for name, nats in grouped(part).items():
+    """slopes −17.82 (sigmoid), gates −3.10 (f is open to 0.50), …: what is not there is left out, but for slopes, weights and merges.
+
+    Constant factors are counted with the weights where a kind is decided, and named by themselves, as blame names them.
+    """
+    told, scale = [], float(part.account[KINDS.index("scale")])
+    for name, nats in (grouped(part) | {"constant factors": scale}).items():
+        nats -= scale * (name == GROUPS["scale"])
         gate = worst_label(flow, part, gate=True) if name == "gates" and nats else ""
         slope = op if op in flow.walk.labels and not op.startswith("gate ") else worst_label(flow, part, gate=False)
         of = f" ({slope})" if name == "slopes" and nats and slope else ""
         of = f" ({gate[5:]} is open to {flow.walk.openings[gate]:.2f})" if gate and not math.isnan(flow.walk.openings[gate]) else of
-        if nats or name in ("slopes", "weights", "merges"):
+        if round(nats, 2) or name in ("slopes", "weights", "merges"):
             told.append(f"{name} {nats:+z.2f}{of}")
     return ", ".join(told)

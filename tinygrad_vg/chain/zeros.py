@@ -14,6 +14,7 @@ from ..autodiff.rows import Elementwise
 from .factors import called, norm
 
 CANCELLATION = {8: 1e-13, 4: 1e-5}  # by bytes of a number: a sum smaller than so much of its terms' is what rounding left
+NEARLY_NOTHING = {8: 1e-12, 4: 1e-4}  # of what came, so that it is worth a closer look
 
 
 class Zero(NamedTuple):

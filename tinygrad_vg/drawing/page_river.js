@@ -371,14 +371,15 @@ function transposed(name) { // W_hh with ⊤ above its index
   const [base, sub] = name.split("_");
   return sub ? math("msubsup", {}, math("mi", {}, base), math("mi", {}, sub), tight("⊤")) : math("msup", {}, symbol(name), tight("⊤"));
 }
+const sign = (factor) => factor?.k === 0 || factor?.e ? "⊙" : "·"; // entry by entry, or a matrix
 
 function equation(k) {
-  const link = model.links[k], factors = link.formula.flatMap((factor, n) => [n ? operator(link.formula[n - 1].k === 0 ? "⊙" : "·") : null, factor.f
+  const link = model.links[k], factors = link.formula.flatMap((factor, n) => [n ? operator(sign(link.formula[n - 1])) : null, factor.f
     ? math("mrow", { class: "slopes" }, math("msup", {}, math("mi", {}, factor.f), tight("′")), tight("("), symbol(factor.at), tight(")"))
-    : math("mrow", { class: PARTS[factor.k] }, transposed(factor.t))]);
+    : math("mrow", { class: PARTS[factor.k] }, factor.e ? symbol(factor.t) : transposed(factor.t))]);
   const jacobian = () => math("msup", {}, math("mrow", {}, operator("("), math("mfrac", {}, math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k + 1])), math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k]))), operator(")")), operator("⊤"));
   const way = link.factor ? el("p", { class: "caption" }, `= ${link.factor}`) : null;
-  const joint = link.formula.at(-1)?.k === 0 ? "⊙" : "·";
+  const joint = sign(link.formula.at(-1));
   return el("div", { class: "equation", tabindex: 0, role: "group", "aria-label": "the chain rule of this link" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")), way);
 }
 
@@ -454,7 +455,7 @@ function oneStep(k) {
   rows.forEach((row, r) => row.forEach((i, j) => place.set(i, [straight ? 110 : (j + 0.5) * wide / row.length, 18 + r * high])));
   const size = (i) => (inner[i] ? Math.log10(norm(inner[i].c) / (norm(now.gradients[k + 1]) || 1)) : -99), broad = (i) => Math.max(1.5, Math.min(12, 10 + 3 * size(i)));
   const parts = edges.flatMap((edge) => {
-    const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k === 3 ? edge.name : `${edge.name}ᵀ`;
+    const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k === 3 || edge.e ? edge.name : `${edge.name}ᵀ`;
     return [draw("path", { d: `M${x},${y + 14} L${X},${Y - 24}`, class: `way ${PARTS[edge.k]}`, "stroke-width": broad(edge.p) }), draw("path", { d: `M${X - 7},${Y - 25} L${X + 7},${Y - 25} L${X},${Y - 14}Z`, class: `tip ${PARTS[edge.k]}` }),
       straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 2, class: PARTS[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}`) : ""];
   });

@@ -110,7 +110,8 @@ def edges_data(node: Node, walk: Walk, number: dict[Node, int], store: Store) ->
             kind = KINDS[walk.factor(node, edge.index).column]
             other = origin(node.parents[1 - edge.index]) if len(node.parents) > 1 and edge.index < 2 else None
             name = describe(other) if isinstance(other, Node) and part_of(kind) in ("weights", "gates") else node.op
-            found.append(edge_data(number[node], number[edge.parent], kind, name, map_of(edge, store)))
+            entrywise = {"e": 1} if isinstance(node.rule, Elementwise) else {}
+            found.append(edge_data(number[node], number[edge.parent], kind, name, map_of(edge, store)) | entrywise)
     return found
 
 
@@ -120,7 +121,8 @@ def edge_data(child: int, parent: int, kind: str, name: str, local: Data | None)
 
 
 def map_of(edge: Any, store: Store) -> Data | None:
-    """The map of an edge; of a layer's rows only the weight, which is that of all of them; of a sigmoid or a tanh its values."""
+    """The map of an edge; of a layer's rows only the weight, which is that of all of them; of a sigmoid or a tanh its values; of
+    a selection, however large, the places."""
     if edge.child.op in ("sigmoid", "tanh") and isinstance(edge.child.rule, Elementwise) and edge.child.shape:
         values, n = store.add("maps", flat(edge.child._value)), edge.child.size
         return {"kind": "diagonal", "of": edge.child.op, "rows": n, "columns": n, "d": values[0]} if values else None
@@ -129,7 +131,7 @@ def map_of(edge: Any, store: Store) -> Data | None:
         found = store.add("maps", flat(W))
         rows = {"kind": "rows", "rows": edge.child.size, "columns": edge.parent.size, "out": W.shape[0]}
         return rows | {"d": found[0]} if found else None
-    if type(edge.child.rule) is Select and edge.child.size:
+    if type(edge.child.rule) is Select and 0 < edge.child.size * edge.parent.size < 2**31:
         places = np.arange(edge.parent.size).reshape(edge.parent.shape)[edge.child.rule.index].ravel()
         at = (places + edge.parent.size * np.arange(places.size)).astype("<i4")
         picked = kept(store, "sparse", index=at, d=np.ones(places.size))
@@ -157,7 +159,7 @@ def called(node: Node) -> str:
 
 
 def formula(edges: list[Data], order: list[Node]) -> list[Data]:
-    """The factors of a link that does not branch, in matrix order; [] for another. f: an activation, at: what it is taken at."""
+    """The factors of a link that does not branch, in matrix order; [] for another. f: an activation, taken at; e: by entry."""
     if len(edges) != len(order) - 1 or {edge["p"] for edge in edges} != set(range(len(edges))):
         return []
     index = re.search(r"[₀-₉]+$", called(order[-1]))
@@ -168,5 +170,5 @@ def formula(edges: list[Data], order: list[Node]) -> list[Data]:
             at = called(parent) if parent.name else f"z{index[0] if index else ''}"
             factors.append({"k": 0, "f": SIGNS.get(child.op, child.op), "at": at})
         elif not edge["m"] or edge["m"].get("x") != 1:
-            factors.append({"k": edge["k"], "t": edge["name"]})
+            factors.append({"k": edge["k"], "t": edge["name"], "e": edge.get("e", 0)})
     return factors
