@@ -123,6 +123,12 @@ def test_the_page_of_a_net_goes_through_its_layers():
     assert chain.log_product[0] == pytest.approx(Chain(found.loss, found.source).log_product[0])
 
 
+def test_a_weight_that_every_layer_has_besides_the_layers_leaves_the_chain_as_it_is():
+    found = patient("gpt")  # its embedding is its readout, too
+    chain = Chain(found.loss, found.source)
+    assert by_step(chain) is chain
+
+
 def test_data_under_other_names_are_taken_if_it_is_clear_what_they_are_and_refused_if_not(capsys, tmp_path):
     file, data = str(EXPORTED / "rnn.pt2"), tmp_path / "data.npz"
     for arrays, said in (({"tokens": np.ones((3, 5, 2))}, "on its data (tokens as x) and a random target"),

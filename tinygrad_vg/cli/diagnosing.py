@@ -70,7 +70,7 @@ def diagnose(options: argparse.Namespace) -> None:
 
 def by_step(chain: Chain) -> Chain:
     """The chain cut at the states, or layers, that its nodes are named by, from a first state on if there is one; else as it is."""
-    groups = borders(chain)
+    groups = [group for group in borders(chain) if not any(node is chain.source for node in group)]
     if len(groups) < 2 or max(map(len, groups)) > WIDEST:
         return chain
     before = {node.name: node for node in history(chain.output) if node.name and node.rule is None}
