@@ -164,17 +164,27 @@ def test_both_directions_reach_a_place():
     (lambda: nn.Conv1d(2, 3, 3)(np.ones((2, 2))), r"Conv1d takes x of shape \(batch, 2, 3 or more\); got \(2, 2\)"),
     (lambda: nn.Conv2d(2, 3, 3, padding=1)(np.ones((1, 3, 4, 4))), r"\(batch, 2, 1 or more, 1 or more\); got \(1, 3, 4, 4\)"),
     (lambda: nn.Conv1d(2, 3, 3, seeds=2)(np.ones((2, 2, 5))), r"\(2, batch, 2, 3 or more\)"),
-    (lambda: nn.Conv2d(2, 3, (3, 3, 3)), "a whole number from 1 on, or 2 of them"),
-    (lambda: nn.Conv1d(2, 3, 3, stride=0), "from 1 on, or 1 of them, one for each axis; got 0"),
+    (lambda: nn.Conv2d(2, 3, (3, 3, 3)), "one from 1 on, or 2 of them, one for each axis"),
+    (lambda: nn.Conv1d(2, 3, 3, stride=0), "expected one from 1 on; got 0"),
+    (lambda: nn.Conv2d(2, 3, 3.0), "got 3.0"),
+    (lambda: nn.Conv1d(2, 3, True), "got True"),
     (lambda: nn.MaxPool1d(2, padding=2), "at most half"),
     (lambda: nn.AvgPool2d(3)(np.ones((2, 5))), r"\(…, 3 or more, 3 or more\)"),
     (lambda: nn.Attention(6, 4), "6 units cannot be shared by 4 heads"),
-    (lambda: nn.Attention(6)(np.ones((2, 5))), r"\(…, T, 6\); got \(2, 5\)"),
+    (lambda: nn.Attention(6)(np.ones((2, 5))), r"\(…, T, 6\), T ≥ 1; got \(2, 5\)"),
+    (lambda: nn.Attention(6, 2.0), "heads is a whole number"),
+    (lambda: nn.Attention(6)(np.ones((0, 6))), r"T ≥ 1; got \(0, 6\)$"),
+    (lambda: nn.Attention(6)(np.ones((2, 6)), context=np.ones(6)), r"got \(2, 6\) and context \(6,\)"),
+    (lambda: nn.Attention(6)(np.ones((2, 6)), mask="causal"), r"\(T, S\) or .* got 'causal'"),
+    (lambda: nn.Attention(6)(np.ones((2, 6)), mask=False), "got False"),
     (lambda: nn.TransformerBlock(6, norm="both"), "'pre', 'post' or None"),
     (lambda: nn.TransformerBlock(6, norm="post", scale=0.5), "norm='pre'; got norm='post' and scale=0.5"),
     (lambda: nn.GroupNorm(2, 5), "5 channels cannot be cut into 2 groups"),
     (lambda: nn.GroupNorm(2, 4)(np.ones((2, 5))), r"\(batch, 4, …\); got \(2, 5\)"),
     (lambda: nn.RMSNorm(4)(np.ones(3)), "RMSNorm of 4 units"),
+    (lambda: nn.LayerNorm(0), "whole numbers from 1 on"),
+    (lambda: nn.BatchNorm(4, -1.0), "eps ≥ 0; got n=4, seeds=None, eps=-1.0"),
+    (lambda: nn.RMSNorm(4, seeds=range(2)), r"seeds, how many: .* seeds=range\(0, 2\)"),
     (lambda: nn.huber(np.ones(2), np.ones(2), 0), "above 0; got 0"),
     (lambda: nn.huber(np.ones(2), np.ones(3)), "huber compares arrays of one shape"),
     (lambda: nn.cross_entropy(np.ones((2, 3)), [-1, -1], ignore_index=-1), "every label is -1"),
@@ -184,6 +194,23 @@ def test_both_directions_reach_a_place():
 def test_what_does_not_fit_is_said(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.GRUCell, nn.LRUCell, nn.MinGRUCell, nn.SelectiveCell])
+def test_the_state_of_another_kind_of_cell_is_refused_not_broadcast(cell):
+    with pytest.raises(TypeError, match="is one h, .* got 2 parts"):
+        cell(3, 4)(np.ones(3), (np.zeros(4), np.zeros(4)))
+
+
+def test_a_mask_means_the_same_as_a_list_and_as_an_array():
+    f, x, look = nn.Attention(4, 2), np.eye(4), [[True, False, True, True]] * 4
+    assert np.array_equal(f(x, mask=look).data, f(x, mask=np.array(look)).data)
+    assert not np.allclose(f(x, mask=look).data, f(x).data)
+
+
+def test_lists_and_empty_batches_go_through():
+    assert np.array_equal(nn.MaxPool1d(2, padding=1)([1.0, 3.0, 2.0]).data, [1.0, 3.0])
+    assert nn.GroupNorm(2, 4)(np.ones((0, 4, 3))).shape == (0, 4, 3)
 
 
 def test_blame_knows_words_and_both_directions():

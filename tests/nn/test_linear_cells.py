@@ -218,7 +218,12 @@ def test_weights_are_saved_and_loaded(make, tmp_path):
         (lambda: LRUCell(2, 4, r_min=0.9, r_max=0.8), "got 0.9 and 0.8"),
         (lambda: LRUCell(2, 4, r_min=1.0, r_max=1.0), "r_min below 1"),
         (lambda: LRUCell(2, 4, r_max=1.1), "got 0.9 and 1.1"),
-        (lambda: SelectiveCell(2, 4, dt_min=0.0), "0 < dt_min ≤ dt_max; got 0.0 and 0.1"),
+        (lambda: LRUCell(2, 4, r_min=0, r_max=0), "r_max above 0; got 0 and 0"),
+        (lambda: LRUCell(2, 4, max_phase=math.nan), "max_phase, in radians, a finite number; got nan"),
+        (lambda: LRUCell(2, -4), r"one unit or more; got weights of shape \(-4, 2\)"),
+        (lambda: SelectiveCell(2, 4.0), r"got weights of shape \(4.0, 2\)"),
+        (lambda: SelectiveCell(2, 4, dt_min=0.0), "0 < dt_min ≤ dt_max < 700; got 0.0 and 0.1"),
+        (lambda: SelectiveCell(2, 4, dt_max=math.inf), "got 0.001 and inf"),
     ])
 def test_what_does_not_fit_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -25,6 +25,7 @@ def scores(q: Any, k: Any, scale: float | None = None) -> Any:
 
 def masked(s: Any, mask: Any = None, causal: bool = False) -> Any:
     """s plus a mask of numbers, or −∞ where one of bools is False; causal: also −∞ where a key comes after the query."""
+    mask = np.asarray(mask) if isinstance(mask, (list, tuple)) else mask
     if getattr(mask, "dtype", None) == np.bool_:
         mask = np.where(mask, np.float32(0), -np.float32(np.inf))
     s = s + mask if np.ndim(mask) else s
@@ -53,7 +54,7 @@ class Attention(Module):
     x (T, d) or (batch, T, d), batch first  →  y of the same shape.  heads must divide d, else ValueError.
     causal    place t sees places up to t only: the scores of later ones are −inf
     context   in the call: where keys and values come from, (…, S, d), if not from x
-    mask      in the call: added to the scores, 0 or −inf; or bools, False where a query must not look
+    mask      in the call, (T, S) or (…, heads, T, S): added to the scores, 0 or −inf; or bools, False where a query must not look
     in_proj_weight (3 d, d) and in_proj_bias (3 d,): of q, k, v, one below the other; out_proj: as in PyTorch's MultiheadAttention.
     bias, init, leaf, rng, seeds, name: see Linear; with seeds x is (seeds, batch, T, d).  attention(x, 3) names q[3], k[3], v[3], s[3]
     and a[3].
@@ -61,18 +62,21 @@ class Attention(Module):
 
     def __init__(self, d: int, heads: int = 1, causal: bool = False, init: Any = "xavier", *, bias: bool = True, leaf: Any = Tensor,
                  rng: Any = 0, seeds: Any = None, name: str = ""):
-        if heads < 1 or d % heads:
-            raise ValueError(f"{d} units cannot be shared by {heads} heads of one size")
+        if not isinstance(heads, (int, np.integer)) or heads < 1 or d % heads:
+            raise ValueError(f"{d} units cannot be shared by {heads} heads of one size; heads is a whole number that divides d")
         options: dict[str, Any] = {"bias": bias, "leaf": leaf, "rng": generators(rng, seeds)}
         self.d, self.heads, self.causal = d, heads, causal
         both = weight_and_bias((3 * d, d), init, ("in_proj_weight", "in_proj_bias"), **options, name=name)
         self.in_proj_weight, self.in_proj_bias = both
         self.out_proj = Projection(d, d, init, **options, name=(name and name + ".") + "out_proj")
 
-    def __call__(self, x: Any, *index: int, context: Any = None, mask: Any = 0.0) -> Any:
+    def __call__(self, x: Any, *index: int, context: Any = None, mask: Any = None) -> Any:
         y = x if context is None else context
-        if np.ndim(x) < 2 or np.shape(x)[-1] != self.d or np.shape(y)[-1:] != (self.d,):
-            raise ValueError(f"attention of {self.d} units takes x of shape (…, T, {self.d}); got {np.shape(x)} and context {np.shape(y)}")
+        if any(np.ndim(z) < 2 or np.shape(z)[-1] != self.d or not np.shape(z)[-2] for z in (x, y)):
+            came = f"{np.shape(x)}{'' if context is None else f' and context {np.shape(y)}'}"
+            raise ValueError(f"attention of {self.d} units takes x of shape (…, T, {self.d}), T ≥ 1; got {came}")
+        if mask is not None and not np.ndim(mask):
+            raise ValueError(f"mask has an entry for each query and key: (T, S) or (…, heads, T, S), bools or numbers; got {mask!r}")
         W_q, W_k, W_v = split(self.in_proj_weight, 3, -2)
         b_q, b_k, b_v = (None,) * 3 if self.in_proj_bias is None else split(self.in_proj_bias, 3, -1)
         q = named(self.apart(affine(x, W_q, b_q)), "q", *index)
@@ -85,7 +89,7 @@ class Attention(Module):
 
     def apart(self, x: Any) -> Any:
         """(…, T, d) as (…, heads, T, d / heads)."""
-        return swapaxes(reshape(x, (*np.shape(x)[:-1], self.heads, -1)), -2, -3)
+        return swapaxes(reshape(x, (*np.shape(x)[:-1], self.heads, self.d // self.heads)), -2, -3)
 
 
 class TransformerBlock(Module):
@@ -120,7 +124,7 @@ class TransformerBlock(Module):
             self.norm1, self.norm2 = (PlaceNorm(d, leaf=leaf, seeds=count, name=prefix + norm) for norm in ("norm1", "norm2"))
         self.norm, self.activation, self.a, self.dropout = norm, activation_of(activation), a, Dropout(dropout, rng)
 
-    def __call__(self, x: Any, *index: int, mask: Any = 0.0) -> Any:
+    def __call__(self, x: Any, *index: int, mask: Any = None) -> Any:
         u = self.past(x, lambda x: self.self_attn(x, *index, mask=mask), getattr(self, "norm1", None), *index)
         return named(self.past(named(u, "u", *index), self.feed, getattr(self, "norm2", None), *index), "h", *index)
 

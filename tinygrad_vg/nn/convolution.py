@@ -78,7 +78,7 @@ def count(n: int, k: int, stride: int = 1, padding: int = 0, dilation: int = 1, 
 def padded(x: Any, pads: Any, fill: float = 0.0) -> Any:
     """x with so many of `fill` before and after each of its last axes: pads [(before, after), …]."""
     for axis, sizes in enumerate(pads, -len(pads)):
-        shape, kind = np.shape(x), np.result_type(x.dtype, fill)
+        shape, kind = np.shape(x), np.result_type(getattr(x, "dtype", float), fill)
         first, last = (np.full([n if a == axis % len(shape) else m for a, m in enumerate(shape)], fill, kind) for n in sizes)
         x = concatenate([part for part, n in ((first, sizes[0]), (x, 1), (last, sizes[1])) if n], axis) if any(sizes) else x
     return x
@@ -156,9 +156,10 @@ class AvgPool2d(AvgPool1d):
 
 def per_axis(n: Sizes, axes: int, least: int) -> tuple[int, ...]:
     """One number for each axis; ValueError if there are others than whole numbers of `least` or more, or too many."""
-    sizes = (n,) * axes if isinstance(n, (int, np.integer)) else tuple(n)
-    if len(sizes) != axes or not all(isinstance(k, (int, np.integer)) and k >= least for k in sizes):
-        raise ValueError(f"expected a whole number from {least} on, or {axes} of them, one for each axis; got {n!r}")
+    sizes = tuple(n) if isinstance(n, (tuple, list)) else (n,) * axes
+    if len(sizes) != axes or not all(isinstance(k, (int, np.integer)) and k >= least and k is not True for k in sizes):
+        each = "" if axes == 1 else f", or {axes} of them, one for each axis"
+        raise ValueError(f"size, stride, dilation and padding are whole numbers: expected one from {least} on{each}; got {n!r}")
     return sizes
 
 

@@ -22,8 +22,8 @@ class LRUCell(Cell):
     """h[t] = Λ h[t−1] + γ W_xh x[t],  λ = r exp(iθ),  r = exp(−exp ν),  γ = √(1 − r²): the linear recurrent unit.
 
     h is complex: its real parts, then its imaginary ones, so that λ is a rotation of unit k and unit k + n_hidden/2 by θ, times r.
-    r_min, r_max  the ring in which the eigenvalues are drawn, uniformly by area: 0 ≤ r_min ≤ r_max ≤ 1, not 1 alone, else ValueError
-    max_phase     θ ~ U(0, max_phase); 0 makes all λ real
+    r_min, r_max  the ring in which the eigenvalues are drawn, uniformly by area: 0 ≤ r_min ≤ r_max ≤ 1, not 0 or 1 alone, else ValueError
+    max_phase     θ ~ U(0, max_phase), finite; 0 makes all λ real
     x (n_in,) or (batch, n_in), h (n_hidden,) or (batch, n_hidden).  ν, θ (n_hidden/2,): nu, theta.  init, leaf, rng, seeds, name: see Cell.
 
         ∂h[t]/∂h[t−1] = Λ = [[r cos θ, −r sin θ], [r sin θ, r cos θ]], four diagonals:  over T steps its singular values are r^T
@@ -36,8 +36,10 @@ class LRUCell(Cell):
         super().__init__(n_in, n_hidden, init, **options)
         if n_hidden % 2:
             raise ValueError(f"the units of an LRU come in pairs, parts of complex numbers; n_hidden must be even, got {n_hidden}")
-        if not 0 <= r_min <= r_max <= 1 or r_min == 1:
-            raise ValueError(f"|λ| is drawn between r_min and r_max, 0 ≤ r_min ≤ r_max ≤ 1 and r_min below 1; got {r_min} and {r_max}")
+        if not 0 <= r_min <= r_max <= 1 or r_min == 1 or r_max == 0:
+            raise ValueError(f"|λ| is drawn from 0 ≤ r_min to r_max ≤ 1, r_min below 1 and r_max above 0; got {r_min} and {r_max}")
+        if not math.isfinite(max_phase):
+            raise ValueError(f"θ is drawn from 0 to max_phase, in radians, a finite number; got {max_phase}")
         u, phase = (each(self.rng, lambda rng: 1 - rng.uniform(size=n_hidden // 2)) for _ in range(2))
         self.nu = self.leaf(np.log(-0.5 * np.log(r_max**2 - u * (r_max**2 - r_min**2))), name="nu" + self.name)
         self.theta = self.leaf(max_phase * phase, name="theta" + self.name)
@@ -85,7 +87,7 @@ class SelectiveCell(Cell):
 
     S6, the state space model of Mamba, with one state for each of its n_hidden channels u: B is then one number for all of them. The
     output C(x) h and the convolution before are no part of the recurrence.
-    dt_min, dt_max  b_dt starts where softplus(b_dt) is between them, uniformly in its log: 0 < dt_min ≤ dt_max, else ValueError
+    dt_min, dt_max  b_dt starts where softplus(b_dt) is between them, uniformly in its log: 0 < dt_min ≤ dt_max < 700, else ValueError
     x (n_in,) or (batch, n_in), h (n_hidden,) or (batch, n_hidden).  A (n_hidden,), A_log, starts at 0.  The rest: see Cell.
 
         (∂h[t]/∂h[t−1])_ij = a_i δ_ij:  a large Δ takes the input in and forgets, a small one passes it by
@@ -95,8 +97,8 @@ class SelectiveCell(Cell):
 
     def __init__(self, n_in: int, n_hidden: int, init: Any = "xavier", *, dt_min: float = 0.001, dt_max: float = 0.1, **options: Any):
         super().__init__(n_in, n_hidden, init, **options)
-        if not 0 < dt_min <= dt_max:
-            raise ValueError(f"step sizes lie between dt_min and dt_max, 0 < dt_min ≤ dt_max; got {dt_min} and {dt_max}")
+        if not 0 < dt_min <= dt_max < 700:  # expm1 overflows at 710
+            raise ValueError(f"step sizes lie between dt_min and dt_max, 0 < dt_min ≤ dt_max < 700; got {dt_min} and {dt_max}")
         dt = each(self.rng, lambda rng: np.exp(rng.uniform(math.log(dt_min), math.log(dt_max), n_hidden)))
         self.W_xdt, self.b_dt = self.weight("W_xdt", self.inits[0], n_in), self.bias("b_dt", np.log(np.expm1(dt)))
         self.W_xu, self.W_xB = self.weight("W_xu", self.inits[0], n_in), self.weight("W_xB", self.inits[0], n_in, 1)

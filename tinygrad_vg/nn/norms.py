@@ -5,6 +5,7 @@
 The nodes are named mean, var, x̂, with the index given in the call: norm(z, 3) makes mean[3], var[3], x̂[3].
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def rms_normalised(x: Any, axes: Any, eps: float) -> tuple[Any, Any]:
 
 def group_normalised(x: Any, groups: int, eps: float, lead: int = 1) -> tuple[Any, Any, Any]:
     """x̂, m and v of each group of channels, those of the axis `lead` of x, together with all places."""
-    x_hat, m, v = normalised(reshape(x, (*np.shape(x)[:lead], groups, -1)), -1, eps)
+    x_hat, m, v = normalised(reshape(x, (*np.shape(x)[:lead], groups, math.prod(np.shape(x)[lead:]) // groups)), -1, eps)
     return reshape(x_hat, np.shape(x)), m, v
 
 
@@ -64,7 +65,10 @@ def per_unit(p: Any, x: Any) -> Any:
 
 
 class Norm(Module):
-    """What norms have in common: γ, 1 for each of n units, and perhaps β, 0; with seeds (seeds, n).  y = γ x̂ + β."""
+    """What norms have in common: γ, 1 for each of n units, and perhaps β, 0; with seeds (seeds, n).  y = γ x̂ + β.
+
+    ValueError unless n and seeds, how many, are whole numbers from 1 on and eps ≥ 0.
+    """
 
     names: tuple[str, ...] = ("weight", "bias")
     bases: tuple[str, ...] = ("x̂", "mean", "var")  # the names what `normalised` gives
@@ -73,6 +77,8 @@ class Norm(Module):
 
     def __init__(self, n: int, eps: float = 1e-5, *, leaf: Any = Tensor, seeds: int | None = None, name: str = ""):
         self.n, self.eps, self.runs = n, eps, () if seeds is None else (seeds,)
+        if not eps >= 0 or not all(isinstance(k, (int, np.integer)) and k >= 1 for k in (n, *self.runs)):
+            raise ValueError(f"a norm takes n units and seeds, how many: whole numbers from 1 on; and eps ≥ 0; got {n=}, {seeds=}, {eps=}")
         for key, start in zip(self.names, (1.0, 0.0)):
             setattr(self, key, leaf(np.full((*self.runs, n), start), name=(name and name + ".") + key))
 
@@ -160,7 +166,7 @@ class GroupNorm(Norm):
     placed = staticmethod(per_channel)
 
     def __init__(self, groups: int, n: int, eps: float = 1e-5, **options: Any):
-        if groups < 1 or n % groups:
+        if not isinstance(groups, (int, np.integer)) or groups < 1 or n % groups:
             raise ValueError(f"{n} channels cannot be cut into {groups} groups of one size")
         super().__init__(n, eps, **options)
         self.groups = groups

@@ -30,6 +30,7 @@ class Cell(Module):
 
     def __init__(self, n_in: int, n_hidden: int, init: Any = "xavier",
                  *, bias: bool = True, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
+        initial.checked((n_hidden, n_in))
         self.n_in, self.n_hidden, self.biased, self.leaf, self.name = n_in, n_hidden, bias, leaf, name
         self.inits = [initial.of_name(start) for start in (init if isinstance(init, (tuple, list)) else (init, init))]
         self.rng = generators(rng, seeds)
@@ -137,7 +138,7 @@ class SkipCell(RNNCell):
 
     def __call__(self, x: Any, state: Any) -> Any:
         state = members(state, self.delay)
-        h, oldest, t = state[0], state[-1], time_of(state)
+        h, oldest, t = state[0], state[-1], time_of(state[0])
         z = linear(h, self.W_hh, self.b_h) + linear(oldest, self.W_skip) + linear(x, self.W_xh)
         h = self.activation(z)
         return (self.label(t, h=h, z=z), *state[:-1])
@@ -237,11 +238,12 @@ def members(state: Any, n: int) -> tuple:
     return tuple(state)
 
 
-def time_of(state: Any) -> int | None:
-    """The time of the step after `state`, from the name h[t] of its (newest) h; None if it has no such name."""
-    if state is None:
+def time_of(h: Any) -> int | None:
+    """The time of the step after the state h, from its name h[t]; None if it has no such name. TypeError for None or a tuple."""
+    if h is None:
         raise TypeError("a cell needs the state before: cell(x, cell.initial_state()); nn.unroll(cell, inputs) begins there by itself")
-    h = state[0] if isinstance(state, (tuple, list)) else state
+    if isinstance(h, tuple):
+        raise TypeError(f"the state of this cell is one h, as initial_state() makes it; got {len(h)} parts, as of another cell")
     node = h.flat[0] if isinstance(h, np.ndarray) and h.dtype == object and h.size else h
     name = node.name if isinstance(node, Node) else None
     return name.index[0] + 1 if name and name.index else None

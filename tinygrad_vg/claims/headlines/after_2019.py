@@ -252,7 +252,7 @@ def reaches(seed: int, every: int, T: int = 120, n: int = 16) -> Iterator[tuple[
     x, out, radius = rng.normal(size=(T, n)), rng.normal(size=n), lambda shape, rng: with_radius(normal(shape, rng), 1.0)
     cells = {"RNN": RNNCell(n, n, init=("xavier", radius), rng=rng), "LRU": LRUCell(n, n, r_min=0.9, r_max=0.99, rng=rng)}
     ends: dict[str, Any] = {name: (unroll(cell, x)[1:],) * 2 for name, cell in (cells | {"SSM": SelectiveCell(n, n, rng=rng)}).items()}
-    for name, bias in {"attention": 0.0, "with bias": -0.1 * np.maximum(np.subtract.outer(range(T), range(T)), 0)}.items():
+    for name, bias in {"attention": None, "with bias": -0.1 * np.maximum(np.subtract.outer(range(T), range(T)), 0)}.items():
         tokens = [Tensor(now) for now in x]
         ends[name] = Attention(n, 2, causal=True, rng=rng)(stack(tokens), mask=bias), tokens
     for name, (outputs, states) in ends.items():
