@@ -35,7 +35,11 @@ def test_the_limits_are_a_half_and_a_quarter_where_the_plain_one_explodes():
 
 @pytest.mark.parametrize("call", [
     lambda: memory.sensitivity(1.0), lambda: memory.lru_sensitivity(0.0), lambda: memory.lru_sensitivity(1.0),
-    lambda: landscape.sharpness_limit(0.0), lambda: landscape.sharpness_limit(0.1, 1.0), lambda: rates.pre_norm(0), lambda: rates.pre_norm(3, -1.0),
+    lambda: memory.linear_capacity(np.eye(2) / 2, [1, 1], 0), lambda: memory.linear_capacity(np.ones((2, 3)), [1, 1], 3),
+    lambda: memory.copy_baseline(0, 8, 0), lambda: landscape.cliff(1.0, 0.0, -1), lambda: landscape.eigen_mode(-0.5, 2.5, 1.0, 1.0),
+    lambda: landscape.first_overflow(0, 1.5, 0.1, True), lambda: landscape.fractal_slope(0.5, 2, -1), lambda: rates.minimal_rnn(1.0, -800.0),
+    lambda: rates.l2_shrinkage(0.1, 0.1, -3), lambda: rates.pre_norm(2.5, scaled=True), lambda: rates.pre_norm(3, math.inf),
+    lambda: rates.minimal_rnn(1.0, math.nan), lambda: landscape.sharpness_limit(0.0), lambda: landscape.sharpness_limit(0.1, 1.0), lambda: rates.pre_norm(0), lambda: rates.pre_norm(3, -1.0),
 ])  # fmt: skip
 def test_outside_its_range_a_function_says_so(call):
     with pytest.raises(ValueError, match="got"):

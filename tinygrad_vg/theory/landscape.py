@@ -19,7 +19,8 @@ def cliff(w: Any, b: Any, T: int = 50, x: float = 0.5, y: float = 0.7) -> tuple[
 
         ∂x_t/∂w = σ + w σ′ ∂x_t−1/∂w        ∂x_t/∂b = 1 + w σ′ ∂x_t−1/∂b
     """
-    state, by_w, by_b = np.asarray(x), np.asarray(0.0), np.asarray(0.0)
+    require(T >= 0, f"T ≥ 0 steps; got {T}")
+    (w, b), state, by_w, by_b = map(np.asarray, (w, b)), np.asarray(x), np.asarray(0.0), np.asarray(0.0)
     for _ in range(T):
         s = sigmoid(state)
         gain = w * s * (1 - s)
@@ -31,11 +32,11 @@ def cliff(w: Any, b: Any, T: int = 50, x: float = 0.5, y: float = 0.7) -> tuple[
 
 @in_floats
 def eigen_mode(eigenvalue: float, T: int, c: float, y: float) -> tuple[float, float, float]:
-    """Loss, slope and curvature in λ of ½ (λ^T c − y)², T ≥ 2: beyond λ = 1 all three explode, the curvature fastest.
+    """Loss, slope and curvature in λ of ½ (λ^T c − y)², T ≥ 2 whole: beyond λ = 1 all three explode, the curvature fastest.
 
     ValueError where one of them is beyond the largest float.
     """
-    require(T >= 2, f"T ≥ 2; got {T}")
+    require(T >= 2 and T == int(T), f"T, whole, ≥ 2; got {T}")
     error = eigenvalue**T * c - y
     first, second = T * c * eigenvalue ** (T - 1), T * (T - 1) * c * eigenvalue ** (T - 2)
     found = 0.5 * error**2, error * first, first**2 + error * second
@@ -53,7 +54,8 @@ def overshoot(eigenvalue: float, T: int, c: float, y: float, lr: float) -> tuple
 
 def first_overflow(L: int, w: float, lr: float, tied: bool, steps: int = 50) -> int | None:
     """The step, from 1, at which gradient descent on ½ (Π w − 1)², L equal weights, meets a number that is not finite; None if within
-    `steps` none is. Untied weights that start equal stay equal; a shared one has L times the slope."""
+    `steps` none is. Untied weights that start equal stay equal; a shared one has L times the slope. ValueError unless L, steps ≥ 1."""
+    require(L >= 1 and L == int(L) and steps >= 1, f"L, whole, and steps ≥ 1; got {L}, {steps}")
     value = np.float64(w)
     with np.errstate(over="ignore", invalid="ignore"):
         for step in range(1, steps + 1):
@@ -86,7 +88,7 @@ def spike(x: float, e: float) -> tuple[float, float]:
 @in_floats
 def fractal_slope(a: float, b: int, K: int) -> float:
     """rms slope of Σ_0..K a^k cos(b^k π x): π √(½ Σ (ab)^2k), by Parseval; without bound in K if ab ≥ 1 (Weierstrass). b an integer ≥ 2."""
-    require(b >= 2 and b == int(b), f"the frequencies must differ and share a period: b an integer ≥ 2; got {b}")
+    require(b >= 2 and b == int(b) and K >= 0, f"the frequencies must differ and share a period: b an integer ≥ 2, K ≥ 0; got {b}, {K}")
     return math.pi * math.sqrt(0.5 * sum((a * b) ** (2 * k) for k in range(K + 1)))
 
 

@@ -18,8 +18,10 @@ def linear_capacity(W: Any, v: Any, lags: int, cut: float = 1e-13) -> np.ndarray
     Each is in [0, 1]; the sum is the rank of K, at most N (Jaeger 2001). Directions weaker than `cut` of the strongest (in K Kᵀ) count as
     lost: in floating point the rank is often well below N. ValueError if the spectral radius is 1 or more: no stationary state.
     """
+    W, K = np.asarray(W, dtype=float), [np.asarray(v, dtype=float)]
+    require(lags >= 1 and W.shape == (K[0].size,) * 2, f"lags ≥ 1, v (N,) and W (N, N); got {lags}, {K[0].shape} and {W.shape}")
+    require(K[0].ndim == 1 and K[0].size and np.all(np.isfinite(W)) and np.all(np.isfinite(K[0])), "v (N,) and W (N, N) are finite")
     require(np.max(np.abs(np.linalg.eigvals(W))) < 1, "a stationary state needs a spectral radius below 1")
-    K = [np.asarray(v, dtype=float)]
     for _ in range(lags - 1):
         K.append(W @ K[-1])
     _, sizes, right = np.linalg.svd(np.stack(K, axis=1), full_matrices=False)
@@ -31,7 +33,7 @@ def copy_baseline(T: int, letters: int = 8, length: int = 10) -> float:
 
     Arjovsky, Shah & Bengio 2016, sec. 5.1.
     """
-    require(T >= 0 and letters >= 1, f"T ≥ 0 and letters ≥ 1; got {T}, {letters}")
+    require(T >= 0 and letters >= 1 and length >= 1, f"T ≥ 0, letters ≥ 1 and length ≥ 1; got {T}, {letters}, {length}")
     return length * math.log(letters) / (T + 2 * length)
 
 

@@ -57,10 +57,10 @@ def minimal_rnn(sw2: float, b: float) -> dict[str, float]:
 
         q = E(1 − u)² / (1 − E u²)        χ = E u² + sw2 (q + 1) E[u (1 − u)]²        u = σ(b + √(sw2 q) z)
 
-    N → ∞, sw2 > 0; the same tied and untied. At N = 256 and b = 0, 24 draws lie below it by 0.002, 0.006, 0.015 (untied; sw2 = 1, 9, 25),
-    and above it by 0.002, 0.017, 0.011 (tied); standard errors up to 0.004.
+    N → ∞, sw2 > 0, |b| ≤ 20; the same tied and untied. At N = 256 and b = 0, 24 draws lie below it by 0.002, 0.006, 0.015 (untied;
+    sw2 = 1, 9, 25), and above it by 0.002, 0.017, 0.011 (tied); standard errors up to 0.004.
     """
-    require(sw2 > 0, f"sw2 > 0; got {sw2}")
+    require(sw2 > 0 and abs(b) <= 20, f"sw2 > 0, and b from −20 to 20; got {sw2}, {b}")
 
     def keep(q: float) -> float:
         return mean(lambda x: sigmoid(x) ** 2, sw2 * q, b)
@@ -72,7 +72,7 @@ def minimal_rnn(sw2: float, b: float) -> dict[str, float]:
 
 def l2_shrinkage(lr: float, decay: float, steps: int) -> float:
     """steps · ln(1 − lr·decay), nats: what decay alone does to the log of each weight, so to each linear factor. 0 ≤ lr·decay < 1."""
-    require(0 <= lr * decay < 1, f"0 ≤ lr · decay < 1; got {lr * decay}")
+    require(0 <= lr * decay < 1 and steps >= 0, f"0 ≤ lr · decay < 1 and steps ≥ 0; got {lr * decay}, {steps}")
     return steps * math.log1p(-lr * decay)
 
 
@@ -85,6 +85,6 @@ def pre_norm(L: int, v: float = 1.0, scaled: bool = False) -> tuple[np.ndarray, 
     weights, N → ∞. Unscaled, q_l = 1 + v l: block l has gain 1 + 1/(2 l), nearly the identity, and all L together only √(1 + v L).
     Scaled, q_l = 1 + v (1 + 1/2 + … + 1/l): the rms grows as √ln l, and the deep blocks are nearer still to the identity.
     """
-    require(L >= 1 and v >= 0, f"L ≥ 1 blocks and v ≥ 0; got {L}, {v}")
+    require(L >= 1 and L == int(L) and 0 <= v < np.inf, f"L ≥ 1 blocks, a whole number, and a finite v ≥ 0; got {L}, {v}")
     q = 1 + np.concatenate([[0.0], np.cumsum(v / np.arange(1, L + 1) if scaled else np.full(L, v))])
     return np.sqrt(q), np.sqrt(q[1:] / q[:-1])
