@@ -197,6 +197,13 @@ def test_what_is_no_grid_is_refused_before_anything_is_run(axes, batch, words):
         grid.run(never, axes, batch=batch, progress=never)
 
 
+@pytest.mark.parametrize("cell, axes, executor", [(None, {"a": [1]}, None), (never, ["a"], None), (never, {"a": [1]}, 4),
+    (never, {"a": [1]}, grid.processes(2))])  # fmt: skip
+def test_what_is_no_cell_no_axes_or_no_executor_is_refused_before_anything_is_run(cell, axes, executor):
+    with pytest.raises(TypeError, match="run takes a cell|with grid.processes"):
+        grid.run(cell, axes, executor=executor)
+
+
 @pytest.mark.parametrize("cell", [functools.partial(product, b=2), lambda a: {"x": a}])
 def test_a_cell_without_a_name_of_its_own_is_run_but_not_kept(cell, tmp_path):
     assert len(grid.run(cell, {"a": [1, 2]}).results) == 2

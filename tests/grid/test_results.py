@@ -109,6 +109,21 @@ def test_what_cannot_be_drawn_is_refused(found):
         drawing.plot(found, "z")
     with pytest.raises(TypeError, match="got Grid"):
         drawing.plot(grid.Grid({"a": [1]}))
+    with pytest.raises(ValueError, match=r"nothing to draw: 'x' is empty, of shape \(2, 0\)"):
+        drawing.plot(grid.run(lambda a: {"x": np.zeros(0)}, {"a": [1, 2]}), "x")
+
+
+def test_a_point_is_found_in_any_order_and_what_is_none_is_refused(found):
+    assert found.at({"seed": 1, "scale": 1, "depth": 3}) is found.at({"depth": 3, "scale": 1, "seed": 1})
+    for wrong in ({"depth": 9, "scale": 1, "seed": 1}, {"depth": 3}):
+        with pytest.raises(KeyError, match="one value of each of its axes depth, scale, seed"):
+            found.at(wrong)
+
+
+def test_a_value_that_is_missing_because_every_cell_failed_says_why_they_did():
+    with pytest.raises(KeyError, match="they have none: ZeroDivisionError"):
+        grid.run(lambda a: {"x": 1 / a}, {"a": [0]}).array("x")
+    assert str(grid.run(lambda a: {3: 1.0}, {"a": [0]})) == "a  3\n0  1"
 
 
 def test_the_command_takes_activation_width_and_updates_and_gives_json(capsys, monkeypatch):

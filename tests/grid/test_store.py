@@ -166,9 +166,11 @@ def test_stores_that_disagree_are_refused_with_the_point_and_nothing_is_written(
         grid.merge(both, p, q)
     with pytest.raises(FileNotFoundError):
         grid.merge(both, p, tmp_path / "none.jsonl")
-    with pytest.raises(ValueError, match="holds something else"):
-        q.write_text("hello\n")
+    q.write_text("hello\n")
+    with pytest.raises(ValueError, match="q.jsonl' is no store"):
         grid.merge(both, q)
+    with pytest.raises(ValueError, match="holds something else"):
+        grid.merge(both, p, q)
     assert not both.exists()
 
 

@@ -13,9 +13,11 @@ from .terminal import is_wide
 def draw(ax: Any, grid: Any, value: str) -> None:
     """Draw one value of a Grid over its axes but `seed`, and an array's own; those with one value are in the title.
 
-    ValueError if more than two are left.
+    ValueError if more than two are left, or nothing.
     """
     y, sd, title = grid.array(value), None, as_text(value)
+    if not y.size:
+        raise ValueError(f"there is nothing to draw: {value!r} is empty, of shape {y.shape}")
     sizes = grid.axes | {f"{value}[{k}]": range(n) for k, n in enumerate(y.shape[len(grid.axes) :])}
     if len(sizes) > 1 and "seed" in sizes:
         y, sd, title = grid.mean(value), grid.sd(value), f"{title}, mean of {len(sizes.pop('seed'))} seeds"

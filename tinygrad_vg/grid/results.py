@@ -53,8 +53,11 @@ class Grid:
         return math.prod(map(len, self.axes.values()))
 
     def at(self, point: Point) -> Result:
-        """What the cell at a point gave; {} if it failed."""
-        return self.results.get(tuple(point.values()), {})
+        """What the cell at a point, {axis: value}, gave; {} if it failed. KeyError for what is no point of the grid."""
+        key = tuple(point.get(name) for name in self.axes)
+        if len(point) != len(key) or not (key in self.results or key in self.failed or key in self.keys):
+            raise KeyError(f"no point of this grid, one value of each of its axes {', '.join(self.axes)}: {point}")
+        return self.results.get(key, {})
 
     def array(self, value: str) -> np.ndarray:
         """One value over the grid, an axis of the array for each of the grid's, then those of the value itself, if it is an array.
@@ -63,7 +66,8 @@ class Grid:
         """
         shapes = [np.shape(result[value]) for result in self.results.values() if value in result]
         if not shapes:
-            raise KeyError(f"no cell has a value {value!r}; they have {', '.join(sorted(self.plots)) or 'none'}")
+            had = ", ".join(sorted(self.plots)) or ": ".join(["none", *[*self.failed.values()][:1]])
+            raise KeyError(f"no cell has a value {value!r}; they have {had}")
         if len({len(shape) for shape in shapes}) > 1:
             raise ValueError(f"{value!r} has not as many axes in each cell; its shapes are {', '.join(map(str, dict.fromkeys(shapes)))}")
         longest = np.max(shapes, axis=0).astype(int).tolist()

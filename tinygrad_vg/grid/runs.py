@@ -47,10 +47,10 @@ def run(
     stale_ok  take from the store what other code or versions made, too, and count it as made by these from now on
 
     A cell that raises is noted in .failed and does not stop the others; if a worker dies, so are all cells that could not be run.
-    ValueError, before anything is run, for axes and batches that make no grid, a file that was kept by another cell or grid, and
-    results that were made by other code or versions. OSError if the file cannot be written.
+    Before anything is run, TypeError for what is no cell, no axes or no executor, ValueError for axes and batches that make no grid, a
+    file that was kept by another cell or grid, and results of other code or versions. OSError if the file cannot be written.
     """
-    grid = checked(axes, batch)
+    grid = checked(cell, axes, batch, executor)
     with opened(store, head_of(cell, grid.axes) if store else {}, stale_ok) as kept:
         grid.results = {key: kept.cells[key] for key in grid.keys if key in kept.cells}
         left: Iterable[tuple] = grid.keys
@@ -86,8 +86,12 @@ def batched(points: Iterator[Point], n: int) -> Iterator[list[Point]]:
         yield some
 
 
-def checked(axes: Mapping[str, Iterable[Any]], batch: int) -> Grid:
-    """The grid, empty; ValueError, in words, for what cannot be run."""
+def checked(cell: Any, axes: Mapping[str, Iterable[Any]], batch: int, executor: Any) -> Grid:
+    """The grid, empty; ValueError or TypeError, in words, for what cannot be run."""
+    if not callable(cell) or not isinstance(axes, Mapping):
+        raise TypeError(f'run takes a cell, a function, and axes, as in {{"depth": [10, 20], "seed": range(3)}}; got {cell!r}, {axes!r}')
+    if not (executor is None or hasattr(executor, "submit")):
+        raise TypeError(f"executor is what `with grid.processes(4) as executor:` gives, or another one that has submit(); got {executor!r}")
     if not axes or not isinstance(batch, (int, np.integer)) or batch < 1:
         raise ValueError(f"a grid needs at least one axis, and batches of a whole number of cells, at least one; got {[*axes]}, {batch=}")
     if "rng" in axes:
@@ -144,7 +148,7 @@ def run_cell(cell: Cell, point: Point) -> tuple[Point, Result, str]:
     """(point, figures, ""); or (point, {}, what went wrong). A cell that takes `rng` gets the point's own."""
     given = {**point, "rng": np.random.default_rng(seed_of(point))} if "rng" in inspect.signature(cell).parameters else point
     try:
-        return point, {name: value(x) for name, x in cell(**given).items()}, ""
+        return point, {str(name): value(x) for name, x in cell(**given).items()}, ""
     except Exception as error:
         return point, {}, told(error)
 

@@ -142,13 +142,15 @@ def opened(path: Place | None, head: dict[str, Any], stale_ok: bool = False) -> 
 def merge(target: Place, first: Place, *others: Place, stale_ok: bool = False) -> int:
     """Add the cells of several stores, say of several machines, to one, made if it is missing; how many cells it then holds.
 
-    Equal results of one point are one. ValueError, before anything is written, for unequal ones, for stores of other cells or axes
-    and, without stale_ok, of other code or versions.
+    Equal results of one point are one. ValueError, before anything is written, for a first one that is none, for unequal results, for
+    stores of other cells or axes and, without stale_ok, of other code or versions.
     """
     paths = [first, *others, *([target] if os.path.exists(target) else [])]
     contents = {os.fspath(path): Path(path).read_bytes() for path in paths}
     heads = [saved for line in contents[os.fspath(first)].splitlines() if "cell" in (saved := parsed(line))]
-    found = Store({name: (heads or [{}])[-1].get(name, []) for name in ("cell", "axes", "made_by")}, stale_ok)
+    if not heads:
+        raise ValueError(f"{os.fspath(first)!r} is no store: it has no line that names its cell; give a file that grid.run(store=…) wrote")
+    found = Store({name: heads[-1].get(name, []) for name in ("cell", "axes", "made_by")}, stale_ok)
     for path, content in contents.items():
         found.lines = 0
         found.take(content[: content.rfind(b"\n") + 1], path)
