@@ -152,13 +152,27 @@ def test_print_says_when_the_weights_cross_the_edge_a_gate_closes_and_what_clipp
     assert not any(word in calm for word in ("across", "clipping"))
 
 
+def test_what_a_history_has_not_is_said_with_what_it_has():
+    history = History([1.0], [{"step": 1, "gradients": {"W": 2.0}}])
+    assert history.column("gradients", "W").tolist() == [2.0]
+    for asked in (["radii"], ["radii", "W"], ["step", "W"]):
+        with pytest.raises(KeyError, match=r"recorded: step, gradients \(by name\)"):
+            history.column(*asked)
+    with pytest.raises(ValueError, match=r"what to_dict\(\) gave"):
+        History.from_dict({"film": []})
+
+
 def test_what_cannot_be_watched_is_refused_in_words():
     model = Noisy(nn.RNNCell(2, 5, rng=0))
     with pytest.raises(ValueError, match=r"let loss_fn return \(loss, states\); or say which: Every\(50, lambda"):
         fit(model, lambda *both: regress(*both)[0], training.adding(6, 4), SGD(model, 0.1), 1, watch=Every(1))
-    for wrong in (50, Every(0)):
+    for wrong in (50, Every(0), Every(2.5), Every("1")):
         with pytest.raises(ValueError, match=r"as in watch=Every\(50\); got"):
             run(watch=wrong)
+    with pytest.raises(TypeError, match="that returns a Chain; it returned None"):
+        run(watch=Every(1, lambda loss, states: None))
+    with pytest.raises(TypeError, match="unsupported operand"):
+        History() - 3
     with pytest.raises(ValueError, match="no watched step in common"):
         run(watch=Every(1))[1] - History()
     with pytest.raises(ValueError, match="differ in length at step 1: 4 links and 3"):

@@ -44,6 +44,8 @@ def between(loss: Any, states: Any) -> Chain:
 
 def frame_of(chain: Chain, step: int = 0, loss: float = math.nan, clipped: Any = None) -> Frame:
     """What History says of a frame; links within one factor, such as a softmax, are taken together."""
+    if not isinstance(chain, Chain):
+        raise TypeError(f"Every(steps, chain) is given a function of (loss, states) that returns a Chain; it returned {chain!r}")
     blame, spans, names = chain.blame(), runs(chain)[::-1], chain.names
     at = [0, *(run.stop for run in spans)]
     passed = [{}] * (len(chain.links) - len(blame.by_link)) + [row["parts"] for row in blame.by_link]  # none where it had ended

@@ -50,8 +50,12 @@ class History(Printed):
     def column(self, quantity: str, name: str | None = None) -> np.ndarray:
         """One quantity over the recorded steps: column("loss"), column("gradients", "W_hh"), column("states") (steps, T + 1).
 
-        KeyError for a quantity that was not recorded; nan where a name has none.
+        KeyError for a quantity that was not recorded, or has no names; nan where a name has none.
         """
+        for record in self.records:
+            if quantity not in record or name is not None and not isinstance(record[quantity], dict):
+                known = ", ".join(f"{key} (by name)" if isinstance(x, dict) else key for key, x in record.items())
+                raise KeyError(f"no column {quantity!r}{'' if name is None else f' of {name!r}'}; recorded: {known}")
         return np.array([record[quantity] if name is None else record[quantity].get(name, math.nan) for record in self.records])
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,7 +64,9 @@ class History(Printed):
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "History":
-        """The History that to_dict() wrote; one without "film" has none."""
+        """The History that to_dict() wrote; one without "film" has none. ValueError for anything else."""
+        if not isinstance(saved, Mapping) or not {"losses", "records"} <= saved.keys():
+            raise ValueError(f'a History is made of what to_dict() gave, {{"losses", "records", "film"}}; got {saved!r:.80}')
         return cls(saved["losses"], saved["records"], saved.get("film", ()))
 
     def to_json(self) -> str:
@@ -68,6 +74,8 @@ class History(Printed):
         return json.dumps(self.to_dict())
 
     def __sub__(self, other: "History") -> "History":
+        if not isinstance(other, History):
+            return NotImplemented
         pairs = [(a, b) for a in self.film for b in other.film if a["step"] == b["step"]]
         if not pairs:
             raise ValueError("the two have no watched step in common; fit both with watch=Every(50)")

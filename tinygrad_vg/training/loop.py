@@ -101,7 +101,7 @@ class Run:
             raise TypeError(f"the optimiser must be one of this room, as in SGD(model, lr=0.1); got {optimiser!r}")
         if record < 1:
             raise ValueError(f"record says every how many steps to write down, 1 or more; got {record}")
-        if watch is not None and not (isinstance(watch, Every) and watch.steps >= 1):
+        if watch is not None and not (isinstance(watch, Every) and isinstance(watch.steps, (int, np.integer)) and watch.steps >= 1):
             raise ValueError(f"watch says every how many steps to look at the chain, as in watch=Every(50); got {watch!r}")
         radius = [radius] if isinstance(radius, str) else radius
         radii(optimiser.parameters, radius or [])  # a name that is not there shows now
