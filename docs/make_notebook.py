@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tinygrad_vg.text.files import checked_path, save_whole
+
 FENCE = re.compile(r"^```pycon\n(.*?)^```\n", re.M | re.S)
 
 
@@ -26,12 +28,16 @@ def notebook(page: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Write the notebook of the page named."""
+    """Write the notebook of the page named; the exit code is 2, and nothing is written, for a page that is none or another suffix."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("page", type=Path)
     options.add_argument("out", type=Path)
     asked = options.parse_args()
-    asked.out.write_text(json.dumps(notebook(asked.page.read_text(encoding="utf-8")), ensure_ascii=False, indent=1), encoding="utf-8")
+    try:
+        place, page = checked_path(asked.out, (".ipynb",)), asked.page.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        options.error(str(error))
+    save_whole(place, json.dumps(notebook(page), ensure_ascii=False, indent=1).encode())
     print(f"wrote {asked.out}")
     return 0
 

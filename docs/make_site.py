@@ -31,6 +31,8 @@ def main() -> int:
     options.add_argument("--without-lab", action="store_true", help="no lab and no Run buttons (its parts are downloaded once, 85 MB)")
     options.add_argument("--without-claims", action="store_true", help="do not measure the claims (half a minute)")
     asked = options.parse_args()
+    if asked.out.exists() and not asked.out.is_dir():
+        options.error(f"the site is a folder; {asked.out} is a file")
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         lay_out(stage)
@@ -43,7 +45,7 @@ def main() -> int:
             (stage / "extra" / "ledger.html").write_text(measured, encoding="utf-8")
             link(stage / "claims.md", "ledger.html", "The claims as they were measured for this site, with pictures")
         code = subprocess.run([sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", stage, asked.out]).returncode
-    print(f"wrote {asked.out}")
+    print(f"wrote {asked.out}" if not code else f"{asked.out} is not complete: Sphinx ended with {code}")
     return code
 
 

@@ -69,6 +69,22 @@ def test_weights_of_no_cell_are_refused(capsys, tmp_path):
     np.savez(tmp_path / "none.npz", **{"out.weight": np.ones((2, n))})
     assert main(["diagnose", str(tmp_path / "none.npz")]) == 1
     assert "holds no weights of a recurrent cell" in capsys.readouterr().err
+    for shapes in ({"hh": (10, n)}, {"hh": (2 * n, n), "ih": (2 * n, 3)}, {"hh": (0, 0), "ih": (0, 3)}, {"hh": (n, n), "ih": (n,)}):
+        np.savez(tmp_path / "none.npz", **{f"weight_{name}_l0": np.ones(shape) for name, shape in shapes.items()})
+        assert main(["diagnose", str(tmp_path / "none.npz")]) == 1
+        assert "g = 1, 3 or 4 gates; got" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("write", "words"), [
+    (lambda place: np.savez(place, x=np.ones((5, 2))), "has shape (5, 2); these cells read (T, 3) or (T, batch, 3)"),
+    (lambda place: np.savez(place, x=np.ones((0, 3))), "has shape (0, 3)"),
+    (lambda place: place.write_bytes(b"junk"), "is no .npz of arrays"),
+])  # fmt: skip
+def test_data_that_do_not_fit_are_refused_in_words(write, words, capsys, tmp_path):
+    np.savez(tmp_path / "w.npz", **nn.RNNCell(3, 4).state_dict())
+    write(tmp_path / "data.npz")
+    assert main(["diagnose", str(tmp_path / "w.npz"), "--data", str(tmp_path / "data.npz")]) == 1
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "x", "said"), [

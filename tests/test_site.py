@@ -24,6 +24,21 @@ def test_every_page_has_its_place_in_the_contents_once():
     assert sorted(pages) == sorted({*pages}) and {page.name for page in (ROOT / "docs").glob("*.md")} < {*pages}
 
 
+@pytest.mark.parametrize(("script", "given", "words"), [
+    ("make_site.py", ["file"], "the site is a folder; file is a file"),
+    ("make_notebook.py", ["none.md", "a.ipynb"], "No such file"),
+    ("make_notebook.py", ["file", "a.md"], "what to save: .ipynb"),
+    ("make_notebook.py", ["file", "none/a.ipynb"], "there is no folder"),
+])  # fmt: skip
+def test_what_cannot_be_made_is_said_in_a_line_and_nothing_is_written(script, given, words, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [script, *given])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(MAKE.with_name(script)))["main"]()
+    assert words in capsys.readouterr().err and [place.name for place in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The site, with a lab, without measured claims."""

@@ -307,6 +307,11 @@ def test_a_net_left_as_it_is_is_not_mended(number, kind):
     assert f"the verdict is still: {kind}" in grade(number, as_it_is).words
 
 
+@pytest.mark.parametrize("answer", [3.0, [1.0], {"W": 1}])
+def test_what_is_no_pair_is_said_to_be_none(answer):
+    assert "the answer is no pair (W, b)" in grade(25, {"mend_mlp": lambda W, b: answer}).words
+
+
 def test_a_healthy_verdict_is_not_enough(monkeypatch):
     monkeypatch.setattr(cases_nets, "LEARNT", 1e-9)
     assert "the verdict is healthy, but trained it still has a loss of" in grade(23, written(23)).words

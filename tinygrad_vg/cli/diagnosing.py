@@ -146,8 +146,11 @@ def of_weights(options: argparse.Namespace) -> Patient:
         raise ValueError(f"{options.file} holds no weights of a recurrent cell, such as weight_hh; export the model: docs/export.md")
     cell = Stacked(cells) if len(cells) > 1 else cells[0]
     load_weights(cell, {name: w for name, w in given.items() if name.startswith(prefix)}, prefix)
-    data, about = data_of(options, {"x": ((None, cells[0].n_in), "float64")})
-    x = np.asarray(data.get("x", rng.normal(size=(STEPS, cells[0].n_in))), float)
+    n = cells[0].n_in
+    data, about = data_of(options, {"x": ((None, n), "float64")})
+    x = np.asarray(data.get("x", rng.normal(size=(STEPS, n))), float)
+    if x.ndim not in (2, 3) or x.shape[-1] != n or not x.size:
+        raise ValueError(f"x of {options.data} has shape {x.shape}; these cells read (T, {n}) or (T, batch, {n}), T ≥ 1")
     states = unroll(cell, x)
     loss = loss_of(cell.output(states[-1]), data, options.loss, rng)
     first = states[0]
@@ -159,12 +162,19 @@ def of_weights(options: argparse.Namespace) -> Patient:
 
 
 def cells_of(given: dict[str, np.ndarray]) -> tuple[str, list[Any]]:
-    """What comes before the names of the weights, and cells of their sizes: by PyTorch's names, or by their own; none if neither fits."""
+    """What comes before the names of the weights, and cells of their sizes: by PyTorch's names, or by their own; none if neither fits.
+
+    ValueError for PyTorch's names with shapes of no cell.
+    """
     recurrent = [name for name, w in given.items() if "weight_hh" in name and np.ndim(w) == 2]
     if recurrent:
         prefix = recurrent[0].partition("weight_hh")[0]
-        sizes = [(given[name.replace("_hh", "_ih")].shape[1], given[name].shape) for name in recurrent if name.startswith(prefix)]
-        return prefix, [CELLS[rows // n](width, n, name=str(k) if len(sizes) > 1 else "") for k, (width, (rows, n)) in enumerate(sizes, 1)]
+        into_of = {name: given.get(name.replace("_hh", "_ih"), np.array(0)).shape for name in recurrent if name.startswith(prefix)}
+        sizes = [(into, given[name].shape) for name, into in into_of.items()]
+        for into, (rows, n) in sizes:
+            if len(into) != 2 or into[0] != rows or not n or rows not in (gates * n for gates in CELLS):
+                raise ValueError(f"weight_ih is (g n, inputs) and weight_hh (g n, n), g = 1, 3 or 4 gates; got {into} and {rows, n}")
+        return prefix, [CELLS[rows // n](into[1], n, name=str(k) if len(sizes) > 1 else "") for k, (into, (rows, n)) in enumerate(sizes, 1)]
     own, prefix = next(((name, name.removesuffix(mark)) for mark in OWN for name in given if name.endswith(mark)), ("", ""))
     inputs = max((w.shape for name, w in given.items() if name.startswith(f"{prefix}W_x")), default=())
     return prefix, [OWN[own.removeprefix(prefix)](inputs[1], inputs[0])] if own and len(inputs) == 2 else []
@@ -173,11 +183,16 @@ def cells_of(given: dict[str, np.ndarray]) -> tuple[str, list[Any]]:
 def data_of(options: argparse.Namespace, inputs: Any) -> tuple[dict[str, np.ndarray], str]:
     """The arrays of --data by the names of the inputs, and how a title says what they are. A single array may have another name.
 
-    ValueError if one is missing, or holds a nan, which would be all that a verdict could find.
+    ValueError for another file, if one is missing, or holds a nan, which would be all that a verdict could find.
     """
     if not options.data:
         return {}, "noise (give --data FILE.npz for your own)"
-    given, said = dict(np.load(options.data, allow_pickle=False)), ""
+    try:
+        given, said = dict(np.load(options.data, allow_pickle=False)), ""
+    except OSError:
+        raise
+    except Exception:  # a damaged file fails anywhere in its reader, with any error
+        raise ValueError(f"{options.data} is no .npz of arrays; write one with np.savez({options.data!r}, x=…)") from None
     for name, x in given.items():
         if x.dtype.kind == "f" and (missing := np.count_nonzero(np.isnan(x))):
             raise ValueError(f"{missing} of {x.size} numbers of {name!r} in {options.data} are nan; leave out or fill in what is missing")

@@ -165,6 +165,8 @@ def mlps(rng: Any) -> Case:
     before = np.array([layer.W.data for layer in hidden]), np.array([layer.b.data for layer in hidden])
 
     def tried(changed: Any) -> tuple[str, float]:
+        if not isinstance(changed, (tuple, list)) or len(changed) != 2:
+            raise ValueError("the answer is no pair (W, b)")
         after = [fit_for(x, was.shape, name) for x, was, name in zip(changed, before, "Wb")]
         for layer, W, b in zip(hidden, *after):
             layer.W.data, layer.b.data = W, b
