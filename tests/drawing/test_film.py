@@ -139,6 +139,8 @@ def test_a_long_film_is_thinned_out_and_keeps_its_ends(tmp_path):
 
 
 def test_what_is_no_film_and_no_page_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="draws the History that .* got dict"):
+        drawing.film({}, tmp_path / "film.html")
     with pytest.raises(ValueError, match="html"):
         drawing.film(watched(nn.RNNCell(2, 4, rng=0)), tmp_path / "film.png")
     with pytest.raises(ValueError, match="a difference of two runs is no river; plot"):

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..text.files import checked_path, save_whole
 from ..text.numbers import number
+from ..text.tables import evenly
 from ..training.history import History
 from .axes import at_edge, name_at, patches, whole_numbers, words
 from .colours import FALL, INKS, RISE, SPECIAL, ZERO
@@ -32,12 +33,13 @@ SHADES = [*(INKS[f"{part}-mark"][0] for part in PARTS), RISE, SPECIAL[ZERO]]
 def film(history: History, path: Any, about: str = "") -> Any:
     """Write history.film as a page of its own, .html: the river of each watched step, and a slider that moves it through training.
 
-    about  what was run, in a few words.   The path. ValueError for a difference, if no step was watched, or for another suffix
+    about  what was run, in a few words.   The path. ValueError for a difference, without a watched step, or for another suffix
     """
+    if not isinstance(history, History):
+        raise TypeError(f"film draws the History that fit(..., watch=Every(50)) returns; got {type(history).__name__}")
     if any("difference" in frame for frame in history.film):
         raise ValueError("a difference of two runs is no river; plot(a - b, 'film') draws its map")
-    place, rivers = checked_path(path, [".html"]), rivers_of(history, about)
-    rivers = [rivers[k] for k in sorted({round(k * (len(rivers) - 1) / (MOST - 1)) for k in range(MOST)})]
+    place, rivers = checked_path(path, [".html"]), evenly(rivers_of(history, about), MOST)
     frame, last, script = frame_of(rivers, {}), rivers[-1], asset("page_film.js")
     found = f"what arrives at {last.names[0]} of the gradient at {last.names[-1]} goes from {power(rivers[0].logs[0])} to "
     found += power(last.logs[0])

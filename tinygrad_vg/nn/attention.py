@@ -25,7 +25,6 @@ def scores(q: Any, k: Any, scale: float | None = None) -> Any:
 
 def masked(s: Any, mask: Any = None, causal: bool = False) -> Any:
     """s plus a mask of numbers, or −∞ where one of bools is False; causal: also −∞ where a key comes after the query."""
-    mask = np.asarray(mask) if isinstance(mask, (list, tuple)) else mask
     if getattr(mask, "dtype", None) == np.bool_:
         mask = np.where(mask, np.float32(0), -np.float32(np.inf))
     s = s + mask if np.ndim(mask) else s
@@ -75,8 +74,9 @@ class Attention(Module):
         if any(np.ndim(z) < 2 or np.shape(z)[-1] != self.d or not np.shape(z)[-2] for z in (x, y)):
             came = f"{np.shape(x)}{'' if context is None else f' and context {np.shape(y)}'}"
             raise ValueError(f"attention of {self.d} units takes x of shape (…, T, {self.d}), T ≥ 1; got {came}")
-        if mask is not None and not np.ndim(mask):
-            raise ValueError(f"mask has an entry for each query and key: (T, S) or (…, heads, T, S), bools or numbers; got {mask!r}")
+        mask = np.asarray(mask) if isinstance(mask, (list, tuple)) else mask
+        if mask is not None and (not np.ndim(mask) or mask.dtype.kind in "iu"):
+            raise ValueError(f"mask has a bool, or a float to add, for each query and key: (T, S) or (…, heads, T, S); got {mask!r}")
         W_q, W_k, W_v = split(self.in_proj_weight, 3, -2)
         b_q, b_k, b_v = (None,) * 3 if self.in_proj_bias is None else split(self.in_proj_bias, 3, -1)
         q = named(self.apart(affine(x, W_q, b_q)), "q", *index)

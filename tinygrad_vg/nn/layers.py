@@ -231,13 +231,15 @@ def generators(rng: Any, seeds: Any) -> Any:
     """Where random numbers come from: one Generator, or with seeds a list of them, one for each run of a leading axis.
 
     seeds  a list such as range(20): run s is the model that rng=seeds[s] gives; or how many runs, split off from rng.
-    A list of Generators stays as it is.
+    A list of Generators stays as it is.  ValueError if seeds are none.
     """
     if isinstance(rng, list) and rng and isinstance(rng[0], np.random.Generator):
         return rng
     if seeds is None:
         return np.random.default_rng(rng)
     counted = isinstance(seeds, (int, np.integer))
+    if seeds < 1 if counted else not len(seeds):
+        raise ValueError(f"seeds is a list such as range(20), or how many runs, 1 or more; got {seeds!r}")
     return np.random.default_rng(rng).spawn(int(seeds)) if counted else [np.random.default_rng(seed) for seed in seeds]
 
 

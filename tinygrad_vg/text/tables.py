@@ -78,6 +78,11 @@ def folded(items: Sequence[Any], worst: Any = None, told: Any = None, most: int 
     return lines
 
 
+def evenly(items: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of the items, from the first to the last at even distances."""
+    return [items[k] for k in sorted({round(k * (len(items) - 1) / (most - 1)) for k in range(most)})]
+
+
 def bar(part: float) -> str:
     """A share of BAR columns, to the eighth: solid below 0 (of a logarithm: shrunk), hatched above; it ends in » beyond 1."""
     if not math.isfinite(part):

@@ -15,7 +15,7 @@ from ..chain.blame_table import CALLED
 from ..chain.factors import KINDS
 from ..text.lines import wrapped
 from ..text.numbers import from_log
-from ..text.tables import table
+from ..text.tables import evenly, table
 from .leaves import gradient, leaves_of
 
 COLUMNS, MARGIN = 6, 0.05  # steps in a table; how far beyond a level a curve must be to have crossed it, as a part of its largest value
@@ -70,7 +70,7 @@ def minus(a: Frame, b: Frame) -> Frame:
 
 def film_table(film: list[Frame]) -> str:
     """What the factors did at some of the steps; when the weights' nats crossed 0, which is the edge, and a gate 1/2; what clipping hid."""
-    at = sorted({round(k * (len(film) - 1) / (COLUMNS - 1)) for k in range(COLUMNS)})
+    at = evenly(range(len(film)), COLUMNS)
     curves = {f"{name} nats": [frame["nats"].get(name, 0.0) for frame in film] for name in film[0]["nats"]}
     curves |= {f"gate {name} open": [frame["gates"].get(name, math.nan) for frame in film] for name in film[0]["gates"]}
     rows = [("arrives", *(from_log(film[k]["logs"][0]) for k in at)), *((name, *(f"{y[k]:.2f}" for k in at)) for name, y in curves.items())]

@@ -14,11 +14,11 @@ from ..chain.factors import norm
 from ..nn.models import parameters_of
 from ..text.lines import Printed
 from ..text.numbers import number
-from ..text.tables import folded, table
-from .film import film_table, minus
+from ..text.tables import evenly, folded, table
+from .film import COLUMNS, film_table, minus
 from .leaves import gradient, leaves_of, length, value, values
 
-COLUMNS, MOST = 6, 16  # of a table: steps shown, rows shown of each kind
+MOST = 16  # rows shown of each kind
 
 
 class History(Printed):
@@ -84,8 +84,7 @@ class History(Printed):
     def __str__(self) -> str:
         if not self.records:
             return film_table(self.film) if self.film else f"{self.steps} steps, none recorded"
-        last = len(self.records) - 1
-        shown = [self.records[k] for k in sorted({round(k * last / (COLUMNS - 1)) for k in range(COLUMNS)})]
+        shown = evenly(self.records, COLUMNS)
         rows: list[Any] = [[title, *(number(r[key]) for r in shown)] for title, key in SINGLE.items() if key in shown[-1]]
         rows += [row for title, key in SEVERAL.items() for row in block(title, [r.get(key, {}) for r in shown])]
         return table(rows, ["step", *(f"{r['step']}" for r in shown)]) + ("\n\n" + film_table(self.film) if self.film else "")
