@@ -157,6 +157,7 @@ def test_an_exercise_is_graded_and_its_line_is_known(ran):
     assert ran(EXERCISES[13].solution, 13)[0] == {"passed": True, "line": 0}
     found, printed = ran("def tanh_slope(y):\n    return 1 - y\n", 1)
     assert found == {"passed": False, "line": 2} and "wanted" in printed.out
+    assert ran("\nx = (", 1)[0] == {"passed": False, "line": 2}
     for choice in CHOICES:
         if "number" in choice:
             assert not ran(choice["text"], choice["number"])[0]["passed"]

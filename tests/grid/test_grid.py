@@ -204,6 +204,12 @@ def test_what_is_no_cell_no_axes_or_no_executor_is_refused_before_anything_is_ru
         grid.run(cell, axes, executor=executor)
 
 
+def test_a_store_is_not_written_into_another_kind_of_file(tmp_path):
+    with pytest.raises(ValueError, match="what to save: .jsonl; got 'cells.csv'"):
+        grid.run(product, {"a": [1], "b": [1]}, store=tmp_path / "cells.csv")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("cell", [functools.partial(product, b=2), lambda a: {"x": a}])
 def test_a_cell_without_a_name_of_its_own_is_run_but_not_kept(cell, tmp_path):
     assert len(grid.run(cell, {"a": [1, 2]}).results) == 2

@@ -45,7 +45,7 @@ def graded(number: int, source: str) -> str:
     Path(ANSWER).write_text(source, encoding="utf-8")
     found = grade(number, ANSWER)
     print(wrapped(str(found), hang=0))
-    line = re.search(rf"at {ANSWER}:(\d+)", found.words)
+    line = re.search(rf"{ANSWER}(?::|, line )(\d+)", found.words)  # of an answer that does not run, as SyntaxError says it
     return json.dumps({"passed": found.passed, "line": int(line[1]) if line else 0})
 
 

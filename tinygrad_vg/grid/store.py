@@ -135,7 +135,7 @@ class Store:
 @contextmanager
 def opened(path: Place | None, head: dict[str, Any], stale_ok: bool = False) -> Iterator[Store]:
     """The store at a path, made if it is missing; without a path, one in memory."""
-    with nullcontext() if path is None else open(str(checked_path(path, (Path(path).suffix.lower(),))), "a+b", buffering=0) as file:
+    with nullcontext() if path is None else open(str(checked_path(path, (".jsonl",))), "a+b", buffering=0) as file:
         yield Store(head, stale_ok, file)
 
 

@@ -79,15 +79,15 @@ class Attention(Module):
             raise ValueError(f"mask has a bool, or a float to add, for each query and key: (T, S) or (…, heads, T, S); got {mask!r}")
         W_q, W_k, W_v = split(self.in_proj_weight, 3, -2)
         b_q, b_k, b_v = (None,) * 3 if self.in_proj_bias is None else split(self.in_proj_bias, 3, -1)
-        q = named(self.apart(affine(x, W_q, b_q)), "q", *index)
-        k = named(self.apart(affine(y, W_k, b_k)), "k", *index)
-        v = named(self.apart(affine(y, W_v, b_v)), "v", *index)
+        q = named(self.by_head(affine(x, W_q, b_q)), "q", *index)
+        k = named(self.by_head(affine(y, W_k, b_k)), "k", *index)
+        v = named(self.by_head(affine(y, W_v, b_v)), "v", *index)
         s = named(scores(q, k), "s", *index)
         a = named(softmax(masked(s, mask, self.causal)), "a", *index)
         z = reshape(swapaxes(matmul(a, v), -2, -3), np.shape(x))
         return self.out_proj(z)
 
-    def apart(self, x: Any) -> Any:
+    def by_head(self, x: Any) -> Any:
         """(…, T, d) as (…, heads, T, d / heads)."""
         return swapaxes(reshape(x, (*np.shape(x)[:-1], self.heads, self.d // self.heads)), -2, -3)
 
@@ -125,14 +125,14 @@ class TransformerBlock(Module):
         self.norm, self.activation, self.a, self.dropout = norm, activation_of(activation), a, Dropout(dropout, rng)
 
     def __call__(self, x: Any, *index: int, mask: Any = None) -> Any:
-        u = self.past(x, lambda x: self.self_attn(x, *index, mask=mask), getattr(self, "norm1", None), *index)
-        return named(self.past(named(u, "u", *index), self.feed, getattr(self, "norm2", None), *index), "h", *index)
+        u = self.residual(x, lambda x: self.self_attn(x, *index, mask=mask), getattr(self, "norm1", None), *index)
+        return named(self.residual(named(u, "u", *index), self.feed, getattr(self, "norm2", None), *index), "h", *index)
 
     def feed(self, u: Any) -> Any:
         """W_2 φ(W_1 u + b_1) + b_2."""
         return self.linear2(self.dropout(self.activation(self.linear1(u))))
 
-    def past(self, x: Any, f: Any, norm: Any, *index: int) -> Any:
+    def residual(self, x: Any, f: Any, norm: Any, *index: int) -> Any:
         """x + a f(x), the norm before f, or after the sum."""
         y = norm(x, *index) if self.norm == "pre" else x
         y = f(y if self.scale == 1 else self.scale * y)

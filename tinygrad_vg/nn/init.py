@@ -112,16 +112,16 @@ def with_radius(W: np.ndarray, rho: Any) -> np.ndarray:
     return W * np.asarray(rho / radius)[..., None, None]
 
 
-def checked(shape: Shape) -> Shape:
-    """The shape of a weight, (out, in); ValueError unless both are whole numbers from 1 on."""
+def check_shape(shape: Shape) -> None:
+    """ValueError unless the shape of a weight, (out, in), is of whole numbers from 1 on."""
     if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in shape):
         raise ValueError(f"a layer needs, in whole numbers, one input and one unit or more; got weights of shape {shape}, (out, in)")
-    return shape
 
 
 def drawn(init: Callable[..., np.ndarray], shape: Shape, rng: Any) -> np.ndarray:
     """init(shape, rng), if that is what it gives; ValueError for a layer without units, or for another shape."""
-    W = init(checked(shape), rng)
+    check_shape(shape)
+    W = init(shape, rng)
     if np.shape(W) != shape:
         raise ValueError(f"init gave shape {np.shape(W)}, expected {shape}, (out, in)")
     return W

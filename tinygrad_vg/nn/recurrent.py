@@ -30,7 +30,7 @@ class Cell(Module):
 
     def __init__(self, n_in: int, n_hidden: int, init: Any = "xavier",
                  *, bias: bool = True, leaf: Any = Tensor, rng: Any = 0, seeds: Any = None, name: str = ""):
-        initial.checked((n_hidden, n_in))
+        initial.check_shape((n_hidden, n_in))
         self.n_in, self.n_hidden, self.biased, self.leaf, self.name = n_in, n_hidden, bias, leaf, name
         self.inits = [initial.of_name(start) for start in (init if isinstance(init, (tuple, list)) else (init, init))]
         self.rng = generators(rng, seeds)
