@@ -204,6 +204,11 @@ def test_what_is_no_cell_no_axes_or_no_executor_is_refused_before_anything_is_ru
         grid.run(cell, axes, executor=executor)
 
 
+@pytest.mark.parametrize("cell", [lambda a: 3.0, lambda a: {"a": 7.0}])
+def test_a_cell_that_gives_no_names_or_those_of_the_axes_has_failed(cell):
+    assert "with other names than the axes; got" in grid.run(cell, {"a": [1]}).failed[1,]
+
+
 def test_a_store_is_not_written_into_another_kind_of_file(tmp_path):
     with pytest.raises(ValueError, match="what to save: .jsonl; got 'cells.csv'"):
         grid.run(product, {"a": [1], "b": [1]}, store=tmp_path / "cells.csv")

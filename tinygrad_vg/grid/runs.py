@@ -148,7 +148,10 @@ def run_cell(cell: Cell, point: Point) -> tuple[Point, Result, str]:
     """(point, figures, ""); or (point, {}, what went wrong). A cell that takes `rng` gets the point's own."""
     given = {**point, "rng": np.random.default_rng(seed_of(point))} if "rng" in inspect.signature(cell).parameters else point
     try:
-        return point, {str(name): value(x) for name, x in cell(**given).items()}, ""
+        result = cell(**given)
+        if not isinstance(result, Mapping) or result.keys() & point.keys():
+            raise TypeError(f"a cell returns {{name: number or array}}, with other names than the axes; got {result!r}")
+        return point, {str(name): value(x) for name, x in result.items()}, ""
     except Exception as error:
         return point, {}, told(error)
 
