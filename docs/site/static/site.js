@@ -2,6 +2,12 @@
 const here = document.currentScript;
 for (const caption of document.querySelectorAll("p.caption[role=heading]")) caption.ariaLevel = "2";
 for (const block of document.querySelectorAll("pre, div.math, .table-wrapper")) block.tabIndex = 0;
+for (const [place, words] of [[".sidebar-drawer", "Contents"], [".toc-drawer", "On this page"], [".content-icon-container", "This page"]]) {
+  const part = document.querySelector(place);
+  if (part?.tagName !== "ASIDE") part?.setAttribute("role", "region");
+  part?.setAttribute("aria-label", words);
+}
+for (const head of document.querySelectorAll("th")) if (!head.textContent.trim()) head.replaceWith(document.createElement("td"));
 
 const typed = [];
 for (const block of document.querySelectorAll(".highlight-pycon")) {
