@@ -299,3 +299,8 @@ def test_ctrl_c_takes_back_what_is_waiting(tmp_path):
     with ThreadPoolExecutor(1) as executor, pytest.raises(KeyboardInterrupt):
         grid.run(product, {"a": range(50), "b": [1]}, executor=executor, store=store, progress=stop)
     assert len(store.read_text().splitlines()) == 3
+
+
+def test_a_negative_variance_is_refused_before_anything_is_run():
+    with pytest.raises(ValueError, match="a variance is 0 or more; got -1"):
+        phase.diagram([3], [1.0, -1.0], 1)

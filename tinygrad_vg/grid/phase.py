@@ -35,7 +35,12 @@ def cell(
 
 
 def diagram(depths: Sequence[int], variances: Sequence[float], seeds: int = 3, net: Any = (), **options: Any) -> Grid:
-    """The grid of runs.  net: what else the cell takes, {"activation": "relu"}      options: as for grid.run"""
+    """The grid of runs.  net: what else the cell takes, {"activation": "relu"}      options: as for grid.run
+
+    ValueError for a variance below 0.
+    """
+    if negative := [variance for variance in variances if variance < 0]:
+        raise ValueError(f"a variance is 0 or more; got {negative[0]:g}")
     more = {name: [x] for name, x in dict(net).items()}
     return run(cell, {"depth": depths, "variance": variances, **more, "seed": range(seeds)}, **options)
 
