@@ -111,6 +111,20 @@ def test_float32_stays_float32_in_a_loop():
     assert {np.asarray(g).dtype for g in (value, *gradients.values())} == {np.dtype(np.float32)}
 
 
+@pytest.mark.parametrize("dtype, within", [(np.float64, 1e-12), (np.float32, 2e-5)])
+def test_steps_read_from_a_computed_array_are_one_loop_in_either_dtype(dtype, within):
+    rng, labels = np.random.default_rng(0), np.random.default_rng(1).integers(0, 5, (2, 12))
+    E, W, U = (Tensor(rng.normal(size=shape).astype(dtype), name=name) for name, shape in {"E": (5, 3), "W": (4, 4), "U": (4, 3)}.items())
+    embedded, h = E[labels].named("embedded"), Tensor(np.zeros((2, 4), dtype)).named("h", 0)
+    for t, x in enumerate([embedded[:, t] for t in range(12)], start=1):
+        h = np.tanh(vg.linear(h, W) + vg.linear(x, U)).named("h", t)
+    loss = vg.square(h).mean().named("loss")
+    written = by_hand(loss, [E, W, U])
+    assert len(written.text.splitlines()) < 60 and "embedded[:, t - 1]" in written.text
+    for g, wanted in zip(written()[1].values(), vg.grad(loss, [E, W, U])):
+        assert g.dtype == dtype and np.max(np.abs(g - wanted)) < within * np.max(np.abs(wanted))
+
+
 def test_a_recurrence_of_fifty_steps_fits_a_page():
     for kind, most in {"rnn": 40, "lstm": 75}.items():
         loss = network(kind, 50, (), "last")

@@ -217,11 +217,11 @@ class Search:
             in_step = follow == [(other, first + k, place) for k in range(len(xs))]
             return Slot("series", loop=other, place=place, first=first) if in_step else None
         node = loop.last[at[0]]
-        numbers = all(number_of(x) is not None for x in xs) and is_double(node)
+        numbers = all(number_of(x) is not None for x in xs)
         if at[1] >= len(node.parents) and numbers and len({b - a for a, b in zip(xs, xs[1:])}) == 1:
             return Slot("count", first=int(xs[0]), step=int(xs[1] - xs[0]))
         leaves = all(isinstance(x, Node) and x.rule is None and x not in here for x in xs)
-        if not (leaves or arrays or numbers) or len({(getattr(x, "shape", ()), dtype_of(x)) for x in xs}) > 1:
+        if not (leaves or arrays or numbers and is_double(node)) or len({(getattr(x, "shape", ()), dtype_of(x)) for x in xs}) > 1:
             return None
         loop.families[tuple(keys)] = xs
         return Slot("family", key=tuple(keys))
