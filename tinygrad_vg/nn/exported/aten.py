@@ -19,7 +19,6 @@ from ...autodiff.products import einsum, linear
 from ...autodiff.rearranging import flip
 from ...autodiff.reductions import log_softmax, logsumexp, prod
 from ...autodiff.structure import broadcast_to, concatenate, expand_dims, mean, reshape, stack, swapaxes, take, transpose
-from ..layers import embedding
 from ..norms import per_channel
 from . import layers as f
 from . import ops as o
@@ -97,7 +96,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "hardswish.default":                         lambda a: a * t.clip(a / 6 + 0.5, 0.0, 1.0),
     "_safe_softmax.default":                     f.softmax_or(0.0),
     "_softmax.default softmax.int":              f.softmax_or(np.nan),
-    "_log_softmax.default log_softmax.int":      lambda x, dim, *_, **how: log_softmax(x, dim),
+    "_log_softmax.default log_softmax.int":      lambda x, dim, half=False, **how: log_softmax(x, dim),
     # sums and the like
     "sum.dim_IntList sum.default":               o.reduced(structure.sum),
     "mean.dim mean.default":                     o.reduced(mean),
@@ -144,7 +143,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
         f.batch_norm(x, weight, bias, mean, var, False, momentum, eps)[:3],
     "_native_batch_norm_legit.no_stats":         lambda x, weight, bias, training, momentum, eps:
         f.batch_norm(x, weight, bias, None, None, True, momentum, eps)[:3],
-    "embedding.default":                         lambda weight, i, padding_idx=-1, *_, **how: embedding(weight, i, padding_idx),
+    "embedding.default":                         f.embedded,
     "scaled_dot_product_attention.default":      f.attend,
     "rnn_tanh.input":                            unrolled(rnn_step(t.tanh)),
     "rnn_relu.input":                            unrolled(rnn_step(t.relu)),
@@ -168,7 +167,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "expand.default":                            s.expanded,
     "expand_as.default":                         lambda x, y: broadcast_to(x, np.shape(y)),
     "fill.Scalar":                               lambda x, value: o.constant(np.shape(x), value),
-    "copy.default":                              lambda x, y, *_: broadcast_to(y, np.shape(x)),
+    "copy.default":                              lambda x, y, non_blocking=False: broadcast_to(y, np.shape(x)),
     "repeat.default tile.default":               s.tiled,
     "cat.default concat.default":                lambda xs, dim=0: concatenate(xs, dim),
     "stack.default":                             lambda xs, dim=0: stack(xs, dim),

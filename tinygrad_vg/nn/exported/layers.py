@@ -17,6 +17,7 @@ from ...autodiff.structure import reshape, swapaxes
 from ...autodiff.table import where
 from .. import attention, convolution, norms
 from ..convolution import Places
+from ..layers import embedding
 from .shapes import room
 
 # ---------------------------------------------------------------- windows
@@ -128,10 +129,15 @@ def batch_norm(x: Any, weight: Any, bias: Any, running_mean: Any, running_var: A
 
 def softmax_or(value: float) -> Callable[..., Any]:
     """softmax, but `value` where all are −∞: there torch's _safe_softmax has 0, its softmax nan; no gradient comes through."""
-    def op(x: Any, dim: int, *_: Any, **how: Any) -> Any:
+    def op(x: Any, dim: int, half: bool = False, **how: Any) -> Any:
         hidden = (plain(x) == -math.inf).all(dim, keepdims=True)
         return where(hidden, value, softmax(where(hidden, 0.0, x), dim)) if hidden.any() else softmax(x, dim)
     return op
+
+
+def embedded(weight: Any, i: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
+    """The rows i of weight; that of padding_idx gets no gradient."""
+    return embedding(weight, i, padding_idx)
 
 
 def attend(q: Any, k: Any, v: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, *,

@@ -118,7 +118,7 @@ def filled(value: float) -> Callable[..., Any]:
 
 def filled_like(value: float) -> Callable[..., Any]:
     """An op that gives an array of the shape of x, every entry `value`."""
-    return lambda x, *_, **how: constant(np.shape(x), value)
+    return lambda x, **how: constant(np.shape(x), value)
 
 
 def counted(*ends: Any, **how: Any) -> np.ndarray:
