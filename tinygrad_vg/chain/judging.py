@@ -150,10 +150,7 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
         return "converged", ""
     account = grouped(part)
     mixed = any(one_sided(block.ops[-1]) for block in flow.walk.blocks.values() if block.kind == "attention")
-    usual = 0.0 if mixed else min(0.0, max(account["attention"], -ATTENTION))  # what a softmax costs that is not saturated
-    usual += step
-    if weight and states(flow, part) < 0:
-        usual += min(0.0, max(states(flow, part) + account["slopes"], -INTO_A_GATE))
+    usual = step + usual_cost(flow, part, mixed, weight)
     far = FAR + NORMED * (account["norms"] != 0)
     if part.log > math.log(NOT_SMALL) and gain < 0:
         far = 2 * FAR
@@ -171,6 +168,13 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
         return "saturated", "softmax"
     least += " after sums" * (least == "norms" and after_sums(flow))
     return ("cancelled", "") if least == "merges" else ("contracting weights", worst or least)
+
+
+def usual_cost(flow: Flow, part: Arrival, mixed: bool, weight: bool) -> float:
+    """Nats that are no loss to speak of: of a softmax that is not saturated, and of a weight's way into a gate."""
+    account, into = grouped(part), states(flow, part) if weight else 0.0
+    softmax = 0.0 if mixed else min(0.0, max(account["attention"], -ATTENTION))
+    return softmax + (min(0.0, max(into + account["slopes"], -INTO_A_GATE)) if into < 0 else 0.0)
 
 
 def after_sums(flow: Flow) -> bool:

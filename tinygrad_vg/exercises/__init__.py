@@ -85,7 +85,7 @@ EXERCISES: dict[int, Exercise] = {
         "x acts in three ways: directly, through the mean, through the sd. The last two take from g its mean and its part along y."),
     19: Exercise(answers_nets.tangents, cases_nets.forward_walks,
         "The chain rule the other way round: a node's derivative is the sum over its edges of the parent's derivative × local.",
-        cases_nets.tangent_wrong),
+        cases.tangent_wrong),
     20: Exercise(answers_nets.blame_rnn, endless(cases_nets.recurrence),
         "As in exercise 7, one step at a time from the last; take the norm before and after each factor.",
         partial(cases_nets.several_wrong, names="slopes, weights")),

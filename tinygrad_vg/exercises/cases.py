@@ -174,19 +174,32 @@ def misplaced(given: list, wanted: dict, *_: Any) -> Fault | None:
     return None
 
 
+def first_wrong(given: Any, wanted: dict, what: str) -> tuple[Any, Fault | None]:
+    """In a dictionary {node: number} the first node, in the order wanted, that is missing or wrong, and what is wrong with it."""
+    if not isinstance(given, dict):
+        return None, Fault(f"the answer is of type {type(given).__name__}, wanted a dictionary {{node: {what}}}")
+    for node, right in wanted.items():
+        told = f"the {what} of {node.name}"
+        if fault := numbers(given[node], right, what=told) if node in given else Fault(f"{told} is missing"):
+            return node, fault
+    return None, None
+
+
+def tangent_wrong(given: Any, wanted: dict, *_: Any) -> Fault | None:
+    """The oldest node whose tangent is missing or wrong."""
+    return first_wrong(given, wanted, "derivative")[1]
+
+
 def astray(given: Any, wanted: dict, *arguments: Any) -> Fault | None:
     """What is wrong with a dictionary of gradients, told of the first node at which it is wrong, the youngest first."""
-    if not isinstance(given, dict):
-        return Fault(f"the answer is of type {type(given).__name__}, wanted a dictionary {{node: gradient}}")
-    for node, right in wanted.items():
-        if node not in given:
-            return Fault(f"the gradient of {node.name} is missing")
-        if fault := numbers(given[node], right, what=f"the gradient of {node.name}"):
-            parts = [given[child] * float(edge.local) for child in wanted for edge in child.edges if edge.parent is node]
-            parts += [before[node] for before in arguments if isinstance(before, dict) and node in before]
-            if len(parts) > 1 and any(numbers(given[node], part) is None for part in parts):
-                return Fault(f"{fault.words}; of its {len(parts)} contributions it has only one", overwrites)
-            return fault
+    node, fault = first_wrong(given, wanted, "gradient")
+    if fault and node and node in given:
+        parts = [given[child] * float(edge.local) for child in wanted for edge in child.edges if edge.parent is node]
+        parts += [before[node] for before in arguments if isinstance(before, dict) and node in before]
+        if len(parts) > 1 and any(numbers(given[node], part) is None for part in parts):
+            return Fault(f"{fault.words}; of its {len(parts)} contributions it has only one", overwrites)
+    if fault:
+        return fault
     if strange := [node for node in given if node not in wanted]:
         return Fault(f"{called(strange[0])} is given a gradient")
     return None

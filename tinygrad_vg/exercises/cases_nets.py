@@ -51,18 +51,6 @@ def forward_walks(rng: Any) -> Iterator[Case]:
         yield (output, source), {node: jvp(node, source, 1.0) if node in depends else 0.0 for node in looked_at}
 
 
-def tangent_wrong(given: Any, wanted: dict, *_: Any) -> Fault | None:
-    """The oldest node whose tangent is missing or wrong."""
-    if not isinstance(given, dict):
-        return Fault(f"the answer is of type {type(given).__name__}, wanted a dictionary {{node: derivative}}")
-    for node, right in wanted.items():
-        if node not in given:
-            return Fault(f"the derivative of {node.name} is missing")
-        if fault := numbers(given[node], right, what=f"the derivative of {node.name}"):
-            return fault
-    return None
-
-
 def several_wrong(given: Any, wanted: list, *_: Any, names: str) -> Fault | None:
     """The first of several arrays that is wrong."""
     if not isinstance(given, (tuple, list)) or len(given) != len(wanted):

@@ -34,10 +34,12 @@ def texts(node: Any) -> tuple[Any, Any]:
 
 
 def dtype_of(x: Any) -> np.dtype:
+    """The dtype of an array or node; float64 of a plain number."""
     return np.dtype(getattr(x, "dtype", float))
 
 
 def is_double(x: Any) -> bool:
+    """Whether it is float64, as plain numbers are."""
     return dtype_of(x) == np.float64
 
 
@@ -74,6 +76,7 @@ def axes_of(rule: Any, *first: str, keepdims: bool = False) -> str:
 
 
 def reduced(node: Any) -> str:
+    """x.sum(axis=0), and its like."""
     return f"x.{node.op}({axes_of(node.rule)})"
 
 
@@ -133,6 +136,7 @@ def to_factor(node: Any, i: int) -> str:
 
 
 def summation(subscripts: str, terms: list[str]) -> str:
+    """The einsum of these terms, letters and code."""
     return f"np.einsum({subscripts!r}, {', '.join(terms)}{', optimize=True' * (len(terms) > 2)})"
 
 
@@ -186,6 +190,7 @@ def put_back(node: Any, i: int) -> str:
 
 
 def joined(node: Any) -> str:
+    """np.stack([x0, x1], axis=1), and its like."""
     axis = f", axis={node.rule.axis}" if node.rule.axis else ""
     return f"np.{node.op}([{', '.join(f'x{k}' for k in range(len(node.parents)))}]{axis})"
 

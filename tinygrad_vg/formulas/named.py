@@ -134,4 +134,5 @@ def is_largest(top: Any, x: Any, axis: int) -> bool:
 
 
 def op(x: Any, name: str) -> bool:
+    """Whether x was made by the op of this name."""
     return isinstance(x, Node) and x.op == name

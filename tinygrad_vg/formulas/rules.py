@@ -95,6 +95,7 @@ def operand(edge: Edge, k: int) -> str:
 
 
 def rank(x: Any) -> int:
+    """How many axes x has."""
     return len(x.shape) if isinstance(x, Node) else np.ndim(x)
 
 
@@ -126,6 +127,7 @@ def broadcast(child: Node, parent: Any, ix: str) -> str:
 
 
 def substituted(row: str, letters: dict[str, str]) -> str:
+    """A row of the table with these letters for its operands."""
     return re.sub(r"[a-zA-Z_]\w*", lambda word: letters.get(word[0], word[0]), row)
 
 

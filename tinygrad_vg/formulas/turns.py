@@ -87,4 +87,5 @@ class Turns:
 
 
 def shifted(name: str, by: int) -> str:
+    """t, t + 1 or t - 1, as it is written."""
     return f"{name} {'+' if by > 0 else '-'} {abs(by)}" if by else name

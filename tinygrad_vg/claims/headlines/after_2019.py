@@ -101,6 +101,7 @@ def power(seeds: Iterable[int]) -> np.ndarray:
     "W_v in block 6. power: to which 1 − cosine is raised by one attention, of nearly equal tokens.",
     "Xavier weights at the start, no positions, no training; theirs are BERT and the like.")
 def rank_collapse(full: bool) -> tuple[list[Row], Checks]:
+    """Likeness of tokens, gain, and what queries and keys receive, of four stacks of twelve blocks."""
     seeds, alike, nats, shares = range(20 if full else 5), {}, {}, {}
     for name, kind in {"pre-LN": "pre", "post-LN": "post", "no skip": "alone", "no skip, MLP": "alone, MLP"}.items():
         h, g, blocks = tower(kind, 12, seeds)
@@ -228,6 +229,7 @@ def parity_by_eigenvalues(full: bool) -> tuple[list[Row], Checks]:
     "60; RNN of radius 1, LRU with |λ| from .9 to .99, a selective SSM, causal attention of 2 heads.",
     "Not trained. Attention without positions cannot know a lag; with a bias of −.1 a step (as ALiBi's) it is made to decay.")
 def long_range(full: bool) -> tuple[list[Row], Checks]:
+    """By lag: the slope of ln |∂L[t]/∂h[s]|, its shares of lag 0, and whether a line or a power fits it better."""
     found: dict[str, list[np.ndarray]] = {}
     for name, logs in (pair for seed in range(20 if full else 5) for pair in reaches(seed, 1 if full else 12)):
         found.setdefault(name, []).append(logs)

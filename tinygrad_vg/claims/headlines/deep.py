@@ -91,6 +91,7 @@ def stuck(row: Row) -> bool:
     f"{SETTING}, lr .01; L = 5 and 30.", f"{SYNTHETIC} Xavier's init halves the signal at each layer, here as there.",
     known="At second hand")
 def he_depth(full: bool) -> tuple[list[Row], Checks]:
+    """Accuracy of ReLU nets of 5 and 30 layers from Xavier's start and He's."""
     rows = [{"init": init, **learned(L, "relu", init)} for L in (5, 30) for init in ("xavier", "he")]
     shallow, (xavier, he) = rows[:2], rows[2:]
     return rows, {
@@ -104,6 +105,7 @@ def he_depth(full: bool) -> tuple[list[Row], Checks]:
     "Inception with sigmoids: 69.8 % on ImageNet with batch norm, chance without.",
     f"{SETTING}, lr .1; batch norm without scale and shift.", SYNTHETIC, slow=True)
 def batch_norm_sigmoid(full: bool) -> tuple[list[Row], Checks]:
+    """Accuracy of sigmoid nets, shallow and deep, with and without batch norm."""
     deep = 20 if full else 5
     plain_nets = {L: {"net": "sigmoid", **sigmoids(L)} for L in ((1, 2, 3, 5, 20) if full else (1, 5))}
     normed = {L: {"net": "batch norm", **sigmoids(L, norm=True)} for L in ((5, 20) if full else (5,))}
@@ -123,6 +125,7 @@ def batch_norm_sigmoid(full: bool) -> tuple[list[Row], Checks]:
     "Batch norm itself makes deep ReLU nets explode, by 1.21 a layer: beyond some depth they cannot learn.",
     f"{SETTING}, lr .01; He's init.", f"{SYNTHETIC} Batches of 64.", slow=True)
 def batch_norm_explodes(full: bool) -> tuple[list[Row], Checks]:
+    """ln ratio of the first layer's gradient to the last one's, and accuracy, with and without batch norm."""
     rows, checks = [], {}
     for L in (30, 60) if full else (30,):
         bare, normed = {"net": "relu", **learned(L, "relu", "he")}, {"net": "batch norm", **learned(L, "relu", "he", norm=True)}
@@ -138,6 +141,7 @@ def batch_norm_explodes(full: bool) -> tuple[list[Row], Checks]:
     f"{SETTING}, lr .01; He's init, h + relu(z) / √L.",
     f"{SYNTHETIC} No batch norm, one layer in a block, branches scaled by 1/√L.", slow=True, known="From memory")
 def residual_depth(full: bool) -> tuple[list[Row], Checks]:
+    """Accuracy of plain and residual nets of 30 and 60 layers."""
     depths = (30, 60) if full else (30,)
     bare = {L: {"net": "plain", **learned(L, "relu", "he")} for L in depths}
     skips = {L: {"net": "residual", **learned(L, "relu", "he", residual=True)} for L in ((10, *depths) if full else depths)}
@@ -177,6 +181,7 @@ def trainability(full: bool) -> tuple[list[Row], Checks]:
     "tanh, width 400, 5 layers, inputs of sd .3, 20 nets; slope of ln |∂/∂h| per layer.",
     "At the start, one point; tanh's own slope takes a little more.", known="From memory")
 def glorot(full: bool) -> tuple[list[Row], Checks]:
+    """Nats per layer from the standard start and from Glorot's."""
     rows = [{"init": name, **slopes(init)} for name, init in {"U(±1/√n)": "uniform", "Glorot's": "xavier"}.items()]
     standard, normalised = (row["slope"] for row in rows)
     return rows, {

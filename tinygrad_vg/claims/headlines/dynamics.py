@@ -26,6 +26,7 @@ from .headline import Checks, headline
     "The orthogonal weights are aligned with M, W[L] … W[1] = U Vᵀ: with others runs can stall, where a determinant has the wrong sign.",
     slow=True, known="From memory")
 def saxe(full: bool) -> tuple[list[Row], Checks]:
+    """Steps until linear nets of 2 to 80 layers are learned, from orthogonal and from Gaussian starts."""
     depths = (2, 5, 10, 20, 40, 80)
     found = {L: linear_steps(L, "orthogonal") for L in depths}
     gaussian = {L: linear_steps(L, "gaussian") for L in (depths if full else (2, 10))}
@@ -38,6 +39,7 @@ def saxe(full: bool) -> tuple[list[Row], Checks]:
 
 
 def known(steps: list[int | None]) -> list[int]:
+    """The runs that ended, of those that may not have."""
     return [n for n in steps if n is not None]
 
 
@@ -66,6 +68,7 @@ def linear_steps(L: int, start: str) -> list[int | None]:
     f"{SETTING}, lr .01; tanh, L = 10, 30, 60, orthogonal and, beside it, W ~ N(0, 1/n).", SYNTHETIC,
     slow=True, known="From memory")
 def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
+    """Accuracy of tanh nets of 10 to 60 layers from orthogonal and Gaussian starts."""
     depths = (10, 30, 60) if full else (10, 30)
     rows = [{"start": "orthogonal", **learned(L, "tanh", "orthogonal")} for L in depths]
     checks = {f"{L} layers learn: above .7": row["accuracy"] > 0.7 for L, row in zip(depths, rows)}
@@ -81,6 +84,7 @@ def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
     "16 random points, targets 0 and 1, width 32, 6,000 full-batch steps, lr .05, momentum .9: tanh with 5 layers, sigmoid with 10.",
     "Not a published experiment. The sigmoid net's output bias learns the mean, then all gradients are small: only the gain tells.")
 def converged_or_vanished(full: bool) -> tuple[list[Row], Checks]:
+    """Loss, |g| and gain at a minimum and on a plateau, before and after training."""
     rows = [row for L, activation in ((5, "tanh"), (10, "sigmoid")) for row in start_and_end(L, activation, 6000)]
     (_, minimum), (start, plateau) = rows[:2], rows[2:]
     return rows, {

@@ -32,6 +32,7 @@ class Result(NamedTuple):
         return "shown" if all(self.checks.values()) else "in part" if any(self.checks.values()) else "not shown"
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and text, the outcome among them."""
         return {**self._asdict(), "outcome": self.outcome}
 
     def __str__(self) -> str:
@@ -56,6 +57,7 @@ class Headline(NamedTuple):
     known: str
 
     def run(self, full: bool = False) -> Result:
+        """Measure it, a part or all of it, and time it."""
         start = time.perf_counter()
         rows, checks = self.measure(full)
         return Result(self.name, rows, {said: bool(holds) for said, holds in checks.items()}, time.perf_counter() - start)

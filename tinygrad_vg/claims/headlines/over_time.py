@@ -25,6 +25,7 @@ from .headline import Checks, headline
     "more than 95 % of 200 signs right.",
     "Entries of the gradient are clipped to ±1. Where success ends moves with noise, lr and budget.", slow=True)
 def latch(full: bool) -> tuple[list[Row], Checks]:
+    """Share of runs that hold one bit, against length, noise and the weight at the start."""
     lengths, noises, starts = ((5, 20, 40, 80), (0.0, 0.8), (0.5, 1.0, 2.0)) if full else ((5, 20, 80), (0.8,), (0.5,))
     by_T = {T: latch_run(T) for T in lengths}
     by_noise = {0.2: by_T[20]} | {noise: latch_run(20, noise) for noise in noises}
@@ -77,6 +78,7 @@ def latch_run(T: int, noise: float = 0.2, w: float = 1.25, *, updates: int = 400
     "tanh, radius .95, lr .05, updates of 20, 4 seeds; T = 20 and 30; solved: errs on less than 1 % of 500 sequences.",
     "A larger lr, at most 9,000 updates, lengths of 20 and 30 for their 50 to 200; dense weights.", slow=True)
 def temporal_order(full: bool) -> tuple[list[Row], Checks]:
+    """Seeds that solve it, by descent, clipped, and with the penalty."""
     if not full:
         rows = [order_row(10, 600, method) for method in ("SGD", "clipped")]
         return rows, {"T = 10: both solve it, every seed": all(row["solved"] == 4 for row in rows)}
@@ -121,6 +123,7 @@ def sums(kind: str, T: int) -> Row:
     "LSTM of 93 weights: T = 100, 500, 1000 after 74, 209, 853 thousand sequences; recurrent nets without gates fail.",
     f"T = 10 and 60. {ADDING}", "A modern LSTM with forget gate, and Adam; T is at most 60, sequences at most 50,000.", slow=True)
 def adding(full: bool) -> tuple[list[Row], Checks]:
+    """Seeds that learn to add, by kind of net."""
     kinds = ("tanh", "orthogonal", "LSTM") if full else ("tanh", "orthogonal")
     rows = [sums(kind, T) for T in ((10, 60) if full else (10,)) for kind in kinds]
     solved = [row["solved"] for row in rows]
@@ -135,6 +138,7 @@ def adding(full: bool) -> tuple[list[Row], Checks]:
     "irnn", "Le, Jaitly & Hinton 2015", "A ReLU net that starts at W = I does about as well as an LSTM on long sums.",
     f"T = 60. {ADDING}", "T = 60 for their hundreds; 40 units. An independent run left half of its seeds stuck.", slow=True)
 def irnn(full: bool) -> tuple[list[Row], Checks]:
+    """Seeds of a ReLU net from the identity that learn to add."""
     if not full:
         return [sums("IRNN", 10)], {"T = 10: every seed solves it": sums("IRNN", 10)["solved"] == 4}
     rows = [sums(kind, 60) for kind in ("tanh", "IRNN", "LSTM")]
@@ -150,6 +154,7 @@ def irnn(full: bool) -> tuple[list[Row], Checks]:
     "Radius .9, inputs scaled by .5, ridge 1e-8, 2,000 steps to fit and 2,000 to test, 8 seeds; NRMSE, 1 for the mean.",
     "Linear readout of the state alone. Sequences in which the system runs away are drawn again.", slow=True, known="From memory")
 def narma(full: bool) -> tuple[list[Row], Checks]:
+    """Error of readouts of reservoirs, by their size and radius."""
     sizes, radii, seeds = ((50, 100, 200), (0.2, 0.5, 1.2, 2.0), 8) if full else ((50, 100), (0.2, 2.0), 3)
     by_size = {n: followed(n, 0.9, seeds) for n in sizes}
     by_radius = {0.9: by_size[100]} | {rho: followed(100, rho, seeds) for rho in radii}
@@ -173,6 +178,7 @@ def followed(units: int, radius: float, seeds: int) -> Row:
     "Direct readout, not free-running: no figure to compare with theirs. Without the bias tanh is odd, and horizon 17 is ten times worse.",
     known="From memory")
 def mackey(full: bool) -> tuple[list[Row], Checks]:
+    """Error of direct readouts 1, 17 and 84 steps ahead."""
     rows = mackey_run((1, 17, 84), 4 if full else 2)
     errors = [row["NRMSE"] for row in rows]
     return rows, {
