@@ -96,26 +96,33 @@ def line_of(link: Any, where: Callable[[Node], str | None]) -> str | None:
 
 
 def in_short(found: Any, chain: Chain, lines: dict[str, list[Any]], where: Callable[[Node], str | None]) -> str:
-    """Line, cause and remedy in a sentence: the line where the kind of factor that the verdict speaks of cost most."""
+    """Line, cause and remedy in a sentence."""
     if found.kind in SOUND:
         return f"In short: {SOUND_WORDS.get(found.kind, found.means)}."
-    if not found.way:
-        return f"In short: {found.means}. Try: {found.helps}."
-    ended, word = chain.blame().ended, found.op.partition(" ")[0]
-    group = {"gate": "gates", "softmax": "attention"}.get(word, word if word in GROUPS.values() else CAUSES.get(found.kind, ""))
+    line, cost = culprit(found, chain, lines, where) if found.way else ("", "")
+    at, _, code = cut(clean(line), 90).partition("  ")
+    lag = f" Less than a thousandth arrives further back than {found.numbers['reach']:.0f} steps." if "reach" in found.numbers else ""
+    return f"In short: {f'{at} `{code}`{cost}: ' if line else ''}{found.means}.{lag if found.way else ''} Try: {found.helps}."
+
+
+def culprit(found: Any, chain: Chain, lines: dict[str, list[Any]], where: Callable[[Node], str | None]) -> tuple[str, str]:
+    """The line to look at, and what it did: where the gradient ends, else where the factors that the verdict speaks of cost most."""
+    if ended := chain.blame().ended:
+        link = next((link for link in chain.links if link.name == ended["link"]), None)
+        return link and line_of(link, where) or "", " is where the gradient ends"
+    group = group_of(found)
     nats = {line: sum(x for row in rows for kind, x in row["parts"].items() if group in ("", GROUPS[kind.partition(" ")[0]]))
             for line, rows in lines.items()}
-    line = (max if found.kind == "exploding" else min)(nats, key=nats.__getitem__, default=None)
-    if ended:
-        line = next((line_of(link, where) for link in chain.links if link.name == ended["link"]), None)
-    part, total = sum(row["total"] for row in lines.get(line or "", ())), chain.log_product[0]
-    of = " is where the gradient ends" if ended else ""
-    if not ended and part * total > 0:
-        share = f"{abs(part):.1f} of {abs(total):.1f}" if abs(part) <= abs(total) else f"{abs(part):.1f}"
-        of = f" {'costs' if total < 0 else 'adds'} {share} nats"
-    at, _, code = cut(clean(line or ""), 90).partition("  ")
-    lag = f" Less than a thousandth arrives further back than {found.numbers['reach']:.0f} steps." if "reach" in found.numbers else ""
-    return f"In short: {f'{at} `{code}`{of}: ' if line else ''}{found.means}.{lag} Try: {found.helps}."
+    line = (max if found.kind == "exploding" else min)(nats, key=nats.__getitem__, default="")
+    part, total = sum(row["total"] for row in lines.get(line, ())), chain.log_product[0]
+    share = f"{abs(part):.1f} of {abs(total):.1f}" if abs(part) <= abs(total) else f"{abs(part):.1f}"
+    return line, f" {'costs' if total < 0 else 'adds'} {share} nats" if part * total > 0 else ""
+
+
+def group_of(found: Any) -> str:
+    """The factors that a verdict speaks of, as blame groups them; '' for all."""
+    word = found.op.partition(" ")[0]
+    return {"gate": "gates", "softmax": "attention"}.get(word, word if word in GROUPS.values() else CAUSES.get(found.kind, ""))
 
 
 def exported(options: argparse.Namespace) -> Patient:
