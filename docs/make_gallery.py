@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_vg import Scalar, Tensor, draw, linear, nn, reach, scalars, softmax, stack, tanh, training
+from tinygrad_vg import Chain, Scalar, Tensor, draw, history, linear, load_model, nn, reach, scalars, softmax, stack, tanh, training
 from tinygrad_vg.drawing import Drawing, film, plot
 from tinygrad_vg.drawing.axes import new_axes
 from tinygrad_vg.training.learning import Recurrent
 
 FOLDER = Path(__file__).parent / "gallery"
+EXPORTED = Path(__file__).parents[1] / "tests/data/exported/rnn.pt2"
 
 
 def sigmoid_chain() -> Drawing:
@@ -65,6 +66,20 @@ def deep_mlp_folded() -> Drawing:
 def slide() -> Drawing:
     """Twenty steps for a slide: the first and the last states, and one box for those in between."""
     return differentiated(recurrent(nn.RNNCell(3, 4, "sigmoid", rng=0), 20), fold="states")
+
+
+def river_shut_gate() -> Drawing:
+    """Sixty steps of an LSTM whose forget gates stand half open: the cell's path, and what the gates let through."""
+    states = nn.unroll(nn.LSTMCell(3, 16, forget_bias=0, rng=1), np.random.default_rng(0).normal(size=(60, 3)))
+    logits = nn.Linear(16, 2, rng=2)(states[-1][0]).named("logits")
+    return draw(Chain(logits, states[0][1], through=states[1:], seed=softmax(logits.data) - [0, 1]))
+
+
+def river_exported() -> Drawing:
+    """An nn.RNN of PyTorch, read from the file that torch.export wrote."""
+    loss = nn.mse(load_model(EXPORTED)(np.ones((3, 5, 2))), np.zeros((3, 2))).named("loss")
+    states = [node for node in history(loss) if node.name and node.name.base == "h"]
+    return draw(Chain(loss, states[0], through=states[1:]))
 
 
 def reaches() -> Any:
@@ -135,6 +150,7 @@ def differentiated(loss: Any, **settings: Any) -> Drawing:
 
 PICTURES: tuple[Callable[[], Drawing], ...] = (
     sigmoid_chain, scalar_mlp, rnn_unrolled, rnn_rolled, lstm_step, residual_mlp, batch_norm, deep_mlp_folded, slide,
+    river_shut_gate, river_exported,
 )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from plots_after_2019 import AFTER_2019
 
 from tinygrad_vg import Scalar, Tensor, grad, history, nn, theory, training, verdict
 from tinygrad_vg.claims import factorial
+from tinygrad_vg.grid import processes
+from tinygrad_vg.grid.phase import diagram
 
 FOLDER = Path(__file__).parent / "plots"
 
@@ -153,6 +155,19 @@ def predicted() -> Figure:
     return labelled(ax, "Sixteen nets, where theory says", "nats per layer, predicted", "measured")
 
 
+def phase_diagram() -> Figure:
+    """How well a deep tanh net learns: depth × variance of its weights, three seeds."""
+    _, (ax,) = panels()
+    depths, variances = (5, 10, 20, 30), (0.5, 1.0, 1.5, 2.5, 4.0)
+    with processes(2) as executor:
+        found = diagram(depths, variances, executor=executor)
+    ax.axhline(0.2, color=LINE, zorder=0)
+    ax.text(2.2, 0.185, "chance", color=SOFT, va="top")
+    for depth, right, shade, up in zip(depths, found.mean("accuracy"), (GREEN, BLUE, PURPLE, ORANGE), (0, 0, -5, 5)):
+        curve(ax, variances, right, f"{depth} layers", shade, "o-", up)
+    return labelled(ax, "The deeper the net, the closer the variance must be to 1", "σ_w²", "accuracy after 60 updates", ylim=(0.13, 0.8))
+
+
 def layers(net: Any, x: Any) -> list[Any]:
     """The states of a network, its input among them."""
     first = Tensor(x, name="x")
@@ -176,7 +191,8 @@ def valley(w: Scalar) -> Any:
 
 
 PLOTS: tuple[Callable[[], Figure], ...] = (
-    depth, recurrence, cliff, remedies, remedies_in_depth, minima, is_it_the_sigmoid, predicted, *AFTER_2019)  # fmt: skip
+    depth, recurrence, cliff, remedies, remedies_in_depth, minima, is_it_the_sigmoid, predicted, phase_diagram,
+    *AFTER_2019)  # fmt: skip
 
 
 def main(*names: str) -> int:

@@ -15,7 +15,7 @@ from tinygrad_vg.drawing.colours import INKS  # noqa: E402
 DOCS = Path(make_plots.__file__).parent
 PLOTS = {plot.__name__: plot for plot in make_plots.PLOTS}
 DEBATE = ["depth", "recurrence", "remedies", "minima", "is_it_the_sigmoid", "theory", "after_2019", "linear_rnn_to_mamba"]
-FACTORIAL = ("is_it_the_sigmoid", "predicted")  # draw on forty draws of sixteen nets
+LONG = ("is_it_the_sigmoid", "predicted", "phase_diagram")  # forty draws of sixteen nets; sixty trainings
 
 each = pytest.mark.parametrize("name", PLOTS)
 
@@ -44,7 +44,7 @@ def test_every_chapter_of_the_debate_has_a_plot(page):
     assert "](plots/" in (DOCS / f"{page}.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in FACTORIAL)) for name in PLOTS])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in PLOTS])
 def test_a_plot_says_what_is_measured_now(name):
     with matplotlib.rc_context(LOOK):
         assert words(stored(name)) == words(svg(PLOTS[name]()))
