@@ -15,10 +15,12 @@ from ...autodiff import reductions, structure
 from ...autodiff import table as t
 from ...autodiff.along import cumprod, cumsum
 from ...autodiff.core import plain
-from ...autodiff.products import einsum, linear
+from ...autodiff.products import einsum
 from ...autodiff.rearranging import flip
 from ...autodiff.reductions import log_softmax, logsumexp, prod
+from ...autodiff.rows import OPS as ROWS
 from ...autodiff.structure import broadcast_to, concatenate, expand_dims, mean, reshape, stack, swapaxes, take, transpose
+from ..layers import embedding
 from ..norms import per_channel
 from . import layers as f
 from . import ops as o
@@ -30,43 +32,14 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     # numbers, entry by entry
     "abs.default":                               t.absolute,
     "neg.default":                               t.negative,
-    "exp.default":                               t.exp,
-    "expm1.default":                             t.expm1,
-    "log.default":                               t.log,
-    "log1p.default":                             t.log1p,
-    "sqrt.default":                              t.sqrt,
     "rsqrt.default":                             lambda a: 1 / t.sqrt(a),
-    "reciprocal.default":                        m.reciprocal,
-    "square.default":                            t.square,
-    "sin.default":                               t.sin,
-    "cos.default":                               t.cos,
-    "sign.default":                              t.sign,
-    "tan.default":                               m.tan,
-    "asin.default":                              m.arcsin,
-    "acos.default":                              m.arccos,
-    "atan.default":                              m.arctan,
-    "atan2.default":                             m.arctan2,
-    "sinh.default":                              m.sinh,
-    "cosh.default":                              m.cosh,
-    "asinh.default":                             m.arcsinh,
-    "acosh.default":                             m.arccosh,
-    "atanh.default":                             m.arctanh,
-    "exp2.default":                              m.exp2,
-    "log2.default":                              m.log2,
-    "log10.default":                             m.log10,
-    "hypot.default":                             m.hypot,
-    "logaddexp.default":                         m.logaddexp,
     "xlogy.Tensor":                              m.xlogy,
-    "erf.default":                               m.erf,
-    "erfc.default":                              m.erfc,
-    "add.Tensor add.Scalar":                     o.add,
+    "add.Tensor add.Scalar":                     lambda a, b, alpha=1: a + o.times(b, alpha),
     "sub.Tensor sub.Scalar":                     lambda a, b, alpha=1: a - o.times(b, alpha),
     "rsub.Scalar rsub.Tensor":                   lambda a, b, alpha=1: b - o.times(a, alpha),
     "mul.Tensor mul.Scalar":                     operator.mul,
     "div.Tensor div.Scalar div.Tensor_mode":     o.divided,
     "pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar": o.powered,
-    "maximum.default":                           t.maximum,
-    "minimum.default":                           t.minimum,
     "clamp.default":                             lambda a, min=None, max=None: t.clip(a, min, max),
     "hardtanh.default":                          lambda a, min=-1.0, max=1.0: t.clip(a, min, max),
     "clamp_min.default":                         lambda a, min: t.clip(a, min, None),
@@ -78,9 +51,6 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "remainder.Scalar remainder.Tensor":         lambda a, b: a - np.floor(plain(a) / plain(b)) * b,
     "fmod.Scalar fmod.Tensor":                   lambda a, b: a - np.trunc(plain(a) / plain(b)) * b,
     # activations
-    "tanh.default":                              t.tanh,
-    "sigmoid.default":                           t.sigmoid,
-    "relu.default":                              t.relu,
     "relu6.default":                             lambda a: t.clip(a, 0.0, 6.0),
     "leaky_relu.default":                        lambda a, slope=0.01: t.leaky_relu(a, slope),
     "prelu.default":                             lambda a, weight: t.where(a > 0, a, per_channel(weight, a) * a),
@@ -88,15 +58,14 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "selu.default":                              lambda a: o.elu_of(a, 1.6732632423543772, 1.0507009873554805),
     "celu.default":                              lambda a, alpha=1.0: o.elu_of(a, alpha, 1, 1 / alpha),
     "glu.default":                               o.glu,
-    "gelu.default":                              m.gelu,
-    "silu.default":                              o.silu,
+    "silu.default":                              lambda a: a * t.sigmoid(a),
     "mish.default":                              lambda a: a * t.tanh(o.soft_plus(a)),
     "softplus.default":                          o.soft_plus,
     "hardsigmoid.default":                       lambda a: t.clip(a / 6 + 0.5, 0.0, 1.0),
     "hardswish.default":                         lambda a: a * t.clip(a / 6 + 0.5, 0.0, 1.0),
     "_safe_softmax.default":                     f.softmax_or(0.0),
     "_softmax.default softmax.int":              f.softmax_or(np.nan),
-    "_log_softmax.default log_softmax.int":      lambda x, dim, half=False, **how: log_softmax(x, dim),
+    "_log_softmax.default log_softmax.int":      lambda x, dim, half=False: log_softmax(x, dim),
     # sums and the like
     "sum.dim_IntList sum.default":               o.reduced(structure.sum),
     "mean.dim mean.default":                     o.reduced(mean),
@@ -104,23 +73,21 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "amin.default min.default":                  o.reduced(reductions.min),
     "logsumexp.default":                         o.reduced(logsumexp),
     "prod.dim_int prod.default":                 o.reduced(prod),
-    "var.correction":                            o.variance,
-    "var.dim":                                   o.variance_of,
-    "std.dim":                                   lambda *args: t.sqrt(o.variance_of(*args)),
-    "std.correction":                            lambda x, dim=None, **how: t.sqrt(o.variance(x, dim, **how)),
+    "var.dim var.correction":                    o.variance,
+    "std.dim std.correction":                    lambda *args, **how: t.sqrt(o.variance(*args, **how)),
     "max.dim":                                   o.chosen(reductions.max, np.argmax),
     "min.dim":                                   o.chosen(reductions.min, np.argmin),
     "max.other":                                 t.maximum,
     "min.other":                                 t.minimum,
-    "cumsum.default":                            lambda x, dim, **how: cumsum(x, dim),
-    "cumprod.default":                           lambda x, dim, **how: cumprod(x, dim),
+    "cumsum.default":                            cumsum,
+    "cumprod.default":                           cumprod,
     # products
     "mm.default bmm.default matmul.default mv.default dot.default": operator.matmul,
-    "addmm.default baddbmm.default addmv.default": o.addmm,
-    "linear.default":                            linear,
+    "addmm.default baddbmm.default addmv.default": lambda b, x, W, beta=1, alpha=1: o.times(b, beta) + o.times(x @ W, alpha),
     "einsum.default":                            lambda equation, xs, path=None: einsum(equation, *xs),
     # layers
-    "conv1d.default conv2d.default":             f.conv,
+    "conv1d.default conv2d.default":             lambda x, W, b=None, stride=1, padding=0, dilation=1, groups=1:
+        f.convolve(x, W, b, stride, padding, dilation, False, 0, groups),
     "convolution.default":                       f.convolve,
     "conv_transpose1d.default conv_transpose2d.input": lambda x, W, b=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1:
         f.convolve(x, W, b, stride, padding, dilation, True, output_padding, groups),
@@ -143,7 +110,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
         f.batch_norm(x, weight, bias, mean, var, False, momentum, eps)[:3],
     "_native_batch_norm_legit.no_stats":         lambda x, weight, bias, training, momentum, eps:
         f.batch_norm(x, weight, bias, None, None, True, momentum, eps)[:3],
-    "embedding.default":                         f.embedded,
+    "embedding.default":                         lambda W, i, padding=-1, by_frequency=False, sparse=False: embedding(W, i, padding),
     "scaled_dot_product_attention.default":      f.attend,
     "rnn_tanh.input":                            unrolled(rnn_step(t.tanh)),
     "rnn_relu.input":                            unrolled(rnn_step(t.relu)),
@@ -166,7 +133,6 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "unflatten.int":                             s.unflattened,
     "expand.default":                            s.expanded,
     "expand_as.default":                         lambda x, y: broadcast_to(x, np.shape(y)),
-    "fill.Scalar":                               lambda x, value: o.constant(np.shape(x), value),
     "copy.default":                              lambda x, y, non_blocking=False: broadcast_to(y, np.shape(x)),
     "repeat.default tile.default":               s.tiled,
     "cat.default concat.default":                lambda xs, dim=0: concatenate(xs, dim),
@@ -190,46 +156,47 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "clone.default contiguous.default lift_fresh_copy.default to.dtype _to_copy.default type_as.default": o.same,
     "detach.default detach_.default":            plain,
     # constants and random numbers
-    "full.default new_full.default":             lambda *args, **how: o.constant(*args[-2:]),
-    "full_like.default":                         lambda x, value, **how: o.constant(np.shape(x), value),
-    "empty_permuted.default":                    lambda size, order, **how: o.constant(size, 0.0),
-    "zeros.default empty.memory_format":                o.filled(0.0),
-    "ones.default":                              o.filled(1.0),
-    "zeros_like.default empty_like.default":     o.filled_like(0.0),
-    "ones_like.default":                         o.filled_like(1.0),
-    "new_zeros.default new_empty.default":       lambda x, size, **how: o.constant(size, 0.0),
-    "new_ones.default":                          lambda x, size, **how: o.constant(size, 1.0),
-    "scalar_tensor.default":                     lambda value, **how: np.array(value),
+    "full.default full_like.default fill.Scalar": o.filled,
+    "zeros.default zeros_like.default empty.memory_format empty_like.default": lambda x: o.filled(x, 0.0),
+    "ones.default ones_like.default":            lambda x: o.filled(x, 1.0),
+    "new_full.default":                          lambda x, size, value: o.filled(size, value),
+    "new_zeros.default new_empty.default":       lambda x, size: o.filled(size, 0.0),
+    "new_ones.default":                          lambda x, size: o.filled(size, 1.0),
+    "empty_permuted.default":                    lambda size, order: o.filled(size, 0.0),
+    "scalar_tensor.default":                     lambda value: np.array(value),
     "arange.default arange.start arange.start_step": o.counted,
     "rand.default rand_like.default":            o.drawn("random"),
     "randn.default randn_like.default":          o.drawn("standard_normal"),
     # values alone
-    "eq.Scalar eq.Tensor":                       o.compared(np.equal),
-    "ne.Scalar ne.Tensor":                       o.compared(np.not_equal),
-    "lt.Scalar lt.Tensor":                       o.compared(np.less),
-    "le.Scalar le.Tensor":                       o.compared(np.less_equal),
-    "gt.Scalar gt.Tensor":                       o.compared(np.greater),
-    "ge.Scalar ge.Tensor":                       o.compared(np.greater_equal),
-    "logical_and.default bitwise_and.Tensor __and__.Tensor":    o.compared(np.bitwise_and),
-    "logical_or.default bitwise_or.Tensor __or__.Tensor":      o.compared(np.bitwise_or),
-    "logical_not.default":                       o.looked_at(np.logical_not),
-    "bitwise_not.default":                       o.looked_at(np.invert),
-    "isnan.default":                             o.looked_at(np.isnan),
-    "isinf.default":                             o.looked_at(np.isinf),
-    "any.default any.dim any.dims":              lambda x, dim=None, keepdim=False: np.any(plain(x), o.axes_of(dim), keepdims=keepdim),
-    "all.default all.dim all.dims":              lambda x, dim=None, keepdim=False: np.all(plain(x), o.axes_of(dim), keepdims=keepdim),
-    "argmax.default":                            lambda x, dim=None, keepdim=False: np.argmax(plain(x), dim, keepdims=keepdim),
-    "argmin.default":                            lambda x, dim=None, keepdim=False: np.argmin(plain(x), dim, keepdims=keepdim),
-    "floor.default":                             o.looked_at(np.floor),
-    "ceil.default":                              o.looked_at(np.ceil),
-    "round.default":                             o.looked_at(np.round),
-    "trunc.default":                             o.looked_at(np.trunc),
+    "logical_and.default bitwise_and.Tensor __and__.Tensor": operator.and_,
+    "logical_or.default bitwise_or.Tensor __or__.Tensor": operator.or_,
+    "logical_not.default":                       lambda x: np.logical_not(x),
+    "bitwise_not.default":                       operator.invert,
+    "isnan.default":                             lambda x: np.isnan(x),
+    "isinf.default":                             lambda x: np.isinf(x),
+    "any.default any.dim any.dims":              o.reduced(np.any),
+    "all.default all.dim all.dims":              o.reduced(np.all),
+    "argmax.default":                            o.reduced(np.argmax),
+    "argmin.default":                            o.reduced(np.argmin),
+    "floor.default":                             lambda x: np.floor(x),
+    "ceil.default":                              lambda x: np.ceil(x),
+    "round.default":                             lambda x: np.round(x),
+    "trunc.default":                             lambda x: np.trunc(x),
     # sizes that the export left open, and what it checks
     "sym_size.int":                              lambda x, dim: np.shape(x)[dim],
     "_assert_scalar.default _assert_tensor_metadata.default sym_constrain_range_for_size.default sym_constrain_range.default": o.nothing,
 }.items() for op in ops.split()}
-SIZES = "add sub mul floordiv truediv mod neg eq ne lt le gt ge and_ or_".split()  # what Python does with sizes that were left open
 # fmt: on
+
+# What torch calls as we do; with an "a" for our "arc"; as Python's module operator does
+SAME = """exp expm1 exp2 log log1p log2 log10 sqrt square reciprocal sin cos tan sinh cosh sign erf erfc hypot logaddexp maximum minimum
+    tanh sigmoid relu gelu linear""".split()
+ARCS = "sin cos tan tan2 sinh cosh tanh".split()
+COMPARED = "eq ne lt le gt ge".split()
+SIZES = "add sub mul floordiv truediv mod neg and_ or_".split() + COMPARED  # what Python does with sizes that were left open
+
+ATEN |= {f"{name}.default": ROWS[name] for name in SAME} | {f"a{name}.default": ROWS["arc" + name] for name in ARCS}
+ATEN |= {f"{name}.{kind}": getattr(operator, name) for name in COMPARED for kind in ("Scalar", "Tensor")}
 
 OPS = {f"torch.ops.aten.{name}": function for name, function in ATEN.items()}
 OPS |= {f"_operator.{name}": getattr(operator, name) for name in SIZES}

@@ -17,7 +17,6 @@ from ...autodiff.structure import reshape, swapaxes
 from ...autodiff.table import where
 from .. import attention, convolution, norms
 from ..convolution import Places
-from ..layers import embedding
 from .shapes import room
 
 # ---------------------------------------------------------------- windows
@@ -50,18 +49,13 @@ def spread_out(x: Any, k: Any, stride: Any, padding: Any, output_padding: Any, d
 
 def convolve(x: Any, W: Any, b: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, output_padding: Any, groups: int) -> Any:
     """y[o, p] = Σ W[o, i, j] x[i, stride · p + dilation · j − padding] + b[o], or its transpose."""
+    if isinstance(padding, str):
+        raise NotImplementedError(f"padding={padding!r}; give it in numbers")
     n, m, *k = np.shape(W)
     if not transposed:
         return convolution.convolution(x, W, b, sliding(x, k, stride, padding, dilation), groups)
     W = reshape(swapaxes(reshape(W, (groups, n // groups, m, *k)), 1, 2), (groups * m, n // groups, *k))
     return convolution.convolution(x, W, b, spread_out(x, k, stride, padding, output_padding, dilation), groups)
-
-
-def conv(x: Any, W: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
-    """A convolution as conv1d, conv2d call it."""
-    if isinstance(padding, str):
-        raise NotImplementedError(f"padding={padding!r}; give it in numbers")
-    return convolve(x, W, b, stride, padding, dilation, False, 0, groups)
 
 
 def max_pool(x: Any, k: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False) -> Any:
@@ -129,15 +123,10 @@ def batch_norm(x: Any, weight: Any, bias: Any, running_mean: Any, running_var: A
 
 def softmax_or(value: float) -> Callable[..., Any]:
     """softmax, but `value` where all are −∞: there torch's _safe_softmax has 0, its softmax nan; no gradient comes through."""
-    def op(x: Any, dim: int, half: bool = False, **how: Any) -> Any:
+    def op(x: Any, dim: int, half: bool = False) -> Any:
         hidden = (plain(x) == -math.inf).all(dim, keepdims=True)
         return where(hidden, value, softmax(where(hidden, 0.0, x), dim)) if hidden.any() else softmax(x, dim)
     return op
-
-
-def embedded(weight: Any, i: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
-    """The rows i of weight; that of padding_idx gets no gradient."""
-    return embedding(weight, i, padding_idx)
 
 
 def attend(q: Any, k: Any, v: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, *,

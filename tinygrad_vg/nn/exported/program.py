@@ -14,8 +14,8 @@ from .archive import MODEL, MOST, Meta, Part, as_json, check_size, checked_membe
 
 HELD = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_constant": "tensor_constant_name"}
 PLAIN = {"as_int": int, "as_bool": bool, "as_float": float, "as_string": str, "as_scalar_type": int}
-LISTS = {"as_ints": int, "as_bools": bool, "as_floats": float, "as_strings": str}
 IGNORED = {"as_none", "as_layout", "as_device", "as_memory_format"}  # where and how torch keeps an array does not matter here
+KEPT_AS = {"dtype", "layout", "device", "memory_format", "pin_memory"}  # keywords: of a result they say no more than its tensor_values
 ALIAS = "torch.ops.aten.alias.default"  # so run_decompositions() writes detach(), and x[...], through which a gradient goes:
 ALIASED = {"detach": "torch.ops.aten.detach.default", "__getitem__": "torch.ops.aten.clone.default"}  # which, torch_fn says
 
@@ -77,99 +77,102 @@ def program_of(read: Callable[[str], bytes], limit: int) -> Program:
     for name, meta in metas.items():
         if math.prod(n or 1 for n in meta.sizes) * 8 > limit:
             raise ValueError(f"{graph.place}.tensor_values.{name} has more than {limit} bytes; if that is right, pass a larger limit=")
-    inputs = [input_of(entry, metas) for entry in signature["input_specs"].each()]
-    stored = stored_arrays(read, limit, {path: metas[name] for kind, name, path in inputs if kind in HELD})
-    known = {name for kind, name, _ in inputs if kind != "constant"}
-    if len(known) < sum(kind != "constant" for kind, _, _ in inputs):
-        raise ValueError(f"{signature.place}.input_specs has a name twice")
     if len(graph["nodes"].of(list)) > MOST:
         raise ValueError(f"{graph['nodes'].place} has more than {MOST} ops")
-    steps = [step_of(node, known, metas) for node in graph["nodes"].each()]
+    values = Values(metas)
+    inputs = [values.input_of(entry) for entry in signature["input_specs"].each()]
+    arrays = stored_arrays(read, limit, {path: metas[name] for kind, name, path in inputs if kind in HELD})
+    steps = [values.step_of(node) for node in graph["nodes"].each()]
     buffers = {path for kind, _, path in inputs if kind == "buffer"}
-    outputs = [output_of(entry, known, buffers) for entry in signature["output_specs"].each()]
+    outputs = [values.output_of(entry, buffers) for entry in signature["output_specs"].each()]
     for key, specs in {"inputs": inputs, "outputs": outputs}.items():
-        listed = [argument(entry, None) for entry in graph[key].each()]
+        listed = [values.argument(entry) for entry in graph[key].each()]
         if [x for x in listed if isinstance(x, Ref)] != [x for _, x, _ in specs if isinstance(x, Ref)]:
             raise ValueError(f"{graph.place}.{key} and the signature must name the same values, in one order")
-    return Program(inputs, steps, outputs, metas, stored)
+    return Program(inputs, steps, outputs, metas, arrays)
 
 
-def input_of(entry: Part, metas: dict[str, Meta]) -> tuple[str, Any, str]:
-    """(kind, name in the graph, path) of a parameter, a buffer, a constant array or an input of the user's; a number fixed at the
-    export is a ("constant", None, "")."""
-    kind, spec = entry.union()
-    if kind == "constant_input" or kind == "user_input" and spec["arg"].union()[0] not in ("as_tensor", "as_sym_int"):
-        return "constant", None, ""
-    if kind not in HELD and kind != "user_input":
-        raise entry.error(f"is a {kind}, which is not read")
-    name = argument(spec["arg"], None) if kind == "user_input" else reference(spec["arg"]["name"], None)
-    if name not in metas and not (kind == "user_input" and "as_sym_int" in spec["arg"].value):
-        raise spec["arg"].error("must be the name of an array in tensor_values")
-    return kind, name, spec[HELD[kind]].of(str) if kind in HELD else ""
+class Values:
+    """The names of a graph's values: of which arrays tensor_values tells dtype and sizes, and what has been computed so far."""
 
+    def __init__(self, metas: dict[str, Meta]):
+        self.metas, self.known = metas, set[str]()
 
-def output_of(entry: Part, known: set[str], buffers: set[str]) -> tuple[str, Any, str]:
-    """(kind, name or value, path): what the model returns, or the new value of a buffer."""
-    kind, spec = entry.union()
-    if kind == "user_output":
-        return kind, argument(spec["arg"], known), ""
-    if kind != "buffer_mutation":
-        raise entry.error(f"is a {kind}, which is not read")
-    if spec["buffer_name"].of(str) not in buffers:
-        raise spec["buffer_name"].error("must be a buffer of input_specs")
-    return kind, reference(spec["arg"]["name"], known), spec["buffer_name"].value
+    def input_of(self, entry: Part) -> tuple[str, Any, str]:
+        """(kind, name in the graph, path) of a parameter, a buffer, a constant array or an input of the user's; a number fixed at the
+        export is a ("constant", None, "")."""
+        kind, spec = entry.union()
+        if kind == "constant_input" or kind == "user_input" and spec["arg"].union()[0] not in ("as_tensor", "as_sym_int"):
+            return "constant", None, ""
+        if kind == "user_input":
+            return kind, self.argument(spec["arg"], new=True), ""
+        if kind not in HELD:
+            raise entry.error(f"is a {kind}, which is not read")
+        return kind, self.array(spec["arg"], new=True), spec[HELD[kind]].of(str)
 
+    def output_of(self, entry: Part, buffers: set[str]) -> tuple[str, Any, str]:
+        """(kind, name or value, path): what the model returns, or the new value of a buffer."""
+        kind, spec = entry.union()
+        if kind == "user_output":
+            return kind, self.argument(spec["arg"]), ""
+        if kind != "buffer_mutation":
+            raise entry.error(f"is a {kind}, which is not read")
+        if spec["buffer_name"].of(str) not in buffers:
+            raise spec["buffer_name"].error("must be a buffer of input_specs")
+        return kind, self.array(spec["arg"]), spec["buffer_name"].value
 
-def step_of(node: Part, known: set[str], metas: dict[str, Meta]) -> Step:
-    """One op; its results are known from then on."""
-    target, positional, keywords = node["target"].of(str), list[Any](), dict[str, Any]()
-    for entry in node["inputs"].each():
-        name, value, kind = entry["name"].of(str), argument(entry["arg"], known), entry["kind"].of(int)
-        if kind not in (1, 2) or kind == 1 and keywords:
-            raise entry["kind"].error("must be 1, by place, or 2, by name, and those come last")
-        keywords.update({name: value}) if kind == 2 else positional.append(value)
-    results = node["outputs"].each()
-    listed = len(results) == 1 and "as_tensors" in results[0].of(dict)
-    names = [reference(x["name"], None) for x in results[0]["as_tensors"].each()] if listed else [argument(x, None) for x in results]
-    for k, name in enumerate(names):
-        array = listed or "as_tensor" in results[k].value
-        if name is not None and (not isinstance(name, Ref) or name in known or array and name not in metas):
-            raise node["outputs"].error(f"must be names that nothing has yet, of arrays in tensor_values, but not {str(name)[:60]!r}")
-        known.add(name or "")
-    metadata = {key: value.of(str) for key, value in node["metadata"].items()}
-    line, calls = line_of(metadata.get("stack_trace", "")), calls_of(metadata.get("nn_module_stack", ""))
-    if target == ALIAS:
-        target = ALIASED.get(metadata.get("torch_fn", "").rpartition(".")[2], ALIAS)
-    return Step(target, positional, keywords, names, listed or len(names) != 1, line, calls)
+    def step_of(self, node: Part) -> Step:
+        """One op; its results are known from then on."""
+        target, positional, keywords = node["target"].of(str), list[Any](), dict[str, Any]()
+        for entry in node["inputs"].each():
+            name, value, kind = entry["name"].of(str), self.argument(entry["arg"]), entry["kind"].of(int)
+            if kind not in (1, 2) or kind == 1 and keywords:
+                raise entry["kind"].error("must be 1, by place, or 2, by name, and those come last")
+            keywords.update({name: value}) if kind == 2 else positional.append(value)
+        results = [self.argument(x, new=True) for x in node["outputs"].each()]
+        listed = len(results) == 1 and isinstance(results[0], list)
+        names = results[0] if listed else results
+        if not all(name is None or isinstance(name, Ref) for name in names):
+            raise node["outputs"].error("must be names of values")
+        metadata = {key: value.of(str) for key, value in node["metadata"].items()}
+        line, calls = line_of(metadata.get("stack_trace", "")), calls_of(metadata.get("nn_module_stack", ""))
+        if target == ALIAS:
+            target = ALIASED.get(metadata.get("torch_fn", "").rpartition(".")[2], ALIAS)
+        keywords = {name: value for name, value in keywords.items() if name not in KEPT_AS}
+        return Step(target, positional, keywords, names, listed or len(names) != 1, line, calls)
 
+    def argument(self, part: Part, new: bool = False) -> Any:
+        """An argument: a Ref to a value, a number, text, a list of them, or None. new: to a value that nothing has computed before."""
+        return self.read(*part.union(), new)
 
-def argument(part: Part, known: set[str] | None) -> Any:
-    """An argument: a Ref to a value that is known by then (None: to any), a number, text, a list of them, or None."""
-    key, value = part.union()
-    if key in PLAIN:
-        return value.of(PLAIN[key])
-    if key in LISTS:
-        return [x.of(LISTS[key]) for x in value.each()]
-    if key == "as_tensor":
-        return reference(value["name"], known)
-    if key == "as_tensors":
-        return [reference(x["name"], known) for x in value.each()]
-    if key in ("as_sym_int", "as_sym_bool", "as_sym_float"):
-        return reference(value["as_name"], known) if "as_name" in value.of(dict) else argument(value, known)
-    if key == "as_sym_ints":
-        return [argument(Part({"as_sym_int": x.value}, x, ""), known) for x in value.each()]
-    if key in ("as_optional_tensor", "as_optional_tensors"):
-        return argument(value, known) if key == "as_optional_tensor" else [argument(x, known) for x in value.each()]
-    if key not in IGNORED:
-        raise part.error(f"is of a kind that is not read, {key[:40]}")
-    return None
+    def read(self, key: str, value: Part, new: bool) -> Any:
+        """What stands under as_int, as_tensor, …; under as_ints, as_tensors, … a list of such."""
+        if key in PLAIN:
+            return value.of(PLAIN[key])
+        if key == "as_tensor":
+            return self.array(value, new)
+        if key == "as_optional_tensor":
+            return self.argument(value, new)
+        if key in ("as_sym_int", "as_sym_bool", "as_sym_float"):
+            return self.reference(value["as_name"], new) if "as_name" in value.of(dict) else self.argument(value, new)
+        if key.endswith("s"):
+            return [self.read(key[:-1], x, new) for x in value.each()]
+        if key not in IGNORED:
+            raise value.error("is of a kind that is not read")
+        return None
 
+    def array(self, part: Part, new: bool = False) -> Ref:
+        """The Ref to an array."""
+        if part["name"].of(str) not in self.metas:
+            raise part["name"].error("must be the name of an array in tensor_values")
+        return self.reference(part["name"], new)
 
-def reference(name: Part, known: set[str] | None) -> Ref:
-    """The Ref to a result; ValueError if nothing before has computed it."""
-    if known is not None and name.of(str) not in known:
-        raise name.error("is used before anything has computed it")
-    return Ref(name.of(str))
+    def reference(self, name: Part, new: bool = False) -> Ref:
+        """The Ref to a value. ValueError if nothing before has computed it, or, of a new one, if something has."""
+        if (name.of(str) in self.known) == new:
+            raise name.error("is the name of two values" if new else "is used before anything has computed it")
+        self.known.add(name.value)
+        return Ref(name.value)
 
 
 def line_of(trace: str) -> str | None:
