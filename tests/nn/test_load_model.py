@@ -193,10 +193,10 @@ def test_where_names_the_line_of_the_source():
 
 def test_where_forgets_a_graph_that_is_gone():
     model, _, _, loss, _ = run("rnn")
-    assert len(model._places.lines) > 20
+    assert len(model._lines) > 20
     del _, loss
     gc.collect()
-    assert not model._places.lines
+    assert not model._lines
 
 
 def test_it_is_a_module_with_a_state_that_saves_loads_and_copies(tmp_path):

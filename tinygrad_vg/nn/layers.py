@@ -72,8 +72,8 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """{name: a copy, as a plain array} of every parameter and buffer: all that load_weights needs."""
-        every = self.parameters() | self.buffers()
-        return {name: np.array(numbers_of(plain(value)), order="C") for name, value in every.items()}
+        every = {name: numbers_of(plain(leaf)) for name, leaf in self.parameters().items()} | self.buffers()
+        return {name: np.array(x, order="C") for name, x in every.items()}
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {'×'.join(map(str, leaf.shape)) or '1'}" for name, leaf in self.parameters().items())

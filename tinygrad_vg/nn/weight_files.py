@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+SAVE = "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+
 
 def read_weights(path: str | os.PathLike[str], limit: int = 1 << 30) -> dict[str, np.ndarray]:
     """{name: array} of an .npz or .safetensors file. ValueError if it is damaged, larger than `limit` bytes, or neither."""
@@ -33,13 +35,16 @@ def read_weights(path: str | os.PathLike[str], limit: int = 1 << 30) -> dict[str
 
 def checked_suffix(path: str | os.PathLike[str]) -> str:
     """.npz or .safetensors; ValueError for any other suffix, and why."""
-    suffix = Path(path).suffix.lower()
-    if suffix in (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"):
-        way_out = "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
-        raise ValueError(f"{str(path)!r} is a pickle, which can run code when it is opened; in PyTorch, write {way_out}")
-    if suffix not in (".npz", ".safetensors"):
+    refuse_pickle(path, SAVE)
+    if (suffix := Path(path).suffix.lower()) not in (".npz", ".safetensors"):
         raise ValueError(f"weights are kept in .npz or .safetensors files; got {str(path)!r}")
     return suffix
+
+
+def refuse_pickle(path: str | os.PathLike[str], way: str) -> None:
+    """ValueError for a file that is a pickle by its suffix, and what to write in its place."""
+    if Path(path).suffix.lower() in (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"):
+        raise ValueError(f"{str(path)!r} is a pickle, which can run code when it is opened; in PyTorch, write {way}")
 
 
 def from_npz(content: bytes, limit: int) -> dict[str, np.ndarray]:

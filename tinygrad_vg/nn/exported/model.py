@@ -5,9 +5,6 @@ A model returns Tensors whose graph is made of the engine's own ops, so that all
 
 import os
 import weakref
-from collections.abc import Iterable
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +13,12 @@ from ...autodiff.core import Node, births, plain
 from ...autodiff.structure import astype
 from ...autodiff.tensor import Tensor
 from ..layers import Module, named
+from ..weight_files import SAVE, refuse_pickle
 from .archive import WRITE, Meta
 from .aten import ASKS, OPS, SIGNATURES
 from .program import ALIAS, Program, Ref, Step, read_export
 
 CELLS = {"RNNCell", "LSTMCell", "GRUCell"}  # torch's modules that are called once for each step
-PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
 SIMPLER = (
     "in PyTorch, run_decompositions() in place of run_decompositions({}) writes many ops in simpler ones, and what changes in place (its "
     "name ends in _) without that; for others give it torch.export.default_decompositions() with a function of yours: {op: function}")
@@ -41,18 +38,18 @@ class ExportedModel(Module):
     """
 
     def __init__(self, program: Program, rng: Any = 0):
-        made: dict[int, Tensor] = {}
+        made: dict[int, Tensor] = {}  # one leaf where two parameters share their numbers
         self.inputs = {name: (program.metas[name].sizes, program.metas[name].dtype) if name in program.metas else ((), "int64")
                        for kind, name, _ in program.inputs if kind == "user_input"}
-        for kind, _, path in program.inputs:
-            if kind in ("parameter", "buffer") and (path in vars(self) or hasattr(type(self), path)):
+        for kind, path in [(kind, path) for kind, _, path in program.inputs if kind in ("parameter", "buffer")]:
+            array = program.arrays[path]
+            if path in vars(self) or hasattr(type(self), path):
                 raise ValueError(f"a {kind} cannot be called {path!r} here, which is the name of something else")
-            if kind == "parameter" and program.arrays[path].dtype.kind != "f":
-                raise ValueError(f"the parameter {path} must be float64 or float32; it is {program.arrays[path].dtype}")
-            if kind in ("parameter", "buffer"):  # one leaf, where two parameters share their numbers
-                array = program.arrays[path]
-                vars(self)[path] = made.setdefault(id(array), Tensor(array, path)) if kind == "parameter" else array
-        self._program, self._rng, self._places = program, np.random.default_rng(rng), Places()
+            if kind == "parameter" and array.dtype.kind != "f":
+                raise ValueError(f"the parameter {path} must be float64 or float32; it is {array.dtype}")
+            vars(self)[path] = made.setdefault(id(array), Tensor(array, path)) if kind == "parameter" else array
+        self._program, self._rng = program, np.random.default_rng(rng)
+        self._lines: dict[int, str] = {}  # of which line is each node that is alive, by its birth
         recurrent = {step.calls[-1][0] for step in program.steps if "label" in ASKS[step.target] and step.calls}
         self._names, self._several = names_of(program.steps), len(recurrent) > 1
 
@@ -61,14 +58,13 @@ class ExportedModel(Module):
         for k, step in enumerate(program.steps):
             born = next(births)
             try:
-                results = self._results(step, values)
-                given = {name: y for name, y in zip(step.outputs, results) if name and y is not None}
-                values.update({name: as_recorded(y, program.metas.get(name)) for name, y in given.items()})
+                made = self._results(step, values)
             except Exception as error:
                 text = f"{step.target}{f' ({step.line})' if step.line else ''}: {error or type(error).__name__}"
                 raise (NotImplementedError if isinstance(error, NotImplementedError) else ValueError)(text) from error
-            new = [y for name in given if isinstance(y := values[name], Node) and y.birth > born]
-            self._places.remember(new, born, step.line)
+            values |= made
+            new = [y for y in made.values() if isinstance(y, Node) and y.birth > born]
+            self._remember(new, born, step.line)
             if new and k in self._names and new[0].name is None:
                 new[0].named(*self._names[k])
         for kind, name, path in program.outputs:
@@ -79,11 +75,17 @@ class ExportedModel(Module):
 
     def where(self, node: Any) -> str | None:
         """The line of the model's source that made a node: `model.py:41  h = torch.tanh(z)`; None if the file does not say."""
-        return self._places.of(node)
+        return self._lines.get(node.birth) if isinstance(node, Node) else None
 
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """{name: a copy, as a plain array} of every parameter and buffer; whole numbers stay whole."""
-        return {name: np.array(plain(value)) for name, value in (self.parameters() | self.buffers()).items()}
+    def _remember(self, nodes: list[Node], born: int, line: str | None) -> None:
+        """`line` made these nodes, and all those behind them that are younger than `born`."""
+        stack = [*nodes] if line else []
+        while stack:
+            node = stack.pop()
+            if node.birth not in self._lines:
+                self._lines[node.birth] = line or ""
+                weakref.finalize(node, self._lines.pop, node.birth, None)
+                stack += [parent for parent in node.variables if parent.birth > born]
 
     def _given(self, inputs: tuple) -> dict[str, Any]:
         """The values that the program begins with: inputs, parameters, buffers, constants, by their names in the graph."""
@@ -93,54 +95,25 @@ class ExportedModel(Module):
         values = {name: held[path] if kind != "tensor_constant" else program.arrays[path] for kind, name, path in program.inputs if path}
         return values | {name: as_input(x, name, program.metas.get(name)) for name, x in zip(self.inputs, inputs)}
 
-    def _results(self, step: Step, values: dict[str, Any]) -> Iterable[Any]:
-        """What the op gives, a sequence."""
+    def _results(self, step: Step, values: dict[str, Any]) -> dict[str, Any]:
+        """{name: what the op gives}."""
         asks = {"rng": self._rng, "label": self._label(step)}
         keywords = {name: value_of(x, values) for name, x in step.keywords.items()} | {name: asks[name] for name in ASKS[step.target]}
         y = OPS[step.target](*[value_of(x, values) for x in step.positional], **keywords)
-        if not step.outputs:
-            return []
-        if step.several and len(y) < len(step.outputs):
-            raise ValueError(f"it gives {len(y)} results, the file says {len(step.outputs)}")
-        return y if step.several else [y]
+        results = [y] if not step.several else y or ()
+        if len(results) < len(step.outputs):
+            raise ValueError(f"it gives {len(results)} results, the file says {len(step.outputs)}")
+        metas = self._program.metas
+        return {name: as_recorded(x, metas.get(name)) for name, x in zip(step.outputs, results) if name and x is not None}
 
     def _label(self, step: Step) -> Any:
-        """label(suffix)(t, h=…, z=…) names the nodes of a step h[t], z[t]; without a t, of this call of the module."""
+        """label(t, suffix, h=…, z=…) names the nodes of a step h[t], z[t], with the suffix behind h and z; t None: of this call."""
         path, _, number = step.calls[-1] if step.calls else ("", "", 0)
         before = f"{path}." if self._several and path else ""
 
-        def label(suffix: str = "") -> Any:
-            def name(t: int | None, **nodes: Any) -> tuple:
-                return tuple([named(x, before + base + suffix, number + 1 if t is None else t) for base, x in nodes.items()])
-            return name
+        def label(t: int | None, suffix: str, **nodes: Any) -> tuple:
+            return tuple([named(x, before + base + suffix, number + 1 if t is None else t) for base, x in nodes.items()])
         return label
-
-
-class Places:
-    """Which line made which node, for as long as the node lives."""
-
-    def __init__(self) -> None:
-        self.lines: dict[int, tuple[Any, str]] = {}
-
-    def remember(self, nodes: list[Node], born: int, line: str | None) -> None:
-        """`line` made these nodes, and all those behind them that are younger than `born`."""
-        nodes = list(nodes) if line else []
-        while nodes:
-            node = nodes.pop()
-            if id(node) not in self.lines:
-                self.lines[id(node)] = weakref.ref(node, partial(self.forget, id(node))), line or ""
-                nodes += [parent for parent in node.variables if parent.birth > born]
-
-    def forget(self, key: int, _: Any) -> None:
-        """Drops a node that is gone: another may get its id."""
-        self.lines.pop(key, None)
-
-    def of(self, node: Any) -> str | None:
-        """The line that computed a node, None if it is not known."""
-        made, line = self.lines.get(id(node), (None, None))
-        return line if made and made() is node else None
-
-    def __deepcopy__(self, memo: Any) -> "Places": return Places()
 
 
 def load_model(path: str | os.PathLike[str], *, rng: Any = 0, limit: int = 1 << 28) -> ExportedModel:
@@ -152,9 +125,7 @@ def load_model(path: str | os.PathLike[str], *, rng: Any = 0, limit: int = 1 << 
     ValueError, naming what is missing or wrong, for any other file; NotImplementedError that names all ops that are not known here.
     A pickle is never opened.
     """
-    if Path(path).suffix.lower() in PICKLES:
-        raise ValueError(f"{str(path)!r} is a pickle, which can run code when it is opened; in PyTorch, write {WRITE}, "
-                         "or, for the weights alone, safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')")
+    refuse_pickle(path, f"{WRITE}, or, for the weights alone, {SAVE}")
     program = read_export(path, limit)
     check_ops(program.steps, path)
     return ExportedModel(program, rng)

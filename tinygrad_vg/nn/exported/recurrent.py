@@ -4,6 +4,8 @@
 """
 
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -47,21 +49,19 @@ def unrolled(step: Callable[..., Any], parts: int = 1) -> Callable[..., Any]:
            batch_first: bool, *, label: Any) -> Any:
         if dropout and train and num_layers > 1:
             raise NotImplementedError("dropout between recurrent layers; export with dropout=0, or in eval()")
-        first = first if parts == 2 else [first]
-        time, ways, size = int(batch_first and np.ndim(x) == 3), 2 if bidirectional else 1, 4 if has_biases else 2
-        sequence, last = [at(x, time, t) for t in range(np.shape(x)[time])], []
+        first, params = first if parts == 2 else [first], iter(params)
+        time, ways, last = int(batch_first and np.ndim(x) == 3), 2 if bidirectional else 1, list[Any]()
+        sequence = [at(x, time, t) for t in range(np.shape(x)[time])]
         for layer in range(num_layers):
             outputs = []
             for way in range(ways):
-                k = layer * ways + way
-                name = label(str(layer + 1) * (num_layers > 1) + "r" * way)
-                state = name(0, **dict(zip("hc", (leaf(at(part, 0, k)) for part in first))))
-                states = []
+                weights = [*islice(params, 4 if has_biases else 2)]
+                suffix = str(layer + 1) * (num_layers > 1) + "r" * way
+                states = [label(0, suffix, **dict(zip("hc", (leaf(at(part, 0, len(last))) for part in first))))]
                 for t, entry in enumerate(sequence[::-1] if way else sequence, start=1):
-                    state = step(entry, state, *params[k * size : (k + 1) * size], label=lambda t=t, name=name, **nodes: name(t, **nodes))
-                    states.append(state)
-                last.append(state)
-                outputs.append([state[0] for state in (states[::-1] if way else states)])
+                    states.append(step(entry, states[-1], *weights, label=partial(label, t, suffix)))
+                last.append(states[-1])
+                outputs.append([state[0] for state in (states[:0:-1] if way else states[1:])])
             sequence = outputs[0] if ways == 1 else [concatenate(pair, -1) for pair in zip(*outputs)]
         return stack(sequence, time), *(stack([state[part] for state in last]) for part in range(parts))
     return op
@@ -75,6 +75,6 @@ def leaf(x: Any) -> Any:
 def cell(step: Callable[..., Any], parts: int = 1) -> Callable[..., Any]:
     """One step of torch's nn.RNNCell, LSTMCell, GRUCell; it is called once for each."""
     def op(x: Any, state: Any, *params: Any, label: Any) -> Any:
-        state = step(x, state if parts == 2 else [state], *params, label=lambda **nodes: label("")(None, **nodes))
+        state = step(x, state if parts == 2 else [state], *params, label=partial(label, None, ""))
         return state if parts == 2 else state[0]
     return op
