@@ -28,6 +28,11 @@ class Place(NamedTuple):
     layout: Layout
 
 
+def itself(names: Any) -> Layout:
+    """The layout in which every tensor has its own name."""
+    return {name: [(name, 0, 1)] for name in names}
+
+
 def gates(letters: str) -> Layout:
     """Where a cell's weights are in PyTorch. letters: its gates, in the order in which their rows are stacked."""
     layout: Layout = {}
@@ -40,27 +45,31 @@ def gates(letters: str) -> Layout:
 
 LINEAR: Layout = {"W": [("weight", 0, 1)], "b": [("bias", 0, 1)]}
 LAYER_NORM: Layout = {"gamma": [("weight", 0, 1)], "beta": [("bias", 0, 1)]}
-BATCH_NORM: Layout = LAYER_NORM | {name: [(name, 0, 1)] for name in ("running_mean", "running_var")}
-RNN, LSTM = gates("h"), gates("ifgo")
+BATCH_NORM: Layout = LAYER_NORM | itself(("running_mean", "running_var"))
 GRU: Layout = gates("rzn") | {"b_n": [("bias_ih", 2, 3)], "b_hn": [("bias_hh", 2, 3)]}  # b_hn stays inside the reset product
-WITHOUT_BIAS = [{name: sources for name, sources in layout.items() if name[0] != "b"} for layout in (LINEAR, RNN, LSTM, GRU)]
-LAYOUTS = {frozenset(layout): layout for layout in (LINEAR, LAYER_NORM, BATCH_NORM, RNN, LSTM, GRU, *WITHOUT_BIAS)}
+LAYOUTS = [LINEAR, LAYER_NORM, BATCH_NORM, gates("h"), gates("ifgo"), GRU]
 COUNTER = "num_batches_tracked"  # PyTorch counts the batches of a BatchNorm1d; nothing here depends on it
+
+
+def pytorchs(own: Any) -> Layout:
+    """PyTorch's layout of a module that holds these names, all of its layer's or all but the biases; {} if none has."""
+    fits = (layout for layout in LAYOUTS if {name for name in layout if name[0] != "b"} <= set(own) <= set(layout))
+    return {name: sources for name, sources in next(fits, {}).items() if name in own}
 
 
 def wanted(model: Any, given: Arrays, renamed: Mapping[str, Place] | None = None) -> Iterator[Row]:
     """All that the model holds, and where it is. A module's sources are PyTorch's if any of them is given, or where `renamed` says."""
-    if not isinstance(model, Module):
-        yield from ((name, leaf, [(name, 0, 1)]) for name, leaf in parameters_of(model).items())
-        return
     for path, own in holdings(model):
         place = (renamed or {}).get(path) or place_of(path, own, given)
         for name, target in own.items():
             yield path + name, target, [(place.before + tensor + place.after, k, n) for tensor, k, n in place.layout[name]]
 
 
-def holdings(model: Module) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(path, {name: leaf or buffer}) of every module that holds any."""
+def holdings(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(path, {name: leaf or buffer}) of every module that holds any; of what is no Module, each leaf by itself."""
+    if not isinstance(model, Module):
+        yield from ((name, {"": leaf}) for name, leaf in parameters_of(model).items())
+        return
     held = model.parameters() | model.buffers()
     for path, module in model.modules():
         own = {name: held[path + name] for name, part in module.parts() if path + name in held and (is_leaf(part) or is_buffer(part))}
@@ -70,26 +79,21 @@ def holdings(model: Module) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def place_of(path: str, own: Mapping[str, Any], given: Arrays) -> Place:
     """Where the module at `path` is: PyTorch's spelling of it if any tensor of that is given, else its own names."""
-    layout = LAYOUTS.get(frozenset(own), {})
+    layout = pytorchs(own)
     foreign = {tensor for sources in layout.values() for tensor, _, _ in sources} - set(own)
     spelling = next((s for s in spellings(path) if any(s[0] + tensor + s[1] in given for tensor in foreign)), None)
     return Place(*spelling, layout) if spelling else Place(path, "", itself(own))
 
 
-def itself(own: Mapping[str, Any]) -> Layout:
-    """The layout of a module's own names."""
-    return {name: [(name, 0, 1)] for name in own}
-
-
 def without_biases(rows: list[Row], given: Arrays) -> list[Row]:
     """The rows, biases without a source, so that they are 0, if PyTorch's weights are given and not one bias: layers with bias=False."""
-    none = any("weight" in name for name in given) and not any("bias" in name for name in given)
-    return [(name, target, [] if none and is_bias(sources) else sources) for name, target, sources in rows]
+    none = any("weight" in name for name in given) and not any(map(is_bias, given))
+    return [(name, target, [] if none and all(is_bias(tensor) for tensor, _, _ in sources) else sources) for name, target, sources in rows]
 
 
-def is_bias(sources: list[Source]) -> bool:
-    """Whether all of these tensors are biases by their names."""
-    return all("bias" in tensor.rpartition(".")[2] for tensor, _, _ in sources)
+def is_bias(name: str) -> bool:
+    """Whether a tensor is a bias by its name."""
+    return "bias" in name.rpartition(".")[2]
 
 
 def spellings(path: str) -> list[tuple[str, str]]:
@@ -109,16 +113,10 @@ def matched(model: Module, given: Arrays) -> dict[str, Place]:
     Empty unless each has its own: where names say nothing, nothing is guessed.
     """
     groups, there, wants = groups_of(given), dict[Any, list[Any]](), dict[Any, list[Any]]()
-    others = []
-    for path, own in holdings(model):
-        place = place_of(path, own, given)
-        if groups.get(place[:2], {}).keys() & {tensor for sources in place.layout.values() for tensor, _, _ in sources}:
-            del groups[place[:2]]
-        else:
-            others.append((path, own))
-    for ends, shapes in groups.items():
-        there.setdefault((frozenset(shapes.items()), ends[1].endswith("_reverse")), []).append(ends)
-    for path, own in others:
+    left = [(path, own) for path, own in holdings(model) if groups.pop(place_of(path, own, given)[:2], None) is None]
+    for ends, tensors in groups.items():
+        there.setdefault((frozenset(tensors), ends[1].endswith("_reverse")), []).append(ends)
+    for path, own in left:
         kind, layout = next((pair for pair in kinds(path, own) if pair[0] in there), (None, None))
         wants.setdefault(kind, []).append((path, layout))
     found: dict[str, Place] = {}
@@ -130,22 +128,21 @@ def matched(model: Module, given: Arrays) -> dict[str, Place]:
     return {} if there else dict(sorted(found.items(), key=lambda item: natural(item[1])))
 
 
-def groups_of(given: Arrays) -> dict[tuple[str, str], dict[str, tuple[int, ...]]]:
-    """{(before, after): {tensor: shape}}: the names that agree but for the tensor belong to one module."""
-    groups: dict[tuple[str, str], dict[str, tuple[int, ...]]] = {}
+def groups_of(given: Arrays) -> dict[tuple[str, str], set[Any]]:
+    """{(before, after): {(tensor, shape)}}: the names that agree but for the tensor belong to one module; biases tell nothing more."""
+    groups: dict[tuple[str, str], set[Any]] = {}
     for name, array in given.items():
         before, tensor, after = re.fullmatch(r"((?:.*\.)?)(.*?)((?:_l\d+(?:_reverse)?)?)", name, re.S).groups()  # type: ignore[union-attr]
-        if tensor != COUNTER:
-            groups.setdefault((before, after), {})[tensor] = np.shape(array)
+        if tensor != COUNTER and not is_bias(tensor):
+            groups.setdefault((before, after), set()).add((tensor, np.shape(array)))
     return groups
 
 
 def kinds(path: str, own: Mapping[str, Any]) -> Iterator[tuple[Any, Layout]]:
-    """(names and shapes of the tensors that a module needs, layout) for each layout that it can have, with and without biases."""
-    for layout in filter(None, (LAYOUTS.get(frozenset(own)), itself(own))):
-        for names in (set(layout), {name for name, sources in layout.items() if not is_bias(sources)}):
-            shapes = {tensor: whole(np.shape(own[name]), n) for name in names for tensor, _, n in layout[name]}
-            yield (frozenset(shapes.items()), path.endswith("reverse.")), layout
+    """(names and shapes of the tensors that a module needs and its direction, layout) for each layout that it can have."""
+    for layout in (pytorchs(own), itself(own)):
+        shapes = {(tensor, whole(np.shape(own[name]), n)) for name in layout for tensor, _, n in layout[name] if not is_bias(tensor)}
+        yield (frozenset(shapes), path.endswith("reverse.")), layout
 
 
 def whole(shape: tuple[int, ...], n: int) -> tuple[int, ...]:

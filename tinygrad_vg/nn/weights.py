@@ -141,9 +141,8 @@ def problems(source: Source, target: Any, arrays: Mapping[str, Any], finite: boo
 
 def assembled(target: Any, sources: list[Source], arrays: Mapping[str, Any]) -> np.ndarray:
     """The new value of a leaf or buffer: the parts of its sources, added up, in its dtype; 0 without any."""
-    rows = len(target) if np.shape(target) else 0
     full = [arrays[name].astype(dtype_of(target)) for name, _, _ in sources]  # before the sum: int8 + int8 wraps around
-    parts = [array if n == 1 else array[k * rows : (k + 1) * rows] for array, (_, k, n) in zip(full, sources)]
+    parts = [array if n == 1 else np.split(array, n)[k] for array, (_, k, n) in zip(full, sources)]
     return np.array(sum(parts[1:], parts[0]), order="C") if parts else np.zeros(np.shape(target), dtype_of(target))
 
 
@@ -164,11 +163,7 @@ def entries(leaf: Any, w: Any) -> Iterable[tuple[Any, Any]]:
 
 def new_buffers(model: Any, new: Mapping[str, np.ndarray]) -> list[tuple[Any, str, np.ndarray]]:
     """(module, name, array) for every buffer of the model."""
-    return [(part, name, new[path + name]) for path, part in modules(model) for name, x in vars(part).items() if is_buffer(x)]
-
-
-def modules(model: Any) -> Iterable[tuple[str, Module]]:
-    """(name, module) of each in a Module; nothing of anything else."""
-    return model.modules() if isinstance(model, Module) else []
+    modules = model.modules() if isinstance(model, Module) else ()
+    return [(part, name, new[path + name]) for path, part in modules for name, x in vars(part).items() if is_buffer(x)]
 
 
