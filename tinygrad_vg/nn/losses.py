@@ -11,6 +11,7 @@ from ..autodiff.core import plain
 from ..autodiff.reductions import log_softmax, numbers_of
 from ..autodiff.structure import getitem, mean, reshape, sum
 from ..autodiff.table import absolute, log, softplus, square, where
+from .layers import whole
 
 
 def mse(output: Any, target: Any) -> Any:
@@ -43,35 +44,24 @@ def cross_entropy(logits: Any, labels: Any, *, ignore_index: int | None = None, 
     TypeError for other labels, ValueError if they are out of range, if their shape does not fit, or if none counts.
     """
     labels, shape = np.asarray(labels), np.shape(logits)
-    check_labels(labels, shape, ignore_index)
-    log_p = log_softmax(logits)
-    if not labels.ndim and weight is None and not label_smoothing and ignore_index is None:
+    if not shape or labels.shape != shape[:-1]:
+        raise ValueError(f"cross_entropy needs (classes,) and one label, or (batch, classes) and (batch,); got {shape} and {labels.shape}")
+    rows = np.flatnonzero(labels != ignore_index)  # all of them, if it is None
+    if labels.size and not rows.size:
+        raise ValueError(f"every label is {ignore_index}, which does not count, so there is nothing to take the mean of")
+    counted, log_p = whole(labels.ravel()[rows], shape[-1], "labels"), log_softmax(logits)
+    if not labels.ndim and weight is None and not label_smoothing:
         return -getitem(log_p, int(labels))
-    log_p, labels = (log_p if labels.ndim == 1 else reshape(log_p, (-1, shape[-1]))), labels.ravel()
-    rows = np.arange(labels.size) if ignore_index is None else np.flatnonzero(labels != ignore_index)
+    log_p = log_p if labels.ndim == 1 else reshape(log_p, (-1, shape[-1]))
     w = np.ones(shape[-1]) if weight is None else np.asarray(weight, float)
     if w.shape != shape[-1:]:
         raise ValueError(f"weight has one number for each of the {shape[-1]} classes; got shape {w.shape}")
-    labels, each = labels[rows], w[labels[rows]]
-    picked = getitem(log_p, (rows, labels))
+    picked, each = getitem(log_p, (rows, counted)), w[counted]
     loss = -mean(picked) if weight is None else -sum(each * picked) / each.sum()
     if not label_smoothing:
         return loss
     spread = -sum(getitem(log_p, (rows,)) * w) / (each.sum() * shape[-1])
     return (1 - label_smoothing) * loss + label_smoothing * spread
-
-
-def check_labels(labels: np.ndarray, shape: tuple[int, ...], ignore_index: int | None) -> None:
-    """TypeError or ValueError unless there is one class for each row of the logits."""
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be whole numbers, the index of the right class; got {labels.dtype}")
-    if not shape or labels.shape != shape[:-1]:
-        raise ValueError(f"cross_entropy needs (classes,) and one label, or (batch, classes) and (batch,); got {shape} and {labels.shape}")
-    counted = labels if ignore_index is None else labels[labels != ignore_index]
-    if labels.size and not counted.size:
-        raise ValueError(f"every label is {ignore_index}, which does not count, so there is nothing to take the mean of")
-    if counted.size and not (0 <= counted.min() and counted.max() < shape[-1]):
-        raise ValueError(f"labels must lie between 0 and {shape[-1] - 1}; got {counted.min()} to {counted.max()}")
 
 
 def binary_cross_entropy(logits: Any, target: Any, *, pos_weight: Any = 1.0) -> Any:
