@@ -84,13 +84,11 @@ def spectrum(eigenvalues: Any, rng: Any = 0) -> np.ndarray:
     rng = np.random.default_rng(rng)
     if np.ndim(eigenvalues) == 2:
         return np.stack([spectrum(row, rng) for row in eigenvalues])
-    blocks = [np.array([[x.real, -x.imag], [x.imag, x.real]]) if x.imag else np.array([[x.real]]) for x in one_of_each_pair(eigenvalues)]
-    L, k = np.zeros((2 * len(blocks), 2 * len(blocks))), 0
-    for block in blocks:
-        L[k : k + len(block), k : k + len(block)] = block
-        k += len(block)
-    Q = orthogonal((k, k), rng)
-    return Q @ L[:k, :k] @ Q.T
+    every = [x for one in one_of_each_pair(eigenvalues) for x in ([one, one.conjugate()] if one.imag else [one])]
+    b = np.maximum(np.imag(every[:-1]), 0)
+    L = np.diag(np.real(every)) + np.diag(b, -1) - np.diag(b, 1)
+    Q = orthogonal(L.shape, rng)
+    return Q @ L @ Q.T
 
 
 def one_of_each_pair(eigenvalues: Any) -> list[complex]:

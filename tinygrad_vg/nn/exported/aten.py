@@ -152,7 +152,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "tril.default":                              lambda x, diagonal=0: np.tril(x, diagonal),
     "triu.default":                              lambda x, diagonal=0: np.triu(x, diagonal),
     "constant_pad_nd.default":                   s.padded,
-    "pad.default":                               s.padded_with,
+    "pad.default":                               lambda x, pad, mode="constant", value=None: s.padded(x, pad, value, mode),
     "clone.default contiguous.default lift_fresh_copy.default to.dtype _to_copy.default type_as.default": o.same,
     "detach.default detach_.default":            plain,
     # constants and random numbers

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,14 +178,12 @@ class Values:
 
 def line_of(trace: str) -> str | None:
     """The innermost line of the user's own in a stack trace: `model.py:41  h = torch.tanh(z)`."""
-    found = None
-    rows = trace.split("\n")
-    for row, code in zip(rows, rows[1:]):
-        head, comma, rest = row.strip().partition('", line ')
-        if comma and head.startswith('File "') and not re.search(r"[/\\]site-packages[/\\]torch[/\\]", head):
-            file, number = re.split(r"[/\\]", head[6:])[-1], rest.partition(",")[0]
-            found = f"{file}:{number}  {code.strip()}"
-    return found and clean(found)
+    rows = re.findall(r'^ *File "([^"\n]*)", line ([0-9]+).*\n(.*)', trace, re.M)
+    own = [row for row in rows if not re.search(r"[/\\]site-packages[/\\]torch[/\\]", row[0])]
+    if not own:
+        return None
+    path, number, code = own[-1]
+    return clean(f"{PureWindowsPath(path).name}:{number}  {code.strip()}")
 
 
 def calls_of(stack: str) -> list[tuple[str, str, int]]:

@@ -39,21 +39,16 @@ def stacked(x: Any, axis: int) -> Any:
     return x.parents if rule is not None and rule.name == "stack" and rule.axis % np.ndim(x) == axis % np.ndim(x) else None
 
 
-def padded(x: Any, pad: Any, value: float = 0.0) -> Any:
-    """x with so many of `value` before and after each axis, the last axis first; negative: so many cut off."""
+def padded(x: Any, pad: Any, value: float | None = None, mode: str = "constant") -> Any:
+    """x with so many of `value`, or 0, before and after each axis, the last axis first; negative: so many cut off."""
+    if mode != "constant":
+        raise NotImplementedError(f"padding in the mode {mode!r}")
     pairs = [*zip(pad[-2::-2], pad[::-2])]
     for axis, (before, after) in enumerate(pairs, -len(pairs)):
         x = between(x, axis, max(-before, 0), np.shape(x)[axis] - max(-after, 0))
     more, lead = [(max(before, 0), max(after, 0)) for before, after in pairs], np.ndim(x) - len(pairs)
     room(*np.shape(x)[:lead], *(n + sum(two) for n, two in zip(np.shape(x)[lead:], more)))
-    return convolution.padded(x, more, value)
-
-
-def padded_with(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
-    """torch's pad, of which the mode constant is known."""
-    if mode != "constant":
-        raise NotImplementedError(f"padding in the mode {mode!r}")
-    return padded(x, pad, value or 0.0)
+    return convolution.padded(x, more, value or 0.0)
 
 
 def put_one(x: Any, part: Any, axis: int, index: int) -> Any:
