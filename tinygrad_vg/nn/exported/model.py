@@ -40,7 +40,7 @@ class ExportedModel(Module):
     def __init__(self, program: Program, rng: Any = 0):
         made: dict[int, Tensor] = {}  # one leaf where two parameters share their numbers
         self.inputs = {name: (program.metas[name].sizes, program.metas[name].dtype) if name in program.metas else ((), "int64")
-                       for kind, name, _ in program.inputs if kind == "user_input"}
+                       for kind, name, _ in program.inputs if kind == "user_input" and isinstance(name, Ref)}
         for kind, path in [(kind, path) for kind, _, path in program.inputs if kind in ("parameter", "buffer")]:
             array = program.arrays[path]
             if path in vars(self) or hasattr(type(self), path):

@@ -13,7 +13,8 @@ import numpy as np
 from ...text.lines import clean
 from .archive import MODEL, MOST, Meta, Part, as_json, check_size, checked_members, meta_of, stored_arrays
 
-HELD = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_constant": "tensor_constant_name"}
+STORED = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_constant": "tensor_constant_name"}
+HELD = STORED | {"buffer_mutation": "buffer_name"}  # kinds of input and output that have a path, and under which key
 PLAIN = {"as_int": int, "as_bool": bool, "as_float": float, "as_string": str, "as_scalar_type": int}
 IGNORED = {"as_none", "as_layout", "as_device", "as_memory_format"}  # where and how torch keeps an array does not matter here
 KEPT_AS = {"dtype", "layout", "device", "memory_format", "pin_memory"}  # keywords: of a result they say no more than its tensor_values
@@ -81,11 +82,13 @@ def program_of(read: Callable[[str], bytes], limit: int) -> Program:
     if len(graph["nodes"].of(list)) > MOST:
         raise ValueError(f"{graph['nodes'].place} has more than {MOST} ops")
     values = Values(metas)
-    inputs = [values.input_of(entry) for entry in signature["input_specs"].each()]
-    arrays = stored_arrays(read, limit, {path: metas[name] for kind, name, path in inputs if kind in HELD})
+    entries = [entry for entry in signature["input_specs"].each() if entry.union()[0] != "constant_input"]  # a number fixed at the export
+    inputs = [values.spec_of(entry, {"user_input", *STORED}, new=True) for entry in entries]
+    arrays = stored_arrays(read, limit, {path: metas[name] for kind, name, path in inputs if kind in STORED})
     steps = [values.step_of(node) for node in graph["nodes"].each()]
-    buffers = {path for kind, _, path in inputs if kind == "buffer"}
-    outputs = [values.output_of(entry, buffers) for entry in signature["output_specs"].each()]
+    outputs = [values.spec_of(entry, {"user_output", "buffer_mutation"}) for entry in signature["output_specs"].each()]
+    if strange := {path for kind, _, path in outputs if kind in HELD} - {path for kind, _, path in inputs if kind == "buffer"}:
+        raise ValueError(f"{signature.place}.output_specs must name buffers of input_specs, but not {', '.join(sorted(strange))}")
     for key, specs in {"inputs": inputs, "outputs": outputs}.items():
         listed = [values.argument(entry) for entry in graph[key].each()]
         if [x for x in listed if isinstance(x, Ref)] != [x for _, x, _ in specs if isinstance(x, Ref)]:
@@ -99,28 +102,14 @@ class Values:
     def __init__(self, metas: dict[str, Meta]):
         self.metas, self.known = metas, set[str]()
 
-    def input_of(self, entry: Part) -> tuple[str, Any, str]:
-        """(kind, name in the graph, path) of a parameter, a buffer, a constant array or an input of the user's; a number fixed at the
-        export is a ("constant", None, "")."""
+    def spec_of(self, entry: Part, kinds: set[str], new: bool = False) -> tuple[str, Any, str]:
+        """(kind, name in the graph or value, path of a parameter or buffer) of an input or output of one of these kinds."""
         kind, spec = entry.union()
-        if kind == "constant_input" or kind == "user_input" and spec["arg"].union()[0] not in ("as_tensor", "as_sym_int"):
-            return "constant", None, ""
-        if kind == "user_input":
-            return kind, self.argument(spec["arg"], new=True), ""
-        if kind not in HELD:
+        if kind not in kinds:
             raise entry.error(f"is a {kind}, which is not read")
-        return kind, self.array(spec["arg"], new=True), spec[HELD[kind]].of(str)
-
-    def output_of(self, entry: Part, buffers: set[str]) -> tuple[str, Any, str]:
-        """(kind, name or value, path): what the model returns, or the new value of a buffer."""
-        kind, spec = entry.union()
-        if kind == "user_output":
-            return kind, self.argument(spec["arg"]), ""
-        if kind != "buffer_mutation":
-            raise entry.error(f"is a {kind}, which is not read")
-        if spec["buffer_name"].of(str) not in buffers:
-            raise spec["buffer_name"].error("must be a buffer of input_specs")
-        return kind, self.array(spec["arg"]), spec["buffer_name"].value
+        if kind in HELD:
+            return kind, self.array(spec["arg"], new), spec[HELD[kind]].of(str)
+        return kind, self.argument(spec["arg"], new), ""
 
     def step_of(self, node: Part) -> Step:
         """One op; its results are known from then on."""
