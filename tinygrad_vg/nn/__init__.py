@@ -1,12 +1,10 @@
 """What are networks made of?
 
-Layers, cells and losses, each a few lines that read like their formula, built from the engine's own ops: nothing is fused,
-every intermediate of the textbook is a node and carries its textbook name. Written once in the ops that take arrays,
-Tensors and object arrays of Scalars, so every model runs three ways: no graph, a graph of arrays, one node per number.
+Layers, cells and losses, each a few lines that read like their formula: nothing is fused, every intermediate of the textbook is a node
+with its textbook name. Written in ops that take arrays, Tensors and object arrays of Scalars, so every model runs these three ways.
 
-Read init (what the weights start from), layers, models (what is one), norms, mlp, then recurrent, gated, linear_cells and reservoir,
-or convolution and attention, and losses; weights, with layouts and weight_files, is how they get in and out; exported opens models of
-PyTorch's.
+Read init, layers, models, norms, mlp, then recurrent, gated, linear_cells, reservoir, or convolution, attention, losses; weights, with
+layouts and weight_files, is how they get in and out; exported opens PyTorch's models.
 """
 
 from . import init

@@ -65,8 +65,8 @@ def sliding(n: int, k: int, stride: int = 1, padding: int = 0, dilation: int = 1
 
     −1 in the padding, −2 beyond it, where only windows of `up` reach.
     """
-    at = dilation * np.arange(k)[:, None] + np.arange(-padding, stride * count(n, k, stride, padding, dilation, up) - padding, stride)
-    return np.where((at >= 0) & (at < n), at, np.where(at < n + padding, -1, -2)) if padding or up else at
+    at = dilation * np.arange(k)[:, None] + stride * np.arange(count(n, k, stride, padding, dilation, up)) - padding
+    return np.where((at >= 0) & (at < n), at, np.where(at < n + padding, -1, -2))
 
 
 def count(n: int, k: int, stride: int = 1, padding: int = 0, dilation: int = 1, up: bool = False) -> int:

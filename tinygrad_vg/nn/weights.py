@@ -1,10 +1,4 @@
-"""How do weights get into a model, and out?  All of them or none, by name, and from files that cannot run code.
-
-    own names      layer1.W, cells.0.b_h, norm1.running_mean …, as in model.state_dict()
-    PyTorch's      layer1.weight, rnn.bias_ih_l0 …; and Keras': see layouts.py
-
-A file is .npz, or .safetensors with the extra `weights`. A pickle (.pt) is never opened.
-"""
+"""How do weights get into a model, and out?  All of them or none, by name (layouts.py), from files that run no code (weight_files.py)."""
 
 import os
 import re

@@ -34,22 +34,20 @@ class Meta(NamedTuple):
 
 
 class Part:
-    """A piece of JSON that knows where it stands. ValueError for a key that is missing and for a value of another kind."""
+    """A piece of JSON that knows its place: models/model.json.graph_module.graph.nodes[3].
 
-    __slots__ = ("value", "above", "key")
+    ValueError for a key that is missing and for a value of another kind.
+    """
 
-    def __init__(self, value: Any, above: "Part | None", key: str):
-        self.value, self.above, self.key = value, above, key
+    __slots__ = ("value", "place")
 
-    @property
-    def place(self) -> str:
-        """Where it stands: models/model.json.graph_module.graph.nodes[3]."""
-        return f"{self.above.place if self.above else ''}{self.key}"
+    def __init__(self, value: Any, place: str):
+        self.value, self.place = value, place
 
     def __getitem__(self, key: str) -> "Part":
         if key not in self.of(dict):
             raise ValueError(f"{self.place} has no {key!r}")
-        return Part(self.value[key], self, f".{key}")
+        return Part(self.value[key], f"{self.place}.{key}")
 
     def of(self, kind: Any) -> Any:
         """The value, if it is of this kind. A whole number is a float, too, and so are the words for what JSON cannot write."""
@@ -61,7 +59,7 @@ class Part:
 
     def each(self) -> list["Part"]:
         """The entries of a list, each with its place `[k]`."""
-        return [Part(x, self, f"[{k}]") for k, x in enumerate(self.of(list))]
+        return [Part(x, f"{self.place}[{k}]") for k, x in enumerate(self.of(list))]
 
     def items(self) -> Iterator[tuple[str, "Part"]]:
         """(key, entry) of a dict."""
@@ -117,8 +115,8 @@ def checked_members(archive: Any, limit: int) -> Callable[[str], bytes]:
 
 
 def as_json(read: Callable[[str], bytes], name: str) -> Part:
-    """The JSON file of this name, as a Part without a parent."""
-    return Part(json.loads(read(name).decode()), None, name)
+    """The JSON file of this name."""
+    return Part(json.loads(read(name).decode()), name)
 
 
 def meta_of(entry: Part) -> Meta:
