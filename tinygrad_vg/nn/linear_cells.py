@@ -43,7 +43,7 @@ class LRUCell(Cell):
         u, phase = (each(self.rng, lambda rng: 1 - rng.uniform(size=n_hidden // 2)) for _ in range(2))
         self.nu = self.leaf(np.log(-0.5 * np.log(r_max**2 - u * (r_max**2 - r_min**2))), name="nu" + self.name)
         self.theta = self.leaf(max_phase * phase, name="theta" + self.name)
-        self.W_xh = self.weight("W_xh", self.inits[0], n_in)
+        self.W_xh = self.weight("W_xh")
 
     def __call__(self, x: Any, h: Any) -> Any:
         t, n = time_of(h), self.n_hidden // 2
@@ -70,8 +70,8 @@ class MinGRUCell(Cell):
 
     def __init__(self, n_in: int, n_hidden: int, init: Any = "xavier", **options: Any):
         super().__init__(n_in, n_hidden, init, **options)
-        self.W_xz, self.b_z = self.weight("W_xz", self.inits[0], n_in), self.bias("b_z")
-        self.W_xn, self.b_n = self.weight("W_xn", self.inits[0], n_in), self.bias("b_n")
+        self.W_xz, self.b_z = self.weight("W_xz"), self.bias("b_z")
+        self.W_xn, self.b_n = self.weight("W_xn"), self.bias("b_n")
 
     def __call__(self, x: Any, h: Any) -> Any:
         t = time_of(h)
@@ -100,8 +100,8 @@ class SelectiveCell(Cell):
         if not 0 < dt_min <= dt_max < 700:  # expm1 overflows at 710
             raise ValueError(f"step sizes lie between dt_min and dt_max, 0 < dt_min ≤ dt_max < 700; got {dt_min} and {dt_max}")
         dt = each(self.rng, lambda rng: np.exp(rng.uniform(math.log(dt_min), math.log(dt_max), n_hidden)))
-        self.W_xdt, self.b_dt = self.weight("W_xdt", self.inits[0], n_in), self.bias("b_dt", np.log(np.expm1(dt)))
-        self.W_xu, self.W_xB = self.weight("W_xu", self.inits[0], n_in), self.weight("W_xB", self.inits[0], n_in, 1)
+        self.W_xdt, self.b_dt = self.weight("W_xdt"), self.bias("b_dt", np.log(np.expm1(dt)))
+        self.W_xu, self.W_xB = self.weight("W_xu"), self.weight("W_xB", 1)
         self.A_log = self.leaf(np.zeros((*self.lead, n_hidden)), name="A_log" + self.name)
 
     def __call__(self, x: Any, h: Any) -> Any:

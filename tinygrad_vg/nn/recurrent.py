@@ -38,12 +38,11 @@ class Cell(Module):
 
     def weights(self, to: str, bias: Any = 0.0) -> tuple[Any, Any, Any]:
         """W_x·, W_h· and b_·, which lead from x and h to the gate (or state) `to`."""
-        W_x = self.weight(f"W_x{to}", self.inits[0], self.n_in)
-        W_h = self.weight(f"W_h{to}", self.inits[1], self.n_hidden)
-        return W_x, W_h, self.bias(f"b_{to}", bias)
+        return self.weight(f"W_x{to}"), self.weight(f"W_h{to}"), self.bias(f"b_{to}", bias)
 
-    def weight(self, base: str, init: Any, n_in: int, n_out: int = 0) -> Any:
-        """A leaf (n_out, n_in), or (seeds, n_out, n_in); n_out is n_hidden if left out."""
+    def weight(self, base: str, n_out: int = 0) -> Any:
+        """A leaf (n_out, n_in), or (seeds, n_out, n_in), for x if it is called W_x…, else for h; n_out is n_hidden if left out."""
+        init, n_in = (self.inits[0], self.n_in) if base.startswith("W_x") else (self.inits[1], self.n_hidden)
         return self.leaf(each(self.rng, lambda rng: initial.drawn(init, (n_out or self.n_hidden, n_in), rng)), name=base + self.name)
 
     def bias(self, base: str, value: Any = 0.0) -> Any:
@@ -134,7 +133,7 @@ class SkipCell(RNNCell):
         super().__init__(n_in, n_hidden, activation, init, **options)
         if delay < 1:
             raise ValueError(f"delay is how many steps back the second connection reaches, 1 or more; got {delay}")
-        self.delay, self.W_skip = delay, self.weight("W_skip", self.inits[1], n_hidden)
+        self.delay, self.W_skip = delay, self.weight("W_skip")
 
     def __call__(self, x: Any, state: Any) -> Any:
         state = members(state, self.delay)
