@@ -91,25 +91,21 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "convolution.default":                       f.convolve,
     "conv_transpose1d.default conv_transpose2d.input": lambda x, W, b=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1:
         f.convolve(x, W, b, stride, padding, dilation, True, output_padding, groups),
-    "max_pool1d.default max_pool2d.default":     f.max_pool,
-    "max_pool2d_with_indices.default":           lambda *args: (f.max_pool(*args), None),
+    "max_pool1d.default max_pool2d.default max_pool2d_with_indices.default": f.max_pool,
     "avg_pool1d.default avg_pool2d.default":     f.avg_pool,
     "adaptive_avg_pool1d.default adaptive_avg_pool2d.default _adaptive_avg_pool2d.default": f.adaptive_avg_pool,
     "upsample_nearest1d.vec upsample_nearest2d.vec": f.nearest,
-    "layer_norm.default":                        f.layer_norm,
-    "native_layer_norm.default":                 lambda *args: (f.layer_norm(*args), None, None),
+    "layer_norm.default native_layer_norm.default": f.layer_norm,
     "rms_norm.default":                          f.rms_norm,
     "group_norm.default":                        f.group_norm,
     "instance_norm.default":                     lambda x, weight, bias, mean, var, use_input_stats, momentum, eps, cudnn_enabled:
-        f.group_norm(x, x.shape[1], weight, bias, eps) if use_input_stats else f.batch_norm(x, weight, bias, mean, var, False, 0.0, eps)[0],
-    "native_group_norm.default":                 lambda x, weight, bias, n, c, places, groups, eps:
-        (f.group_norm(x, groups, weight, bias, eps), None, None),
-    "batch_norm.default":                        lambda *args: f.batch_norm(*args[:8])[0],
-    "_native_batch_norm_legit_functional.default": f.batch_norm,
+        f.group_norm(x, x.shape[1], weight, bias, eps) if use_input_stats else f.batch_norm(x, weight, bias, mean, var, False, 0.0, eps),
+    "native_group_norm.default": lambda x, weight, bias, n, c, places, groups, eps: f.group_norm(x, groups, weight, bias, eps),
+    "batch_norm.default _native_batch_norm_legit_functional.default": f.batch_norm,
     "_native_batch_norm_legit_no_training.default": lambda x, weight, bias, mean, var, momentum, eps:
-        f.batch_norm(x, weight, bias, mean, var, False, momentum, eps)[:3],
+        f.batch_norm(x, weight, bias, mean, var, False, momentum, eps),
     "_native_batch_norm_legit.no_stats":         lambda x, weight, bias, training, momentum, eps:
-        f.batch_norm(x, weight, bias, None, None, True, momentum, eps)[:3],
+        f.batch_norm(x, weight, bias, None, None, True, momentum, eps),
     "embedding.default":                         lambda W, i, padding=-1, by_frequency=False, sparse=False: embedding(W, i, padding),
     "scaled_dot_product_attention.default":      f.attend,
     "rnn_tanh.input":                            unrolled(rnn_step(t.tanh)),
@@ -120,8 +116,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "rnn_relu_cell.default":                     cell(rnn_step(t.relu)),
     "lstm_cell.default":                         cell(lstm_step, 2),
     "gru_cell.default":                          cell(gru_step),
-    "dropout.default":                           lambda x, p, train, *, rng: o.dropout(x, p, train, rng=rng)[0],
-    "native_dropout.default":                    o.dropout,
+    "dropout.default native_dropout.default":    o.dropout,
     # shapes
     "view.default reshape.default _unsafe_view.default": reshape,
     "permute.default":                           transpose,

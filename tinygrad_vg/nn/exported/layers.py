@@ -110,7 +110,8 @@ def group_norm(x: Any, groups: int, weight: Any = None, bias: Any = None, eps: f
     return norms.scaled(norms.group_normalised(x, groups, eps)[0], *(norms.per_channel(p, x) for p in (weight, bias)))
 
 
-def batch_norm(x: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float, eps: float) -> tuple:
+def batch_norm(x: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float, eps: float,
+               cudnn_enabled: bool = False) -> tuple:
     """(y, the batch's mean and 1/√(v + eps), the new running mean and variance), over all axes but the channels."""
     given = [] if training else [norms.per_channel(p, x) for p in (running_mean, running_var)]
     x_hat, *found = norms.normalised(x, (0, *range(2, np.ndim(x))), eps, *given)

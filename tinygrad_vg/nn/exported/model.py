@@ -96,13 +96,13 @@ class ExportedModel(Module):
         return values | {name: as_input(x, name, program.metas.get(name)) for name, x in zip(self.inputs, inputs)}
 
     def _results(self, step: Step, values: dict[str, Any]) -> dict[str, Any]:
-        """{name: what the op gives}."""
+        """{name: what the op gives}; of several results a function may give the first alone, or more than have a name."""
         asks = {"rng": self._rng, "label": self._label(step)}
         keywords = {name: value_of(x, values) for name, x in step.keywords.items()} | {name: asks[name] for name in ASKS[step.target]}
         y = OPS[step.target](*[value_of(x, values) for x in step.positional], **keywords)
-        results = [y] if not step.several else y or ()
-        if len(results) < len(step.outputs):
-            raise ValueError(f"it gives {len(results)} results, the file says {len(step.outputs)}")
+        if isinstance(y, list) and len(y) < len(step.outputs):
+            raise ValueError(f"it gives {len(y)} results, the file says {len(step.outputs)}")
+        results = y if isinstance(y, tuple) or isinstance(y, list) and step.several else [y]
         metas = self._program.metas
         return {name: as_recorded(x, metas.get(name)) for name, x in zip(step.outputs, results) if name and x is not None}
 

@@ -75,6 +75,5 @@ def leaf(x: Any) -> Any:
 def cell(step: Callable[..., Any], parts: int = 1) -> Callable[..., Any]:
     """One step of torch's nn.RNNCell, LSTMCell, GRUCell; it is called once for each."""
     def op(x: Any, state: Any, *params: Any, label: Any) -> Any:
-        state = step(x, state if parts == 2 else [state], *params, label=partial(label, None, ""))
-        return state if parts == 2 else state[0]
+        return step(x, state if parts == 2 else [state], *params, label=partial(label, None, ""))
     return op
