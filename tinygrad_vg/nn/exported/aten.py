@@ -19,7 +19,7 @@ from ...autodiff.products import einsum
 from ...autodiff.rearranging import flip
 from ...autodiff.reductions import log_softmax, logsumexp, prod
 from ...autodiff.rows import OPS as ROWS
-from ...autodiff.structure import broadcast_to, concatenate, expand_dims, mean, reshape, stack, swapaxes, take, transpose
+from ...autodiff.structure import broadcast_to, concatenate, expand_dims, getitem, mean, reshape, stack, swapaxes, take, transpose
 from ..layers import embedding
 from ..norms import per_channel
 from . import layers as f
@@ -39,7 +39,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "rsub.Scalar rsub.Tensor":                   lambda a, b, alpha=1: b - o.times(a, alpha),
     "mul.Tensor mul.Scalar":                     operator.mul,
     "div.Tensor div.Scalar div.Tensor_mode":     o.divided,
-    "pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar": o.powered,
+    "pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar": lambda a, b: t.square(a) if type(b) in (int, float) and b == 2 else t.power(a, b),
     "clamp.default":                             lambda a, min=None, max=None: t.clip(a, min, max),
     "hardtanh.default":                          lambda a, min=-1.0, max=1.0: t.clip(a, min, max),
     "clamp_min.default":                         lambda a, min: t.clip(a, min, None),
@@ -139,7 +139,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "slice.Tensor":                              s.between,
     "slice_scatter.default":                     s.put,
     "select_scatter.default":                    s.put_one,
-    "index.Tensor":                              s.indexed,
+    "index.Tensor":                              lambda x, indices: getitem(x, tuple(slice(None) if i is None else i for i in indices)),
     "index_select.default":                      lambda x, dim, index: take(x, index, dim),
     "gather.default":                            s.gathered,
     "flip.default":                              lambda x, dims: flip(x, tuple(dims)),
@@ -148,7 +148,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "triu.default":                              lambda x, diagonal=0: np.triu(x, diagonal),
     "constant_pad_nd.default":                   s.padded,
     "pad.default":                               lambda x, pad, mode="constant", value=None: s.padded(x, pad, value, mode),
-    "clone.default contiguous.default lift_fresh_copy.default to.dtype _to_copy.default type_as.default": o.same,
+    "clone.default contiguous.default lift_fresh_copy.default to.dtype _to_copy.default type_as.default": lambda x, *how, **more: x,
     "detach.default detach_.default":            plain,
     # constants and random numbers
     "full.default full_like.default fill.Scalar": o.filled,
@@ -179,7 +179,8 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "trunc.default":                             lambda x: np.trunc(x),
     # sizes that the export left open, and what it checks
     "sym_size.int":                              lambda x, dim: np.shape(x)[dim],
-    "_assert_scalar.default _assert_tensor_metadata.default sym_constrain_range_for_size.default sym_constrain_range.default": o.nothing,
+    "_assert_scalar.default _assert_tensor_metadata.default sym_constrain_range_for_size.default sym_constrain_range.default":
+        lambda *args, **how: None,
 }.items() for op in ops.split()}
 # fmt: on
 

@@ -11,17 +11,8 @@ import numpy as np
 from ...autodiff.core import Node, plain
 from ...autodiff.reductions import var
 from ...autodiff.structure import split
-from ...autodiff.table import elu, expm1, power, sigmoid, softplus, square, where
+from ...autodiff.table import elu, expm1, sigmoid, softplus, where
 from .shapes import room
-
-
-def same(x: Any, *_: Any, **how: Any) -> Any:
-    """x itself: a copy, a dropout that was exported in eval(); what is asked of dtype and layout is done to every result."""
-    return x
-
-
-def nothing(*_: Any, **how: Any) -> None:
-    """What torch checks, and what was checked when the file was read."""
 
 
 def times(x: Any, alpha: float) -> Any:
@@ -37,11 +28,6 @@ def axes_of(dim: Any) -> Any:
 def divided(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
     """a / b, or rounded down (floor) or towards 0 (trunc), without a gradient then."""
     return a / b if rounding_mode is None else {"floor": np.floor, "trunc": np.trunc}[rounding_mode](plain(a) / plain(b))
-
-
-def powered(a: Any, b: Any) -> Any:
-    """a^b, as a square for b = 2."""
-    return square(a) if type(b) in (int, float) and b == 2 else power(a, b)
 
 
 def soft_plus(a: Any, beta: float = 1, threshold: float = 20) -> Any:

@@ -109,8 +109,3 @@ def unflattened(x: Any, dim: int, sizes: Any) -> Any:
     """x, one axis made several."""
     shape, dim = np.shape(x), normalize_axis_index(dim, np.ndim(x))
     return reshape(x, (*shape[:dim], *sizes, *shape[dim + 1 :]))
-
-
-def indexed(x: Any, indices: Any) -> Any:
-    """x[indices]; torch's None is a whole axis."""
-    return getitem(x, tuple(slice(None) if i is None else i for i in indices))
