@@ -102,7 +102,7 @@ class ExportedModel(Module):
         y = OPS[step.target](*[value_of(x, values) for x in step.positional], **keywords)
         if isinstance(y, list) and len(y) < len(step.outputs):
             raise ValueError(f"it gives {len(y)} results, the file says {len(step.outputs)}")
-        results = y if isinstance(y, tuple) or isinstance(y, list) and step.several else [y]
+        results = y if isinstance(y, (tuple, list)) else [y]
         metas = self._program.metas
         return {name: as_recorded(x, metas.get(name)) for name, x in zip(step.outputs, results) if name and x is not None}
 

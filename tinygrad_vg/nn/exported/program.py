@@ -27,14 +27,13 @@ class Ref(str):
 
 
 class Step(NamedTuple):
-    """One op of the graph. outputs: names, of one result, or if `several` of a sequence of them; line: where it stands in the
-    user's source; calls: the modules it lies in, outermost first: (path, class, how often it was called before)."""
+    """One op of the graph. outputs: names of its results; line: where it stands in the user's source; calls: the modules it lies in,
+    outermost first: (path, class, how often it was called before)."""
 
     target: str
     positional: list[Any]
     keywords: dict[str, Any]
     outputs: list[str | None]
-    several: bool
     line: str | None
     calls: list[tuple[str, str, int]]
 
@@ -120,8 +119,7 @@ class Values:
                 raise entry["kind"].error("must be 1, by place, or 2, by name, and those come last")
             keywords.update({name: value}) if kind == 2 else positional.append(value)
         results = [self.argument(x, new=True) for x in node["outputs"].each()]
-        listed = len(results) == 1 and isinstance(results[0], list)
-        names = results[0] if listed else results
+        names = results[0] if len(results) == 1 and isinstance(results[0], list) else results
         if not all(name is None or isinstance(name, Ref) for name in names):
             raise node["outputs"].error("must be names of values")
         metadata = {key: value.of(str) for key, value in node["metadata"].items()}
@@ -129,7 +127,7 @@ class Values:
         if target == ALIAS:
             target = ALIASED.get(metadata.get("torch_fn", "").rpartition(".")[2], ALIAS)
         keywords = {name: value for name, value in keywords.items() if name not in KEPT_AS}
-        return Step(target, positional, keywords, names, listed or len(names) != 1, line, calls)
+        return Step(target, positional, keywords, names, line, calls)
 
     def argument(self, part: Part, new: bool = False) -> Any:
         """An argument: a Ref to a value, a number, text, a list of them, or None. new: to a value that nothing has computed before."""
