@@ -34,10 +34,7 @@ class Meta(NamedTuple):
 
 
 class Part:
-    """A piece of JSON that knows its place: models/model.json.graph_module.graph.nodes[3].
-
-    ValueError for a key that is missing and for a value of another kind.
-    """
+    """A piece of JSON and its place, such as models/model.json.graph_module.graph.nodes[3], of which every ValueError speaks."""
 
     __slots__ = ("value", "place")
 

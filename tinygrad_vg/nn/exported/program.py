@@ -51,11 +51,8 @@ class Program:
 
 
 def read_export(path: str | os.PathLike[str], limit: int = 1 << 28) -> Program:
-    """The program and the arrays in a file of torch.export.save.
-
-    limit  how many bytes the file, unpacked or not, and each value of its graph may have; its JSON a sixteenth of that
-    ValueError, naming the key or the member of the archive, if anything is missing, damaged, too large, or a pickle.
-    """
+    """The program and the arrays in a file of torch.export.save. ValueError, naming the key or the member of the archive, if anything
+    is missing, damaged, larger than `limit` allows (see load_model), or a pickle."""
     import zipfile  # waits until a file is read
 
     with open(path, "rb") as file:

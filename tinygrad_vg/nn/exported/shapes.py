@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...autodiff.rearranging import take_along_axis
-from ...autodiff.structure import broadcast_to, concatenate, expand_dims, getitem, reshape, stack
+from ...autodiff.structure import along, broadcast_to, concatenate, expand_dims, getitem, reshape, stack
 from .. import convolution
 
 LARGEST = 1 << 26  # entries of what an op makes from sizes that a file names
@@ -21,22 +21,22 @@ def room(*sizes: int) -> None:
 
 def at(x: Any, axis: int, index: int) -> Any:
     """x[index] along an axis. Of what was stacked along it, the part itself: the last of the outputs is the last state."""
-    parts, axis = stacked(x, axis), normalize_axis_index(axis, np.ndim(x))
-    return parts[index] if parts else getitem(x, (slice(None),) * axis + (index,))
+    parts = stacked(x, axis)
+    return parts[index] if parts else getitem(x, along(x, axis, index))
 
 
 def between(x: Any, axis: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
     """x[start:end:step] along an axis; x itself, if that is all of it."""
-    parts, n, axis = stacked(x, axis), np.shape(x)[axis], normalize_axis_index(axis, np.ndim(x))
+    parts, n = stacked(x, axis), np.shape(x)[axis]
     if (taken := range(n)[start:end:step]) == range(n):
         return x
-    return stack(parts[start:end:step], axis) if parts and taken else getitem(x, (slice(None),) * axis + (slice(start, end, step),))
+    return stack(parts[start:end:step], axis) if parts and taken else getitem(x, along(x, axis, slice(start, end, step)))
 
 
 def stacked(x: Any, axis: int) -> Any:
     """The parts that x was stacked from along this axis, or None."""
-    rule = getattr(x, "rule", None)
-    return x.parents if rule is not None and rule.name == "stack" and rule.axis % np.ndim(x) == axis % np.ndim(x) else None
+    rule, axis = getattr(x, "rule", None), normalize_axis_index(axis, np.ndim(x))
+    return x.parents if rule is not None and rule.name == "stack" and rule.axis % np.ndim(x) == axis else None
 
 
 def padded(x: Any, pad: Any, value: float | None = None, mode: str = "constant") -> Any:
