@@ -247,12 +247,18 @@ def test_a_legend_says_what_the_verdicts_mean_that_are_there(replayed, run):
 
 @pytest.mark.parametrize("arguments, told", [
     (["P4", "Q7"], "there is no claim Q7; the claims are "), (["--html", "page.txt"], ".html"),
-    (["--list", "--html", "page.html"], "--list and --show measure nothing"), (["--show", "P4", "--html", "page.html"], "leave one of them out"),
 ])  # fmt: skip
 def test_what_cannot_be_done_is_one_line_and_nothing_is_run(untouched, run, arguments, told):
     code, out, err = run(*arguments)
     assert (code, out, untouched) == (1, "", [])
     assert told in err and err.count("\n") == 1 and err.endswith("\n")
+
+
+@pytest.mark.parametrize("arguments", [["--list"], ["--show", "P4"]])
+def test_a_page_shows_what_was_measured_and_so_goes_with_no_list(untouched, arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["claims", *arguments, "--html", "page.html"])
+    assert "--html/--out: not allowed with" in capsys.readouterr().err and not untouched
 
 
 def test_ids_are_taken_in_any_case_and_slow_ones_run_only_if_named_or_asked_for():

@@ -26,6 +26,7 @@ from ..nn.linear_cells import LRUCell, MinGRUCell, SelectiveCell
 from ..nn.weights import read_weights
 from ..text.lines import clean, cut, wrapped
 from ..text.tables import table
+from .options import JSON, command, option
 from .texts import show
 
 CELLS: dict[int, Any] = {1: RNNCell, 3: GRUCell, 4: LSTMCell}  # by how many gates lie in weight_hh
@@ -48,23 +49,27 @@ class Patient(NamedTuple):
     where: Callable[[Node], str | None]
 
 
+@command("diagnose", option("file", metavar="FILE", help="model.pt2, or weights"),
+    option("--data", metavar="FILE.npz", help="arrays by the names of the inputs, and target or labels (default: noise)"),
+    option("--loss", choices=["cross_entropy", "mse"], help="cross_entropy for labels that are whole numbers, else mse"),
+    option("--html", "--out", dest="out", metavar="FILE", help="the gradient on its way back, as a page"), JSON)
 def diagnose(options: argparse.Namespace) -> None:
-    """Print line, cause and remedy in a sentence, the verdict, the blame and the lines that took most; write the river as a page."""
-    with np.errstate(all="ignore"):
-        patient = (exported if options.file.endswith(".pt2") else of_weights)(options)
-        found = verdict(patient.loss, patient.parameters)
-        chain = found.kind not in SOUND and found.chain() or Chain(patient.loss, patient.source)
-        blame, lines = chain.blame(), by_line(chain, patient.where)
-        start = next_names(history(chain.output))[chain.source] or called(chain.source)
-        way = f"from {called(chain.output)} back to {clean(str(start))}"
-        said = [*map(wrapped, (patient.title, in_short(found, chain, lines, patient.where), str(found), f"{way}: {blame.sentence}"))]
-        took = {line: float(np.sum([row["total"] for row in rows])) for line, rows in lines.items()}
-        if rows := [(f"{took[line]:+.2f}", f"{len(lines[line])} ×", cut(clean(line), 58)) for line in sorted(took, key=took.__getitem__)]:
-            said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
-        if options.out:
-            shown = by_step(chain if "uses" not in found.numbers else found.chain() or chain)
-            said.append(f"wrote {draw(shown, about=patient.title).save(Path(options.out))}")
-        figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took, "short": said[1]}
+    """Why a model of your own does not learn: its verdict, and the blame by line of its source. The file is a model that PyTorch exported
+    (.pt2), or the weights of recurrent cells (.npz, .safetensors)."""
+    patient = (exported if options.file.endswith(".pt2") else of_weights)(options)
+    found = verdict(patient.loss, patient.parameters)
+    chain = found.kind not in SOUND and found.chain() or Chain(patient.loss, patient.source)
+    blame, lines = chain.blame(), by_line(chain, patient.where)
+    start = next_names(history(chain.output))[chain.source] or called(chain.source)
+    way = f"from {called(chain.output)} back to {clean(str(start))}"
+    said = [*map(wrapped, (patient.title, in_short(found, chain, lines, patient.where), str(found), f"{way}: {blame.sentence}"))]
+    took = {line: float(np.sum([row["total"] for row in rows])) for line, rows in lines.items()}
+    if rows := [(f"{took[line]:+.2f}", f"{len(lines[line])} ×", cut(clean(line), 58)) for line in sorted(took, key=took.__getitem__)]:
+        said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
+    if options.out:
+        shown = by_step(chain if "uses" not in found.numbers else found.chain() or chain)
+        said.append(f"wrote {draw(shown, about=patient.title).save(Path(options.out))}")
+    figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took, "short": said[1]}
     show("\n\n".join(said), figures=figures if options.json else None)
 
 

@@ -1,26 +1,92 @@
-"""What happens to the gradient of an RNN that reads along?  One forward and one backward pass over the end of a text.
+"""What happens to the gradient of an RNN that reads along?  One forward and one backward pass over the end of a text."""
 
-The result is a dictionary of plain figures, the chain from the loss to the first state, and what slopes and weights did.
-"""
-
+import argparse
 import math
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import nn
+from .. import __version__, nn
 from ..chain import Chain
-from ..text.numbers import from_log
+from ..drawing import draw
+from ..text.lines import clean, wrapped
+from ..text.numbers import from_log, number, numbers
+from .options import JSON, OPEN, command, natural, option, positive, whole
+from .texts import opened, read, show
 
-COMPARED_STEPS = 100  # up to which other cells are run, too, and a loss is asked at every step
+# steps up to which other cells are run, too, and a loss is asked at every step; those drawn in full in the graph; letters quoted
+COMPARED, IN_FULL, QUOTED = 100, 30, 30
 CELLS: dict[str, Callable[..., Any]] = {
     **{name: partial(nn.RNNCell, activation=name, init="normal") for name in ("sigmoid", "tanh", "relu", "linear")},
     "LSTM": nn.LSTMCell, "GRU": nn.GRUCell, "leaky": partial(nn.LeakyCell, init="normal", tau=10.0)}
 
 
-def run(text: str, options: Any, cell: str = "") -> dict[str, Any]:
+@command("",
+    option("--text", metavar="FILE", help="a UTF-8 text, '-' for standard input (default: the Zen of Python)"),
+    option("--steps", type=whole(1, 100_000), default=20, metavar="T", help="how many characters the RNN reads (20)"),
+    option("--width", type=whole(1, 4096), default=32, metavar="N", help="size of the state (32)"),
+    option("--activation", choices=["sigmoid", "tanh", "relu", "linear"], default="tanh", help="of the state (tanh)"),
+    option("--radius", type=positive, default=1.0, metavar="R", help="spectral radius of the recurrent weight (1.0)"),
+    option("--seed", type=natural, default=0, metavar="K", help="of the random weights (0)"),
+    option("--out", type=Path, default=Path("tinygrad_vg_out"), metavar="DIR", help="folder for the pictures (tinygrad_vg_out)"),
+    OPEN, JSON, option("--version", action="version", version=f"tinygrad_vg {__version__}"))
+def read_text(options: argparse.Namespace) -> None:
+    """A character RNN runs over the last characters of a text, predicts the one that follows, and is differentiated once. Printed: the
+    loss, the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture and of a page
+    that steps through both passes."""
+    text, title = read(options.text)
+    found = run(text, options)
+    files = save_pictures(found, options, beside(text, options) if options.steps <= COMPARED else {})
+    figures = {name: numbers(found[name]) for name in ("text", "next", "guess", "alphabet", "loss", "nats", "sentence")}
+    figures["options"] = {name: x for name, x in vars(options).items() if name not in ("out", "open", "json")}
+    figures |= {"chain": found["chain"].to_dict(), "files": [*map(str, files)]}
+    show(page(title, found, options, *files), figures=figures if options.json else None)
+    if options.open:
+        opened(files[1])
+
+
+def page(title: str, found: dict[str, Any], options: argparse.Namespace, picture: Path, web: Path) -> str:
+    """What is printed for a reader."""
+    guessing = f"guessing among {found['alphabet']} characters: {number(math.log(found['alphabet']))}"
+    return "\n".join([
+        f"{title}: an RNN of {options.width} {options.activation} units reads {options.steps} characters",
+        f"  {quoted(found['text'])!r}",
+        f"and predicts {found['guess']!r}; what follows is {found['next']!r}",
+        f"loss {number(found['loss'])} nats ({guessing})",
+        "",
+        found["chain"].table(typical=False),
+        "",
+        wrapped(found["sentence"], hang=0),
+        "",
+        f"wrote {picture}",
+        "  the gradient on its way back, and the factors that it met",
+        f"wrote {web}",
+        "  a page to open in a browser: send the gradient back, ask what if, compare"])
+
+
+def quoted(text: str) -> str:
+    """The end of a text."""
+    return text if len(text) <= QUOTED else f"…{text[-QUOTED:]}"
+
+
+def save_pictures(found: dict[str, Any], options: argparse.Namespace, others: dict[str, Chain]) -> tuple[Path, Path]:
+    """Draw the river into a folder, which is made if it is missing: as a picture, and as a page, where others can be compared."""
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ValueError(f"--out {options.out} is a file, not a folder; give a folder") from None
+    about = f"{options.steps} steps of a {options.activation} RNN reading “{clean(quoted(found['text']))}”"
+    steps = (max(0, options.steps - IN_FULL + 1), options.steps)
+    known = {"read": found["text"], "about": about, "steps": steps}
+    picture = draw(found["chain"], **known).save(options.out / "rnn.svg")
+    compared = {options.activation: found["chain"]} | others
+    return picture, draw(found["chain"], **known, losses=found["losses"], beside=compared).save(options.out / "rnn.html")
+
+
+def run(text: str, options: argparse.Namespace, cell: str = "") -> dict[str, Any]:
     """One forward and one backward pass over the end of the text, of an RNN, or of another cell of CELLS."""
     T, alphabet = options.steps, alphabet_of(text, options.steps)
     read_along, following = text[-T - 1 : -1], text[-1]
@@ -33,17 +99,17 @@ def run(text: str, options: Any, cell: str = "") -> dict[str, Any]:
     last, first = reader.output(states[-1]), states[0][-1] if isinstance(states[0], tuple) else states[0]
     logits = readout(last).named("logits")
     loss = nn.cross_entropy(logits, alphabet.index(following)).named("loss")
-    seen = zip(states[1:-1], read_along[1:]) if T <= COMPARED_STEPS else ()
+    seen = zip(states[1:-1], read_along[1:]) if T <= COMPARED else ()
     each = [nn.cross_entropy(readout(reader.output(state)), alphabet.index(c)) for state, c in seen]
     loss.backward()
+    chain, nats = Chain(loss, first, through=states), parts(Chain(last, first, seed=last.grad))
     return {
-        "options": options, "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))],
-        "alphabet": len(alphabet), "loss": loss.item(), "output": loss, "losses": [*each, loss] if each else [],
-        "chain": Chain(loss, first, through=states),
-        "parts": parts(Chain(last, first, seed=last.grad))}
+        "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))], "alphabet": len(alphabet),
+        "loss": loss.item(), "losses": [*each, loss] if each else [], "chain": chain, "nats": nats,
+        "sentence": sentence(chain, nats, options)}
 
 
-def beside(text: str, options: Any) -> dict[str, Chain]:
+def beside(text: str, options: argparse.Namespace) -> dict[str, Chain]:
     """The chains of the other cells, of the same size and seed, over the same text."""
     return {name: run(text, options, name)["chain"] for name in CELLS if name not in (options.activation, "linear")}
 
@@ -70,9 +136,8 @@ def parts(chain: Chain) -> dict[str, float]:
     return total
 
 
-def sentence(result: dict[str, Any]) -> str:
+def sentence(chain: Chain, nats: dict[str, float], options: argparse.Namespace) -> str:
     """What happened to the gradient, and which factor did it."""
-    options, nats, chain = result["options"], result["parts"], result["chain"]
     way = f"From h[{options.steps}] back to h[0] the gradient"
     if not all(map(math.isfinite, chain.log_product)):
         k = max(k for k, log in enumerate(chain.log_product) if not math.isfinite(log))
