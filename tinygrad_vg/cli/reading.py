@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, nn
-from ..chain import Chain
+from ..chain import Blame, Chain
 from ..drawing import draw
 from ..text.lines import clean, wrapped
 from ..text.numbers import from_log, number, numbers
@@ -35,20 +35,22 @@ CELLS: dict[str, Callable[..., Any]] = {
     OPEN, JSON, option("--version", action="version", version=f"tinygrad_vg {__version__}"))
 def read_text(options: argparse.Namespace) -> None:
     """A character RNN runs over the last characters of a text, predicts the one that follows, and is differentiated once. Printed: the
-    loss, the chain from the last state to the first, a sentence that says which factor decided, and the files of a picture and of a page
+    loss, the chain from the last state to the first, a sentence that says which factors decided, and the files of a picture and of a page
     that steps through both passes."""
     text, title = read(options.text)
     found = run(text, options)
+    blame = found["between"].blame()
+    said = sentence(blame, options.steps)
     files = save_pictures(found, options, beside(text, options) if options.steps <= COMPARED else {})
-    figures = {name: numbers(found[name]) for name in ("text", "next", "guess", "alphabet", "loss", "nats", "sentence")}
+    figures = {name: numbers(found[name]) for name in ("text", "next", "guess", "alphabet", "loss")}
     figures["options"] = {name: x for name, x in vars(options).items() if name not in ("out", "open", "json")}
-    figures |= {"chain": found["chain"].to_dict(), "files": [*map(str, files)]}
-    show(page(title, found, options, *files), figures=figures if options.json else None)
+    figures |= {"blame": blame.to_dict(), "sentence": said, "chain": found["chain"].to_dict(), "files": [*map(str, files)]}
+    show(page(title, found, said, options, *files), figures=figures if options.json else None)
     if options.open:
         opened(files[1])
 
 
-def page(title: str, found: dict[str, Any], options: argparse.Namespace, picture: Path, web: Path) -> str:
+def page(title: str, found: dict[str, Any], said: str, options: argparse.Namespace, picture: Path, web: Path) -> str:
     """What is printed for a reader."""
     guessing = f"guessing among {found['alphabet']} characters: {number(math.log(found['alphabet']))}"
     return "\n".join([
@@ -59,7 +61,7 @@ def page(title: str, found: dict[str, Any], options: argparse.Namespace, picture
         "",
         found["chain"].table(typical=False),
         "",
-        wrapped(found["sentence"], hang=0),
+        wrapped(said, hang=0),
         "",
         f"wrote {picture}",
         "  the gradient on its way back, and the factors that it met",
@@ -102,11 +104,10 @@ def run(text: str, options: argparse.Namespace, cell: str = "") -> dict[str, Any
     seen = zip(states[1:-1], read_along[1:]) if T <= COMPARED else ()
     each = [nn.cross_entropy(readout(reader.output(state)), alphabet.index(c)) for state, c in seen]
     loss.backward()
-    chain, nats = Chain(loss, first, through=states), parts(Chain(last, first, seed=last.grad))
     return {
         "text": read_along, "next": following, "guess": alphabet[int(np.argmax(logits.data))], "alphabet": len(alphabet),
-        "loss": loss.item(), "losses": [*each, loss] if each else [], "chain": chain, "nats": nats,
-        "sentence": sentence(chain, nats, options)}
+        "loss": loss.item(), "losses": [*each, loss] if each else [], "chain": Chain(loss, first, through=states),
+        "between": Chain(last, first, seed=last.grad)}
 
 
 def beside(text: str, options: argparse.Namespace) -> dict[str, Chain]:
@@ -125,36 +126,10 @@ def alphabet_of(text: str, T: int) -> list[str]:
     return alphabet
 
 
-def parts(chain: Chain) -> dict[str, float]:
-    """The log gain from the last state to the first, and what slopes and weights add to it, in nats."""
-    total = {"slopes": 0.0, "weights": 0.0, "all": chain.log_product[0]}
-    for link in chain.links:
-        for node in link.ops:
-            kind = "weights" if node.op == "linear" else "slopes" if node.op in nn.ACTIVATIONS else None
-            if kind and not math.isnan(link.gain):  # nan: after an exact zero
-                total[kind] += math.log(link.gain) if link.gain > 0 else -math.inf
-    return total
-
-
-def sentence(chain: Chain, nats: dict[str, float], options: argparse.Namespace) -> str:
-    """What happened to the gradient, and which factor did it."""
-    way = f"From h[{options.steps}] back to h[0] the gradient"
-    if not all(map(math.isfinite, chain.log_product)):
-        k = max(k for k, log in enumerate(chain.log_product) if not math.isfinite(log))
-        if chain.log_product[k] != -math.inf:
-            return f"{way} is no longer finite at {chain.names[k]}: values or gradients have overflowed there."
-        if k == len(chain.links) - 1:
-            return f"The gradient is exactly 0 from the start, at h[{options.steps}]: the loss is 0, the guess is certain and right."
-        dead = f"every slope of {options.activation} on its way is 0"
-        return f"{way} became exactly 0 at {chain.names[k]}: {dead if nats['slopes'] == -math.inf else 'the weights carry nothing on'}."
-    kept = abs(nats["all"]) < 0.05
-    what = "kept its size" if kept else f"{'shrank' if nats['all'] < 0 else 'grew'} to {from_log(nats['all'])} of its size"
-    what += f" ({nats['all']:+.1f} nats)"
-    if options.activation == "linear":
-        return f"{way} {what}: with no slopes in the way, the recurrent weight W_hh alone did it."
-    names = {"slopes": f"the slopes of {options.activation}", "weights": "the recurrent weight W_hh"}
-    each = ", ".join(f"{name} {nats[part]:+.1f}" for part, name in names.items())
-    decided = max(names, key=lambda part: nats[part] * math.copysign(1, nats["all"]))
-    together = nats["slopes"] * nats["weights"] > 0
-    share = f"{nats[decided] / nats['all']:.0%} of it" if together else "the other pulled the other way"
-    return f"{way} {what}: {each}. What decided: {names[decided]} ({share})."
+def sentence(blame: Blame, steps: int) -> str:
+    """What happened to the gradient between the last state and the first, and who did it."""
+    way = f"From h[{steps}] back to h[0]"
+    if blame.ended:
+        return f"{way} nothing arrives: {blame.sentence}."
+    size = f"{'shrank' if blame.total < 0 else 'grew'} to {from_log(blame.total)} of its size"
+    return f"{way} the gradient {'kept its size' if abs(blame.total) < 0.05 else size} ({blame.total:+.1f} nats): {blame.sentence}."
