@@ -130,7 +130,7 @@ def rnns(rng: Any) -> Case:
 
     def tried(W: Any) -> tuple[str, float]:
         model = Recurrent(nn.RNNCell(2, N, rng=0), 2, rng=1)
-        model.cell.W_hh.data = fit_for(W, (N, N), "W")
+        model.cell.W_hh.data = W
         return verdict_and_loss(model, first_of, training.Adam(model, lr=5e-3), 100)
 
     return (nn.init.with_radius(nn.init.normal((N, N), rng=rng), 0.5),), tried
@@ -140,7 +140,8 @@ def lstms(rng: Any) -> Case:
     """An LSTM whose forget gate is nearly closed."""
 
     def tried(b: Any) -> tuple[str, float]:
-        model = Recurrent(nn.LSTMCell(2, N, forget_bias=fit_for(b, (N,), "b"), rng=0), 2, rng=1)
+        model = Recurrent(nn.LSTMCell(2, N, rng=0), 2, rng=1)
+        model.cell.b_f.data = b
         return verdict_and_loss(model, first_of, training.Adam(model, lr=1e-2), 60)
 
     return (rng.uniform(-2, -1, N),), tried
@@ -155,20 +156,11 @@ def mlps(rng: Any) -> Case:
     def tried(changed: Any) -> tuple[str, float]:
         if not isinstance(changed, (tuple, list)) or len(changed) != 2:
             raise ValueError("the answer is no pair (W, b)")
-        after = [fit_for(x, was.shape, name) for x, was, name in zip(changed, before, "Wb")]
-        for layer, W, b in zip(hidden, *after):
+        for layer, W, b in zip(hidden, *changed, strict=True):
             layer.W.data, layer.b.data = W, b
         return verdict_and_loss(model, sides, training.SGD(model, lr=0.3), 150)
 
     return before, tried
-
-
-def fit_for(x: Any, shape: tuple, name: str) -> np.ndarray:
-    """x as an array of floats; ValueError if it has another shape or is not finite."""
-    x = np.asarray(x, dtype=float)
-    if x.shape != shape or not np.all(np.isfinite(x)):
-        raise ValueError(f"{name} has shape {x.shape}, wanted finite numbers of shape {shape}")
-    return x
 
 
 def verdict_and_loss(model: Any, task: Callable, optimiser: Any, updates: int) -> tuple[str, float]:
