@@ -153,7 +153,10 @@ def test_data_under_other_names_are_taken_if_it_is_clear_what_they_are_and_refus
         np.savez(data, **arrays)
         assert main(["diagnose", file, "--data", str(data)]) == 0
         assert said in capsys.readouterr().out
-    for wrong in ({"tokens": np.ones((3, 9, 2))}, {"tokens": np.ones((3, 5, 2), int)}, {"a": np.ones((3, 5, 2)), "b": np.ones(1)}, {}):
+    np.savez(data, tokens=np.ones((3, 9, 2)))
+    assert main(["diagnose", file, "--data", str(data)]) == 1
+    assert "the input x must have shape (3, 5, 2)" in capsys.readouterr().err
+    for wrong in ({"a": np.ones((3, 5, 2)), "b": np.ones(1)}, {}):
         np.savez(data, **wrong)
         assert main(["diagnose", file, "--data", str(data)]) == 1
         told = capsys.readouterr().err

@@ -210,19 +210,13 @@ def data_of(options: argparse.Namespace, inputs: Any) -> tuple[dict[str, np.ndar
             raise ValueError(f"{missing} of {x.size} numbers of {name!r} in {options.data} are nan; leave out or fill in what is missing")
     if absent := [name for name in inputs if name not in given]:
         other = [name for name in given if name not in inputs and name not in AIMS]
-        if not (len(inputs) == len(other) == 1 and is_like(given[other[0]], *inputs[absent[0]])):
+        if not len(inputs) == len(other) == 1:
             held = ", ".join(f"{name} {x.shape}" for name, x in given.items()) or "nothing"
             raise ValueError(f"{options.data} holds {held}; the model takes {', '.join(inputs)}: give each by its name, as in np.savez("
                              f"{options.data!r}, {', '.join(f'{name}=…' for name in inputs)}, target=…)")
         given[absent[0]], said = given.pop(other[0]), f" ({other[0]} as {absent[0]})"
     aimed = any(name in given and name not in inputs for name in AIMS)
     return given, f"its data{said}" + f" and a random target (the file has no {' or '.join(AIMS)})" * (not aimed)
-
-
-def is_like(x: np.ndarray, sizes: Any, dtype: str) -> bool:
-    """Whether an array may be the input of these sizes, None being any."""
-    fits = len(sizes) == x.ndim and all(n in (None, m) for n, m in zip(sizes, x.shape))
-    return fits and (x.dtype.kind in "iu") == (np.dtype(dtype).kind in "iu")
 
 
 def loss_of(prediction: Any, data: dict[str, np.ndarray], kind: str | None, rng: Any) -> Node:
