@@ -147,6 +147,10 @@ def test_a_wrong_order_is_told_which_node_is_out_of_place(change, words, graded)
     assert f"0 of 20 cases are right; then {words}  at mine.py:{line_of(wrong, 'return')}\n" in graded(11, wrong)
 
 
+def test_an_order_is_a_list(graded):
+    assert "the answer is of type set, wanted a list\n" in graded(11, EXERCISES[11].solution.replace("return sorted(", "return set(sorted(", 1).replace("reverse=True)", "reverse=True))"))
+
+
 def test_nodes_in_the_order_in_which_they_are_found_are_no_order(graded):
     assert "v[1] stands after v[0], its parent\n  at mine.py:5\n      return found\n" in graded(11, "def order(output):\n" + AS_FOUND)
 

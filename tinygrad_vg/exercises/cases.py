@@ -152,14 +152,10 @@ def products(rng: Any) -> Iterator[Case]:
 # How a function is called, and what is wrong with what it gave
 
 
-def listed(function: Any, output: Scalar) -> Any:
-    """What the function gives for this output, as a list; None stays None."""
-    nodes = function(output)
-    return nodes if nodes is None else list(nodes)
-
-
-def misplaced(given: list, wanted: dict, *_: Any) -> Fault | None:
+def misplaced(given: Any, wanted: dict, *_: Any) -> Fault | None:
     """What is wrong with an order: a node that does not belong in it, one that is missing or is there twice, a child after its parent."""
+    if not isinstance(given, (list, tuple)):
+        return Fault(f"the answer is of type {type(given).__name__}, wanted a list")
     at = {node: i for i, node in enumerate(given)}
     if strange := [node for node in given if node not in wanted]:
         return Fault(f"{called(strange[0])} stands in the list")
