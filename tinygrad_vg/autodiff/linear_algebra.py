@@ -1,6 +1,6 @@
 """What do np.linalg's functions hand back?  solve, inv, det, cholesky, eigenvalues and singular values, norms; and further products.
 
-    x, A  a matrix, or a stack of them      y  the value      t, g  what is pushed and pulled      T  the last two axes exchanged
+    x, A  a matrix, or a stack of them      y  the value      t, g  what is pushed and pulled      mT  the last two axes exchanged
 
 Rules: Giles 2008 (solve, inv, det), Murray 2016 (cholesky), Magnus 1985 (eigenvalues), written in ops, so for any order of derivative.
 """
@@ -16,7 +16,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from .along import root
 from .core import Node, plain
-from .maps import FunctionMap, LinearMap, Rule, apply, unbroadcast
+from .maps import Rule, apply, unbroadcast
 from .products import einsum, matmul
 from .protocols import NUMPY, dot
 from .reductions import max, min
@@ -27,9 +27,14 @@ CLOSE = 1e-12  # eigenvalues that differ by less, of the largest, count as equal
 LEVI_CIVITA = np.cross(np.eye(3)[:, None], np.eye(3))  # unit vector j × unit vector k
 
 
-def T(x: Any) -> Any: return np.swapaxes(x, -1, -2)
-def symmetric(x: Any) -> Any: return 0.5 * (x + T(x))
-def below(x: Any) -> Any: return x * (np.tri(x.shape[-1]) - 0.5 * np.eye(x.shape[-1]))  # Murray's Φ: the lower triangle, half the diagonal
+def symmetric(x: Any) -> Any:
+    """(x + xᵀ) / 2."""
+    return 0.5 * (x + x.mT)
+
+
+def below(x: Any) -> Any:
+    """Murray's Φ: the lower triangle, half the diagonal."""
+    return x * (np.tri(x.shape[-1]) - 0.5 * np.eye(x.shape[-1]))
 
 
 class OfMatrix(Rule):
@@ -37,10 +42,8 @@ class OfMatrix(Rule):
 
     def __init__(self, name: str, value: Callable[..., Any], push: Callable[..., Any], pull: Callable[..., Any]):
         self.name, self.value, self.push, self.pull = name, value, push, pull  # type: ignore[method-assign]
-
-    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        """∂y/∂x: push and pull, with y and x put in."""
-        return FunctionMap(lambda t: self.push(t, y, *xs), lambda g: self.pull(g, y, *xs), np.shape(xs[0]), np.shape(y), self.name)
+    def forth(self, i: int, t: Any, y: Any, xs: Any) -> Any: return self.push(t, y, *xs)
+    def back(self, i: int, g: Any, y: Any, xs: Any) -> Any: return self.pull(g, y, *xs)
 
 
 class Solve(Rule):
@@ -48,16 +51,13 @@ class Solve(Rule):
 
     name = "solve"
     def value(self, A: Any, b: Any) -> Any: return np.linalg.solve(A, b)
-
-    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        """t ↦ A⁻¹ t for b, t ↦ −A⁻¹ t y for A."""
-        def push(t: Any) -> Any: return solve(xs[0], t if i else -(t @ y)) + np.zeros(np.shape(y))
-        return FunctionMap(push, lambda g: self.back(i, g, y, xs), np.shape(xs[i]), np.shape(y), "A⁻¹" if i else "A⁻¹ · y")
+    def formula(self, i: int, names: Any = (), y: str = "y") -> str: return "A⁻¹" if i else "A⁻¹ · y"
+    def forth(self, i: int, t: Any, y: Any, xs: Any) -> Any: return solve(xs[0], t if i else -(t @ y)) + np.zeros(np.shape(y))
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         """h = A⁻ᵀ g for b, −h yᵀ for A, of an operand's own shape."""
-        h = solve(T(xs[0]), g)
-        return unbroadcast(h if i else -(reshape(h, (-1, 1)) * y if y.ndim == 1 else h @ T(y)), xs[i].shape)
+        h = solve(xs[0].mT, g)
+        return unbroadcast(h if i else -(reshape(h, (-1, 1)) * y if y.ndim == 1 else h @ y.mT), xs[i].shape)
 
 
 def solve(a: Any, b: Any) -> Any:
@@ -68,7 +68,7 @@ def solve(a: Any, b: Any) -> Any:
 def cofactors(x: Any) -> Any:
     """∂ det x / ∂x, also where x is singular; of a node det(x) x⁻ᵀ, for which it must not be."""
     if isinstance(x, Node):
-        return expand_dims(apply(DET, x), (-1, -2)) * T(apply(INV, x))
+        return expand_dims(apply(DET, x), (-1, -2)) * apply(INV, x).mT
     U, s, V = np.linalg.svd(x)
     others = np.stack([np.prod(np.delete(s, k, -1), -1) for k in range(s.shape[-1])], -1)
     return (np.linalg.det(U) * np.linalg.det(V))[..., None, None] * (U * others[..., None, :]) @ V
@@ -88,28 +88,28 @@ def pull_eigenvalues(g: Any, w: Any, x: Any) -> Any:
     """V diag(g) Vᵀ, if equal eigenvalues are treated alike."""
     parted(plain(g)[..., :, None] - plain(g)[..., None, :], plain(w))
     V = apply(VECTORS, x)
-    return (V * g[..., None, :]) @ T(V)
+    return (V * g[..., None, :]) @ V.mT
 
 
 def push_eigenvalues(t: Any, w: Any, x: Any) -> Any:
     """The diagonal of Vᵀ t V."""
     V = apply(VECTORS, x)
-    parted(plain(M := T(V) @ symmetric(t) @ V), plain(w))
+    parted(plain(M := V.mT @ symmetric(t) @ V), plain(w))
     return diagonal(M, 0, -2, -1)
 
 
-INV = OfMatrix("inv", np.linalg.inv, lambda t, y, x: -(y @ t @ y), lambda g, y, x: -(T(y) @ g @ T(y)))
+INV = OfMatrix("inv", np.linalg.inv, lambda t, y, x: -(y @ t @ y), lambda g, y, x: -(y.mT @ g @ y.mT))
 DET = OfMatrix("det", np.linalg.det, lambda t, y, x: sum(cofactors(x) * t, (-1, -2)),
                lambda g, y, x: expand_dims(g, (-1, -2)) * cofactors(x))
-LOG_DET = OfMatrix("slogdet", lambda x: np.linalg.slogdet(x)[1], lambda t, y, x: sum(T(apply(INV, x)) * t, (-1, -2)),
-                   lambda g, y, x: expand_dims(g, (-1, -2)) * T(apply(INV, x)))
+LOG_DET = OfMatrix("slogdet", lambda x: np.linalg.slogdet(x)[1], lambda t, y, x: sum(apply(INV, x).mT * t, (-1, -2)),
+                   lambda g, y, x: expand_dims(g, (-1, -2)) * apply(INV, x).mT)
 CHOLESKY = OfMatrix("cholesky", lambda x: np.linalg.cholesky(symmetric(x)),
-                    lambda t, L, x: L @ below(T(solve(L, T(solve(L, symmetric(t)))))),  # L Φ(L⁻¹ t L⁻ᵀ)
-                    lambda g, L, x: symmetric(solve(T(L), T(solve(T(L), T(below(T(L) @ g)))))))  # L⁻ᵀ Φ(Lᵀ g) L⁻¹, made symmetric
+                    lambda t, L, x: L @ below(solve(L, solve(L, symmetric(t)).mT).mT),  # L Φ(L⁻¹ t L⁻ᵀ)
+                    lambda g, L, x: symmetric(solve(L.mT, solve(L.mT, below(L.mT @ g).mT).mT)))  # L⁻ᵀ Φ(Lᵀ g) L⁻¹, made symmetric
 VALUES = OfMatrix("eigvalsh", lambda x: np.linalg.eigvalsh(symmetric(x)), push_eigenvalues, pull_eigenvalues)
 VECTORS = OfMatrix("eigh", lambda x: np.linalg.eigh(symmetric(x))[1],
-                   lambda t, V, x: V @ parted(T(V) @ symmetric(t) @ V, apply(VALUES, x)),  # V (F ∘ Vᵀ t V), F_ij = 1 / (w_j − w_i)
-                   lambda g, V, x: symmetric(V @ parted(0.5 * (T(V) @ g - T(g) @ V), apply(VALUES, x)) @ T(V)))
+                   lambda t, V, x: V @ parted(V.mT @ symmetric(t) @ V, apply(VALUES, x)),  # V (F ∘ Vᵀ t V), F_ij = 1 / (w_j − w_i)
+                   lambda g, V, x: symmetric(V @ parted(0.5 * (V.mT @ g - g.mT @ V), apply(VALUES, x)) @ V.mT))
 SLOGDET, EIGH = (type(function(np.eye(1))) for function in (np.linalg.slogdet, np.linalg.eigh))  # NumPy's named tuples
 
 
@@ -118,7 +118,7 @@ def singular_values(x: Any, full_matrices: bool = True, compute_uv: bool = False
     if compute_uv:
         raise TypeError("np.linalg.svd of a Tensor gives singular values only: say compute_uv=False; vectors are those of eigh(x.T @ x)")
     above, below = (np.zeros((*x.shape[:-2], k, k), x.dtype) for k in x.shape[-2:])
-    whole = concatenate([concatenate([above, x], -1), concatenate([T(x), below], -1)], -2)
+    whole = concatenate([concatenate([above, x], -1), concatenate([x.mT, below], -1)], -2)
     return getitem(apply(VALUES, whole), (..., slice(-1, -np.min(x.shape[-2:]) - 1, -1)))
 
 

@@ -86,11 +86,15 @@ class Rule:
 
     name = "op"
     takes_constants = False  # whether some operands may not be nodes
+    forth: Any = None  # forth(i, t, y, xs), what t in place of x_i pushes: with back, it may stand in place of local
     def value(self, *xs: Any) -> Any: raise TypeError(f"{type(self).__name__} needs a method value(*xs) that returns an array")
 
     def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        """∂y/∂x_i."""
-        raise TypeError(f"{type(self).__name__} needs a method local(i, y, xs) that returns the linear map ∂y/∂x_i")
+        """∂y/∂x_i: the map that pushes with forth and pulls with back."""
+        if not self.forth:
+            raise TypeError(f"{type(self).__name__} needs a method local(i, y, xs) that returns the linear map ∂y/∂x_i")
+        push, pull = (lambda t: self.forth(i, t, y, xs)), (lambda g: self.back(i, g, y, xs))
+        return FunctionMap(push, pull, np.shape(xs[i]), np.shape(y), self.formula(i))
 
     def back(self, i: int, g: Any, y: Any, xs: Any) -> Any:
         """What x_i receives of g. Rules of the engine may write it out, for speed."""

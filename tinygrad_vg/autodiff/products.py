@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .core import Node
-from .maps import FunctionMap, LinearMap, Rule, apply, unbroadcast
+from .maps import Rule, apply, unbroadcast
 from .tensor import DeferredSum, Tensor, of_two
 
 
@@ -23,11 +23,7 @@ class Product(Rule):
     def formula(self, i: int, names: Any = (), y: str = "y") -> str:
         """The other operand, which is what this one is multiplied by: `W` on the edge from linear to x."""
         return "1" if i == 2 else (names and names[1 - i]) or self.operands[1 - i]
-    def forth(self, i: int, t: Any, xs: Any) -> Any: return self.value(*xs[:i], t, *xs[i + 1 :])
-
-    def local(self, i: int, y: Any, xs: Any) -> LinearMap:
-        """t ↦ the product with t for x_i; g ↦ what x_i receives of g."""
-        return FunctionMap(lambda t: self.forth(i, t, xs), lambda g: self.back(i, g, y, xs), np.shape(xs[i]), np.shape(y), self.formula(i))
+    def forth(self, i: int, t: Any, y: Any, xs: Any) -> Any: return self.value(*xs[:i], t, *xs[i + 1 :])
 
 
 class DeferredProducts(DeferredSum):
@@ -162,7 +158,7 @@ class Linear(OfTwo):
     name, operands, to = "linear", ["x", "W", "b"], (to_input, to_weight)
     value = staticmethod(affine)
 
-    def forth(self, i: int, t: Any, xs: Any) -> Any:
+    def forth(self, i: int, t: Any, y: Any, xs: Any) -> Any:
         """t Wᵀ for x, x tᵀ for W, and for b its t, broadcast to y."""
         x, W = xs[:2]
         if i < 2:

@@ -18,9 +18,8 @@ from .table import where
 from .tensor import Tensor
 
 
-def numbered(x: Any, parts: list[Any] | None = None) -> Any:
+def numbered(x: Any, parts: list[Any]) -> Any:
     """x, an array or a list of arrays, with the numbers 1, 2, 3 … for its entries, counted through; the arrays are put into `parts`."""
-    parts = [] if parts is None else parts
     if isinstance(x, (list, tuple)):
         return [numbered(part, parts) for part in x]
     parts.append(x)
@@ -68,12 +67,12 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     """More entries on every side: a number, also a node; or entries again (modes edge, reflect, symmetric, wrap)."""
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap") or np.size(constant_values) != 1:
         raise TypeError("np.pad on a Tensor: mode is constant, with one number, edge, reflect, symmetric or wrap; else concatenate()")
-    return chosen(x, np.pad(numbered(x), pad_width, mode), constant_values)  # type: ignore[call-overload]
+    return chosen(x, np.pad(numbered(x, []), pad_width, mode), constant_values)  # type: ignore[call-overload]
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """For every line along `axis` entries of its own, as argsort gives them."""
-    return chosen(x, np.take_along_axis(numbered(x), indices, axis))
+    return chosen(x, np.take_along_axis(numbered(x, []), indices, axis))
 
 
 def sort(x: Any, axis: int | None = -1, kind: Any = None, stable: Any = None) -> Any:
