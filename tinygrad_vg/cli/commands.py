@@ -27,8 +27,9 @@ EXPERIMENTS = {
 
 def answer(options: argparse.Namespace, asked: Asked, **found: Any) -> None:
     """Print what was found of a model, each below the other."""
-    figures = {"title": asked.title} | {name: x and x.to_dict() for name, x in found.items()}
-    show(wrapped("\n\n".join(map(str, filter(None, (asked.title, *found.values()))))), figures=figures if options.json else None)
+    text = "\n\n".join(str(x) for x in (asked.title, *found.values()) if x is not None)
+    figures = {"title": asked.title} | {name: None if x is None else x.to_dict() for name, x in found.items()}
+    show(wrapped(text), figures=figures if options.json else None)
 
 
 @command("chain", MODEL, *SETTINGS,
