@@ -70,11 +70,11 @@ EXERCISES: dict[int, Exercise] = {
         cases.astray, uses=(answers.order, answers.accumulate)),
     14: Exercise(answers.softsign, cases.softsigns,
         "dy/da = 1/(1 + |a|)², also at 0. In terms of y it is (1 − |y|)², but far out 1 − |y| loses its digits.",
-        cases.pulled_wrong, cases.pulled),
+        cases.pulled_wrong),
     15: Exercise(answers.times, cases.products,
         "∂y/∂a = b, so a receives g * b; where a was repeated, sum over the copies: over axes that a lacks, and over those where its "
         "length is 1 (keepdims).",
-        cases.pulled_wrong, cases.pulled),
+        cases.pulled_wrong),
     16: Exercise(answers.attention_back, endless(cases_nets.attention),
         "∂L/∂V = Aᵀ g and ∂L/∂A = g Vᵀ; then the softmax of each row, as in exercise 6.",
         partial(cases_nets.several_wrong, names="∂L/∂S, ∂L/∂V")),

@@ -1,7 +1,7 @@
 """What is the right answer, and what is wrong with another?  The engine says, on random inputs and random graphs.
 
 A function of 1 to 10 gives one case: arguments, and what the engine says to them. One of 11 to 15 yields cases without end, the
-small ones first. Those at the end call a function, and say what is wrong with an answer.
+small ones first. Those at the end say what is wrong with an answer.
 
     W weight (out, in)    h state    z pre-activation    y output, or value of an op    a, b its operands    g gradient    T steps
 """
@@ -149,7 +149,7 @@ def products(rng: Any) -> Iterator[Case]:
         yield (a.data, b.data, g), ((a * b).data, grad(a * b, [a, b], seed=g))
 
 
-# How a function is called, and what is wrong with what it gave
+# What is wrong with what a function gave
 
 
 def misplaced(given: Any, wanted: dict, *_: Any) -> Fault | None:
@@ -214,27 +214,20 @@ def overwrites(statement: ast.stmt) -> bool:
     return not isinstance(value, ast.Constant) and key not in map(ast.dump, ast.walk(value))
 
 
-def pulled(function: Any, *arguments: Any) -> tuple:
-    """y, and what its pull makes of g, the last of the arguments."""
-    *operands, g = arguments
-    answer = function(*operands)
-    if not (isinstance(answer, (tuple, list)) and len(answer) == 2 and callable(answer[1])):
-        raise TypeError("wanted a pair (y, pull), where pull is a function of g")
-    return answer[0], answer[1](g)
-
-
-def pulled_wrong(given: tuple, wanted: tuple, *operands: Any) -> Fault | None:
-    """What is wrong with a value, or else with what its operands receive: one array, or a pair of arrays."""
-    y, received = given
+def pulled_wrong(given: Any, wanted: tuple, *arguments: Any) -> Fault | None:
+    """What is wrong with a pair (y, pull): with y, or else with what pull makes of g, the last argument: an array, or a pair of them."""
+    if not (isinstance(given, (tuple, list)) and len(given) == 2 and callable(given[1])):
+        return Fault("the answer is no pair (y, pull), where pull is a function of g")
+    y, pull = given
     if fault := numbers(y, wanted[0], what="y"):
         return fault
+    received = pull(arguments[-1].copy())
     if not isinstance(wanted[1], list):
-        fault = numbers(received, wanted[1], what="pull(g)")
-        return fault and fault._replace(inner=True)
+        return numbers(received, wanted[1], what="pull(g)")
     if not isinstance(received, (tuple, list)) or len(received) != 2:
-        return Fault("pull(g) is no pair (∂L/∂a, ∂L/∂b)", inner=True)
+        return Fault("pull(g) is no pair (∂L/∂a, ∂L/∂b)")
     for name, part, right in zip("ab", received, wanted[1]):
         if fault := numbers(part, right, what=f"the gradient of {name}"):
             copies = np.shape(part) == np.shape(y) != np.shape(right)
-            return Fault(fault.words + f"; {name} was repeated: sum over its copies" * copies, inner=True)
+            return Fault(fault.words + f"; {name} was repeated: sum over its copies" * copies)
     return None

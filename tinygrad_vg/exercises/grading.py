@@ -24,12 +24,10 @@ WITHIN, CASES, SECONDS = 1e-9, 20, 5.0
 
 
 class Fault(NamedTuple):
-    """What is wrong, in words, and what the statement looks like that may be to blame. By default it is the function's own
-    `return`; of an inner function, the pull, if `inner`."""
+    """What is wrong, in words, and what the statement looks like that may be to blame. By default it is the last one that returned."""
 
     words: str
-    suspect: Callable[[ast.stmt], bool] | None = None
-    inner: bool = False
+    suspect: Callable[[ast.stmt], bool] = lambda statement: False
 
 
 def numbers(given: Any, wanted: Any, *_: Any, within: float = WITHIN, what: str = "the answer") -> Fault | None:
@@ -49,15 +47,13 @@ class Exercise(NamedTuple):
 
     answer  a right answer; its docstring is the question      cases(rng)  arguments and right answers, without end
     hint    where to start      check(given, wanted, *arguments)  what is wrong with what was given: a Fault, or None
-    ask(function, *arguments)  how the function is called      uses  answers to earlier exercises that it calls
-    times  how many cases      right  what is said when all are right
+    uses    answers to earlier exercises that it calls      times  how many cases      right  what is said when all are right
     """
 
     answer: Callable
     cases: Callable[[Any], Iterator[Case]]
     hint: str
     check: Callable[..., Fault | None] = numbers
-    ask: Callable = lambda function, *arguments: function(*arguments)
     uses: tuple[Callable, ...] = ()
     times: int = CASES
     right: str = "{name} is what the engine says"
@@ -112,24 +108,26 @@ def judged(exercise: Exercise, function: Any) -> Grade:
 
 def first_fault(exercise: Exercise, function: Any, arguments: tuple, wanted: Any) -> str:
     """What is wrong with one answer, in words, and the line to look at; '' if it is right."""
-    run = Run(function)
+    run, takes = Run(function), len(inspect.signature(exercise.answer).parameters)
+    copies = [x.copy() if isinstance(x, (dict, np.ndarray)) else x for x in arguments]  # the function may change them
     try:
-        with run:  # what the function may change, an array or a dictionary, is a copy
-            given = exercise.ask(function, *(x.copy() if isinstance(x, (dict, np.ndarray)) else x for x in arguments))
-        fault = Fault("the function returns nothing") if given is None else exercise.check(given, wanted, *arguments)
+        with run:
+            given = function(*copies[:takes])
+        with run if arguments[takes:] else contextlib.nullcontext():  # a further argument, g, is for what was returned
+            fault = Fault("the function returns nothing") if given is None else exercise.check(given, wanted, *arguments)
     except (Exception, SystemExit) as error:
-        return told(error, run.file, run.line)
+        return told(error, run.file, run.last)
     return fault.words + place(run.file, run.suspected(fault)) if fault else ""
 
 
 class Run:
-    """One call of a function, watched: `line` is where it returned, `last` where a function of its file did, `ran` the lines that
-    ran. After SECONDS a TimeoutError stops it. If a debugger watches already, it goes on undisturbed."""
+    """A function, and one that it returned, are called and watched: `last` is the line where a function of its file returned last,
+    `ran` are the lines that ran. After SECONDS a TimeoutError stops it. If a debugger watches already, it goes on undisturbed."""
 
     def __init__(self, function: Any):
-        self.code = getattr(inspect.unwrap(function), "__code__", None)
-        self.file: str = self.code.co_filename if self.code else ""
-        self.line = self.last = self.code.co_firstlineno if self.code else 0
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        self.file: str = code.co_filename if code else ""
+        self.last: int = code.co_firstlineno if code else 0
         self.ran: set[int] = set()
 
     def __enter__(self) -> None:
@@ -149,7 +147,6 @@ class Run:
         self.ran.add(frame.f_lineno)
         if event == "return":
             self.last = frame.f_lineno
-            self.line = self.last if frame.f_code is self.code else self.line
         if time.monotonic() > self.end:
             raise TimeoutError(f"stopped after {SECONDS:g} seconds; a loop without end, or far too many steps")
         return self.watch
@@ -157,13 +154,12 @@ class Run:
     def suspected(self, fault: Fault) -> int:
         """The line of the one statement that ran and looks like the culprit; else the line that returned."""
         linecache.checkcache(self.file)
-        suspect = fault.suspect or (lambda statement: False)
         with contextlib.suppress(SyntaxError):
             tree = ast.parse("".join(linecache.getlines(self.file)))
-            found = {n.lineno for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno in self.ran and suspect(n)}
+            found = {n.lineno for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno in self.ran and fault.suspect(n)}
             if len(found) == 1:
                 return found.pop()
-        return self.last if fault.inner else self.line
+        return self.last
 
 
 def told(error: BaseException, file: str, line: int = 0) -> str:
