@@ -102,14 +102,6 @@ class LogProduct:
         with np.errstate(divide="ignore"):
             return float(np.log(np.linalg.norm(matrix @ (self.V.T @ seed)) / np.linalg.norm(seed)) + log)
 
-    def log_radius(self) -> float:
-        """ln of the largest |eigenvalue| of M. ValueError unless M is square."""
-        if self.Q.shape[0] != self.V.shape[0]:
-            raise ValueError(f"a product of shape {self.Q.shape[0]} × {self.V.shape[0]} is not square, so it has no eigenvalues")
-        matrix, log = self.scaled()
-        rho = float(radius(matrix @ (self.V.T @ self.Q)))
-        return math.log(rho) + log if rho else -math.inf
-
 
 class PlainProduct:
     """The same product multiplied out, M = P · 2^exponent, with the largest |entry| of P about 1.
@@ -182,11 +174,6 @@ class CheckedProduct:
     def angle(self, seed: np.ndarray) -> float:
         """Degrees, 0 to 90, between M · seed and the direction M stretches most; nan if M · seed is 0."""
         return angle_between(self.plain.P, seed) if self.largest_known else self.form.angle(seed)
-
-    def log_radius(self) -> float:
-        """ln of the largest |eigenvalue| of M. ValueError unless M is square."""
-        log, rho = self.form.log_radius(), float(radius(self.plain.P)) if self.largest_known else 0.0
-        return math.log(rho) + self.plain.exponent * math.log(2) if rho else log
 
 
 def agree(a: Any, b: Any, tolerance: float) -> Any:

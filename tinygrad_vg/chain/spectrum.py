@@ -12,7 +12,6 @@ What the last digits of the links change, as those of a Jordan-like W do, is pri
     J  Jacobian of a link      R  upper triangular      W  matrix
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -50,7 +49,7 @@ class Spectrum(Result):
     def __init__(self, chain: Chain):
         check_sizes(chain)
         self.names, self.stations = [link.name for link in chain.links], list(chain.names)
-        self.checked = checked = CheckedProduct(starting_frame(chain.links, chain.output.size))
+        checked = CheckedProduct(starting_frame(chain.links, chain.output.size))
         self.product = checked.form
         self.singular_values: list[np.ndarray] = []
         self.radius: list[float | None] = []
@@ -81,13 +80,6 @@ class Spectrum(Result):
         """ln σ_max − ln σ_min of the product of the links from the output back to each, in nats."""
         with np.errstate(invalid="ignore"):
             return [float(logs[0] - logs[-1]) for logs in self.running]
-
-    def product_radius(self) -> float:
-        """ρ(M)^(1/T): the largest |eigenvalue| of the whole product, per link. ValueError unless source and output are equal in size.
-
-        What repeating the *whole* chain would do; one pass of a non-normal chain may stretch far more (see .running).
-        """
-        return math.exp(self.checked.log_radius() / max(len(self.names), 1))
 
     def to_dict(self) -> dict[str, Any]:
         """What a Result keeps, and "links": the names of the links."""
