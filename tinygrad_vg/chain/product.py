@@ -1,6 +1,6 @@
 """How is a long product of matrices kept without under- or overflow?  In two forms, each right where the other may not be.
 
-    M = J_1ᵀ J_2ᵀ … J_nᵀ = Q · diag(exp d) · U · Vᵀ      one link more:  Jᵀ Q = Q' R,  then diag(exp d') U' = R diag(exp d) U
+    M = J_1ᵀ J_2ᵀ … J_nᵀ = Q · diag(exp d) · U      one link more:  Jᵀ Q = Q' R,  then diag(exp d') U' = R diag(exp d) U
 
 LogProduct keeps logarithms d of the sizes and rows of U of length 1: it follows small singular values as well as large ones, and is
 exact for links changed in their last digits. PlainProduct multiplies out and rescales: only its largest singular value is good.
@@ -15,10 +15,11 @@ agree: QR's links by 16 roundings of their size, the plain product's entry by en
 """
 
 import math
-from itertools import groupby
 from typing import Any
 
 import numpy as np
+
+from .factors import scaled
 
 RANGE = 600.0  # nats that fit into the exponent of a float, with room to multiply
 TURN = 9.0  # nats: four of sixteen digits
@@ -27,56 +28,41 @@ LEAST = 1e-290  # of an entry beside the largest, whose square and product with 
 
 
 class LogProduct:
-    """A product of matrices, M = Q · diag(exp d) · U · Vᵀ, built up from the right by pull(J): M becomes Jᵀ M.
+    """A product of matrices, M = Q · diag(exp d) · U, built up from the right by pull(J): M becomes Jᵀ M.
 
-    Q (n, r) orthonormal      d (r,) logarithms, nats      U (r, k) rows of length 1      V (m, k) the frame it starts from
-    stretched (r,)  Σ ln |R_ii| over the factors so far
+    Q (n, r) orthonormal      d (r,) logarithms, nats      U (r, m) rows of length 1      stretched (r,)  Σ ln |R_ii| so far
     """
 
     def __init__(self, frame: np.ndarray):
-        self.V = self.Q = frame
-        k = frame.shape[1]
-        self.U, self.d, self.stretched, self.allowed = np.eye(k), np.zeros(k), np.zeros(k), np.full(k, TURN)
+        self.Q, self.U, r = frame, frame.T.copy(), frame.shape[1]
+        self.d, self.stretched, self.allowed = np.zeros(r), np.zeros(r), np.full(r, TURN)
 
     def pull(self, J: np.ndarray) -> None:
         """Multiply by Jᵀ from the left. J is (n_out, n_in)."""
-        A = J.T @ self.Q
         with np.errstate(divide="ignore", invalid="ignore"):
             if np.any(self.d - self.stretched > self.allowed):
                 self.reorder()
-                A = J.T @ self.Q
-            self.Q, R = np.linalg.qr(A)
+            self.Q, R = np.linalg.qr(J.T @ self.Q)
             self.stretched = self.stretched[: len(R)] + np.log(np.abs(np.diagonal(R)))
-            logs = np.log(np.abs(R)) + self.d
-            top = np.max(logs, axis=1)
-            top = np.where(np.isfinite(top), top, 0.0)
-            rows = (np.sign(R) * np.exp(logs - top[:, None])) @ self.U
-            size = np.linalg.norm(rows, axis=1)
-            self.d, self.U = top + np.log(size), rows / np.where(size > 0, size, 1.0)[:, None]
+            self.d, self.U = rows_of(R, self.d, self.U)
             self.allowed = self.allowed[: len(R)]
 
     def reorder(self) -> None:
-        """Take the directions in another order, the fastest first: M = (Q Q') · R' · (V P)ᵀ with Q' R' = diag(exp d) U P, P a permutation.
-
-        Q' turns those that are within RANGE nats of the fastest; beside it the others are 0.
+        """Take the directions in another order, the fastest first, and turn those within RANGE nats of it: M = (Q Q') · R' · U'.
 
         If a slow one comes before a fast one and R has it grow by the other's share alone, rows of U become alike, and the
         slow one is lost in rounding. So d, the size of the rows, may run ahead of the diagonal of R by TURN nats before this.
         """
         order = np.argsort(-self.d, kind="stable")
         self.Q, self.d, self.U, self.stretched = self.Q[:, order], self.d[order], self.U[order], self.stretched[order]
-        fast = self.d >= self.d[0] - RANGE  # the others, and those that are exactly 0, stay as they are
-        m = int(np.sum(fast)) if math.isfinite(self.d[0]) else 0
+        top = self.d[0]
+        m = int(np.sum(self.d >= top - RANGE)) if math.isfinite(top) else 0  # the others stay as they are
         if m:
-            matrix, top = self.scaled()
-            columns = np.argsort(-np.linalg.norm(matrix, axis=0), kind="stable")
-            turn, R = np.linalg.qr(matrix[:m, columns])
-            peak = np.max(np.abs(R), axis=1, keepdims=True)
-            R = R / np.where(peak > 0, peak, 1.0)  # its rows may be so small that their squares are 0
-            size = np.linalg.norm(R, axis=1)
-            self.Q, self.V, self.U = np.hstack([self.Q[:, :m] @ turn, self.Q[:, m:]]), self.V[:, columns], self.U[:, columns]
-            self.U[:m] = R / np.where(size > 0, size, 1.0)[:, None]
-            self.d[:m], self.stretched[:m] = (top + np.log(peak[:, 0]) + np.log(x) for x in (size, np.abs(np.diagonal(R))))
+            frame, L = np.linalg.qr(self.U[:m].T)  # U = Lᵀ · frameᵀ
+            turn, R = np.linalg.qr(np.exp(self.d[:m] - top)[:, None] * L.T)
+            self.Q[:, :m] = self.Q[:, :m] @ turn
+            self.stretched[:m] = top + np.log(np.abs(np.diagonal(R)))
+            self.d[:m], self.U[:m] = rows_of(R, np.full(len(R), top), frame.T)
         ahead = self.d - self.stretched
         self.allowed = np.where(np.isfinite(ahead), ahead + TURN, np.inf)
 
@@ -87,24 +73,14 @@ class LogProduct:
         """
         return log_sizes(self.d[None], self.U[None])[0]
 
-    def scaled(self) -> tuple[np.ndarray, float]:
-        """diag(exp d) U without its scale, (r, k), and the logarithm of that scale; what is far smaller than the rest becomes 0."""
+    def scaled(self) -> np.ndarray:
+        """diag(exp d) U without its scale, (r, m); what is far smaller than the rest becomes 0."""
         top = float(np.max(self.d, initial=-math.inf))
-        return (np.exp(self.d - top)[:, None] * self.U, top) if math.isfinite(top) else (0.0 * self.U, 0.0)
-
-    def angle(self, seed: np.ndarray) -> float:
-        """Degrees, 0 to 90, between M · seed and the direction M stretches most; nan if M · seed is 0."""
-        return angle_between(self.scaled()[0], self.V.T @ seed)
-
-    def log_gain(self, seed: np.ndarray) -> float:
-        """ln |M · seed| / |seed|."""
-        matrix, log = self.scaled()
-        with np.errstate(divide="ignore"):
-            return float(np.log(np.linalg.norm(matrix @ (self.V.T @ seed)) / np.linalg.norm(seed)) + log)
+        return np.exp(self.d - (top if math.isfinite(top) else 0.0))[:, None] * self.U
 
 
 class PlainProduct:
-    """The same product multiplied out, M = P · 2^exponent, with the largest |entry| of P about 1.
+    """The same product multiplied out, M = P · 2^exponent, with P of a length near 1.
 
     whole   no entry has become so small that it was lost, or will be, beside the largest
     """
@@ -115,78 +91,76 @@ class PlainProduct:
     def pull(self, J: np.ndarray) -> None:
         """Multiply by Jᵀ from the left."""
         made: Any = self.whole and (J != 0).T.astype(float) @ (self.P != 0) > 0  # the entries that no zero of J or P forbids
-        P = J.T @ self.P
-        shift = math.frexp(float(np.max(np.abs(P), initial=0.0)))[1]
-        self.P, self.exponent = np.ldexp(P, -shift), self.exponent + shift
+        self.P, shift, _ = scaled(J.T @ self.P)
+        self.exponent += shift
         self.whole = self.whole and not np.any(np.abs(self.P[made]) < LEAST)
 
 
 class CheckedProduct:
     """Both forms, and each a second time with its links changed in their last digits.
 
-    form   the LogProduct, to be asked for anything        largest_known  whether the plain product's largest singular value is certain
-    rank   at most so many directions are left: in every link so many rows and columns are not all zero
+    largest_known  whether the plain product's largest singular value is certain
+    rank           at most so many directions are left: in every link so many rows and columns are not all zero
     """
 
     def __init__(self, frame: np.ndarray):
-        self.form, self.changed_form = LogProduct(frame), LogProduct(frame)
-        self.plain, self.changed_plain = PlainProduct(len(frame)), PlainProduct(len(frame))
+        self.forms = LogProduct(frame), LogProduct(frame)
+        self.plains = PlainProduct(len(frame)), PlainProduct(len(frame))
         self.rng, self.largest_known, self.rank = np.random.default_rng(0), True, frame.shape[1]
-        self.states: list[tuple] = []
 
-    def pull(self, J: np.ndarray, size: float) -> None:
+    def pull(self, J: np.ndarray, size: float) -> tuple:
         """Multiply by Jᵀ from the left; size: the largest singular value of J. What is dead, a row or column of zeros, stays dead."""
         noise = LAST_DIGITS * self.rng.uniform(-1.0, 1.0, J.shape)
         rows, columns = np.any(J, axis=1), np.any(J, axis=0)
         self.rank = min(self.rank, np.count_nonzero(rows), np.count_nonzero(columns))
-        self.form.pull(J)
-        self.changed_form.pull(J + size * noise * np.outer(rows, columns))
-        self.plain.pull(J)
-        self.changed_plain.pull(J + J * noise)
-        forms, plains = (self.form, self.changed_form), (self.plain, self.changed_plain)
-        sizes = [(form.d, form.U) for form in forms] + [(plain.P, plain.exponent) for plain in plains]
-        self.states.append((*(x for pair in sizes for x in pair), self.plain.whole, self.rank))
+        for form, changed in zip(self.forms, (J, J + size * noise * np.outer(rows, columns))):
+            form.pull(changed)
+        for plain, changed in zip(self.plains, (J, J + J * noise)):
+            plain.pull(changed)
+        states = [(form.d, form.U) for form in self.forms] + [(plain.P, plain.exponent) for plain in self.plains]
+        return *(part for state in states for part in state), self.plains[0].whole, self.rank
 
-    def log_singular_values(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(logarithms, known) after each link since this was last asked: ln singular values of M, largest first, known to 0.01 or not."""
-        found: list[tuple[np.ndarray, np.ndarray]] = []
-        for _, states in groupby(self.states, key=lambda state: (state[1].shape, state[4].shape)):
-            d, U, d2, U2, P, exponent, P2, exponent2, whole, rank = map(np.array, zip(*states))
-            logs, changed = log_sizes(d, U), log_sizes(d2, U2)
-            known = agree(logs, changed, KNOWN)
-            top, again = log_largest(P, exponent), log_largest(P2, exponent2)
-            certain = whole & agree(top, again, CERTAIN)
-            known &= ~certain[:, None] | (logs <= top[:, None] + KNOWN)
-            logs[certain] = np.minimum(logs, top[:, None])[certain]
-            logs[certain, :1], known[certain, :1] = top[certain, None], True
-            gone = np.arange(logs.shape[1]) >= rank[:, None]
-            logs[gone], known[gone] = -math.inf, True
-            found += zip(logs, known)
-            self.largest_known = bool(certain[-1])
-        self.states = []
-        return found
+    def pull_all(self, Js: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Multiply by one after the other, (c, n_out, n_in): (logs, known) after each, (c, r), ln singular values of M, largest first."""
+        d, U, d2, U2, P, exponent, P2, exponent2, whole, rank = map(np.array, zip(*map(self.pull, Js, sizes)))
+        logs, top = log_sizes(d, U), log_largest(P, exponent)
+        known = agree(logs, log_sizes(d2, U2), KNOWN)
+        certain = whole & agree(top, log_largest(P2, exponent2), CERTAIN)
+        known &= ~certain[:, None] | (logs <= top[:, None] + KNOWN)
+        logs[certain] = np.minimum(logs, top[:, None])[certain]
+        logs[certain, :1], known[certain, :1] = top[certain, None], True
+        gone = np.arange(logs.shape[1]) >= rank[:, None]
+        logs[gone], known[gone] = -math.inf, True
+        self.largest_known = bool(certain[-1])
+        return logs, known
 
     def exponents(self, links: int) -> tuple[np.ndarray, np.ndarray]:
         """(exponents, known): Σ ln |R_ii| / links, largest first, and for each whether it is known to 0.01."""
-        exponents, changed = (-np.sort(-form.stretched) / max(links, 1) for form in (self.form, self.changed_form))
+        exponents, changed = (-np.sort(-form.stretched) / max(links, 1) for form in self.forms)
         return exponents, agree(exponents, changed, KNOWN)
 
     def angle(self, seed: np.ndarray) -> float:
         """Degrees, 0 to 90, between M · seed and the direction M stretches most; nan if M · seed is 0."""
-        return angle_between(self.plain.P, seed) if self.largest_known else self.form.angle(seed)
+        matrix = self.plains[0].P if self.largest_known else self.forms[0].scaled()
+        moved, top = matrix @ seed, np.linalg.svd(matrix)[0][:, 0]
+        along = float(moved @ top)
+        return math.degrees(math.atan2(np.linalg.norm(moved - along * top), abs(along))) if np.any(moved) else math.nan
+
+
+def rows_of(R: np.ndarray, logs: np.ndarray, U: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(d', U') with diag(exp d') U' = R diag(exp logs) U and rows of U' of length 1."""
+    sizes = np.log(np.abs(R)) + logs
+    top = np.max(sizes, axis=1)
+    top = np.where(np.isfinite(top), top, 0.0)
+    rows = (np.sign(R) * np.exp(sizes - top[:, None])) @ U
+    length = np.linalg.norm(rows, axis=1)
+    return top + np.log(length), rows / np.where(length > 0, length, 1.0)[:, None]
 
 
 def agree(a: Any, b: Any, tolerance: float) -> Any:
     """Whether logarithms are equal, or differ by no more than that."""
     with np.errstate(invalid="ignore"):
         return (np.asarray(a) == b) | (np.abs(np.subtract(a, b)) <= tolerance)
-
-
-def angle_between(matrix: np.ndarray, seed: np.ndarray) -> float:
-    """Degrees, 0 to 90, between matrix @ seed and the direction that the matrix stretches most; nan if it makes 0 of the seed."""
-    moved, top = matrix @ seed, np.linalg.svd(matrix)[0][:, 0]
-    along = float(moved @ top)
-    return math.degrees(math.atan2(np.linalg.norm(moved - along * top), abs(along))) if np.any(moved) else math.nan
 
 
 def log_largest(P: np.ndarray, exponent: np.ndarray) -> np.ndarray:
@@ -238,8 +212,3 @@ def blocks(d: np.ndarray) -> list[tuple[int, int]]:
             cut = a + 1 + int(np.argmax(d[a : b - 1] - d[a + 1 : b]))
             todo += [(a, cut), (cut, b)]
     return done
-
-
-def radius(J: np.ndarray) -> Any:
-    """ρ(J), the largest |eigenvalue|, of one square matrix or of each of several."""
-    return np.max(np.abs(np.linalg.eigvals(J)), axis=-1, initial=0.0)

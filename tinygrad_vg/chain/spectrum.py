@@ -22,7 +22,7 @@ from ..text.lines import Result
 from ..text.numbers import figure, shown, signed
 from ..text.tables import folded, table
 from .chain import Chain
-from .product import KNOWN, CheckedProduct, radius
+from .product import KNOWN, CheckedProduct
 
 AT_ONCE = 2**20  # numbers
 NOT_KNOWN = f"?: not known to {KNOWN}; it depends on the last digits of the links"
@@ -49,25 +49,22 @@ class Spectrum(Result):
     def __init__(self, chain: Chain):
         check_sizes(chain)
         self.names, self.stations = [link.name for link in chain.links], list(chain.names)
-        checked = CheckedProduct(starting_frame(chain.links, chain.output.size))
-        self.product = checked.form
+        product = CheckedProduct(starting_frame(chain.links, chain.output.size))
         self.singular_values: list[np.ndarray] = []
         self.radius: list[float | None] = []
         self.running = [np.zeros(chain.output.size)]
         self.known = [np.ones(chain.output.size, dtype=bool)]
         for Js in stacks(reversed(chain.links)):
             sizes = np.linalg.svd(Js, compute_uv=False)
-            for J, s in zip(Js, sizes):
-                checked.pull(J, s[0])
             self.singular_values += list(sizes)
-            self.radius += radius(Js).tolist() if Js.shape[1] == Js.shape[2] else [None] * len(Js)
-            for logs, known in checked.log_singular_values():
-                self.running.append(logs)
-                self.known.append(known)
+            self.radius += spectral_radius(Js).tolist() if Js.shape[1] == Js.shape[2] else [None] * len(Js)
+            logs, known = product.pull_all(Js, sizes[:, 0])
+            self.running += list(logs)
+            self.known += list(known)
         for listed in (self.singular_values, self.radius, self.running, self.known):
             listed.reverse()
-        self.lyapunov, self.lyapunov_known = checked.exponents(len(chain.links))
-        self.angle = checked.angle(np.ravel(chain.gradients[-1]))
+        self.lyapunov, self.lyapunov_known = product.exponents(len(chain.links))
+        self.angle = product.angle(np.ravel(chain.gradients[-1]))
 
     @property
     def condition(self) -> list[float]:
@@ -146,6 +143,11 @@ def dense(link: Any) -> np.ndarray:
     if not np.all(np.isfinite(J)):
         raise ValueError(f"the link {link.name} holds nan or inf, so it has no singular values")
     return J
+
+
+def spectral_radius(Js: np.ndarray) -> np.ndarray:
+    """ρ, the largest |eigenvalue|, of each of several square matrices."""
+    return np.max(np.abs(np.linalg.eigvals(Js)), axis=-1, initial=0.0)
 
 
 def ends(logs: np.ndarray, known: np.ndarray) -> list[str]:
