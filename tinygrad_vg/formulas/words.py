@@ -13,7 +13,7 @@ import numpy as np
 from ..autodiff.core import Node
 from ..autodiff.maps import OPS
 from ..autodiff.rows import Elementwise
-from ..text.formulas import Rewriting, Simpler, constant, multiplied, parsed
+from ..text.formulas import Rewriting, Simpler, constant, parsed, simplified
 from .lines import dtype_of, fitted, is_double, texts
 from .prelude import HELPERS
 from .statements import Put, line
@@ -115,4 +115,4 @@ def of_row(node: Node, i: int, g: ast.expr, y: ast.expr, xs: list[ast.expr]) -> 
         return line("np.zeros_like(g)", g=g)
     if rule.selects:
         return line("np.where(s != 0, g * s, 0)", s=slope, g=g)
-    return line("-g", g=g) if constant(slope) == -1 else multiplied(g, slope)
+    return line("-g", g=g) if constant(slope) == -1 else simplified(ast.BinOp(g, ast.Mult(), slope))

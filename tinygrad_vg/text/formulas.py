@@ -8,6 +8,8 @@ short. `base` and `positive`, which are there for 0 ** 0, are left out. Nodes an
 """
 
 import ast
+import operator
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -141,15 +143,11 @@ class Simpler(Rewriting):
         f, args = node.func if isinstance(node.func, ast.Name) else self.visit(node.func), [self.visit(a) for a in node.args]
         return args[0] if getattr(f, "id", "") in ("base", "positive") else ast.Call(f, args, node.keywords)
 
-    def visit_UnaryOp(self, node: Any) -> Any:
-        """−a, simplified."""
-        a = self.visit(node.operand)
-        return negative(a) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, a)
-
     def visit_BinOp(self, node: Any) -> Any:
-        """a + b, a − b, a b, a / b and a^b, simplified; any other as it is."""
-        combine = COMBINED.get(type(node.op), lambda a, b: ast.BinOp(a, node.op, b))
-        return combine(self.visit(node.left), self.visit(node.right))
+        """What the table SIMPLER makes of it, once its parts are simplified."""
+        return simplified(self.generic_visit(node))
+
+    visit_UnaryOp = visit_BinOp
 
 
 def constant(tree: ast.expr) -> Any:
@@ -157,76 +155,62 @@ def constant(tree: ast.expr) -> Any:
     return tree.value if isinstance(tree, ast.Constant) else None
 
 
-def is_op(tree: ast.expr, op: type) -> bool:
-    """Whether a tree is a binary operation of this kind, such as ast.Pow."""
-    return isinstance(tree, ast.BinOp) and isinstance(tree.op, op)
+SIMPLER = """
+    a + 0           a
+    0 + a           a
+    a - 0           a
+    0 - a           -a
+    0 * a           0
+    a * 0           0
+    1 * a           a
+    a * 1           a
+    -1 * a          -a
+    a * (1 / b)     a / b
+    f * f           f ** 2
+    a / 1           a
+    a / b / b       a / b ** 2
+    a / b / d       a / (b * d)
+    a ** 0          1
+    a ** 1          a
+    x ** k          1 / x ** -k
+    (a ** m) ** n   a ** (m * n)
+    -(-a)           a
+    -(a / b)        -a / b
+    -(c * a)        -c * a
+"""
+KINDS: dict[str, Any] = {  # what a letter of the table stands for; the others for anything
+    "c": lambda tree: constant(tree) is not None,
+    "k": lambda tree: constant(tree) is not None and tree.value < 0,
+    **dict.fromkeys("mn", lambda tree: constant(tree) is not None and tree.value % 1 == 0),
+    "x": lambda tree: constant(tree) is None,
+    "f": lambda tree: not isinstance(tree, ast.Name)}
+COMPUTED: dict[type, Any] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.USub: lambda x: 0.0 - x}
+RULES: dict[type, list[tuple[ast.expr, ast.expr]]] = {}
 
 
-def negative(a: Any) -> ast.expr:
-    """-a: -(2 / x) is -2 / x."""
-    if constant(a) is not None:
-        return ast.Constant(0.0 - a.value)
-    if isinstance(a, ast.UnaryOp) and isinstance(a.op, ast.USub):
-        return a.operand
-    if is_op(a, ast.Div) or is_op(a, ast.Mult) and constant(a.left) is not None:
-        return ast.BinOp(negative(a.left), a.op, a.right)
-    return ast.UnaryOp(ast.USub(), a)
+def simplified(tree: Any) -> ast.expr:
+    """An operation on what is simplified already: numbers are computed (no quotients or powers), else the first rule that fits is used."""
+    numbers = [constant(part) for part in ast.iter_child_nodes(tree) if isinstance(part, ast.expr)]
+    if type(tree.op) in COMPUTED and None not in numbers:
+        return ast.Constant(COMPUTED[type(tree.op)](*numbers))
+    for form, simpler in RULES.get(type(tree.op), []):
+        found: dict[str, ast.expr] = {}
+        if fits(form, tree, found):
+            return Simpler(found).visit(simpler)
+    return tree
 
 
-def added(a: Any, b: Any) -> ast.expr:
-    """a + b: numbers are added, 0 is left out."""
-    if None not in (constant(a), constant(b)):
-        return ast.Constant(a.value + b.value)
-    return b if constant(a) == 0 else a if constant(b) == 0 else ast.BinOp(a, ast.Add(), b)
+def fits(form: Any, tree: Any, found: dict[str, ast.expr]) -> bool:
+    """Whether a tree has a form of the table; what each letter stands for goes into `found`."""
+    if isinstance(form, ast.Name):
+        kind = KINDS.get(form.id)
+        return (kind is None or kind(tree)) and ast.dump(found.setdefault(form.id, tree)) == ast.dump(tree)
+    if isinstance(form, ast.Constant):
+        return bool(constant(tree) == form.value)
+    parts = zip(ast.iter_child_nodes(form), ast.iter_child_nodes(tree))
+    return type(form) is type(tree) and all(fits(part, below, found) for part, below in parts)
 
 
-def subtracted(a: Any, b: Any) -> ast.expr:
-    """a - b, the same way."""
-    if None not in (constant(a), constant(b)):
-        return ast.Constant(a.value - b.value)
-    return negative(b) if constant(a) == 0 else a if constant(b) == 0 else ast.BinOp(a, ast.Sub(), b)
-
-
-def multiplied(a: Any, b: Any) -> ast.expr:
-    """a * b: 0 and 1 are worked out; c * (1 / b) is c / b, and a formula times itself its square."""
-    if None not in (constant(a), constant(b)):
-        return ast.Constant(a.value * b.value)
-    if 0 in (constant(a), constant(b)):
-        return ast.Constant(0.0)
-    if constant(a) == 1 or constant(b) == 1:
-        return b if constant(a) == 1 else a
-    if constant(a) == -1:
-        return negative(b)
-    if is_op(b, ast.Div) and constant(b.left) == 1:
-        return divided(a, b.right)
-    return power(a, ast.Constant(2.0)) if not isinstance(a, ast.Name) and same(a, b) else ast.BinOp(a, ast.Mult(), b)
-
-
-def divided(a: Any, b: Any) -> ast.expr:
-    """a / b: (2 / x) / x is 2 / x ** 2."""
-    if constant(b) == 1:
-        return a
-    if is_op(a, ast.Div):
-        below = power(b, ast.Constant(2.0)) if same(a.right, b) else multiplied(a.right, b)
-        return divided(a.left, below)
-    return ast.BinOp(a, ast.Div(), b)
-
-
-def power(a: Any, b: Any) -> ast.expr:
-    """a ** b: a ** 1 is a, a ** -2 is 1 / a ** 2, and whole exponents of whole exponents are multiplied."""
-    n = constant(b)
-    if n in (0, 1):
-        return a if n else ast.Constant(1.0)
-    if n is not None and n < 0 and constant(a) is None:
-        return divided(ast.Constant(1.0), power(a, ast.Constant(-n)))
-    if n is not None and n % 1 == 0 and is_op(a, ast.Pow) and (m := constant(a.right)) is not None and m % 1 == 0:
-        return ast.BinOp(a.left, ast.Pow(), ast.Constant(m * n))
-    return ast.BinOp(a, ast.Pow(), b)
-
-
-def same(a: ast.expr, b: ast.expr) -> bool:
-    """Whether two trees are equal, place in the source apart."""
-    return ast.dump(a) == ast.dump(b)
-
-
-COMBINED = {ast.Add: added, ast.Sub: subtracted, ast.Mult: multiplied, ast.Div: divided, ast.Pow: power}
+for words in SIMPLER.strip().splitlines():
+    form, simpler = (Simpler({}).visit(parsed(side)) for side in re.split("   +", words.strip()))
+    RULES.setdefault(type(form.op), []).append((form, simpler))
