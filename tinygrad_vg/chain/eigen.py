@@ -28,12 +28,12 @@ class EigenView(Result):
 
     .kind          symmetric, normal, non-normal or defective       .radius     max |λ|
     .eigenvalues   λ (n,)                                            .vectors    x_i, the columns, of length 1
-    .coordinates   c (n,), or None for a defective W                 .pairs      [(i, j, period in steps)] of complex pairs
-    .log_factors   T ln |λ_i| (n,)                                   .condition  of the matrix of eigenvectors: 1 if normal
-    .log_norms     ln ‖W^t‖₂ for t = 0 … T (T + 1,)                  .peak       (t, ‖W^t‖) where it is largest, t ≥ 1
+    .coordinates   c (n,), or None for a defective W                 .condition  of the matrix of eigenvectors: 1 if normal
+    .log_factors   T ln |λ_i| (n,)                                   .peak       (t, ‖W^t‖) where it is largest, t ≥ 1
+    .log_norms     ln ‖W^t‖₂ for t = 0 … T (T + 1,)
     """
 
-    kept = ("kind", "T", "radius", "condition", "log_factors", "log_norms", "pairs", "peak")
+    kept = ("kind", "T", "radius", "condition", "log_factors", "log_norms", "peak")
 
     def __init__(self, A: np.ndarray, v: np.ndarray, T: int, what: str):
         self.A, self.v, self.T, self.what = A, v, T, what
@@ -56,23 +56,11 @@ class EigenView(Result):
         t = 1 + int(np.argmax(self.log_norms[1:] >= np.max(self.log_norms[1:]) - 1e-10)) if T else 0  # the first of equals
         self.peak = (t, exp(float(self.log_norms[t])))
 
-    @property
-    def pairs(self) -> list[tuple[int, int, float]]:
-        """Complex pairs λ, λ̄ as (i, j, 2π / |angle of λ|): the coordinates turn once in so many steps."""
-        angles = np.angle(self.eigenvalues)
-        ups = [i for i, z in enumerate(self.eigenvalues) if z.imag > 0]
-        mates = [int(np.argmin(np.abs(self.eigenvalues - np.conj(self.eigenvalues[i])))) for i in ups]
-        return [(i, j, 2 * math.pi / abs(float(angles[i]))) for i, j in zip(ups, mates)]
-
     def after(self, t: int) -> np.ndarray:
         """A^t v (n,): from the coordinates, or by plain multiplication where there are none."""
         if self.coordinates is None:
             return np.linalg.matrix_power(self.A, t) @ self.v
         return np.real(self.vectors @ (self.eigenvalues**t * self.coordinates))
-
-    def gelfand(self, t: int) -> float:
-        """‖W^t‖^(1/t), which tends to the spectral radius as t grows (Gelfand's formula); t from 1 to T."""
-        return math.exp(self.log_norms[t] / t)
 
     def to_dict(self) -> Row:
         """Everything as plain numbers, lists and text; a complex number as [real, imaginary], nan and infinities as text."""
