@@ -15,12 +15,10 @@ import numpy as np
 from ..autodiff.core import plain
 from ..autodiff.maps import DENSE_LIMIT
 from ..text.lines import Result
-from ..text.numbers import figure, from_log, numbers, signed
+from ..text.numbers import figure, from_log, signed
 from ..text.tables import folded, table
 from .factors import exp, scaled
 from .factors import log as ln
-
-Row = dict[str, Any]
 
 
 class EigenView(Result):
@@ -33,10 +31,10 @@ class EigenView(Result):
     .log_norms     ln ‖W^t‖₂ for t = 0 … T (T + 1,)
     """
 
-    kept = ("kind", "T", "radius", "condition", "log_factors", "log_norms", "peak")
+    kept = ("of", "kind", "T", "radius", "eigenvalues", "coordinates", "condition", "log_factors", "log_norms", "peak")
 
-    def __init__(self, A: np.ndarray, v: np.ndarray, T: int, what: str):
-        self.A, self.v, self.T, self.what = A, v, T, what
+    def __init__(self, A: np.ndarray, v: np.ndarray, T: int, of: str):
+        self.A, self.v, self.T, self.of = A, v, T, of
         symmetric = bool(np.array_equal(A, A.T))
         values, vectors = np.linalg.eigh(A) if symmetric else np.linalg.eig(A)
         if not np.any(np.imag(values)):  # NumPy from 2.5 on gives complex numbers always
@@ -62,18 +60,14 @@ class EigenView(Result):
             return np.linalg.matrix_power(self.A, t) @ self.v
         return np.real(self.vectors @ (self.eigenvalues**t * self.coordinates))
 
-    def to_dict(self) -> Row:
-        """Everything as plain numbers, lists and text; a complex number as [real, imaginary], nan and infinities as text."""
-        coordinates = None if self.coordinates is None else parts(self.coordinates)
-        return super().to_dict() | {"eigenvalues": parts(self.eigenvalues), "coordinates": coordinates, "of": self.what}
-
     def __str__(self) -> str:
         with np.errstate(divide="ignore"):
             logs = np.log(np.abs([] if self.coordinates is None else self.coordinates))
-        rows: list[Any] = [(eigenvalue(z), figure(abs(z)), signed(float(log))) for z, log in zip(self.eigenvalues, self.log_factors)]
-        rows = [(*row, from_log(c, 3), from_log(log + c, 3)) for row, c, log in zip(rows, logs, self.log_factors)] or rows
+        rows = [[eigenvalue(z), figure(abs(z)), signed(float(log))] for z, log in zip(self.eigenvalues, self.log_factors)]
+        for row, c, log in zip(rows, logs, self.log_factors):
+            row += [from_log(c, 3), from_log(log + c, 3)]
         n, (t, peak) = len(self.A), self.peak
-        head = f"{self.what} through T = {self.T} steps of W, {n}×{n}, {self.kind}, spectral radius {figure(self.radius)}"
+        head = f"{self.of} through T = {self.T} steps of W, {n}×{n}, {self.kind}, spectral radius {figure(self.radius)}"
         shown = table(folded(rows), ("λ", "|λ|", "ln |λ|^T", "|coordinate|", "|λ|^T |coordinate|"))
         lines = [head, shown, f"largest ‖W^t‖ for t = 1 … {self.T}: {figure(peak)} at t = {t}"]
         if self.kind in ("non-normal", "defective"):
@@ -102,7 +96,7 @@ def eigen_view(W: Any, g: Any = None, *, h0: Any = None, T: int = 50) -> EigenVi
     if (g is None) == (h0 is None):
         raise ValueError("give either g, a gradient to pull back, or h0, a state to carry on")
     v = np.asarray(plain(h0 if g is None else g), dtype=float)
-    if W.ndim != 2 or v.shape != W.shape[:1] or W.shape != v.shape * 2 or not v.size:
+    if v.ndim != 1 or W.shape != v.shape * 2 or not v.size:
         raise ValueError(f"eigen_view needs W (n, n) and a vector (n,); got W {W.shape} and {v.shape}")
     if len(W) > DENSE_LIMIT:
         raise ValueError(f"W is {len(W)} × {len(W)}; eigenvectors stop at {DENSE_LIMIT}. Chain's gains need no dense matrix")
@@ -124,8 +118,3 @@ def log_norms(A: np.ndarray, T: int) -> np.ndarray:
 def eigenvalue(z: Any) -> str:
     """-0.3, or 0.6 ± 0.8i, each of a pair with its sign."""
     return figure(float(z.real)) + (f" {'+' if z.imag > 0 else '−'} {figure(abs(float(z.imag)))}i" if z.imag else "")
-
-
-def parts(z: np.ndarray) -> list:
-    """Complex numbers as JSON writes them: [real, imaginary] of each."""
-    return numbers(np.stack([z.real, z.imag], axis=-1))

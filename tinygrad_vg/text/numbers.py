@@ -51,9 +51,10 @@ def jsonable(x: float) -> Any:
 
 
 def numbers(x: Any) -> Any:
-    """x, an array, a number, or lists, dictionaries or NamedTuples of them, for JSON: nan and infinities become text."""
+    """x, an array, a number, or lists, dictionaries or NamedTuples of them, for JSON: nan and infinities become text, a complex
+    number [real, imaginary]."""
     if isinstance(x, np.ndarray):
-        return numbers(x.tolist())
+        return numbers((np.stack([x.real, x.imag], -1) if np.iscomplexobj(x) else x).tolist())
     if isinstance(x, dict) or hasattr(x, "_asdict"):
         return {name: numbers(part) for name, part in (x if isinstance(x, dict) else x._asdict()).items()}
     if isinstance(x, (list, tuple)):
