@@ -36,15 +36,12 @@ class Spectrum(Result):
     .known[i]          for each of running[i], whether it is known to 0.01 nats, or the last digits of the links change it
     .lyapunov          finite-time Lyapunov exponents, (1/T) Σ ln |R_ii|, T links; as many as the smallest station has numbers
     .angle             degrees between the gradient at the source and the direction most stretched there
-    .condition         ln (largest / smallest singular value) per link and .running_condition of the product
 
     Time and memory grow linearly with the number of links. ValueError where a station has more than 2,000 numbers (a dense
     Jacobian each is too much; a smaller model or batch shows the same) or a link holds nan or inf.
     """
 
-    kept = (
-        "stations", "singular_values", "radius", "running", "known", "lyapunov", "lyapunov_known", "angle", "condition",
-        "running_condition")
+    kept = ("stations", "singular_values", "radius", "running", "known", "lyapunov", "lyapunov_known", "angle")
 
     def __init__(self, chain: Chain):
         check_sizes(chain)
@@ -65,18 +62,6 @@ class Spectrum(Result):
             listed.reverse()
         self.lyapunov, self.lyapunov_known = product.exponents(len(chain.links))
         self.angle = product.angle(np.ravel(chain.gradients[-1]))
-
-    @property
-    def condition(self) -> list[float]:
-        """ln σ_max − ln σ_min of each link's Jacobian, in nats; inf if it is singular."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return [float(np.log(s[0]) - np.log(s[-1])) for s in self.singular_values]
-
-    @property
-    def running_condition(self) -> list[float]:
-        """ln σ_max − ln σ_min of the product of the links from the output back to each, in nats."""
-        with np.errstate(invalid="ignore"):
-            return [float(logs[0] - logs[-1]) for logs in self.running]
 
     def to_dict(self) -> dict[str, Any]:
         """What a Result keeps, and "links": the names of the links."""
