@@ -73,18 +73,15 @@ def still_open(path: list[Node], silent: Edges) -> list[Node]:
 
 def automatic(path: list[Node], silent: Edges = ()) -> list[Group]:
     """Every station of the path, oldest first: one scan, keeping the farthest child that any node so far reaches."""
-    position = {node: k for k, node in enumerate(path)}
-    farthest = list(range(len(path)))
-    for node in path:
-        for parent in node.variables:
-            if parent in position and (node, parent) not in silent:
-                farthest[position[parent]] = max(farthest[position[parent]], position[node])
+    youngest: dict[Node, int] = {}  # the place of each node's youngest child
+    for k, node in enumerate(path):
+        youngest.update((parent, k) for parent in node.variables if (node, parent) not in silent)
     stations: list[Group] = []
     reach = 0
     for k, node in enumerate(path):
         if reach <= k:
             stations.append((node,))
-        reach = max(reach, farthest[k])
+        reach = max(reach, youngest.get(node, k))
     return stations
 
 
