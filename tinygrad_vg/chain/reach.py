@@ -14,7 +14,7 @@ import numpy as np
 
 from ..autodiff.core import Node, describe
 from ..text.lines import Result
-from ..text.numbers import from_log, numbers, signed
+from ..text.numbers import from_log, signed
 from ..text.tables import folded, table
 from .carried import carried
 from .stations import Group, members, named
@@ -48,7 +48,7 @@ class Reach(Result):
     .losses .states  their names
     """
 
-    kept = ("losses", "states", "lags", "matrix", "log_matrix")
+    kept = ("losses", "states", "lags", "matrix", "log_matrix", "by_lag")
 
     def __init__(self, losses: list[Node], groups: list[Group], at: np.ndarray):
         with np.errstate(all="ignore"):
@@ -79,10 +79,6 @@ class Reach(Result):
         """ln of the mean at each lag, relative to that at lag 0; nan if nothing finite arrives there."""
         start = next((row.log_mean for row in rows if row.lag == 0), math.nan)
         return [row.log_mean - start if math.isfinite(start) else math.nan for row in rows]
-
-    def to_dict(self) -> dict[str, Any]:
-        """What a Result keeps, and "by_lag": one row of means for each lag."""
-        return super().to_dict() | {"by_lag": numbers(self.by_lag())}
 
     def __str__(self) -> str:
         rows = self.by_lag()

@@ -12,7 +12,9 @@ What the last digits of the links change, as those of a Jordan-like W do, is pri
     J  Jacobian of a link      R  upper triangular      W  matrix
 """
 
+import math
 from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -41,11 +43,11 @@ class Spectrum(Result):
     Jacobian each is too much; a smaller model or batch shows the same) or a link holds nan or inf.
     """
 
-    kept = ("stations", "singular_values", "radius", "running", "known", "lyapunov", "lyapunov_known", "angle")
+    kept = ("links", "stations", "singular_values", "radius", "running", "known", "lyapunov", "lyapunov_known", "angle")
 
     def __init__(self, chain: Chain):
         check_sizes(chain)
-        self.names, self.stations = [link.name for link in chain.links], list(chain.names)
+        self.links, self.stations = [link.name for link in chain.links], list(chain.names)
         product = CheckedProduct(starting_frame(chain.links, chain.output.size))
         self.singular_values: list[np.ndarray] = []
         self.radius: list[float | None] = []
@@ -63,19 +65,15 @@ class Spectrum(Result):
         self.lyapunov, self.lyapunov_known = product.exponents(len(chain.links))
         self.angle = product.angle(np.ravel(chain.gradients[-1]))
 
-    def to_dict(self) -> dict[str, Any]:
-        """What a Result keeps, and "links": the names of the links."""
-        return {"links": self.names} | super().to_dict()
-
     def __str__(self) -> str:
         rows = []
-        for name, s, rho, *so_far in zip(self.names, self.singular_values, self.radius, self.running, self.known):
+        for name, s, rho, *so_far in zip(self.links, self.singular_values, self.radius, self.running, self.known):
             told = ends(*so_far)
             rows.append((name, figure(s[0]), figure(s[-1]), shown(rho), told[0], told[-1]))
-        per_link = ends(self.running[0] / max(len(self.names), 1), self.known[0])
+        per_link = ends(self.running[0] / max(len(self.links), 1), self.known[0])
         lines = [
             table(folded(rows[::-1]), ("link", "σ max", "σ min", "ρ", "ln σ max so far", "ln σ min so far")),
-            f"per link, of {len(self.names)}      largest … smallest, nats",
+            f"per link, of {len(self.links)}      largest … smallest, nats",
             f"  ln singular values  {' … '.join(per_link)}   (of the product: end to end)",
             f"  Lyapunov exponents  {' … '.join(ends(self.lyapunov, self.lyapunov_known))}   (of the steps: diagonal of R)",
             f"angle of the gradient to the most stretched direction: {self.angle:.1f}°"]
@@ -112,14 +110,9 @@ def check_sizes(chain: Chain) -> None:
 
 def stacks(links: Iterable) -> Iterator[np.ndarray]:
     """The Jacobians of the links, (c, n_out, n_in): of links in a row that are alike, as many as have a million numbers together."""
-    held: list[np.ndarray] = []
-    for J in map(dense, links):
-        if held and (J.shape != held[0].shape or (len(held) + 1) * J.size > AT_ONCE):
+    for shape, alike in groupby(map(dense, links), key=np.shape):
+        while held := list(islice(alike, max(1, AT_ONCE // max(1, math.prod(shape))))):
             yield np.array(held)
-            held = []
-        held.append(J)
-    if held:
-        yield np.array(held)
 
 
 def dense(link: Any) -> np.ndarray:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,13 +20,12 @@ from ..autodiff.calculus import dependents, differentiable
 from ..autodiff.core import Node, contributions, describe, sweep
 from ..autodiff.variable import Name
 from ..text.lines import Result, clean, cut
-from ..text.numbers import figure, numbers, percent
+from ..text.numbers import figure, percent
 from ..text.tables import folded, table
 from .factors import norm
 
 
-@dataclass(frozen=True, eq=False)
-class Use:
+class Use(NamedTuple):
     """One row: what a single use of the weight (or all at one distance from the loss) contributes.
 
     index     the time step, or the lag; or 1, 2, …, oldest first, where no name tells a time
@@ -35,7 +33,7 @@ class Use:
     gradient  the weight's shape      norm  |gradient|      share  signed, of the whole      cumulative  shares up to here
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # not the method of a tuple
     name: str
     gradient: np.ndarray
     share: float
@@ -46,9 +44,11 @@ class Use:
 class Uses(Result, Sequence):
     """The uses of a weight, a sequence of Use; .rows, .total (the sum of all, the weight's gradient), by_lag()."""
 
-    def __init__(self, weight: str, parts: Iterable[tuple[int, str, Any]], heading: str = "use"):
+    kept = ("weight", "by", "total", "rows")
+
+    def __init__(self, weight: str, parts: Iterable[tuple[int, str, Any]], by: str = "use"):
         parts = list(parts)
-        self.weight, self.heading = weight, heading
+        self.weight, self.by = weight, by
         self.total: np.ndarray = np.sum([g for _, _, g in parts], axis=0)
         shares = [share_of(g, self.total) for _, _, g in parts]
         self.rows = [
@@ -75,18 +75,14 @@ class Uses(Result, Sequence):
         named = [(lag, same[0].name, np.sum([use.gradient for use in same], axis=0)) for lag, same in sorted(parts.items())]
         return Uses(self.weight, named, "lag")
 
-    def to_dict(self) -> dict[str, Any]:
-        """The weight, what its uses are named by, its whole gradient, and one dict for each use, ready for JSON."""
-        return {"weight": self.weight, "by": self.heading, "total": numbers(self.total), "rows": [numbers(asdict(use)) for use in self]}
-
     def __str__(self) -> str:
         longest = max((abs(use.share) for use in self if math.isfinite(use.share)), default=0.0) or 1.0
         rows = [
             (use.name, str(use.index), figure(use.norm), percent(use.share), percent(use.cumulative), -use.share / longest) for use in self
         ]
-        several = f"{len(self)} {self.heading}{'s' * (len(self) != 1)}"
+        several = f"{len(self)} {self.by}{'s' * (len(self) != 1)}"
         head = f"the gradient of {clean(self.weight)}, norm {figure(norm(self.total))}, over its {several}"
-        return f"{cut(head, 80)}\n{table(folded(rows), ('at', self.heading, 'norm', 'share', 'so far'))}"
+        return f"{cut(head, 80)}\n{table(folded(rows), ('at', self.by, 'norm', 'share', 'so far'))}"
 
 
 def uses(output: Node, weight: Any, seed: Any = None) -> Uses:

@@ -97,7 +97,7 @@ def by_use(ax: Any, several: dict[Any, Uses], key: str) -> None:
     together(ax, [(*places_of(uses, key), name) for name, uses in several.items()], scaled=key == "norm")
     if key == "share":
         ax.axhline(0, color=GREY, linewidth=0.8)
-    heading = next(iter(several.values())).heading
+    heading = next(iter(several.values())).by
     words(ax, f"The gradient of a shared weight, by {heading}", LAG if heading == "lag" else "time step", OF_USE[key], whole=True)
 
 

@@ -134,7 +134,7 @@ def of_links(ax: Any, spectrum: Spectrum) -> None:
     rows = [np.where(s > ROUNDED * s[0], s, 0.0) for s in map(np.asarray, spectrum.singular_values)]
     spread(ax, rows, lambda s: np.where(s > 0, s, np.nan), np.log, zero="zero")
     ax.axhline(1, color=GREY, linewidth=0.8)
-    ticks(ax, spectrum.names)
+    ticks(ax, spectrum.links)
     words(ax, "What each link can do to any gradient", "link", "singular values")
 
 
@@ -143,7 +143,7 @@ def running(ax: Any, spectrum: Spectrum, theory: Any = None) -> None:
     rows = [np.where(known, logs, np.nan) for known, logs in zip(spectrum.known, spectrum.running)]
     spread(ax, rows, decades, lambda logs: np.where(np.isnan(logs), 0.0, logs))
     ax.axhline(0, color=GREY, linewidth=0.8)
-    predict(ax, theory, len(spectrum.names))
+    predict(ax, theory, len(spectrum.links))
     ticks(ax, spectrum.stations)
     whole = all(np.all(known) for known in spectrum.known)
     title = f"What the product can do, from {as_text(spectrum.stations[-1])} back{'' if whole else ', where known'}"
@@ -180,8 +180,8 @@ def by_use(ax: Any, uses: Uses, key: str) -> None:
     else:
         line(ax, x, y, "", color=GREY, marker="o", markersize=3)
         rescale(ax, x, y)
-    at = LAG if uses.heading == "lag" else "time step" if x.tolist() == [use.index for use in uses] else "use, oldest first"
-    words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.heading}", at, OF_USE[key], whole=True)
+    at = LAG if uses.by == "lag" else "time step" if x.tolist() == [use.index for use in uses] else "use, oldest first"
+    words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.by}", at, OF_USE[key], whole=True)
 
 
 def quantity(ax: Any, history: History, key: str) -> None:

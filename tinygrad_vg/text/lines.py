@@ -26,13 +26,14 @@ class Printed:
 
 
 class Result(Printed):
-    """The same, that can be stored: as numbers and text, of the attributes that are named in `kept`."""
+    """The same, that can be stored: as numbers and text, of the attributes (or methods) that are named in `kept`."""
 
     kept: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and text, every digit kept; nan and infinities as text, so json.dumps takes it."""
-        return {name: numbers(getattr(self, name)) for name in self.kept}
+        found = {name: getattr(self, name) for name in self.kept}
+        return {name: numbers(x() if callable(x) else x) for name, x in found.items()}
 
     def __repr__(self) -> str:
         return str(self)
