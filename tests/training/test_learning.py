@@ -10,10 +10,6 @@ from tinygrad_vg.training import learning
 TEXT = "it is the product of all the factors, and not any one of them, that decides where the gradient goes. " * 20
 
 
-def without_times(rows):
-    return [{key: x for key, x in row.items() if key != "seconds"} for row in rows]
-
-
 @pytest.mark.parametrize(
     "small",
     [
@@ -28,7 +24,7 @@ def test_an_experiment_prints_a_table_returns_it_and_repeats_itself(small, capsy
     assert all(key in text.splitlines()[0] for key in rows[0])
     assert len(text.splitlines()) == 1 + len(rows)
     json.dumps(rows)
-    assert without_times(small()) == without_times(rows)
+    assert small() == rows
 
 
 def test_every_seed_gets_batches_of_its_own():
@@ -53,7 +49,7 @@ def test_a_deep_sigmoid_network_stays_at_chance_and_batch_norm_wakes_it():
 def test_digits_are_learned():
     pytest.importorskip("sklearn")
     (row,) = learning.digits_mlp()
-    assert row["accuracy"] > 0.95 and row["seconds"] < 120
+    assert row["accuracy"] > 0.95
 
 
 @pytest.mark.slow

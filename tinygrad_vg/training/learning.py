@@ -1,10 +1,9 @@
 """Does it show at small size?  The learning experiments of the debate, each a function that prints and returns a table.
 
-Every one is reproducible from its arguments. A row is a dictionary; times, in seconds, are the only figures that vary.
+Every one is reproducible from its arguments. A row is a dictionary.
 Several runs are trained at once, along a leading axis of seeds: weights (seeds, out, in), inputs (T, seeds, batch, n).
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +58,7 @@ def deep_sigmoid(depth: int = 20, steps: int = 1000, rng: Any = 0) -> list[Row]:
 def digits_run(sizes: list[int], activation: str, init: str, norm: Any, make: Any, lr: float, steps: int, rng: Any) -> Row:
     """One network on the digits: test accuracy, the commonest class's share, last loss, |g| of the first and the last layer at step 1."""
     (points, labels), (test_points, test_labels) = digits()
-    net, start = MLP(sizes, activation, init, norm, rng=rng), time.monotonic()
+    net = MLP(sizes, activation, init, norm, rng=rng)
     batches = minibatches(points, labels, 64, rng)
     history = fit(net, lambda net, batch: cross_entropy(net(batch[0]), batch[1]), batches, make(net, lr), steps, record=steps)
     with no_grad():
@@ -67,7 +66,7 @@ def digits_run(sizes: list[int], activation: str, init: str, norm: Any, make: An
     first, last = (history.records[0]["gradients"][f"layer{k}.W"] for k in (1, net.depth))
     chance = np.bincount(test_labels).max() / len(test_labels)
     result = {"accuracy": float(right.mean()), "chance": float(chance), "loss": float(np.mean(history.losses[-20:]))}
-    return {**result, "|g| first": first, "|g| last": last, "seconds": time.monotonic() - start}
+    return {**result, "|g| first": first, "|g| last": last}
 
 
 def for_seeds(task: Callable[..., Batches], T: int, seeds: int, batch: int = 20, rng: Any = 0) -> Batches:
@@ -95,11 +94,10 @@ def order_of_two(T: int = 30, updates: int = 9000, seeds: int = 4, penalty: floa
     methods = {"SGD": (None, 0.0), "SGD, clipped": (1.0, 0.0)} | ({"SGD, clipped, penalty": (1.0, penalty)} if penalty else {})
     rows = []
     for name, (clip, strength) in methods.items():
-        start = time.monotonic()
         errors = order_run(T, updates, seeds, clip, strength)
         at = [next((100 * (k + 1) for k, error in enumerate(column) if error < 0.01), None) for column in errors.T]
         rows.append({"method": name, "T": T, "solved": sum(a is not None for a in at), "of": seeds, "at": at})
-        rows[-1] |= {"best error": float(errors.min(0).mean()), "last error": float(errors[-1].mean()), "seconds": time.monotonic() - start}
+        rows[-1] |= {"best error": float(errors.min(0).mean()), "last error": float(errors[-1].mean())}
     return table(rows)
 
 
@@ -139,26 +137,24 @@ def sums_run(name: str, make: Any, T: int, updates: int, seeds: int) -> Row:
         errors.append(np.mean(np.square(plain(output) - batch[1]), axis=(1, 2)))
         return seeds * mse(output, batch[1])
 
-    start = time.monotonic()
     fit(model, loss, for_seeds(adding, T, seeds), Adam(model, 3e-3), updates, clip=lambda p: clip_norm(p, 1.0, per_seed=True), record=100,
         after=lambda history: bool(history.steps % 100 == 0 and np.all(np.mean(errors[-100:], axis=0) < 0.02)))
     last = np.mean(errors[-100:], axis=0)
-    row = {"cell": name, "T": T, "solved": int(np.sum(last < 0.02)), "of": seeds, "baseline": 1 / 6, "mse": last.tolist()}
-    return {**row, "steps": len(errors), "seconds": time.monotonic() - start}
+    solved = int(np.sum(last < 0.02))
+    return {"cell": name, "T": T, "solved": solved, "of": seeds, "baseline": 1 / 6, "mse": last.tolist(), "steps": len(errors)}
 
 
 def letters(text: str, steps: int = 1500, units: int = 64, rng: Any = 0) -> list[Row]:
     """Characters of a text, windows of 25: the loss of a tanh RNN and an LSTM beside the unigram entropy, in nats per character."""
     rows, n = [], len(alphabet(text))
     for name, make in {"tanh": RNNCell, "LSTM": LSTMCell}.items():
-        model, start = Recurrent(make(n, units, rng=rng), n, rng=rng), time.monotonic()
+        model = Recurrent(make(n, units, rng=rng), n, rng=rng)
 
         def loss(model: Any, batch: Any) -> Any:
             return cross_entropy(model.at_every_step(batch[0])[0], batch[1].ravel())
 
         history = fit(model, loss, characters(text, 25, 20, rng), Adam(model, 3e-3), steps, clip=1.0, record=100)
         rows.append({"cell": name, "steps": steps, "unigram entropy": unigram_entropy(text), "loss": float(np.mean(history.losses[-50:]))})
-        rows[-1]["seconds"] = time.monotonic() - start
     return table(rows)
 
 
@@ -169,15 +165,14 @@ def narma(units: int = 100, radius: float = 0.9, seeds: int = 8, steps: int = 20
 
 def narma_run(units: int, radius: float, seeds: int, steps: int = 2000) -> Row:
     """NRMSE over seeds, mean and sd, on as many steps as the readout is fitted to."""
-    errors, start = [], time.monotonic()
+    errors = []
     for seed in range(seeds):
         inputs, targets = next(narma10(2 * steps, 1, rng=seed))
         reservoir = Reservoir(1, units, radius=radius, input_scale=0.5, rng=seed)
         H, Y = reservoir.states(inputs[:, 0]), targets[:, 0]
         readout = reservoir.fit(H[:steps], Y[:steps])
         errors.append(nrmse(plain(readout(H[steps:])), Y[steps:]))
-    row = {"units": units, "radius": radius, "steps": steps, "of": seeds, "NRMSE": float(np.mean(errors)), "sd": float(np.std(errors))}
-    return {**row, "seconds": time.monotonic() - start}
+    return {"units": units, "radius": radius, "steps": steps, "of": seeds, "NRMSE": float(np.mean(errors)), "sd": float(np.std(errors))}
 
 
 def table(rows: list[Row]) -> list[Row]:
