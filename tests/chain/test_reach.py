@@ -425,7 +425,7 @@ def test_it_prints_in_80_columns_shows_itself_and_survives_json(T):
     found = reach(losses, states)
     lines = str(found).splitlines()
     assert max(map(len, lines)) <= 80 and len(lines) == (4 + T + 1 if T < 40 else 25)
-    assert found._repr_html_().startswith("<pre") and "Reach(" in repr(found)
+    assert found._repr_html_().startswith("<pre") and repr(found) == str(found)
     kept = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert kept["matrix"] == found.matrix.tolist() and kept["states"][1] == "{h[1], c[1]}"
     assert kept["by_lag"][0]["mean"] == found.by_lag()[0].mean

@@ -76,9 +76,6 @@ class Horizon(Result):
         end = f"10^{gains[-1] / math.log(10):+.2f} after all {links}" if len(gains) > links else "undefined"
         return f"  {name:8} {reach if reach is not None else f'never ({end})'}" + f", counted from {clean(begin)}" * (self.skipped > 0)
 
-    def __repr__(self) -> str:
-        return f"Horizon(tolerance={self.tolerance:.3g}, actual={self.actual}, typical={self.typical}, worst={self.worst})"
-
 
 def horizon(chain: Chain, tolerance: float = 1e-3) -> Horizon:
     """How many links back the gain falls below the tolerance, for the actual, typical and worst gradient (these from the last state)."""

@@ -102,9 +102,6 @@ class Reach(Result):
             return f"at lag {rows[-1].lag}, the largest, {from_log(shares[-1])} of lag 0 still arrives: more than {tolerance:g}"
         return f"from lag {lag} on less than {tolerance:g} of lag 0 arrives"
 
-    def __repr__(self) -> str:
-        return f"Reach({len(self.losses)} losses, {len(self.states)} states, reach {self.reach()})"
-
 
 def reach(losses: Iterable[Any], states: Iterable[Any], at: Iterable[int] | None = None) -> Reach:
     """The length of the gradient of each loss at each state: matrix[t, s] = |∂L_t/∂h_s|, over all numbers of the state.
