@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.calculus import dependents, differentiable
+from ..autodiff.calculus import differentiable
 from ..autodiff.core import Node, describe
 from ..autodiff.rows import Elementwise
 from ..autodiff.scalar import Scalar
@@ -23,6 +23,7 @@ from ..text.numbers import figure, from_log, numbers, percent
 from ..text.tables import folded, table
 from .blocks import LINEAR
 from .factors import log
+from .stations import paths_between
 
 Step = tuple[Node, float]  # a parent, and the slope on the edge from it
 Sums = tuple[int, int, float, float]
@@ -63,8 +64,6 @@ class Paths(Result):
     def __init__(self, output: Scalar, source: Scalar, top: int):
         self.source, self.output = describe(source), describe(output)
         steps = steps_between(source, output)
-        if output not in steps:
-            raise ValueError(f"{self.output} does not depend on {self.source}: there is no path between them, and the gradient is 0")
         self.count, self.active, self.total, self.log_absolute = sums(steps)
         self.top = [path_of(ranked) for ranked in heaviest(steps, top)[output]]
 
@@ -117,13 +116,11 @@ def paths(output: Scalar, source: Scalar, top: int = 10) -> Paths:
 
 def steps_between(source: Node, output: Node) -> dict[Node, list[Step]]:
     """The nodes after `source`, oldest first, each with its edges to parents on a path; `source` itself comes first, with none."""
-    order = differentiable(output)
-    reached = dependents(order, [source])
-    steps: dict[Node, list[Step]] = {source: []}
-    for node in order:
-        if node in reached and node is not source:
-            steps[node] = [(edge.parent, slope(edge)) for edge in node.edges if edge.parent in reached]
-    return steps
+    differentiable(output)
+    path = paths_between(source, output)
+    inside = set(path)
+    after = {node: [(edge.parent, slope(edge)) for edge in node.edges if edge.parent in inside] for node in path[1:]}
+    return {source: [], **after}
 
 
 def slope(edge: Any) -> float:
