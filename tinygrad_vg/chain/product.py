@@ -2,14 +2,12 @@
 
     M = J_1ᵀ J_2ᵀ … J_nᵀ = Q · diag(exp d) · U      one link more:  Jᵀ Q = Q' R,  then diag(exp d') U' = R diag(exp d) U
 
-LogProduct keeps logarithms d of the sizes and rows of U of length 1: it follows small singular values as well as large ones, and is
-exact for links changed in their last digits. PlainProduct multiplies out and rescales: only its largest singular value is good.
-A Jordan-like W hands on from unit to unit, one way only: what makes its powers small are its exact zeros. QR fills them
-with roundings: ways back that do not exist in W. After hundreds of links even its largest singular value comes from them. In
-the plain product a zero stays a zero.
+LogProduct keeps logarithms of the sizes: it follows small singular values as well as large ones, exact for links changed in their
+last digits. But what makes powers of a Jordan-like W small are its exact zeros, and QR fills them with roundings. In PlainProduct,
+multiplied out and rescaled, a zero stays a zero; only its largest singular value is good.
 
 Which digits are known? CheckedProduct takes each form a second time with links changed at random, and tells where the two
-agree: QR's links by 16 roundings of their size, the plain product's entry by entry, so that a zero stays a zero.
+agree: QR's links by 16 roundings of their size, the plain product's entry by entry.
 
     J  Jacobian of a link      Q  orthonormal      R  upper triangular      W  matrix
 """

@@ -2,14 +2,10 @@
 
     M = J_1ᵀ J_2ᵀ … J_nᵀ        kept as logarithms, see product.py: ten thousand links neither under- nor overflow
 
-Sizes are read off in two ways that agree only if the links share their directions (normal W), and in the limit of long chains:
-
     Lyapunov exponents   (1/T) Σ ln |R_ii|, how fast each of n directions grows link by link; their sum is ln |det M| / T
     singular values      of M itself, how much it stretches from end to end; the largest is the worst gain
 
-What the last digits of the links change, as those of a Jordan-like W do, is printed with a question mark.
-
-    J  Jacobian of a link      R  upper triangular      W  matrix
+The two agree only if the links share their directions (normal W), and in the limit of long chains.
 """
 
 import math

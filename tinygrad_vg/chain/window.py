@@ -2,9 +2,8 @@
 
     Y = A B       rows 3 to 5 of Y need rows 3 to 5 of A and all of B
 
-A window is a slice for each axis of an array. A row of the table below says which windows of its operands a rule needs for a window of
-its value; a rule that is not there, or that mixes what the window keeps apart, needs all of them. The new nodes have the rules of the
-old and views of their values: nothing is computed again, and each derivative is still that of the engine.
+A window is a slice for each axis of an array. The table NEEDS says which windows of its operands a rule needs for a window of its
+value; a rule that is not there needs all of them. The new nodes have the rules of the old and views of their values.
 
     x  operand      y  value      w  window of y; None: all of it
 """
