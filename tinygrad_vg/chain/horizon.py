@@ -37,13 +37,12 @@ class Horizon(Result):
             raise ValueError(f"the tolerance is a gain above 0, as 1e-3; got {tolerance}")
         self.tolerance, self.links = tolerance, len(chain.links)
         self.gains: dict[str, list[float]] = {"actual": chain.log_product[::-1], "typical": [], "worst": []}
-        shapes = [chain.output.shape, *(link.shape_in for link in reversed(chain.links))]
-        sizes = [math.prod(shape) for shape in shapes]
-        self.skipped = next((k for k, size in enumerate(sizes) if size > 1), 0)
+        back = chain.gradients[::-1]
+        self.skipped = next((k for k, g in enumerate(back) if g.size > 1), 0)
         self.output, self.start = chain.names[-1], chain.names[-1 - self.skipped]
-        if max(sizes[self.skipped :]) <= DENSE_LIMIT:
+        if max(g.size for g in back[self.skipped :]) <= DENSE_LIMIT:
             with np.errstate(all="ignore"):
-                self.follow(chain.links[: self.links - self.skipped], shapes[self.skipped])
+                self.follow(chain.links[: self.links - self.skipped], back[self.skipped].shape)
         self.actual, self.typical, self.worst = (self.first_below(self.gains[name]) for name in NAMES)
 
     def follow(self, links: list[Any], shape: tuple[int, ...]) -> None:

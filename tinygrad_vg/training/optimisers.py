@@ -138,6 +138,7 @@ class Adam(Optimiser):
     """
 
     remembers = ("m", "v")
+    decoupled = False  # whether the decay goes beside the moments, not through them
 
     def __init__(self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
                  eps: float = 1e-8, weight_decay: float = 0.0):
@@ -147,11 +148,11 @@ class Adam(Optimiser):
         self.betas = float(betas[0]), float(betas[1])
 
     def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
-        """Adam's step on g + λ w: the decay goes through the moments."""
-        return self.moved(w, g + self.weight_decay * w, s, lr)
-
-    def moved(self, w: Any, g: Any, s: Any, lr: float) -> Any:
-        """w, a step further."""
+        """m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  w ← w − lr m̂ / (√v̂ + ε), m̂ and v̂ over 1 − βᵗ; g or w with decay."""
+        if self.decoupled:
+            w = w * (1 - lr * self.weight_decay)
+        else:
+            g = g + self.weight_decay * w
         β1, β2 = self.betas
         s.m = β1 * s.m + (1 - β1) * g
         s.v = β2 * s.v + (1 - β2) * g * g
@@ -163,13 +164,11 @@ class Adam(Optimiser):
 class AdamW(Adam):
     """Adam, the weights shrunk by lr · weight_decay beside it, not through it (Loshchilov & Hutter 2019)."""
 
+    decoupled = True
+
     def __init__(self, parameters: Any, lr: float | Schedule = 0.001, betas: tuple[float, float] = (0.9, 0.999), *,
                  eps: float = 1e-8, weight_decay: float = 0.01):
         super().__init__(parameters, lr, betas, eps=eps, weight_decay=weight_decay)
-
-    def update(self, w: Any, g: Any, s: Any, lr: float) -> Any:
-        """Adam's step on g, from (1 − lr λ) w: the decay does not go through the moments (Loshchilov & Hutter 2019)."""
-        return self.moved(w * (1 - lr * self.weight_decay), g, s, lr)
 
 
 def remembered(s: SimpleNamespace) -> SimpleNamespace:
