@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..nn.layers import Module
-from ..nn.models import parameters_of
+from ..nn.models import parameters_of, state_of
 from ..nn.weight_files import as_npz, from_npz
 from ..nn.weights import assign, new_buffers
 from ..text.files import save_whole
 from .history import History
-from .leaves import values
 from .optimisers import Optimiser, check_fits
 
 FORMAT, LIMIT = 1, 1 << 34  # bytes
@@ -28,7 +26,7 @@ def save_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence["np.ran
     """Write the run to `path`, a .npz. OSError if that cannot be done; a file that was there is then untouched."""
     about = {"format": FORMAT, "rngs": [rng.bit_generator.state for rng in rngs], "history": history.to_dict()}
     arrays: dict[str, Any] = {"about": np.array(json.dumps(about, default=np.ndarray.tolist))}
-    arrays |= {f"model/{name}": x for name, x in arrays_of(model).items()}
+    arrays |= {f"model/{name}": x for name, x in state_of(model).items()}
     arrays |= {f"optimiser/{name}": x for name, x in optimiser.state_dict().items()}
     save_whole(Path(path), as_npz(arrays))
 
@@ -43,7 +41,7 @@ def load_run(path: Any, model: Any, optimiser: Optimiser, rngs: Sequence["np.ran
     if about["format"] != FORMAT:
         raise ValueError(f"{path} has format {about['format']!r}; this version reads {FORMAT}")
     weights, memory = ({k.removeprefix(p): x for k, x in arrays.items() if k.startswith(p)} for p in ("model/", "optimiser/"))
-    check_fits(weights, arrays_of(model), f"the model, {path}")
+    check_fits(weights, state_of(model), f"the model, {path}")
     check_fits(memory, optimiser.state_dict(), f"{type(optimiser).__name__}, {path}")
     kinds = [state["bit_generator"] for state in about["rngs"]]
     if kinds != [rng.bit_generator.state["bit_generator"] for rng in rngs]:
@@ -66,8 +64,3 @@ def read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return arrays, {key: about[key] for key in ("format", "rngs", "history")}
     except Exception as error:  # a damaged file can fail anywhere in its reader, with whatever error
         raise ValueError(f"{path} is damaged, or not a run saved by fit: {type(error).__name__}: {error}") from error
-
-
-def arrays_of(model: Any) -> dict[str, Any]:
-    """{name: array} of parameters and buffers (running statistics)."""
-    return values(parameters_of(model)) | (model.buffers() if isinstance(model, Module) else {})
