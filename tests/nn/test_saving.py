@@ -134,13 +134,14 @@ def test_where_a_process_cannot_be_asked_for_only_age_counts(tmp_path, monkeypat
         assert os.name == "posix" and signal == 0
         raise error
 
-    left = tmp_path / f".x.npz.{files.host()}.{os.getpid()}.{0:016x}.tmp"
+    here = files.host()
+    left = tmp_path / f".x.npz.{here}.{os.getpid()}.{0:016x}.tmp"
     left.write_bytes(b"half")
     with os.scandir(tmp_path) as folder, monkeypatch.context() as patch:
         (entry,) = folder
         patch.setattr(os, "kill", kill)
         patch.setattr(os, "name", "nt")
-        assert not files.is_gone(os.getpid(), entry)
+        assert not files.is_gone(here, os.getpid(), entry)
     if os.name == "posix":
         monkeypatch.setattr(os, "kill", kill)
         save_whole(tmp_path / "x.npz", b"whole")

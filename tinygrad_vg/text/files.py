@@ -67,14 +67,14 @@ def sweep_up(place: Path) -> None:
             parts = TEMPORARY.fullmatch(entry.name)
             if parts and parts[1] == place.name[:SHORT]:
                 with suppress(OSError):
-                    if is_gone(int(parts[3]), entry) if parts[2] == host() else is_old(entry):
+                    if is_gone(parts[2], int(parts[3]), entry):
                         os.unlink(entry)
 
 
-def is_gone(process: int, entry: os.DirEntry) -> bool:
-    """Whether this host has no such process any more."""
-    if os.name != "posix":  # os.kill would end it
-        return is_old(entry)
+def is_gone(there: str, process: int, entry: os.DirEntry) -> bool:
+    """Whether the process that wrote the file runs no more. One that cannot be asked for is gone a day after it last wrote."""
+    if os.name != "posix" or there != host():  # on Windows os.kill would end it
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > DAY
     try:
         os.kill(process, 0)  # signal 0 is none: it only asks
     except PermissionError:  # it is another user's
@@ -82,11 +82,6 @@ def is_gone(process: int, entry: os.DirEntry) -> bool:
     except (ProcessLookupError, OverflowError):
         return True
     return False
-
-
-def is_old(entry: os.DirEntry) -> bool:
-    """Whether nothing was written to it for a day: of a process on another host nothing else is known."""
-    return time.time() - entry.stat(follow_symlinks=False).st_mtime > DAY
 
 
 def host() -> str:

@@ -46,7 +46,6 @@ def scalar_spread(T: int, tied: bool) -> tuple[float, float]:
 
 def digamma(x: Any) -> np.ndarray:
     """ψ(x), x > 0: ψ(x) = ψ(x + 1) − 1/x up to x ≥ 10, then ln x − 1/2x − Σ B_2k / (2k x^2k)."""
-    require(np.asarray(x) > 0, "digamma is wanted at x > 0")
     x, up = shifted(x)
     s = x**-2.0
     tail = s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s / 132))))
@@ -55,7 +54,6 @@ def digamma(x: Any) -> np.ndarray:
 
 def trigamma(x: Any) -> np.ndarray:
     """ψ₁ = ψ′ (x > 0), in the same two steps."""
-    require(np.asarray(x) > 0, "trigamma is wanted at x > 0")
     x, up = shifted(x)
     s = x**-2.0
     tail = s * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s * (1 / 30 - s * 5 / 66))))
@@ -63,8 +61,9 @@ def trigamma(x: Any) -> np.ndarray:
 
 
 def shifted(x: Any) -> tuple[np.ndarray, np.ndarray]:
-    """x + 10, and the ten arguments x … x + 9 that were passed on the way."""
+    """x + 10, and the ten arguments x … x + 9 that were passed on the way; x > 0."""
     x = np.asarray(x, dtype=float)
+    require(x > 0, f"digamma and trigamma are wanted at x > 0; got {x}")
     return x + 10, np.stack([x + k for k in range(10)])
 
 
