@@ -107,7 +107,7 @@ def test_a_gradient_that_ends_is_kept_and_survives_json():
         return (states[-1] + 1.0).sum(), states
 
     history = fit(cell, loss, [np.ones((4, 2))], SGD(cell, 0.0001), 1, watch=Every(1))
-    (frame,) = History.from_dict(json.loads(history.to_json())).film
+    (frame,) = History.from_dict(json.loads(json.dumps(history.to_dict()))).film
     assert frame == history.film[0]
     assert frame["logs"][0] == -math.inf and "h[4]" in frame["ended"]
     assert math.isnan((history - history).film[0]["logs"][0]) and "nan" in str(history - history)

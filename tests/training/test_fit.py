@@ -149,7 +149,7 @@ def test_the_history_is_a_table_and_survives_json():
     assert max(map(len, text.splitlines())) <= 80
     for word in ("step", "cell.W_hh", "readout.b", "[0]", "… 25 more", "[40]", "spectral radius of", "|Δw| / |w| of"):
         assert word in text
-    again = History.from_dict(json.loads(history.to_json()))
+    again = History.from_dict(json.loads(json.dumps(history.to_dict())))
     assert (again.records, again.losses) == (history.records, history.losses)
     assert history.column("states").shape == (30, 41)
     assert str(History()) == "0 steps, none recorded"

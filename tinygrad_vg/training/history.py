@@ -3,7 +3,6 @@
     w  parameter      g  gradient, before any clipping      h  state
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -36,7 +35,7 @@ class History(Printed):
 
     a - b has a film only: what a has more, at the steps that both have. ValueError if there are none, or their chains differ in length.
 
-    str() is a table of 80 columns; to_dict(), to_json() and from_dict() go to JSON and back without loss.
+    str() is a table of 80 columns; to_dict() and from_dict() go to JSON and back without loss.
     """
 
     def __init__(self, losses: Iterable[float] = (), records: Iterable[dict[str, Any]] = (), film: Iterable[dict[str, Any]] = ()):
@@ -68,10 +67,6 @@ class History(Printed):
         if not isinstance(saved, Mapping) or not {"losses", "records"} <= saved.keys():
             raise ValueError(f'a History is made of what to_dict() gave, {{"losses", "records", "film"}}; got {saved!r:.80}')
         return cls(saved["losses"], saved["records"], saved.get("film", ()))
-
-    def to_json(self) -> str:
-        """to_dict() as JSON's text."""
-        return json.dumps(self.to_dict())
 
     def __sub__(self, other: "History") -> "History":
         if not isinstance(other, History):
