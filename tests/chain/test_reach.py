@@ -44,6 +44,7 @@ from tinygrad_vg.chain import carried
 from tinygrad_vg.chain.reach import Lag
 from tinygrad_vg.chain.stations import members
 from tinygrad_vg.chain.window import narrowed
+from tinygrad_vg.drawing.colours import colour
 
 TORCH = json.loads((pathlib.Path(__file__).parent.parent / "data" / "reach.json").read_text())
 
@@ -521,21 +522,23 @@ def figures():
 
 
 def test_the_map_has_a_colour_for_each_power_of_ten_and_is_blank_after_the_loss(figures):
-    figure = drawing.plot(halving())
-    ax = figure.axes[0]
-    codes = ax.images[0].get_array()
-    assert codes.shape == (20, 21) and codes.mask.sum() == sum(range(20))
-    middle = len(set(codes.compressed().tolist()))
-    assert middle == 8 and codes[3, 4] - codes[3, 0] == 2  # 0.5⁴ is in the decade of 10⁻², 1 begins that of 10⁰; 0.5²⁰ is beyond the scale
+    from matplotlib.colors import to_hex
+
+    ax = drawing.plot(halving()).axes[0]
+    (mesh,) = ax.collections
+    blank, shades = mesh.get_alpha() == 0, mesh.to_rgba(mesh.get_array())
+    assert blank.shape == (20, 21) and blank.sum() == sum(range(20))
+    assert len(np.unique(shades[~blank], axis=0)) == 8  # 1 begins the decade of 10⁰; 0.5²⁰ is beyond the scale
+    assert [to_hex(shades[3, s]) for s in (4, 0)] == [colour(0.5), colour(-1.5)]  # 0.5⁴ is in the decade of 10⁻²
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("state at s", "loss at t")
     assert len(drawing.plot(halving(), "lag").axes[0].lines) == 2
 
 
 def test_maps_of_several_stand_side_by_side_on_one_scale(figures):
     figure = drawing.plot({"halving": halving(), "even": halving(by=1.0)})
-    maps = [ax for ax in figure.axes if ax.images]
+    maps = [ax for ax in figure.axes if ax.collections and ax.get_xlabel()]
     assert [ax.get_title(loc="left") for ax in maps] == ["halving", "even"]
-    assert maps[0].images[0].get_clim() == maps[1].images[0].get_clim()
+    assert maps[0].collections[0].get_clim() == maps[1].collections[0].get_clim()
     curves = drawing.plot({"halving": halving(), "even": halving(by=1.0)}, "lag").axes[0]
     assert [text.get_text() for text in curves.get_legend().get_texts()] == ["halving", "even"]
     own = figures.Figure()

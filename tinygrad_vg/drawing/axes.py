@@ -16,6 +16,7 @@ from .terminal import is_wide
 
 MISSING = 'plots need matplotlib: pip install -e ".[plot]"'
 CHARACTER, HUGE = 0.09, 1e250  # inches, of a tick's label; beyond it matplotlib's own arithmetic overflows
+END = DECADES + 1  # powers of ten that maps show on either side of 1: those of the scale, and one shade for all beyond
 BELOW, HALFWAY, ABOVE = (0.02, "v"), (0.5, "X"), (0.98, "^")  # where at the edge, and the marker
 
 
@@ -59,31 +60,49 @@ def png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def cells(ax: Any, logs: np.ndarray, x: np.ndarray, meaning: str) -> None:
-    """Numbers (rows, columns) as colours on the one scale; zeros (what underflowed is among them), nan and inf in their own."""
+def cells(ax: Any, logs: np.ndarray, x: np.ndarray, fine: int = 32, blank: Any = None, zero: str = "zero") -> Any:
+    """Numbers (rows, columns) as colours on the one scale, `fine` shades for each power of ten; what has no logarithm in its own.
+
+    blank  (rows, columns), True where nothing is drawn      zero  what the legend calls -inf
+    """
     from matplotlib.colors import ListedColormap
 
-    finite, end = logs[np.isfinite(logs)], DECADES + 1
-    scale: Any = ListedColormap([colour(k / 32) for k in range(-32 * end, 32 * end + 1)])  # 32 shades for each power of ten
-    scale = scale.with_extremes(under=SPECIAL[ZERO], over=SPECIAL["inf"], bad=SPECIAL["nan"])
-    placed = np.where(np.isinf(logs), np.sign(logs) * (end + 1), np.clip(logs, -end, end))
-    half = np.diff(x, append=x[-1] + 1 if len(x) < 2 else 2 * x[-1] - x[-2]) / 2
-    edges = [x[0] - half[0], *(x + half)], np.arange(len(logs) + 1) - 0.5
-    mesh = ax.pcolormesh(*edges, placed, cmap=scale, vmin=-end, vmax=end, rasterized=True)
-    low, high = max(-end, min(-1, math.floor(np.min(finite, initial=0.0)))), min(end, max(1, math.ceil(np.max(finite, initial=0.0))))
-    colour_bar(ax.figure.colorbar(mesh, ax=ax), meaning, low, high, ax.xaxis.label.get_color())
-    found = {"zero": (ZERO, np.isneginf(logs)), "nan": ("nan", np.isnan(logs)), "overflow": ("inf", np.isposinf(logs))}
-    shades = {label: SPECIAL[key] for label, (key, where) in found.items() if np.any(where)}
-    patches(ax, shades, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.2)
+    shades: Any = ListedColormap([colour((k + 0.5) / fine) for k in range(-END * fine, END * fine)])
+    shades = shades.with_extremes(under=SPECIAL[ZERO], over=SPECIAL["inf"], bad=SPECIAL["nan"])
+    placed = np.where(np.isinf(logs), np.sign(logs) * (END + 1), np.clip(logs, -END, END))
+    opaque = None if blank is None else np.where(blank, 0.0, 1.0)
+    y = np.arange(len(logs) + 1) - 0.5
+    mesh = ax.pcolormesh(edges(x), y, placed, cmap=shades, vmin=-END, vmax=END, rasterized=True, alpha=opaque)
+    there = logs if blank is None else logs[~blank]
+    found = {zero: (ZERO, np.isneginf(there)), "nan": ("nan", np.isnan(there)), "overflow": ("inf", np.isposinf(there))}
+    odd = {label: SPECIAL[key] for label, (key, where) in found.items() if np.any(where)}
+    patches(ax, odd, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.2)
     whole_numbers(ax.yaxis)
+    return mesh
 
 
-def colour_bar(bar: Any, meaning: str, low: float, high: float, text: str, **ticks: Any) -> None:
-    """The scale beside a map, or beside several, cut to what is there, in the colour of the words."""
-    bar.ax.set_ylim(low, high)
+def edges(x: np.ndarray) -> np.ndarray:
+    """Where the columns of a map begin, and where the last one ends: half-way between their x."""
+    half = np.diff(x, append=x[-1] + 1 if len(x) < 2 else 2 * x[-1] - x[-2]) / 2
+    return np.array([x[0] - half[0], *(x + half)])
+
+
+def scale(axes: list[Any], mesh: Any, logs: np.ndarray, meaning: str) -> None:
+    """One bar beside these axes for the cells in all of them, cut to the powers of ten that are there."""
+    finite = np.clip(logs[np.isfinite(logs)], -END, END)
+    low, high = math.floor(np.min(finite, initial=0.0)), math.ceil(np.max(finite, initial=0.0))
+    bar = colour_bar(axes, mesh, meaning)
+    bar.ax.set_ylim(low, max(high, low + 1))
+    whole_numbers(bar.ax.yaxis)
+
+
+def colour_bar(axes: list[Any], mesh: Any, meaning: str) -> Any:
+    """The scale of colours beside these axes, in the colour of their words."""
+    bar, text = axes[0].figure.colorbar(mesh, ax=axes), axes[0].xaxis.label.get_color()
     bar.set_label(meaning, color=text)
-    bar.ax.tick_params(colors=text, **ticks)
+    bar.ax.tick_params(colors=text)
     bar.outline.set_edgecolor(text)
+    return bar
 
 
 def patches(ax: Any, shades: dict[str, str], **place: Any) -> None:
@@ -151,8 +170,13 @@ def ticks(ax: Any, names: list[str]) -> None:
     """Names below whole numbers, as many as have room."""
     texts = [as_text(name, 18) for name in names]
     room = ax.get_position().width * ax.figure.get_figwidth() if hasattr(ax.figure, "get_figwidth") else 4.0
-    whole_numbers(ax.xaxis, max(2, int(room / CHARACTER / (2 + max(map(width, texts), default=1)))))
-    ax.xaxis.set_major_formatter(partial(name_at, texts))
+    name_axis(ax.xaxis, texts, max(2, int(room / CHARACTER / (2 + max(map(width, texts), default=1)))))
+
+
+def name_axis(axis: Any, texts: list[str], most: int = 10) -> None:
+    """These names at whole numbers, about `most` of them."""
+    whole_numbers(axis, most)
+    axis.set_major_formatter(partial(name_at, texts))
 
 
 def name_at(texts: list[str], x: float, position: int | None = None) -> str:

@@ -8,7 +8,6 @@ import base64
 import math
 import struct
 import zlib
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -18,7 +17,7 @@ from ..text.files import checked_path, save_whole
 from ..text.numbers import number
 from ..text.tables import evenly
 from ..training.history import History
-from .axes import at_edge, name_at, patches, whole_numbers, words
+from .axes import at_edge, edges, name_axis, patches, words
 from .colours import FALL, INKS, RISE, SPECIAL, ZERO
 from .page import asset, document, dressed, filled
 from .river import PARTS, River, river_of
@@ -78,11 +77,9 @@ def film_map(ax: Any, history: History) -> None:
     rivers, frames = rivers_of(history), history.film
     x, two = np.array([frame["step"] for frame in frames]), "difference" in frames[0]
     names, grown = max((river.names for river in rivers), key=len), FALL if two else RISE
-    half = np.diff(x, append=x[-1] + 1 if len(x) < 2 else 2 * x[-1] - x[-2]) / 2
     cells, said = tints(rivers, grown)
-    ax.pcolormesh([x[0] - half[0], *(x + half)], np.arange(len(names)), cells, rasterized=True)
-    whole_numbers(ax.yaxis)
-    ax.yaxis.set_major_formatter(partial(name_at, names))
+    ax.pcolormesh(edges(x), np.arange(len(names)), cells, rasterized=True)
+    name_axis(ax.yaxis, names)
     cut = x[[frame["clipped"] > 0 for frame in frames]]
     at_edge(ax, cut, (1.0, "v"), SPECIAL[ZERO], "")
     takes = f"who takes {'more than in the other run' if two else 'the gradient'}{' (▼ clipped)' * bool(len(cut))}"

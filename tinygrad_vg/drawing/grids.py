@@ -1,11 +1,10 @@
 """How is a grid drawn?  One value, averaged over the axis `seed`: over one other axis as a curve ± sd, over two as a map."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .axes import as_text, colour_bar, line, mark, name_at, patches, shown, ticks, whole_numbers, words
+from .axes import as_text, colour_bar, line, mark, name_axis, patches, shown, ticks, words
 from .colours import FALL, SPECIAL
 from .terminal import is_wide
 
@@ -55,8 +54,6 @@ def heat_map(ax: Any, y: np.ndarray, over: dict[str, Any], value: str) -> None:
     rows, columns = ([*map(str, values)] for values in over.values())
     mesh = ax.imshow(shown(y), origin="lower", aspect="auto", cmap=colormaps["cividis"].with_extremes(bad=SPECIAL["nan"]))
     ticks(ax, columns)
-    whole_numbers(ax.yaxis)
-    ax.yaxis.set_major_formatter(partial(name_at, rows))
-    (low, high), text = (bar := ax.figure.colorbar(mesh, ax=ax)).ax.get_ylim(), ax.xaxis.label.get_color()
-    colour_bar(bar, value, low, high, text)
+    name_axis(ax.yaxis, rows)
+    colour_bar([ax], mesh, value)
     patches(ax, {} if np.all(np.isfinite(y)) else {"nan or overflow": SPECIAL["nan"]}, loc="upper right", fontsize=9)

@@ -17,7 +17,7 @@ from ..chain import Blame, Chain, Reach, Spectrum, Uses
 from ..chain.blame_table import ROUNDING
 from ..chain.factors import KINDS
 from ..training.history import History
-from .axes import as_text, cells, decades, line, mark, outline, rescale, shown, stacked, ticks, words
+from .axes import as_text, cells, decades, line, mark, outline, rescale, scale, shown, stacked, ticks, words
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
 from .comparison import LAG, OF_USE, PANELS, compare, over_steps, per_link, places_of, recorded
 from .elements import counted, heat
@@ -99,7 +99,8 @@ def heatmap(ax: Any, chain: Chain) -> None:
     with np.errstate(divide="ignore"):
         logs = np.log10(np.abs([np.ravel(g) for g in chain.gradients[first:last]])).T
     start = heat(chain.gradients[-1]) or 0.0
-    cells(ax, logs - (start if math.isfinite(start) else 0.0), np.arange(first, last), "log10 (|gradient| / |seed|)")
+    logs -= start if math.isfinite(start) else 0.0
+    scale([ax], cells(ax, logs, np.arange(first, last)), logs, "log10 (|gradient| / |seed|)")
     ticks(ax, chain.names)
     words(ax, f"The gradient of {as_text(chain.names[-1])} at each unit", "station", "unit")
 
@@ -194,7 +195,7 @@ def quantity(ax: Any, history: History, key: str) -> None:
         length = max(map(len, values))
         with np.errstate(divide="ignore"):
             logs = np.log10([norms + [math.nan] * (length - len(norms)) for norms in values]).T
-        cells(ax, logs, x, "log10 |∂loss/∂h[t]|")
+        scale([ax], cells(ax, logs, x), logs, "log10 |∂loss/∂h[t]|")
         return words(ax, title, "step", "time t of the state")
     curves = {"": values}
     if key in NAMED:
