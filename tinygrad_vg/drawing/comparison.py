@@ -16,35 +16,22 @@ import numpy as np
 
 from ..chain import Chain, Reach, Spectrum, Uses
 from ..training.history import History
-from .axes import as_text, decades, line, mark, rescale, stacked, words
-from .colours import GREY, SHADES
+from .axes import as_text, decades, line, mark, rescale, words
+from .colours import BLAME, GREY, SHADES
+from .elements import counted
 from .reaches import reach_maps
 
+NAMED = {"gradients": "|gradient| of each", "ratios": "|Δw| / |w|", "radii": "spectral radius", "nats": "all links, nats", "gates": "open"}
 PANELS = {"loss": "loss", "norm": "|gradient|", "lr": "learning rate", "factor": "clipping factor"}
 LAG, OF_USE = "lag: steps before the last", {"share": "share of the gradient", "norm": "|gradient| of the use"}
 MARKERS, MARKED, DASHES = "os^DX", 60, ("-", "--", ":", "-.")  # signs on curves of at most that many points
+MOST_NAMES = 20  # in a legend
+BLAMED = {kind.removesuffix(" size"): shade for kind, shade in BLAME.items()}
 
 
-def compare(things: dict[Any, Any], kind: str | None, ax: Any = None) -> Any:
-    """One curve for each of the things, which are all of one type; the Figure. Errors as those of plot()."""
-    if not things:
-        raise ValueError("nothing to compare: the dict is empty; it holds a name and a Chain, Spectrum, Uses, Reach or History each")
-    kinds = next((kinds for cls, kinds in COMPARED.items() if all(isinstance(thing, cls) for thing in things.values())), None)
-    if kinds is None:
-        got = ", ".join(dict.fromkeys(type(thing).__name__ for thing in things.values()))
-        known = ", ".join(cls.__name__ for cls in COMPARED)
-        raise TypeError(f"to compare, plot takes a dict of several {known}, all of one kind; got {got}")
-    if kind is not None and kind not in kinds:
-        raise ValueError(f"there is no plot {kind!r} of several; to compare there is {', '.join(kinds)}")
-    keys = [next(iter(kinds))] if kind is None else [kind]
-    if kind is None and ax is None and kinds is COMPARED[History]:
-        keys = [key for key in PANELS if all(recorded(run, key) for run in things.values())] or keys
-    return stacked(ax, [kinds[key] if key is keys[0] else partial(kinds[key], named=False) for key in keys], things)
-
-
-def curve(ax: Any, k: int, x: np.ndarray, y: np.ndarray, label: str) -> str:
+def curve(ax: Any, k: int, x: np.ndarray, y: np.ndarray, label: str, shade: str = "") -> str:
     """The k-th curve, in the colour returned."""
-    shade = SHADES[k % len(SHADES)]
+    shade = shade or SHADES[k % len(SHADES)]
     look = {"marker": MARKERS[k % len(MARKERS)] if len(x) <= MARKED else "", "linestyle": DASHES[k // len(SHADES) % len(DASHES)]}
     line(ax, x, y, label, color=shade, markersize=4, linewidth=1.6, **look)
     return shade
@@ -117,24 +104,35 @@ def by_lag(ax: Any, reaches: dict[Any, Reach]) -> None:
 
 
 def runs(ax: Any, histories: dict[Any, History], key: str, named: bool = True) -> None:
-    """One quantity over the steps of training."""
+    """One quantity over the steps of training, of one run, "", or of several; of a run's parameters, gates, … a curve each."""
+    curves: list[tuple[np.ndarray, Any, Any]] = []
     for name, run in histories.items():
-        if not recorded(run, key):
-            raise ValueError(f"the History {name!r} has no {key!r}")
-    together(ax, [(*over_steps(run, key), name if named else "") for name, run in histories.items()])
-    words(ax, "Training", "step", PANELS[key], outside=True)
+        x, values = over_steps(run, key, name)
+        if key in NAMED:
+            parts = dict.fromkeys(part for found in values for part in found)
+            curves += [(x, [found.get(part, math.nan) for found in values], part) for part in parts]
+        else:
+            curves.append((x, values, name if named else ""))
+    together(ax, curves, nats=key == "nats")
+    if key in ("lr", "factor") and ax.get_yscale() == "linear":
+        ax.set_ylim(bottom=0)
+    title = "Training" if len(histories) > 1 else f"{counted(run.steps, 'step')} of training"
+    words(ax, title, "step", (PANELS | NAMED)[key], outside=True)
 
 
-def together(ax: Any, curves: list[tuple[np.ndarray, Any, Any]], scaled: bool = True) -> None:
+def together(ax: Any, curves: list[tuple[np.ndarray, Any, Any]], scaled: bool = True, nats: bool = False) -> None:
     """Curves on one axis, logarithmic if sizes differ more than a thousandfold."""
     for k, (x, y, name) in enumerate(curves):
-        curve(ax, k, x, np.asarray(y, dtype=float), as_text(str(name)))
-    if scaled:
+        curve(ax, k, x, np.asarray(y, dtype=float), as_text(str(name)) if k < MOST_NAMES else "", BLAMED[name] if nats else "")
+    if scaled and curves:
         rescale(ax, *(np.concatenate(parts) for parts in list(zip(*curves))[:2]))
 
 
-def over_steps(run: History, key: str) -> tuple[np.ndarray, Any]:
-    """The steps at which a quantity was recorded, and what was."""
+def over_steps(run: History, key: str, name: str = "") -> tuple[np.ndarray, Any]:
+    """The steps at which a quantity was recorded, and what was. ValueError if it was not."""
+    if not recorded(run, key):
+        there = ", ".join(one for one in (*PANELS, *NAMED, "states") if recorded(run, one)) or "nothing"
+        raise ValueError(f"{f'the History {name!r}' if name else 'this History'} has no {key!r}; recorded: {there}")
     if key == "loss":
         return np.arange(1, run.steps + 1), run.losses
     records = [record for record in (*run.records, *run.film) if key in record]

@@ -19,16 +19,15 @@ from ..chain.factors import KINDS
 from ..training.history import History
 from .axes import as_text, cells, decades, line, mark, outline, rescale, scale, shown, stacked, ticks, words
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
-from .comparison import LAG, OF_USE, PANELS, compare, over_steps, per_link, places_of, recorded
+from .comparison import COMPARED, LAG, NAMED, OF_USE, PANELS, over_steps, per_link, places_of, recorded, runs
 from .elements import counted, heat
 from .film import film_map
 from .reaches import reach_curve, reach_map
 
 GREEN, ORANGE = "#009e73", "#e69f00"
-DOTS, NAMES, ROUNDED = 20_000, 20, 1e-13  # the most dots, and names in a legend; and a singular value that is only rounding
+DOTS, ROUNDED = 20_000, 1e-13  # the most dots; a singular value that is only rounding
 BAR = (0.8, 1.0)  # how wide one is, of few and of many
 BARS = 300  # the most that are drawn one by one
-NAMED = {"gradients": "|gradient| of each", "ratios": "|Δw| / |w|", "radii": "spectral radius", "nats": "all links, nats", "gates": "open"}
 
 
 def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = None) -> Any:
@@ -55,21 +54,24 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     ImportError without matplotlib; TypeError for another thing, or several types; ValueError for a kind
     it does not have, or nothing to draw.
     """
-    if isinstance(thing, dict):
-        if theory is not None:
-            raise ValueError("theory goes with one Chain or Spectrum, not with several")
-        return compare(thing, kind, ax)
-    kinds = next((kinds for known, kinds in PLOTS.items() if isinstance(thing, known)), None) or getattr(thing, "plots", None)
+    several = isinstance(thing, dict)
+    table, things, which = (COMPARED, [*thing.values()], "several") if several else (PLOTS, [thing], f"a {type(thing).__name__}")
+    if not things:
+        raise ValueError("nothing to compare: the dict is empty; it holds a name and a Chain, Spectrum, Uses, Reach or History each")
+    kinds = next((kinds for cls, kinds in table.items() if all(isinstance(one, cls) for one in things)), getattr(thing, "plots", None))
     if not kinds:
-        known = ", ".join(cls.__name__ for cls in PLOTS)
-        raise TypeError(f"plot draws a {known}, or a dict of several of one kind; got {type(thing).__name__}")
-    name = next(iter(kinds)) if kind is None else kind
-    if name not in kinds:
-        raise ValueError(f"there is no plot {kind!r} of a {type(thing).__name__}; there is {', '.join(kinds)}")
-    if theory is not None and name not in ("gradient", "running"):
-        raise ValueError(f"theory goes with a Chain's plot 'gradient' or a Spectrum's 'running', not with {name!r}")
-    several = [key for key in PANELS if recorded(thing, key)] if isinstance(thing, History) and kind is None and ax is None else []
-    return stacked(ax, [kinds[key] for key in several or [name]], thing, **({} if theory is None else {"theory": theory}))
+        known, got = (", ".join(dict.fromkeys(cls.__name__ for cls in some)) for some in (table, map(type, things)))
+        what = f"a dict of several {known}, all of one kind" if several else f"a {known}, or a dict of several of one kind"
+        raise TypeError(f"plot draws {what}; got {got}")
+    names = [next(iter(kinds)) if kind is None else kind]
+    if names[0] not in kinds:
+        raise ValueError(f"there is no plot {kind!r} of {which}; {'to compare ' * several}there is {', '.join(kinds)}")
+    if theory is not None and (several or names[0] not in ("gradient", "running")):
+        raise ValueError(f"theory goes with one Chain's plot 'gradient' or one Spectrum's 'running', not with {names[0]!r} of {which}")
+    if kind is None and ax is None and isinstance(things[0], History):
+        names = [key for key in PANELS if all(recorded(run, key) for run in things)] or names
+    draws = [kinds[name] if name == names[0] else partial(kinds[name], named=False) for name in names]
+    return stacked(ax, draws, thing, **({} if theory is None else {"theory": theory}))
 
 
 def gradient(ax: Any, chain: Chain, theory: Any = None) -> None:
@@ -185,31 +187,19 @@ def by_use(ax: Any, uses: Uses, key: str) -> None:
     words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.by}", at, OF_USE[key], whole=True)
 
 
-def quantity(ax: Any, history: History, key: str) -> None:
-    """One quantity over the steps; a line for each name if there are several, of states a heatmap."""
-    if not recorded(history, key):
-        there = [name for name in PLOTS[History] if recorded(history, name)]
-        raise ValueError(f"this History has no {key!r}; recorded: {', '.join(there) or 'nothing'}")
-    title, (x, values) = f"{counted(history.steps, 'step')} of training", over_steps(history, key)
-    if key == "states":
-        length = max(map(len, values))
-        with np.errstate(divide="ignore"):
-            logs = np.log10([norms + [math.nan] * (length - len(norms)) for norms in values]).T
-        scale([ax], cells(ax, logs, x), logs, "log10 |∂loss/∂h[t]|")
-        return words(ax, title, "step", "time t of the state")
-    curves = {"": values}
-    if key in NAMED:
-        names = dict.fromkeys(name for found in values for name in found)
-        curves = {name: [found.get(name, math.nan) for found in values] for name in names}
-    y = np.array(list(curves.values()), dtype=float)
-    for k, (name, curve) in enumerate(zip(curves, y)):
-        shade = (BLAME.get(name) or BLAME[f"{name} size"]) if key == "nats" else f"C{k}"
-        look = {"color": shade, "linestyle": ("-", "--", ":")[k // 10 % 3]} if name else {"color": FALL}
-        line(ax, x, curve, as_text(name) if k < NAMES else "", linewidth=1.2, marker="o" if len(x) == 1 else "", **look)
-    rescale(ax, np.tile(x, len(y)), y.ravel())
-    if key in ("lr", "factor") and ax.get_yscale() == "linear":
-        ax.set_ylim(bottom=0)
-    words(ax, title, "step", (PANELS | NAMED)[key], outside=True)
+def one_run(ax: Any, history: History, key: str, named: bool = True) -> None:
+    """One quantity over the steps of one run."""
+    runs(ax, {"": history}, key, named)
+
+
+def states(ax: Any, history: History) -> None:
+    """The gradient at each time step while training."""
+    x, values = over_steps(history, "states")
+    length = max(map(len, values))
+    with np.errstate(divide="ignore"):
+        logs = np.log10([norms + [math.nan] * (length - len(norms)) for norms in values]).T
+    scale([ax], cells(ax, logs, x), logs, "log10 |∂loss/∂h[t]|")
+    words(ax, f"{counted(history.steps, 'step')} of training", "step", "time t of the state")
 
 
 def predict(ax: Any, theory: Any, n: int) -> None:
@@ -234,4 +224,4 @@ PLOTS: dict[type, dict[str, Callable[..., None]]] = {
     Spectrum: {"links": of_links, "running": running},
     Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
     Reach: {"map": reach_map, "lag": reach_curve},
-    History: {key: partial(quantity, key=key) for key in [*PANELS, *NAMED, "states"]} | {"film": film_map}}
+    History: {key: partial(one_run, key=key) for key in [*PANELS, *NAMED]} | {"states": states, "film": film_map}}
