@@ -1,14 +1,14 @@
 """What lies packed in a page that opens on a river."""
 
 import base64
+import gzip
 import json
 import re
-import zlib
 
 
 def packed(text):
     """What lies packed in a page that opens on a river."""
-    return json.loads(zlib.decompress(base64.b85decode(re.search(r'id="packed">(.*?)</script>', text)[1].replace(",", "<"))))
+    return json.loads(gzip.decompress(base64.b64decode(re.search(r'id="packed">(.*?)</script>', text)[1])))
 
 
 def graph_data(text):

@@ -12,9 +12,7 @@ async function bytes(name) {
     if (!answer.ok) throw new Error(`${name} is missing beside this page`);
     return answer.arrayBuffer();
   }
-  const text = atob(held.textContent), packed = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
-  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  return unpacked(held.textContent).arrayBuffer();
 }
 
 async function boot() {

@@ -4,8 +4,6 @@ The page is lab.html; what it holds is run by lab_worker.js. Pyodide (Python as 
 that Pyodide's own lock file knows by its hash. Both are kept in a cache folder; nothing is used whose sha256 is not the known one.
 """
 
-import base64
-import gzip
 import hashlib
 import inspect
 import io
@@ -24,7 +22,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from ..drawing.page import INKED, SCRIPTS, asset, document, dressed, filled, json_text
+from ..drawing.page import INKED, asset, document, drawn_scripts, dressed, filled, json_text, packed
 from ..exercises import EXERCISES
 from ..text.files import checked_path, save_whole
 
@@ -51,7 +49,7 @@ def build(place: Path, numpy: Path | None = None, cache: Path | None = None) -> 
         checked_path(place, (".html",))
     parts = materials(cache or CACHE, numpy) | {"tinygrad_vg.zip": package()}
     if one_file:
-        held = {name: base64.b64encode(gzip.compress(part, 9, mtime=0)).decode() for name, part in parts.items()}
+        held = {name: packed(part) for name, part in parts.items()}
         written = {place: page(parts, "".join(f'<script type="text/plain" id="{name}">{text}</script>\n' for name, text in held.items()))}
     else:
         place.mkdir(parents=True, exist_ok=True)
@@ -67,11 +65,11 @@ def page(parts: dict[str, bytes], held: str) -> bytes:
     base, room, lock = asset("page_base.js"), __package__, json.loads(parts[LOCK])
     data = {"parts": [*parts], "worker": asset("lab_worker.js", room), "choices": examples() + exercises()}
     versions = {**lock["info"], "pyodide": lock["info"]["version"], "numpy": lock["packages"]["numpy"]["version"]}
-    script, river, graph = base + asset("lab.js", room), base + asset("page_river.js"), "\n".join(map(asset, SCRIPTS))
+    script = base + asset("lab.js", room)
     styles = [INKED + asset("page_base.css") + asset("lab.css", room), dressed("page_river.css"), dressed("page.css"), asset("page.css")]
     policy = ("" if held else "connect-src 'self'; ") + "worker-src blob:; "
     body = filled("lab.html", versions | {"data": json_text(data), "held": held, "script": script}, room)
-    return document("The lab: where did the gradient go?", body, [script, river, graph], styles, policy, "'wasm-unsafe-eval'").encode()
+    return document("The lab: where did the gradient go?", body, [script, *drawn_scripts()], styles, policy, "'wasm-unsafe-eval'").encode()
 
 
 def materials(cache: Path, numpy: Path | None = None) -> dict[str, bytes]:

@@ -7,10 +7,10 @@ nothing besides. Without JavaScript the first view still shows. The same picture
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import re
-import zlib
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
@@ -35,7 +35,6 @@ INKED = "".join(
     f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
     for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}"))
 )
-SCRIPTS = ("page_base.js", "page_sweep.js", "page_graph.js", "page.js")  # one script, in reading order
 
 
 def page_html(
@@ -52,23 +51,28 @@ def page_html(
     """
     shown = {"": river(chain)} if chain is not None and rivers is None else rivers or {}
     output = next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
-    name, script, store = escape(one_line(title) or output), "\n".join(map(asset, SCRIPTS)), Store(budget)
+    name, store = escape(one_line(title) or output), Store(budget)
     if shown:
-        return river_page(shown, picture, name, script, store)
-    fields = {"title": name, "level": "h1"} | graph_fields(picture, store, True)
+        return river_page(shown, picture, name, store)
+    fields, (*_, script) = {"title": name, "level": "h1"} | graph_fields(picture, store, True), drawn_scripts()
     return document(name, filled("page_graph.html", fields) + f"<script>{script}</script>", [script], [dressed("page.css")])
 
 
-def river_page(rivers: Mapping[str, River], picture: Picture, name: str, script: str, store: Store) -> str:
+def river_page(rivers: Mapping[str, River], picture: Picture, name: str, store: Store) -> str:
     """The page that opens on a river; the graph, its script, its style and all large data lie packed in it."""
-    first, style = next(iter(rivers.values())), asset("page.css")
+    first, style, scripts = next(iter(rivers.values())), asset("page.css"), drawn_scripts()
     models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
     graph = filled("page_graph.html", {"title": name, "level": "h2"} | graph_fields(picture, store))
-    data = {"models": models, "blobs": store.blobs, "graph": graph, "script": script, "style": style}
+    data = {"models": models, "blobs": store.blobs, "graph": graph, "river": scripts[1], "script": scripts[2], "style": style}
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
-    stream = asset("page_base.js") + asset("page_river.js")
-    body = filled("page_river.html", words | {"still": river_picture(first).element(), "packed": packed(json_text(data)), "script": stream})
-    return document(escape(told(first.title)), body, [stream, script], [dressed("page_river.css"), style])
+    words |= {"still": river_picture(first).element(), "packed": packed(json_text(data).encode()), "script": scripts[0]}
+    return document(escape(told(first.title)), filled("page_river.html", words), scripts, [dressed("page_river.css"), style])
+
+
+def drawn_scripts() -> list[str]:
+    """The scripts of a drawing's page: what opens the river, the river, and the graph; alone, a graph has the last."""
+    base = asset("page_base.js")
+    return [base + asset("page_open.js"), asset("page_river.js"), base + "".join(map(asset, ("page_sweep.js", "page_graph.js", "page.js")))]
 
 
 def document(title: str, body: str, scripts: list[str], styles: list[str], more: str = "", code: str = "") -> str:
@@ -82,9 +86,9 @@ def dressed(name: str) -> str:
     return INKED + asset("page_base.css") + sheet() + asset(name)
 
 
-def packed(text: str) -> str:
-    """What the river's script unpacks: deflated, in base 85, but for `<`, which would end a script."""
-    return base64.b85encode(zlib.compress(text.encode(), 9)).decode().replace("<", ",")
+def packed(content: bytes) -> str:
+    """What a page's script unpacks: base 64 of a gzip, the same for the same content."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
 def graph_fields(picture: Picture, store: Store, alone: bool = False) -> dict[str, str]:

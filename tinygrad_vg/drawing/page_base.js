@@ -17,6 +17,12 @@ function make(space, tag, attributes, children) {
 function el(tag, attributes = {}, ...children) { return make("", tag, attributes, children); }
 function draw(tag, attributes = {}, ...children) { return make("http://www.w3.org/2000/svg", tag, attributes, children); }
 function superscript(n) { return String(n).replace(/[-\d]/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻"); }
+// What lies packed in the page, as the response of a server would be: base 64 of a gzip.
+function unpacked(text) {
+  const binary = atob(text), bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+}
 // Whether the reader wants nothing to move.
 function calm() { return matchMedia("(prefers-reduced-motion: reduce)").matches; }
 

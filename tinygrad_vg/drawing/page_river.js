@@ -4,23 +4,11 @@
 // c = Jᵀ g; where branches meet, the mean of their accounts by signed shares, and what is left belongs to the meeting itself.
 //
 //   k  number of a station      nats  [slopes, weights, gates, rest] of a link      log  ln of a size, relative to where the river begins
-(async () => {
+"use strict";
+{ // the graph has names of its own
 const PARTS = ["slopes", "weights", "gates", "rest"];
-const data = JSON.parse(await new Response(new Blob([unpacked($("packed").textContent)]).stream().pipeThrough(new DecompressionStream("deflate"))).text());
+const data = window.packed;
 const TEN = Math.LN10;
-
-// Base 85: five characters are four bytes.
-function unpacked(text) {
-  const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~", value = new Uint8Array(128);
-  [...alphabet].forEach((c, k) => { value[c.charCodeAt(0)] = k; });
-  const n = text.length, bytes = new Uint8Array(Math.ceil(n / 5) * 4);
-  for (let i = 0, at = 0; i < n; i += 5, at += 4) {
-    let x = 0;
-    for (let j = 0; j < 5; j++) x = x * 85 + (i + j < n ? value[text.charCodeAt(i + j)] : 84);
-    for (let j = 3; j >= 0; j--) { bytes[at + j] = x % 256; x = Math.floor(x / 256); }
-  }
-  return bytes.subarray(0, Math.floor(n * 4 / 5));
-}
 
 // ── numbers and words ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -383,7 +371,7 @@ function equation(k) {
   return el("div", { class: "equation", tabindex: 0, role: "group", "aria-label": "the chain rule of this link" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")), way);
 }
 
-const lines = (link) => el("pre", { id: "by-hand", hidden: !model.hand[link.hand], tabindex: 0, "aria-label": "the same, in the program written out by hand" }, model.hand[link.hand]);
+const lines = (link) => el("pre", { id: "by-hand", hidden: !link.hand, tabindex: 0, "aria-label": "the same, in the program written out by hand" }, link.hand);
 
 function tiles(k) {
   const row = now.nats[k], kinds = [1, 0, 2, 3].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
@@ -604,7 +592,6 @@ function openGraph() {
   stop();
   if (!$("graph-view")) {
     document.body.append(document.createRange().createContextualFragment(data.graph));
-    window.packedBlobs = data.blobs;
     document.head.append(el("style", {}, data.style));
     document.body.append(el("script", {}, data.script));
     $("to-river").hidden = false;
@@ -641,4 +628,4 @@ $("stage").replaceChildren(draw("svg", { id: "river", role: "group", "aria-label
 $("river").addEventListener("keydown", (event) => { if (event.key === "Enter") show(t); });
 document.querySelector(".controls").hidden = false;
 recall();
-})();
+}

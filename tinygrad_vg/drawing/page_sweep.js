@@ -4,7 +4,7 @@
 //   i, k  number of a box      e  number of an arrow      g  gradients by box      c  contributions by arrow
 //   real  the box an alias stands for                     way  the points of an arrow: x, y, x, y, …
 const data = JSON.parse($("data").textContent);
-const { boxes, arrows, groups, looks } = data, blob = reader(data.blobs ?? window.packedBlobs); // after a river, with its arrays
+const { boxes, arrows, groups, looks } = data, blob = reader(data.blobs ?? window.packed.blobs); // after a river, with its arrays
 
 // ── numbers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

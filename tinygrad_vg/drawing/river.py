@@ -18,6 +18,7 @@ from ..chain.blame import runs
 from ..chain.factors import norm
 from ..chain.links import Link
 from ..chain.reach import losses_of
+from ..chain.stations import behind
 from ..text.lines import clean, cut
 from ..training.film import frame_of
 from .canvas import Run
@@ -137,19 +138,14 @@ def seeds_of(chain: Chain, at: list[int], losses: list[Node]) -> list[np.ndarray
     """The gradient of each step's loss at its own station, the station's other members held fixed."""
     if len(losses) != len(at) - 1:
         raise ValueError(f"losses has {len(losses)} entries, but there are {len(at) - 1} steps; give one for each")
-    ends = [(loss, chain.stations[k]) for loss, k in zip(losses, at[1:])]
-    return [np.zeros(0)] + [Link(group, (loss,), since(group, loss)).pull(np.ones(loss.shape)) for loss, group in ends]
+    return [np.zeros(0)] + [seed_of(loss, chain.stations[k]) for loss, k in zip(losses, at[1:])]
 
 
-def since(group: Any, loss: Node) -> set[Node]:
-    """What a loss was computed from since the nodes of a group were made."""
-    first, found = min(node.birth for node in group), {loss}
-    waiting = [loss]
-    while waiting:
-        new = {parent for parent in waiting.pop().variables if parent.birth >= first} - found
-        found |= new
-        waiting += new
-    return found
+def seed_of(loss: Node, group: tuple[Node, ...]) -> np.ndarray:
+    """The gradient of a loss at a station, the members of which are varied each by itself."""
+    first = min(node.birth for node in group)
+    after = {node for node in behind([loss], set(group)) if node.birth >= first}
+    return Link(group, (loss,), after).pull(np.ones(loss.shape))
 
 
 def called(name: str) -> str:

@@ -8,6 +8,7 @@ A weight that multiplies many rows at once is carried as itself, once, however m
 
 import math
 import re
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from ..autodiff.rows import Elementwise
 from ..autodiff.structure import Select
 from ..chain import Chain
 from ..chain.account import Walk, walk_through
-from ..chain.blame import runs
 from ..chain.blocks import Block
 from ..chain.factors import KINDS, origin
 from ..chain.links import Replaced
@@ -38,22 +38,21 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
     again  carry what it takes to run the forward pass again with another weight, where each link is a weight and an activation
     """
     chain = river.chain
-    spans = [run for run in runs(chain)[::-1] if run.stop <= river.at[-1]]
+    spans = [range(*ends) for ends in pairwise(river.at)]
     with np.errstate(all="ignore"):
         links = [link_data(chain.links[run.start : run.stop], chain.directions[run.stop], store) for run in spans]
     seed = store.add("maps", flat(chain.gradients[river.at[-1]]))
     carried = seed and all(link["edges"] is not None for link in links)
     seeds = [store.add("maps", flat(g)) for g in river.seeds or []] if carried else []
     names, hand = chain.names, by_hand_data(chain, spans)
-    number = {text: n for n, text in enumerate(dict.fromkeys(hand))}
     begun = forward_data(chain, links, spans, store) if again and carried else None
     return {
         "label": label, "about": river.about, "rest": river.rest, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
         "seeds": [found and found[0] for found in seeds] or None, "forward": begun,
         "names": river.names, "raw": [clean(names[k]) for k in river.at], "read": river.read,
         "sizes": [js_number(size) for size in river.sizes], "logs": [js_number(log) for log in river.logs],
-        "hand": list(number), "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats],
-        "links": [link | {"hand": number[text]} for link, text in zip(links, hand)]}
+        "nats": [[js_number(row[part]) for part in PARTS] for row in river.nats],
+        "links": [link | {"hand": text} for link, text in zip(links, hand)]}
 
 
 def by_hand_data(chain: Chain, spans: list[range]) -> list[str]:
