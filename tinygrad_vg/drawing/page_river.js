@@ -174,31 +174,26 @@ function given(model, begin) {
 const untouched = () => ({ slopes: false, orthogonal: false, gates: false, scale: 1, again: false, links: new Map() });
 const touched = () => what.slopes || what.orthogonal || what.gates || what.scale !== 1 || what.links.size > 0;
 
-// ── the finding, as in river.py ────────────────────────────────────────────────────────────────────────────────────
+// ── the finding, in the words of river.py ──────────────────────────────────────────────────────────────────────────
 
-const LESS = Math.log(0.2), MORE = Math.log(1.4), HORIZON = Math.log(1e-3);
+const HORIZON = Math.log(1e-3), CANCEL = 0.25;
 const word = (p) => (PARTS[p] === "rest" ? model.rest : PARTS[p]);
 const sumsOf = ({ nats }) => PARTS.map((_, p) => nats.reduce((sum, row) => sum + row[p], 0));
 
 function title({ names }, now) {
-  const start = names[begin], source = names[0], keep = now.logs[0];
-  if (keep === -Infinity) return [[`Nothing of the gradient at ${start} arrives at ${source}: it is `], ["exactly 0", "flow"], ["."]];
-  if (!Number.isFinite(keep)) return [[`The gradient at ${start} does not arrive at ${source}: it is `], ["not finite", "growth"], ["."]];
-  const words = keep < LESS ? [[`Of the gradient at ${start}, only `], [power(keep), "flow"], [` arrives at ${source}. `]]
-    : keep > MORE ? [[`At ${source} the gradient is `], [power(keep), "growth"], [` times what it was at ${start}. `]]
-      : [["The gradient survives: "], [power(keep), "flow"], [` of that at ${start} arrives at ${source}. `]];
-  return [...words, ...culprit(sumsOf(now), keep)];
+  const keep = now.logs[0], found = data.findings.find(({ below }) => keep < Number(below)) ?? data.findings.at(-1);
+  const filled = (words) => words.replace("{start}", () => names[begin]).replace("{source}", () => names[0]);
+  return [[filled(found.before)], [power(keep), found.ink], [filled(found.after)], ...(found.did ? culprit(sumsOf(now), keep, found) : [])];
 }
-function culprit(sums, keep) {
+function culprit(sums, keep, found) {
   const [a, b] = [0, 1, 2, 3].sort((p, q) => Math.abs(sums[q]) - Math.abs(sums[p]));
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
   if (Math.abs(sums[a]) < 0.05) return [["No factor changed it."]];
-  const survives = keep >= LESS && keep <= MORE;
-  if (survives && sums[a] * sums[b] < 0 && Math.abs(sums[a] + sums[b]) < 0.25 * Math.abs(sums[a])) {
+  if (found.survives && sums[a] * sums[b] < 0 && Math.abs(sums[a] + sums[b]) < CANCEL * Math.abs(sums[a])) {
     return [[capital(word(a)), PARTS[a]], [" and "], [word(b), PARTS[b]], [" cancel."]];
   }
   const did = [0, 1, 2, 3].reduce((best, p) => (sums[p] * Math.sign(keep) > sums[best] * Math.sign(keep) ? p : best), 0);
-  return [["The "], [word(did), PARTS[did]], [!survives ? " did it." : keep < 0 ? " took the rest." : " added to it."]];
+  return [["The "], [word(did), PARTS[did]], [found.did]];
 }
 function below(model, now) {
   const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${word(p)} ${plus(nats)} nats`, PARTS[p]], [", "]] : []));

@@ -29,7 +29,28 @@ PARTS = ("slopes", "weights", "gates", "rest")
 LONGEST = 24  # characters of a name
 RESTS = {  # the rest, by kind of blame
     "merge": "meeting branches", "scale": "constant factors", "norm": "norms", "attention": "attention", "other": "rest"}
-LESS, MORE, CANCEL = math.log(0.2), math.log(1.4), 0.25  # what counts as vanished and as grown; sums smaller than this part of both cancel
+CANCEL = 0.25  # sums smaller than this part of both cancel
+
+
+class Finding(NamedTuple):
+    """What is said of a gradient whose ln is below a limit: the words around what is left of it, its ink, what the culprit did."""
+
+    below: float
+    before: str
+    ink: str
+    after: str
+    did: str = ""
+    survives: bool = False
+
+
+SURVIVES = "The gradient survives: ", "flow", " of that at {start} arrives at {source}. "
+FINDINGS = (  # the page is given them, too
+    Finding(-1e308, "Nothing of the gradient at {start} arrives at {source}: it is exactly ", "flow", "."),
+    Finding(math.log(0.2), "Of the gradient at {start}, only ", "flow", " arrives at {source}. ", " did it."),
+    Finding(0.0, *SURVIVES, " took the rest.", True),
+    Finding(math.log(1.4), *SURVIVES, " added to it.", True),
+    Finding(1e308, "At {source} the gradient is ", "growth", " times what it was at {start}. ", " did it."),
+    Finding(math.inf, "The gradient at {start} does not arrive at {source}: it is ", "growth", "."))  # nan, too
 
 
 class River(NamedTuple):
@@ -61,18 +82,10 @@ class River(NamedTuple):
     @property
     def title(self) -> list[Run]:
         """The finding: how much arrives, and who did it; the words of a kind in its ink."""
-        start, source, keep = self.names[-1], self.names[0], self.logs[0]
-        if keep == -math.inf:
-            return [(f"Nothing of the gradient at {start} arrives at {source}: it is ", "ink"), ("exactly 0", "flow"), (".", "ink")]
-        if not math.isfinite(keep):
-            return [(f"The gradient at {start} does not arrive at {source}: it is ", "ink"), ("not finite", "growth"), (".", "ink")]
-        if keep < LESS:
-            found = [(f"Of the gradient at {start}, only ", "ink"), (power(keep), "flow"), (f" arrives at {source}. ", "ink")]
-        elif keep > MORE:
-            found = [(f"At {source} the gradient is ", "ink"), (power(keep), "growth"), (f" times what it was at {start}. ", "ink")]
-        else:
-            found = [("The gradient survives: ", "ink"), (power(keep), "flow"), (f" of that at {start} arrives at {source}. ", "ink")]
-        return found + culprit(self.sums, keep, self.rest)
+        keep = self.logs[0]
+        found = next((one for one in FINDINGS if keep < one.below), FINDINGS[-1])
+        before, after = (words.format(start=self.names[-1], source=self.names[0]) for words in (found.before, found.after))
+        return [(before, "ink"), (power(keep), found.ink), (after, "ink"), *(culprit(self, keep, found) if found.did else ())]
 
     @property
     def below(self) -> list[Run]:
@@ -90,18 +103,16 @@ class River(NamedTuple):
         return [part for part in PARTS if any(abs(row[part]) > 0.01 * most for row in self.nats)]
 
 
-def culprit(sums: Mapping[str, float], keep: float, rest: str) -> list[Run]:
+def culprit(river: River, keep: float, found: Finding) -> list[Run]:
     """Who did it: the part that pulled furthest the way it went; or two that cancel, where the gradient survives."""
+    sums, words = river.sums, {part: part for part in PARTS} | {"rest": river.rest}
     first, second = sorted(sums, key=lambda part: -abs(sums[part]))[:2]
     if abs(sums[first]) < 0.05:
         return [("No factor changed it.", "ink")]
-    words = {part: part for part in PARTS} | {"rest": rest}
-    survives = LESS <= keep <= MORE
-    if survives and sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
+    if found.survives and sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
         return [(words[first].capitalize(), first), (" and ", "ink"), (words[second], second), (" cancel.", "ink")]
     name = max(sums, key=lambda part: sums[part] * math.copysign(1, keep))
-    verb = " did it." if not survives else " took the rest." if keep < 0 else " added to it."
-    return [("The ", "ink"), (words[name], name), (verb, "ink")]
+    return [("The ", "ink"), (words[name], name), (found.did, "ink")]
 
 
 def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", losses: Iterable[Any] = ()) -> River:
