@@ -23,7 +23,7 @@ from .reaches import reach_maps
 
 NAMED = {"gradients": "|gradient| of each", "ratios": "|Δw| / |w|", "radii": "spectral radius", "nats": "all links, nats", "gates": "open"}
 PANELS = {"loss": "loss", "norm": "|gradient|", "lr": "learning rate", "factor": "clipping factor"}
-LAG, OF_USE = "lag: steps before the last", {"share": "share of the gradient", "norm": "|gradient| of the use"}
+OF_USE = {"share": "share of the gradient", "norm": "|gradient| of the use"}
 MARKERS, MARKED, DASHES = "os^DX", 60, ("-", "--", ":", "-.")  # signs on curves of at most that many points
 MOST_NAMES = 20  # in a legend
 BLAMED = {kind.removesuffix(" size"): shade for kind, shade in BLAME.items()}
@@ -81,18 +81,20 @@ def largest(ax: Any, spectra: dict[Any, Spectrum], running: bool) -> None:
 
 def by_use(ax: Any, several: dict[Any, Uses], key: str) -> None:
     """What each use of a shared weight contributes."""
-    together(ax, [(*places_of(uses, key), name) for name, uses in several.items()], scaled=key == "norm")
+    places = [places_of(uses) for uses in several.values()]
+    together(ax, [(x, [getattr(use, key) for use in several[name]], name) for (x, _), name in zip(places, several)], scaled=key == "norm")
     if key == "share":
         ax.axhline(0, color=GREY, linewidth=0.8)
     heading = next(iter(several.values())).by
-    words(ax, f"The gradient of a shared weight, by {heading}", LAG if heading == "lag" else "time step", OF_USE[key], whole=True)
+    words(ax, f"The gradient of a shared weight, by {heading}", places[0][1], OF_USE[key], whole=True)
 
 
-def places_of(uses: Uses, key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Where the uses stand, by their index if each has its own, else by their number; and their shares or norms."""
+def places_of(uses: Uses) -> tuple[np.ndarray, str]:
+    """Where the uses stand, by their index if each has its own, else by their number; and what that is."""
     index = [use.index for use in uses]
-    x = np.array(index if len(set(index)) == len(index) else range(1, len(index) + 1))
-    return x, np.array([getattr(use, key) for use in uses])
+    if len(set(index)) < len(index):
+        return np.arange(1, len(index) + 1), "use, oldest first"
+    return np.array(index), "lag: steps before the last" if uses.by == "lag" else "time step"
 
 
 def by_lag(ax: Any, reaches: dict[Any, Reach]) -> None:

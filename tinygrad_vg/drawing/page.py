@@ -35,6 +35,9 @@ INKED = "".join(
     f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
     for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}"))
 )
+SCRIPTS = (  # three, in reading order
+    ("page_base.js", "page_open.js"), ("page_river_sweep.js", "page_river_stage.js", "page_river.js"),
+    ("page_base.js", "page_sweep.js", "page_graph.js", "page.js"))
 
 
 def page_html(
@@ -72,8 +75,8 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, store: 
 
 def drawn_scripts() -> list[str]:
     """The scripts of a drawing's page: what opens the river, the river, and the graph; alone, a graph has the last."""
-    base = asset("page_base.js")
-    return [base + asset("page_open.js"), asset("page_river.js"), base + "".join(map(asset, ("page_sweep.js", "page_graph.js", "page.js")))]
+    opening, river, graph = ("".join(map(asset, parts)) for parts in SCRIPTS)
+    return [opening, f'"use strict";\n{{\n{river}}}', graph]  # in a block, for the graph has the same names
 
 
 def document(title: str, body: str, scripts: list[str], styles: list[str], more: str = "", code: str = "") -> str:

@@ -19,7 +19,7 @@ from ..chain.factors import KINDS
 from ..training.history import History
 from .axes import as_text, cells, decades, line, mark, outline, rescale, scale, shown, stacked, ticks, words
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
-from .comparison import COMPARED, LAG, NAMED, OF_USE, PANELS, over_steps, per_link, places_of, recorded, runs
+from .comparison import COMPARED, NAMED, OF_USE, PANELS, over_steps, per_link, places_of, recorded, runs
 from .elements import counted, heat
 from .film import film_map
 from .reaches import reach_curve, reach_map
@@ -174,7 +174,7 @@ def at_part(rows: list[np.ndarray], part: float) -> np.ndarray:
 
 def by_use(ax: Any, uses: Uses, key: str) -> None:
     """Shares as bars, orange where a use pulls against the others; or norms as a line."""
-    x, y = places_of(uses, key)
+    (x, at), y = places_of(uses), np.array([getattr(use, key) for use in uses])
     if key == "share":
         for where, shade, label in ((~(y < 0), GREEN, "with the whole"), (y < 0, ORANGE, "against it")):
             ax.bar(x[where], shown(y[where]), color=shade, width=BAR[len(x) > 60], label=label if np.any(y < 0) else None)
@@ -183,7 +183,6 @@ def by_use(ax: Any, uses: Uses, key: str) -> None:
     else:
         line(ax, x, y, "", color=GREY, marker="o", markersize=3)
         rescale(ax, x, y)
-    at = LAG if uses.by == "lag" else "time step" if x.tolist() == [use.index for use in uses] else "use, oldest first"
     words(ax, f"The gradient of {as_text(uses.weight)}, by {uses.by}", at, OF_USE[key], whole=True)
 
 

@@ -7,7 +7,7 @@ stands what was read there; each link has the nats of its slopes, weights, gates
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
