@@ -98,10 +98,20 @@ def places_of(uses: Uses) -> tuple[np.ndarray, str]:
 
 
 def by_lag(ax: Any, reaches: dict[Any, Reach]) -> None:
-    """The mean of |∂L/∂h| at each lag, in powers of ten."""
-    for k, (name, reach) in enumerate(reaches.items()):
+    """The mean of |∂L/∂h| at each lag."""
+    lags(ax, [(name, reach, "log_mean") for name, reach in reaches.items()])
+
+
+def of_one_by_lag(ax: Any, reach: Reach) -> None:
+    """The mean over all pairs, and the geometric mean of those that are not 0."""
+    lags(ax, [("mean", reach, "log_mean"), ("typical", reach, "log_typical")])
+
+
+def lags(ax: Any, curves: list[tuple[Any, Reach, str]]) -> None:
+    """Curves by lag, in powers of ten: a name, of what, and which mean."""
+    for k, (name, reach, key) in enumerate(curves):
         rows = reach.by_lag()
-        marked(ax, k, np.array([row.lag for row in rows]), decades([row.log_mean for row in rows]), as_text(str(name)))
+        marked(ax, k, np.array([row.lag for row in rows]), decades([getattr(row, key) for row in rows]), as_text(str(name)))
     words(ax, "What of a loss reaches the state so many steps before", "lag: steps back", "log10 of the mean |∂L/∂h|", whole=True)
 
 

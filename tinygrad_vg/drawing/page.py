@@ -67,7 +67,7 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, store: 
     models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
     graph = filled("page_graph.html", {"title": name, "level": "h2"} | graph_fields(picture, store))
     data = {"models": models, "blobs": store.blobs, "graph": graph, "river": scripts[1], "script": scripts[2], "style": style}
-    data["findings"] = [one._asdict() | {"below": js_number(one.below)} for one in FINDINGS]
+    data["findings"] = [(js_number(below), *words) for below, *words in FINDINGS]
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
     words |= {"still": river_picture(first).element(), "packed": packed(json_text(data).encode()), "script": scripts[0]}
     return document(escape(told(first.title)), filled("page_river.html", words), scripts, [dressed("page_river.css"), style])

@@ -7,19 +7,19 @@ const word = (p) => (PARTS[p] === "rest" ? model.rest : PARTS[p]);
 const sumsOf = ({ nats }) => PARTS.map((_, p) => nats.reduce((sum, row) => sum + row[p], 0));
 
 function title({ names }, now) {
-  const keep = now.logs[0], found = data.findings.find(({ below }) => keep < Number(below)) ?? data.findings.at(-1);
+  const keep = now.logs[0], [, before, ink, after, did, cancel] = data.findings.find(([below]) => keep < Number(below)) ?? data.findings.at(-1);
   const filled = (words) => words.replace("{start}", () => names[begin]).replace("{source}", () => names[0]);
-  return [[filled(found.before)], [power(keep), found.ink], [filled(found.after)], ...(found.did ? culprit(sumsOf(now), keep, found) : [])];
+  return [[filled(before)], [power(keep), ink], [filled(after)], ...(did ? culprit(sumsOf(now), keep, did, cancel) : [])];
 }
-function culprit(sums, keep, found) {
+function culprit(sums, keep, did, cancel) {
   const [a, b] = [0, 1, 2, 3].sort((p, q) => Math.abs(sums[q]) - Math.abs(sums[p]));
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
   if (Math.abs(sums[a]) < 0.05) return [["No factor changed it."]];
-  if (found.survives && sums[a] * sums[b] < 0 && Math.abs(sums[a] + sums[b]) < CANCEL * Math.abs(sums[a])) {
-    return [[capital(word(a)), PARTS[a]], [" and "], [word(b), PARTS[b]], [" cancel."]];
+  if (cancel && sums[a] * sums[b] < 0 && Math.abs(sums[a] + sums[b]) < CANCEL * Math.abs(sums[a])) {
+    return [[capital(word(a)), PARTS[a]], [" and "], [word(b), PARTS[b]], [cancel]];
   }
-  const did = [0, 1, 2, 3].reduce((best, p) => (sums[p] * Math.sign(keep) > sums[best] * Math.sign(keep) ? p : best), 0);
-  return [["The "], [word(did), PARTS[did]], [found.did]];
+  const most = [0, 1, 2, 3].reduce((best, p) => (sums[p] * Math.sign(keep) > sums[best] * Math.sign(keep) ? p : best), 0);
+  return [["The "], [word(most), PARTS[most]], [did]];
 }
 function below(model, now) {
   const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${word(p)} ${plus(nats)} nats`, PARTS[p]], [", "]] : []));

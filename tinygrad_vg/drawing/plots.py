@@ -19,10 +19,10 @@ from ..chain.factors import KINDS
 from ..training.history import History
 from .axes import as_text, cells, decades, line, mark, outline, rescale, scale, shown, stacked, ticks, words
 from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
-from .comparison import COMPARED, NAMED, OF_USE, PANELS, over_steps, per_link, places_of, recorded, runs
+from .comparison import COMPARED, NAMED, OF_USE, PANELS, of_one_by_lag, over_steps, per_link, places_of, recorded, runs
 from .elements import counted, heat
 from .film import film_map
-from .reaches import reach_curve, reach_map
+from .reaches import reach_map
 
 GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, ROUNDED = 20_000, 1e-13  # the most dots; a singular value that is only rounding
@@ -222,5 +222,5 @@ PLOTS: dict[type, dict[str, Callable[..., None]]] = {
     Blame: {"blame": blamed},
     Spectrum: {"links": of_links, "running": running},
     Uses: {key: partial(by_use, key=key) for key in ("share", "norm")},
-    Reach: {"map": reach_map, "lag": reach_curve},
+    Reach: {"map": reach_map, "lag": of_one_by_lag},
     History: {key: partial(one_run, key=key) for key in [*PANELS, *NAMED]} | {"states": states, "film": film_map}}

@@ -1,4 +1,4 @@
-"""How is a Reach drawn?  As a map, the loss at t by the state at s, a colour for each power of ten; or as a curve by lag.
+"""How is a Reach drawn as a map?  The loss at t by the state at s, a colour for each power of ten.
 
 What lies after the loss's own step, and is exactly 0, is left blank: nothing comes from there.
 """
@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..chain.reach import Reach
-from .axes import as_text, cells, decades, line, mark, name_axis, paint, scale, words
-from .colours import FALL, GREY
+from .axes import as_text, cells, decades, name_axis, paint, scale, words
 
 
 def reach_map(ax: Any, reach: Reach) -> None:
@@ -40,14 +39,3 @@ def maps(axes: list[Any], reaches: dict[str, Reach]) -> None:
     for ax in axes[1:]:
         ax.set_ylabel("")
     scale(axes, mesh, np.concatenate([found.ravel() for found in logs]), "log10 |∂L[t]/∂h[s]|")
-
-
-def reach_curve(ax: Any, reach: Reach) -> None:
-    """By lag: the mean over all pairs, and the geometric mean of those that are not 0."""
-    rows = reach.by_lag()
-    x = np.array([row.lag for row in rows])
-    for key, label, shade in (("log_mean", "mean", FALL), ("log_typical", "typical", GREY)):
-        y = decades([getattr(row, key) for row in rows])
-        line(ax, x, y, label, color=shade, marker="o" if len(x) <= 60 else "", markersize=3)
-        mark(ax, x, y)
-    words(ax, "What of a loss reaches the state so many steps before", "lag: steps back", "log10 |∂L/∂h|", whole=True)

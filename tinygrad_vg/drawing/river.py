@@ -32,25 +32,14 @@ RESTS = {  # the rest, by kind of blame
 CANCEL = 0.25  # sums smaller than this part of both cancel
 
 
-class Finding(NamedTuple):
-    """What is said of a gradient whose ln is below a limit: the words around what is left of it, its ink, what the culprit did."""
-
-    below: float
-    before: str
-    ink: str
-    after: str
-    did: str = ""
-    survives: bool = False
-
-
 SURVIVES = "The gradient survives: ", "flow", " of that at {start} arrives at {source}. "
-FINDINGS = (  # the page is given them, too
-    Finding(-1e308, "Nothing of the gradient at {start} arrives at {source}: it is exactly ", "flow", "."),
-    Finding(math.log(0.2), "Of the gradient at {start}, only ", "flow", " arrives at {source}. ", " did it."),
-    Finding(0.0, *SURVIVES, " took the rest.", True),
-    Finding(math.log(1.4), *SURVIVES, " added to it.", True),
-    Finding(1e308, "At {source} the gradient is ", "growth", " times what it was at {start}. ", " did it."),
-    Finding(math.inf, "The gradient at {start} does not arrive at {source}: it is ", "growth", "."))  # nan, too
+FINDINGS = (  # below so many nats: the words around what is left, its ink, what a culprit did, and what two did; the page has them, too
+    (-1e308, "Nothing of the gradient at {start} arrives at {source}: it is exactly ", "flow", ".", "", ""),
+    (math.log(0.2), "Of the gradient at {start}, only ", "flow", " arrives at {source}. ", " did it.", ""),
+    (0.0, *SURVIVES, " took the rest.", " cancel."),
+    (math.log(1.4), *SURVIVES, " added to it.", " cancel."),
+    (1e308, "At {source} the gradient is ", "growth", " times what it was at {start}. ", " did it.", ""),
+    (math.inf, "The gradient at {start} does not arrive at {source}: it is ", "growth", ".", "", ""))  # nan, too
 
 
 class River(NamedTuple):
@@ -83,9 +72,9 @@ class River(NamedTuple):
     def title(self) -> list[Run]:
         """The finding: how much arrives, and who did it; the words of a kind in its ink."""
         keep = self.logs[0]
-        found = next((one for one in FINDINGS if keep < one.below), FINDINGS[-1])
-        before, after = (words.format(start=self.names[-1], source=self.names[0]) for words in (found.before, found.after))
-        return [(before, "ink"), (power(keep), found.ink), (after, "ink"), *(culprit(self, keep, found) if found.did else ())]
+        _, *words, did, cancel = next((row for row in FINDINGS if keep < row[0]), FINDINGS[-1])
+        before, ink, after = (one.format(start=self.names[-1], source=self.names[0]) for one in words)
+        return [(before, "ink"), (power(keep), ink), (after, "ink"), *(culprit(self, keep, did, cancel) if did else ())]
 
     @property
     def below(self) -> list[Run]:
@@ -103,16 +92,16 @@ class River(NamedTuple):
         return [part for part in PARTS if any(abs(row[part]) > 0.01 * most for row in self.nats)]
 
 
-def culprit(river: River, keep: float, found: Finding) -> list[Run]:
+def culprit(river: River, keep: float, did: str, cancel: str) -> list[Run]:
     """Who did it: the part that pulled furthest the way it went; or two that cancel, where the gradient survives."""
     sums, words = river.sums, {part: part for part in PARTS} | {"rest": river.rest}
     first, second = sorted(sums, key=lambda part: -abs(sums[part]))[:2]
     if abs(sums[first]) < 0.05:
         return [("No factor changed it.", "ink")]
-    if found.survives and sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
-        return [(words[first].capitalize(), first), (" and ", "ink"), (words[second], second), (" cancel.", "ink")]
+    if cancel and sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
+        return [(words[first].capitalize(), first), (" and ", "ink"), (words[second], second), (cancel, "ink")]
     name = max(sums, key=lambda part: sums[part] * math.copysign(1, keep))
-    return [("The ", "ink"), (words[name], name), (found.did, "ink")]
+    return [("The ", "ink"), (words[name], name), (did, "ink")]
 
 
 def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", losses: Iterable[Any] = ()) -> River:
