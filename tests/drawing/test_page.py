@@ -23,6 +23,7 @@ from tinygrad_vg.drawing.elements import Arrow, Box, Group, Picture
 from tinygrad_vg.drawing.layout import layout
 from tinygrad_vg.drawing.page import page_html
 from tinygrad_vg.drawing.page_data import Store, page_data
+from tinygrad_vg.drawing.river import river
 
 ROOT = __file__.rpartition("/tests/")[0]
 VOID = {"meta", "input", "br", "link"}
@@ -88,7 +89,7 @@ class Page(HTMLParser):
 
 
 def page(output, chain=None, **options):
-    return Page(page_html(draw(output, None).picture, chain, **options))
+    return Page(page_html(draw(output, None).picture, {} if chain is None else {"": river(chain)}, **options))
 
 
 def digest(text):
@@ -248,7 +249,7 @@ def test_the_chain_of_another_graph_or_with_a_factor_replaced_still_makes_a_page
     loss, states = rnn()
     chain = Chain(loss, states[0], through=states).replace(1, 1.0)
     assert packed(draw(loss, chain=chain).html)["models"][0]["links"][1]["factor"] == "[diag(1)]"
-    assert packed(page_html(draw(loss).picture, Chain(*scalar_mlp())))["models"]
+    assert packed(page_html(draw(loss).picture, {"": river(Chain(*scalar_mlp()))}))["models"]
 
 
 def plain_graphs():

@@ -8,6 +8,7 @@ import pytest
 from tinygrad_vg import Chain, Scalar, Tensor, grad, history, nn
 from tinygrad_vg.drawing import draw
 from tinygrad_vg.drawing.page import page_html
+from tinygrad_vg.drawing.river import river
 from tinygrad_vg.drawing.typography import small
 
 HOSTILE = (
@@ -21,8 +22,9 @@ def visit(goto, tmp_path):
     """Open the page of an output."""
 
     def opened(output, chain=None, fold=None, title="", budget=300_000, picture=None, **options):
+        rivers = {} if chain is None else {"": river(chain)}
         file = tmp_path / f"page{len(list(tmp_path.iterdir()))}.html"
-        file.write_text(page_html(picture or draw(output, fold).picture, chain, title, budget=budget), encoding="utf-8")
+        file.write_text(page_html(picture or draw(output, fold).picture, rivers, title, budget=budget), encoding="utf-8")
         page = goto(file.as_uri(), **{"viewport": {"width": 1300, "height": 800}} | options)
         if chain is not None:
             page.get_by_role("button", name="open in the full graph").click()

@@ -19,7 +19,7 @@ from .elements import Picture, counted
 from .graph import canvas_of
 from .notebook import shown
 from .page import page_html
-from .river import river, told
+from .river import River, river, told
 from .river_picture import river_picture
 from .sketch import picture
 
@@ -85,6 +85,11 @@ class Drawing:
         self.picture, self.chain, self.title, self.direction = picture, chain, title, direction
 
     @cached_property
+    def rivers(self) -> dict[str, River]:
+        """What the page opens on: the river of the chain, if there is one."""
+        return {"": river(self.chain)} if self.chain is not None else {}
+
+    @cached_property
     def dot(self) -> str:
         """The picture as DOT text: the same graph gives the same text."""
         return dot_text(self.picture)
@@ -105,7 +110,7 @@ class Drawing:
 
         ValueError above 3,000 boxes.
         """
-        return page_html(self.picture, self.chain, self.title)
+        return page_html(self.picture, self.rivers, self.title)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture, in the format its suffix names, and return the path. The file is complete or untouched.
@@ -164,11 +169,6 @@ class RiverDrawing(Drawing):
     def svg(self) -> str:
         """The river as the text of an SVG file."""
         return self.canvas.svg
-
-    @cached_property
-    def html(self) -> str:
-        """The graph and its rivers as a page with no other file."""
-        return page_html(self.picture, self.chain, self.title, rivers=self.rivers)
 
     def __repr__(self) -> str:
         return f"Drawing({told(self.river.title)})"

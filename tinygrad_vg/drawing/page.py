@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from ..chain import Chain
 from ..text.lines import clean
 from .canvas import Canvas, sheet
 from .colours import INKS
@@ -26,7 +25,7 @@ from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gai
 from .graph import draw_key, graph_svg, key_height, key_width
 from .layout import MARGIN, layout
 from .page_data import BUDGET, Store, js_number, page_data
-from .river import FINDINGS, River, river, told
+from .river import FINDINGS, River, told
 from .river_data import river_data
 from .river_picture import river_picture
 
@@ -40,23 +39,19 @@ SCRIPTS = (  # three, in reading order
     ("page_base.js", "page_sweep.js", "page_graph.js", "page.js"))
 
 
-def page_html(
-    picture: Picture, chain: Chain | None = None, title: str = "", *, rivers: Mapping[str, River] | None = None, budget: int = BUDGET,
-) -> str:
+def page_html(picture: Picture, rivers: Mapping[str, River] | None = None, title: str = "", *, budget: int = BUDGET) -> str:
     """The whole page as text, one HTML document.
 
     title   what it is called; without one, like its output
-    chain   the page opens on its river
-    rivers  the same with others to compare, {name: river}; the first is that of the graph
+    rivers  {name: river} to compare; the page opens on the first, that of the graph
     budget  the most numbers in maps the page carries, and as many again in values and gradients
 
     ValueError above 3,000 boxes.
     """
-    shown = {"": river(chain)} if chain is not None and rivers is None else rivers or {}
     output = next((box.name for box in picture.boxes[::-1] if box.kind == "output"), "a graph")
     name, store = escape(one_line(title) or output), Store(budget)
-    if shown:
-        return river_page(shown, picture, name, store)
+    if rivers:
+        return river_page(rivers, picture, name, store)
     fields, (*_, script) = {"title": name, "level": "h1"} | graph_fields(picture, store, True), drawn_scripts()
     return document(name, filled("page_graph.html", fields) + f"<script>{script}</script>", [script], [dressed("page.css")])
 
