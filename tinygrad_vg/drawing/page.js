@@ -191,15 +191,7 @@ function product(i) {
     el("td", {}, bar(log, span))));
   if (rows.length > lines.length) lines.push(el("tr", {}, el("td", { class: "soft" }, `and ${rows.length - lines.length} more`)));
   const head = el("tr", {}, el("th", {}, "through"), el("th", { class: "n" }, "gain"), el("th", { class: "n" }, "log10 product"), el("th", {}));
-  return [el("h3", {}, `Product from ${nameOf(output)} back to here`), el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines)), ...paths(i)];
-}
-
-function paths(i) {
-  if (!scalar) return [];
-  const { product: size, path, count } = heaviest(i);
-  if (count < 2) return [];
-  const names = path.map(nameOf), shown = names.length > 9 ? [...names.slice(0, 4), "…", ...names.slice(-4)] : names;
-  return [el("h3", {}, `${count < 1e6 ? count : short(count)} paths; the heaviest`), el("p", {}, `${shown.join(" → ")}: product `, num(size, { class: "heaviest" }))];
+  return [el("h3", {}, `Product from ${nameOf(output)} back to here`), el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines))];
 }
 
 // ── selecting and walking ──────────────────────────────────────────────────────────────────────────────────────────

@@ -139,21 +139,6 @@ const slope = (e) => {
   return !what ? x : what.to === "one" ? 1 : what.to === "zero" ? 0 : x * what.times;
 };
 
-// The path from s to the output whose product is largest in size, and how many paths there are. Scalars only.
-function heaviest(s) {
-  const best = new Map([[output, { log: 0, product: 1, path: [output] }]]), count = new Map([[output, 1]]);
-  for (let i = output - 1; i >= s; i--) for (const e of outOf[i]) {
-    const on = best.get(arrows[e].head);
-    if (!on) continue;
-    count.set(i, (count.get(i) ?? 0) + count.get(arrows[e].head));
-    const log = on.log + Math.log(Math.abs(slope(e)));
-    if (!best.has(i) || log > best.get(i).log) best.set(i, { log, product: on.product * slope(e), next: arrows[e].head });
-  }
-  const path = [s];
-  while (path.at(-1) !== output && best.get(path.at(-1))?.next !== undefined) path.push(best.get(path.at(-1)).next);
-  return { product: best.get(s)?.product ?? NaN, path, count: count.get(s) ?? 0 };
-}
-
 // ── colours, as in colours.py ──────────────────────────────────────────────────────────────────────────────────────
 
 const channels = (colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
