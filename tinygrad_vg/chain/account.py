@@ -14,27 +14,33 @@ kind of factor that add up to ln|g|, in any graph. Blame is the account of a cha
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autodiff.core import Node
 from ..autodiff.scalar import Scalar
-from .blocks import Block, blocks_of
-from .factors import ACTIVATION, GATE, KINDS, Factor, factor_of, log, norm, origin, scaled, slopes, unfit
+from .blocks import blocks_of
+from .factors import KINDS, SCALE, factor_of, log, norm, origin, scaled, unfit
 from .stations import unpacked
 from .zeros import NEARLY_NOTHING, Zero, lost, why_zero
 
-N = len(KINDS)
-MERGE = KINDS.index("merge")
-COUNT, OFF, FLAT, MET, DEAD, SATURATED = range(N, N + 6)  # factors; slopes 0, flat, met; nats of rectifiers that are off, of flat slopes
-COUNTS = slice(COUNT, MET + 1)
-LABELS = N + 6  # then nats by op of the activations, and by name of the gates
 ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
 NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
 LN2 = math.log(2)
-SCALE = Factor(KINDS.index("scale"))  # of what is handed on as it is
+
+
+class Term(NamedTuple):
+    """What the nats of an account are entered under. A term of the kind "count" is no nats: "factors", "slopes", "zero slopes", …"""
+
+    kind: str
+    label: str = ""  # the op of an activation, the name of a gate
+    met: str = ""  # "dead" or "saturated": most of the gradient met slopes that are 0, or flat
+
+
+Account = dict[Term, float]
+MERGE = Term("merge")
+FACTORS, SLOPES, ZERO_SLOPES, FLAT_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes", "flat slopes"))
 
 
 class Arrival(NamedTuple):
@@ -44,7 +50,7 @@ class Arrival(NamedTuple):
     e: int
     size: float  # |c|
     log: float  # ln |c · 2^e|
-    account: np.ndarray
+    account: Account
     zero: Zero | None = None
     child: Node | None = None  # who gave the part
 
@@ -56,29 +62,25 @@ class Walk:
     start   {node: gradient, or Arrival}; the accounts begin at 0 for |all of them|, .base is the ln of that
     apart   nodes that no block may hide: what is asked about      stop  nodes that hand nothing on
 
-    .at       of these, and of the ends of blocks; the others are forgotten on the way
-    .labels   {op of an activation, or "gate f": its column}        .gates  {"gate f": its nodes}
+    .at       of these, and of the ends of blocks; the others are forgotten on the way     .gates  {name: the gates of that name}
     .merges   [(node, parts, shares, ln (|g| / √Σ|c|²))], if asked for     .broken  where a nan or inf first arose: (node, which, child)
     """
 
     def __init__(self, order: list[Node], start: Mapping[Node, Any], apart: Iterable[Node] = (), stop: Iterable[Node] = (), *,
                  merges: bool = False):
         self.inside, self.stop = set(order), set(stop)
-        self.blocks: dict[Node, Block] = blocks_of(order, self.inside, (*apart, *start, *stop))
+        self.blocks = blocks_of(order, self.inside, (*apart, *start, *stop))
         kept = {*apart, *stop, *self.blocks}
-        self.factors: dict[tuple[Node, int], Factor] = {}
-        self.labels: dict[str, int] = {}
+        self.sizes: dict[tuple, float | None] = {}  # of weights
         self.gates: dict[str, list[Node]] = defaultdict(list)
-        with np.errstate(all="ignore"):
-            self.look_at(order)
         self.at: dict[Node, Arrival] = {}
         self.merges: list[tuple[Node, list[Arrival], list[float], float]] | None = [] if merges else None
         self.broken: Any = None
-        given = {node: g if isinstance(g, Arrival) else self.arrival(g) for node, g in start.items()}
+        given = {node: g if isinstance(g, Arrival) else arrived(g) for node, g in start.items()}
         self.base = log_length(part.log for part in given.values())
+        begun = {node: part.log - self.base for node, part in given.items()}
         self.received: dict[Node, list[Arrival]] = {
-            node: [part._replace(account=self.entry(MERGE, part.log - self.base))] for node, part in given.items()
-        }
+            node: [part._replace(account={MERGE: begun[node] if math.isfinite(begun[node]) else 0.0})] for node, part in given.items()}
         with np.errstate(all="ignore"):
             for node in reversed(order):
                 if parts := self.received.pop(node, None):
@@ -86,39 +88,6 @@ class Walk:
                     self.hand_on(node, arrival)
                     if node in kept:
                         self.at[node] = arrival
-
-    def look_at(self, order: list[Node]) -> None:
-        """The factor on every edge, but for what sums hand on; a column for each label; the gates by name."""
-        sizes: dict[tuple, float | None] = {}
-        for child in order:
-            block, adds = self.blocks.get(child), child.op == "add"
-            for i, x in enumerate((block.start,) if block else child.parents):
-                if isinstance(x, Node) and x in self.inside and not (adds and x.shape == child.shape):
-                    factor = self.factors[child, i] = factor_of(child, i, block, sizes)
-                    if factor.label:
-                        self.labels.setdefault(factor.label, LABELS + len(self.labels))
-                    if factor.column == GATE:
-                        self.gates[factor.label].append(origin(child.parents[1 - i]))
-
-    @cached_property
-    def openings(self) -> dict[str, float]:
-        """How far each gate is open."""
-        return {name: opening(nodes) for name, nodes in self.gates.items()}
-
-    def factor(self, child: Node, i: int = 0) -> Factor:
-        """What the edge to the i-th parent multiplies by, or the block that ends at the child."""
-        return self.factors.get((child, i), SCALE)
-
-    def arrival(self, g: Any) -> Arrival:
-        """A gradient that the walk begins with."""
-        g, e, size = scaled(g if np.asarray(g).dtype.kind == "f" else np.asarray(g, float))
-        return Arrival(g, e, size, log(size) + e * LN2, self.entry(MERGE, 0.0))
-
-    def entry(self, column: int, nats: float) -> np.ndarray:
-        """An account with one entry."""
-        account = np.zeros(LABELS + len(self.labels))
-        account[column] = nats if math.isfinite(nats) else 0.0
-        return account
 
     def settle(self, node: Node, parts: list[Arrival]) -> Arrival:
         """What the node received, added up; the account is the mean of the parts', by their signed shares."""
@@ -136,7 +105,7 @@ class Walk:
         if rounded and not zero:
             zero = Zero("cancelled", "its branches sum to zero" + ", but for rounding" * (size > 0), node)
         if not size:
-            return Arrival(g, 0, 0.0, -math.inf, self.entry(MERGE, 0.0), zero)
+            return Arrival(g, 0, 0.0, -math.inf, {}, zero)
         if rounded or not nats > top - 600:
             raw = [math.exp(2 * (part.log - top)) for part in some]
         else:
@@ -148,14 +117,13 @@ class Walk:
             self.merges.append((node, some, shares, nats - log_length([part.log for part in some])))
         return Arrival(g, e, size, nats, account, zero)
 
-    def mean(self, parts: list[Arrival], shares: list[float], nats: float) -> np.ndarray:
+    def mean(self, parts: list[Arrival], shares: list[float], nats: float) -> Account:
         """The mean of the parts' accounts by signed shares, but a count has no sign; what is left of the nats is the merge's own."""
-        account = shares[0] * parts[0].account
-        for p, part in zip(shares[1:], parts[1:]):
-            account += p * part.account
-        if min(shares) < 0:
-            account[COUNTS] = sum(abs(p) * part.account[COUNTS] for p, part in zip(shares, parts)) / sum(map(abs, shares))
-        account[MERGE] += nats - self.base - sum(account[:N].tolist())
+        account, counted = dict[Term, float](), sum(map(abs, shares))
+        for p, part in zip(shares, parts):
+            for term, x in part.account.items():
+                account[term] = account.get(term, 0.0) + (abs(p) / counted if term.kind == "count" else p) * x
+        account[MERGE] = account.get(MERGE, 0.0) + nats - self.base - sum(by_kind(account).values())
         return account
 
     def hand_on(self, child: Node, a: Arrival) -> None:
@@ -182,40 +150,31 @@ class Walk:
             self.received.setdefault(parent, []).append(Arrival(c, a.e, a.size, a.log, a.account, a.zero, child))
             return
         size, zero = norm(c), a.zero
-        factor = self.factor(child, i or 0)
         if not math.isfinite(size):
             self.broken = self.broken or (parent, unfit(c), child)
         if size == 0 or size < NEARLY_NOTHING[getattr(a.c, "itemsize", 8)] * a.size and not zero and lost(child, i, a.c, size):
             zero = zero or why_zero(child, i, parent, size > 0, self.blocks[child].kind if i is None else "")
         gain = log(size) - math.log(a.size)
-        account = a.account if zero and not size else self.with_gain(a, factor, child, i, gain)
+        account = a.account if zero and not size else self.with_gain(a, child, i or 0, gain)
         self.received.setdefault(parent, []).append(Arrival(c, a.e, size, a.log + gain, account, zero, child))
 
-    def with_gain(self, a: Arrival, factor: Factor, child: Node, i: int | None, gain: float) -> np.ndarray:
-        """The account with the entries of an edge: its nats, and what its slopes were."""
-        account = a.account.copy()
-        account[COUNT] += factor.counts
-        if factor.label:
-            account[self.labels[factor.label]] += gain
-        if factor.size is None or not math.isfinite(factor.size):
-            account[factor.column] += gain
+    def with_gain(self, a: Arrival, child: Node, i: int, gain: float) -> Account:
+        """The account with the entries of an edge: its nats, split into size and alignment if it has a size, and what is counted."""
+        summand = child.op == "add" and child.parents[i].shape == child.shape
+        factor = SCALE if summand else factor_of(child, i, self.blocks.get(child), self.sizes)
+        kind, label, met, entries = factor.kind, factor.label, "", {FACTORS: float(factor.counts)}
+        if kind == "gate":
+            self.gates[label].append(origin(child.parents[1 - i]))
+        if factor.slopes is not None:
+            met = met_by(factor.slopes, factor.largest, a, gain)
+            d, n = np.abs(factor.slopes), factor.slopes.size or 1
+            entries |= {SLOPES: 1.0, ZERO_SLOPES: 1 - np.count_nonzero(d) / n,
+                        FLAT_SLOPES: np.count_nonzero(d < 0.1 * (factor.largest or 0.0)) / n}
+        if factor.size is not None and math.isfinite(factor.size):
+            entries |= {Term(f"{kind} size", label, met): factor.size, Term(f"{kind} alignment", label, met): gain - factor.size}
         else:
-            account[factor.column] += factor.size
-            account[factor.column + 1] += gain - factor.size
-        if factor.column == ACTIVATION:
-            account[OFF] += factor.off
-            account[FLAT] += factor.flat
-            account[MET] += 1
-            if gain < -0.3 and (factor.off if factor.largest is None else factor.flat):
-                self.look_closer(slopes(child, i or 0, self.blocks.get(child)), factor, a, gain, account)
-        return account
-
-    def look_closer(self, d: np.ndarray, factor: Factor, a: Arrival, gain: float, account: np.ndarray) -> None:
-        """The gain is that of slopes which are 0, or flat, if most of the gradient meets those."""
-        if d.shape == np.shape(a.c):
-            share = np.square(np.asarray(a.c, float) / a.size)
-            account[DEAD] += gain * (factor.largest is None and float(np.sum(share[d == 0])) > 0.9)
-            account[SATURATED] += gain * (float(np.sum(share[np.abs(d) < 0.1 * (factor.largest or 0.0)])) > 0.5)
+            entries[Term(kind if factor.size is None else f"{kind} size", label, met)] = gain
+        return a.account | {term: a.account.get(term, 0.0) + x for term, x in entries.items()}
 
     def together(self, nodes: Iterable[Node]) -> Arrival:
         """What arrives at several nodes, as one long vector."""
@@ -223,13 +182,46 @@ class Walk:
         if len(parts) == 1:
             return parts[0]
         if not parts:
-            return Arrival(np.zeros(1), 0, 0.0, -math.inf, self.entry(MERGE, 0.0), Zero("cancelled", "it receives nothing"))
+            return Arrival(np.zeros(1), 0, 0.0, -math.inf, {}, Zero("cancelled", "it receives nothing"))
         whole = log_length(part.log for part in parts)
         live = [part for part in parts if not part.zero]
         if not math.isfinite(whole):
             return parts[0]._replace(zero=worst_reason(parts), log=whole)
         account = self.mean(parts, [math.exp(2 * (part.log - whole)) for part in parts], whole)
         return Arrival(None, 0, 1.0, whole, account, None if live else worst_reason(parts))
+
+
+def met_by(d: np.ndarray, largest: float | None, a: Arrival, gain: float) -> str:
+    """"dead" or "saturated" if most of what arrives meets slopes that are 0, or flat, and they cost something."""
+    flat = d == 0 if largest is None else np.abs(d) < 0.1 * largest
+    if gain >= -0.3 or d.shape != np.shape(a.c) or not np.any(flat):
+        return ""
+    share = float(np.sum(np.square(np.asarray(a.c, float) / a.size)[flat]))
+    return "dead" * (share > 0.9) if largest is None else "saturated" * (share > 0.5)
+
+
+def arrived(g: Any) -> Arrival:
+    """A gradient that a walk begins with."""
+    g, e, size = scaled(g if np.asarray(g).dtype.kind == "f" else np.asarray(g, float))
+    return Arrival(g, e, size, log(size) + e * LN2, {})
+
+
+def by_kind(account: Account) -> dict[str, float]:
+    """Nats by kind of factor."""
+    nats = dict.fromkeys(KINDS, 0.0)
+    for term, x in account.items():
+        if term.kind != "count":
+            nats[term.kind] += x
+    return nats
+
+
+def by_label(account: Account, kind: str) -> dict[str, float]:
+    """What was entered under a kind, by label: the nats of the activations by op, of the gates by name."""
+    found: dict[str, float] = defaultdict(float)
+    for term, x in account.items():
+        if term.kind.partition(" ")[0] == kind:
+            found[term.label] += x
+    return found
 
 
 def walk_through(links: list[Any], g: np.ndarray) -> Walk:

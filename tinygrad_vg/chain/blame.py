@@ -17,11 +17,11 @@ import numpy as np
 from ..autodiff.core import Node, describe
 from ..text.lines import Result
 from ..text.numbers import jsonable
-from .account import ROUNDING, Arrival, N, Walk, opening, walk_through
+from .account import ROUNDING, Account, Arrival, Walk, by_kind, by_label, opening, walk_through
 from .blame_table import blame_table, told
 from .blocks import blocks_of
 from .chain import Chain
-from .factors import KINDS, log, norm, scaled, unfit
+from .factors import KINDS, scaled, unfit
 from .links import Link, Replaced
 from .stations import named
 
@@ -68,64 +68,59 @@ class Blame(Result):
         self.ended: dict[str, str] | None = None
         self.by_link: list[dict[str, Any]] = []
         self.merges: list[dict[str, Any]] = []
-        self.labels: dict[str, float] = defaultdict(float)  # nats by op of the activations, and by "gate f"
+        self.account: Account = defaultdict(float)
         self.gate_nodes: dict[str, list[Node]] = defaultdict(list)
+        if why := unfit(chain.gradients[-1]):
+            self.ended = {"link": chain.names[-1], "at": chain.names[-1], "why": why if why != "zero" else "the seed is zero"}
         with np.errstate(all="ignore"):
-            self.walk(chain)
-        self.slopes = {label: nats for label, nats in self.labels.items() if label not in self.gate_nodes}
-        self.gates = {label[5:]: Gate(self.labels[label], opening(nodes)) for label, nodes in self.gate_nodes.items()}
+            for run in runs(chain):
+                if not self.ended:
+                    self.follow(chain, run)
+        self.by_link.reverse()
+        self.slopes = by_label(self.account, "activation")
+        self.gates = {name: Gate(nats, opening(self.gate_nodes[name])) for name, nats in by_label(self.account, "gate").items()}
         self.parts = {kind: math.fsum(row["parts"][kind] for row in self.by_link) for kind in KINDS}
 
-    def walk(self, chain: Chain) -> None:
-        """From the output back, run by run of links, each on a gradient of length about 1, until it is zero or not finite."""
-        g = chain.gradients[-1]
-        if why := unfit(g):
-            self.ended = {"link": chain.names[-1], "at": chain.names[-1], "why": why if why != "zero" else "the seed is zero"}
-        for run in runs(chain) if not self.ended else []:
-            links, logs = [chain.links[k] for k in run], [chain.log_product[k] for k in (*run, run[-1] + 1)]
-            g, _, _ = scaled(chain.directions[run[-1] + 1])
-            accounts = self.replaced(links[0], g) if isinstance(links[0], Replaced) else self.through(links, g, logs)
-            if not self.ended and logs[0] == -math.inf:
-                self.ended = {"at": named(links[0].start), "why": "underflowed: too small for a float"}
-            if self.ended:
-                first = next((link for link, log in reversed(list(zip(links, logs))) if log == -math.inf), links[0])
-                self.ended = {"link": first.name, **self.ended}
-                break
-            for link, before, after in reversed(list(zip(links, accounts, accounts[1:]))):
-                parts = dict(zip(KINDS, (before - after).tolist()))
-                self.by_link.append({"link": link.name, "total": math.fsum(parts.values()), "parts": parts})
-        self.by_link.reverse()
+    def follow(self, chain: Chain, run: range) -> None:
+        """Back through a run of links, on a gradient of length about 1: a row for each, unless it is zero or not finite then."""
+        links, logs = chain.links[run.start : run.stop], chain.log_product[run.start : run.stop + 1]
+        accounts = [*self.accounts(chain, run, links, logs), dict.fromkeys(KINDS, 0.0)]
+        if not self.ended and logs[0] == -math.inf:
+            self.ended = {"at": named(links[0].start), "why": "underflowed: too small for a float"}
+        if self.ended:
+            first = next((link for link, log in reversed(list(zip(links, logs))) if log == -math.inf), links[0])
+            self.ended = {"link": first.name, **self.ended}
+            return
+        for link, before, after in reversed(list(zip(links, accounts, accounts[1:]))):
+            parts = {kind: before[kind] - after[kind] for kind in KINDS}
+            self.by_link.append({"link": link.name, "total": math.fsum(parts.values()), "parts": parts})
 
-    def through(self, links: list[Link], g: np.ndarray, logs: list[float]) -> list[np.ndarray]:
-        """The account at each station of a run of links, for the gradient at its end, where it is 0; logs: the chain's own."""
-        walk = walk_through(links, g)
+    def accounts(self, chain: Chain, run: range, links: list[Any], logs: list[float]) -> list[dict[str, float]]:
+        """Nats by kind at each station of a run, for the gradient at its end; the first alone if it ends. logs: the chain's own."""
+        if isinstance(links[0], Replaced):  # a factor put in by hand
+            why = unfit(chain.directions[run.start])
+            self.ended = {"at": links[0].name, "why": why} if why else None
+            return [only("other", logs[0] - logs[1])]
+        walk = walk_through(links, scaled(chain.directions[run.stop])[0])
         whole = walk.together(dict.fromkeys(links[0].start))
-        self.ended = why_ended(walk, whole)
-        first = whole.account[:N].copy()
+        self.ended, first = why_ended(walk, whole), by_kind(whole.account)
         if self.ended:
             return [first]
         self.note(walk, whole, links)
-        if not np.all(np.isfinite(first)):  # an inf that reaches nobody, as of a concatenation, is in it
-            first = entry("other", whole.log - walk.base)
-        left = logs[0] - logs[-1] - math.fsum(first)
-        first[KINDS.index("merge")] += left if LEAST < abs(left) < MOST else 0.0  # rounding: the sweep adds up in another order
-        return [first, *(within(walk, link.start[0], log - logs[-1]) for link, log in zip(links[1:], logs[1:])), np.zeros(N)]
+        if not all(map(math.isfinite, first.values())):  # an inf that reaches nobody, as of a concatenation, is in it
+            first = only("other", whole.log - walk.base)
+        left = logs[0] - logs[-1] - math.fsum(first.values())
+        first["merge"] += left if LEAST < abs(left) < MOST else 0.0  # rounding: the sweep adds up in another order
+        return [first, *(within(walk, link.start[0], log - logs[-1]) for link, log in zip(links[1:], logs[1:]))]
 
     def note(self, walk: Walk, whole: Arrival, links: list[Link]) -> None:
         """What the slopes and gates of some links did, and how their branches met."""
-        for label, column in walk.labels.items():
-            self.labels[label] += float(whole.account[column])
-        for label, nodes in walk.gates.items():
-            self.gate_nodes[label] += nodes
+        for term, x in whole.account.items():
+            self.account[term] += x
+        for name, gates in walk.gates.items():
+            self.gate_nodes[name] += gates
         where = {node: link.name for link in links for node in (*link.ops, *link.start)}
         self.merges += [{"link": where[merge[0]], **met(*merge)} for merge in walk.merges or ()]
-
-    def replaced(self, link: Replaced, g: np.ndarray) -> list[np.ndarray]:
-        """A factor put in by hand: one term, "other"."""
-        after = np.asarray(link.pull(g))
-        if why := unfit(after):
-            self.ended = {"at": link.name, "why": why}
-        return [entry("other", log(norm(after)) - log(norm(g))), np.zeros(N)]
 
     @property
     def sentence(self) -> str:
@@ -149,17 +144,17 @@ def runs(chain: Chain) -> list[range]:
     return [range(a, b) for a, b in zip(cuts, cuts[1:])][::-1]
 
 
-def within(walk: Walk, station: Node, nats: float) -> np.ndarray:
-    """The account at a station within a block of ops: what arrives at the block's end, and the rest is the block's."""
+def within(walk: Walk, station: Node, nats: float) -> dict[str, float]:
+    """Nats by kind at a station within a block of ops: what arrives at the block's end, and the rest is the block's."""
     end, block = next((end, block) for end, block in walk.blocks.items() if station in set(block.ops[:-1]))
-    account = walk.at[end].account[:N].copy()
-    account[KINDS.index("activation alignment" if block.kind == "activation" else block.kind)] += nats - math.fsum(account)
+    account = by_kind(walk.at[end].account)
+    account["activation alignment" if block.kind == "activation" else block.kind] += nats - math.fsum(account.values())
     return account
 
 
-def entry(kind: str, nats: float) -> np.ndarray:
-    """An account of one kind."""
-    return np.array([nats if other == kind else 0.0 for other in KINDS])
+def only(kind: str, nats: float) -> dict[str, float]:
+    """Nats of one kind alone."""
+    return dict.fromkeys(KINDS, 0.0) | {kind: nats}
 
 
 def why_ended(walk: Walk, whole: Arrival) -> dict[str, str] | None:

@@ -5,7 +5,6 @@
 
 import math
 import re
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,24 +21,22 @@ from .stations import Group
 
 KINDS = (
     "activation size", "activation alignment", "weight size", "weight alignment", "gate", "attention", "norm", "merge", "scale", "other")
-ACTIVATION, WEIGHT, GATE = (KINDS.index(kind) for kind in ("activation size", "weight size", "gate"))
 FEW = 200  # numbers, for which one call of C is faster than several of NumPy
 UNIT = {"add", "subtract", "negative"}  # slopes of 1 and −1
 
 
 class Factor(NamedTuple):
-    """What the edge multiplies by: the column of its kind, and what is known of it whatever the gradient."""
+    """What an edge multiplies by, as far as it is known whatever the gradient."""
 
-    column: int
-    counts: bool = False  # whether it is a factor, and no mere sum or rearrangement
+    kind: str  # "activation", "weight", "gate", …
     label: str = ""  # the op of an activation, the name of a gate
+    counts: bool = True  # whether it is a factor, and no mere sum or rearrangement
     size: float | None = None  # ln of the size of a weight, or of the slopes
-    largest: float | None = None  # the largest slope that the activation can have
-    off: float = 0.0  # how many of the slopes are 0, from 0 to 1
-    flat: float = 0.0  # and how many are below a tenth of the largest
+    slopes: np.ndarray | None = None  # of an activation
+    largest: float | None = None  # the largest slope that it can have
 
 
-shared = lru_cache(1000)(Factor)  # one for all edges that are alike
+SCALE = Factor("scale", counts=False)  # of what is handed on as it is
 
 
 def slopes(child: Node, i: int, block: Block | None) -> np.ndarray:
@@ -67,21 +64,18 @@ def factor_of(child: Node, i: int, block: Block | None, sizes: dict[tuple, float
     kind = block.kind if block else kind_of(child, i)
     if kind == "activation":
         d, largest = slopes(child, i, block), 1.0 if block else getattr(child.rule, "largest_slope", None)
-        n = d.size or 1
-        flat = np.count_nonzero(np.abs(d) < 0.1 * largest) / n if largest else 0.0
-        return Factor(ACTIVATION, True, child.op, log(norm(d)) - 0.5 * math.log(n), largest, 1 - np.count_nonzero(d) / n, flat)
+        return Factor(kind, child.op, True, log(norm(d)) - 0.5 * math.log(d.size or 1), d, largest)
     if kind == "weight":
         weight = child.parents[1 - i]
         key = (weight if isinstance(weight, Node) else id(weight), child.op, i, getattr(child.rule, "subscripts", ""))
         if key not in sizes:
             sizes[key] = log_size(child, i)
-        return shared(WEIGHT, True, "", sizes[key])
+        return Factor(kind, size=sizes[key])
     if kind == "gate":
         gate = origin(child.parents[1 - i])
-        return shared(GATE, True, f"gate {gate.name.base if gate.name else gate.op}")
+        return Factor(kind, str(gate.name.base) if gate.name else gate.op)
     constant = kind == "scale" and child.op in ("multiply", "divide")
-    counts = bool(block) or kind == "attention" or constant or isinstance(child.rule, Product) and i < 2
-    return shared(KINDS.index(kind), counts)
+    return Factor(kind, "", bool(block) or kind == "attention" or constant or isinstance(child.rule, Product) and i < 2)
 
 
 def kind_of(child: Node, i: int) -> str:

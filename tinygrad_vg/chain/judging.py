@@ -13,8 +13,8 @@ import numpy as np
 from ..autodiff.core import Node, by_birth, plain
 from ..text.lines import clean
 from ..text.numbers import from_log
-from .account import COUNT, DEAD, FLAT, MET, OFF, SATURATED, Arrival, N
-from .factors import KINDS, called, exp, log, norm
+from .account import Arrival, Term, by_kind, by_label, opening
+from .factors import called, exp, log, norm
 from .flow import Flow
 from .infinite import NotFinite, why_not_finite
 from .sites import at_use
@@ -72,7 +72,7 @@ def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray],
     kind = stopped(flow, part, received, weight)
     kind, op = (kind, part.zero.op if part.zero else "") if kind else small_or_large(flow, part, numbers["log_gain"], weight, step)
     own = 0.0 if use else norm(np.concatenate([np.ravel(g) for g in received]))
-    return Judgement(kind, sentence(flow, part, kind, op, numbers, name, own), numbers, name, op, flow.way(nodes[0]))
+    return Judgement(kind, sentence(flow, part, kind, numbers, name, own), numbers, name, op, flow.way(nodes[0]))
 
 
 def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
@@ -116,7 +116,7 @@ def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
 
 def step_size(nearest: Arrival, uses: int) -> float:
     """Nats that constant factors take on the way into every use, and that so many uses make good: n uses of 1/n each, a solver's steps."""
-    return max(min(0.0, float(nearest.account[KINDS.index("scale")])), -math.log(uses))
+    return max(min(0.0, nearest.account.get(Term("scale"), 0.0)), -math.log(uses))
 
 
 def use_judged(flow: Flow, parameter: Parameter, k: int, word: str, step: float) -> Judgement:
@@ -159,15 +159,14 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
     if gain > 0:
         return "exploding", ""
     least = min(account, key=account.__getitem__)
-    worst = worst_label(flow, part, gate=least == "gates") if least in ("slopes", "gates") else ""
     if least == "slopes":
-        half = account["slopes"] / 2
-        dead, saturated = part.account[DEAD] <= half, part.account[SATURATED] <= half
-        return "dead" if dead else "saturated" if saturated else "shallow slopes", worst
+        kinds = [met for met in ("dead", "saturated") if nats_of(part, met) <= account["slopes"] / 2]
+        return (*kinds, "shallow slopes")[0], costliest(flow, part, "activation")
     if least == "attention" and mixed:
         return "saturated", "softmax"
     least += " after sums" * (least == "norms" and after_sums(flow))
-    return ("cancelled", "") if least == "merges" else ("contracting weights", worst or least)
+    gate = costliest(flow, part, "gate") if least == "gates" else ""
+    return ("cancelled", "") if least == "merges" else ("contracting weights", f"gate {gate}" if gate else least)
 
 
 def usual_cost(flow: Flow, part: Arrival, mixed: bool, weight: bool) -> float:
@@ -189,39 +188,41 @@ def after_sums(flow: Flow) -> bool:
 def grouped(part: Arrival) -> dict[str, float]:
     """Nats by group of kinds."""
     nats = dict.fromkeys(GROUPS.values(), 0.0)
-    for kind, x in zip(KINDS, part.account[:N].tolist()):
+    for kind, x in by_kind(part.account).items():
         nats[GROUPS[kind.partition(" ")[0]]] += x
     return nats
 
 
+def nats_of(part: Arrival, met: str) -> float:
+    """Nats of the slopes where most of the gradient met dead, or saturated, ones."""
+    return sum(x for term, x in part.account.items() if term.met == met)
+
+
 def states(flow: Flow, part: Arrival) -> float:
     """Nats of what gates let through: on the way into a gate, its state multiplies."""
-    columns = [flow.walk.labels[gate] for gate, mean in flow.walk.openings.items() if math.isnan(mean)]
-    return sum(float(part.account[column]) for column in columns)
+    return sum(x for gate, x in by_label(part.account, "gate").items() if math.isnan(opening(flow.walk.gates[gate])))
 
 
-def worst_label(flow: Flow, part: Arrival, gate: bool) -> str:
+def costliest(flow: Flow, part: Arrival, kind: str) -> str:
     """The activation, or the gate, that cost most; what is no share, such as a state that multiplies, is no gate to open."""
-    labels = [x for x in flow.walk.labels if x.startswith("gate ") == gate and not math.isnan(flow.walk.openings.get(x, 0.0))]
-    costs = {label: float(part.account[flow.walk.labels[label]]) for label in labels}
-    label = min(costs, key=costs.__getitem__, default="")
-    return label if label and costs[label] < 0 else ""
+    costs = {label: x for label, x in by_label(part.account, kind).items() if x < 0}
+    shares = [label for label in costs if kind != "gate" or not math.isnan(opening(flow.walk.gates[label]))]
+    return min(shares, key=costs.__getitem__, default="")
 
 
 def numbers_of(flow: Flow, part: Arrival) -> dict[str, float]:
     """The two numbers that decide, and the account: by kind, as blame's, and summed up. Where the signal is 0 there is no gain."""
     gain = part.log - flow.log_signal if math.isfinite(flow.log_signal) else math.nan
-    nats, account = grouped(part), part.account
+    nats, counts = grouped(part), by_label(part.account, "count")
     weights = sum(nats[name] for name in ("weights", "gates", "attention", "norms"))
     sums = {"slopes": nats["slopes"], "weights": weights, "merges": nats["merges"]}
-    shares = {"zero_slopes": account[OFF] / (account[MET] or 1), "flat_slopes": account[FLAT] / (account[MET] or 1)}
-    factors, per_factor = account[COUNT], gain / account[COUNT] if account[COUNT] else gain
+    shares = {f"{what}_slopes": counts[f"{what} slopes"] / (counts["slopes"] or 1) for what in ("zero", "flat")}
     error = {"error": flow.error} if math.isfinite(flow.error) else {}
-    first = {"signal": exp(flow.log_signal), **error, "log_gain": gain, "factors": factors, "per_factor": per_factor}
-    return {name: float(x) for name, x in (first | sums | shares | dict(zip(KINDS, account[:N]))).items()}
+    first = {"signal": exp(flow.log_signal), **error, "log_gain": gain, "factors": counts["factors"]}
+    return first | {"per_factor": gain / (counts["factors"] or 1)} | sums | shares | by_kind(part.account)
 
 
-def sentence(flow: Flow, part: Arrival, kind: str, op: str, n: dict[str, float], name: str, own: float) -> str:
+def sentence(flow: Flow, part: Arrival, kind: str, n: dict[str, float], name: str, own: float) -> str:
     """The numbers in words, three lines at most."""
     if n["signal"] == 0:
         return "The seed is exactly 0." if flow.seed is not None else f"The signal, |gradient| at {flow.where}, is exactly 0."
@@ -235,22 +236,22 @@ def sentence(flow: Flow, part: Arrival, kind: str, op: str, n: dict[str, float],
     return (
         f"signal {n['signal']:.3g} at {flow.where}{error}; log gain {n['log_gain']:+z.2f} nats from there to {name}, "
         f"{n['per_factor']:+z.2f} for each of {factors} factor{'s' * (factors != '1')}:\n"
-        f"{account_in_words(flow, part, op)}. So |gradient| = {f'{own:.3g}' if own else from_log(part.log, 3)}."
+        f"{account_in_words(flow, part)}. So |gradient| = {f'{own:.3g}' if own else from_log(part.log, 3)}."
     )
 
 
-def account_in_words(flow: Flow, part: Arrival, op: str) -> str:
+def account_in_words(flow: Flow, part: Arrival) -> str:
     """slopes −17.82 (sigmoid), gates −3.10 (f is open to 0.50), …: what is not there is left out, but for slopes, weights and merges.
 
     Constant factors are counted with the weights where a kind is decided, and named by themselves, as blame names them.
     """
-    told, scale = [], float(part.account[KINDS.index("scale")])
+    told, scale = [], part.account.get(Term("scale"), 0.0)
     for name, nats in (grouped(part) | {"constant factors": scale}).items():
         nats -= scale * (name == GROUPS["scale"])
-        gate = worst_label(flow, part, gate=True) if name == "gates" and nats else ""
-        slope = op if op in flow.walk.labels and not op.startswith("gate ") else worst_label(flow, part, gate=False)
-        of = f" ({slope})" if name == "slopes" and nats and slope else ""
-        of = f" ({gate[5:]} is open to {flow.walk.openings[gate]:.2f})" if gate and not math.isnan(flow.walk.openings[gate]) else of
+        kind = {"slopes": "activation", "gates": "gate"}.get(name)
+        of = costliest(flow, part, kind) if kind and nats else ""
+        if of and kind == "gate":
+            of += f" is open to {opening(flow.walk.gates[of]):.2f}"
         if round(nats, 2) or name in ("slopes", "weights", "merges"):
-            told.append(f"{name} {nats:+z.2f}{of}")
+            told.append(f"{name} {nats:+z.2f}" + f" ({of})" * bool(of))
     return ", ".join(told)

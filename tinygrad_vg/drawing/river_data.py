@@ -18,9 +18,8 @@ from ..autodiff.products import Linear
 from ..autodiff.rows import Elementwise
 from ..autodiff.structure import Select
 from ..chain import Chain
-from ..chain.account import Walk, walk_through
-from ..chain.blocks import Block
-from ..chain.factors import KINDS, origin
+from ..chain.blocks import Block, blocks_of
+from ..chain.factors import kind_of, origin
 from ..chain.links import Replaced
 from ..formulas import by_hand
 from ..text.lines import clean, cut
@@ -40,7 +39,7 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
     chain = river.chain
     spans = [range(*ends) for ends in pairwise(river.at)]
     with np.errstate(all="ignore"):
-        links = [link_data(chain.links[run.start : run.stop], chain.directions[run.stop], store) for run in spans]
+        links = [link_data(chain.links[run.start : run.stop], store) for run in spans]
     seed = store.add("maps", flat(chain.gradients[river.at[-1]]))
     carried = seed and all(link["edges"] is not None for link in links)
     seeds = [store.add("maps", flat(g)) for g in river.seeds or []] if carried else []
@@ -65,19 +64,20 @@ def by_hand_data(chain: Chain, spans: list[range]) -> list[str]:
     return ["\n".join(program.lines_between([x for link in some for x in link.ops], some[0].start)) for some in links]
 
 
-def link_data(links: list[Any], g: Any, store: Store) -> Data:
+def link_data(links: list[Any], store: Store) -> Data:
     """The nodes of some links in a row, parents before children, and the edges between them; "edges" is null if a map is left out."""
     if isinstance(links[0], Replaced):
         factor, local = links[0].factor, map_data(links[0].local, store)
         sizes, whole = [math.prod(links[0].shape_in), math.prod(links[0].shape_out)], {"c": 1, "p": 0, "k": 3, "name": factor, "m": local}
         around = {"sizes": sizes, "names": ["", ""], "start": [0], "end": [1], "formula": [], "factor": factor}
         return around | {"edges": [whole] if local else None}
-    walk = walk_through(links, g)
     start = sorted(dict.fromkeys(links[0].start), key=lambda node: node.birth)
-    hidden = {node for block in walk.blocks.values() for node in block.ops[:-1]} | set(start)
-    order = [*start, *(node for link in links for node in link.ops if node not in hidden)]
+    ops = [node for link in links for node in link.ops if node not in set(start)]
+    blocks = blocks_of([*start, *ops], {*start, *ops}, (*start, *links[-1].end))
+    hidden = {node for block in blocks.values() for node in block.ops[:-1]}
+    order = [*start, *(node for node in ops if node not in hidden)]
     number = {node: i for i, node in enumerate(order)}
-    edges = [edge for node in order[len(start) :] for edge in edges_data(node, walk, number, store)]
+    edges = [edge for node in order[len(start) :] for edge in edges_data(node, blocks.get(node), number, store)]
     factors = formula(edges, order)
     return {
         "sizes": [node.size for node in order], "names": [called(node) for node in order],
@@ -99,14 +99,14 @@ def forward_data(chain: Chain, links: list[Data], spans: list[range], store: Sto
     return {"h": found[0], "z": found[1:], "op": [node.op for node in last]} if len(found) == len(values) else None
 
 
-def edges_data(node: Node, walk: Walk, number: dict[Node, int], store: Store) -> list[Data]:
+def edges_data(node: Node, block: Block | None, number: dict[Node, int], store: Store) -> list[Data]:
     """The edges into a node; those of a block lead from its end to its start."""
-    if block := walk.blocks.get(node):
-        return [edge_data(number[node], number[block.start], KINDS[walk.factor(node).column], node.op, matrix_of(block, store))]
+    if block:
+        return [edge_data(number[node], number[block.start], block.kind, node.op, matrix_of(block, store))]
     found = []
     for edge in node.edges:
         if edge.parent in number:
-            kind = KINDS[walk.factor(node, edge.index).column]
+            kind = kind_of(node, edge.index)
             other = origin(node.parents[1 - edge.index]) if len(node.parents) > 1 and edge.index < 2 else None
             name = describe(other) if isinstance(other, Node) and part_of(kind) in ("weights", "gates") else node.op
             entrywise = {"e": 1} if isinstance(node.rule, Elementwise) else {}
