@@ -252,8 +252,8 @@ def test_a_loss_on_the_stacked_steps_is_judged_as_the_sum_of_its_terms_is(make, 
 def test_steps_that_are_mixed_behind_the_stack_are_one_prediction():
     cell, mix = nn.RNNCell(3, 6, rng=0), np.random.default_rng(1).normal(size=(8, 8))
     hs = vg.stack(recurrent(8, cell)[1:])
-    last = Flow(vg.sum(square(hs * 2.0 - 5.0)), [cell.W_hh]).last
-    assert np.flatnonzero(last.one_step.any(axis=1)).tolist() == [7] and last.one_step[7].all()
+    (sent,) = Flow(vg.sum(square(hs * 2.0 - 5.0)), [cell.W_hh]).last.sent.values()
+    assert np.flatnonzero(sent.any(axis=1)).tolist() == [7] and sent[7].all()
     assert Flow(vg.sum(square(mix @ hs - 5.0)), [cell.W_hh]).last is None
 
 

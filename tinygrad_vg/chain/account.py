@@ -14,6 +14,7 @@ kind of factor that add up to ln|g|, in any graph. Blame is the account of a cha
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,14 +60,14 @@ class Walk:
     """The gradients that arrive at the nodes of `order` from those given at `start`; .at[node] is an Arrival.
 
     order   the nodes, parents before children; no other receives anything
-    start   {node: gradient, or Arrival}; the accounts begin at 0 for |all of them|, .base is the ln of that
+    start   {node: Arrival}; the accounts begin at 0 for |all of them|, .base is the ln of that
     apart   nodes that no block may hide: what is asked about      stop  nodes that hand nothing on
 
     .at       of these, and of the ends of blocks; the others are forgotten on the way     .gates  {name: the gates of that name}
     .merges   [(node, parts, shares, ln (|g| / √Σ|c|²))], if asked for     .broken  where a nan or inf first arose: (node, which, child)
     """
 
-    def __init__(self, order: list[Node], start: Mapping[Node, Any], apart: Iterable[Node] = (), stop: Iterable[Node] = (), *,
+    def __init__(self, order: list[Node], start: Mapping[Node, Arrival], apart: Iterable[Node] = (), stop: Iterable[Node] = (), *,
                  merges: bool = False):
         self.inside, self.stop = set(order), set(stop)
         self.blocks = blocks_of(order, self.inside, (*apart, *start, *stop))
@@ -76,11 +77,10 @@ class Walk:
         self.at: dict[Node, Arrival] = {}
         self.merges: list[tuple[Node, list[Arrival], list[float], float]] | None = [] if merges else None
         self.broken: Any = None
-        given = {node: g if isinstance(g, Arrival) else arrived(g) for node, g in start.items()}
-        self.base = log_length(part.log for part in given.values())
-        begun = {node: part.log - self.base for node, part in given.items()}
+        self.base = log_length(part.log for part in start.values())
+        share = {node: part.log - self.base for node, part in start.items()}
         self.received: dict[Node, list[Arrival]] = {
-            node: [part._replace(account={MERGE: begun[node] if math.isfinite(begun[node]) else 0.0})] for node, part in given.items()}
+            node: [part._replace(account={MERGE: share[node] if math.isfinite(share[node]) else 0.0})] for node, part in start.items()}
         with np.errstate(all="ignore"):
             for node in reversed(order):
                 if parts := self.received.pop(node, None):
@@ -88,6 +88,11 @@ class Walk:
                     self.hand_on(node, arrival)
                     if node in kept:
                         self.at[node] = arrival
+
+    @cached_property
+    def openings(self) -> dict[str, float]:
+        """How far each gate is open."""
+        return {name: opening(nodes) for name, nodes in self.gates.items()}
 
     def settle(self, node: Node, parts: list[Arrival]) -> Arrival:
         """What the node received, added up; the account is the mean of the parts', by their signed shares."""
@@ -193,17 +198,17 @@ class Walk:
 
 def met_by(d: np.ndarray, largest: float | None, a: Arrival, gain: float) -> str:
     """"dead" or "saturated" if most of what arrives meets slopes that are 0, or flat, and they cost something."""
-    flat = d == 0 if largest is None else np.abs(d) < 0.1 * largest
-    if gain >= -0.3 or d.shape != np.shape(a.c) or not np.any(flat):
+    if gain >= -0.3 or d.shape != np.shape(a.c):
         return ""
+    flat = d == 0 if largest is None else np.abs(d) < 0.1 * largest
     share = float(np.sum(np.square(np.asarray(a.c, float) / a.size)[flat]))
     return "dead" * (share > 0.9) if largest is None else "saturated" * (share > 0.5)
 
 
-def arrived(g: Any) -> Arrival:
-    """A gradient that a walk begins with."""
-    g, e, size = scaled(g if np.asarray(g).dtype.kind == "f" else np.asarray(g, float))
-    return Arrival(g, e, size, log(size) + e * LN2, {})
+def arrived(g: Any, e: int = 0) -> Arrival:
+    """The gradient g · 2^e, that a walk begins with."""
+    g, shift, size = scaled(g if np.asarray(g).dtype.kind == "f" else np.asarray(g, float))
+    return Arrival(g, e + shift, size, log(size) + (e + shift) * LN2, {})
 
 
 def by_kind(account: Account) -> dict[str, float]:
@@ -228,7 +233,7 @@ def walk_through(links: list[Any], g: np.ndarray) -> Walk:
     """The walk through some links in a row, from the gradient at their end to their start."""
     start = dict.fromkeys(links[0].start)
     order = [*sorted(start, key=lambda node: node.birth), *(node for link in links for node in link.ops if node not in start)]
-    return Walk(order, unpacked(links[-1].end, g), stop=start, merges=True)
+    return Walk(order, {node: arrived(c) for node, c in unpacked(links[-1].end, g).items()}, stop=start, merges=True)
 
 
 def opening(gates: list[Node]) -> float:

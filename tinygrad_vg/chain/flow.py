@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -14,80 +15,72 @@ import numpy as np
 from ..autodiff.calculus import dependents, differentiable, jvp
 from ..autodiff.core import Node, by_birth
 from ..autodiff.structure import Join
-from .account import Arrival, Walk
+from .account import Arrival, Walk, arrived
 from .factors import called
 from .loss import loss_part, relative_error
-from .stations import Group, behind
+from .stations import behind
 
 
 class Flow:
     """The gradient of `output`, from its predictions to all that the sources are used in, with accounts. Errors as in backward().
 
     connected    whether any path leads to a source             order        the history of the output
-    predictions  what the loss was computed from                log_signal   ln of the gradient's length there
+    predictions  {node: Arrival}: what the loss was made from   log_signal   ln of the gradient's length there
     walk         the accounts from there on                     error        the relative error of the predictions, or nan
     asks         whether the signal is more than what rounding left of a loss that is met
-
-    last  True: only the last prediction sends its signal, or the last step of one that was put together of steps
-    sent  {prediction: the gradient that it sends}, where that is finite
+    broken       where a nan or inf first arose, or None        sent         {prediction: the gradient that it sends}
     """
 
-    def __init__(self, output: Node, sources: Iterable[Node], seed: Any = None, last: bool = False, order: Any = None):
+    def __init__(self, output: Node, sources: Iterable[Node], seed: Any = None, order: Any = None):
         self.output, self.seed, self.order = output, seed, order or differentiable(output)
-        self.sources = set(sources)
+        self.sources, self.broken = set(sources), None
         reached = dependents(self.order, self.sources)
         self.connected = output in reached
         self.path = [node for node in self.order if node in reached]
-        self.sources_on_path = self.sources & set(self.order)
         self.loss = loss_part(output, self.path) - self.sources if seed is None and output.size == 1 else set[Node]()
         self.error = relative_error(self.loss, set(self.path))
         if self.connected:
-            self.follow(last)
+            self.predictions = self.through_loss({output: arrived(output.start(seed))})
+            self.walk_from(self.predictions)
 
-    def follow(self, last: bool) -> None:
-        """Through the loss to the predictions, and from there on."""
-        start: Group = (self.output,)
-        self.broken = None
-        at: dict[Node, Any] = {self.output: self.output.start(self.seed)}
-        if self.loss:
-            above = {parent for node in self.loss for parent in node.variables} - self.loss
-            part = [node for node in self.path if node in self.loss or node in above]
-            walk = Walk(part, at, stop=above)
-            self.broken = walk.broken
-            start, at = tuple(node for node in part if node in above and node in walk.at), dict(walk.at)
-        self.predictions = sorted(start, key=by_birth)
-        sending = self.predictions[-1:] if last else self.predictions
-        given = {node: at[node]._replace(zero=None) if self.loss else at[node] for node in sending}
-        self.sent = {node: np.ldexp(part.c, part.e) if self.loss else part for node, part in given.items()}
-        if last and self.one_step is not None:
-            given = self.sent = {node: part * self.one_step for node, part in self.sent.items()}
-        self.asks = not self.loss or any(not at[node].zero for node in sending)
+    def through_loss(self, at: dict[Node, Arrival]) -> dict[Node, Arrival]:
+        """What arrives at the predictions, oldest first."""
+        if not self.loss:
+            return at
+        above = {parent for node in self.loss for parent in node.variables} - self.loss
+        part = [node for node in self.path if node in self.loss or node in above]
+        walk = Walk(part, at, stop=above)
+        self.broken = walk.broken
+        return {node: walk.at[node] for node in sorted(above, key=by_birth) if node in walk.at}
+
+    def walk_from(self, sending: dict[Node, Arrival]) -> None:
+        """From some of the predictions to the sources."""
+        self.sent = {node: np.ldexp(part.c, part.e) for node, part in sending.items()}
+        self.asks = any(not part.zero for part in sending.values())
+        given = {node: part._replace(zero=None) for node, part in sending.items()}
         self.walk = Walk([node for node in self.path if node not in self.loss], given, apart=self.sources)
         self.log_signal, self.broken = self.walk.base, self.broken or self.walk.broken
 
     @property
     def where(self) -> str:
         """The predictions, as a sentence calls them."""
-        return called(self.predictions[0]) + " and others" * (len(self.predictions) > 1)
+        return called(next(iter(self.predictions))) + " and others" * (len(self.predictions) > 1)
 
     @cached_property
     def last(self) -> Flow | None:
         """The same, of the last prediction alone, or of its last step; None if there is no other."""
-        several = len(self.predictions) > 1 or self.one_step is not None
-        return Flow(self.output, self.sources, self.seed, True, self.order) if several else None
-
-    @cached_property
-    def one_step(self) -> np.ndarray | None:
-        """1 where the only prediction is of the last step, if it was put together of steps that do not mix; else None."""
-        return last_step(self.predictions[0], self.path) if len(self.predictions) == 1 else None
+        node, part = list(self.predictions.items())[-1]
+        if len(self.predictions) == 1:
+            if (step := last_step(node, self.path)) is None:
+                return None
+            part = arrived(part.c * step, part.e)._replace(zero=part.zero)
+        flow = copy(self)
+        flow.walk_from({node: part})
+        return flow
 
     def way(self, node: Node) -> tuple[Node, Node, Any]:
         """From where to where, and with which seed, the chain goes that the account is of."""
         return (*self.sent, node, *self.sent.values()) if len(self.sent) == 1 else (self.output, node, self.seed)
-
-    def at(self, nodes: Iterable[Node]) -> Arrival:
-        """What arrives at some of the sources, as one vector."""
-        return self.walk.together(nodes)
 
 
 def last_step(prediction: Node, path: list[Node]) -> np.ndarray | None:

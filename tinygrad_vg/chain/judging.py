@@ -13,7 +13,7 @@ import numpy as np
 from ..autodiff.core import Node, by_birth, plain
 from ..text.lines import clean
 from ..text.numbers import from_log
-from .account import Arrival, Term, by_kind, by_label, opening
+from .account import Arrival, Term, by_kind, by_label
 from .factors import called, exp, log, norm
 from .flow import Flow
 from .infinite import NotFinite, why_not_finite
@@ -60,9 +60,9 @@ class Parameter(NamedTuple):
 def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray], use: bool = False, weight: bool = True,
            *, step: float = 0.0) -> Judgement:
     """The verdict on some of the sources of a flow, as one vector; use: one of several that make up what was received; step: step_size."""
-    if not flow.connected or flow.sources_on_path.isdisjoint(nodes):
+    if not flow.connected or flow.walk.inside.isdisjoint(nodes):
         return Judgement("disconnected", f"{called(flow.output)} does not depend on {name}, so the gradient is 0.", {}, name)
-    part = flow.at(nodes)
+    part = flow.walk.together(nodes)
     numbers = numbers_of(flow, part)
     if not all(np.all(np.isfinite(g)) for g in (*received, flow.output.data)):
         seeded = flow.seed is not None and not np.all(np.isfinite(plain(flow.seed)))
@@ -81,11 +81,11 @@ def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
     whole, flow = flow, parameter.recurs and flow.connected and flow.last or flow
     if not flow.connected or not parameter.recurs and last == 0:
         return judged(flow, at_use(sites, 0), parameter.name, received)
-    zeros = (flow.at(at_use(sites, k)).zero for k in range(last + 1))
+    zeros = (flow.walk.together(at_use(sites, k)).zero for k in range(last + 1))
     k = next((k for k, zero in enumerate(zeros) if not (zero and zero.kind == "zero state")), 0)
     if not parameter.recurs:
         return judged(flow, at_use(sites, k), parameter.name, received)
-    step = step_size(flow.at(at_use(sites, last)), last + 1)
+    step = step_size(flow.walk.together(at_use(sites, last)), last + 1)
     far = use_judged(flow, parameter, k, "farthest", step)
     skipped = (f"\nUses 1 to {k} meet" if k > 1 else "\nUse 1 meets") + " a state of exactly 0." if k else ""
     if k == last:
@@ -109,8 +109,8 @@ def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
 
 def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
     """How many uses back less than a thousandth of the nearest one's gradient arrives, and no more from there on; None if never."""
-    least = flow.at(at_use(sites, last)).log + THOUSANDTH
-    far = next((lag for lag in range(last, -1, -1) if not flow.at(at_use(sites, last - lag)).log < least), last)
+    least = flow.walk.together(at_use(sites, last)).log + THOUSANDTH
+    far = next((lag for lag in range(last, -1, -1) if not flow.walk.together(at_use(sites, last - lag)).log < least), last)
     return far if far < last else None
 
 
@@ -200,13 +200,13 @@ def nats_of(part: Arrival, met: str) -> float:
 
 def states(flow: Flow, part: Arrival) -> float:
     """Nats of what gates let through: on the way into a gate, its state multiplies."""
-    return sum(x for gate, x in by_label(part.account, "gate").items() if math.isnan(opening(flow.walk.gates[gate])))
+    return sum(x for gate, x in by_label(part.account, "gate").items() if math.isnan(flow.walk.openings[gate]))
 
 
 def costliest(flow: Flow, part: Arrival, kind: str) -> str:
     """The activation, or the gate, that cost most; what is no share, such as a state that multiplies, is no gate to open."""
     costs = {label: x for label, x in by_label(part.account, kind).items() if x < 0}
-    shares = [label for label in costs if kind != "gate" or not math.isnan(opening(flow.walk.gates[label]))]
+    shares = [label for label in costs if kind != "gate" or not math.isnan(flow.walk.openings[label])]
     return min(shares, key=costs.__getitem__, default="")
 
 
@@ -251,7 +251,7 @@ def account_in_words(flow: Flow, part: Arrival) -> str:
         kind = {"slopes": "activation", "gates": "gate"}.get(name)
         of = costliest(flow, part, kind) if kind and nats else ""
         if of and kind == "gate":
-            of += f" is open to {opening(flow.walk.gates[of]):.2f}"
+            of += f" is open to {flow.walk.openings[of]:.2f}"
         if round(nats, 2) or name in ("slopes", "weights", "merges"):
             told.append(f"{name} {nats:+z.2f}" + f" ({of})" * bool(of))
     return ", ".join(told)
