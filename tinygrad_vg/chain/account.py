@@ -24,7 +24,7 @@ from ..autodiff.scalar import Scalar
 from .blocks import blocks_of
 from .factors import KINDS, SCALE, factor_of, log, norm, origin, scaled, unfit
 from .stations import unpacked
-from .zeros import NEARLY_NOTHING, Zero, lost, why_zero
+from .zeros import NEARLY_NOTHING, Reason, lost, why_zero
 
 ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
 NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
@@ -52,7 +52,7 @@ class Arrival(NamedTuple):
     size: float  # |c|
     log: float  # ln |c · 2^e|
     account: Account
-    zero: Zero | None = None
+    zero: Reason | None = None
     child: Node | None = None  # who gave the part
 
 
@@ -108,7 +108,7 @@ class Walk:
         rounded = len(some) > 1 and nats <= top + math.log(ROUNDING[getattr(g, "itemsize", 8)] * len(some))
         zero = None if any(not part.zero for part in some) else worst_reason(parts)
         if rounded and not zero:
-            zero = Zero("cancelled", "its branches sum to zero" + ", but for rounding" * (size > 0), node)
+            zero = Reason("cancelled", "its branches sum to zero" + ", but for rounding" * (size > 0), at=node)
         if not size:
             return Arrival(g, 0, 0.0, -math.inf, {}, zero)
         if rounded or not nats > top - 600:
@@ -187,7 +187,7 @@ class Walk:
         if len(parts) == 1:
             return parts[0]
         if not parts:
-            return Arrival(np.zeros(1), 0, 0.0, -math.inf, {}, Zero("cancelled", "it receives nothing"))
+            return Arrival(np.zeros(1), 0, 0.0, -math.inf, {}, Reason("cancelled", "it receives nothing"))
         whole = log_length(part.log for part in parts)
         live = [part for part in parts if not part.zero]
         if not math.isfinite(whole):
@@ -260,7 +260,7 @@ def added(parts: list[Arrival]) -> tuple[Any, int, float]:
     return g, e + shift, size
 
 
-def worst_reason(parts: list[Arrival]) -> Zero | None:
+def worst_reason(parts: list[Arrival]) -> Reason | None:
     """Why all of the parts are 0. That a state is 0 is a reason only where there is no other."""
     return min((part.zero for part in parts if part.zero), key=lambda zero: zero.kind == "zero state", default=None)
 

@@ -11,22 +11,37 @@ import numpy as np
 from ..autodiff.core import Node
 from .factors import log, norm, origin
 from .flow import Flow
+from .judging import Parameter
+from .kinds import IDLE, Verdict
+from .sites import Sites
 from .zeros import lost
 
 SMALL = {8: 20, 4: 9}  # nats below what arrives at the last use, by bytes of a number, so that it is worth a closer look
 NO_CHANGE = {8: 1e-12, 4: 1e-5}  # of a loss, relative to what it is computed from, by bytes of a number
 
 
+def unless_idle(found: Verdict, flow: Flow, parameter: Parameter, sites: Sites) -> Verdict:
+    """The verdict, unless the leaves receive only what rounding left: then whether they matter decides."""
+    leaves = parameter.leaves
+    if found.kind == "cancelled" or any(cancels(flow, leaf, sites[leaf], g) for leaf, g in zip(leaves, parameter.received)):
+        does = what_it_does(flow.order, leaves)
+        if does == "converged":
+            why = f"The terms of the gradient of {found.source} cancel but for rounding, and any other value of it is worse."
+            found.kind, found.why, found.op = does, why, ""
+        if does == "cancelled":
+            why = f"No value of {found.source} changes the loss: what it adds is taken off again, and it is superfluous."
+            found.kind, found.why, found.op = does, f"{why}\n{found.why}", IDLE
+    return found
+
+
 def cancels(flow: Flow, leaf: Node, sites: list[Node], received: np.ndarray) -> bool:
     """Whether what a leaf received is no more than rounding left of terms that cancel, though its last use has a gradient."""
-    site = sites[-1] if sites else None
-    part = flow.walk.at.get(site) if site is not None and flow.connected else None
-    if site is None or part is None or part.zero or not part.size or log(norm(received)) > part.log - SMALL[received.dtype.itemsize]:
+    part = flow.walk.at.get(sites[-1]) if sites and flow.connected else None
+    if part is None or part.zero or not part.size or log(norm(received)) > part.log - SMALL[received.dtype.itemsize]:
         return False
-    if part.log < math.log(np.finfo(received.dtype).tiny):
-        return False  # it underflows
-    places = [i for i, x in enumerate(site.parents) if origin(x) is leaf]
-    return bool(places) and lost(site, places[0], part.c, norm(np.ldexp(received, -part.e)))
+    places = [i for i, x in enumerate(sites[-1].parents) if origin(x) is leaf]
+    underflows = part.log < math.log(np.finfo(received.dtype).tiny)
+    return bool(places) and not underflows and lost(sites[-1], places[0], part.c, norm(np.ldexp(received, -part.e)))
 
 
 def moved(order: list[Node], leaves: list[Node], step: float) -> float:

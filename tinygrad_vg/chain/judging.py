@@ -16,10 +16,11 @@ from ..text.numbers import from_log
 from .account import Arrival, Term, by_kind, by_label
 from .factors import called, exp, log, norm
 from .flow import Flow
-from .infinite import NotFinite, why_not_finite
+from .infinite import why_not_finite
+from .kinds import SOUND, Verdict
 from .sites import at_use
 from .stations import behind
-from .zeros import one_sided
+from .zeros import Reason, one_sided
 
 SMALL_ERROR = 1e-4  # of the spread of the targets
 SMALL_SIGNAL = 1e-3  # where that is not known
@@ -29,112 +30,101 @@ FAR = 4.0  # nats, a factor of 55 either way: no one step size suits both ends. 
 ATTENTION = 6.0  # nats: a softmax over many entries has small slopes, and that is its usual work
 INTO_A_GATE = 6.0  # nats: a gate that is open has a small slope, and what it lets through multiplies it
 NORMED = 2.0  # nats: a norm divides a weight's gradient by the weight's own scale, and its size says less
-SOUND = ("healthy", "converged", "zero state")  # nothing has shrunk the gradient
 GROUPS = {  # of the kinds of factors: what is neither is with the weights
     "activation": "slopes", "weight": "weights", "gate": "gates", "attention": "attention", "norm": "norms", "merge": "merges",
     "scale": "weights", "other": "weights"}
 THOUSANDTH = math.log(1e-3)
 
 
-class Judgement(NamedTuple):
-    """What a Verdict is made of; way: from where to where the chain goes that decided, and its seed."""
-
-    kind: str
-    why: str
-    numbers: dict[str, float]
-    source: str
-    op: str = ""
-    way: Any = None
-
-
 class Parameter(NamedTuple):
-    """A parameter, one leaf or an array of Scalars: for each of its leaves the nodes that it makes, and the gradient it received."""
+    """What is judged, one leaf or an array of Scalars: where, for each leaf, and the gradient that each received."""
 
     name: str
-    sites: list[list[Node]]
+    leaves: list[Node]
+    sites: list[list[Node]]  # the nodes that each leaf makes, if it is judged at its uses, or else itself
     received: list[np.ndarray]
-    recurs: bool
+    recurs: bool  # whether the uses are steps
+    at_uses: bool
     names: dict[Node, Any]  # what is near each node
 
 
-def judged(flow: Flow, nodes: list[Node], name: str, received: list[np.ndarray], use: bool = False, weight: bool = True,
-           *, step: float = 0.0) -> Judgement:
-    """The verdict on some of the sources of a flow, as one vector; use: one of several that make up what was received; step: step_size."""
-    if not flow.connected or flow.walk.inside.isdisjoint(nodes):
-        return Judgement("disconnected", f"{called(flow.output)} does not depend on {name}, so the gradient is 0.", {}, name)
-    part = flow.walk.together(nodes)
-    numbers = numbers_of(flow, part)
-    if not all(np.all(np.isfinite(g)) for g in (*received, flow.output.data)):
-        seeded = flow.seed is not None and not np.all(np.isfinite(plain(flow.seed)))
-        broken = NotFinite("nan in the data", "The seed is not finite", "") if seeded else why_not_finite(flow.order, flow.broken)
-        why = f"{broken.what}; signal {numbers['signal']:.3g} at {flow.where}."
-        return Judgement(broken.kind, why, numbers, name, broken.op, flow.way(nodes[0]))
-    kind = stopped(flow, part, received, weight)
-    kind, op = (kind, part.zero.op if part.zero else "") if kind else small_or_large(flow, part, numbers["log_gain"], weight, step)
-    own = 0.0 if use else norm(np.concatenate([np.ravel(g) for g in received]))
-    return Judgement(kind, sentence(flow, part, kind, numbers, name, own), numbers, name, op, flow.way(nodes[0]))
-
-
-def of_uses(flow: Flow, parameter: Parameter) -> Judgement:
+def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
     """The verdict on a parameter at its first use that does not only meet a state of 0; if its uses are steps, at its last, too."""
-    sites, received, last = parameter.sites, parameter.received, max(map(len, parameter.sites)) - 1
+    sites, last = parameter.sites, max(map(len, parameter.sites)) - 1
     whole, flow = flow, parameter.recurs and flow.connected and flow.last or flow
-    if not flow.connected or not parameter.recurs and last == 0:
-        return judged(flow, at_use(sites, 0), parameter.name, received)
-    zeros = (flow.walk.together(at_use(sites, k)).zero for k in range(last + 1))
-    k = next((k for k, zero in enumerate(zeros) if not (zero and zero.kind == "zero state")), 0)
-    if not parameter.recurs:
-        return judged(flow, at_use(sites, k), parameter.name, received)
-    step = step_size(flow.walk.together(at_use(sites, last)), last + 1)
-    far = use_judged(flow, parameter, k, "farthest", step)
+    arrivals = [flow.walk.together(at_use(sites, k)) for k in range(last + 1)] if flow.connected else []
+    k = next((k for k, part in enumerate(arrivals) if not (part.zero and part.zero.kind == "zero state")), 0)
+    if not parameter.recurs or not arrivals:
+        return judged(flow, parameter, at_use(sites, k))
+    step = forgiven(arrivals[last].account.get(Term("scale"), 0.0), math.log(last + 1))  # n uses of 1/n each: the steps of a solver
+    far = judged(flow, parameter, at_use(sites, k), f"farthest {k + 1}", step)
     skipped = (f"\nUses 1 to {k} meet" if k > 1 else "\nUse 1 meets") + " a state of exactly 0." if k else ""
     if k == last:
-        return far._replace(why=f"{far.why}{skipped}")
-    near = use_judged(flow, parameter, last, "nearest", step)
+        far.why += skipped
+        return far
+    near = judged(flow, parameter, at_use(sites, last), f"nearest {last + 1}", step)
     within = far.numbers and near.numbers and near.kind in SOUND and far.numbers["log_gain"] - near.numbers["log_gain"] > -FAR
     if within and far.kind in ("contracting weights", "shallow slopes", "saturated", "cancelled"):
-        far = far._replace(kind="healthy", op="")  # it is the way into the weight that is long, not the way back in time
+        far.kind, far.op = "healthy", ""  # it is the way into the weight that is long, not the way back in time
     decides, word, other = (near, "farthest", far) if far.kind in SOUND and near.kind not in SOUND else (far, "nearest", near)
-    numbers = decides.numbers | {"uses": last + 1.0}
-    numbers |= {f"{at}_log_gain": use.numbers["log_gain"] for at, use in (("nearest", near), ("farthest", far)) if use.numbers}
+    gains = {f"{at}_log_gain": use.numbers["log_gain"] for at, use in (("nearest", near), ("farthest", far)) if use.numbers}
     also = f"The {word}, in {other.source}, arrives with {other.numbers.get('log_gain', math.nan):+.2f} nats: {other.kind}. See uses()."
-    if lag := lost_from(flow, sites, last):
-        numbers["reach"] = float(lag)
+    decides.numbers |= {"uses": last + 1.0, "predictions": float(len(whole.predictions)), **gains}
+    if lag := lost_from(arrivals):
+        decides.numbers["reach"] = float(lag)
         several = "Far losses do not reach: of the last of several, l" if flow is not whole else "L"
         also += f"\n{several}ess than a thousandth arrives further back than {lag} of {last} steps." * (decides.kind not in SOUND)
-    numbers |= {"predictions": float(len(whole.predictions))}
-    op = "recurrent weights" if decides.op == "weights" else decides.op
-    return decides._replace(why=f"{decides.why}{skipped}\n{also}", numbers=numbers, op=op)
+    decides.why += f"{skipped}\n{also}"
+    decides.op = "recurrent weights" if decides.op == "weights" else decides.op
+    return decides
 
 
-def lost_from(flow: Flow, sites: list[list[Node]], last: int) -> int | None:
+def judged(flow: Flow, parameter: Parameter, nodes: list[Node], use: str = "", step: float = 0.0) -> Verdict:
+    """The verdict on what arrives at some nodes, as one vector.
+
+    use   "nearest 60": one of several uses that make up what was received; the source says where that is
+    step  nats that constant factors take on the way into every use, and that so many uses make good
+    """
+    source = name = parameter.name
+    if use:
+        word, k = use.split()
+        source = clean(str(parameter.names[nodes[0]] or called(nodes[0])))
+        name = f"the {word} use of {name}, in {source} ({k} of {max(map(len, parameter.sites))})"
+    if not flow.connected or flow.walk.inside.isdisjoint(nodes):
+        return Verdict("disconnected", f"{called(flow.output)} does not depend on {name}, so the gradient is 0.", {}, source)
+    part, way = flow.walk.together(nodes), flow.way(nodes[0])
+    numbers = numbers_of(flow, part)
+    if not all(np.all(np.isfinite(g)) for g in (*parameter.received, flow.output.data)):
+        seeded = flow.seed is not None and not np.all(np.isfinite(plain(flow.seed)))
+        broken = Reason("nan in the data", "The seed is not finite") if seeded else why_not_finite(flow.order, flow.broken)
+        why = f"{broken.what}; signal {numbers['signal']:.3g} at {flow.where}."
+        return Verdict(broken.kind, why, numbers, source, broken.op, way)
+    kind, op = stopped(flow, part, parameter) or small_or_large(flow, part, numbers["log_gain"], parameter.at_uses, step)
+    own = 0.0 if use else norm(np.concatenate([np.ravel(g) for g in parameter.received]))
+    return Verdict(kind, sentence(flow, part, kind, numbers, name, own), numbers, source, op, way)
+
+
+def lost_from(arrivals: list[Arrival]) -> int | None:
     """How many uses back less than a thousandth of the nearest one's gradient arrives, and no more from there on; None if never."""
-    least = flow.walk.together(at_use(sites, last)).log + THOUSANDTH
-    far = next((lag for lag in range(last, -1, -1) if not flow.walk.together(at_use(sites, last - lag)).log < least), last)
+    last, least = len(arrivals) - 1, arrivals[-1].log + THOUSANDTH
+    far = next((last - k for k, part in enumerate(arrivals) if not part.log < least), last)
     return far if far < last else None
 
 
-def step_size(nearest: Arrival, uses: int) -> float:
-    """Nats that constant factors take on the way into every use, and that so many uses make good: n uses of 1/n each, a solver's steps."""
-    return max(min(0.0, nearest.account.get(Term("scale"), 0.0)), -math.log(uses))
+def forgiven(nats: float, most: float) -> float:
+    """The nats that are lost, if they are, up to so many."""
+    return max(min(nats, 0.0), -most)
 
 
-def use_judged(flow: Flow, parameter: Parameter, k: int, word: str, step: float) -> Judgement:
-    """The verdict on the k-th use; its source says where that is."""
-    nodes = at_use(parameter.sites, k)
-    where = clean(str(parameter.names[nodes[0]] or called(nodes[0])))
-    name = f"the {word} use of {parameter.name}, in {where} ({k + 1} of {max(map(len, parameter.sites))})"
-    return judged(flow, nodes, name, parameter.received, use=True, step=step)._replace(source=where)
-
-
-def stopped(flow: Flow, part: Arrival, received: list[np.ndarray], weight: bool) -> str:
-    """The kind, if the gradient is 0 but for rounding; else ''."""
+def stopped(flow: Flow, part: Arrival, parameter: Parameter) -> tuple[str, str] | None:
+    """The kind, and the op of what is 0, if the gradient is 0 but for rounding."""
     if flow.log_signal == -math.inf or not flow.asks or part.zero and flow.error < SMALL_ERROR:
-        return "converged"
+        return "converged", part.zero.op if part.zero else ""
     if part.zero:
-        return part.zero.kind
-    tiny = math.log(np.finfo(np.result_type(*received)).tiny)
-    return "" if any(np.any(g) for g in received) or weight and part.log > tiny else "underflowed"
+        return part.zero.kind, part.zero.op
+    tiny = math.log(np.finfo(np.result_type(*parameter.received)).tiny)
+    arrives = any(np.any(g) for g in parameter.received) or parameter.at_uses and part.log > tiny
+    return None if arrives else ("underflowed", "")
 
 
 def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: float) -> tuple[str, str]:
@@ -172,8 +162,8 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
 def usual_cost(flow: Flow, part: Arrival, mixed: bool, weight: bool) -> float:
     """Nats that are no loss to speak of: of a softmax that is not saturated, and of a weight's way into a gate."""
     account, into = grouped(part), states(flow, part) if weight else 0.0
-    softmax = 0.0 if mixed else min(0.0, max(account["attention"], -ATTENTION))
-    return softmax + (min(0.0, max(into + account["slopes"], -INTO_A_GATE)) if into < 0 else 0.0)
+    softmax = 0.0 if mixed else forgiven(account["attention"], ATTENTION)
+    return softmax + (forgiven(into + account["slopes"], INTO_A_GATE) if into < 0 else 0.0)
 
 
 def after_sums(flow: Flow) -> bool:

@@ -17,13 +17,13 @@ CANCELLATION = {8: 1e-13, 4: 1e-5}  # by bytes of a number: a sum smaller than s
 NEARLY_NOTHING = {8: 1e-12, 4: 1e-4}  # of what came, so that it is worth a closer look
 
 
-class Zero(NamedTuple):
-    """The kind of verdict that a 0 leads to, what is 0 in words, at which node, and the activation's op if it is one."""
+class Reason(NamedTuple):
+    """Why a gradient is 0 or not finite: the kind of verdict that it leads to, in words, the op that did it, at which node."""
 
     kind: str
     what: str
-    at: Node | None = None
     op: str = ""
+    at: Node | None = None
 
 
 def lost(child: Node, i: int | None, g: Any, size: float) -> bool:
@@ -42,31 +42,31 @@ def lost(child: Node, i: int | None, g: Any, size: float) -> bool:
     return 0 < norm(bound) and size <= CANCELLATION[np.asarray(child.data).dtype.itemsize] * norm(bound)
 
 
-def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False, kind: str = "") -> Zero:
+def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False, kind: str = "") -> Reason:
     """Why a contribution is 0 though the gradient that met the edge is not; kind: of the block, where one hands it on."""
     op = child.op
     if i is None and kind == "attention" and one_sided(child):
-        return Zero("saturated", "the softmax gives all to one entry, and there its slope is 0", child, "softmax")
+        return Reason("saturated", "the softmax gives all to one entry, and there its slope is 0", "softmax", child)
     if i is None:
-        return Zero("cancelled", f"what meets {called(child)} is a constant, which it takes off", child)
+        return Reason("cancelled", f"what meets {called(child)} is a constant, which it takes off", at=child)
     if rounding:
-        return Zero("cancelled", f"its terms sum to 0 in {op}, but for rounding", parent)
+        return Reason("cancelled", f"its terms sum to 0 in {op}, but for rounding", at=parent)
     if isinstance(child.rule, Elementwise) and op not in ("add", "subtract", "negative", "multiply", "divide"):
         kind = "saturated" if child.rule.saturates else "dead" if child.rule.rectifies else "shallow slopes"
-        return Zero(kind, f"the slope of {op} is 0 wherever a gradient arrives", child, op)
+        return Reason(kind, f"the slope of {op} is 0 wherever a gradient arrives", op, child)
     k = 1 - int(i)
     if op not in ("multiply", "divide") and not isinstance(child.rule, Product) or k not in range(len(child.parents)):
-        return Zero("contracting weights", f"{called(child)} hands on nothing", child)
+        return Reason("contracting weights", f"{called(child)} hands on nothing", at=child)
     x = child.parents[k]
     if np.any(plain(x)):
         if isinstance(child.rule, Product):
-            return Zero("cancelled", f"{called(x)} sends it to 0", child)
+            return Reason("cancelled", f"{called(x)} sends it to 0", at=child)
         off = x.op if rectifies(x) else ""
-        return Zero("dead" if off else "contracting weights", f"{called(x)}, which multiplies it, is 0 wherever it arrives", child, off)
+        return Reason("dead" if off else "contracting weights", f"{called(x)}, which multiplies it, is 0 wherever it arrives", off, child)
     kind, first, op = why_factor_zero(child, k)
     because = f" because {called(first)} is" if isinstance(x, Node) and rearranged(x) is not first and not op else ""
     off = f": its {op} is off" if op else ""
-    return Zero(kind, f"{called(parent)} is multiplied by {called(x)}, which is 0{because}{off}", child, op)
+    return Reason(kind, f"{called(parent)} is multiplied by {called(x)}, which is 0{because}{off}", op, child)
 
 
 def one_sided(p: Node) -> bool:

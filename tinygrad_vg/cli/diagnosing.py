@@ -17,7 +17,8 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.variable import Name
 from ..chain import Chain, verdict
 from ..chain.factors import called
-from ..chain.judging import GROUPS, SOUND
+from ..chain.judging import GROUPS
+from ..chain.kinds import SOUND
 from ..chain.uses import next_names
 from ..drawing import draw
 from ..drawing.steps import borders
