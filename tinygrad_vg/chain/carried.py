@@ -2,10 +2,9 @@
 
     G_a = D_a + Σ_b G_b J_ba        a matrix (losses, numbers of a) at each state, its rows ∂L_t/∂a
 
-D_a is what arrives at a without passing another state: one sweep for each loss, which ends at the first states it meets. J_ba is
-∂b/∂a with all other states held fixed: a few sweeps over the nodes between two states, whatever the number of losses. It is exact
-in any graph, as every path is cut where it passes a state; where most ways pass none, one sweep for each loss is cheaper.
-Each row has an exponent of its own, so none under- or overflows. Of large arrays only the windows that are read are walked through.
+D_a is what arrives without passing another state: one sweep for each loss. J_ba is ∂b/∂a with all other states held fixed: a few
+sweeps over the nodes between two states. As every path is cut where it passes a state, it is exact in any graph; where most ways pass
+none, one sweep for each loss is cheaper. Each row has an exponent of its own. Of large arrays only the windows that are read are walked.
 
     a, b  nodes of states, b younger      G  gradients, (rows, n)      E  exponents: the gradient is G · 2^E      J  Jacobian
 """
@@ -81,18 +80,18 @@ def carried(losses: list[Any], groups: list[Group]) -> tuple[np.ndarray, np.ndar
     for loss in losses:
         check_walk(loss, [])
     check_all_unchanged(order)
-    useful, pieces = dependents(order, states), dict[Node, Piece]()
+    useful, cut, pieces = dependents(order, states), states.union(losses), dict[Node, Piece]()
     narrow = safe_to_narrow(losses, order, states, useful)
     affordable = DEARER * len(losses) * len(order)
     for node in order:
-        if node in states:
+        if node in cut:
             pieces[node] = Piece(node, states, useful, narrow)
-            affordable -= min(node.size, len(losses)) * len(pieces[node].ops)
+            affordable -= min(node.size, len(losses)) * len(pieces[node].ops) * (node in states)
             if affordable < 0 and all(len(group) == 1 for group in groups):
                 return one_by_one(losses, [node for (node,) in groups], order, useful)
     for group in groups:
         check_apart(group, pieces)
-    return walked_back(from_losses(losses, states, useful, narrow), pieces, groups, len(losses))
+    return walked_back(losses, pieces, groups)
 
 
 def safe_to_narrow(losses: list[Any], order: list[Node], states: set[Node], useful: set[Node]) -> bool:
@@ -129,28 +128,19 @@ def check_apart(group: Group, pieces: dict[Node, Piece]) -> None:
         stack += new
 
 
-def from_losses(losses: list[Any], states: set[Node], useful: set[Node], narrow: bool) -> dict[Node, dict[frozenset, Pile]]:
-    """What arrives from each loss at the first states it meets: {state: {no group: Pile}}. One sweep for each loss."""
-    found: dict[Node, list[tuple[int, np.ndarray]]] = defaultdict(list)
-    for t, loss in enumerate(losses):
-        seed = loss.start(None)
-        parts = {loss: seed} if loss in states else Piece(loss, states, useful, narrow).pull(seed)
-        for node, g in parts.items():
-            found[node].append((t, g))
-    piles = {node: Pile(len(losses), node.size) for node in found}
-    for node, rows in found.items():
-        G = np.array([g for _, g in rows], dtype=float).reshape(len(rows), node.size)
-        piles[node].add([t for t, _ in rows], G, np.zeros(len(rows), dtype=int))
-    return {node: {frozenset(): pile} for node, pile in piles.items()}
-
-
-def walked_back(waiting: dict[Node, dict[frozenset, Pile]], pieces: dict[Node, Piece], groups: list[Group], n: int) -> Any:
-    """From the youngest state to the oldest: note what arrived there, then hand it on to those before.
+def walked_back(losses: list[Any], pieces: dict[Node, Piece], groups: list[Group]) -> tuple[np.ndarray, np.ndarray]:
+    """From the losses, and the youngest state, to the oldest: note what arrived there, then hand it on to the states before.
 
     What comes from another member of the same group waits apart: it counts on the way back, not in the length at that group.
     """
-    belongs = memberships(groups)
+    n, belongs = len(losses), defaultdict[Node, set[int]](set)
     norms, exponents = np.zeros((n, len(groups))), np.full((n, len(groups)), LOWEST)
+    for s, group in enumerate(groups):
+        for node in group:
+            belongs[node].add(s)
+    waiting = {loss: {frozenset[int](): Pile(n, loss.size)} for loss in losses}
+    for t, loss in enumerate(losses):
+        waiting[loss][frozenset()].add([t], np.ravel(loss.start(None))[None], np.zeros(1, dtype=int))
     for a in reversed(pieces):
         if piles := waiting.pop(a, None):
             for s in belongs[a]:
@@ -159,18 +149,11 @@ def walked_back(waiting: dict[Node, dict[frozenset, Pile]], pieces: dict[Node, P
             total = summed(list(piles.values()), n, a.size)
             rows = np.flatnonzero(total.hit)
             for b, G in pieces[a].carry(total.G[rows]).items() if pieces[a].ends else ():
-                pile = waiting.setdefault(b, {}).setdefault(belongs[a] & belongs[b], Pile(n, b.size))
-                pile.add(rows, G, total.E[rows])
+                piles, shared = waiting.setdefault(b, {}), frozenset(belongs[a] & belongs[b])
+                if shared not in piles:
+                    piles[shared] = Pile(n, b.size)
+                piles[shared].add(rows, G, total.E[rows])
     return norms, exponents
-
-
-def memberships(groups: list[Group]) -> dict[Node, frozenset[int]]:
-    """The numbers of the groups that each node belongs to."""
-    found: dict[Node, set[int]] = defaultdict(set)
-    for s, group in enumerate(groups):
-        for node in group:
-            found[node].add(s)
-    return {node: frozenset(numbers) for node, numbers in found.items()}
 
 
 def summed(piles: list[Pile], losses: int, size: int) -> Pile:
@@ -188,7 +171,6 @@ def even(G: np.ndarray, E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     largest = np.max(np.abs(G), axis=1, initial=0.0)
     shift = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
     return np.ldexp(G, -shift[:, None]), np.where(largest == 0, LOWEST, E + shift)
-
 
 def longer(norm: np.ndarray, E: np.ndarray, pile: Pile) -> tuple[np.ndarray, np.ndarray]:
     """√(a² + b²) of the lengths so far, norm · 2^E, and those of the rows of a pile."""
