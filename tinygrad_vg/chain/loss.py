@@ -21,26 +21,24 @@ ORDER = ["", "square", "log", "end"]
 
 def loss_part(output: Node, path: list[Node]) -> set[Node]:
     """The nodes of the path that belong to the loss: from the output down, while every child belongs to it."""
-    on_path, states, core = set(path), {output: ""}, set()
-    blocked, waiting = set[Node](), 1
+    on_path, core, ahead = set(path), set[Node](), {output}
+    states: dict[Node, str | None] = {output: ""}  # what the children of a node make of it; None: it belongs to the model
     for node in reversed(path):
-        if not waiting:
+        if not ahead:
             break
-        waiting -= node in states
-        state = states.get(node, "") if node not in blocked and node.rule is not None else None
-        after, is_core = (None, False) if state is None else role(node, state, on_path)
+        ahead.discard(node)
+        state = states.get(node) if node.rule is not None else None
+        after, is_core = role(node, state, on_path) if state is not None else (None, False)
         if is_core:
             core.add(node)
-        for parent in node.variables:
-            if after is None:
-                blocked.add(parent)
-            elif parent in on_path:
-                waiting += parent not in states
-                states[parent] = max(states.get(parent, ""), after, key=ORDER.index)
-        if after is None:
-            states.pop(node, None)
-    for node in sorted(states, key=by_birth):  # what is neutral belongs to the loss only above something that does
-        if any(parent in core for parent in node.variables):
+        states[node] = None if after is None else state
+        for parent in on_path.intersection(node.variables):
+            before = states.get(parent, "")
+            states[parent] = None if after is None or before is None else max(before, after, key=ORDER.index)
+            if states[parent] is not None:
+                ahead.add(parent)
+    for node in sorted((node for node, state in states.items() if state is not None), key=by_birth):
+        if any(parent in core for parent in node.variables):  # what is neutral belongs to the loss only above something that does
             core.add(node)
     return core
 
