@@ -243,21 +243,14 @@ def opening(gates: list[Node]) -> float:
 
 
 def added(parts: list[Arrival]) -> tuple[Any, int, float]:
-    """The sum of the parts as g · 2^e, one after the other, and |g|; where they cancel altogether, the next begins at its own scale."""
-    g, e = parts[0].c, parts[0].e
-    for part in parts[1:]:
-        if part.e == e:
-            g = g + part.c
-        elif not np.any(g):
-            g, e = part.c, part.e
-        else:
-            top = max(e, part.e)
-            g, e = np.ldexp(g, e - top) + np.ldexp(part.c, part.e - top), top
-    size = norm(g)
-    if NEAR[0] < size < NEAR[1]:
-        return np.asarray(g), e, size
+    """The sum of the parts as g · 2^e, and |g|."""
+    top = max(part.e for part in parts)
+    terms = [part.c if part.e == top else np.ldexp(part.c, part.e - top) for part in parts]
+    g = np.asarray(sum(terms[1:], terms[0]))
+    if NEAR[0] < (size := norm(g)) < NEAR[1]:
+        return g, top, size
     g, shift, size = scaled(g)
-    return g, e + shift, size
+    return g, top + shift, size
 
 
 def worst_reason(parts: list[Arrival]) -> Reason | None:

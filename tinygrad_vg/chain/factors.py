@@ -112,9 +112,14 @@ def adds(edge: Edge) -> bool:
     return edge.child.op == "add" or isinstance(edge.child.rule, Linear) and edge.index == 2
 
 
+def rearranges(node: Node) -> bool:
+    """Whether the node only rearranges its one parent: W.T, W[0], W in another dtype."""
+    return isinstance(node.rule, LinearOperation) and node.op not in ("sum", "mean")
+
+
 def origin(x: Any) -> Any:
-    """The node that x is a rearrangement of: W for W.T."""
-    while isinstance(x, Node) and isinstance(x.rule, LinearOperation):
+    """The node that x is a rearrangement of: W for W.T and W[0]."""
+    while isinstance(x, Node) and rearranges(x):
         x = x.parents[0]
     return x
 

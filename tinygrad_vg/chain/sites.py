@@ -8,8 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from ..autodiff.core import Node, by_birth
-from .factors import adds
-from .zeros import linear_of
+from .factors import adds, rearranges
 
 Sites = dict[Node, list[Node]]
 
@@ -21,7 +20,7 @@ def sites_of(order: list[Node], leaves: Iterable[Node]) -> Sites:
     for node in order:
         for i, parent in enumerate(node.parents):
             if isinstance(parent, Node) and parent in same:
-                if linear_of(node):
+                if rearranges(node):
                     same[node] = same[parent]
                 else:
                     found[same[parent]].setdefault((node.op, i), []).append(node)
@@ -30,8 +29,6 @@ def sites_of(order: list[Node], leaves: Iterable[Node]) -> Sites:
 
 def at_use(sites: list[list[Node]], k: int) -> list[Node]:
     """The k-th use of each of several leaves, the last where there are fewer; k = −1 is the last of all."""
-    if len(sites) == 1:
-        return [sites[0][min(k, len(sites[0]) - 1)]]
     return list(dict.fromkeys([own[min(k, len(own) - 1)] for own in sites]))
 
 
@@ -51,7 +48,7 @@ def recurs(order: list[Node], sites: list[Node]) -> bool:
     first = bisect_left(order, sites[0].birth, key=by_birth)
     end = bisect_right(order, sites[-1].birth + step, key=by_birth)  # with the step after
     for node in order[first:end]:
-        carries = node.op == "subtract" or linear_of(node)
+        carries = node.op == "subtract" or rearranges(node)
         added = {edge.parent for edge in node.edges if carries or adds(edge)}
         before = {latest[x] for x in node.variables if x in latest} | {alone[x] for x in node.variables if x in alone and x not in added}
         for k in [number[node]] if node in number else [alone[x] for x in added if x in alone]:

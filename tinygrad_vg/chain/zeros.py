@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.core import Node, plain
-from ..autodiff.maps import Broadcast, LinearOperation
+from ..autodiff.maps import Broadcast
 from ..autodiff.products import Linear, Product
 from ..autodiff.rows import Elementwise
-from .factors import called, norm
+from .factors import called, norm, origin
 
 CANCELLATION = {8: 1e-13, 4: 1e-5}  # by bytes of a number: a sum smaller than so much of its terms' is what rounding left
 NEARLY_NOTHING = {8: 1e-12, 4: 1e-4}  # of what came, so that it is worth a closer look
@@ -64,7 +64,7 @@ def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False, k
         off = x.op if rectifies(x) else ""
         return Reason("dead" if off else "contracting weights", f"{called(x)}, which multiplies it, is 0 wherever it arrives", off, child)
     kind, first, op = why_factor_zero(child, k)
-    because = f" because {called(first)} is" if isinstance(x, Node) and rearranged(x) is not first and not op else ""
+    because = f" because {called(first)} is" if isinstance(x, Node) and origin(x) is not first and not op else ""
     off = f": its {op} is off" if op else ""
     return Reason(kind, f"{called(parent)} is multiplied by {called(x)}, which is 0{because}{off}", op, child)
 
@@ -84,7 +84,7 @@ def why_factor_zero(child: Node, k: int) -> tuple[str, Any, str]:
     """(kind, what was 0 first, the rectifier's op) of the k-th operand of a product, which is 0: back to where the 0 comes from."""
     first = child
     while True:
-        x = rearranged(child.parents[k])
+        x = origin(child.parents[k])
         if not isinstance(x, Node) or x.rule is None:
             return ("zero state" if is_state(child, k, child is not first) else "contracting weights"), x, ""
         if rectifies(x) and any(np.any(parent.data) for parent in x.variables):
@@ -92,7 +92,7 @@ def why_factor_zero(child: Node, k: int) -> tuple[str, Any, str]:
         zeros = [i for i, parent in enumerate(x.parents[:2]) if not np.any(plain(parent))]
         if not zeros:
             return "contracting weights", x, ""
-        made = [i for i in zeros if isinstance(rearranged(x.parents[i]), Node) and rearranged(x.parents[i]).rule is not None]
+        made = [i for i in zeros if isinstance(origin(x.parents[i]), Node) and origin(x.parents[i]).rule is not None]
         child, k = x, zeros[-1] if isinstance(x.rule, Linear) else (made or zeros)[0]
 
 
@@ -106,7 +106,7 @@ def is_state(child: Node, k: int, behind: bool) -> bool:
     if isinstance(child.rule, Product):
         return np.ndim(plain(child.parents[k])) < 2
     if child.op in ("multiply", "divide"):
-        other = rearranged(child.parents[1 - k])
+        other = origin(child.parents[1 - k])
         return isinstance(other, Node) and (is_gate(other) or behind and other.rule is None)
     return True
 
@@ -115,15 +115,3 @@ def is_gate(x: Node) -> bool:
     """σ(z), 1 − z, a hard sigmoid, or the exp(z) of what was computed, as a state space model keeps its state."""
     kept = x.op == "exp" and x.variables[0].rule is not None
     return kept or x.op in ("sigmoid", "clip") or x.op == "subtract" and not isinstance(x.parents[0], Node)
-
-
-def linear_of(node: Node) -> bool:
-    """Whether the node only rearranges its one parent: W.T, W[0], W in another dtype."""
-    return isinstance(node.rule, LinearOperation) and node.op not in ("sum", "mean")
-
-
-def rearranged(x: Any) -> Any:
-    """The node that x is a rearrangement of: W for W.T and W[0]."""
-    while isinstance(x, Node) and linear_of(x):
-        x = x.parents[0]
-    return x
