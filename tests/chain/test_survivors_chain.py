@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_vg as vg
 from tinygrad_vg import Chain, Scalar, Tensor, nn, square
-from tinygrad_vg.chain.blame_table import told
+from tinygrad_vg.chain.blame import told
 from tinygrad_vg.chain.eigen import eigen_view
 from tinygrad_vg.chain.factors import norm
 from tinygrad_vg.chain.paths import paths

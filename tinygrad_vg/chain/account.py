@@ -23,8 +23,8 @@ from ..autodiff.core import Node
 from ..autodiff.scalar import Scalar
 from .blocks import blocks_of
 from .factors import KINDS, SCALE, factor_of, log, norm, origin, scaled, unfit
+from .reasons import NEARLY_NOTHING, Reason, lost, why_zero
 from .stations import unpacked
-from .zeros import NEARLY_NOTHING, Reason, lost, why_zero
 
 ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
 NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives

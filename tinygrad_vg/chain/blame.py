@@ -15,17 +15,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.core import Node, describe
-from ..text.lines import Result
-from ..text.numbers import jsonable
+from ..text.lines import Result, clean, wrapped
+from ..text.numbers import jsonable, signed
+from ..text.tables import folded, table
 from .account import ROUNDING, Account, Arrival, Walk, by_kind, by_label, opening, walk_through
-from .blame_table import blame_table, told
 from .blocks import blocks_of
 from .chain import Chain
 from .factors import KINDS, scaled, unfit
 from .links import Link, Replaced
 from .stations import named
 
-LEAST, MOST = 1e-12, 1.0  # nats
+LEAST, MOST = 1e-12, 1.0  # nats: less is rounding; more is none
+SHORT = {
+    "activation size": "slopes", "activation alignment": "·align", "weight size": "weights", "weight alignment": "·align"}
+CALLED = {
+    "activation": "the activations' slopes", "weight": "the weights", "gate": "the gates", "attention": "attention",
+    "norm": "the normalisations", "merge": "the merging of branches", "scale": "constant factors", "other": "everything else"}
 
 
 class Gate(NamedTuple):
@@ -128,7 +133,12 @@ class Blame(Result):
         return told(self)
 
     def __str__(self) -> str:
-        return blame_table(self)
+        """Nats by link (from the output back) and kind, the sum, and the sentence; what is zero, or mere rounding, is left blank."""
+        whole = {"link": "sum", "parts": self.parts, "total": math.fsum(self.parts.values())}
+        shown = folded(self.by_link[::-1], lambda row: row["total"], left_out)
+        head = ("nats by link", *(SHORT.get(kind, kind) for kind in self.parts), "total")
+        rows = [row if isinstance(row, str) else cells(row) for row in (*shown, whole)]
+        return f"{table(rows, head)}\n{wrapped(clean(self.sentence), hang=0)}"
 
     def __repr__(self) -> str:
         return f"Blame({self.chain_text}: {self.sentence})"
@@ -173,6 +183,52 @@ def met(node: Any, parts: list[Arrival], shares: list[float], interference: floa
         "at": named((node,)), "shares": [[child, jsonable(p)] for child, p in zip(children, shares)],
         "interference": jsonable(interference), "negative": jsonable(math.fsum(-p for p in shares if p < 0)),
         "rounding": interference < math.log(ROUNDING[min(getattr(part.c, "itemsize", 8) for part in parts)] * 10)}
+
+
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """A row's texts: the link, its nats by kind (blank below LEAST), their total."""
+    return row["link"], *(signed(x) if abs(x) > LEAST else "" for x in row["parts"].values()), signed(row["total"])
+
+
+def left_out(rows: list[dict[str, Any]]) -> str:
+    """The row that stands for links not shown: how many, and the sum of their nats."""
+    return f"{len(rows)} links, together {signed(math.fsum(row['total'] for row in rows))}"
+
+
+def told(blame: Any) -> str:
+    """The largest contributors in words, largest first; what is under a hundredth of the largest is not mentioned."""
+    sums = {group: math.fsum(x for kind, x in blame.parts.items() if kind.partition(" ")[0] == group) for group in CALLED}
+    order = sorted((group for group in sums if abs(sums[group]) > LEAST), key=lambda group: -abs(sums[group]))
+    order = [group for k, group in enumerate(order) if k < 2 or abs(sums[group]) > 0.01 * abs(sums[order[0]])]
+    total = math.fsum(blame.parts.values())
+    clauses = [f"{words_of(group, blame)} {verb(sums[group])} {amount(sums[group])}" for group in order]
+    if clauses and sums[order[0]] * total > 0 and abs(sums[order[0]]) <= abs(total):
+        clauses[0] += f" of {amount(total)} nats"
+    elif clauses:
+        clauses[0] += f" nats, and the sum is {total:+.1f}" if abs(total) >= 0.05 else f" nats, and the sum is {signed(total)}"
+    if blame.ended:
+        clauses.insert(0, f"the gradient ends at {blame.ended['at']} ({blame.ended['why']}), in the link {blame.ended['link']}")
+    return "; ".join(clauses) or "nothing changed the gradient's length"
+
+
+def words_of(group: str, blame: Any) -> str:
+    """The sigmoid's slopes, if nearly all of it is its; of the gates the one that cost most, and how far it is open."""
+    if group == "gate" and (gates := {name: gate for name, gate in blame.gates.items() if math.isfinite(gate.open)}):
+        name = min(gates, key=lambda name: gates[name].nats)
+        return f"the gates (most of all {name}, open to {gates[name].open:.2f})"
+    sizes = {op: abs(nats) for op, nats in blame.slopes.items()} if group == "activation" else {}
+    op = max(sizes, key=sizes.__getitem__, default="")
+    return f"the {op}'s slopes" if op and sizes[op] >= 0.95 * math.fsum(sizes.values()) else CALLED[group]
+
+
+def verb(nats: float) -> str:
+    """What these nats did to the gradient: below 0 they cost, above they added."""
+    return "cost" if nats < 0 else "added"
+
+
+def amount(nats: float) -> str:
+    """Nats with one decimal; two significant digits where that would show nothing."""
+    return f"{abs(nats):.1f}" if abs(nats) >= 0.05 else f"{abs(nats):.1g}"
 
 
 def blame(chain: Chain) -> Blame:

@@ -13,8 +13,8 @@ from .factors import log, norm, origin
 from .flow import Flow
 from .judging import Parameter
 from .kinds import IDLE, Verdict
+from .reasons import lost
 from .sites import Sites
-from .zeros import lost
 
 SMALL = {8: 20, 4: 9}  # nats below what arrives at the last use, by bytes of a number, so that it is worth a closer look
 NO_CHANGE = {8: 1e-12, 4: 1e-5}  # of a loss, relative to what it is computed from, by bytes of a number

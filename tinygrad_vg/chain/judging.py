@@ -16,11 +16,10 @@ from ..text.numbers import from_log
 from .account import Arrival, Term, by_kind, by_label
 from .factors import called, exp, log, norm
 from .flow import Flow
-from .infinite import why_not_finite
 from .kinds import SOUND, Verdict
+from .reasons import Reason, one_sided, why_not_finite
 from .sites import at_use
 from .stations import behind
-from .zeros import Reason, one_sided
 
 SMALL_ERROR = 1e-4  # of the spread of the targets
 SMALL_SIGNAL = 1e-3  # where that is not known

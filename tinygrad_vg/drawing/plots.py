@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..chain import Blame, Chain, Reach, Spectrum, Uses
-from ..chain.blame_table import ROUNDING
+from ..chain.blame import LEAST
 from ..chain.factors import KINDS
 from ..training.history import History
 from .axes import as_text, cells, decades, line, mark, outline, rescale, scale, shown, stacked, ticks, words
@@ -115,7 +115,7 @@ def blamed(ax: Any, blame: Blame | Chain) -> None:
     ax.use_sticky_edges = False  # room below the bars, too
     for kind in KINDS:
         nats = np.array([row["parts"][kind] for row in rows])
-        if np.any(np.abs(nats) > ROUNDING):
+        if np.any(np.abs(nats) > LEAST):
             base = np.where(nats > 0, above, below)
             if len(rows) <= BARS:
                 ax.bar(x, nats, BAR[len(x) > 60], base, color=BLAME[kind], label=kind)

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..chain import Chain
-from ..chain.blame import runs
-from ..chain.blame_table import CALLED
+from ..chain.blame import CALLED, runs
 from ..chain.factors import KINDS
 from ..text.lines import wrapped
 from ..text.numbers import from_log
