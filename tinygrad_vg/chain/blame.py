@@ -68,7 +68,6 @@ class Blame(Result):
     kept = ("total", "parts", "by_link", "slopes", "gates", "merges", "ended", "sentence")
 
     def __init__(self, chain: Chain):
-        self.chain_text = f"{describe(chain.output)} back to {describe(chain.source)}"
         self.total = chain.log_product[0]
         self.ended: dict[str, str] | None = None
         self.by_link: list[dict[str, Any]] = []
@@ -90,8 +89,6 @@ class Blame(Result):
         """Back through a run of links, on a gradient of length about 1: a row for each, unless it is zero or not finite then."""
         links, logs = chain.links[run.start : run.stop], chain.log_product[run.start : run.stop + 1]
         accounts = [*self.accounts(chain, run, links, logs), dict.fromkeys(KINDS, 0.0)]
-        if not self.ended and logs[0] == -math.inf:
-            self.ended = {"at": named(links[0].start), "why": "underflowed: too small for a float"}
         if self.ended:
             first = next((link for link, log in reversed(list(zip(links, logs))) if log == -math.inf), links[0])
             self.ended = {"link": first.name, **self.ended}
@@ -139,9 +136,6 @@ class Blame(Result):
         head = ("nats by link", *(SHORT.get(kind, kind) for kind in self.parts), "total")
         rows = [row if isinstance(row, str) else cells(row) for row in (*shown, whole)]
         return f"{table(rows, head)}\n{wrapped(clean(self.sentence), hang=0)}"
-
-    def __repr__(self) -> str:
-        return f"Blame({self.chain_text}: {self.sentence})"
 
 
 def runs(chain: Chain) -> list[range]:
