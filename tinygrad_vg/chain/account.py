@@ -32,7 +32,7 @@ LN2 = math.log(2)
 
 
 class Term(NamedTuple):
-    """What the nats of an account are entered under. A term of the kind "count" is no nats: "factors", "slopes", "zero slopes", …"""
+    """What the nats of an account are entered under. A term of the kind "count" is no nats: "factors", "slopes", "zero slopes"."""
 
     kind: str
     label: str = ""  # the op of an activation, the name of a gate
@@ -41,7 +41,7 @@ class Term(NamedTuple):
 
 Account = dict[Term, float]
 MERGE = Term("merge")
-FACTORS, SLOPES, ZERO_SLOPES, FLAT_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes", "flat slopes"))
+FACTORS, SLOPES, ZERO_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes"))
 
 
 class Arrival(NamedTuple):
@@ -172,9 +172,7 @@ class Walk:
             self.gates[label].append(origin(child.parents[1 - i]))
         if factor.slopes is not None:
             met = met_by(factor.slopes, factor.largest, a, gain)
-            d, n = np.abs(factor.slopes), factor.slopes.size or 1
-            entries |= {SLOPES: 1.0, ZERO_SLOPES: 1 - np.count_nonzero(d) / n,
-                        FLAT_SLOPES: np.count_nonzero(d < 0.1 * (factor.largest or 0.0)) / n}
+            entries |= {SLOPES: 1.0, ZERO_SLOPES: 1 - np.count_nonzero(factor.slopes) / (factor.slopes.size or 1)}
         if factor.size is not None and math.isfinite(factor.size):
             entries |= {Term(f"{kind} size", label, met): factor.size, Term(f"{kind} alignment", label, met): gain - factor.size}
         else:

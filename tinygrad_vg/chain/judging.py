@@ -205,10 +205,10 @@ def numbers_of(flow: Flow, part: Arrival) -> dict[str, float]:
     nats, counts = grouped(part), by_label(part.account, "count")
     weights = sum(nats[name] for name in ("weights", "gates", "attention", "norms"))
     sums = {"slopes": nats["slopes"], "weights": weights, "merges": nats["merges"]}
-    shares = {f"{what}_slopes": counts[f"{what} slopes"] / (counts["slopes"] or 1) for what in ("zero", "flat")}
     error = {"error": flow.error} if math.isfinite(flow.error) else {}
     first = {"signal": exp(flow.log_signal), **error, "log_gain": gain, "factors": counts["factors"]}
-    return first | {"per_factor": gain / (counts["factors"] or 1)} | sums | shares | by_kind(part.account)
+    per = {"per_factor": gain / (counts["factors"] or 1), "zero_slopes": counts["zero slopes"] / (counts["slopes"] or 1)}
+    return first | per | sums | by_kind(part.account)
 
 
 def sentence(flow: Flow, part: Arrival, kind: str, n: dict[str, float], name: str, own: float) -> str:

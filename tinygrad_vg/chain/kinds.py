@@ -51,7 +51,7 @@ class Verdict(Result):
 
     .kind     a key of KINDS             .why  one sentence with the numbers            .helps  what usually does
     .numbers  {'signal', 'error', 'log_gain', 'per_factor', 'slopes', 'weights', 'merges' (nats), each of blame's kinds (nats),
-              'zero_slopes', 'flat_slopes' (shares)} and for a weight used step after step: those of the use that decides, and
+              'zero_slopes' (a share)} and for a weight used step after step: those of the use that decides, and
               'uses', 'nearest_log_gain', 'farthest_log_gain'; 'reach', the steps beyond which less than a thousandth arrives
     .source   the name of what was judged              .op   the activation, gate or kind of factor it speaks of, or ''
     .parts    for a model, the verdict on each parameter; its own kind is that of the worst
