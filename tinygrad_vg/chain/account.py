@@ -1,12 +1,12 @@
 """What is the log of a gradient made of?  One walk back, with an account of every gradient that it meets.
 
-Where branches merge, a node's gradient is g = Σ c_i. Its shares p_i = ⟨c_i, g⟩ / |g|² sum to 1, and for each c_i, which a
-child with gradient g_i gives,
+Where branches merge, a node's gradient is g = Σ c_i, with shares p_i = ⟨c_i, g⟩ / |g|² that sum to 1. If c_i comes from a child
+with gradient g_i, then
 
     ln|g| = Σ p_i (ln|g_i| + ln(|c_i| / |g_i|)) + merge
 
-so the account of g is the mean of its children's, each with the gain of its edge, and what is left is the merge's own: nats by
-kind of factor that add up to ln|g|, in any graph. Blame is the account of a chain's links, verdict that of a model's weights.
+so the account of g is the mean of its children's, each with the gain of its edge; what is left is the merge's own. Nats by kind of
+factor add up to ln|g|, in any graph. Blame is the account of a chain's links, verdict that of a model's weights.
 
     g  gradient of a node, as g · 2^e with g near 1, so that nothing underflows      c  what one child gives of it
 """

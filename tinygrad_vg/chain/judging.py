@@ -149,8 +149,9 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
         return "exploding", ""
     least = min(account, key=account.__getitem__)
     if least == "slopes":
-        kinds = [met for met in ("dead", "saturated") if nats_of(part, met) <= account["slopes"] / 2]
-        return (*kinds, "shallow slopes")[0], costliest(flow, part, "activation")
+        by_met = {met: sum(x for term, x in part.account.items() if term.met == met) for met in ("dead", "saturated")}
+        most = [met for met, nats in by_met.items() if nats <= account["slopes"] / 2]
+        return (*most, "shallow slopes")[0], costliest(flow, part, "activation")
     if least == "attention" and mixed:
         return "saturated", "softmax"
     least += " after sums" * (least == "norms" and after_sums(flow))
@@ -160,7 +161,8 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
 
 def usual_cost(flow: Flow, part: Arrival, mixed: bool, weight: bool) -> float:
     """Nats that are no loss to speak of: of a softmax that is not saturated, and of a weight's way into a gate."""
-    account, into = grouped(part), states(flow, part) if weight else 0.0
+    account, gates, opened = grouped(part), by_label(part.account, "gate"), flow.walk.openings
+    into = sum(x for gate, x in gates.items() if math.isnan(opened[gate])) if weight else 0.0  # a state multiplies on the way into a gate
     softmax = 0.0 if mixed else forgiven(account["attention"], ATTENTION)
     return softmax + (forgiven(into + account["slopes"], INTO_A_GATE) if into < 0 else 0.0)
 
@@ -180,16 +182,6 @@ def grouped(part: Arrival) -> dict[str, float]:
     for kind, x in by_kind(part.account).items():
         nats[GROUPS[kind.partition(" ")[0]]] += x
     return nats
-
-
-def nats_of(part: Arrival, met: str) -> float:
-    """Nats of the slopes where most of the gradient met dead, or saturated, ones."""
-    return sum(x for term, x in part.account.items() if term.met == met)
-
-
-def states(flow: Flow, part: Arrival) -> float:
-    """Nats of what gates let through: on the way into a gate, its state multiplies."""
-    return sum(x for gate, x in by_label(part.account, "gate").items() if math.isnan(flow.walk.openings[gate]))
 
 
 def costliest(flow: Flow, part: Arrival, kind: str) -> str:

@@ -84,7 +84,12 @@ def judge_each(output: Node, groups: dict[str, list[Node]], seed: Any, alone: bo
         called_so = name or called(group[0]) + ", …" * (len(group) > 1)
         parameters.append(Parameter(called_so, group, where, got, steps and at_uses, at_uses, names))
     flow = Flow(output, [node for one in parameters if one.at_uses for use in one.sites for node in use], seed, order)
-    return [judge(one, flow if one.at_uses else Flow(output, one.leaves, seed, order), sites) for one in parameters]
+    verdicts = []
+    for one in parameters:
+        its = flow if one.at_uses else Flow(output, one.leaves, seed, order)
+        verdicts.append(unless_idle(of_uses(its, one), its, one, sites))
+        verdicts[-1].source = one.name
+    return verdicts
 
 
 def badness(v: Verdict) -> tuple[float, float]:
@@ -92,13 +97,6 @@ def badness(v: Verdict) -> tuple[float, float]:
     gain, at = v.numbers.get("log_gain", 0.0), list(KINDS).index
     shrunk = v.kind in ("dead", "cancelled", "saturated", "shallow slopes", "contracting weights")
     return (at("dead") if gain == -math.inf else at("exploding") + 0.5) if shrunk else at(v.kind), -abs(gain)
-
-
-def judge(parameter: Parameter, flow: Flow, sites: Any) -> Verdict:
-    """The verdict on one of them, named after it."""
-    found = unless_idle(of_uses(flow, parameter), flow, parameter, sites)
-    found.source = parameter.name
-    return found
 
 
 def nothing_in(received: list[np.ndarray]) -> bool:
@@ -113,6 +111,6 @@ def with_history(result: Verdict, losses: Any) -> Verdict:
         moved = f"In {len(past)} steps the loss went from {past[0]:.3g} to {past[-1]:.3g}"
         stuck = past[-1] > 0.9 * past[0] and result.kind not in SOUND
         result.why += f"\n{moved}{', so it is stuck' if stuck else ''}."
-        result.numbers |= {"first_loss": past[0], "last_loss": past[-1]}
+        result.numbers = result.numbers | {"first_loss": past[0], "last_loss": past[-1]}
     return result
 
