@@ -126,9 +126,10 @@ class Walk:
         """The mean of the parts' accounts by signed shares, but a count has no sign; what is left of the nats is the merge's own."""
         account, counted = dict[Term, float](), sum(map(abs, shares))
         for p, part in zip(shares, parts):
+            size = abs(p) / counted
             for term, x in part.account.items():
-                account[term] = account.get(term, 0.0) + (abs(p) / counted if term.kind == "count" else p) * x
-        account[MERGE] = account.get(MERGE, 0.0) + nats - self.base - sum(by_kind(account).values())
+                account[term] = account.get(term, 0.0) + (size if term.kind == "count" else p) * x
+        account[MERGE] = account.get(MERGE, 0.0) + nats - self.base - sum([x for term, x in account.items() if term.kind != "count"])
         return account
 
     def hand_on(self, child: Node, a: Arrival) -> None:
@@ -167,7 +168,7 @@ class Walk:
         """The account with the entries of an edge: its nats, split into size and alignment if it has a size, and what is counted."""
         summand = child.op == "add" and child.parents[i].shape == child.shape
         factor = SCALE if summand else factor_of(child, i, self.blocks.get(child), self.sizes)
-        kind, label, met, entries = factor.kind, factor.label, "", {FACTORS: float(factor.counts)}
+        kind, label, met, entries = factor.kind, factor.label, "", {FACTORS: 1.0} if factor.counts else {}
         if kind == "gate":
             self.gates[label].append(origin(child.parents[1 - i]))
         if factor.slopes is not None:
@@ -199,7 +200,7 @@ def met_by(d: np.ndarray, largest: float | None, a: Arrival, gain: float) -> str
     if gain >= -0.3 or d.shape != np.shape(a.c):
         return ""
     flat = d == 0 if largest is None else np.abs(d) < 0.1 * largest
-    share = float(np.sum(np.square(np.asarray(a.c, float) / a.size)[flat]))
+    share = float(np.sum(np.square(np.asarray(a.c, float) / a.size)[flat])) if np.any(flat) else 0.0
     return "dead" * (share > 0.9) if largest is None else "saturated" * (share > 0.5)
 
 

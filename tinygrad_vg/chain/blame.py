@@ -82,7 +82,8 @@ class Blame(Result):
                     self.follow(chain, run)
         self.by_link.reverse()
         self.slopes = by_label(self.account, "activation")
-        self.gates = {name: Gate(nats, opening(self.gate_nodes[name])) for name, nats in by_label(self.account, "gate").items()}
+        nats = sorted(by_label(self.account, "gate").items())
+        self.gates = {name: Gate(x, opening(self.gate_nodes[name])) for name, x in nats}
         self.parts = {kind: math.fsum(row["parts"][kind] for row in self.by_link) for kind in KINDS}
 
     def follow(self, chain: Chain, run: range) -> None:

@@ -19,6 +19,7 @@ from .account import Arrival, Walk, arrived
 from .factors import called
 from .loss import loss_part, relative_error
 from .stations import behind
+from .uses import next_names
 
 
 class Flow:
@@ -77,6 +78,11 @@ class Flow:
         flow = copy(self)
         flow.walk_from({node: part})
         return flow
+
+    @cached_property
+    def names(self) -> dict[Node, Any]:
+        """What is near each node."""
+        return next_names(self.order)
 
     def way(self, node: Node) -> tuple[Node, Node, Any]:
         """From where to where, and with which seed, the chain goes that the account is of."""

@@ -6,7 +6,7 @@ says nothing of how far the gradient reaches. With a loss at every step only the
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,7 +44,6 @@ class Parameter(NamedTuple):
     received: list[np.ndarray]
     recurs: bool  # whether the uses are steps
     at_uses: bool
-    names: dict[Node, Any]  # what is near each node
 
 
 def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
@@ -87,7 +86,7 @@ def judged(flow: Flow, parameter: Parameter, nodes: list[Node], use: str = "", s
     source = name = parameter.name
     if use:
         word, k = use.split()
-        source = clean(str(parameter.names[nodes[0]] or called(nodes[0])))
+        source = clean(str(flow.names[nodes[0]] or called(nodes[0])))
         name = f"the {word} use of {name}, in {source} ({k} of {max(map(len, parameter.sites))})"
     if not flow.connected or flow.walk.inside.isdisjoint(nodes):
         return Verdict("disconnected", f"{called(flow.output)} does not depend on {name}, so the gradient is 0.", {}, source)

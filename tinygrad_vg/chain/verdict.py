@@ -27,7 +27,6 @@ from .judging import Parameter, of_uses
 from .kinds import IDLE, KINDS, SOUND, Verdict
 from .sites import recurs, sites_of
 from .stations import members
-from .uses import next_names
 
 
 def verdict(output: Node, source: Any, seed: Any = None, *, losses: Any = None) -> Verdict:
@@ -73,7 +72,7 @@ def judge_each(output: Node, groups: dict[str, list[Node]], seed: Any, alone: bo
     """The verdict on each group of nodes: on parameters at their uses; alone, as one vector, unless its uses are steps that have
     a gradient. Of steps without one the sum is judged, as one vector, too."""
     order, every = differentiable(output), list(dict.fromkeys(node for group in groups.values() for node in group))
-    sites, names = sites_of(order, every), next_names(order)
+    sites = sites_of(order, every)
     received = dict(zip(every, map(np.asarray, gradients(order, every, seed))))
     parameters = []
     for name, group in groups.items():
@@ -82,8 +81,9 @@ def judge_each(output: Node, groups: dict[str, list[Node]], seed: Any, alone: bo
         at_uses = not nothing_in(got) if steps else not alone
         where = uses if uses and at_uses else [[node] for node in group]
         called_so = name or called(group[0]) + ", …" * (len(group) > 1)
-        parameters.append(Parameter(called_so, group, where, got, steps and at_uses, at_uses, names))
-    flow = Flow(output, [node for one in parameters if one.at_uses for use in one.sites for node in use], seed, order)
+        parameters.append(Parameter(called_so, group, where, got, steps and at_uses, at_uses))
+    used = [node for one in parameters if one.at_uses for use in one.sites for node in use]
+    flow: Any = Flow(output, used, seed, order) if used else None
     verdicts = []
     for one in parameters:
         its = flow if one.at_uses else Flow(output, one.leaves, seed, order)
