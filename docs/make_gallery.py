@@ -160,9 +160,9 @@ def main(folder: Path = FOLDER, suffix: str = ".svg") -> int:
     for picture in PICTURES:
         print("wrote", picture().save(folder / f"{picture.__name__}{suffix}"))
     reaches().savefig(folder / "reach.png", dpi=110)
-    for name, (history, figure) in films().items():
+    for name, (run, figure) in films().items():
         figure.savefig(folder / f"{name}.png", dpi=110)
-        print("wrote", folder / f"{name}.png", film(history, folder / f"{name}.html"))
+        print("wrote", folder / f"{name}.png", film(run, folder / f"{name}.html"))
     return 0
 
 
