@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tinygrad_vg import Tensor, hessian, linear, nn, square, tanh
+from tinygrad_vg import tanh
 from tinygrad_vg.claims import headlines
 from tinygrad_vg.claims.headlines import HEADLINES, Result, after_2019, deep, dynamics, headline, over_time
 from tinygrad_vg.cli.main import main
@@ -197,24 +197,6 @@ def test_a_small_gradient_at_a_minimum_is_told_from_a_vanished_one(params, value
 
 
 # ---- after 2019: the laws behind the figures, on paths that share no code with them
-
-
-def test_the_first_sharpness_is_the_largest_eigenvalue_of_the_hessian():
-    rng, x = np.random.default_rng(5), np.linspace(-1, 1, 20)[:, None]
-    w = Tensor(np.concatenate([nn.init.normal(shape, rng).ravel() for shape in ((16, 1), (16, 16), (1, 16))]))
-    h = tanh(linear(tanh(linear(x, w[:16].reshape(16, 1))), w[16:272].reshape(16, 16)))
-    T3 = np.cos(3 * np.arccos(x))
-    largest = np.abs(np.linalg.eigvalsh(hessian(square(linear(h, w[272:].reshape(1, 16)) - T3).mean(), w))).max()
-    assert after_2019.sharpened(0.1, [5], 0)[0][0, 0] == pytest.approx(largest, rel=1e-3)
-
-
-def test_the_reach_of_an_lru_is_what_is_left_of_its_readout():
-    rng = np.random.default_rng(7)
-    _, out = rng.normal(size=(120, 16)), rng.normal(size=16)
-    nn.RNNCell(16, 16, init=("xavier", "normal"), rng=rng)  # takes as many numbers as the one measured
-    r = np.exp(-np.exp(nn.LRUCell(16, 16, r_min=0.9, r_max=0.99, rng=rng).nu.data))
-    left = [np.log(np.linalg.norm(np.tile(r, 2) ** k * out)) for k in range(61)]
-    np.testing.assert_allclose(dict(after_2019.reaches(7, 30))["LRU"], np.array(left) - left[0], atol=1e-9)
 
 
 def test_parity_is_learned_where_a_sign_can_flip_and_every_step_is_judged():

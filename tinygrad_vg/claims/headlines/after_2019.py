@@ -7,18 +7,18 @@ Of each source the abstract was read, not the text. Tolerances were written down
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from ... import Tensor, grad, hvp, linear, no_grad, reach, reshape, sigmoid, square, stack, tanh
-from ...nn import MLP, Attention, LayerNorm, Linear, LRUCell, Module, RNNCell, SelectiveCell, TransformerBlock, cross_entropy, unroll
-from ...nn.init import normal, with_radius
+from ... import Tensor, grad, no_grad, reshape, sigmoid, square, stack, tanh
+from ...nn import MLP, Attention, LayerNorm, Linear, Module, TransformerBlock, cross_entropy
 from ...nn.layers import each, generators
 from ...training import Adam, Batches, clip_norm, fit
 from ...training.learning import Row
-from ..rows.attention import likeness, tower
+from ..rows.attention import likeness, reached, tower
+from ..rows.later import sharpened
 from .deep import CLASSES, FEATURES, five_classes
 from .headline import Checks, headline
 
@@ -34,11 +34,11 @@ def spread(**figures: Any) -> Row:
     "A tanh net of 321 weights fits the third Chebyshev polynomial at 20 points; lr · steps = 400 (fast: 100); power iteration by hvp.",
     "Theirs is CIFAR-10. start, end: in units of 2/lr, end the last quarter of the run; falls: its loss by the second's.", slow=True)
 def edge_of_stability(full: bool) -> tuple[list[Row], Checks]:
-    """rising: share of steps of the second half that raise the loss."""
+    """rising: share of steps of the second half that raise the loss. Looked at every 21 steps, both ends of a cycle of two are seen."""
     rates, seeds, time = ((0.025, 0.05, 0.1), range(10), 400) if full else ((0.05, 0.1), range(5), 100)
     rows, found = list[Row](), []
     for lr in rates:
-        S, losses = sharpened(lr, seeds, round(time / lr))
+        S, losses = sharpened(lr, seeds, round(time / lr) + 1, 21, units=16, points=20, target=lambda x: 4 * x**3 - 3 * x)
         _, second, _, last = np.array_split(losses, 4)
         rising, falls = np.mean(np.diff(losses[len(losses) // 2 :], axis=0) > 0, axis=0), last.mean(axis=0) / second.mean(axis=0)
         found.append([lr / 2 * S[0], lr / 2 * S[-len(S) // 4 :].mean(axis=0), rising, falls])
@@ -54,29 +54,6 @@ def edge_of_stability(full: bool) -> tuple[list[Row], Checks]:
         checks["Just above: the means between 1 and 1.05"] = means.min() > 1 and means.max() < 1.05
         checks["And yet it rises in more than a tenth of the later steps, at each lr"] = rising.mean(axis=1).min() > 0.1
     return rows, checks
-
-
-def sharpened(lr: float, seeds: Iterable[int], steps: int, every: int = 21) -> tuple[np.ndarray, np.ndarray]:
-    """Sharpness every so many steps (…, seeds), and the loss of each step (steps + 1, seeds). 21 sees both ends of a cycle of two."""
-    rngs, shapes, x = generators(0, list(seeds)), ((16, 1), (16, 16), (1, 16)), np.linspace(-1, 1, 20)[:, None]
-    ends = np.cumsum([0, *map(math.prod, shapes)])
-    w = Tensor(each(rngs, lambda rng: np.concatenate([normal(shape, rng).ravel() for shape in shapes])), name="w")
-
-    def losses() -> Any:
-        z: Any = np.array([x] * len(rngs))
-        for k, shape in enumerate(shapes):
-            z = linear(tanh(z) if k else z, reshape(w[:, ends[k] : ends[k + 1]], (-1, *shape)))
-        return square(z - (4 * x**3 - 3 * x)).mean(axis=(1, 2))
-
-    v, sharpness, found = each(rngs, lambda rng: rng.normal(size=w.shape[1])), [], []
-    for step in range(steps + 1):
-        found.append((all_losses := losses()).data)
-        if step % every == 0:
-            for _ in range(3 if step else 50):  # from where the last power iteration ended
-                v = hvp(all_losses.sum(), w, v / np.linalg.norm(v, axis=1, keepdims=True))
-            sharpness.append(np.linalg.norm(v, axis=1))
-        w.data = w.data - lr * grad(all_losses.sum(), w)
-    return np.array(sharpness), np.array(found)
 
 
 def query_share(h: Any, block: Any) -> np.ndarray:
@@ -230,12 +207,12 @@ def parity_by_eigenvalues(full: bool) -> tuple[list[Row], Checks]:
     "Not trained. Attention without positions cannot know a lag; with a bias of −.1 a step (as ALiBi's) it is made to decay.")
 def long_range(full: bool) -> tuple[list[Row], Checks]:
     """By lag: the slope of ln |∂L[t]/∂h[s]|, its shares of lag 0, and whether a line or a power fits it better."""
-    found: dict[str, list[np.ndarray]] = {}
-    for name, logs in (pair for seed in range(20 if full else 5) for pair in reaches(seed, 1 if full else 12)):
-        found.setdefault(name, []).append(logs)
+    nets, losses = ("RNN", "LRU", "SSM", "attention", "with bias"), range(59, 120, 1 if full else 12)
+    seen = [reached(seed, nets, 120, losses) for seed in range(20 if full else 5)]
+    found = {name: np.array([logs[name][:61] - logs[name][0] for logs in seen]) for name in nets}
     lags, rows, slopes = np.arange(5, 61), list[Row](), dict[str, np.ndarray]()
     for name, runs in found.items():
-        mean, slopes[name] = np.mean(runs, axis=0), np.polyfit(lags, np.array(runs)[:, 5:].T, 1)[0]
+        mean, slopes[name] = np.mean(runs, axis=0), np.polyfit(lags, runs[:, 5:].T, 1)[0]
         off = [np.polyfit(x, mean[5:], 1, full=True)[1].item() for x in (lags, np.log(lags))]
         shares = {f"lag {k}": math.exp(mean[k]) for k in (1, 10, 60)}
         rows.append({"net": name, **spread(slope=slopes[name]), **shares, "straighter": "exponential" if off[0] < off[1] else "power"})
@@ -246,17 +223,3 @@ def long_range(full: bool) -> tuple[list[Row], Checks]:
         "Attention: no decay, within .01 a step, every seed": np.abs(slopes["attention"]).max() < 0.01,
         "At lag 60 the largest share of lag 0 is attention's": rows[3]["lag 60"] == max(row["lag 60"] for row in rows),
         "With a bias of −.1 a step: exponential, −.1 within .01, every seed": np.abs(slopes["with bias"] + 0.1).max() < 0.01}
-
-
-def reaches(seed: int, every: int, T: int = 120, n: int = 16) -> Iterator[tuple[str, np.ndarray]]:
-    """Of each net ln of the share of lag 0 at lags 0 to 60, from losses at every so many of the steps 60 to T."""
-    rng = np.random.default_rng(seed)
-    x, out, radius = rng.normal(size=(T, n)), rng.normal(size=n), lambda shape, rng: with_radius(normal(shape, rng), 1.0)
-    cells = {"RNN": RNNCell(n, n, init=("xavier", radius), rng=rng), "LRU": LRUCell(n, n, r_min=0.9, r_max=0.99, rng=rng)}
-    ends: dict[str, Any] = {name: (unroll(cell, x)[1:],) * 2 for name, cell in (cells | {"SSM": SelectiveCell(n, n, rng=rng)}).items()}
-    for name, bias in {"attention": None, "with bias": -0.1 * np.maximum(np.subtract.outer(range(T), range(T)), 0)}.items():
-        tokens = [Tensor(now) for now in x]
-        ends[name] = Attention(n, 2, causal=True, rng=rng)(stack(tokens), mask=bias), tokens
-    for name, (outputs, states) in ends.items():
-        found = reach([(outputs[t] * out).sum() for t in range(59, T, every)], states, at=range(59, T, every)).by_lag()
-        yield name, np.array([pairs.log_typical - found[0].log_typical for pairs in found[:61]])

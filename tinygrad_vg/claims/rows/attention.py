@@ -6,6 +6,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,27 +72,35 @@ def curse_of_depth(seeds: Iterable[int] = SEEDS) -> Found:
     return Found(figures, curves, ("blocks", "rms of the stream"))
 
 
-def reached(seed: int, T: int = 60, n: int = 16) -> dict[str, np.ndarray]:
-    """ln |∂L/∂h[T − k]|, k = 0 … T, of a readout after T steps: of a tanh RNN, an LRU with |λ| of 0.9 to 0.99, and attention."""
+def reached(seed: int, nets: Iterable[str], T: int, at: Iterable[int], n: int = 16) -> dict[str, np.ndarray]:
+    """By lag, ln of what a state or token does to readouts `at` these of T steps: a tanh RNN, an LRU with |λ| of 0.9 to 0.99, and so on."""
     rng = np.random.default_rng(seed)
     x, out = rng.normal(size=(T, n)), rng.normal(size=n)
-    lru = nn.unroll(nn.LRUCell(n, n, r_min=0.9, r_max=0.99, rng=rng), x)
-    rnn = nn.unroll(nn.RNNCell(n, n, init=("xavier", of_radius(1.0)), rng=rng), x)
-    tokens = [Tensor(now) for now in (np.zeros(n), *x)]
-    seen = nn.Attention(n, 2, causal=True, rng=rng)(stack(tokens))[T]
-    ends = {"RNN": (rnn[-1], rnn), "LRU": (lru[-1], lru), "attention": (seen, tokens)}
-    return {name: reach([(end * out).sum()], states, at=[T]).log_matrix[0, ::-1] for name, (end, states) in ends.items()}
+    cells = {
+        "RNN": partial(nn.RNNCell, init=("xavier", of_radius(1.0))), "LRU": partial(nn.LRUCell, r_min=0.9, r_max=0.99),
+        "SSM": nn.SelectiveCell}
+    biases = {"attention": None, "with bias": -0.1 * np.maximum(np.subtract.outer(range(T), range(T)), 0)}
+    found: dict[str, np.ndarray] = {}
+    for name in nets:
+        if name in cells:
+            outputs = states = nn.unroll(cells[name](n, n, rng=rng), x)[1:]
+        else:
+            states = [Tensor(now) for now in x]
+            outputs = nn.Attention(n, 2, causal=True, rng=rng)(stack(states), mask=biases[name])
+        lags = reach([(outputs[t] * out).sum() for t in at], states, at=at).by_lag()
+        found[name] = np.array([pairs.log_typical for pairs in lags])
+    return found
 
 
 @measures("E8")
 def second_skip(seeds: Iterable[int] = SEEDS) -> Found:
     """Nats per step of ln |∂L/∂h| from lag 5 on: of a tanh RNN, an LRU and attention, mean over the draws."""
-    runs, figures, curves = [reached(seed) for seed in seeds], dict[str, float](), {}
-    for name in runs[0]:
+    runs, figures, curves = [reached(seed, ("LRU", "RNN", "attention"), 60, [59]) for seed in seeds], dict[str, float](), {}
+    for name in ("RNN", "LRU", "attention"):
         logs = np.mean([run[name] for run in runs], axis=0)
-        figures[f"{name}: nats per step"] = float(np.polyfit(np.arange(5, 60), logs[5:60], 1)[0])
+        figures[f"{name}: nats per step"] = float(np.polyfit(np.arange(5, 60), logs[5:], 1)[0])
         figures[f"{name}: nats from lag 5 to lag 55"] = logs[55] - logs[5]
-        curves[name] = (np.arange(61), logs)
+        curves[name] = (np.arange(60), logs)
     return Found(figures, curves, ("lag: steps back from the loss", "ln |∂L/∂h|, mean over the draws"))
 
 

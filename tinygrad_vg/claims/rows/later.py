@@ -7,7 +7,7 @@ Each is measured on many draws at once, `seeds` 0 to 19 if left out, along a lea
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -111,24 +111,30 @@ def no_parity(seeds: Iterable[int] = SEEDS) -> Found:
     return Found(figures, curves, ("update", "mean squared error, of a guess 1"))
 
 
-def sharpened(lr: float, m: float, seeds: Iterable[int], steps: int = 700, every: int = 10) -> np.ndarray:
-    """Of small tanh nets that fit a sine by descent on all of it: (…, runs) |largest curvature| over its limit."""
-    rngs, x = generators(0, list(seeds)), np.linspace(-1, 1, 12)[:, None]
-    net = {f"W{k}": Tensor(each(rngs, partial(nn.init.normal, shape))) for k, shape in enumerate(((8, 1), (8, 8), (1, 8)))}
-    leaves, at, found = list(net.values()), np.array([x] * len(rngs)), []
-
-    def errors() -> Any:
-        h = tanh(linear(tanh(linear(at, net["W0"])), net["W1"]))
-        return square(linear(h, net["W2"]) - np.sin(3 * x)).mean(axis=(1, 2))
-
+def sharpened(
+    lr: float, seeds: Iterable[int], steps: int, every: int, m: float = 0.0, *,
+    units: int = 8, points: int = 12, target: Callable[[Any], Any] = lambda x: np.sin(3 * x),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tanh nets that fit a curve by descent on all of it: |largest curvature| every so many steps, (…, runs); all losses (steps, runs)."""
+    rngs, x = generators(0, list(seeds)), np.linspace(-1, 1, points)[:, None]
+    net = {f"W{k}": Tensor(each(rngs, partial(nn.init.normal, shape))) for k, shape in enumerate(((units, 1), (units, units), (1, units)))}
+    leaves, optimiser, sharpness, found = list(net.values()), SGD(net, lr, m), [], []
     v = [each(rngs, partial(nn.init.normal, leaf.shape[1:])) for leaf in leaves]
-    for step, _ in zip(range(steps), descending(SGD(net, lr, m), lambda: errors().sum())):
+    for step in range(steps):
+        h: Any = np.array([x] * len(rngs))
+        for k, W in enumerate(leaves):
+            h = linear(tanh(h) if k else h, W)
+        losses = square(h - target(x)).mean(axis=(1, 2))
         if step % every == 0:
-            for _ in range(3 if step else 20):  # power iteration, from where the last one ended
+            for _ in range(3 if step else 50):  # power iteration, from where the last one ended
                 size = np.sqrt(sum(np.sum(part**2, axis=(1, 2), keepdims=True) for part in v))
-                v = hvp(errors().sum(), leaves, [part / size for part in v])
-            found.append(np.sqrt(sum(np.sum(part**2, axis=(1, 2)) for part in v)))
-    return np.array(found) / theory.landscape.sharpness_limit(lr, m)
+                v = hvp(losses.sum(), leaves, [part / size for part in v])
+            sharpness.append(np.sqrt(sum(np.sum(part**2, axis=(1, 2)) for part in v)))
+        found.append(losses.data)
+        optimiser.zero_grad()
+        losses.sum().backward()
+        optimiser.step()
+    return np.array(sharpness), np.array(found)
 
 
 @measures("E5")
@@ -136,7 +142,7 @@ def edge_of_stability(seeds: Iterable[int] = SEEDS) -> Found:
     """The largest curvature over its limit at the end of descent, by learning rate and momentum."""
     figures, curves = dict[str, float](), {}
     for name, lr, m in (("lr 0.15", 0.15, 0.0), ("lr 0.2", 0.2, 0.0), ("lr 0.3, momentum 0.5", 0.3, 0.5)):
-        sharpness = sharpened(lr, m, seeds)
+        sharpness = sharpened(lr, seeds, 700, 10, m)[0] / theory.landscape.sharpness_limit(lr, m)
         last = sharpness[-10:].mean(axis=0)
         figures |= {f"{name}: at the end ÷ limit, mean": last.mean(), f"{name}: share within 15 %": float(np.mean(np.abs(last - 1) < 0.15))}
         figures |= {f"{name}: at the start ÷ limit, mean": sharpness[0].mean()}
