@@ -66,19 +66,6 @@ def test_the_slope_of_a_sigmoid_is_positive_even_and_below_a_quarter(z):
     assert mirrored == pytest.approx(slope, rel=1e-9, abs=3e-16)
 
 
-# C5: shared weights
-
-
-def test_the_log_gain_through_one_matrix_is_that_of_its_power():
-    rng = np.random.default_rng(0)
-    W = nn.init.normal((3, 16, 16), rng)
-    rng.normal(size=(3, 1, 16))
-    g = rng.normal(size=(3, 1, 16))[:, 0]
-    pulled = [np.linalg.matrix_power(one.T, 20) @ v for one, v in zip(W, g)]
-    wanted = np.log(np.linalg.norm(pulled, axis=1) / np.linalg.norm(g, axis=1))
-    np.testing.assert_allclose(comments.in_turn(1, draws=3, T=20)[20], wanted, rtol=1e-9)
-
-
 # C7: decay
 
 

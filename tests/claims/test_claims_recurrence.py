@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_vg import Chain, Scalar, Tensor, grad, linear, nn
+from tinygrad_vg import Scalar, Tensor, grad, linear, nn
+from tinygrad_vg.claims import recurrences
 from tinygrad_vg.claims.claim import CLAIMS
 from tinygrad_vg.claims.ledger import picture
 from tinygrad_vg.claims.rows import recurrence, sharing
@@ -136,15 +137,13 @@ def test_a_step_along_one_eigenvector_leaves_the_other_as_it_was(outcomes):
 # P15 and P16
 
 
-def test_one_seed_of_many_is_the_chain_of_that_cell_alone():
-    T, N = sharing.T, sharing.N
-    g = np.random.default_rng(1).normal(size=(sharing.SEEDS, 1, N))
-    logs = sharing.shared()
-    for seed in (0, 7):
-        cell = nn.RNNCell(1, N, "linear", ("zeros", sharing.scaled), rng=seed)
-        states = nn.unroll(cell, np.zeros((T, 1)))
-        chain = Chain(states[-1], states[0], through=states, seed=g[seed, 0])
-        np.testing.assert_allclose(logs[:, seed], chain.log_product[::-1], atol=1e-9)
+def test_a_walk_through_one_matrix_is_that_of_its_power_and_through_many_that_of_their_product():
+    W, _, g = next(recurrences.draws(8, 20, 3, rng=2))
+    found = recurrences.walks(8, 20, 3, 0.9, rng=2)
+    for seed in range(3):
+        for tying, matrices in (("tied", [W[seed, 0]] * 20), ("untied", W[seed])):
+            pulled = 0.9**20 * np.linalg.multi_dot([g[seed, 0], *matrices[::-1]])
+            assert found[tying][20, seed] == pytest.approx(math.log(np.linalg.norm(pulled) / np.linalg.norm(g[seed, 0])), abs=1e-9)
 
 
 def test_a_scalar_on_every_weight_shifts_each_log_gain_alike():
@@ -164,7 +163,7 @@ def test_independent_layers_lose_what_the_width_and_the_scale_say(outcomes):
     """ln 0.95 − 1/(2N) for each layer, the wide limit of ln 0.95 + ½ (ψ(N/2) + ln(2/N))."""
     mean = outcomes["P15"].found.figures["mean ln gain, independent"]
     expected = 100 * (math.log(0.95) - 1 / (2 * sharing.N))
-    assert mean == pytest.approx(expected, abs=5 * 1.28 / math.sqrt(sharing.SEEDS))
+    assert mean == pytest.approx(expected, abs=5 * 1.28 / math.sqrt(100))
 
 
 def test_a_gain_a_thousandfold_or_a_thousandth_is_just_in_range():

@@ -16,9 +16,9 @@ import numpy as np
 from ..training.learning import Row
 from .counterexamples import counter_examples
 from .factorial_shown import page, picture
-from .recurrences import KINDS, Cell, log_gains, measured, moments
+from .recurrences import KINDS, TYING, Cell, log_gains, measured, moments
 
-FACTORS, TYING = ("activation", "tying", "scale"), ("untied", "tied")
+FACTORS = ("activation", "tying", "scale")
 SCALES = dict.fromkeys(("linear", "tanh", "relu", "sigmoid"), (0.7, 1.0, 1.4, 4.0))
 BASE: Cell = ("linear", "untied", 1.0)
 TARGETS: tuple[Cell, ...] = (

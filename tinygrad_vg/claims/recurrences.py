@@ -17,7 +17,7 @@ from .. import Node, Tensor, linear, nn
 from ..nn.layers import each, generators
 
 Cell = tuple[str, str, float]
-KINDS = ("slopes", "size of W", "alignment")
+TYING, KINDS = ("untied", "tied"), ("slopes", "size of W", "alignment")
 BLOCK = 4_000_000  # numbers in the weights drawn at once
 
 
@@ -81,6 +81,13 @@ def log_gains(last: Node, g: np.ndarray) -> np.ndarray:
                 slope = gain
             node = edges[0].parent
     return np.array(rows).swapaxes(1, 2)
+
+
+def walks(N: int, T: int, seeds: int, s: float = 1.0, rng: Any = 0) -> dict[str, np.ndarray]:
+    """{tying: ln gain of a linear recurrence after 0, 1, …, T steps back, (T + 1, seeds)}."""
+    cells: list[Cell] = [("linear", tying, s) for tying in TYING]
+    found = measured(cells, N, T, seeds, rng, lambda h, g: log_gains(h[-1], g).sum(axis=2).T)
+    return {tying: np.cumsum([np.zeros(seeds), *logs.T], axis=0) for (_, tying, _), logs in found.items()}
 
 
 def length(g: np.ndarray) -> np.ndarray:

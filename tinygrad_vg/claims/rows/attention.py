@@ -76,7 +76,7 @@ def reached(seed: int, nets: Iterable[str], T: int, at: Iterable[int], n: int = 
     """By lag, ln of what a state or token does to readouts `at` these of T steps: a tanh RNN, an LRU with |λ| of 0.9 to 0.99, and so on."""
     rng = np.random.default_rng(seed)
     x, out = rng.normal(size=(T, n)), rng.normal(size=n)
-    cells = {
+    cells: dict[str, Any] = {
         "RNN": partial(nn.RNNCell, init=("xavier", of_radius(1.0))), "LRU": partial(nn.LRUCell, r_min=0.9, r_max=0.99),
         "SSM": nn.SelectiveCell}
     biases = {"attention": None, "with bias": -0.1 * np.maximum(np.subtract.outer(range(T), range(T)), 0)}

@@ -11,7 +11,8 @@ import numpy as np
 from ... import Chain, Tensor, einsum, explain, nn, square
 from ...training import SGD, l2_penalty
 from ..claim import Found, measures
-from .deep import curve, descending, layered, nets, sizes_back, split, through, times
+from ..recurrences import walks
+from .deep import curve, descending, layered, split, through, times
 from .index import all_carried_out
 
 
@@ -99,19 +100,10 @@ def tails() -> Found:
 def tied() -> Found:
     """How the sd of the ln gain grows with the steps T (the exponent), with one W for all steps and with a W for each."""
     lags = np.array([8, 16, 32, 64, 128])
-    spread = {name: in_turn(steps).std(axis=1)[lags] for name, steps in {"shared W": 1, "a W for each step": 128}.items()}
+    spread = {name: logs.std(axis=1)[lags] for name, logs in zip(("a W for each step", "shared W"), walks(16, 128, 80).values())}
     figures = {f"exponent, {name}": float(np.polyfit(np.log(lags[1:]), np.log(sd[1:]), 1)[0]) for name, sd in spread.items()}
     figures["sd shared ÷ sd of its own, T = 128"] = spread["shared W"][-1] / spread["a W for each step"][-1]
     return Found(figures, {name: (lags, sd) for name, sd in spread.items()}, ("steps back", "sd of the ln gain over 80 draws, nats"))
-
-
-def in_turn(different: int, draws: int = 80, T: int = 128) -> np.ndarray:
-    """ln |∂L/∂h[T − k]| / |∂L/∂h[T]|, (T + 1, draws), in linear networks of 16 units that use so many `different` matrices in turn."""
-    n, rng = 16, np.random.default_rng(0)
-    W = nn.init.normal((different * draws, n, n), rng).reshape(different, draws, n, n)
-    states = nets(rng.normal(size=(draws, 1, n)), (W[t % different] for t in range(T)))
-    sizes = sizes_back(states, rng.normal(size=(draws, 1, n)))
-    return np.log(sizes / sizes[0])
 
 
 @measures("C6")

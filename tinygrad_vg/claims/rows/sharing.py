@@ -12,10 +12,10 @@ import numpy as np
 from ... import nn, no_grad, training
 from ...training.learning import Recurrent, for_seeds
 from ..claim import Found, measures
-from .deep import nets, of_radius, sizes_back
+from ..recurrences import walks
+from .deep import of_radius, sizes_back
 
-N, T, SEEDS = 32, 100, 100
-scaled = partial(nn.init.normal, scale=0.95)
+N, T = 32, 100
 
 
 def log_gains(states: list[Any], seeds: int, rng: Any) -> np.ndarray:
@@ -24,18 +24,6 @@ def log_gains(states: list[Any], seeds: int, rng: Any) -> np.ndarray:
     g /= np.linalg.norm(g, axis=-1, keepdims=True)
     with np.errstate(divide="ignore"):
         return np.log(sizes_back(states, g))
-
-
-def shared() -> np.ndarray:
-    """ln gains of a linear recurrence, one W for all T steps: (T + 1, SEEDS)."""
-    cell = nn.RNNCell(1, N, "linear", ("zeros", scaled), seeds=range(SEEDS))
-    return log_gains(nn.unroll(cell, np.zeros((T, SEEDS, 1, 1))), SEEDS, 1)
-
-
-def independent() -> np.ndarray:
-    """ln gains of a linear net with a W of its own at each of T steps: (T + 1, SEEDS)."""
-    rng = np.random.default_rng(2)
-    return log_gains(nets(np.zeros((SEEDS, 1, N)), (scaled((SEEDS, N, N), rng) for _ in range(T))), SEEDS, 3)
 
 
 def in_range(logs: np.ndarray) -> float:
@@ -47,7 +35,7 @@ def in_range(logs: np.ndarray) -> float:
 def not_shared() -> Found:
     """Mean, sd and growth of the ln gain over T steps, with independent weights and with shared ones."""
     figures, curves = dict[str, float](), {}
-    for name, logs in (("independent", independent()), ("shared", shared())):
+    for name, logs in zip(("independent", "shared"), walks(N, T, 100, 0.95).values()):
         sd = logs.std(axis=1)
         figures |= {f"mean ln gain, {name}": logs[T].mean(), f"sd of ln gain, {name}": sd[T]}
         figures[f"growth of the sd, T^…, {name}"] = np.polyfit(np.log(np.arange(25, T + 1)), np.log(sd[25:]), 1)[0]
