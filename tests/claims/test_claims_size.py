@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_vg import Chain, Scalar, Tensor, gradcheck, jvp, nn, sigmoid, square, tanh, verdict
+from tinygrad_vg import Scalar, Tensor, gradcheck, jvp, nn, sigmoid, square, tanh, verdict
 from tinygrad_vg.claims.claim import CLAIMS
 from tinygrad_vg.claims.rows import deep, size
 
@@ -26,12 +26,12 @@ def by_hand(Ws, x, slope, value, g):
 
 
 @pytest.mark.parametrize("phi, value, slope", [
-    (sigmoid, lambda z: 1 / (1 + np.exp(-z)), lambda z: 0.25 / np.cosh(z / 2) ** 2), (tanh, np.tanh, lambda z: 1 / np.cosh(z) ** 2),
+    ("sigmoid", lambda z: 1 / (1 + np.exp(-z)), lambda z: 0.25 / np.cosh(z / 2) ** 2), ("tanh", np.tanh, lambda z: 1 / np.cosh(z) ** 2),
 ])  # fmt: skip
 def test_a_deep_chain_is_backprop_by_hand(phi, value, slope):
-    Ws, x, g = size.drawn(3)
-    chain = size.through(size.layers(Ws, x, phi), g)
-    right = by_hand(Ws, x, slope, value, g)
+    chain = deep.layered(50, 64, phi, 1.0, 3)
+    Ws = [h.parents[0].parents[1].data for (h,) in chain.stations[1:]]
+    right = by_hand(Ws, chain.stations[0][0].data, slope, value, chain.seed)
     np.testing.assert_allclose(np.exp(chain.log_product[::-1]), right / right[0], rtol=1e-9)
 
 
@@ -156,10 +156,8 @@ def test_slopes_and_weights_add_up_to_the_whole():
 
 
 def test_a_tenth_less_of_a_rotation_is_a_tenth_less_of_any_gradient():
-    Q = nn.init.orthogonal((16, 16), 5)
     for T in (1, 10, 50):
-        states = size.layers([0.9 * Q] * T, np.zeros(16), nn.ACTIVATIONS["linear"])
-        logs = Chain(states[-1], states[0], seed=np.arange(16.0)).spectrum().running[0]
+        logs = deep.layered(T, 16, "linear", deep.times(0.9, nn.init.orthogonal), 5).spectrum().running[0]
         np.testing.assert_allclose(logs, T * math.log(0.9), atol=1e-12)
 
 

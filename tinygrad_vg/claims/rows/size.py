@@ -6,42 +6,25 @@
 
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ... import Chain, Scalar, Tensor, history, linear, nn, sigmoid, square, tanh, training, verdict
+from ... import Chain, Scalar, Tensor, history, nn, sigmoid, square, tanh, training, verdict
 from ..claim import Found, measures
-from .deep import decades, descending, split, through
+from ..models import hidden_layers
+from .deep import decades, descending, layered, split, through, times
 
 N, L = 64, 50
-
-
-def layers(Ws: Sequence[np.ndarray], h: np.ndarray, phi: Callable[[Any], Any], bs: Sequence[np.ndarray] | None = None) -> list[Tensor]:
-    """h[0], h[1], …: the states of a deep net with these weights."""
-    states = [Tensor(h).named("h", 0)]
-    for k, W in enumerate(Ws, 1):
-        z = linear(states[-1], Tensor(W).named("W", k), None if bs is None else bs[k - 1])
-        states.append(phi(z).named("h", k))
-    return states
-
-
-def drawn(rng: Any, scale: float = 1.0, n: int = L) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Weights N(0, scale² / N) of n layers, an input and a gradient."""
-    rng = np.random.default_rng(rng)
-    return [nn.init.normal((N, N), rng, scale) for _ in range(n)], rng.normal(size=N), rng.normal(size=N)
 
 
 @measures("P1")
 def suddenly() -> Found:
     """Decades per layer of |gradient|, and R² of the line, through sigmoid, tanh and linear layers."""
     figures, curves, back = {}, {}, np.arange(L + 1)
-    for name, phi, scale in (("sigmoid", sigmoid, 1.0), ("tanh", tanh, 1.0), ("linear at 1.4", nn.ACTIVATIONS["linear"], 1.4)):
-        lines = []
-        for seed in range(10):
-            Ws, x, g = drawn(seed, scale)
-            lines.append(decades(through(layers(Ws, x, phi), g))[1])
+    for name, scale in (("sigmoid", 1.0), ("tanh", 1.0), ("linear at 1.4", 1.4)):
+        lines = [decades(layered(L, N, name.split()[0], scale, seed))[1] for seed in range(10)]
         figures[f"{name}, decades per layer"] = float(np.polyfit(back, np.transpose(lines), 1)[0].mean())
         figures[f"{name}, R² of the line, least"] = min(np.corrcoef(back, line)[0, 1] ** 2 for line in lines)
         curves[name] = (back, lines[0])
@@ -123,7 +106,8 @@ def flat_tails() -> Found:
 @measures("P5")
 def saturated() -> Found:
     """Slopes of the sigmoid at ±10 and in ten layers: median and share below 0.01, weights × 1 and × 30."""
-    slopes = {scale: [h.data * (1 - h.data) for h in layers(*drawn(0, scale, 10)[:2], sigmoid)[1:]] for scale in (1, 30)}
+    nets = {scale: layered(10, N, "sigmoid", float(scale), 0) for scale in (1, 30)}
+    slopes = {scale: [h.data * (1 - h.data) for (h,) in chain.stations[1:]] for scale, chain in nets.items()}
     ends = [Scalar(x, name="x") for x in (10.0, -10.0)]
     figures = {f"slope at {name}": Chain(x.sigmoid(), x).gradients[0].item() for name, x in zip(("10", "−10"), ends)}
     figures |= {f"median slope, scale {scale}": float(np.median(of)) for scale, of in slopes.items()}
@@ -176,15 +160,19 @@ def compounds() -> Found:
     return Found(figures, chain=chain)
 
 
-def deep_nets(seed: int) -> tuple[Chain, Chain, Chain]:
+def deep_nets(seed: int) -> list[Chain]:
     """Fifty layers of the same weights as tanh layers; as the sigmoid layers they are in disguise; and as plain sigmoid layers.
 
     σ(z) = (1 + tanh(z / 2)) / 2, so h ← tanh(W h) is s ← σ(4 W s − 2 W 1) for s = (1 + h) / 2.
     """
-    Ws, x, g = drawn(seed)
-    h = np.tanh(x / 2)
-    centred = layers([4 * W for W in Ws], (1 + h) / 2, sigmoid, [-2 * W.sum(axis=1) for W in Ws])
-    return through(layers(Ws, h, tanh), g), through(centred, g), through(layers(Ws, sigmoid(x), sigmoid), g)
+    x, g = np.random.default_rng(seed).normal(size=(2, N))
+    kinds = ("tanh", 1.0), ("sigmoid", 4.0), ("sigmoid", 1.0)
+    nets = [nn.MLP([N] * (L + 2), activation, times(s), rng=seed) for activation, s in kinds]
+    for centred in (nets[1].layer(k) for k in range(1, L + 1)):
+        centred.b.data = -centred.W.data.sum(axis=1) / 2
+    s = sigmoid(x)
+    starts = [Tensor(start, name="x") for start in (2 * s - 1, s, s)]
+    return [through([start, *hidden_layers(net(start))], g) for net, start in zip(nets, starts)]
 
 
 @measures("P8")
@@ -193,7 +181,7 @@ def not_linked_to_sigmoids() -> Found:
     nets = [deep_nets(seed) for seed in range(10)]
     slopes, weights = np.mean([split(centred) for _, centred, _ in nets], axis=0)
     plain = np.mean([split(net) for _, _, net in nets], axis=0)
-    rotated = through(layers([0.9 * nn.init.orthogonal((N, N), 0)] * L, drawn(0)[1], nn.ACTIVATIONS["linear"]), drawn(0)[2])
+    rotated = layered(L, N, "linear", times(0.9, nn.init.orthogonal), 0)
     figures = {
         "centred: slopes, nats": slopes, "centred: weights, nats": weights, "centred: kept, geometric mean": math.exp(slopes + weights),
         "plain: log10 kept": float(np.mean([net.log_product[0] for _, _, net in nets])) / math.log(10),
