@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_vg import Chain, Scalar, Tensor, grad, nn, paths, scalars, uses
-from tinygrad_vg.claims.rows import products, quotes
+from tinygrad_vg.claims.rows import deep, products, quotes
 
 ENTRIES = json.loads((pathlib.Path(__file__).parent.parent / "data" / "reference_products.json").read_text(encoding="utf-8"))
 
@@ -72,7 +72,8 @@ def test_paths_walked_one_by_one_give_gradient_and_counts(entry):
 @given(st.floats(0.1, 3), st.integers(1, 12))
 @settings(max_examples=20, deadline=None)
 def test_weights_times_s_scale_the_gradient_of_a_relu_net_by_s_to_its_depth(s, L):
-    assert quotes.he_gain(L, s) - quotes.he_gain(L, 1.0) == pytest.approx(L * math.log(s), abs=1e-9)
+    plain, scaled = (deep.layered(L, 32, "relu", deep.times(by, nn.init.he), 0).log_product[0] for by in (1.0, s))
+    assert scaled - plain == pytest.approx(L * math.log(s), abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(4))

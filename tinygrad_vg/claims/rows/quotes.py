@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import Chain, Tensor, grad, history, nn, paths, relu, scalars
+from ... import Tensor, grad, history, nn, paths, relu, scalars
 from ...training import SGD, fit, two_moons
 from ..claim import Found, measures
-from ..models import hidden_layers
-from .deep import layered, times
+from .deep import curve, layered, times
 
 
 def slopes(activation: str, s: float) -> np.ndarray:
@@ -45,12 +44,6 @@ def sine_net(sizes: list[int]) -> tuple[Any, Any]:
     return h[0], x
 
 
-def he_gain(L: int, s: float) -> float:
-    """ln |gradient at the input| of a ReLU net of L layers of 32 units, He's weights times s, no bias; seed 0."""
-    net, x = nn.MLP([32] * (L + 1), "relu", times(s, nn.init.he)), Tensor(np.ones(32))
-    return Chain(net(x), x, seed=np.ones(32)).log_product[0]
-
-
 @measures("C15")
 def active_paths() -> Found:
     """The gradient of a ReLU net beside the sum of its active paths' products of weights; the gain at half the weights."""
@@ -58,16 +51,15 @@ def active_paths() -> Found:
     found = [paths(y, one, top=144) for one in x]
     gradient = np.array(grad(y, list(x)))
     weights = np.array([sum(path.weights for path in each.top) for each in found])
-    L = np.arange(1, 31)
-    whole, halved = (np.array([he_gain(depth, s) for depth in L.tolist()]) for s in (1.0, 0.5))
+    whole, halved = (layered(30, 32, "relu", times(s, nn.init.he), 0) for s in (1.0, 0.5))
     figures = {
         "sum of products of weights − gradient": float(np.max(np.abs(weights - gradient))),
         "active paths": sum(each.active for each in found),
         "paths": sum(each.count for each in found), "He nets of ten that pass nothing": sum(map(passes_nothing, range(10))),
         "largest |slope − 1| on an active path": max(abs(path.slopes - 1) for each in found for path in each.top),
-        "half the weights: factor per layer": math.exp((halved[-1] - whole[-1]) / 30)}
-    curves = {"He's weights": (L, np.exp(whole)), "half of them": (L, np.exp(halved))}
-    return Found(figures, curves, ("layers L", "gain of the gradient"), lines=str(found[0]))
+        "half the weights: factor per layer": math.exp((halved.log_product[0] - whole.log_product[0]) / 30)}
+    curves = {"He's weights": curve(whole), "half of them": curve(halved)}
+    return Found(figures, curves, ("layers back", "|gradient|"), lines=str(found[0]))
 
 
 @measures("C16")
@@ -107,14 +99,11 @@ def moons(L: int, norm: str | None, steps: int) -> list[float]:
 @measures("C17")
 def both_faces() -> Found:
     """Sigmoids on two moons; and how the gradient of 32 ReLU layers of 256 units, batch 128, grows from layer 28 back to 6."""
-    rng = np.random.default_rng(1)
-    out = nn.MLP([256] * 33, "relu", "he", norm="batch")(Tensor(rng.normal(size=(128, 256))))
-    stations = hidden_layers(out)[5:28]
-    logs = Chain(out, stations[0], through=stations, seed=rng.normal(size=(128, 256))).log_product
+    logs = layered(32, 256, "relu", "he", 1, batch=128, norm="batch").log_product
     runs = {"eight layers": moons(8, None, 1000), "eight layers, batch norm": moons(8, "batch", 1000), "two layers": moons(2, None, 1000)}
     figures = {
         "eight layers: loss after 1000 steps": runs["eight layers"][-1],
         "the same with batch norm: steps to 0.3": len(runs["eight layers, batch norm"]),
         "two layers: steps to 0.3": len(runs["two layers"]),
-        "ReLU, batch norm: nats per layer": (logs[0] - logs[22]) / 22}
+        "ReLU, batch norm: nats per layer": (logs[6] - logs[28]) / 22}
     return Found(figures, {name: (1 + np.arange(len(y)), y) for name, y in runs.items()}, ("step", "loss"))
