@@ -139,7 +139,8 @@ def test_a_step_along_one_eigenvector_leaves_the_other_as_it_was(outcomes):
 
 def test_a_walk_through_one_matrix_is_that_of_its_power_and_through_many_that_of_their_product():
     W, _, g = next(recurrences.draws(8, 20, 3, rng=2))
-    found = recurrences.walks(8, 20, 3, 0.9, rng=2)
+    cells = [("linear", tying, 0.9) for tying in ("tied", "untied")]
+    found = dict(zip(("tied", "untied"), recurrences.walks(cells, 8, 20, 3, rng=2)))
     for seed in range(3):
         for tying, matrices in (("tied", [W[seed, 0]] * 20), ("untied", W[seed])):
             pulled = 0.9**20 * np.linalg.multi_dot([g[seed, 0], *matrices[::-1]])

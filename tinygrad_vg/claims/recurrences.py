@@ -83,11 +83,15 @@ def log_gains(last: Node, g: np.ndarray) -> np.ndarray:
     return np.array(rows).swapaxes(1, 2)
 
 
-def walks(N: int, T: int, seeds: int, s: float = 1.0, rng: Any = 0) -> dict[str, np.ndarray]:
-    """{tying: ln gain of a linear recurrence after 0, 1, …, T steps back, (T + 1, seeds)}."""
-    cells: list[Cell] = [("linear", tying, s) for tying in TYING]
+def walks(cells: Iterable[Cell], N: int, T: int, seeds: int, rng: Any = 0) -> list[np.ndarray]:
+    """Of each cell the ln gain after 0, 1, …, T steps back, (T + 1, seeds)."""
     found = measured(cells, N, T, seeds, rng, lambda h, g: log_gains(h[-1], g).sum(axis=2).T)
-    return {tying: np.cumsum([np.zeros(seeds), *logs.T], axis=0) for (_, tying, _), logs in found.items()}
+    return [np.cumsum([np.zeros(seeds), *logs.T], axis=0) for logs in found.values()]
+
+
+def tied_or_not(N: int, T: int, seeds: int, s: float = 1.0) -> dict[str, np.ndarray]:
+    """{tying: the walks of a linear recurrence, (T + 1, seeds)}."""
+    return dict(zip(TYING, walks([("linear", tying, s) for tying in TYING], N, T, seeds)))
 
 
 def length(g: np.ndarray) -> np.ndarray:

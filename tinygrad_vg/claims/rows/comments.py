@@ -11,7 +11,7 @@ import numpy as np
 from ... import Chain, Tensor, einsum, explain, nn, square
 from ...training import SGD, l2_penalty
 from ..claim import Found, measures
-from ..recurrences import walks
+from ..recurrences import tied_or_not
 from .deep import curve, descending, layered, split, through, times
 from .index import all_carried_out
 
@@ -100,7 +100,7 @@ def tails() -> Found:
 def tied() -> Found:
     """How the sd of the ln gain grows with the steps T (the exponent), with one W for all steps and with a W for each."""
     lags = np.array([8, 16, 32, 64, 128])
-    spread = {name: logs.std(axis=1)[lags] for name, logs in zip(("a W for each step", "shared W"), walks(16, 128, 80).values())}
+    spread = {name: logs.std(axis=1)[lags] for name, logs in zip(("a W for each step", "shared W"), tied_or_not(16, 128, 80).values())}
     figures = {f"exponent, {name}": float(np.polyfit(np.log(lags[1:]), np.log(sd[1:]), 1)[0]) for name, sd in spread.items()}
     figures["sd shared ÷ sd of its own, T = 128"] = spread["shared W"][-1] / spread["a W for each step"][-1]
     return Found(figures, {name: (lags, sd) for name, sd in spread.items()}, ("steps back", "sd of the ln gain over 80 draws, nats"))

@@ -4,13 +4,12 @@
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ... import Chain, Tensor, grad, linear, nn
+from ... import Chain, Tensor, nn
 from ..models import hidden_layers
 
 
@@ -65,14 +64,3 @@ def split(chain: Chain) -> tuple[float, float]:
     parts = chain.blame().parts
     slopes, weights = (parts[f"{kind} size"] + parts[f"{kind} alignment"] for kind in ("activation", "weight"))
     return slopes, weights
-
-
-def nets(h: np.ndarray, Ws: Iterable[np.ndarray], activation: str = "linear") -> list[Any]:
-    """h, φ(W h), … of many nets at once, each with weights of its own: the states (runs, 1, N), of each W (runs, N, N) one."""
-    φ = nn.ACTIVATIONS[activation]
-    return list(accumulate(Ws, lambda h, W: φ(linear(h, W)), initial=Tensor(h)))
-
-
-def sizes_back(states: list[Any], seed: np.ndarray) -> np.ndarray:
-    """|gradient| at the last state, the one before, …, pulled by `seed`, each run by itself: (states, runs); a state is (runs, 1, N)."""
-    return np.linalg.norm(grad(states[-1], states[::-1], seed), axis=(2, 3))

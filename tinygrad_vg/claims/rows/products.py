@@ -4,6 +4,8 @@
     x  input      h  state      g  scale of the weights      t  time      λ  eigenvalue
 """
 
+import math
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
 
@@ -11,13 +13,17 @@ import numpy as np
 
 from ... import Scalar, Tensor, grad, nn
 from ..claim import Found, measures
-from .deep import nets, sizes_back, through
+from ..recurrences import walks
+from .deep import through
 
 
-def gradients(factors: list[Any], x: Any, seed: Any = None) -> np.ndarray:
-    """|∂h[n]/∂h[n − k]|, k from 0 to n, where each factor, a number or a matrix, makes a state of the one before; h[0] = x."""
-    states = list(accumulate(factors, lambda h, W: W @ h if np.ndim(W) else W * h, initial=x))
-    return np.array([np.linalg.norm(g) for g in grad(states[-1], states[::-1], seed)])
+def gradients(factors: Iterable[Any], x: Any, seed: Any = None) -> np.ndarray:
+    """The gradient at h[n − k], k from 0 to n, from the seed at h[n], where each factor makes a state of the one before; h[0] = x.
+
+    A factor is a number, or one for each of several products, or a matrix.
+    """
+    states = list(accumulate(factors, lambda h, W: W @ h if np.ndim(W) == 2 else W * h, initial=x))
+    return np.array(grad(states[-1], states[::-1], seed))
 
 
 @measures("C18")
@@ -26,7 +32,7 @@ def averages() -> Found:
     two, W = [0.5, 1.46], np.array([[0.0, 2.0], [0.4802, 0.0]])
     same = gradients([0.98] * 500, Scalar(1.0))
     mixed = gradients(two * 50, Scalar(1.0))
-    matrices = gradients([W.T, W] * 50, Tensor([1.0, 1.0]), np.array([1.0, 0.0]))
+    matrices = np.linalg.norm(gradients([W.T, W] * 50, Tensor([1.0, 1.0]), np.array([1.0, 0.0])), axis=1)
     figures = {
         "0.5 and 1.46 in turn, n = 100": mixed[100],
         "mean of these weights": float(np.mean(two)),
@@ -49,30 +55,21 @@ def one_weight() -> Found:
         for _ in range(t):
             h = w * h
         figures[f"∂h/∂x at w = {value:g}, t = {t}"], figures[f"∂h/∂w at w = {value:g}, t = {t}"] = grad(h, [x, w])
-        curves[f"w = {value:g}"] = (np.arange(t + 1), gradients([value] * t, x))
+        curves[f"w = {value:g}"] = (np.arange(t + 1), np.abs(gradients([value] * t, x)))
     return Found(figures, curves, ("steps t", "|gradient|"))
 
 
-def untied(N: int, L: int, runs: int, activation: str = "linear", start: Any = nn.init.normal, rng: Any = 0) -> np.ndarray:
-    """ln |gradient k layers back|, k from 0 to L, of nets h ← φ(W h) of N units, each with its own weights: (L + 1, runs)."""
-    rng = np.random.default_rng(rng)
-    layers = nets(rng.normal(size=(runs, 1, N)), (start((runs, N, N), rng) for _ in range(L)), activation)
-    sizes = sizes_back(layers, rng.normal(size=(runs, 1, N)))
-    return np.log(sizes / sizes[0])
-
-
-def products(factors: Any) -> np.ndarray:
-    """The gradient through the last k = 0 … n of n factors, for as many products at once as a factor has numbers: (n + 1, runs)."""
-    one = np.ones(np.shape(factors[0]))
-    states = list(accumulate(factors, lambda h, w: h * w, initial=Tensor(one)))
-    return np.array(grad(states[-1], states[::-1], one))
+def untied(N: int, L: int, runs: int, activation: str = "linear", rng: Any = 0) -> list[np.ndarray]:
+    """ln gain of nets of N units after 0 … L layers back, (L + 1, runs): weights as drawn (He's for ReLU), and scaled by g."""
+    drawn = math.sqrt(2) if activation == "relu" else 1.0
+    return walks([(activation, "untied", s) for s in (drawn, nn.init.random_walk_gain(N, activation))], N, L, runs, rng)
 
 
 @measures("C20")
 def variance() -> Found:
     """Mean of the logarithm, median and variance of products of n normal numbers, and of 50 layers of N = 64."""
-    rng, wide = np.random.default_rng(0), np.concatenate([untied(64, 50, 40, rng=seed) for seed in range(8)], axis=1)
-    p, four = products(rng.normal(size=(50, 50_000))), products(rng.normal(0, 0.5 ** (1 / 8), (4, 50_000)))
+    rng, (wide,), one = np.random.default_rng(0), walks([("linear", "untied", 1.0)], 64, 50, 320), np.ones(50_000)
+    p, four = (gradients(rng.normal(0, v**0.5, (n, 50_000)), Tensor(one), one) for n, v in ((50, 1.0), (4, 0.5**0.25)))
     figures = {
         "mean of ln |product|, n = 50, v = 1": float(np.mean(np.log(np.abs(p[50])))),
         "share below 1/1000": float(np.mean(np.abs(p[50]) < 1e-3)),
@@ -88,10 +85,7 @@ def variance() -> Found:
 @measures("C21")
 def random_walk() -> Found:
     """Mean and sd of the ln gain of deep linear and ReLU nets, with weights as drawn and scaled by g."""
-    narrow, narrow_g = untied(8, 100, 200), untied(8, 100, 200, start=nn.init.random_walk, rng=1)
-    wide, wide_g = untied(64, 100, 40, rng=2), untied(64, 100, 40, start=nn.init.random_walk, rng=3)
-    he = untied(64, 50, 40, "relu", nn.init.he, rng=4)
-    mended = untied(64, 50, 40, "relu", lambda shape, rng: nn.init.random_walk(shape, rng, "relu"), rng=5)
+    (narrow, narrow_g), (wide, wide_g), (he, mended) = untied(8, 100, 200), untied(64, 100, 40), untied(64, 50, 40, "relu")
     figures = {
         "N = 8, L = 100: mean over 200 nets": narrow[100].mean(),
         "N = 8: sd": narrow[100].std(),
@@ -123,7 +117,7 @@ def proof_of_instability() -> Found:
     straight, high = recurrent(W, "linear", 1.0, 0)
     quiet, _ = recurrent(W, "tanh", 0.0, 0)
     mean = np.mean([logs for logs, _ in tanh], axis=0)
-    jordan = gradients([np.array([[1.0, 1.0], [0.0, 1.0]])] * 50, Tensor([1.0, 1.0]), np.array([1.0, 0.0]))
+    jordan = np.linalg.norm(gradients([np.array([[1.0, 1.0], [0.0, 1.0]])] * 50, Tensor([1.0, 1.0]), np.array([1.0, 0.0])), axis=1)
     figures = {
         "tanh, with input: mean ln gain of 50 steps": float(mean[50]),
         "tanh: largest |h|": max(largest for _, largest in tanh),

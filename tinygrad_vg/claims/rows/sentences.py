@@ -14,7 +14,7 @@ from ... import Chain, Scalar, Tensor, grad, log, nn, square
 from ...training import SGD, Adam
 from ..claim import Found, measures
 from ..models import hidden_layers
-from ..recurrences import walks
+from ..recurrences import tied_or_not
 from . import sharing
 from .deep import layered
 
@@ -126,7 +126,7 @@ def update_size() -> Found:
 @measures("C19b")
 def particular_to_recurrent() -> Found:
     """Nats and sd of 20 sigmoid layers; the sd of the ln gain with W shared and with a W for each step."""
-    logs = dict(zip(("its own", "shared"), walks(16, 128, 80).values()))
+    logs = dict(zip(("its own", "shared"), tied_or_not(16, 128, 80).values()))
     deep = [layered(20, 64, "sigmoid", 1.0, seed).log_product[0] for seed in range(20)]
     figures: dict[str, float] = {"sigmoid, 20 layers of their own: nats": float(np.mean(deep)), "its sd over draws": float(np.std(deep))}
     for name, found in logs.items():

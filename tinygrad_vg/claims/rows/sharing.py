@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ... import nn, no_grad, training
+from ... import grad, nn, no_grad, training
 from ...training.learning import Recurrent, for_seeds
 from ..claim import Found, measures
-from ..recurrences import walks
-from .deep import of_radius, sizes_back
+from ..recurrences import tied_or_not
+from .deep import of_radius
 
 N, T = 32, 100
 
@@ -23,7 +23,7 @@ def log_gains(states: list[Any], seeds: int, rng: Any) -> np.ndarray:
     g = np.random.default_rng(rng).normal(size=(seeds, 1, N))
     g /= np.linalg.norm(g, axis=-1, keepdims=True)
     with np.errstate(divide="ignore"):
-        return np.log(sizes_back(states, g))
+        return np.log(np.linalg.norm(grad(states[-1], states[::-1], g), axis=(2, 3)))
 
 
 def in_range(logs: np.ndarray) -> float:
@@ -35,7 +35,7 @@ def in_range(logs: np.ndarray) -> float:
 def not_shared() -> Found:
     """Mean, sd and growth of the ln gain over T steps, with independent weights and with shared ones."""
     figures, curves = dict[str, float](), {}
-    for name, logs in zip(("independent", "shared"), walks(N, T, 100, 0.95).values()):
+    for name, logs in zip(("independent", "shared"), tied_or_not(N, T, 100, 0.95).values()):
         sd = logs.std(axis=1)
         figures |= {f"mean ln gain, {name}": logs[T].mean(), f"sd of ln gain, {name}": sd[T]}
         figures[f"growth of the sd, T^…, {name}"] = np.polyfit(np.log(np.arange(25, T + 1)), np.log(sd[25:]), 1)[0]
