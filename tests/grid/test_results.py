@@ -70,13 +70,12 @@ def test_a_csv_reads_back_to_the_last_digit(found, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == len(found)
     assert list(rows[-2]) == ["depth", "scale", "seed", "top", "layers[0]", "layers[1]", "bad", "failed", "layers[2]"]
-    for row, point in zip(rows, found.points):
-        assert [float(row[name]) for name in AXES] == list(point.values())
-        result = found.at(point)
-        assert row["failed"] == found.failed.get(tuple(point.values()), "")
-        if result:
+    for row, key in zip(rows, found.keys):
+        assert tuple(float(row[name]) for name in AXES) == key
+        assert row["failed"] == found.failed.get(key, "")
+        if result := found.results.get(key):
             assert float(row["top"]) == result["top"]
-            assert [float(row[f"layers[{k}]"]) for k in range(point["depth"])] == result["layers"].tolist()
+            assert [float(row[f"layers[{k}]"]) for k in range(key[0])] == result["layers"].tolist()
     with pytest.raises(ValueError, match=".csv"):
         found.save(tmp_path / "x.txt")
 
@@ -111,13 +110,6 @@ def test_what_cannot_be_drawn_is_refused(found):
         drawing.plot(grid.Grid({"a": [1]}))
     with pytest.raises(ValueError, match=r"nothing to draw: 'x' is empty, of shape \(2, 0\)"):
         drawing.plot(grid.run(lambda a: {"x": np.zeros(0)}, {"a": [1, 2]}), "x")
-
-
-def test_a_point_is_found_in_any_order_and_what_is_none_is_refused(found):
-    assert found.at({"seed": 1, "scale": 1, "depth": 3}) is found.at({"depth": 3, "scale": 1, "seed": 1})
-    for wrong in ({"depth": 9, "scale": 1, "seed": 1}, {"depth": 3}):
-        with pytest.raises(KeyError, match="one value of each of its axes depth, scale, seed"):
-            found.at(wrong)
 
 
 def test_a_value_that_is_missing_because_every_cell_failed_says_why_they_did():

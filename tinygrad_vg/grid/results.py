@@ -40,11 +40,6 @@ class Grid:
         return itertools.product(*self.axes.values())
 
     @property
-    def points(self) -> Iterator[Point]:
-        """Every point of the grid, in the same order."""
-        return (dict(zip(self.axes, key)) for key in self.keys)
-
-    @property
     def plots(self) -> dict[str, Callable[..., None]]:
         """{value that the cells gave: what draws it, for drawing.plot}."""
         return {name: partial(draw, value=name) for result in self.results.values() for name in result}
@@ -52,12 +47,9 @@ class Grid:
     def __len__(self) -> int:
         return math.prod(map(len, self.axes.values()))
 
-    def at(self, point: Point) -> Result:
-        """What the cell at a point, {axis: value}, gave; {} if it failed. KeyError for what is no point of the grid."""
-        key = tuple(point.get(name) for name in self.axes)
-        if len(point) != len(key) or not (key in self.results or key in self.failed or key in self.keys):
-            raise KeyError(f"no point of this grid, one value of each of its axes {', '.join(self.axes)}: {point}")
-        return self.results.get(key, {})
+    def row(self, key: tuple) -> dict[str, Any]:
+        """A point and what its cell gave, if it did not fail."""
+        return dict(zip(self.axes, map(plain, key))) | dict(self.results.get(key, {}))
 
     def array(self, value: str) -> np.ndarray:
         """One value over the grid, an axis of the array for each of the grid's, then those of the value itself, if it is an array.
@@ -72,8 +64,8 @@ class Grid:
             raise ValueError(f"{value!r} has not as many axes in each cell; its shapes are {', '.join(map(str, dict.fromkeys(shapes)))}")
         longest = np.max(shapes, axis=0).astype(int).tolist()
         whole = np.full((len(self), *longest), math.nan)
-        for k, point in enumerate(self.points):
-            x = self.at(point).get(value, math.nan)
+        for k, key in enumerate(self.keys):
+            x = self.results.get(key, {}).get(value, math.nan)
             place: tuple[Any, ...] = (k, *map(slice, np.shape(x)))
             whole[place] = x
         return whole.reshape([len(values) for values in self.axes.values()] + longest)
@@ -104,16 +96,16 @@ class Grid:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and text."""
         axes = {name: [numbers(plain(x)) for x in values] for name, values in self.axes.items()}
-        cells = [numbers({**{name: plain(x) for name, x in point.items()}, **self.at(point)}) for point in self.points]
-        return {"axes": axes, "cells": cells, "failed": {str(key): error for key, error in self.failed.items()}}
+        failed = {str(key): error for key, error in self.failed.items()}
+        return {"axes": axes, "cells": [numbers(self.row(key)) for key in self.keys], "failed": failed}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """One row for each cell as a .csv: its point, what it gave, every digit kept, arrays as columns x[0], x[1] …, and its error."""
         place, rows = checked_path(path, (".csv",)), []
-        for point in self.points:
-            entries = {f"{name}{list(k) or ''}": x for name, y in self.at(point).items() for k, x in np.ndenumerate(y)}
-            error = self.failed.get(tuple(point.values()))
-            rows.append({name: plain(x) for name, x in point.items()} | entries | ({"failed": error} if error else {}))
+        for key in self.keys:
+            entries = {f"{name}{list(k) or ''}": x for name, y in self.results.get(key, {}).items() for k, x in np.ndenumerate(y)}
+            error = {"failed": self.failed[key]} if key in self.failed else {}
+            rows.append(dict(zip(self.axes, map(plain, key))) | entries | error)
         writer = csv.DictWriter(text := io.StringIO(newline=""), dict.fromkeys(name for row in rows for name in row))
         writer.writeheader()
         writer.writerows(rows)
@@ -121,8 +113,7 @@ class Grid:
 
     def __str__(self) -> str:
         names = [*self.axes, *self.plots]
-        rows = [row if isinstance(row, str) else {**row, **self.at(row)} for row in folded(list(self.points))]
-        cells = [row if isinstance(row, str) else [told(row.get(name, "")) for name in names] for row in rows]
+        cells = [key if isinstance(key, str) else [told(self.row(key).get(name, "")) for name in names] for key in folded(list(self.keys))]
         failures = [cut(clean(f"failed at {key}: {error}"), 80) for key, error in self.failed.items()]
         return "\n".join([table(cells, names, left=len(self.axes)), *folded(failures, most=10)])
 
