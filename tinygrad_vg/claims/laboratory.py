@@ -24,7 +24,7 @@ from ..text.numbers import numbers
 from ..training import Adam, Batches, Diverged, clip_norm, clip_value, fit, l2_penalty, one_hot, teacher, temporal_order
 from ..training.learning import Recurrent, Row, for_seeds
 from ..training.leaves import length
-from .laboratory_shown import page, picture
+from .laboratory_shown import FRIENDS, page, picture
 from .models import back_in_time, hidden_layers
 from .remedies import CLASSES, FEATURES, ORDERS, PLAIN, REMEDIES, Remedy
 
@@ -211,18 +211,8 @@ class Laboratory:
         return next((row for row in self.rows if (row["family"], row["remedy"]) == (family, remedy)), None)
 
     def friends(self) -> dict[str, bool | None]:
-        """{sentence: whether the figures here bear it out}; None where its rows were not run.
-
-        L2 is judged on the deep sigmoid net, whose gradient vanishes; in the recurrent tanh net, which learns, a short run goes either way.
-        """
-        vanishing, l2 = self.row("deep", PLAIN["deep"]), self.row("deep", "L2")
-        relu, norm = self.row("deep", "ReLU, He"), self.row("deep", "batch norm, ReLU")
-        before, by_norm, by_value = (self.clipping[how] for how in ("before", "by norm", "by value"))
-        same = math.isclose(by_norm[0] / by_norm[1], before[0] / before[1], rel_tol=1e-9)
-        return {
-            "L2 worsens vanishing": l2["trained"] < vanishing["trained"] if vanishing and l2 else None,
-            "batch norm makes deep ReLU nets explode": norm["typical"] > max(0, relu["typical"]) + 0.05 if relu and norm else None,
-            "clipping does not restore what vanished": same and by_norm[0] < before[0] >= by_value[0]}
+        """{sentence: whether the figures here bear it out}; None where its rows were not run."""
+        return {sentence: answer and answer[0] for sentence, judge in FRIENDS.items() for answer in [judge(self)]}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and text; a reach that is longer than what was measured as 'inf'."""
