@@ -64,7 +64,7 @@ def test_a_sentence_that_did_not_show_is_printed_as_one():
 
 def test_pages_and_tables_fit_80_columns_and_results_go_through_json():
     result = made_up(True, False, False)
-    for text in (headlines.page(result), headlines.table([result] * 3), headlines.listed()):
+    for text in (str(result), headlines.table([result] * 3), headlines.listed()):
         assert max(map(len, text.splitlines())) <= 80
     assert json.loads(json.dumps(result.to_dict()))["outcome"] == "in part"
 
@@ -79,7 +79,7 @@ def test_a_page_says_so_where_its_source_was_not_read_and_the_documentation_mark
     not_read = {name for name, one in HEADLINES.items() if one.known}
     assert 0 < len(not_read) < len(HEADLINES)
     for name in HEADLINES:
-        text = " ".join(headlines.page(made_up(True)._replace(name=name)).split())
+        text = " ".join(str(made_up(True)._replace(name=name)).split())
         assert (name in not_read) == ("(From memory.)" in text or "(At second hand.)" in text)
     table = (pathlib.Path(__file__).parents[2] / "docs" / "headlines.md").read_text(encoding="utf-8")
     assert {name for name in HEADLINES if f"| {name} † " in table} == not_read
@@ -216,7 +216,7 @@ def test_the_part_that_takes_seconds_decides_what_it_can(name):
     result = HEADLINES[name].run()
     missing = [said for said, holds in result.checks.items() if not holds]
     assert len(missing) == len(PART[name]) and all(map(str.startswith, missing, PART[name])), str(result)
-    assert max(map(len, headlines.page(result).splitlines())) <= 80
+    assert max(map(len, str(result).splitlines())) <= 80
 
 
 # ---- the sentences, at full size
@@ -244,5 +244,5 @@ def test_the_sentences_that_show_at_full_size_and_those_that_do_not(name):
     missing = [said for said, holds in result.checks.items() if not holds]
     expected = NOT_SHOWN.get(name, [])
     assert len(missing) == len(expected) and all(map(str.startswith, missing, expected)), str(result)
-    assert max(map(len, headlines.page(result).splitlines())) <= 80
+    assert max(map(len, str(result).splitlines())) <= 80
     assert all(np.isfinite(x) for row in result.rows for x in row.values() if isinstance(x, float))

@@ -162,7 +162,7 @@ def show_headlines(options: argparse.Namespace) -> None:
         known = [{"name": one.name, "slow": one.slow, "source": one.source} for one in wanted]
         return show(headlines.listed(options.names), figures=known if options.json else None)
     results = [one.run(options.full) for one in wanted]
-    pages = [*map(headlines.page, results), *([headlines.table(results)] if len(results) > 1 else [])]
+    pages = [*map(str, results), *([headlines.table(results)] if len(results) > 1 else [])]
     show("\n\n".join(pages), figures=[result.to_dict() for result in results] if options.json else None)
 
 

@@ -5,6 +5,6 @@ learning takes), over_time (latches, order, sums, echo states). What two headlin
 """
 
 from . import after_2019, deep, dynamics, over_time  # noqa: F401  (each module enters its headlines)
-from .headline import HEADLINES, Headline, Result, chosen, listed, page, table
+from .headline import HEADLINES, Headline, Result, chosen, listed, table
 
-__all__ = ["HEADLINES", "Headline", "Result", "chosen", "listed", "page", "table"]
+__all__ = ["HEADLINES", "Headline", "Result", "chosen", "listed", "table"]

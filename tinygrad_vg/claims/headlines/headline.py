@@ -19,7 +19,7 @@ Measure = Callable[[bool], tuple[list[Row], Checks]]
 
 
 class Result(NamedTuple):
-    """What was found; str() is the table and the sentences, in 80 columns."""
+    """What was found; str() is the whole page: what was published and done here, the figures, what showed, and how the two differ."""
 
     name: str
     rows: list[Row]
@@ -36,8 +36,13 @@ class Result(NamedTuple):
         return {**self._asdict(), "outcome": self.outcome}
 
     def __str__(self) -> str:
+        one = HEADLINES[self.name]
+        published = f"{one.published} ({one.known}.)" if one.known else one.published
+        words = {"published": published, "here": one.ours, "differs": one.differs}
+        told = [wrapped(f"{word + ':':11}{text}", hang=11) for word, text in words.items()]
+        head = [f"{one.name}: {self.outcome} ({self.seconds:.1f} s)", wrapped(one.source, hang=0), *told]
         marks = [wrapped(f"  {'yes' if holds else 'NO '}  {sentence}", hang=5) for sentence, holds in self.checks.items()]
-        return "\n".join([tables.records(self.rows), "", *marks])
+        return "\n".join([*head, "", tables.records(self.rows), "", *marks])
 
 
 class Headline(NamedTuple):
@@ -83,15 +88,6 @@ def chosen(names: Iterable[str] = ()) -> list[Headline]:
     if unknown := [name for name in names if name not in HEADLINES]:
         raise ValueError(f"there is no headline {unknown[0]!r}; there are {', '.join(HEADLINES)}")
     return [one for name, one in HEADLINES.items() if not names or name in names]
-
-
-def page(result: Result) -> str:
-    """One headline in full: what was published, what was done here, the figures, what showed, and how the two differ."""
-    one = HEADLINES[result.name]
-    published = f"{one.published} ({one.known}.)" if one.known else one.published
-    words = {"published": published, "here": one.ours, "differs": one.differs}
-    told = [wrapped(f"{word + ':':11}{text}", hang=11) for word, text in words.items()]
-    return "\n".join([f"{one.name}: {result.outcome} ({result.seconds:.1f} s)", wrapped(one.source, hang=0), *told, "", str(result)])
 
 
 def table(results: Iterable[Result]) -> str:

@@ -3,7 +3,6 @@
     W  weight      n, N  units      ρ  spectral radius      h  hidden layer, or state      x  input      φ  activation
 """
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,11 +51,6 @@ def descending(optimiser: Any, loss: Callable[[], Any]) -> Iterator[Any]:
 def curve(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     """Layers passed, and the size of the gradient there, 1 at the output."""
     return np.arange(len(chain.stations)), np.exp(chain.log_product[::-1])
-
-
-def decades(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
-    """Links passed, and log10 |gradient| there, 0 at the output."""
-    return np.arange(len(chain.stations)), np.array(chain.log_product[::-1]) / math.log(10)
 
 
 def split(chain: Chain) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from ... import Chain, Scalar, Tensor, history, nn, sigmoid, square, tanh, training, verdict
 from ..claim import Found, measures
 from ..models import hidden_layers
-from .deep import decades, descending, layered, split, through, times
+from .deep import curve, descending, layered, split, through, times
 
 N, L = 64, 50
 
@@ -24,11 +24,12 @@ def suddenly() -> Found:
     """Decades per layer of |gradient|, and R² of the line, through sigmoid, tanh and linear layers."""
     figures, curves, back = {}, {}, np.arange(L + 1)
     for name, scale in (("sigmoid", 1.0), ("tanh", 1.0), ("linear at 1.4", 1.4)):
-        lines = [decades(layered(L, N, name.split()[0], scale, seed))[1] for seed in range(10)]
-        figures[f"{name}, decades per layer"] = float(np.polyfit(back, np.transpose(lines), 1)[0].mean())
+        chains = [layered(L, N, name.split()[0], scale, seed) for seed in range(10)]
+        lines = np.array([chain.log_product[::-1] for chain in chains]) / math.log(10)
+        figures[f"{name}, decades per layer"] = float(np.polyfit(back, lines.T, 1)[0].mean())
         figures[f"{name}, R² of the line, least"] = min(np.corrcoef(back, line)[0, 1] ** 2 for line in lines)
-        curves[name] = (back, lines[0])
-    return Found(figures, curves, ("layers back from the output", "log10 |gradient|"))
+        curves[name] = curve(chains[0])
+    return Found(figures, curves, ("layers back from the output", "|gradient|"))
 
 
 def product_loss(model: dict[str, Any]) -> Scalar:
@@ -140,9 +141,9 @@ def small_at_a_minimum() -> Found:
         chain, told = cases[name]
         figures |= {f"|gradient|, {name}": abs(chain.gradients[0].item()), f"log gain, {name}, nats": told.numbers["log_gain"]}
         figures[f"loss, {name}"] = float(chain.output.data)
-    curves = {name: decades(chain) for name, (chain, _) in cases.items()}
+    curves = {name: curve(chain) for name, (chain, _) in cases.items()}
     lines = "\n".join(f"{name + ':':26}{told.kind:16}{told.figures()}" for name, (_, told) in cases.items())
-    return Found(figures, curves, ("links back from the loss", "log10 |gradient|"), lines=lines)
+    return Found(figures, curves, ("links back from the loss", "|gradient|"), lines=lines)
 
 
 @measures("P7")
@@ -188,5 +189,5 @@ def not_linked_to_sigmoids() -> Found:
         "plain: slopes' part of the loss": plain[0] / sum(plain), "0.9 Q: kept over 0.9^50": math.exp(rotated.log_product[0]) / 0.9**50,
         "centred against tanh, off by": max(float(np.max(np.abs(b.gradients[0] / a.gradients[0] - 1))) for a, b, _ in nets)}
     named = {"centred, weights × 4": nets[0][1], "plain sigmoid": nets[0][2], "no activation, 0.9 Q": rotated}
-    curves, lines = {name: decades(chain) for name, chain in named.items()}, f"Of seed 0, centred:\n{nets[0][1].blame().sentence}"
-    return Found(figures, curves, ("layers back from the output", "log10 |gradient|"), lines=lines)
+    curves, lines = {name: curve(chain) for name, chain in named.items()}, f"Of seed 0, centred:\n{nets[0][1].blame().sentence}"
+    return Found(figures, curves, ("layers back from the output", "|gradient|"), lines=lines)
