@@ -28,12 +28,13 @@ def entries(kind):
 @pytest.mark.parametrize("activation, slope", [("tanh", lambda z: 1 / np.cosh(z) ** 2), ("sigmoid", lambda z: 0.25 / np.cosh(z / 2) ** 2), ("relu", lambda z: z > 0)])
 def test_the_slopes_on_the_edges_are_those_of_a_forward_pass_by_hand(activation, slope):
     value = {"tanh": np.tanh, "sigmoid": lambda z: 1 / (1 + np.exp(-z)), "relu": lambda z: np.maximum(z, 0)}[activation]
-    rng, h, by_hand = np.random.default_rng(0), np.random.default_rng(1).normal(size=64), []
+    chain = deep.layered(6, 64, activation, 3.0, 0)
+    rng, h, by_hand = np.random.default_rng(0), chain.stations[0][0].data, []
     for _ in range(6):
         z = rng.normal(0, 1 / 8, (64, 64)) * 3.0 @ h
         h = value(z)
         by_hand.append(slope(z))
-    np.testing.assert_allclose(quotes.slopes(activation, 3.0), by_hand, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(deep.unit_slopes(chain), by_hand, rtol=1e-9, atol=1e-15)
 
 
 # C15 and C16: paths of a ReLU network

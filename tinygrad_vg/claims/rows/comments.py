@@ -12,7 +12,7 @@ from ... import Chain, Tensor, einsum, explain, nn, square
 from ...training import SGD, l2_penalty
 from ..claim import Found, measures
 from ..recurrences import tied_or_not
-from .deep import curve, descending, layered, split, through, times
+from .deep import curve, descending, layered, split, through, times, unit_slopes
 from .index import all_carried_out
 
 
@@ -111,11 +111,11 @@ def rectified() -> Found:
     """ReLU nets of 50 layers: slopes other than 0 and 1, units that are off, and nats with variances 2/n and 1/n."""
     he, plain = [layered(50, 64, "relu", "he", seed) for seed in range(40)], layered(50, 64, "relu", 1.0, 0)
     batch = layered(50, 64, "relu", "he", 0, batch=64)
-    slopes = [np.diag(edge.local.dense()) for link in he[0].links for node in link.ops if node.op == "relu" for edge in node.edges]
+    found = unit_slopes(he[0])
     first, last = (batch.stations[k][0].data > 0 for k in (1, 50))
     figures = {
         "gain, 1/n ÷ 2/n": math.exp(plain.log_product[0] - he[0].log_product[0]),
-        "slopes other than 0 and 1": int(np.sum([(s != 0) & (s != 1) for s in slopes])), "slopes": int(np.size(slopes)),
+        "slopes other than 0 and 1": int(np.sum((found != 0) & (found != 1))), "slopes": found.size,
         "share off, layer 1": float(np.mean(~first)), "nats, He": float(np.mean([chain.log_product[0] for chain in he])),
         "off for all inputs, layer 50": float(np.mean(~last.any(axis=0))),
         "off for all inputs, layer 1": float(np.mean(~first.any(axis=0)))}

@@ -53,6 +53,11 @@ def curve(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(len(chain.stations)), np.exp(chain.log_product[::-1])
 
 
+def unit_slopes(chain: Chain) -> np.ndarray:
+    """φ′ at every unit of each layer of an MLP, (layers, …), read off the edges."""
+    return np.array([h.edges[0].local.pull(np.ones(h.shape)) for (h,) in chain.stations[1:]])
+
+
 def split(chain: Chain) -> tuple[float, float]:
     """Nats that the slopes cost, and that the weights do."""
     parts = chain.blame().parts

@@ -8,27 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ... import Tensor, grad, history, nn, paths, relu, scalars
+from ... import Tensor, grad, nn, paths, relu, scalars
 from ...training import SGD, fit, two_moons
 from ..claim import Found, measures
-from .deep import curve, layered, times
-
-
-def slopes(activation: str, s: float) -> np.ndarray:
-    """φ′ at every unit of a net of six hidden layers, 64 units each, W_ij ~ N(0, s²/64), read off the edges; seed 0."""
-    net = nn.MLP([64] * 8, activation, times(s))
-    out = net(Tensor(np.random.default_rng(1).normal(size=64)))
-    return np.array([node.edges[0].local.pull(np.ones(64)) for node in history(out) if node.op == activation])
+from .deep import curve, layered, times, unit_slopes
 
 
 @measures("C14")
 def one_sided() -> Found:
     """The share of slopes below 1/100 by the scale of the weights, and nats of 20 layers, by activation."""
     scales = np.geomspace(0.5, 20, 12)
-    share = {a: [float(np.mean(slopes(a, s) < 0.01)) for s in scales] for a in ("tanh", "sigmoid", "relu")}
-    steep = slopes("relu", 20)
+    below = lambda a, s: float(np.mean(unit_slopes(layered(6, 64, a, float(s), 0)) < 0.01))  # noqa: E731
+    share = {a: [below(a, s) for s in scales] for a in ("tanh", "sigmoid", "relu")}
+    steep = unit_slopes(layered(6, 64, "relu", 20.0, 0))
     figures: dict[str, float] = {"relu: smallest slope that is not 0": steep[steep > 0].min()}
-    figures |= {f"{a}: share below 1/100, s = {s}": float(np.mean(slopes(a, s) < 0.01)) for a in share for s in (1, 20)}
+    figures |= {f"{a}: share below 1/100, s = {s}": below(a, s) for a in share for s in (1, 20)}
     for a in ("relu", "leaky_relu", "softplus", "tanh"):
         chains = [layered(20, 64, a, "he" if "relu" in a else 1.0, seed) for seed in range(10)]
         figures[f"{a}: nats of 20 layers"] = float(np.mean([chain.log_product[0] for chain in chains]))

@@ -16,7 +16,7 @@ from ..claim import Found, measures
 from ..models import hidden_layers
 from ..recurrences import tied_or_not
 from . import sharing
-from .deep import layered
+from .deep import layered, unit_slopes
 
 
 @measures("P5b")
@@ -68,18 +68,19 @@ def redesign() -> Found:
 @measures("C11b")
 def three_meanings() -> Found:
     """Thirty ReLU layers of 64 units, Xavier's weights, and what three people measure who speak of vanishing; twenty draws."""
-    logs, ratios, slopes = [], [], []
+    logs, ratios, least = [], [], []
     for seed in range(20):
         chain = layered(30, 64, "relu", "xavier", seed)
         layers = [h for (h,) in chain.stations[1:]]
         first, last = grad(chain.output, [layers[k].parents[0].parents[1] for k in (0, -1)], chain.seed)
         logs.append(chain.log_product[::-1])
         ratios.append(math.log(np.linalg.norm(first) / np.linalg.norm(last)))
-        slopes.append(min(h.edges[0].local.pull(np.ones(64))[h.data > 0].min() for h in layers))
+        found = unit_slopes(chain)
+        least.append(found[np.array([h.data for h in layers]) > 0].min())
     mean = np.mean(logs, axis=0)
     figures = {
         "the state's: nats of 30 layers": mean[-1], "the weights': ln first ÷ last layer": float(np.mean(ratios)),
-        "the activation's: least slope where it is on": min(slopes)}
+        "the activation's: least slope where it is on": min(least)}
     return Found(figures, {"|∂L/∂h|": (np.arange(31), mean)}, ("layers back", "ln gain, mean of 20 draws"))
 
 

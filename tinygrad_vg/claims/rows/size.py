@@ -14,7 +14,7 @@ import numpy as np
 from ... import Chain, Scalar, Tensor, history, nn, sigmoid, square, tanh, training, verdict
 from ..claim import Found, measures
 from ..models import hidden_layers
-from .deep import curve, descending, layered, split, through, times
+from .deep import curve, descending, layered, split, through, times, unit_slopes
 
 N, L = 64, 50
 
@@ -107,15 +107,14 @@ def flat_tails() -> Found:
 @measures("P5")
 def saturated() -> Found:
     """Slopes of the sigmoid at ±10 and in ten layers: median and share below 0.01, weights × 1 and × 30."""
-    nets = {scale: layered(10, N, "sigmoid", float(scale), 0) for scale in (1, 30)}
-    slopes = {scale: [h.data * (1 - h.data) for (h,) in chain.stations[1:]] for scale, chain in nets.items()}
+    found = {scale: unit_slopes(layered(10, N, "sigmoid", float(scale), 0)) for scale in (1, 30)}
     ends = [Scalar(x, name="x") for x in (10.0, -10.0)]
     figures = {f"slope at {name}": Chain(x.sigmoid(), x).gradients[0].item() for name, x in zip(("10", "−10"), ends)}
-    figures |= {f"median slope, scale {scale}": float(np.median(of)) for scale, of in slopes.items()}
-    figures |= {f"the same in layer {k}, scale {scale}": float(np.median(of[k - 1])) for scale, of in slopes.items() for k in (1, 10)}
-    figures |= {f"share below 0.01, scale {scale}": float(np.mean(np.array(of) < 0.01)) for scale, of in slopes.items()}
+    figures |= {f"median slope, scale {scale}": float(np.median(of)) for scale, of in found.items()}
+    figures |= {f"the same in layer {k}, scale {scale}": float(np.median(of[k - 1])) for scale, of in found.items() for k in (1, 10)}
+    figures |= {f"share below 0.01, scale {scale}": float(np.mean(of < 0.01)) for scale, of in found.items()}
     bins = np.linspace(0, 0.25, 11)
-    shares = {f"scale {scale}, layer {k}": np.histogram(of[k - 1], bins)[0] / N for scale, of in slopes.items() for k in (1, 10)}
+    shares = {f"scale {scale}, layer {k}": np.histogram(of[k - 1], bins)[0] / N for scale, of in found.items() for k in (1, 10)}
     return Found(figures, {name: (bins[:-1] + 0.0125, share) for name, share in shares.items()}, ("slope", "share of the units"))
 
 
