@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_vg import Tensor, hessian, linear, nn, square, tanh
 from tinygrad_vg.claims.claim import CLAIMS
-from tinygrad_vg.claims.rows import attention, later, sentences
+from tinygrad_vg.claims.rows import attention, later, quotes
 
 LATER = [id for id in CLAIMS if id.startswith("E")]
 
@@ -51,4 +51,4 @@ def test_the_reach_of_a_linear_recurrence_is_the_closed_form():
 
 def test_pieces_are_counted_where_a_unit_turns_on_or_off():
     x = np.linspace(-1, 1, 1001)[:, None]
-    assert sentences.pieces(x > np.array([-0.5, 0.0, 0.7])) == 4 and sentences.pieces(x > 2) == 1
+    assert quotes.pieces(x > np.array([-0.5, 0.0, 0.7])) == 4 and quotes.pieces(x > 2) == 1

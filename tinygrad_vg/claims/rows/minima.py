@@ -13,7 +13,7 @@ from ... import Scalar, Tensor, cos, grad, hessian, nn, relu, sqrt, square
 from ... import abs as absolute
 from ...training import SGD, Adam, RMSProp
 from ..claim import Found, measures
-from .deep import descending
+from .deep import descending, layered, unit_slopes
 
 
 @measures("C9")
@@ -106,3 +106,22 @@ def walk(make: Any, n: int) -> np.ndarray:
         if far[-1] <= 0.25:
             break
     return np.array(far)
+
+
+@measures("C11b")
+def three_meanings() -> Found:
+    """Thirty ReLU layers of 64 units, Xavier's weights, and what three people measure who speak of vanishing; twenty draws."""
+    logs, ratios, least = [], [], []
+    for seed in range(20):
+        chain = layered(30, 64, "relu", "xavier", seed)
+        layers = [h for (h,) in chain.stations[1:]]
+        first, last = grad(chain.output, [layers[k].parents[0].parents[1] for k in (0, -1)], chain.seed)
+        logs.append(chain.log_product[::-1])
+        ratios.append(math.log(np.linalg.norm(first) / np.linalg.norm(last)))
+        found = unit_slopes(chain)
+        least.append(found[np.array([h.data for h in layers]) > 0].min())
+    mean = np.mean(logs, axis=0)
+    figures = {
+        "the state's: nats of 30 layers": mean[-1], "the weights': ln first ÷ last layer": float(np.mean(ratios)),
+        "the activation's: least slope where it is on": min(least)}
+    return Found(figures, {"|∂L/∂h|": (np.arange(31), mean)}, ("layers back", "ln gain, mean of 20 draws"))

@@ -1,7 +1,7 @@
 """What becomes of a product of many factors?  Claims C18 to C22: averages, variances and eigenvalues, and where each misleads.
 
-    w  weight, a number      W  weights, a matrix      n, L  how many factors, layers      N  width      v  variance of a weight
-    x  input      h  state      g  scale of the weights      t  time      λ  eigenvalue
+    w  weight, a number      W  weights, a matrix      n, L  how many factors, layers      lr  learning rate      N  width
+    v  variance of a weight      x  input      h  state      g  scale of the weights      t  time      λ  eigenvalue
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ... import Scalar, Tensor, grad, nn
+from ...training import SGD, Adam
 from ..claim import Found, measures
 from ..recurrences import walks
 from .deep import through
@@ -43,6 +44,23 @@ def averages() -> Found:
     n = np.arange(101)
     curves = {"all 0.98": (n, same[:101]), "0.5 and 1.46 in turn": (n, mixed), "two matrices of |λ| = 0.98 in turn": (n, matrices)}
     return Found(figures, curves, ("factors n", "gradient"))
+
+
+@measures("C18b")
+def update_size() -> Found:
+    """The first step of SGD and of Adam, lr 1, on h[n], all n weights 0.98, each its own or one for all."""
+
+    def step(rule: Any, n: int, shared: bool = False) -> float:
+        ws = {k: Scalar(0.98, name="w") for k in range(1 if shared else n)}
+        h = list(accumulate(range(n), lambda h, k: ws[0 if shared else k] * h, initial=Scalar(1.0)))[-1]
+        h.backward()
+        rule(ws, 1.0).step()
+        return float(abs(ws[0].data - 0.98))
+
+    n = np.array([1, 100, 200, 300, 400, 500])
+    sizes = {"SGD": [step(SGD, k) for k in n], "SGD, one weight": [step(SGD, k, True) for k in n], "Adam": [step(Adam, k) for k in n]}
+    figures = {f"{name}: n = 500 ÷ n = 100": size[5] / size[1] for name, size in sizes.items()}
+    return Found(figures, {name: (n, np.array(y)) for name, y in sizes.items()}, ("layers n", "size of the first update"))
 
 
 @measures("C19")

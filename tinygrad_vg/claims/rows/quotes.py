@@ -4,6 +4,7 @@
 """
 
 import math
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ... import Tensor, grad, nn, paths, relu, scalars
 from ...training import SGD, fit, two_moons
 from ..claim import Found, measures
+from ..models import hidden_layers
 from .deep import curve, layered, times, unit_slopes
 
 
@@ -54,6 +56,29 @@ def active_paths() -> Found:
         "half the weights: factor per layer": math.exp((halved.log_product[0] - whole.log_product[0]) / 30)}
     curves = {"He's weights": curve(whole), "half of them": curve(halved)}
     return Found(figures, curves, ("layers back", "|gradient|"), lines=str(found[0]))
+
+
+def pieces(patterns: np.ndarray) -> int:
+    """How many linear models a net is along a line, from its units' being on or off at each point of it: (points, units)."""
+    return 1 + int(np.sum(np.any(patterns[1:] != patterns[:-1], axis=1)))
+
+
+@measures("C15b")
+def linear_models() -> Found:
+    """Pieces on a line of inputs, of random nets 16 wide, and of the one that folds the line in two at each of L layers."""
+    L, line, counts = np.arange(1, 11), np.linspace(-4, 4, 4096)[:, None], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        net, x = nn.MLP([8, *[16] * 10, 1], "relu", "he", rng=rng), rng.normal(size=8) + line * rng.normal(size=8)
+        on = [h.data > 0 for h in hidden_layers(net(Tensor(x)))]
+        counts.append([pieces(np.concatenate(on[:k], axis=1)) for k in L])
+    fold = lambda y, _: 2 * np.maximum(y, 0) - 4 * np.maximum(y - 0.5, 0)  # noqa: E731
+    tents = list(accumulate(L, fold, initial=(np.arange(2**13) + 0.5) / 2**13))
+    folded = [pieces(np.transpose([y > 0.5 for y in tents[:k]])) for k in L]
+    random = np.mean(counts, axis=0)
+    figures = {"folded, 10 layers of 2: pieces": folded[-1], "random, 10 layers of 16: pieces ÷ units": random[-1] / 160}
+    figures["random: pieces of 10 layers ÷ of 5"] = random[9] / random[4]
+    return Found(figures, {"folded, 2 a layer": (L, folded), "random, 16 a layer": (L, random)}, ("layers", "linear pieces on a line"))
 
 
 @measures("C16")

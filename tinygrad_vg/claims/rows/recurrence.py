@@ -106,6 +106,21 @@ def rotation() -> Found:
     return Found(figures, {"reflection": (np.arange(1001), off)}, ("steps back", "|gain − 1|"))
 
 
+@measures("P12b")
+def projections() -> Found:
+    """A unit vector h in the eigenvectors' basis: of a symmetric W, and of one whose eigenvectors are nearly parallel."""
+    rng, θ = np.random.default_rng(0), np.linspace(0, math.pi, 181)
+    A = rng.normal(size=(8, 8))
+    Q, h = np.linalg.eigh(A + A.T)[1], rng.normal(size=8)
+    V, around = np.linalg.eig(np.array([[0.9, 5.0], [0.0, 0.89]]))[1], np.array([np.cos(θ), np.sin(θ)])
+    skew, projected = np.linalg.solve(V, around), V.T @ around
+    figures = {
+        "symmetric: coordinates − projections": float(np.max(np.abs(np.linalg.solve(Q, h) - Q.T @ h))),
+        "not normal: largest coordinate": float(np.abs(skew).max()), "not normal: largest projection": float(np.abs(projected).max())}
+    curves = {"coordinate": (θ, skew[0]), "projection": (θ, projected[0])}
+    return Found(figures, curves, ("direction of h, rad", "on the first eigenvector"))
+
+
 @measures("P13")
 def dominated() -> Found:
     """The angle of the gradient to the top eigenvector of a symmetric W, and its factor per step."""

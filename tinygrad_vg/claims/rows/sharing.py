@@ -1,4 +1,4 @@
-"""Is it the sharing of weights?  Claims P15 to P17 of the post: the same weights at each step or new ones, and how often it goes well.
+"""Is it the sharing of weights?  Claims P15 to P17, P19b and C19b: the same weights at each step or new ones, and how often it goes well.
 
     W  weights      ρ  spectral radius      h  state      g  gradient      T  steps      N  width      p  share of successes
 """
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ... import grad, nn, no_grad, training
+from ... import Chain, grad, nn, no_grad, training
 from ...training.learning import Recurrent, for_seeds
 from ..claim import Found, measures
 from ..recurrences import tied_or_not
-from .deep import of_radius
+from .deep import layered, of_radius
 
 N, T = 32, 100
 
@@ -45,6 +45,19 @@ def not_shared() -> Found:
     return Found(figures, curves, ("steps back", "sd of ln |gradient| over the draws"))
 
 
+@measures("C19b")
+def particular_to_recurrent() -> Found:
+    """Nats and sd of 20 sigmoid layers; the sd of the ln gain with W shared and with a W for each step."""
+    logs = dict(zip(("its own", "shared"), tied_or_not(16, 128, 80).values()))
+    deep = [layered(20, 64, "sigmoid", 1.0, seed).log_product[0] for seed in range(20)]
+    figures: dict[str, float] = {"sigmoid, 20 layers of their own: nats": float(np.mean(deep)), "its sd over draws": float(np.std(deep))}
+    for name, found in logs.items():
+        figures[f"linear, W {name}: in range after one scalar"] = in_range(found[128] - found[128].mean())
+    figures["sd of ln gain, shared ÷ its own"] = logs["shared"][128].std() / logs["its own"][128].std()
+    curves = {f"W {name}": (np.arange(129), found.std(axis=1)) for name, found in logs.items()}
+    return Found(figures, curves, ("layers back", "sd of the ln gain over 80 draws"))
+
+
 def reach(make: Any, noise: float = 1.0, seeds: int = 60) -> np.ndarray:
     """Share of the draws in range after 0, 1, …, T steps back; inputs are N(0, noise²)."""
     cell = make(3, N, seeds=range(seeds))
@@ -67,6 +80,20 @@ def almost_unavoidable() -> Found:
         "LSTM, forget bias 5: in range": reach(partial(nn.LSTMCell, forget_bias=5.0))[T]}
     curves = {f"T = {t}": (radii, shares[:, t]) for t in (25, 50, 100)}
     return Found(figures, curves, ("spectral radius of W_hh", "share of draws in range"))
+
+
+@measures("P19b")
+def redesign() -> Found:
+    """The share of draws with gain from 1/1000 to 1000 after 100 steps, RNN and LSTM; sweep beside product of links."""
+    rnn, lstm = partial(nn.RNNCell, init=("xavier", "orthogonal")), partial(nn.LSTMCell, forget_bias=5.0)
+    cells: dict[str, Any] = {"RNN, quiet inputs": (rnn, 0.1), "RNN, noise": (rnn, 1.0), "LSTM, noise": (lstm, 1.0)}
+    shares = {name: reach(make, noise, seeds=30) for name, (make, noise) in cells.items()}
+    states = nn.unroll(nn.LSTMCell(2, 4, rng=0), np.random.default_rng(0).normal(size=(20, 2)))
+    loss = states[-1][0].sum()
+    g = Chain(loss, states[0][1], states[1:]).gradients[0]
+    figures = {f"{name}: in range after 100 steps": share[-1] for name, share in shares.items()}
+    figures["LSTM: sweep − product of its links"] = float(np.max(np.abs(g - grad(loss, states[0][1]))))
+    return Found(figures, {name: (np.arange(101), y) for name, y in shares.items()}, ("steps back", "share of the draws in range"))
 
 
 def interval(p: float, n: int) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """How large, how small, and which factor made it so?  Claims P1 to P8 of the post: sigmoids, weights, minima and products.
 
-    W  weights      Q  orthogonal      b  bias      x  input      h  state      y  prediction      g  gradient      w  one weight
-    N  width      L  layers      T  steps
+    W  weights      Q  orthogonal      b  bias      x  input      z  pre-activation      h  state      y  prediction      g  gradient
+    w  one weight      N  width      L  layers      T  steps
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import Chain, Scalar, Tensor, history, nn, sigmoid, square, tanh, training, verdict
+from ... import Chain, Scalar, Tensor, grad, history, log, nn, sigmoid, square, tanh, training, verdict
 from ..claim import Found, measures
 from ..models import hidden_layers
 from .deep import curve, descending, layered, split, through, times, unit_slopes
@@ -116,6 +116,23 @@ def saturated() -> Found:
     bins = np.linspace(0, 0.25, 11)
     shares = {f"scale {scale}, layer {k}": np.histogram(of[k - 1], bins)[0] / N for scale, of in found.items() for k in (1, 10)}
     return Found(figures, {name: (bins[:-1] + 0.0125, share) for name, share in shares.items()}, ("slope", "share of the units"))
+
+
+@measures("P5b")
+def by_a_parameter() -> Found:
+    """|∂L/∂w| of one sigmoid unit: with a large input, and with a loss whose slope makes up for σ′."""
+    def slope(z: float, x: float, loss: Any) -> float:
+        w = Scalar(z / x, name="w")
+        return abs(grad(loss((w * x).sigmoid()), w))
+
+    σ, z = 1 / (1 + math.exp(-10)), np.linspace(-15, 0, 61)
+    losses = {"½ (y − 1)²": lambda y: 0.5 * square(y - 1.0), "−ln y": lambda y: -log(y)}
+    figures = {
+        "at z = 10, x = 1e5: ∂y/∂w": slope(10, 1e5, lambda y: y), "at z = 10, x = 1: ∂y/∂w": slope(10, 1.0, lambda y: y),
+        "σ′ · x · what comes after, off by": abs(slope(10, 3.0, losses["½ (y − 1)²"]) / (σ * (1 - σ) * 3 * (1 - σ)) - 1),
+        "at z = −10, x = 1, loss −ln y: ∂L/∂w": slope(-10, 1.0, losses["−ln y"])}
+    curves = {f"loss {name}": (z, np.array([slope(at, 1.0, loss) for at in z])) for name, loss in losses.items()}
+    return Found(figures, curves, ("z = w x, x = 1", "|∂L/∂w|"))
 
 
 def case(phi: Callable[[Tensor], Tensor], error: float) -> tuple[Chain, Any]:
