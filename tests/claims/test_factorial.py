@@ -10,8 +10,7 @@ import pytest
 
 from tinygrad_vg import Chain, grad
 from tinygrad_vg.claims import factorial, recurrences
-from tinygrad_vg.claims.counterexamples import counter_examples
-from tinygrad_vg.claims.factorial import BASE, FACTORS, SCALES, TARGETS, Factorial, growth, shapley
+from tinygrad_vg.claims.factorial import BASE, FACTORS, SCALES, TARGETS, Factorial, counter_examples, growth, shapley
 from tinygrad_vg.claims.recurrences import KINDS, draws, log_gains, states
 
 FILE = pathlib.Path(__file__).parents[1] / "data" / "reference_factorial.json"
