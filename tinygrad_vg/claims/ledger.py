@@ -84,7 +84,8 @@ def legend(verdicts: Iterable[str]) -> str:
 
 def full(one: Outcome) -> str:
     """One claim with every figure, its curves and what else it prints."""
-    return "\n".join([read(one.claim, one.verdict), "", details(one)]).rstrip()
+    lines = [f"{'' if held else '!! '}{name} = {number(x, 6)}{range and f', expected {range}'}" for name, x, range, held in one.figures()]
+    return "\n".join([read(one.claim, one.verdict), "", *(set_in(text, 2) for text in lines), *printed(one.found)]).rstrip()
 
 
 def shown(claim: Claim) -> str:
@@ -97,12 +98,6 @@ def read(claim: Claim, verdict: str) -> str:
     """Verdict, sentence, answer, and what the verdict was before."""
     head = [f"{claim.id}: {verdict} ({VERDICTS[claim.verdict]})", set_in(claim.sentence, 2), "", wrapped(claim.answer, hang=0)]
     return "\n".join([*head, *(["", wrapped(f"Changed: {claim.history}", hang=0)] if claim.history else [])])
-
-
-def details(one: Outcome) -> str:
-    """Every figure, with the range it must lie in; the chain, the curves, and what else there is."""
-    lines = [f"{'' if held else '!! '}{name} = {number(x, 6)}{range and f', expected {range}'}" for name, x, range, held in one.figures()]
-    return "\n".join([*(set_in(text, 2) for text in lines), *printed(one.found)])
 
 
 def printed(found: Found, drawn: bool = False) -> list[str]:

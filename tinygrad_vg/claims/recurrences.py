@@ -66,11 +66,11 @@ def log_gains(last: Node, g: np.ndarray) -> np.ndarray:
     did, and knows the direction; slopes is what the diagonal of φ′ did. -inf from where a seed's gradient is exactly zero.
     """
     rows, node, slope = [], last, np.zeros(len(g))
-    g = g / length(g)
+    g = g / np.linalg.norm(g, axis=(1, 2), keepdims=True)
     with np.errstate(divide="ignore"):
         while edges := node.edges:
             g = edges[0].local.pull(g)
-            gain = length(g)
+            gain = np.linalg.norm(g, axis=(1, 2), keepdims=True)
             g, gain = g / np.where(gain > 0, gain, 1.0), np.log(gain.ravel())
             if node.op == "linear":
                 W = np.asarray(node.parents[1])
@@ -92,11 +92,6 @@ def walks(cells: Iterable[Cell], N: int, T: int, seeds: int, rng: Any = 0) -> li
 def tied_or_not(N: int, T: int, seeds: int, s: float = 1.0) -> dict[str, np.ndarray]:
     """{tying: the walks of a linear recurrence, (T + 1, seeds)}."""
     return dict(zip(TYING, walks([("linear", tying, s) for tying in TYING], N, T, seeds)))
-
-
-def length(g: np.ndarray) -> np.ndarray:
-    """|g| of each seed, (seeds, 1, 1)."""
-    return np.sqrt(np.sum(g * g, axis=(1, 2), keepdims=True))
 
 
 def moments(x: np.ndarray) -> tuple[float, float]:
