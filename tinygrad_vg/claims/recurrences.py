@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import Node, Tensor, linear, nn
+from ..autodiff.arrays import locked
 from ..nn.layers import each, generators
 
 Cell = tuple[str, str, float]
@@ -35,9 +36,9 @@ def states(cell: Cell, W: np.ndarray, h: np.ndarray) -> list[Tensor]:
     """[h[0], …, h[T]], each (seeds, 1, N), of one cell.  Before an activation that bends, h[0] is halved: N(0, ½²)."""
     activation, tying, s = cell
     φ, chain = nn.ACTIVATIONS[activation], [Tensor(h if activation == "linear" else 0.5 * h).named("h", 0)]
-    first = constant(s * W[:, 0])
+    first = locked(s * W[:, 0])
     for t in range(1, W.shape[1] + 1):
-        W_t = first if tying == "tied" else constant(s * W[:, t - 1])
+        W_t = first if tying == "tied" else locked(s * W[:, t - 1])
         chain.append(φ(linear(chain[-1], W_t)).named("h", t))
     return chain
 
@@ -51,12 +52,6 @@ def measured(
         for cell, blocks in found.items():
             blocks.append(figures(states(cell, W, h), g))
     return {cell: np.concatenate(blocks) for cell, blocks in found.items()}
-
-
-def constant(array: np.ndarray) -> np.ndarray:
-    """The array closed to writing, so that the graph need not copy it."""
-    array.setflags(write=False)
-    return array
 
 
 def log_gains(last: Node, g: np.ndarray) -> np.ndarray:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from ... import Tensor, exp, grad, hvp, linear, nn, sigmoid, square, stack, tanh, theory
+from ...autodiff.arrays import locked
 from ...nn.layers import each, generators
 from ...training import SGD, Adam
 from ..claim import Found, measures
-from ..recurrences import constant
 from .deep import curve, descending, through
 from .ways_past import gates
 
@@ -30,7 +30,7 @@ def sensitivity(λ: float, scaled: bool, seeds: Iterable[int], runs: int = 20) -
     x = size * each(generators(0, list(seeds)), lambda rng: rng.normal(size=(T, runs))).swapaxes(0, 1)
     leaf = Tensor(np.full(x.shape[1:], math.log(-math.log(λ)) if scaled else λ))
     weight, h = exp(-exp(leaf)) if scaled else leaf, 0.0 * leaf
-    for now in constant(np.ascontiguousarray(x)):
+    for now in locked(np.ascontiguousarray(x)):
         h = weight * h + now
     return float(np.mean(grad(h.sum(), leaf) ** 2))
 
