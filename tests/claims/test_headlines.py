@@ -106,7 +106,7 @@ def test_the_command_lists_runs_and_prints_json(capsys):
 
 
 def test_runs_repeat_themselves():
-    for run in (lambda: deep.learned.__wrapped__(3, "tanh", "xavier", norm=True, residual=True, lr=0.1, steps=3, seeds=2), lambda: over_time.latch_run.__wrapped__(4, updates=3, trials=5)):
+    for run in (lambda: deep.learned.__wrapped__(3, "tanh", "xavier", norm=True, residual=True, steps=3, seeds=2), lambda: over_time.latch_run.__wrapped__(4, updates=3, trials=5)):
         assert run() == run()
 
 
@@ -116,10 +116,8 @@ def test_runs_repeat_themselves():
 @pytest.mark.parametrize("params, value, tol", entries("C.ff."))
 def test_a_deep_net_learns_as_well_as_the_reference_and_its_gradients_have_its_ratio(params, value, tol):
     init = params["init"]
-    init = {"orth": "orthogonal"}.get(init) or (deep.variance(float(init[1:])) if init[0] == "s" else init)
-    row = deep.learned(
-        params["depth"], params["act"], init, norm=params["norm"], residual=params["res"], lr=0.1 if params["act"] == "sigmoid" else 0.01
-    )
+    init = {"orth": "orthogonal"}.get(init) or (math.sqrt(float(init[1:])) if init[0] == "s" else init)
+    row = deep.learned(params["depth"], params["act"], init, norm=params["norm"], residual=params["res"])
     assert row["chance"] == pytest.approx(value["majority"], abs=0.01)
     assert row["accuracy"] == pytest.approx(value["mean_acc"], abs=tol["mean_acc_abs"])
     if (ratio := value["log_gradW_first_over_last_hidden"]) is not None:

@@ -8,7 +8,7 @@ shrink alike it shows nothing (Xavier with ReLU, depth 30).
 """
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -37,24 +37,21 @@ def five_classes() -> Batch:
 
 
 @cache
-def variance(sw2: float) -> Any:
-    """W ~ N(0, sw2 / n_in), as an init; the same function for the same sw2."""
-    return lambda shape, rng: normal(shape, rng, math.sqrt(sw2))
-
-
-@cache
 def learned(
-    L: int, activation: str, init: Any, *, norm: bool = False, residual: bool = False, lr: float = 0.01, steps: int = 300, seeds: int = 5
+    L: int, activation: str, init: str | float, *, norm: bool = False, residual: bool = False, steps: int = 300, seeds: int = 5
 ) -> Row:
     """One network with L hidden layers: accuracy (mean and each seed), the share of the commonest class, ln ratio.
 
     Trained once for the same arguments, as headlines share networks: copy the row before you change it.
 
+    init      of nn.init, or a number s: W ~ N(0, s² / n_in)
     norm      batch norm without scale and shift; in the test, too, over the whole batch
     residual  h[k] = h[k−1] + relu(z[k]) / √L
     """
+    lr = 0.1 if activation == "sigmoid" else 0.01  # without which not even three layers of sigmoids start
+    start = partial(normal, scale=init) if isinstance(init, float) else init
     (x, labels), sizes = five_classes(), [FEATURES, *[WIDTH] * L, CLASSES]
-    net = MLP(sizes, activation, init, "batch" if norm else None, 1 / math.sqrt(L) if residual else False, seeds=range(seeds))
+    net = MLP(sizes, activation, start, "batch" if norm else None, 1 / math.sqrt(L) if residual else False, seeds=range(seeds))
     parameters, ratio = {name: leaf for name, leaf in net.parameters().items() if name.startswith("layer")}, []
 
     def draw(rng: np.random.Generator) -> Batch:
@@ -74,11 +71,6 @@ def learned(
         right = np.argmax(plain(net(np.broadcast_to(x, (seeds, *x.shape)))), axis=-1) == labels
     each, chance = np.mean(right, axis=1), float(np.bincount(labels).max() / len(labels))
     return {"L": L, "accuracy": float(each.mean()), "each": each.tolist(), "chance": chance, "ln ratio": ratio[0] if ratio else None}
-
-
-def sigmoids(L: int, init: Any = "xavier", **options: Any) -> Row:
-    """A sigmoid network: ten times the learning rate, without which even three layers do not start."""
-    return learned(L, "sigmoid", init, lr=0.1, **options)
 
 
 def stuck(row: Row) -> bool:
@@ -107,15 +99,15 @@ def he_depth(full: bool) -> tuple[list[Row], Checks]:
 def batch_norm_sigmoid(full: bool) -> tuple[list[Row], Checks]:
     """Accuracy of sigmoid nets, shallow and deep, with and without batch norm."""
     deep = 20 if full else 5
-    plain_nets = {L: {"net": "sigmoid", **sigmoids(L)} for L in ((1, 2, 3, 5, 20) if full else (1, 5))}
-    normed = {L: {"net": "batch norm", **sigmoids(L, norm=True)} for L in ((5, 20) if full else (5,))}
+    plain_nets = {L: {"net": "sigmoid", **learned(L, "sigmoid", "xavier")} for L in ((1, 2, 3, 5, 20) if full else (1, 5))}
+    normed = {L: {"net": "batch norm", **learned(L, "sigmoid", "xavier", norm=True)} for L in ((5, 20) if full else (5,))}
     checks = {
         "One hidden layer learns": plain_nets[1]["accuracy"] > 0.65,
         f"{deep} layers of sigmoids stay at chance, every seed": stuck(plain_nets[deep]),
         f"{deep} layers with batch norm learn: above .65": normed[deep]["accuracy"] > 0.65}
     rows = [*plain_nets.values(), *normed.values()]
     if full:
-        rows.append({"net": "16 × variance", **sigmoids(20, variance(16))})
+        rows.append({"net": "16 × variance", **learned(20, "sigmoid", 4.0)})
         checks["Weights four times as large do not help, as the sigmoid stays off centre"] = stuck(rows[-1])
     return rows, checks
 
@@ -161,7 +153,7 @@ def trainability(full: bool) -> tuple[list[Row], Checks]:
     """Cells of the map, depth × variance: those on the ordered side, near the edge and on the chaotic side."""
     cells = [(L, sw2) for L in (10, 30) for sw2 in (0.5, 1.0, 1.5, 4.0, 9.0)] if full else [(30, sw2) for sw2 in (0.5, 1.5, 4.0)]
     reach = {sw2: x if math.isfinite(x) else "∞" for _, sw2 in cells for x in [6 * depth_scale("tanh", sw2)]}
-    rows = [{"sw2": sw2, "6 ξ": reach[sw2], **learned(L, "tanh", variance(sw2))} for L, sw2 in cells]
+    rows = [{"sw2": sw2, "6 ξ": reach[sw2], **learned(L, "tanh", math.sqrt(sw2))} for L, sw2 in cells]
     at = {cell: row["accuracy"] for cell, row in zip(cells, rows)}
     checks = {
         "Ordered, 30 layers, sw2 = .5: dead, as 6 ξ = 8.7 says": stuck(rows[cells.index((30, 0.5))]),

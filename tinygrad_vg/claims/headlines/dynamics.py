@@ -15,7 +15,7 @@ from ...nn.init import normal, orthogonal
 from ...training import SGD, fit
 from ...training.learning import Row
 from ..models import hidden_layers
-from .deep import SETTING, SYNTHETIC, learned, variance
+from .deep import SETTING, SYNTHETIC, learned
 from .headline import Checks, headline
 
 
@@ -73,7 +73,7 @@ def orthogonal_tanh(full: bool) -> tuple[list[Row], Checks]:
     rows = [{"start": "orthogonal", **learned(L, "tanh", "orthogonal")} for L in depths]
     checks = {f"{L} layers learn: above .7": row["accuracy"] > 0.7 for L, row in zip(depths, rows)}
     if full:
-        rows += [{"start": "Gaussian", **learned(L, "tanh", variance(1.0))} for L in depths]
+        rows += [{"start": "Gaussian", **learned(L, "tanh", 1.0)} for L in depths]
         checks["60 layers: above Gaussian's by .1"] = rows[2]["accuracy"] > rows[5]["accuracy"] + 0.1
     return rows, checks
 
