@@ -2,8 +2,8 @@
 
 The claims book: every sentence of the vanishing-gradient debate, measured and judged. Read claims.toml (the book itself), claim (what a
 claim is), ledger and pages (how the book is printed, and shown in a browser) and rows (what measures each). Then what they build on:
-models (the networks of the debate) · recurrences, factorial (sigmoids or shared weights?) · remedies, laboratory (what
-helps, and at what price) · headlines (the field's results, small). factorial_shown and laboratory_shown hold tables and pictures.
+models (the networks of the debate) · recurrences, factorial (sigmoids or shared weights?) · remedies, laboratory (what helps, and at
+what price) · headlines (the field's results, small). factorial_shown and laboratory_shown hold tables and pictures.
 """
 
 from importlib.resources import files
