@@ -19,9 +19,10 @@ from .lines import dtype_of, typed
 from .loops import Loop
 from .program import LONGEST, Program
 from .stack import stacked
-from .statements import Statement, added, by_loop, grouped, is_put_back, is_short, line, put_in, symbols
+from .statements import Statement, added, by_loop, is_put_back, is_short, line, put_in, symbols
 
 TERMS = 4  # in a sum of pulls
+TOGETHER = 6  # gradients that are zero at first, in a line
 
 
 class Backward:
@@ -31,7 +32,7 @@ class Backward:
     """
 
     def __init__(self, program: Program, stack: bool):
-        self.program, self.symbols = program, program.symbols
+        self.program, self.symbols, self.stack = program, program.symbols, stack and not program.alone
         self.statements: list[Statement] = []
         self.loop: Loop | None = None  # that of the line whose pulls are written
         self.start = 0  # where the statements of that loop begin
@@ -40,13 +41,12 @@ class Backward:
         self.gradients: dict[str, str] = {}
         self.returned, self.apart, self.declared = set[str](), set[str](), set[Any]()
         self.waiting: Counter[str] = Counter()  # parts still to come
-        self.within: dict[Any, set[Any]] = {}  # {loop: nodes outside that its pulls lead to}
-        self.parts: Counter = Counter()  # how many times the pulls of a loop add to a node outside
+        self.parts: Counter[tuple[Any, Any]] = Counter()  # {(loop, x): how many times its pulls add to a node outside}
         self.array: set[Any] = set()  # nodes of loops that have an array of gradients
         self.carry: set[Any] = set()  # nodes of loops whose gradient is carried from turn to turn
-        self.count()
+        self.plan()
+        self.within = {loop: sorted((x for by, x in self.parts if by is loop), key=lambda x: x.birth) for loop in program.loops}
         self.run()
-        self.statements = grouped(stacked(self) if stack and not program.alone else self.statements)
         self.gradients = {x: self.gradients[x] for x in program.arguments if x in self.gradients}
 
     def g(self, x: Any) -> str: return self.symbols.of("g", x)
@@ -64,29 +64,24 @@ class Backward:
         found = [(loop.last[j], turn, x) for (j, turn), x in loop.starts.items()]
         return [(node, turn, x) for node, turn, x in found if isinstance(x, Node) and {node, x} <= self.program.marked]
 
-    def count(self) -> None:
+    def plan(self) -> None:
         """How many parts each node receives, and of a node of a loop whether its gradient is carried from turn to turn, or has an array."""
-        program, back, last_only = self.program, Counter[Any](), dict[Any, bool]()
+        program, afar = self.program, dict[Any, set[Any]]()  # of a node of a loop: who gives it parts, but for its own turn
         edges = [(program.at(node).loop, x) for node, pulls in program.pulls.items() for x, _ in pulls]
         edges += [(None, x) for loop in program.loops for _, _, x in self.starts(loop)] + [(None, program.output)]
         for loop, x in edges:
             last, way = program.last(x), self.way(loop, x)
-            if way == "here":
+            if way == "outside":
+                self.parts[loop, x] += 1
+            elif way == "here":
                 self.waiting[self.g(x)] += 1
-            elif way == "back":
-                back[last] += 1
-            elif way == "outside":
-                self.within.setdefault(loop, set()).add(x)
-                self.parts[x] += 1
             else:
-                last_only[last] = last_only.get(last, True) and not loop and x is last
-        self.waiting.update(self.g(x) for outer in self.within.values() for x in outer)
-        for node in (node for loop in program.loops for node in loop.last):
-            if back[node] and program.at(node).loop.lag(program.at(node).j) == 1 and last_only.get(node, True):
-                self.carry.add(node)
-                self.waiting[self.p(node)] = back[node]
-            elif back[node] or node in last_only:
-                self.array.add(node)
+                afar.setdefault(last, set()).add("before" if way == "back" else loop is None and x is last)
+                self.waiting[self.p(last)] += way == "back"
+        self.waiting.update(self.g(x) for _, x in self.parts)
+        for node, givers in afar.items():
+            carried = "before" in givers and False not in givers and program.at(node).loop.lag(program.at(node).j) == 1
+            (self.carry if carried else self.array).add(node)
 
     def run(self) -> None:
         output = self.program.output
@@ -127,7 +122,7 @@ class Backward:
         elif way == "outside":
             if family := self.loop and self.loop.varies(x):
                 self.declare(x)
-            self.write(Statement(g, term) if family and self.parts[x] == 1 else added(g, term))
+            self.write(Statement(g, term) if family and self.parts[self.loop, x] == 1 else added(g, term))
         else:
             symbol = self.p(last) if way == "back" else g
             self.terms.setdefault(symbol, []).append(term)
@@ -138,35 +133,49 @@ class Backward:
         """Room for the gradients of x in all turns, once, before the loop that adds to them: zeros, unless each is written once."""
         if x not in self.declared:
             self.declared.add(x)
-            room = self.program.room("empty" if self.parts[x] == 1 else "zeros", x)
-            self.statements.insert(self.start if self.loop else len(self.statements), Statement(self.symbols.of("G", x), room))
-            self.start += 1
+            room = self.program.room("empty" if self.parts[self.loop, x] == 1 else "zeros", x)
+            self.insert([Statement(self.symbols.of("G", x), room)])
+
+    def insert(self, statements: list[Statement]) -> None:
+        """Write what stands before the loop whose lines are being written."""
+        place = self.start if self.loop else len(self.statements)
+        self.statements[place:place] = statements
+        self.start += len(statements)
 
     def pull_loop(self, loop: Loop, lines: list[Statement]) -> None:
         """The backward pass of a loop: what it starts from, its lines, and what is handed on to what was there before it."""
         wanted = [node for node in loop.last if node in self.program.pulls]
         if not wanted:
             return
-        self.before(loop, wanted)
+        outer = [x for x in self.within[loop] if not loop.varies(x)]
+        fresh = [x for x in outer if self.g(x) not in self.terms]
+        first = len(self.statements)
+        self.before(outer, wanted)
         self.loop, self.start = loop, len(self.statements)
         self.pull_lines(lines)
         for node in wanted:
             if node in self.carry:
                 self.hand_on(node)
+        behind = stacked(self, loop, {self.g(x) for x in fresh}) if self.stack else []
+        made = {s.target for s in behind if s.sign == "="}
+        self.statements[first:first] = self.zeros([x for x in fresh if self.g(x) not in made])
         self.loop = None
-        self.after(loop)
+        self.statements += behind
+        self.after(loop, outer)
 
-    def before(self, loop: Loop, wanted: list[Any]) -> None:
-        """The gradients that a loop adds to, and those carried into its last turn."""
-        for x in sorted(self.within.get(loop, ()), key=lambda x: x.birth):
-            symbol = self.g(x)
-            if loop.varies(x):
-                self.declare(x)
-            elif terms := self.terms.pop(symbol, None):
-                if not is_symbol(symbol, terms):
-                    self.add(symbol, [line("np.array(g)", g=terms[0]), *terms[1:]])
-            else:
-                self.write(Statement(symbol, line("np.zeros_like(x)", x=self.program.ref(x))))
+    def zeros(self, xs: list[Any]) -> list[Statement]:
+        """The gradients that a loop adds to, zero at first, a few in a line."""
+        found = []
+        for k in range(0, len(xs), TOGETHER):
+            names, like = (", ".join(self.symbols.of(kind, x) for x in xs[k : k + TOGETHER]) for kind in "gv")
+            found.append(Statement(names, line(f"map(np.zeros_like, ({like}))" if "," in names else f"np.zeros_like({like})")))
+        return found
+
+    def before(self, outer: list[Any], wanted: list[Any]) -> None:
+        """The sums so far that a loop adds to, and the gradients carried into its last turn."""
+        for symbol in map(self.g, outer):
+            if (terms := self.terms.pop(symbol, [])) and not is_symbol(symbol, terms):
+                self.add(symbol, [line("np.array(g)", g=terms[0]), *terms[1:]])
         for node in wanted:
             symbol = self.g(node)
             if node in self.carry:
@@ -185,12 +194,12 @@ class Backward:
             self.apart.add(before)
             self.write(Statement(g, ast.Name(before)))
 
-    def after(self, loop: Loop) -> None:
+    def after(self, loop: Loop, outer: list[Any]) -> None:
         """What came before the loop receives what was added up in it, or was carried to its start."""
-        outer, name = sorted(self.within.get(loop, ()), key=lambda x: x.birth), self.program.name
-        self.gradients |= {self.program.symbol(x): self.symbols.of("r", x) for x in outer if loop.varies(x)}
-        parts = [(x, name("g", x)) for x in outer if not loop.varies(x)]
-        self.hand(parts + [(x, name("g", node) if node in self.carry else name("z", node, turn)) for node, turn, x in self.starts(loop)])
+        name, families = self.program.name, [x for x in self.within[loop] if loop.varies(x)]
+        self.gradients |= {self.program.symbol(x): self.symbols.of("r", x) for x in families}
+        starts = [(x, name("g", node) if node in self.carry else name("z", node, turn)) for node, turn, x in self.starts(loop)]
+        self.hand([(x, name("g", x)) for x in outer] + starts)
 
     def gradient_of(self, node: Any) -> ast.expr:
         """What stands for the gradient of a node: its name; or, where it is used once, the term itself."""

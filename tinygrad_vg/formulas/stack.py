@@ -7,7 +7,7 @@
 import ast
 from typing import Any
 
-from .statements import Put, Statement, by_loop, is_zeros, line, symbols
+from .statements import Put, Statement, line, symbols
 
 FORMS = {  # a term of one turn, and the sum of those of all turns
     "np.outer(a, b)": "a.T @ b",
@@ -17,44 +17,32 @@ FORMS = {  # a term of one turn, and the sum of those of all turns
     "a[0]": "a.sum(axis=(0, 1))"}
 
 
-def stacked(backward: Any) -> list[Statement]:
-    """The statements of a backward pass, so rewritten."""
+def stacked(backward: Any, loop: Any, fresh: set[str]) -> list[Statement]:
+    """What stands behind the loop whose lines were just written, taken out of it; fresh: the gradients that only it adds to."""
+    stack = Stack(backward, loop, backward.statements[backward.start :])
+    backward.insert(backward.program.rooms(stack.kept, "G"))
     found: list[Statement] = []
-    for loop, body in by_loop(backward.statements):
-        if loop:
-            stack = Stack(backward, loop, body)
-            behind = stack.after(found)
-            found += [*stack.program.rooms(stack.kept, "G"), *(s for s in body if s not in stack.moved), *behind]
-        else:
-            found += body
+    for s, code in stack.moved.items():
+        backward.statements.remove(s)
+        once = s.target in fresh - stack.left - {f.target for f in found}
+        found.append(Statement(s.target, code, "=" if once else "+="))
     return found
 
 
 class Stack:
-    """Of one loop: moved, the statements that are not needed in it; kept, those whose gradients in all turns are kept instead."""
+    """Of one loop: moved, the statements that are not needed in it; left, what the others add to; kept, nodes whose gradients are kept."""
 
     def __init__(self, backward: Any, loop: Any, body: list[Statement]):
         self.backward, self.program, self.loop = backward, backward.program, loop
         self.given = {s.target for s in body if s.sign == "=" and not s.quote}
         self.moved: dict[Statement, ast.expr] = {}
-        self.kept: list[Any] = []  # nodes whose gradients in all turns are kept from now on
+        self.kept: list[Any] = []
         for s in body:
             symbol = self.program.symbols.get(s.target) if s.sign == "+=" else None
             inside = not symbol or self.program.at(symbol.of).loop or self.loop.varies(symbol.of)
             if not inside and (code := self.at_once(s.code)):
                 self.moved[s] = code
-        self.left = {s.target for s in body if s.sign == "+=" and s not in self.moved}
-
-    def after(self, before: list[Statement]) -> list[Statement]:
-        """What stands behind the loop; what was zero before it is made there."""
-        found: list[Statement] = []
-        for s, code in self.moved.items():
-            zeros = [z for z in before if z.target == s.target and is_zeros(z)]
-            once = zeros and s.target not in self.left and s.target not in {f.target for f in found}
-            if once:
-                before.remove(zeros[0])
-            found.append(Statement(s.target, code, "=" if once else "+="))
-        return found
+        self.left = {s.target.partition("[")[0] for s in body if s.sign == "+=" and s not in self.moved}
 
     def at_once(self, code: ast.expr) -> ast.expr | None:
         """The sum of a term over all turns, as one line; None if it is none of those that can be so written."""

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from ..text.formulas import Rewriting, constant, parsed
 
 COLUMNS = 110
-TOGETHER = 6  # gradients that are zero at first, in a line
 
 
 class Symbol(NamedTuple):
@@ -99,23 +98,6 @@ def added(symbol: str, term: ast.expr) -> Statement:
         g, _, index = term.args
         return Statement(ast.unparse(index).replace("np.s_", symbol, 1), g, "+=")
     return Statement(symbol, term, "+=")
-
-
-def is_zeros(s: Statement) -> bool:
-    """Whether it sets a gradient to zeros, before a loop that adds to it."""
-    return not s.loop and not s.quote and "np.zeros_like" in ast.unparse(s.code)
-
-
-def grouped(statements: list[Statement]) -> list[Statement]:
-    """The same, gradients that are zero at first a few in a line."""
-    found: list[Statement] = []
-    for s in statements:
-        if found and is_zeros(found[-1]) and is_zeros(s) and found[-1].target.count(",") < TOGETHER - 1:
-            before = found.pop()
-            places = ", ".join(name for name in symbols(before.code) + symbols(s.code) if name not in ("np", "map"))
-            s = Statement(f"{before.target}, {s.target}", line(f"map(np.zeros_like, ({places}))"))
-        found.append(s)
-    return found
 
 
 class Figures(Put):

@@ -26,7 +26,7 @@ class Turns:
         self.names: dict[Loop, tuple[str, int]] = {}
         self.says: dict[str, Loop] = {}
         for loop in program.loops:
-            self.names[loop] = self.named(loop, backward.within.get(loop, ()))
+            self.names[loop] = self.named(loop, backward.within[loop])
         self.recorded = {T: loop.count + less for loop, (T, less) in self.names.items()}
         pinned = {self.names[loop][0] for loop in self.pinned()}
         self.fixed = {T: n for T, n in self.recorded.items() if T in pinned}
