@@ -16,32 +16,32 @@ from .loops import Loop, Slot
 class Turns:
     """names     {loop: (T, less)}: it has T − less turns; K in place of T for layers, each with weights of its own
     recorded  {T: how many those were}      fixed  the same of those that cannot be others
-    says      {symbol of an argument: the loop of as many turns as it has entries}
     whole     {leaf: the loop that takes it as xs[0], xs[1] …}
+    taken     {symbol of an argument: the first loop that takes one of its entries in each turn}
     """
 
     def __init__(self, program: Any, backward: Any):
         self.program = program
         self.whole = {x: loop for x, (loop, *others) in self.takers().items() if loop and not others}
         self.names: dict[Loop, tuple[str, int]] = {}
-        self.says: dict[str, Loop] = {}
+        self.taken: dict[str, Loop] = {}
         for loop in program.loops:
-            self.names[loop] = self.named(loop, backward.within[loop])
+            own = [program.family(loop, key) for key in loop.families]
+            own += [program.symbol(x) for x, by in self.whole.items() if by is loop]
+            self.names[loop] = self.named(loop, own, backward.within[loop])
+            self.taken |= dict.fromkeys(own, loop) | self.taken
         self.recorded = {T: loop.count + less for loop, (T, less) in self.names.items()}
         pinned = {self.names[loop][0] for loop in self.pinned()}
         self.fixed = {T: n for T, n in self.recorded.items() if T in pinned}
 
-    def named(self, loop: Loop, weights: Any) -> tuple[str, int]:
+    def named(self, loop: Loop, own: list[str], weights: Any) -> tuple[str, int]:
         """(T, less) of a loop: that of a loop of as many turns, else of an argument, else of a longer loop; else a new one."""
         earlier = [(other.count - loop.count, *self.names[other]) for other, _ in loop.series]
-        own = [self.program.family(loop, key) for key in loop.families]
-        own += [self.program.symbol(x) for x, by in self.whole.items() if by is loop]
         for fewer, T, less in sorted(earlier, key=lambda found: found[0] != 0):
             if not fewer or not own:
                 return T, less + fewer
-        if own and own[0] in self.says:
-            return self.names[self.says[own[0]]]
-        self.says |= {own[0]: loop} if own else {}
+        if own and own[0] in self.taken:
+            return self.names[self.taken[own[0]]]
         leaves = any(isinstance(members[-1], Node) for members in loop.families.values())
         letter = "K" if leaves and all(map(loop.varies, weights)) else "T"
         before = {T for T, _ in self.names.values() if T.startswith(letter)}

@@ -54,11 +54,7 @@ class Whole:
         self.values = {self.names[symbol]: value_of(x) for symbol, x in arguments.items()}
         self.leaves = {self.names[symbol]: arguments[symbol] for symbol in gradients}
         self.what = self.naming.name(program.output)
-        says, families = self.turns.says, [(loop, key) for loop in program.loops for key in loop.families]
-        taken = {symbol: says[symbol] for symbol in self.names if symbol in says}
-        for by, key in families:
-            taken.setdefault(program.family(by, key), by)
-        self.taken = {self.names[symbol]: loop for symbol, loop in taken.items() if symbol in self.names}
+        self.taken = {self.names[symbol]: loop for symbol, loop in self.turns.taken.items() if symbol in self.names}
         self.said = {T: name for name, loop in reversed(self.taken.items()) for T, less in [self.turns.names[loop]] if not less}
         self.lengths = {T: n for T, n in self.turns.recorded.items() if T not in {*self.turns.fixed, *self.said}}
 
