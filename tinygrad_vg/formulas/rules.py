@@ -213,15 +213,13 @@ def weighted(edge: Edge) -> Form:
     return Form(f"{edge.child.op} of {x}: y moves by Σ w dx, {words}", "diag(w) spread ⟨g|⟩", (R, ix, ix), w, f"⟨g|{R}⟩ {w}")
 
 
-def moved(words: Callable[[Edge, str], str], matrix: Callable[[Edge], str], index: Callable[[Edge], str]) -> Callable[[Edge], Form]:
-    """The form of an op that moves numbers about: ∂y/∂x is 1 where the number went, else 0."""
-
-    def write(edge: Edge) -> Form:
-        ix, own = LETTERS[: rank(edge.child)], LETTERS[: rank(edge.parent)]
-        local = "‹1 if that entry went there, else 0›"
-        return Form(words(edge, names(edge)[1]), matrix(edge), (ix, fresh(own, ix), own), local, index(edge))
-
-    return write
+def moved(edge: Edge) -> Form:
+    """An op that moves numbers about: ∂y/∂x is 1 where the number went, else 0."""
+    ix, own = LETTERS[: rank(edge.child)], LETTERS[: rank(edge.parent)]
+    *texts, detail = next(row for kind, row in MOVED.items() if isinstance(edge.child.rule, kind))
+    letters = {"op": edge.child.op, "x": names(edge)[1], "ix": ix, "detail": detail(edge, own)}
+    words, matrix, index = (text.format_map(letters) for text in texts)
+    return Form(words, matrix, (ix, fresh(own, ix), own), "‹1 if that entry went there, else 0›", index)
 
 
 def fresh(own: str, used: str) -> str:
@@ -246,25 +244,15 @@ def indexed(part: Any) -> str:
     return f"{np.asarray(part).dtype.kind == 'b' and 'mask' or 'indices'} {np.shape(part)}"
 
 
+MOVED: dict[Any, tuple[Any, ...]] = {  # words, ∂L/∂x whole, one entry of it, and the detail in them
+    Reshape: ("reshape: the numbers of {x} in another shape", "reshape ⟨g|⟩ to {detail}", "⟨g|{ix}⟩ ‹at the same place in C order›",
+              lambda edge, own: edge.parent.shape),
+    Transpose: ("transpose: the axes of {x} in another order", "transpose ⟨g|⟩ back", "⟨g|{detail}⟩",
+                lambda edge, own: "".join(own[axis] for axis in edge.child.rule.axes)),
+    Select: ("{op}: {x}[{detail}]", "put ⟨g|⟩ back where it was taken from, else 0", "Σ ⟨g|{ix}⟩ ‹over what was taken from there›",
+             lambda edge, own: ", ".join(map(indexed, edge.child.rule.index))),
+    Join: ("{op}: {x} is the part [{detail}] of the result", "⟨g|⟩[{detail}]", "‹the entry of› ⟨g|⟩[{detail}]",
+           lambda edge, own: part_of(edge)),
+    Broadcast: ("broadcast_to: {x} repeated", "sum of ⟨g|⟩ over the copies", "Σ ⟨g|{ix}⟩ ‹over the copies›", lambda edge, own: "")}
 FORMS: dict[Any, Callable[[Edge], Form]] = {
-    Elementwise: elementwise, Linear: linear, Matmul: matmul, Einsum: einsum, Sum: total, Weighted: weighted,
-    Reshape: moved(
-        lambda edge, x: f"reshape: the numbers of {x} in another shape",
-        lambda edge: f"reshape ⟨g|⟩ to {edge.parent.shape}",
-        lambda edge: f"⟨g|{LETTERS[: rank(edge.child)]}⟩ ‹at the same place in C order›"),
-    Transpose: moved(
-        lambda edge, x: f"transpose: the axes of {x} in another order",
-        lambda edge: "transpose ⟨g|⟩ back",
-        lambda edge: f"⟨g|{''.join(LETTERS[: rank(edge.parent)][axis] for axis in edge.child.rule.axes)}⟩"),
-    Select: moved(
-        lambda edge, x: f"{edge.child.op}: {x}[{', '.join(map(indexed, edge.child.rule.index))}]",
-        lambda edge: "put ⟨g|⟩ back where it was taken from, else 0",
-        lambda edge: f"Σ ⟨g|{LETTERS[: rank(edge.child)]}⟩ ‹over what was taken from there›"),
-    Join: moved(
-        lambda edge, x: f"{edge.child.op}: {x} is the part [{part_of(edge)}] of the result",
-        lambda edge: f"⟨g|⟩[{part_of(edge)}]",
-        lambda edge: f"‹the entry of› ⟨g|⟩[{part_of(edge)}]"),
-    Broadcast: moved(
-        lambda edge, x: f"broadcast_to: {x} repeated",
-        lambda edge: "sum of ⟨g|⟩ over the copies",
-        lambda edge: f"Σ ⟨g|{LETTERS[: rank(edge.child)]}⟩ ‹over the copies›")}
+    Elementwise: elementwise, Linear: linear, Matmul: matmul, Einsum: einsum, Sum: total, Weighted: weighted} | dict.fromkeys(MOVED, moved)
