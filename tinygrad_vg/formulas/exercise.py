@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .prelude import called
 from .statements import symbols
 from .steps import FUNCTION, function_of, is_open, targets
 
@@ -43,11 +44,6 @@ def with_blanks(text: str, blanks: int, rng: Any) -> str:
 
 
 def assignments(tree: ast.AST) -> list[Any]: return [node for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.AugAssign))]
-
-
-def called(code: ast.AST) -> list[str]:
-    """The functions that some code calls, the outermost first."""
-    return [getattr(part.func, "attr", getattr(part.func, "id", "")) for part in ast.walk(code) if isinstance(part, ast.Call)]
 
 
 def kind(code: ast.expr) -> str:

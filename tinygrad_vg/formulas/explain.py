@@ -19,7 +19,7 @@ from ..text.lines import clean, wrapped
 from .loops import operands
 from .naming import identifier, wish
 from .notation import SUBSCRIPTS
-from .prelude import called
+from .prelude import HELPERS, called
 from .rules import Form, Use, form, letter, names, operand, rank
 from .statements import Figures
 from .words import pull
@@ -129,7 +129,7 @@ def in_numpy(edge: Edge, equals: str) -> str:
         code = pull(node, edge.index, ast.Name(f"g_{y}"), ast.Name(y), codes)
     except NotImplementedError:
         return ""
-    return "" if called(code) else f"g_{named[edge.index]} {equals} {ast.unparse(Figures({}).visit(code))}"
+    return "" if HELPERS.keys() & called(code) else f"g_{named[edge.index]} {equals} {ast.unparse(Figures({}).visit(code))}"
 
 
 def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:

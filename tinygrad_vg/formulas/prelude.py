@@ -99,15 +99,15 @@ WITH_MATH = {"erf", "erfc", "sinc_slope"}  # helpers that need Python's math
 HELPERS = {text.partition("(")[0]: f"def {text.strip()}" for text in TEXT.split("\ndef ")[1:]}
 
 
-def called(code: ast.AST) -> set[str]:
-    """The helpers that some code calls."""
-    return {node.func.id for node in ast.walk(code) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)} & HELPERS.keys()
+def called(code: ast.AST) -> list[str]:
+    """The functions that some code calls, the outermost first."""
+    return [getattr(part.func, "attr", getattr(part.func, "id", "")) for part in ast.walk(code) if isinstance(part, ast.Call)]
 
 
 def helpers(codes: Any) -> list[str]:
     """Every helper that is called, and those that they call, in the order they are written here."""
-    names, ahead = {"check"}, set().union(*map(called, codes))
+    names, ahead = set[str](), {"check"}.union(*map(called, codes)) & HELPERS.keys()
     while ahead:
         names |= ahead
-        ahead = set().union(*(called(ast.parse(HELPERS[name])) for name in ahead)) - names
+        ahead = set[str]().union(*(called(ast.parse(HELPERS[name])) for name in ahead)) & HELPERS.keys() - names
     return [name for name in HELPERS if name in names]
