@@ -147,14 +147,8 @@ class Search:
             return None
         if found := self.checked(turns):
             return found
-        few, many = FEWEST - 1, len(turns)  # so many are a loop, so many are not
-        while many - few > 1:
-            middle = (few + many) // 2
-            if part := self.checked(turns[:middle]):
-                few, found = middle, part
-            else:
-                many = middle
-        return found
+        most = FEWEST - 1 + bisect(range(FEWEST, len(turns)), False, key=lambda n: not self.checked(turns[:n]))
+        return self.checked(turns[:most]) if most >= FEWEST else None
 
     def token(self, node: Any) -> Any:
         """What two nodes must have in common to stand at the same place of two turns."""

@@ -130,16 +130,18 @@ class Program:
     def lines(self, written: list[Any]) -> list[Statement]:
         """A statement for each node that gets a line."""
         codes = {node: self.values.get(node) or value(node, self.codes(node)) for node in written if node not in self.skipped}
-        needed, inlined, statements = self.needed(codes), dict[str, Any](), list[Statement]()
+        needed, inlined, statements, done = self.needed(codes), dict[str, Any](), list[Statement](), set[Any]()
         for node, code in codes.items():
             inside = [x for x in self.read(code) if self.symbol(x) in inlined]
             self.members[node] = sorted((m for child in inside for m in (child, *self.members.pop(child))), key=lambda m: -m.birth)
             code = Put(inlined).visit(code)
             if node.name or node in needed or len(symbols(code)) > LONGEST:
                 statements.append(Statement(self.symbol(node), code, loop=self.at(node).loop))
+                older = {self.last(x) for x in self.read(code) if self.at(x).ago and self.at(x).loop is self.at(node).loop}
+                self.kept |= older & done  # read after the newer is there
+                done.add(node)
             else:
                 inlined[self.symbol(node)] = code
-        self.keep_older(statements)
         return statements
 
     def whole(self) -> list[Statement]:
@@ -161,14 +163,6 @@ class Program:
         starts = [(loop.last[j], x) for loop in self.loops for (j, _), x in loop.starts.items()]
         found |= {self.last(x) for pair in starts for x in pair if isinstance(x, Node)}
         return found | {node for node in codes if uses[node] > 1}
-
-    def keep_older(self, statements: list[Statement]) -> None:
-        """An older value that is read after the newer is there must be kept."""
-        done = set[str]()
-        for s in statements:
-            older = [self.last(x) for x in self.read(s.code) if s.loop and self.at(x).loop is s.loop and self.at(x).ago]
-            self.kept |= {x for x in older if self.symbol(x) in done}
-            done.add(s.target)
 
     def before(self, loop: Loop) -> list[Statement]:
         """What stands before a loop: room for what is kept, and what is carried into the first turn."""
