@@ -47,7 +47,10 @@ class Loop:
     """turns[k][j]  the node at place j of turn k      slots  {(j, operand): what it means}
 
     starts  {(place, turns before the first): what the loop starts from}      families  {key: a member for each turn}
+    T, less  it has T − less turns; K in place of T for layers, each with weights of its own: see turns.py
     """
+
+    T, less = "T", 0
 
     def __init__(self, turns: list[list[Any]]):
         self.turns, self.count = turns, len(turns)
@@ -57,6 +60,8 @@ class Loop:
 
     last = property(lambda self: self.turns[-1], doc="The turn that stands for all.")
     size = property(lambda self: self.count * len(self.last), doc="How many nodes are in it.")
+    letter = property(lambda self: "k" if self.T.startswith("K") else "t", doc="What counts the turns.")
+    def length(self, more: int = 0) -> str: return shifted(self.T, more - self.less)
     def lag(self, place: int) -> int: return max((-turn for j, turn in self.starts if j == place), default=0)
 
     series = property(lambda self: [(slot.loop, slot.first) for slot in self.slots.values() if slot.kind == "series"],
@@ -65,6 +70,11 @@ class Loop:
     def varies(self, x: Any) -> bool:
         """Whether x stands for a family: in each turn of the loop it is another one."""
         return any(x is members[-1] for members in self.families.values())
+
+
+def shifted(name: str, by: int) -> str:
+    """t, t + 1 or t - 1, as it is written."""
+    return f"{name} {'+' if by > 0 else '-'} {abs(by)}" if by else name
 
 
 class Place(NamedTuple):

@@ -5,7 +5,6 @@
 The gradient of h is g_h. A loop over time counts t from 1 to T; one over layers counts k from 1 to K, see turns.py.
 """
 
-import ast
 import builtins
 import copy
 import keyword
@@ -15,9 +14,9 @@ import numpy as np
 
 from ..autodiff.core import Node
 from ..text.formulas import parsed
+from .loops import shifted
 from .prelude import HELPERS
 from .statements import Symbol
-from .turns import Turns, shifted
 
 LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": "z", "subtract": "d", "add": "z", "multiply": "p",
            "divide": "q", "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "logsumexp": "log_sum",
@@ -29,9 +28,9 @@ GRADIENTS, STRETCH = "gGzpr", {"r": "1:", "A": "1:", "B": ":-1"}  # kinds of sym
 class Names:
     """What stands for each symbol of a program; in a loop, names.within(loop), h[t] stands where outside stands h[T]."""
 
-    def __init__(self, program: Any, backward: Any, turns: Turns):
-        self.program, self.backward, self.turns, self.symbols = program, backward, turns, program.symbols
-        self.taken, self.numbers, self.bases = RESERVED | turns.recorded.keys(), dict[str, int](), dict[str, str]()
+    def __init__(self, program: Any, backward: Any):
+        self.program, self.backward, self.symbols = program, backward, program.symbols
+        self.taken, self.numbers, self.bases = RESERVED | program.turns.recorded.keys(), dict[str, int](), dict[str, str]()
         self.loop: Any = None
         self.owners = {x: root for root, members in program.members.items() for x in members}
 
@@ -43,17 +42,13 @@ class Names:
     def remark(self, target: str) -> str:
         """On the line that makes the gradient of the turn before."""
         symbol = self.symbols.get(target)
-        return f"  # of {self.name(symbol.of)}[{self.turns.letter(self.loop)} - 1]" if symbol and symbol.kind == "p" else ""
+        return f"  # of {self.name(symbol.of)}[{self.loop.letter} - 1]" if symbol and symbol.kind == "p" else ""
 
     def get(self, text: str, default: Any = None) -> Any:
         """What is written for a symbol; the default for any other word."""
         if text not in self.symbols:
             return default
         symbol = self.symbols[text]
-        if symbol.kind == "T":
-            return parsed(self.turns.count(symbol.of))
-        if symbol.kind == "t":
-            return ast.Name(self.turns.letter(self.loop))
         name = "g_" * (symbol.kind in GRADIENTS) + self.name(symbol.of) + "_before" * (text in self.backward.apart)
         return parsed(f"{name}[{place}]" if (place := self.index(symbol)) else name)
 
@@ -77,15 +72,15 @@ class Names:
         if kind not in "vgc":
             return STRETCH.get(kind, "")
         if isinstance(program.arguments.get(program.symbol(x)), list):
-            return self.turns.letter(self.loop) if self.loop else "-1"
+            return self.loop.letter if self.loop else "-1"
         loop, turn, _ = place = program.at(x)
         if not loop or program.last(x) not in (program.kept if kind == "v" else self.backward.array):
             return ""
         if loop is self.loop:
-            return shifted(self.turns.letter(loop), -place.ago)
+            return shifted(loop.letter, -place.ago)
         if self.loop and (loop, start := turn - self.loop.count + 1) in self.loop.series:
-            return shifted(self.turns.letter(self.loop), start)
-        return str(turn + 1) if place.ago else self.turns.count(loop)
+            return shifted(self.loop.letter, start)
+        return str(turn + 1) if place.ago else loop.length()
 
     def name(self, x: Any) -> str: return self.base(self.program.symbol(self.program.last(x)))
 

@@ -16,9 +16,10 @@ from ..autodiff.guards import Unrecorded
 from ..autodiff.scalar import Scalar
 from ..text.formulas import number_of
 from .lines import is_double, typed
-from .loops import NOWHERE, Loop, Place, Search, Slot, key_of, operands
+from .loops import NOWHERE, Loop, Place, Search, Slot, key_of, operands, shifted
 from .named import Named
 from .statements import Put, Statement, Symbols, by_loop, line, symbols
+from .turns import Turns
 from .words import pull, value
 
 LONGEST = 8  # names in a line
@@ -44,6 +45,7 @@ class Program:
         for loop in self.loops:
             self.add_families(loop)
         self.marked = dependents(order, wrt)
+        self.turns = Turns(self)
         written = [x for x in made if self.last(x) is x]
         self.pulls = {node: self.pulls_of(node) for node in written if node in self.marked}
         self.wishes = dict[str, str]()  # {symbol: the name that it would like}
@@ -106,26 +108,25 @@ class Program:
         for i, x in enumerate(operands(node)):
             slot = loop.slots[j, i] if loop else Slot()
             if slot.kind == "count":
-                found.append(counted(self.name("T", loop), self.name("t", loop), slot, loop.count))
+                found.append(counted(loop, slot))
             elif slot.kind == "family" and not isinstance(x, Node):
                 found.append(ast.Name(self.family(loop, slot.key)))
             elif averaged := self.mean_over(node, i):
-                found.append(line(averaged[0], T=self.name("T", averaged[1])))
+                found.append(line(averaged))
             else:
                 found.append(ast.Constant(int(x)) if i >= len(node.parents) and not np.ndim(x) else self.ref(x))
         return found
 
-    def mean_over(self, node: Any, i: int) -> tuple[str, Loop] | None:
-        """(the number, the loop) where a sum over all turns is divided by how many there are, or multiplied by 1 / T."""
+    def mean_over(self, node: Any, i: int) -> str:
+        """T or 1 / T, where a sum over all turns is divided by how many there are, or multiplied; else nothing."""
         number = number_of(node.parents[i]) if i < len(node.parents) else None
         others = [x for x in node.parents if isinstance(x, Node) and self.at(x).loop]
-        text = {"divide": "T" if i else "", "multiply": "1 / T"}.get(node.op, "")
-        if number is None or not text or len(others) != 1 or self.at(node).loop:
-            return None
+        if number is None or node.op not in ("divide", "multiply") or len(others) != 1 or self.at(node).loop:
+            return ""
         loop, turn, j = self.at(others[0])
         running = others[0].op in ("add", "subtract") and Slot("carried", place=j, back=1) in (loop.slots[j, 0], loop.slots[j, 1])
-        found = running and turn == loop.count - 1 and number == (loop.count if text == "T" else 1 / loop.count)
-        return (text, loop) if found else None
+        n, text = (loop.count, loop.length()) if node.op == "divide" and i else (1 / loop.count, f"1 / ({loop.length()})")
+        return text if running and turn == loop.count - 1 and number == n and (i or node.op == "multiply") else ""
 
     def lines(self, written: list[Any]) -> list[Statement]:
         """A statement for each node that gets a line."""
@@ -187,13 +188,13 @@ class Program:
         if not loop:  # another such leaf in each turn
             loop, j = next(loop for loop in self.loops if loop.varies(node)), -1
         extra = max(loop.lag(j), 1)
-        size = f"T + {extra}" if not node.shape else f"({', '.join([f'T + {extra}', *map(str, node.shape)])})"
-        return line(f"np.{how}({size}{typed(node)})", T=self.name("T", loop))
+        size = ", ".join([loop.length(extra), *map(str, node.shape)])
+        return line(f"np.{how}({f'({size})' if node.shape else size}{typed(node)})")
 
 
-def counted(T: ast.expr, t: ast.expr, count: Slot, turns: int) -> ast.expr:
+def counted(loop: Loop, count: Slot) -> ast.expr:
     """The code of a number that goes up by a step from turn to turn; t is 1 in the first."""
-    if count.step == -1 and count.first == turns - 1:
-        return line("T - t", T=T, t=t)
-    factor, start = {1: "t", -1: "-t"}.get(count.step, f"{count.step} * t"), count.first - count.step
-    return line(f"{factor} {'+' if start > 0 else '-'} {abs(start)}" if start else factor, t=t)
+    if count.step == -1 and count.first == loop.count - 1:
+        return line(f"{loop.length()} - {loop.letter}")
+    factor = {1: "", -1: "-"}.get(count.step, f"{count.step} * ") + loop.letter
+    return line(shifted(factor, count.first - count.step))

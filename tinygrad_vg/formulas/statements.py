@@ -1,12 +1,12 @@
 """What is a program made of, before it is text?  Statements: a target and the code that it is given, in symbols.
 
-A symbol is an ast.Name: a letter, and the number of a node of the graph, of a constant, or of a loop. Only at the end is it given a name of
+A symbol is an ast.Name: a letter, and the number of a node of the graph or of a constant. Only at the end is it given a name of
 the graph; nothing is read out of a text.
 
     v3  the value of node 3       a3  the array of its values in all turns of a loop        s3_1  a place in it, a turn before the first
     g3  the gradient of node 3    G3  the array of them                                     z3_1  a place in it
     p3  that of the turn before   r3  of turns 1 to T of the array                          A3, B3  values of turns 1 to T, of 0 to T - 1
-    c4  a constant                T5  how many turns loop 5 has                             t5  which one this is
+    c4  a constant
 """
 
 import ast
@@ -20,7 +20,7 @@ COLUMNS = 110
 
 
 class Symbol(NamedTuple):
-    """What a symbol stands for; of: a node, a loop, or what tells a constant from others; turn: before the first."""
+    """What a symbol stands for; of: a node, or what tells a constant from others; turn: before the first."""
 
     kind: str
     of: Any
@@ -140,7 +140,8 @@ def rows_of(statements: list[Statement], names: Any, backwards: bool) -> list[st
     found: list[str] = []
     for loop, body in by_loop(statements):
         inner = names.within(loop)
-        head = [names.turns.head(loop, backwards)] if loop and not all(s.quote for s in body) else []
+        turns = loop and (f"{loop.length()}, 0, -1" if backwards else f"1, {loop.length(1)}")
+        head = [f"for {loop.letter} in range({turns}):"] if loop and not all(s.quote for s in body) else []
         found += head + [f"{'    ' * len(head)}{text_of(s, inner)}" for s in body]
     return found
 

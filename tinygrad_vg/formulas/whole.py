@@ -15,7 +15,6 @@ from .numbers import alone
 from .prelude import ALONE, HELPERS, WITH_MATH, helpers
 from .program import Program
 from .statements import rows_of, symbols, wrapped
-from .turns import Turns
 
 HEAD = '''"""{what} and its gradient, forward, then backward.
 What was recorded is fixed: dtypes, shapes{but}, the numbers in the code, and which way each `if` went."""
@@ -32,8 +31,8 @@ class Whole:
 
     def __init__(self, program: Program, stack: bool):
         self.program, self.backward = program, Backward(program, stack)
-        self.turns = Turns(program, self.backward)
-        self.naming, self.fixed = Names(program, self.backward, self.turns), self.turns.fixed
+        self.turns, self.naming = program.turns, Names(program, self.backward)
+        self.fixed = self.turns.fixed
         self.passes = [program.whole(), self.backward.statements]
         if program.alone:
             self.passes = [*map(alone, self.passes)]
@@ -55,8 +54,8 @@ class Whole:
         self.leaves = {self.names[symbol]: arguments[symbol] for symbol in gradients}
         self.what = self.naming.name(program.output)
         self.taken = {self.names[symbol]: loop for symbol, loop in self.turns.taken.items() if symbol in self.names}
-        self.said = {T: name for name, loop in reversed(self.taken.items()) for T, less in [self.turns.names[loop]] if not less}
-        self.lengths = {T: n for T, n in self.turns.recorded.items() if T not in {*self.turns.fixed, *self.said}}
+        self.said = {loop.T: name for name, loop in reversed(self.taken.items()) if not loop.less}
+        self.lengths = {T: n for T, n in self.turns.recorded.items() if T not in {*self.fixed, *self.said}}
 
     def head(self) -> str:
         """What it is, and which modules it needs."""
@@ -89,13 +88,13 @@ class Whole:
         kinds: dict[str, list[str]] = {}
         for name, x in self.values.items():
             loop = self.taken.get(name)
-            free = loop if loop and self.turns.names[loop][0] not in self.fixed else None
-            shape = [self.turns.count(free), *x.shape[1:]] if free else np.shape(x)
+            free = loop if loop and loop.T not in self.fixed else None
+            shape = [free.length(), *x.shape[1:]] if free else np.shape(x)
             kinds.setdefault(str(dtype_of(x)), []).append(f"{name}=({', '.join(map(str, (name, *shape)))}{',' * (not shape)})")
         yield from (wrapped(f'check("{kind}", ', arguments, ")") for kind, arguments in kinds.items())
         indexed = {self.names.get(self.program.symbol(x)) for x in self.turns.whole}  # x[t - 1]
         floats = ".tolist()" * self.program.alone
-        yield from (f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{self.turns.count(loop)}]"
+        yield from (f"{name} = [None, *{name}{floats}]  # {name}[1] … {name}[{loop.length()}]"
                     for name, loop in self.taken.items() if name not in indexed)
 
 
