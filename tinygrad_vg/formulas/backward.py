@@ -120,7 +120,7 @@ class Backward:
             self.declare(last)
             self.write(Statement(g, term, "+="))
         elif way == "outside":
-            if family := self.loop and self.loop.varies(x):
+            if family := self.loop and x in self.loop.families:
                 self.declare(x)
             self.write(Statement(g, term) if family and self.parts[self.loop, x] == 1 else added(g, term))
         else:
@@ -147,7 +147,7 @@ class Backward:
         wanted = [node for node in loop.last if node in self.program.pulls]
         if not wanted:
             return
-        outer = [x for x in self.within[loop] if not loop.varies(x)]
+        outer = [x for x in self.within[loop] if x not in loop.families]
         fresh = [x for x in outer if self.g(x) not in self.terms]
         first = len(self.statements)
         self.before(outer, wanted)
@@ -196,9 +196,9 @@ class Backward:
 
     def after(self, loop: Loop, outer: list[Any]) -> None:
         """What came before the loop receives what was added up in it, or was carried to its start."""
-        name, families = self.program.name, [x for x in self.within[loop] if loop.varies(x)]
-        self.gradients |= {self.program.symbol(x): self.symbols.of("r", x) for x in families}
-        starts = [(x, name("g", node) if node in self.carry else name("z", node, turn)) for node, turn, x in self.starts(loop)]
+        name, families = self.program.name, [x for x in self.within[loop] if x in loop.families]
+        self.gradients |= {self.program.symbol(x): self.symbols.of("G", x) + "[1:]" for x in families}
+        starts = [(x, name("g", node) if node in self.carry else name("G", node, 1 + turn)) for node, turn, x in self.starts(loop)]
         self.hand([(x, name("g", x)) for x in outer] + starts)
 
     def gradient_of(self, node: Any) -> ast.expr:
@@ -215,7 +215,7 @@ class Backward:
 
     def complete(self, symbol: str) -> None:
         """All parts are there: a statement that adds them, unless another name or a number stands for the sum."""
-        (kind, x, _), terms = self.symbols[symbol], self.terms.pop(symbol)
+        (kind, x), terms = self.symbols[symbol], self.terms.pop(symbol)
         held, leaf = is_symbol(self.g(x), terms), x.rule is None  # held: it was added up in a loop, or is the same in the turn before
         also = kind == "g" and len(terms) == 1 and is_short(terms[0]) and not leaf and not held
         self.known[symbol] = terms[0] if also else ast.Name(symbol)
@@ -226,7 +226,7 @@ class Backward:
 
     def add(self, symbol: str, terms: list[ast.expr], leaf: bool = False) -> None:
         """symbol = the sum of the terms, in lines of a few of them; what belongs to parts of it is put there, one after the other."""
-        kind, x, _ = self.symbols[symbol]
+        kind, x = self.symbols[symbol]
         if kind == "g" and all(is_put_back(term) for term in terms):
             parts = [added(symbol, term) for term in terms]
             for s in [Statement(symbol, zeros_of(x)), *(parts if len(parts) > 1 else [parts[0]._replace(sign="=")])]:
@@ -241,7 +241,7 @@ class Backward:
     def own(self, term: ast.expr) -> ast.expr:
         """The gradient of a leaf shares memory with no other leaf's, and can be written to."""
         whole = term.value if isinstance(term, ast.Subscript) else term
-        name = whole.id if isinstance(whole, ast.Name) else ""
+        name = whole.id if isinstance(whole, ast.Name) and whole.id[0] != "G" else ""
         shared = name in self.returned or isinstance(term, ast.Call) and ast.unparse(term.func) == "np.broadcast_to"
         self.returned |= {name} - {""}
         return line("g.copy()", g=term) if shared else term

@@ -46,7 +46,8 @@ class Slot(NamedTuple):
 class Loop:
     """turns[k][j]  the node at place j of turn k      slots  {(j, operand): what it means}
 
-    starts  {(place, turns before the first): what the loop starts from}      families  {key: a member for each turn}
+    starts  {(place, turns before the first): what the loop starts from}
+    families  {the last, of leaves, or their keys, of constants: a member for each turn}
     T, less  it has T − less turns; K in place of T for layers, each with weights of its own: see turns.py
     """
 
@@ -66,10 +67,6 @@ class Loop:
 
     series = property(lambda self: [(slot.loop, slot.first) for slot in self.slots.values() if slot.kind == "series"],
                       doc="(an earlier loop, its turn at the start of this one) for each that goes in step with this one.")
-
-    def varies(self, x: Any) -> bool:
-        """Whether x stands for a family: in each turn of the loop it is another one."""
-        return any(x is members[-1] for members in self.families.values())
 
 
 def shifted(name: str, by: int) -> str:
@@ -186,7 +183,7 @@ class Search:
         parents = [slot for (j, i), slot in loop.slots.items() if i < len(loop.last[j].parents)]
         if all(slot.kind == "family" or slot.kind == "carried" and not slot.back for slot in parents):
             return None  # the turns have nothing in common
-        right = not self.ambiguous(loop) and all(self.is_family(loop, *pair) for pair in loop.families.items())
+        right = not self.ambiguous(loop) and all(self.is_family(loop, members) for members in loop.families.values())
         return loop if right else None
 
     def ambiguous(self, loop: Loop) -> bool:
@@ -195,11 +192,11 @@ class Search:
         fixed = [self.known[loop.last[j]][i] for (j, i), slot in loop.slots.items() if slot.kind == "fixed"]
         return any(isinstance(x, Node) and x in self.places and self.places[x].loop in along for x in fixed)
 
-    def is_family(self, loop: Loop, key: Any, members: list[Any]) -> bool:
+    def is_family(self, loop: Loop, members: list[Any]) -> bool:
         """Whether no member is used outside the loop; and either all gradients are wanted, or none."""
         if not isinstance(members[0], Node):
             return True
-        within = sum(slot.key == key for slot in loop.slots.values())
+        within = sum(slot.key is members[-1] for slot in loop.slots.values())
         wanted = {x in self.wrt for x in members}
         return all(self.uses[x] == within for x in members) and len(wanted) == 1 and len(set(members)) == len(members)
 
@@ -227,8 +224,9 @@ class Search:
         leaves = all(isinstance(x, Node) and x.rule is None and x not in here for x in xs)
         if not (leaves or arrays or numbers and is_double(node)) or len({(getattr(x, "shape", ()), dtype_of(x)) for x in xs}) > 1:
             return None
-        loop.families[tuple(keys)] = xs
-        return Slot("family", key=tuple(keys))
+        key = xs[-1] if leaves else tuple(keys)
+        loop.families[key] = xs
+        return Slot("family", key=key)
 
 
 def places_of(tokens: list[Any]) -> list[list[int]]:

@@ -22,7 +22,6 @@ LETTERS = {"leaf": "w", "no_grad": "c", "linear": "z", "matmul": "z", "einsum": 
            "divide": "q", "exp": "e", "sum": "s", "mean": "m", "getitem": "part", "logsumexp": "log_sum",
            "concatenate": "joined", "stack": "joined"}
 RESERVED = {"np", "math", "t", "k", "VALUES", "forward_and_backward", *HELPERS, *keyword.kwlist, *dir(builtins)}
-GRADIENTS, STRETCH = "gGzpr", {"r": "1:", "A": "1:", "B": ":-1"}  # kinds of symbols
 
 
 class Names:
@@ -49,7 +48,7 @@ class Names:
         if text not in self.symbols:
             return default
         symbol = self.symbols[text]
-        name = "g_" * (symbol.kind in GRADIENTS) + self.name(symbol.of) + "_before" * (text in self.backward.apart)
+        name = "g_" * (symbol.kind in "gGp") + self.name(symbol.of) + "_before" * (text in self.backward.apart)
         return parsed(f"{name}[{place}]" if (place := self.index(symbol)) else name)
 
     def role(self, x: Any) -> str:
@@ -66,11 +65,9 @@ class Names:
 
     def index(self, symbol: Symbol) -> str:
         """The place in an array, [t - 1]; nothing for what is no array."""
-        program, (kind, x, start) = self.program, symbol
-        if kind in "sz":
-            return str(1 + start)
-        if kind not in "vgc":
-            return STRETCH.get(kind, "")
+        program, (kind, x) = self.program, symbol
+        if kind in "aGp":
+            return ""
         if isinstance(program.arguments.get(program.symbol(x)), list):
             return self.loop.letter if self.loop else "-1"
         loop, turn, _ = place = program.at(x)

@@ -14,7 +14,7 @@ from ..autodiff.calculus import dependents
 from ..autodiff.core import Node
 from ..autodiff.guards import Unrecorded
 from ..autodiff.scalar import Scalar
-from ..text.formulas import number_of
+from ..text.formulas import number_of, parsed
 from .lines import is_double, typed
 from .loops import NOWHERE, Loop, Place, Search, Slot, key_of, operands, shifted
 from .named import Named
@@ -57,20 +57,17 @@ class Program:
     def add_families(self, loop: Loop) -> None:
         """The arguments that have another value in each turn."""
         for key, members in loop.families.items():
-            for x in members if isinstance(members[-1], Node) else []:
+            for x in members if isinstance(key, Node) else []:
                 self.arguments.pop(self.symbol(x), None)
-            self.arguments[self.family(loop, key)] = members
+            self.arguments[self.symbol(key)] = members
 
     def symbol(self, x: Any) -> str:
-        """That of the value of a node, or of a constant known by its key."""
+        """That of the value of a node, or of a constant or a family of them known by its key."""
         return self.symbols.of("v" if isinstance(x, Node) else "c", x)
 
-    def family(self, loop: Loop, key: Any) -> str:
-        """The symbol of a family of leaves, that of the last one, or of constants."""
-        last = loop.families[key][-1]
-        return self.symbol(last if isinstance(last, Node) else key)
-
-    def name(self, kind: str, x: Any, turn: int = 0) -> ast.expr: return ast.Name(self.symbols.of(kind, x, turn))
+    def name(self, kind: str, x: Any, index: Any = "") -> ast.expr:
+        """The symbol of x as code; index: a place in the array that it is."""
+        return parsed(f"{self.symbols.of(kind, x)}[{index}]") if index != "" else ast.Name(self.symbols.of(kind, x))
 
     def read(self, *codes: ast.expr) -> list[Any]:
         """The nodes whose values are read, as often as they are."""
@@ -109,8 +106,8 @@ class Program:
             slot = loop.slots[j, i] if loop else Slot()
             if slot.kind == "count":
                 found.append(counted(loop, slot))
-            elif slot.kind == "family" and not isinstance(x, Node):
-                found.append(ast.Name(self.family(loop, slot.key)))
+            elif slot.kind == "family":
+                found.append(ast.Name(self.symbol(slot.key)))
             elif averaged := self.mean_over(node, i):
                 found.append(line(averaged))
             else:
@@ -170,7 +167,7 @@ class Program:
         statements = self.rooms([node for node in loop.last if node in self.kept], "a")
         for (place, turn), x in loop.starts.items():
             node = loop.last[place]
-            symbol = self.symbols.of("s", node, turn) if node in self.kept else self.symbol(node)
+            symbol = f"{self.symbols.of('a', node)}[{1 + turn}]" if node in self.kept else self.symbol(node)
             statements.append(Statement(symbol, self.ref(x)))
         return statements
 
@@ -186,7 +183,7 @@ class Program:
         """An array with a place for each turn, from 1 to T, and for what comes before."""
         loop, j = self.at(node).loop, self.at(node).j
         if not loop:  # another such leaf in each turn
-            loop, j = next(loop for loop in self.loops if loop.varies(node)), -1
+            loop, j = next(loop for loop in self.loops if node in loop.families), -1
         extra = max(loop.lag(j), 1)
         size = ", ".join([loop.length(extra), *map(str, node.shape)])
         return line(f"np.{how}({f'({size})' if node.shape else size}{typed(node)})")

@@ -39,7 +39,7 @@ class Stack:
         self.kept: list[Any] = []
         for s in body:
             symbol = self.program.symbols.get(s.target) if s.sign == "+=" else None
-            inside = not symbol or self.program.at(symbol.of).loop or self.loop.varies(symbol.of)
+            inside = not symbol or self.program.at(symbol.of).loop or symbol.of in self.loop.families
             if not inside and (code := self.at_once(s.code)):
                 self.moved[s] = code
         self.left = {s.target.partition("[")[0] for s in body if s.sign == "+=" and s not in self.moved}
@@ -52,7 +52,7 @@ class Stack:
         if not form or len(words) < len(letters):
             return None
         for name in letters:
-            kind, x, _ = self.program.symbols[name]
+            kind, x = self.program.symbols[name]
             if kind == "g" and x not in self.backward.array:
                 self.kept.append(x)
                 self.backward.array.add(x)
@@ -65,13 +65,13 @@ class Stack:
 
     def whole(self, symbol: str) -> ast.expr | None:
         """What a symbol of the loop is in all its turns, as one array: all but what comes before the first turn, or all but the last."""
-        kind, x, _ = self.program.symbols[symbol]
+        kind, x = self.program.symbols[symbol]
         if isinstance(self.program.arguments.get(symbol), list):
-            return line("np.array(x)", x=self.program.name("A", x))
+            return line("np.array(x)", x=self.program.name("a", x, "1:"))
         place = self.program.at(x)
         if kind == "g":
-            there, form = symbol in self.given and x not in self.backward.carry, "r"
+            there, name, stretch = symbol in self.given and x not in self.backward.carry, "G", "1:"
         else:
             there = self.program.last(x) in self.program.kept and self.loop.lag(place.j) < 2 and place.ago < 2
-            form = "B" if place.ago else "A"
-        return self.program.name(form, x) if there and place.loop is self.loop else None
+            name, stretch = "a", ":-1" if place.ago else "1:"
+        return self.program.name(name, x, stretch) if there and place.loop is self.loop else None

@@ -3,10 +3,8 @@
 A symbol is an ast.Name: a letter, and the number of a node of the graph or of a constant. Only at the end is it given a name of
 the graph; nothing is read out of a text.
 
-    v3  the value of node 3       a3  the array of its values in all turns of a loop        s3_1  a place in it, a turn before the first
-    g3  the gradient of node 3    G3  the array of them                                     z3_1  a place in it
-    p3  that of the turn before   r3  of turns 1 to T of the array                          A3, B3  values of turns 1 to T, of 0 to T - 1
-    c4  a constant
+    v3  the value of node 3       a3  the array of its values in all turns of a loop        c4  a constant
+    g3  the gradient of node 3    G3  the array of them                                     p3  that of the turn before
 """
 
 import ast
@@ -20,11 +18,10 @@ COLUMNS = 110
 
 
 class Symbol(NamedTuple):
-    """What a symbol stands for; of: a node, or what tells a constant from others; turn: before the first."""
+    """What a symbol stands for; of: a node, or what tells a constant from others."""
 
     kind: str
     of: Any
-    turn: int = 0
 
 
 class Symbols(dict[str, Symbol]):
@@ -33,10 +30,10 @@ class Symbols(dict[str, Symbol]):
     def __init__(self) -> None:
         self.numbers: dict[Any, int] = {}
 
-    def of(self, kind: str, x: Any, turn: int = 0) -> str:
+    def of(self, kind: str, x: Any) -> str:
         """The symbol of this kind for x."""
-        text = f"{kind}{self.numbers.setdefault(x, len(self.numbers))}{f'_{-turn}' if turn else ''}"
-        self[text] = Symbol(kind, x, turn)
+        text = f"{kind}{self.numbers.setdefault(x, len(self.numbers))}"
+        self[text] = Symbol(kind, x)
         return text
 
 
@@ -75,7 +72,9 @@ def symbols(code: ast.AST) -> list[str]:
 
 
 def is_short(code: ast.AST) -> bool:
-    """Whether the code can be written into any other line: a symbol or a number, also np.float32(1)."""
+    """Whether the code can be written into any other line: a symbol, a place in its array, or a number, also np.float32(1)."""
+    if isinstance(code, ast.Subscript) and isinstance(code.slice, ast.Constant):
+        return is_short(code.value)
     number = isinstance(code, ast.Call) and [isinstance(a, ast.Constant) for a in code.args] == [True]
     return isinstance(code, (ast.Name, ast.Constant)) or number and isinstance(code, ast.Call) and isinstance(code.func, ast.Attribute)
 

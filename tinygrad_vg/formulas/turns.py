@@ -26,7 +26,7 @@ class Turns:
         self.recorded: dict[str, int] = {}
         self.taken: dict[str, Loop] = {}
         for loop in program.loops:
-            own = [program.family(loop, key) for key in loop.families]
+            own = [*map(program.symbol, loop.families)]
             own += [program.symbol(x) for x, by in self.whole.items() if by is loop]
             loop.T, loop.less = self.named(loop, own)
             self.recorded[loop.T] = loop.count + loop.less
@@ -40,7 +40,7 @@ class Turns:
                 return T, less + fewer
         if own and (first := self.taken.get(own[0])):
             return first.T, first.less
-        leaves = any(isinstance(members[-1], Node) for members in loop.families.values())
+        leaves = any(isinstance(key, Node) for key in loop.families)
         fixed = [operands(loop.last[j])[i] for (j, i), slot in loop.slots.items() if slot.kind == "fixed"]
         letter = "K" if leaves and not any(isinstance(x, Node) and x in self.program.marked for x in fixed) else "T"
         before = [T for T in self.recorded if T.startswith(letter)]

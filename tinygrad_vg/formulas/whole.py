@@ -8,13 +8,14 @@ import numpy as np
 
 from ..autodiff.core import plain
 from ..autodiff.scalar import Scalar
+from ..text.formulas import parsed
 from .backward import Backward
 from .lines import dtype_of
 from .naming import Names
 from .numbers import alone
 from .prelude import ALONE, HELPERS, WITH_MATH, helpers
 from .program import Program
-from .statements import rows_of, symbols, wrapped
+from .statements import Put, rows_of, symbols, wrapped
 
 HEAD = '''"""{what} and its gradient, forward, then backward.
 What was recorded is fixed: dtypes, shapes{but}, the numbers in the code, and which way each `if` went."""
@@ -31,7 +32,8 @@ class Whole:
 
     def __init__(self, program: Program, stack: bool):
         self.program, self.backward = program, Backward(program, stack)
-        self.turns, self.naming = program.turns, Names(program, self.backward)
+        self.turns: Any = program.turns
+        self.naming: Any = Names(program, self.backward)
         self.fixed = self.turns.fixed
         self.passes = [program.whole(), self.backward.statements]
         if program.alone:
@@ -79,7 +81,7 @@ class Whole:
         quiet = '@np.errstate(over="ignore")  # sigmoid(-1000) is 1 / inf\n' * overflows
         return quiet + wrapped("def forward_and_backward(", given, "):") + "\n" + text + "\n"
 
-    def written(self, symbol: str) -> str: return ast.unparse(self.naming.get(symbol))
+    def written(self, symbol: str) -> str: return ast.unparse(Put(self.naming).visit(parsed(symbol)))
 
     def opening(self) -> Iterator[str]:
         """The lines before the forward pass: numbers of turns, checks of the arguments, and those of which each turn takes one."""
