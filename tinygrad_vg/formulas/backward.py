@@ -217,7 +217,7 @@ class Backward:
         """All parts are there: a statement that adds them, unless another name or a number stands for the sum."""
         (kind, x), terms = self.symbols[symbol], self.terms.pop(symbol)
         held, leaf = is_symbol(self.g(x), terms), x.rule is None  # held: it was added up in a loop, or is the same in the turn before
-        also = kind == "g" and len(terms) == 1 and is_short(terms[0]) and not leaf and not held
+        also = kind == "g" and len(terms) == 1 and is_short(terms[0]) and not leaf
         self.known[symbol] = terms[0] if also else ast.Name(symbol)
         if not held and not also:
             self.add(symbol, [self.own(terms[0])] if leaf and x.shape and len(terms) == 1 else terms, leaf)

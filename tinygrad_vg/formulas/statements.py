@@ -9,12 +9,13 @@ the graph; nothing is read out of a text.
 
 import ast
 import math
+import textwrap
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..text.formulas import Rewriting, constant, parsed
 
-COLUMNS = 110
+COLUMNS = 109
 
 
 class Symbol(NamedTuple):
@@ -147,9 +148,6 @@ def rows_of(statements: list[Statement], names: Any, backwards: bool) -> list[st
 
 def wrapped(head: str, words: list[str], tail: str) -> str:
     """A list of words in brackets, over several lines where one is too short."""
-    lines, indent = [head], " " * len(head)
-    for word in [f"{word}, " for word in words[:-1]] + words[-1:]:
-        if len(lines[-1]) + len(word) > COLUMNS and lines[-1] not in (head, indent):
-            lines.append(indent)
-        lines[-1] += word
-    return "\n".join(row.rstrip() for row in lines) + tail
+    text = ", ".join(word.replace(" ", "\xa0") for word in words)  # a word is not cut
+    text = textwrap.fill(text, COLUMNS, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False)
+    return text.replace("\xa0", " ") + tail
