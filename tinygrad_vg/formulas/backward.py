@@ -41,11 +41,11 @@ class Backward:
         self.gradients: dict[str, str] = {}
         self.returned, self.apart, self.declared = set[str](), set[str](), set[Any]()
         self.waiting: Counter[str] = Counter()  # parts still to come
-        self.parts: Counter[tuple[Any, Any]] = Counter()  # {(loop, x): how many times its pulls add to a node outside}
+        self.within: dict[Any, set[Any]] = {}  # {loop: nodes outside that its pulls lead to}
         self.array: set[Any] = set()  # nodes of loops that have an array of gradients
         self.carry: set[Any] = set()  # nodes of loops whose gradient is carried from turn to turn
+        self.once: set[Any] = set()  # leaves that are given one part, or one in each turn
         self.plan()
-        self.within = {loop: sorted((x for by, x in self.parts if by is loop), key=lambda x: x.birth) for loop in program.loops}
         self.run()
         self.gradients = {x: self.gradients[x] for x in program.arguments if x in self.gradients}
 
@@ -53,9 +53,9 @@ class Backward:
     def p(self, x: Any) -> str: return self.symbols.of("p", x)
 
     def way(self, loop: Loop | None, x: Any) -> str:
-        """How a part for x gets there from a line of `loop`, or of none: it is here, in a turn before, outside, or in another loop."""
+        """How a part for x gets there from a line of `loop`, or of none: it is here, in a turn before, outside, or in an array elsewhere."""
         place = self.program.at(x)
-        if place.loop is loop:
+        if place.loop is loop and (x.rule or not loop):
             return "back" if place.ago else "here"
         return "other" if place.loop else "outside"
 
@@ -72,13 +72,14 @@ class Backward:
         for loop, x in edges:
             last, way = program.last(x), self.way(loop, x)
             if way == "outside":
-                self.parts[loop, x] += 1
+                self.within.setdefault(loop, set()).add(x)
             elif way == "here":
                 self.waiting[self.g(x)] += 1
             else:
                 afar.setdefault(last, set()).add("before" if way == "back" else loop is None and x is last)
                 self.waiting[self.p(last)] += way == "back"
-        self.waiting.update(self.g(x) for _, x in self.parts)
+        self.waiting.update(self.g(x) for outer in self.within.values() for x in outer)
+        self.once = {x for (_, x), n in Counter(edges).items() if n == 1 and not x.rule}
         for node, givers in afar.items():
             carried = "before" in givers and False not in givers and program.at(node).loop.lag(program.at(node).j) == 1
             (self.carry if carried else self.array).add(node)
@@ -118,11 +119,9 @@ class Backward:
         last, way, g = self.program.last(x), self.way(self.loop, x), self.g(x)
         if way in ("back", "other") and last in self.array:
             self.declare(last)
-            self.write(Statement(g, term, "+="))
+            self.write(Statement(g, term, "=" if last in self.once else "+="))
         elif way == "outside":
-            if family := self.loop and x in self.loop.families:
-                self.declare(x)
-            self.write(Statement(g, term) if family and self.parts[self.loop, x] == 1 else added(g, term))
+            self.write(added(g, term))
         else:
             symbol = self.p(last) if way == "back" else g
             self.terms.setdefault(symbol, []).append(term)
@@ -133,8 +132,9 @@ class Backward:
         """Room for the gradients of x in all turns, once, before the loop that adds to them: zeros, unless each is written once."""
         if x not in self.declared:
             self.declared.add(x)
-            room = self.program.room("empty" if self.parts[self.loop, x] == 1 else "zeros", x)
-            self.insert([Statement(self.symbols.of("G", x), room)])
+            whole = self.symbols.of("G", x)
+            self.insert([Statement(whole, self.program.room("empty" if x in self.once else "zeros", x))])
+            self.gradients |= {} if x.rule else {self.program.symbol(x): f"{whole}[1:]"}
 
     def insert(self, statements: list[Statement]) -> None:
         """Write what stands before the loop whose lines are being written."""
@@ -147,7 +147,7 @@ class Backward:
         wanted = [node for node in loop.last if node in self.program.pulls]
         if not wanted:
             return
-        outer = [x for x in self.within[loop] if x not in loop.families]
+        outer = sorted(self.within.get(loop, ()), key=lambda x: x.birth)
         fresh = [x for x in outer if self.g(x) not in self.terms]
         first = len(self.statements)
         self.before(outer, wanted)
@@ -196,8 +196,7 @@ class Backward:
 
     def after(self, loop: Loop, outer: list[Any]) -> None:
         """What came before the loop receives what was added up in it, or was carried to its start."""
-        name, families = self.program.name, [x for x in self.within[loop] if x in loop.families]
-        self.gradients |= {self.program.symbol(x): self.symbols.of("G", x) + "[1:]" for x in families}
+        name = self.program.name
         starts = [(x, name("g", node) if node in self.carry else name("G", node, 1 + turn)) for node, turn, x in self.starts(loop)]
         self.hand([(x, name("g", x)) for x in outer] + starts)
 

@@ -55,10 +55,12 @@ class Program:
         self.forward = self.lines(written)
 
     def add_families(self, loop: Loop) -> None:
-        """The arguments that have another value in each turn."""
+        """The arguments that have another value in each turn; leaves have places in the loop, behind its nodes."""
         for key, members in loop.families.items():
-            for x in members if isinstance(key, Node) else []:
+            for t, x in enumerate(members if isinstance(key, Node) else []):
                 self.arguments.pop(self.symbol(x), None)
+                self.places[x] = Place(loop, t, len(loop.turns[t]))
+                loop.turns[t].append(x)
             self.arguments[self.symbol(key)] = members
 
     def symbol(self, x: Any) -> str:
@@ -164,7 +166,7 @@ class Program:
 
     def before(self, loop: Loop) -> list[Statement]:
         """What stands before a loop: room for what is kept, and what is carried into the first turn."""
-        statements = self.rooms([node for node in loop.last if node in self.kept], "a")
+        statements = self.rooms([node for node in loop.last if node in self.kept and node.rule], "a")
         for (place, turn), x in loop.starts.items():
             node = loop.last[place]
             symbol = f"{self.symbols.of('a', node)}[{1 + turn}]" if node in self.kept else self.symbol(node)
@@ -181,9 +183,7 @@ class Program:
 
     def room(self, how: str, node: Any) -> ast.expr:
         """An array with a place for each turn, from 1 to T, and for what comes before."""
-        loop, j = self.at(node).loop, self.at(node).j
-        if not loop:  # another such leaf in each turn
-            loop, j = next(loop for loop in self.loops if node in loop.families), -1
+        loop, _, j = self.at(node)
         extra = max(loop.lag(j), 1)
         size = ", ".join([loop.length(extra), *map(str, node.shape)])
         return line(f"np.{how}({f'({size})' if node.shape else size}{typed(node)})")

@@ -39,8 +39,8 @@ class Stack:
         self.kept: list[Any] = []
         for s in body:
             symbol = self.program.symbols.get(s.target) if s.sign == "+=" else None
-            inside = not symbol or self.program.at(symbol.of).loop or symbol.of in self.loop.families
-            if not inside and (code := self.at_once(s.code)):
+            outside = symbol and not self.program.at(symbol.of).loop
+            if outside and (code := self.at_once(s.code)):
                 self.moved[s] = code
         self.left = {s.target.partition("[")[0] for s in body if s.sign == "+=" and s not in self.moved}
 
