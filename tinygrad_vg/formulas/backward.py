@@ -18,7 +18,7 @@ from ..autodiff.core import Node
 from .lines import dtype_of, typed
 from .loops import Loop
 from .program import LONGEST, Program
-from .stack import stacked
+from .stack import at_once
 from .statements import Statement, added, by_loop, is_put_back, is_short, line, put_in, symbols
 
 TERMS = 4  # in a sum of pulls
@@ -36,6 +36,8 @@ class Backward:
         self.statements: list[Statement] = []
         self.loop: Loop | None = None  # that of the line whose pulls are written
         self.start = 0  # where the statements of that loop begin
+        self.behind: list[Statement] = []  # what stands behind it instead, see stack.py
+        self.kept: list[Any] = []  # nodes whose gradients of all turns are kept for that
         self.terms: dict[str, list[ast.expr]] = {}  # of a gradient, g3 or p3: what it was given so far
         self.known: dict[str, ast.expr] = {}  # how it is written
         self.gradients: dict[str, str] = {}
@@ -53,7 +55,7 @@ class Backward:
     def p(self, x: Any) -> str: return self.symbols.of("p", x)
 
     def way(self, loop: Loop | None, x: Any) -> str:
-        """How a part for x gets there from a line of `loop`, or of none: it is here, in a turn before, outside, or in an array elsewhere."""
+        """How a part for x gets there from a line of `loop`, or of none: it is here, in a turn before, outside, or in another array."""
         place = self.program.at(x)
         if place.loop is loop and (x.rule or not loop):
             return "back" if place.ago else "here"
@@ -121,7 +123,10 @@ class Backward:
             self.declare(last)
             self.write(Statement(g, term, "=" if last in self.once else "+="))
         elif way == "outside":
-            self.write(added(g, term))
+            if self.stack and (total := at_once(self, term)):
+                self.behind.append(Statement(g, total, "+="))
+            else:
+                self.write(added(g, term))
         else:
             symbol = self.p(last) if way == "back" else g
             self.terms.setdefault(symbol, []).append(term)
@@ -136,6 +141,10 @@ class Backward:
             self.insert([Statement(whole, self.program.room("empty" if x in self.once else "zeros", x))])
             self.gradients |= {} if x.rule else {self.program.symbol(x): f"{whole}[1:]"}
 
+    def body(self) -> list[Statement]:
+        """The statements of the loop so far."""
+        return [s for s in self.statements[self.start :] if not s.quote]
+
     def insert(self, statements: list[Statement]) -> None:
         """Write what stands before the loop whose lines are being written."""
         place = self.start if self.loop else len(self.statements)
@@ -148,19 +157,20 @@ class Backward:
         if not wanted:
             return
         outer = sorted(self.within.get(loop, ()), key=lambda x: x.birth)
-        fresh = [x for x in outer if self.g(x) not in self.terms]
+        fresh = {self.g(x): x for x in outer if self.g(x) not in self.terms}
         first = len(self.statements)
         self.before(outer, wanted)
-        self.loop, self.start = loop, len(self.statements)
+        self.loop, self.start, self.behind, self.kept = loop, len(self.statements), [], []
         self.pull_lines(lines)
         for node in wanted:
             if node in self.carry:
                 self.hand_on(node)
-        behind = stacked(self, loop, {self.g(x) for x in fresh}) if self.stack else []
-        made = {s.target for s in behind if s.sign == "="}
-        self.statements[first:first] = self.zeros([x for x in fresh if self.g(x) not in made])
+        self.insert(self.program.rooms(self.kept, "G"))
+        added_to = {s.target.partition("[")[0] for s in self.body() if s.sign == "+="}
+        self.statements[first:first] = self.zeros([fresh.pop(g) for g in [*fresh] if g in added_to])
         self.loop = None
-        self.statements += behind
+        for s in self.behind:
+            self.write(s._replace(sign="=" if fresh.pop(s.target, None) is not None else "+="))
         self.after(loop, outer)
 
     def zeros(self, xs: list[Any]) -> list[Statement]:
@@ -188,8 +198,7 @@ class Backward:
     def hand_on(self, node: Any) -> None:
         """The gradient for the turn before gets the name of this turn's; if that is still read, at the end of the turn."""
         g, before = self.g(node), self.p(node)
-        body = [s for s in self.statements[self.start :] if not s.quote]
-        later = [*dropwhile(lambda s: s.target != before, body)][1:]
+        later = [*dropwhile(lambda s: s.target != before, self.body())][1:]
         if any(g in (s.target, *symbols(s.code)) for s in later):
             self.apart.add(before)
             self.write(Statement(g, ast.Name(before)))

@@ -48,8 +48,9 @@ class Whole:
         """The arguments, by name: those of the symbols that are used."""
         program, gradients = self.program, self.backward.gradients
         arguments = {symbol: x for symbol, x in program.arguments.items() if symbol in used or symbol in gradients}
+        spoken = {*used, *gradients}
         for x in program.order:  # who has a name keeps it
-            if x.name and {program.symbol(x), program.symbols.of("g", x)} & {*used, *gradients}:
+            if x.name and {program.symbol(x), program.symbols.of("g", x)} & spoken:
                 self.naming.name(x)
         self.names = {symbol: self.naming.base(symbol) for symbol in arguments}
         self.values = {self.names[symbol]: value_of(x) for symbol, x in arguments.items()}
