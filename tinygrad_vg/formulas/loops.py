@@ -13,7 +13,6 @@ In the first turns a carried operand comes from outside: the state that the loop
 """
 
 from bisect import bisect
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -93,16 +92,16 @@ NOWHERE = Place()
 class Search:
     """The loops of a graph, oldest first.
 
-    made    its nodes with a rule, oldest first      wrt    the leaves whose gradients are wanted
+    made    its nodes with a rule, oldest first      wrt    the leaves whose gradients are wanted      children  {node: those that use it}
     places  {node of a loop: where it stands}        known  {node: its operands}
     """
 
-    def __init__(self, made: list[Any], wrt: set[Any]):
-        self.made, self.wrt = made, wrt
+    def __init__(self, made: list[Any], wrt: set[Any], children: dict[Any, list[Any]]):
+        self.made, self.wrt, self.children = made, wrt, children
         self.known = {node: operands(node) for node in made}
-        self.uses = Counter(x for node in made for x in node.parents if isinstance(x, Node) and x.rule is None)
+        self.uses = {x: len(nodes) for x, nodes in children.items() if x.rule is None}
         self.tokens = [self.token(node) for node in made]
-        weights = [tuple(id(x) for x in node.parents if isinstance(x, Node) and self.uses[x] > 1) for node in made]
+        weights = [tuple(id(x) for x in node.parents if isinstance(x, Node) and self.uses.get(x, 0) > 1) for node in made]
         self.alike = [places_of([*zip(self.tokens, weights)]), places_of(self.tokens)]  # with the same weights, or with any
         self.ends: dict[int, int] = {}
         self.places: dict[Any, Place] = {}
@@ -119,8 +118,7 @@ class Search:
     def taken_apart(self, loop: Loop) -> bool:
         """Whether turns that hand nothing on are used in different ways, as q, k and v of attention: then they are no loop."""
         later = {earlier for other in self.loops for earlier, _ in other.series}
-        readers = {node for node in self.made if node not in self.places for x in node.parents
-                   if isinstance(x, Node) and self.places.get(x, NOWHERE).loop is loop}
+        readers = {user for turn in loop.turns for node in turn for user in self.children.get(node, ()) if user not in self.places}
         return loop not in later and len(readers) > 1
 
     def at(self, k: int) -> Loop | None:
@@ -205,7 +203,7 @@ class Search:
         if isinstance(first := xs[0], Node):
             if all(x is first for x in xs):
                 return Slot()
-            if first.rule is not None and first not in self.places or self.uses[first] > 3 * len(loop.last):
+            if first.rule is not None and first not in self.places or self.uses.get(first, 0) > 3 * len(loop.last):
                 return None  # it is of no family, or is used outside
         keys = [key_of(x) for x in xs]
         arrays = all(isinstance(x, np.ndarray) and x.ndim for x in xs)

@@ -22,13 +22,8 @@ from .statements import line
 class Named:
     """Changes pulls, {node: [(parent, pull)]}, of a program."""
 
-    def __init__(self, program: Any, made: list[Any]):
-        self.program, self.pulls = program, program.pulls
-        self.children: dict[Any, list[Any]] = {}
-        for node in made:
-            for x in node.parents:
-                if isinstance(x, Node):
-                    self.children.setdefault(x, []).append(node)
+    def __init__(self, program: Any):
+        self.program, self.pulls, self.children = program, program.pulls, program.children
         for node in [*self.pulls]:
             for rule in (self.square, self.mean_of_squares, self.norm, self.softmax, self.log_of_one, self.cross_entropy):
                 if node in self.pulls and (found := rule(node)):

@@ -39,7 +39,12 @@ class Program:
         self.alone = all(isinstance(x, Scalar) for x in order)
         self.arguments: dict[str, Any] = {self.symbol(x): x for x in order if x.rule in (None, Unrecorded)}
         made = [node for node in order if node.rule not in (None, Unrecorded)]
-        search = Search(made if roll else [], set(wrt))
+        self.children: dict[Any, list[Any]] = {}  # {node: those that use it, as often as they do}
+        for node in made:
+            for x in node.parents:
+                if isinstance(x, Node):
+                    self.children.setdefault(x, []).append(node)
+        search = Search(made if roll else [], set(wrt), self.children)
         self.loops, self.places = search.loops, search.places
         self.kept = set[Any]()
         for loop in self.loops:
@@ -50,7 +55,7 @@ class Program:
         self.pulls = {node: self.pulls_of(node) for node in written if node in self.marked}
         self.wishes = dict[str, str]()  # {symbol: the name that it would like}
         self.values, self.skipped = dict[Any, ast.expr](), set[Any]()  # lines that are not those of the op alone; nodes without a line
-        Named(self, made)
+        Named(self)
         self.members: dict[Any, list[Any]] = {}
         self.forward = self.lines(written)
 

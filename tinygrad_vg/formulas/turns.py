@@ -4,13 +4,13 @@ Where no argument says so, T is an argument itself. A loop over what an earlier 
 T is fixed, as it was recorded, if another T would be wrong: a certain turn is used outside, or a number may be how many turns there are.
 """
 
+from collections import Counter
 from typing import Any
 
 from ..autodiff.core import Node
-from ..autodiff.structure import Select
 from ..text.formulas import number_of
 from .lines import index_text
-from .loops import Loop, Slot, operands
+from .loops import Loop, operands
 
 
 class Turns:
@@ -22,12 +22,13 @@ class Turns:
 
     def __init__(self, program: Any):
         self.program = program
-        self.whole = {x: loop for x, (loop, *others) in self.takers().items() if loop and not others}
+        self.whole: dict[Any, Loop] = {}
         self.recorded: dict[str, int] = {}
         self.taken: dict[str, Loop] = {}
         for loop in program.loops:
-            own = [*map(program.symbol, loop.families)]
-            own += [program.symbol(x) for x, by in self.whole.items() if by is loop]
+            whole = self.taken_whole(loop)
+            self.whole |= dict.fromkeys(whole, loop)
+            own = [*map(program.symbol, [*loop.families, *whole])]
             loop.T, loop.less = self.named(loop, own)
             self.recorded[loop.T] = loop.count + loop.less
             self.taken |= dict.fromkeys(own, loop) | self.taken
@@ -52,19 +53,13 @@ class Turns:
         pinned = {loop.T for loop in self.pinned()}
         return {T: n for T, n in self.recorded.items() if T in pinned}
 
-    def takers(self) -> dict[Any, set[Any]]:
-        """{leaf: the loops that take all of it, an index a turn, all or from the end on; None for what else uses it}"""
-        found: dict[Any, set[Any]] = {}
-        for node in self.program.order:
-            loop, _, j = self.program.at(node)
-            one = loop and isinstance(node.rule, Select) and index_text(node.rule.index)[0].split(",")[0] == "i0"
-            n = loop.count if loop else 0
-            way = loop.slots[j, 1] if one else Slot()
-            whole = way.kind == "count" and len(node.parents[0].data) == n and (way.first, way.step) in ((0, 1), (n - 1, -1))
-            for x in node.parents:
-                if isinstance(x, Node) and x.rule is None:
-                    found.setdefault(x, set()).add(loop if whole else None)
-        return found
+    def taken_whole(self, loop: Loop) -> list[Any]:
+        """The leaves of which each turn takes another entry, all of them or from the end on, and that nothing else uses."""
+        T, children = loop.count, self.program.children
+        steps = [loop.last[j] for (j, i), slot in loop.slots.items()
+                 if slot.kind == "count" and i == 1 and (slot.first, slot.step) in ((0, 1), (T - 1, -1))]
+        uses = Counter(node.parents[0] for node in steps if index_text(node.rule.index)[0].split(",")[0] == "i0")
+        return [x for x, n in uses.items() if x.rule is None and len(x.data) == T and len(children[x]) == n * T]
 
     def pinned(self) -> set[Loop]:
         """The loops of which another number of turns would be wrong."""
