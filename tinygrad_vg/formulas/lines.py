@@ -195,10 +195,10 @@ def joined(node: Any) -> str:
     return f"np.{node.op}([{', '.join(f'x{k}' for k in range(len(node.parents)))}]{axis})"
 
 
-def cut_out(node: Any, i: int) -> str:
-    """concatenate and stack: the part of g that lies where operand i went."""
+def part_of(node: Any, i: int) -> str:
+    """concatenate and stack: the index of where operand i went, `:, 2:5`."""
     *before, part = node.rule.index(i, node)
-    return f"g[{':, ' * len(before)}{f'{part.start}:{part.stop}' if isinstance(part, slice) else part}]"
+    return ":, " * len(before) + (f"{part.start}:{part.stop}" if isinstance(part, slice) else str(part))
 
 
 def turned(node: Any, x: str = "x", back: bool = False) -> str:
@@ -227,7 +227,7 @@ TABLE: dict[Any, tuple[Any, Any]] = {  # the value; what operand i receives
     LogSumExp: (lambda y: f"logsumexp({axes_of(y.rule, 'x')})", lambda y, i: f"{spread(y)} * softmax(x, {y.rule.axis})"),
     Reshape: (lambda y: f"x.reshape({y.shape})", lambda y, i: f"g.reshape({y.parents[0].shape})"),
     Transpose: (turned, lambda y, i: turned(y, "g", back=True)),
-    Select: (lambda y: f"x[{index_text(y.rule.index)[0]}]", put_back), Join: (joined, cut_out),
+    Select: (lambda y: f"x[{index_text(y.rule.index)[0]}]", put_back), Join: (joined, lambda y, i: f"g[{part_of(y, i)}]"),
     Broadcast: (lambda y: f"np.broadcast_to(x, {y.shape})", lambda y, i: fitted("g", y.shape, y.parents[0].shape)),
     Cast: (lambda y: f"x.astype(np.{y.dtype})", "g"),
     CumulativeSum: (lambda y: f"np.cumsum(x, {y.rule.axis})",

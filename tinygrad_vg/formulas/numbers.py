@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from ..text.formulas import Rewriting, constant
-from .statements import Statement, line
+from .statements import line
 
 WORDS = {"abs": "abs(a)", "sign": "(a > 0) - (a < 0)", "square": "a * a", "maximum": "max(a, b)", "minimum": "min(a, b)",
          "where": "b if a else c", "array": "a", "empty": "[zero] * (a)", "zeros": "[zero] * (a)"}
@@ -38,8 +38,3 @@ class Alone(Rewriting):
         code: Any = self.generic_visit(node)
         whole = isinstance(code.op, ast.Pow) and float(constant(code.right) or 0.5).is_integer()
         return code if whole or not isinstance(code.op, ast.Pow) else line("math.pow(a, b)", a=code.left, b=code.right)
-
-
-def alone(statements: list[Statement]) -> list[Statement]:
-    """The same with every line written so."""
-    return [s._replace(code=Alone().visit(s.code)) for s in statements]

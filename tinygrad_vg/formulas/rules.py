@@ -19,6 +19,7 @@ from ..autodiff.reductions import Weighted
 from ..autodiff.rows import Elementwise
 from ..autodiff.structure import Join, Reshape, Select, Sum, Transpose
 from ..text.formulas import row as short_row
+from .lines import part_of
 from .notation import entry, escaped, tex_entry, tex_formula
 
 LETTERS = "ijklmnpqrstuvw"
@@ -227,13 +228,6 @@ def fresh(own: str, used: str) -> str:
     return "".join([c for c in LETTERS if c not in used][: len(own)])
 
 
-def part_of(edge: Edge) -> str:
-    """Which part of the joined array is this operand: `g[:, 2:5]`."""
-    rule, n, k = edge.child.rule, rank(edge.child), edge.index
-    piece = f"{rule.ends[k]}:{rule.ends[k + 1]}" if rule.name == "concatenate" else f"{k}"
-    return ", ".join(piece if axis == rule.axis % n else ":" for axis in range(n))
-
-
 def indexed(part: Any) -> str:
     """One part of an index, as it is written."""
     if part is None or part is ... or isinstance(part, int):
@@ -252,7 +246,7 @@ MOVED: dict[Any, tuple[Any, ...]] = {  # words, ∂L/∂x whole, one entry of it
     Select: ("{op}: {x}[{detail}]", "put ⟨g|⟩ back where it was taken from, else 0", "Σ ⟨g|{ix}⟩ ‹over what was taken from there›",
              lambda edge, own: ", ".join(map(indexed, edge.child.rule.index))),
     Join: ("{op}: {x} is the part [{detail}] of the result", "⟨g|⟩[{detail}]", "‹the entry of› ⟨g|⟩[{detail}]",
-           lambda edge, own: part_of(edge)),
+           lambda edge, own: part_of(edge.child, edge.index)),
     Broadcast: ("broadcast_to: {x} repeated", "sum of ⟨g|⟩ over the copies", "Σ ⟨g|{ix}⟩ ‹over the copies›", lambda edge, own: "")}
 FORMS: dict[Any, Callable[[Edge], Form]] = {
     Elementwise: elementwise, Linear: linear, Matmul: matmul, Einsum: einsum, Sum: total, Weighted: weighted} | dict.fromkeys(MOVED, moved)

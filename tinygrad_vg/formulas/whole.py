@@ -12,7 +12,7 @@ from ..text.formulas import parsed
 from .backward import Backward
 from .lines import dtype_of
 from .naming import Names
-from .numbers import alone
+from .numbers import Alone
 from .prelude import ALONE, HELPERS, WITH_MATH, helpers
 from .program import Program
 from .statements import Put, rows_of, symbols, wrapped
@@ -37,7 +37,7 @@ class Whole:
         self.fixed = self.turns.fixed
         self.passes = [program.whole(), self.backward.statements]
         if program.alone:
-            self.passes = [*map(alone, self.passes)]
+            self.passes = [[s._replace(code=Alone().visit(s.code)) for s in part] for part in self.passes]
         statements = [s for s in sum(self.passes, []) if not s.quote]
         self.named(used={name for s in statements for name in symbols(s.code)} | {program.symbol(program.output)})
         self.helpers = helpers(s.code for s in statements)
