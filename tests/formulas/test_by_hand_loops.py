@@ -141,6 +141,15 @@ def test_any_choice_of_leaves_may_be_asked_for(kind, way):
         assert off(by_hand(loss, leaf), loss) <= 1e-12, leaf.name
 
 
+def test_a_step_whose_weight_alone_is_wanted_is_not_taken_for_one_of_the_loop():
+    W, h, *b = (Tensor(np.full(shape, 0.5), name=name) for name, shape in {"W": (2, 2), "h0": 2, **{f"b{t}": 2 for t in range(6)}}.items())
+    leaves = [W, *b]
+    for x in b:
+        h = vg.tanh(W @ h) + x * x
+    for n in range(1, 8):
+        assert off(by_hand(vg.sum(h * h), leaves[:n]), vg.sum(h * h)) <= 1e-14
+
+
 def graphs():
     """{what it is: loss}: graphs with several loops, or with steps that are used by themselves."""
     rng = np.random.default_rng(0)

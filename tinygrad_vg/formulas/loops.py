@@ -92,12 +92,12 @@ NOWHERE = Place()
 class Search:
     """The loops of a graph, oldest first.
 
-    made    its nodes with a rule, oldest first      wrt    the leaves whose gradients are wanted      children  {node: those that use it}
+    made    its nodes with a rule, oldest first      marked  those whose gradients are wanted     children  {node: those that use it}
     places  {node of a loop: where it stands}        known  {node: its operands}
     """
 
-    def __init__(self, made: list[Any], wrt: set[Any], children: dict[Any, list[Any]]):
-        self.made, self.wrt, self.children = made, wrt, children
+    def __init__(self, made: list[Any], marked: set[Any], children: dict[Any, list[Any]]):
+        self.made, self.marked, self.children = made, marked, children
         self.known = {node: operands(node) for node in made}
         self.uses = {x: len(nodes) for x, nodes in children.items() if x.rule is None}
         self.tokens = [self.token(node) for node in made]
@@ -181,7 +181,9 @@ class Search:
         parents = [slot for (j, i), slot in loop.slots.items() if i < len(loop.last[j].parents)]
         if all(slot.kind == "family" or slot.kind == "carried" and not slot.back for slot in parents):
             return None  # the turns have nothing in common
-        right = not self.ambiguous(loop) and all(self.is_family(loop, members) for members in loop.families.values())
+        starts = [(x, loop.last[j]) for (j, _), x in loop.starts.items() if isinstance(x, Node)]
+        unlike = any(x in self.marked and node not in self.marked for x, node in starts)  # a gradient is wanted of the start alone
+        right = not unlike and not self.ambiguous(loop) and all(self.is_family(loop, members) for members in loop.families.values())
         return loop if right else None
 
     def ambiguous(self, loop: Loop) -> bool:
@@ -195,7 +197,7 @@ class Search:
         if not isinstance(members[0], Node):
             return True
         within = sum(slot.key is members[-1] for slot in loop.slots.values())
-        wanted = {x in self.wrt for x in members}
+        wanted = {x in self.marked for x in members}
         return all(self.uses[x] == within for x in members) and len(wanted) == 1 and len(set(members)) == len(members)
 
     def outside(self, loop: Loop, xs: list[Any], here: Any, alike: list[Any], at: tuple[int, int]) -> Slot | None:

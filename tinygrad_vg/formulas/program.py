@@ -44,12 +44,12 @@ class Program:
             for x in node.parents:
                 if isinstance(x, Node):
                     self.children.setdefault(x, []).append(node)
-        search = Search(made if roll else [], set(wrt), self.children)
+        self.marked = dependents(order, wrt)
+        search = Search(made if roll else [], self.marked, self.children)
         self.loops, self.places = search.loops, search.places
         self.kept = set[Any]()
         for loop in self.loops:
             self.add_families(loop)
-        self.marked = dependents(order, wrt)
         self.turns = Turns(self)
         written = [x for x in made if self.last(x) is x]
         self.pulls = {node: self.pulls_of(node) for node in written if node in self.marked}
