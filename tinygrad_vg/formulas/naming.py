@@ -69,7 +69,7 @@ class Names:
         if kind in "aGp":
             return ""
         if isinstance(program.arguments.get(program.symbol(x)), list):
-            return self.loop.letter if self.loop else "-1"
+            return str(self.loop.letter)
         loop, turn, _ = place = program.at(x)
         if not loop or program.last(x) not in (program.kept if kind == "v" else self.backward.array):
             return ""

@@ -76,8 +76,9 @@ def is_short(code: ast.AST) -> bool:
     """Whether the code can be written into any other line: a symbol, a place in its array, or a number, also np.float32(1)."""
     if isinstance(code, ast.Subscript) and isinstance(code.slice, ast.Constant):
         return is_short(code.value)
-    number = isinstance(code, ast.Call) and [isinstance(a, ast.Constant) for a in code.args] == [True]
-    return isinstance(code, (ast.Name, ast.Constant)) or number and isinstance(code, ast.Call) and isinstance(code.func, ast.Attribute)
+    if isinstance(code, ast.Call):
+        return isinstance(code.func, ast.Attribute) and [*map(type, code.args)] == [ast.Constant]
+    return isinstance(code, (ast.Name, ast.Constant))
 
 
 def put_in(code: ast.expr, g: ast.expr) -> ast.expr:
@@ -112,7 +113,6 @@ class Figures(Put):
         if not math.isfinite(x):
             return ast.Name("np.inf" if x > 0 else "np.nan")
         return ast.Name(repr(int(x) if x == int(x) and x < 1e15 else x))
-
 
     def visit_Call(self, node: Any) -> Any:
         """A number alone as an argument keeps its point: np.full(3, 1.0) is an array of floats."""

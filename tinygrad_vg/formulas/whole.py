@@ -32,9 +32,8 @@ class Whole:
 
     def __init__(self, program: Program, stack: bool):
         self.program, self.backward = program, Backward(program, stack)
-        self.turns: Any = program.turns
+        self.turns, self.fixed = program.turns, program.turns.fixed
         self.naming: Any = Names(program, self.backward)
-        self.fixed = self.turns.fixed
         self.passes = [program.whole(), self.backward.statements]
         if program.alone:
             self.passes = [[s._replace(code=Alone().visit(s.code)) for s in part] for part in self.passes]
