@@ -139,10 +139,9 @@ def input_name(child: Node, parent: Any, step: Any) -> str:
     return "constant" if letter is None else letter if step is None else f"{letter}[{step}]"
 
 
-def edge_arrow(tail: int, head: int, edge: Edge | None) -> Arrow:
-    """The arrow of one parent slot, with its derivative unless the parent is a constant."""
-    if edge is None:
-        return Arrow(tail, head)
+def edge_arrow(tail: int, head: int, edges: list[Edge]) -> Arrow:
+    """The arrow of one edge, with its derivative."""
+    (edge,) = edges
     arrow = Arrow(tail, head, formula=one_line(edge.formula_here))
     if changed(edge):
         told = with_gain(arrow, None)
@@ -170,17 +169,14 @@ def with_gain(arrow: Arrow, ratio: float | None) -> Arrow:
     return arrow._replace(lines=(*label, *gain_line), tooltip=f"{words}\ngain {number(ratio, 17)}{note}", heat=heat(ratio))
 
 
-def gain(edge: Edge, size: float | None = None) -> float | None:
-    """|Jᵀ g| / |g|, g the gradient of the child (of a Scalar |J|); None where there is no g, nothing but zeros, or no J any more.
-
-    size  |g|, if it is known already
-    """
+def gain(edge: Edge) -> float | None:
+    """|Jᵀ g| / |g|, g the gradient of the child (of a Scalar |J|); None where there is no g, nothing but zeros, or no J any more."""
     if changed(edge):
         return None
     if isinstance(edge.child, Scalar):
         return abs(float(edge.local))
     g = edge.child.grad
-    size = 0.0 if g is None else norm(g) if size is None else size
+    size = 0.0 if g is None else norm(g)
     if not size or edge.formula == "1" and edge.parent.shape == edge.child.shape:
         return 1.0 if size else None
     return norm(edge.local.pull(g)) / size

@@ -24,20 +24,22 @@ from ..chain.factors import norm
 from ..chain.links import Link
 from .elements import label_of
 from .groups import called
-from .steps import Steps, family, indexed, succession, timed
+from .steps import Timeline, family, frontiers, indexed, succession
 
-END, WEIGHTS, MORE = "end", "weights", "more"  # keys: of what comes after the last step; in fold "states" of many weights and steps
 FEW, SEVERAL, KEPT = 4, 8, 2  # weights and steps drawn one by one in fold "states"; of more steps, so many at either end
 ABOVE = 300  # boxes, aliases included: "auto" folds
 MODES = ("auto", None, "layer", "states", "names", "rolled")
 
 
-class Fold(NamedTuple):
-    """How a history is folded: key of each node that shares its box, and in which way."""
+class Key(NamedTuple):
+    """What the nodes of one box have in common: of what kind it is, what is written on it, and which of several such it is."""
 
-    how: str | None  # None, "layer", "states", "names" or "rolled"
-    key: dict[Node, Hashable]
-    label: dict[Hashable, str]
+    kind: str  # "step", "more" (steps), "weights", "end", "unit", "call" or "role"
+    label: str = ""
+    number: int = 0
+
+
+Keys = dict[Node, Key]
 
 
 def check_mode(fold: Any, window: Any) -> None:
@@ -51,57 +53,68 @@ def check_mode(fold: Any, window: Any) -> None:
         raise ValueError("fold='rolled' draws all steps as one, so it leaves no room for steps=(first, last); choose one of the two")
 
 
-def folded(order: list[Node], step: Steps, weights: set[Node], fold: str | None, window: tuple[int, int] | None) -> Fold:
-    """The fold of a history; ValueError if it is to be folded and the names speak of no steps or layers, or not of these."""
-    word = "t =" if timed(order, weights) else "layer"
-    if window is not None and step and not any(window[0] <= t <= window[1] for t in step.values()):
-        there = f"they run from {min(step.values())} to {max(step.values())}"
-        raise ValueError(f"there are no steps from {window[0]} to {window[1]} to draw; {there}")
-    if not step and (fold not in (None, "names") or window is not None):
+def folded(order: list[Node], time: Timeline, fold: str | None, window: tuple[int, int] | None) -> tuple[str | None, Keys]:
+    """How a history is folded (fold, but no longer "auto"), and the key of each node that shares its box.
+
+    ValueError if it is to be folded and the names speak of no steps or layers, or not of these.
+    """
+    if fold is None and window is None:
+        return None, {}
+    how = fold if fold != "auto" else None if window is not None else automatic(order, time)
+    if not time.step and (how not in (None, "names") or window is not None):
         raise ValueError(f"no steps or layers to fold: {unread(order)}, or draw without folding")
-    if fold == "rolled":
-        parts = roles(order, {node: t for node, t in step.items() if node not in weights})
-        return single(Fold("rolled", parts | after(order, step, weights), {END: label_of(order[-1])}))
-    key: dict[Node, Hashable] = {}
-    names: dict[Hashable, str] = {t: f"{word} {t}" for t in step.values()}
+    if how == "rolled":
+        return how, several(roles(order, time) | after(order, time))
+    key = stretches(order, time, how, window)
+    key = several(key | (units(order, time.weights, set(key)) if how == "names" else after(order, time)))
+    calls = called(order) if fold else {}
+    key |= {node: Key("call", *call) for node, call in calls.items() if node not in key or key[node].kind == "end"}
+    return how, several(key)
+
+
+def several(key: Keys) -> Keys:
+    """The keys that more than one node has."""
+    many = Counter(key.values())
+    return {node: one for node, one in key.items() if many[one] > 1}
+
+
+def stretches(order: list[Node], time: Timeline, how: str | None, window: tuple[int, int] | None) -> Keys:
+    """Each step or layer, or all before a window and all after it; of many, for a slide, all but the first and the last few as one."""
     low, high = window or (math.inf, -math.inf)
-    if window is not None and fold in (None, "names"):
-        names |= {-1: f"{word} {min(step.values())} … {low - 1}", 1: f"{word} {high + 1} … {max(step.values())}"}
-        key = {node: -1 if t < low else 1 for node, t in step.items() if node not in weights and not low <= t <= high}
-    elif fold in ("layer", "states"):
-        key = {node: t for node, t in step.items() if node not in weights and not low <= t <= high}
-        if fold == "states":
-            key |= {node: WEIGHTS for node in order if node in weights and len(weights) > FEW}
-            key, names = elided(key, names)
-    if fold == "names":
-        key |= units(order, weights, set(key))
+    outside = sorted({t for t in time.step.values() if not low <= t <= high})
+    if window is not None and time.step and len(outside) == len(set(time.step.values())):
+        there = f"they run from {outside[0]} to {outside[-1]}"
+        raise ValueError(f"there are no steps from {low} to {high} to draw; {there}")
+    if how in ("layer", "states"):
+        of = {t: Key("step", time.label(t)) for t in outside}
     else:
-        key |= after(order, step, weights)
-    return single(Fold(fold or "layer", key, names | {END: label_of(order[-1]), WEIGHTS: "shared weights"}))
+        ends = {t: f"{outside[0]} … {low - 1}" if t < low else f"{high + 1} … {outside[-1]}" for t in outside if window}
+        of = {t: Key("step", time.label(text)) for t, text in ends.items()}
+    if how == "states":
+        middle = sorted({t for node, t in time.step.items() if t in of and node.rule is not None})
+        middle = middle[KEPT:-KEPT] if len(middle) > SEVERAL else []
+        of |= dict.fromkeys(middle, Key("more", f"{len(middle)} more like these"))
+    found = {node: of[t] for node, t in time.step.items() if t in of and node not in time.weights}
+    boxed = how == "states" and len(time.weights) > FEW
+    return found | {node: Key("weights", "shared weights") for node in order if boxed and node in time.weights}
 
 
-def after(order: list[Node], step: Steps, weights: set[Node]) -> dict[Node, Hashable]:
+def after(order: list[Node], time: Timeline) -> Keys:
     """What comes after the last step: the loss and all that leads from the last state to it."""
-    return {node: END for node in order if step and node not in step and node not in weights and node.rule is not None}
+    end, known = Key("end", label_of(order[-1])), time.weights.union(time.step)
+    return {node: end for node in order if time.step and node not in known and node.rule is not None}
 
 
-def elided(key: dict[Node, Hashable], names: dict[Hashable, str]) -> tuple[dict[Node, Hashable], dict[Hashable, str]]:
-    """Of more than SEVERAL steps the first and the last few, and one box for all in between."""
-    steps = sorted({t for node, t in key.items() if isinstance(t, int) and node.rule is not None})
-    middle = set(steps[KEPT:-KEPT]) if len(steps) > SEVERAL else set()
-    return {node: MORE if t in middle else t for node, t in key.items()}, names | {MORE: f"{len(middle)} more like these"}
-
-
-def units(order: list[Node], weights: set[Node], taken: set[Node]) -> dict[Node, Hashable]:
+def units(order: list[Node], weights: set[Node], taken: set[Node]) -> Keys:
     """The named node that each node leads to, if it leads to that one alone. Arrays that are leaves stay what they are."""
-    children: dict[Node, set[Hashable]] = {}
-    found: dict[Node, Hashable] = {}
+    children: dict[Node, set[Key]] = {}
+    found: Keys = {}
     for node in reversed(order):
         ends = children.get(node, set())
         if node in taken or node in weights or node.rule is None and np.shape(node.data) != ():
             continue
         alone = len(ends) == 1 and not (node.name and node.rule is not None)
-        found[node] = next(iter(ends)) if alone else ("unit", node.birth)
+        found[node] = next(iter(ends)) if alone else Key("unit", "", node.birth)
         for parent in node.variables:
             children.setdefault(parent, set()).add(found[node])
     return found
@@ -117,32 +130,22 @@ def unread(order: list[Node]) -> str:
     return "they are read off the indices of names, such as h[3]; name the states with h.named('h', t)"
 
 
-def with_groups(fold: Fold, order: list[Node]) -> Fold:
-    """The fold, and a box for each call that was made in a group, of the nodes that have none yet."""
-    calls = {node: ("call", *call) for node, call in called(order).items() if node not in fold.key or fold.key[node] == END}
-    return single(fold._replace(how=fold.how or "layer", key=fold.key | calls, label=fold.label | {key: key[2] for key in calls.values()}))
-
-
-def automatic(order: list[Node], step: Steps, weights: set[Node], aliases: int) -> str | None:
+def automatic(order: list[Node], time: Timeline) -> str | None:
     """No fold up to 300 boxes or without steps; above, a recurrence is rolled, and layers become one box each."""
-    if not step or sum(1 + len(node.parents) - len(node.variables) for node in order) + aliases <= ABOVE:
+    boxes = sum(1 + len(node.parents) - len(node.variables) for node in order) + len(time.aliases)
+    if not time.step or boxes <= ABOVE:
         return None
-    return "rolled" if weights or len(set(step.values())) > ABOVE else "layer"
+    return "rolled" if time.weights or len(set(time.step.values())) > ABOVE else "layer"
 
 
-def single(fold: Fold) -> Fold:
-    """The fold, but a key that one node alone has is no fold."""
-    many = Counter(fold.key.values())
-    return fold._replace(key={node: key for node, key in fold.key.items() if many[key] > 1})
-
-
-def roles(order: list[Node], step: Steps) -> dict[Node, Hashable]:
+def roles(order: list[Node], time: Timeline) -> Keys:
     """What part each node plays in its step. Nodes of several steps with the same part are drawn as one.
 
     A named node is known by its name without the step, any other by its op, what it is computed from, and which of several such it is.
     """
+    step = {node: t for node, t in time.step.items() if node not in time.weights}
     faces: dict[Node, Hashable] = {node: family(node) for node in indexed(order)}
-    part: dict[Node, Hashable] = {}
+    part: Keys = {}
     numbers: dict[Hashable, int] = {}
     met: Counter = Counter()
 
@@ -152,20 +155,20 @@ def roles(order: list[Node], step: Steps) -> dict[Node, Hashable]:
             return "constant"
         if parent not in step:
             return id(parent)
-        return faces.get(parent) or (("role", part[parent]) if step[parent] == here else ("earlier", parent.op))
+        return faces.get(parent) or (part[parent] if step[parent] == here else ("earlier", parent.op))
 
     for node in (node for node in order if node in step):
         mark = faces.get(node) or (node.op, tuple(seen(parent, step[node]) for parent in node.parents)), node.rule is None
         met[step[node], mark] += 1
-        part[node] = numbers.setdefault((mark, met[step[node], mark]), len(numbers))
+        part[node] = Key("role", "", numbers.setdefault((mark, met[step[node], mark]), len(numbers)))
     return part
 
 
-def arranged(order: list[Node], key: dict[Node, Hashable]) -> list[list[Node]]:
+def arranged(order: list[Node], key: Keys) -> list[list[Node]]:
     """The units, each a list of its nodes, after the units they need; where a loop needs itself, the oldest comes first."""
     units: dict[Hashable, list[Node]] = {}
     for node in order:
-        units.setdefault(("unit", key[node]) if node in key else node, []).append(node)
+        units.setdefault(key.get(node, node), []).append(node)
     members = list(units.values())
     return [members[i] for i in by_need(members, {node: i for i, nodes in enumerate(members) for node in nodes})] if key else members
 
@@ -188,19 +191,17 @@ def by_need(members: list[list[Node]], unit: dict[Node, int]) -> Iterable[int]:
     return done
 
 
-def loop_gain(order: list[Node], step: Steps) -> tuple[int, float] | None:
+def loop_gain(order: list[Node], time: Timeline) -> tuple[int, float] | None:
     """(n, nats): how many steps a gradient is carried back through from the last to the first, and the log of what is left of it.
-
-    step  of each node that is no shared weight
 
     Exact: the frontier after step t (all that later steps use of it) stops every path, and from frontier to frontier the
     gradient is pulled, rescaled at each so that nothing underflows. None without gradients or with fewer than two frontiers.
     """
-    fronts, output, nats = frontiers(order, step), order[-1], 0.0
+    fronts, output, nats = loop_frontiers(order, time), order[-1], 0.0
     if len(fronts) < 2 or output.grad is None:
         return None
     g = Link(fronts[-1], (output,), dependents(order, fronts[-1])).pull(output.grad)  # of each, the others held fixed
-    path, size = set(step), norm(g)
+    path, size = set(time.step) - time.weights, norm(g)
     if not size:
         return None
     for start, end in zip(fronts[-2::-1], fronts[:0:-1]):
@@ -212,29 +213,16 @@ def loop_gain(order: list[Node], step: Steps) -> tuple[int, float] | None:
     return len(fronts) - 1, nats
 
 
-def frontiers(order: list[Node], step: Steps) -> list[tuple[Node, ...]]:
-    """After each step what later states still use of it and of those before, oldest first; after the last, the same states of it."""
-    rank = {t: k for k, t in enumerate(sorted(set(step.values())))}  # the steps may be numbered with gaps
-    reach = reached(order, step)
-    last_use: dict[Node, int] = {}
-    for child in order:
-        for parent in child.variables if child in reach and child in step else ():
-            if step.get(parent, math.inf) < step[child]:
-                last_use[parent] = max(last_use.get(parent, 0), rank[step[child]])
-    found: dict[int, list[Node]] = {}
-    for node in sorted(last_use, key=lambda node: node.birth):
-        for k in range(rank[step[node]], last_use[node]):
-            found.setdefault(k, []).append(node)
-    kinds, last = {family(node) for node in last_use if node.name}, max(rank, default=0)
-    ends = [node for node in order if step.get(node) == last and node.name and family(node) in kinds]
-    first = min((rank[t] for node, t in step.items() if node.rule is not None), default=0) - 1
-    return [tuple(found[k]) for k in sorted(found) if k >= first] + ([tuple(ends)] if ends else [])
-
-
-def reached(order: list[Node], step: Steps) -> set[Node]:
-    """The nodes that lead to a named state, themselves included: not what only adds up a loss along the way."""
-    lead = set(indexed(order))
+def loop_frontiers(order: list[Node], time: Timeline) -> list[tuple[Node, ...]]:
+    """What later steps use, step by step, from the state before the first on; of the last, the same states. Weights are left out."""
+    lead = set(indexed(order))  # to a named state: not what only adds up a loss along the way
     for child in reversed(order):
         if child in lead:
             lead.update(child.variables)
-    return lead
+    step = {node: t for node, t in time.step.items() if node in lead and node not in time.weights}
+    first, last = min((t for node, t in step.items() if node.rule is not None), default=0), max(step.values(), default=0)
+    start = max((t for t in step.values() if t < first), default=first)
+    found = [nodes for t, nodes in frontiers(order, step, rest=-math.inf).items() if t >= start]
+    states = {family(node) for nodes in found for node in nodes if node.name}
+    ends = tuple(node for node in order if step.get(node) == last and node.name and family(node) in states)
+    return found + [ends] * bool(ends)

@@ -30,8 +30,8 @@ def group(name: str) -> Iterator[None]:
         calls.append((first, next(births), name))
 
 
-def called(order: list[Node]) -> dict[Node, tuple[int, str]]:
-    """Of each computed node that was made in a group: the moment at which the outermost one began, and its name."""
+def called(order: list[Node]) -> dict[Node, tuple[str, int]]:
+    """Of each computed node that was made in a group: the name of the outermost one, and the moment at which it began."""
     outer: list[tuple[int, int, str]] = []
     for first, last, name in sorted(calls, key=lambda call: (call[0], -call[1])):
         if not outer or first > outer[-1][1]:
@@ -40,5 +40,5 @@ def called(order: list[Node]) -> dict[Node, tuple[int, str]]:
     for node in order if outer else ():
         k = bisect_right(starts, node.birth) - 1
         if k >= 0 and node.rule is not None and node.birth < outer[k][1]:
-            found[node] = (outer[k][0], outer[k][2])
+            found[node] = (outer[k][2], outer[k][0])
     return found

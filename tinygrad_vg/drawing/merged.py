@@ -95,24 +95,24 @@ def folded_arrow(tail: int, head: int, edges: list[Edge], exits: list[Node], wor
     return Arrow(tail, head, (f"{word} {small(ratio)}",), f"{many}\ngain {number(ratio, 17)}", heat(ratio), count=len(edges))
 
 
-def rolled_box(unit: list[Node], row: int | None, letter: str, sizes: dict[Node, float]) -> Box:
+def rolled_box(unit: list[Node], row: int | None, letter: str) -> Box:
     """The nodes of all steps with the same role: the gradient at the first and the last of them, the colour their geometric mean."""
     base = rolled_name(unit, letter)
     op = one_line(unit[0].op) if unit[0].name and unit[0].rule is not None else ""
     name = base + f" = {op}" * bool(op)
     lines, words = [titled(base, op), f"× {len(unit)}"], [name]
-    known = [sizes[node] for node in unit if node in sizes]
+    known = [norm(node.grad) for node in unit if node.grad is not None]
     if known:
         lines += [f"|grad| {small(known[-1])}", f"… {small(known[0])}"]
         words += [f"|gradient| at the first: {number(known[0], 17)}", f"|gradient| at the last: {number(known[-1], 17)}"]
     return Box(labels(lines), "\n".join(words), "folded", mean(known) if known else None, row, name, nodes=len(unit))
 
 
-def rolled_arrow(tail: int, head: int, edges: list[Edge], step: dict, letter: str, sizes: dict[Node, float]) -> Arrow:
+def rolled_arrow(tail: int, head: int, edges: list[Edge], step: dict, letter: str) -> Arrow:
     """The same edge in every step: its derivative, and the geometric mean of its gains; an exact zero is not averaged away."""
     text = one_line(rolled_formula(edges[-1], step, letter))
     lines, words = [cut(formula(text), LONGEST_LABEL)], [f"∂child/∂parent = {text}", counted(len(edges), "arrow")]
-    gains = [ratio for edge in edges if (ratio := gain(edge, sizes.get(edge.child))) is not None]
+    gains = [ratio for edge in edges if (ratio := gain(edge)) is not None]
     if gains and not (text == "1" and set(gains) == {1.0}):
         lines.append(f"gain {averaged(gains)}".partition(" (")[0])
         words.append(f"gain from {number(np.min(gains), 6)} to {number(np.max(gains), 6)}, geometric mean {averaged(gains)}")

@@ -8,14 +8,35 @@ units h[0], h[1] of one layer, which do not depend on each other, are not taken 
 """
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Container, Iterator
+from typing import Any, NamedTuple
 
 from ..autodiff.core import Node
 from ..chain.links import Replaced
 
 Steps = dict[Node, int]
 HUB = 3  # an inner node used in more steps than this is drawn like a shared weight
+
+
+class Timeline(NamedTuple):
+    """The steps of a history, and what is used in several of them."""
+
+    step: Steps
+    weights: set[Node]  # leaves used in several steps
+    aliases: set[tuple[Node, int | None]]  # what is drawn as a small box in which step, in place of a long arrow
+    letter: str  # "t" of moments in time, "k" of layers
+
+    def label(self, t: Any) -> str:
+        """t = 3, layer 3; of several steps, `1 … 3`, the same."""
+        return f"t = {t}" if self.letter == "t" else f"layer {t}"
+
+
+def timeline(order: list[Node]) -> Timeline:
+    """The timeline of a history. Steps are moments, not layers, if they share weights or there is a state before the first, as h[0]."""
+    step = steps(order)
+    weights, aliases = shared(order, step)
+    return Timeline(step, weights, aliases, "t" if weights or any(node.rule is None for node in indexed(order)) else "k")
 
 
 def steps(order: list[Node]) -> Steps:
@@ -34,11 +55,6 @@ def indexed(order: list[Node]) -> Steps:
     numbered = [node for node in order if node.name and node.name.index]
     bases = {node.name.base for node in numbered if node.rule is not None}
     return {node: node.name.index[0] for node in numbered if node.name.base in bases}
-
-
-def timed(order: list[Node], weights: set[Node]) -> bool:
-    """Whether steps are moments in time, not layers: they share weights, or there is a state before the first, such as h[0]."""
-    return bool(weights) or any(node.rule is None for node in indexed(order))
 
 
 def grows(order: list[Node], step: Steps) -> bool:
@@ -82,14 +98,25 @@ def join_parents(order: list[Node], step: Steps) -> None:
 def borders(chain: Any) -> list[tuple[Node, ...]]:
     """For each step that a chain goes through, what hands its gradient to the steps before: its states, h[t], or {h[t], c[t]}."""
     order = [*chain.stations[0], *(node for link in chain.links for node in link.ops)]
-    step, silent = steps(order), set().union(*(link.silent for link in chain.links if not isinstance(link, Replaced)))
+    silent = set().union(*(link.silent for link in chain.links if not isinstance(link, Replaced)))
+    return list(frontiers(order, steps(order), silent).values())
+
+
+def frontiers(order: list[Node], step: Steps, silent: Container = (), rest: float = math.inf) -> dict[int, tuple[Node, ...]]:
+    """Of each step that makes something for later ones, all that these use of it and of those before, oldest first.
+
+    silent  (child, parent) of edges that do not count      rest  the step of nodes that have none: after all others, or, −inf, before
+    """
     last: dict[Node, float] = {}  # the latest step that takes a node
     for child in order:
         for parent in child.variables:
             if (child, parent) not in silent:
-                last[parent] = max(last.get(parent, -math.inf), step.get(child, math.inf))
-    crossing = [(node, t) for node in order if (t := step.get(node)) is not None and last.get(node, t) > t]
-    return [tuple(node for node, s in crossing if s <= t < last[node]) for t in sorted({t for _, t in crossing})]
+                last[parent] = max(last.get(parent, -math.inf), step.get(child, rest))
+    moments, found = sorted(set(step.values())), dict[int, list[Node]]()
+    for node in (node for node in order if node in step):
+        for t in moments[bisect_left(moments, step[node]) : bisect_left(moments, last.get(node, -math.inf))]:
+            found.setdefault(t, []).append(node)
+    return {t: tuple(found[t]) for t in sorted(found) if any(step[node] == t for node in found[t])}
 
 
 def shared(order: list[Node], step: Steps) -> tuple[set[Node], set[tuple[Node, int | None]]]:
@@ -108,14 +135,17 @@ def shared(order: list[Node], step: Steps) -> tuple[set[Node], set[tuple[Node, i
     return weights, aliases | {(hub, t) for hub in hubs for t in uses[hub] if t not in (step.get(hub), step.get(hub, 0) + 1)}
 
 
-def rows(order: list[Node], step: Steps) -> dict[Node, int]:
-    """The nodes on the way from h[t-1] to h[t], to be drawn in one straight row; each such state has a row of its own."""
+def rows(order: list[Node], time: Timeline) -> dict[Node, int]:
+    """The nodes on the way from h[t-1] to h[t], to be drawn in one straight row; each such state has a row of its own.
+
+    None for several units of a layer, each of which is computed from all of the layer before.
+    """
     row: dict[Node, int] = {}
     number: dict[tuple, int] = {}
     for state in order:
-        for node in way_back(state, step) if state in step and state.name and state.name.index else []:
+        for node in way_back(state, time.step) if state in time.step and state.name and state.name.index else []:
             row.setdefault(node, number.setdefault(family(state), len(number)))
-    return row
+    return row if time.letter == "t" or len(number) == 1 else {}
 
 
 def way_back(state: Node, step: Steps) -> list[Node]:
