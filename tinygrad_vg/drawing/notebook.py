@@ -18,10 +18,10 @@ LARGE = 3_000_000  # pixels of a picture that gets no PNG: it would take long, a
 COLOURS = 64  # of a PNG in a notebook: a quarter of the bytes
 UNSEEN = "; File → Trust Notebook shows the picture"
 TAG = re.compile(r"<[a-zA-Z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
-SIZES = re.compile(r'\s(width|height)="([\d.]+)(pt|px|)"')
-NAMES = re.compile(r'(\s(?:id|class|aria-labelledby)=")([^"]*)(?=")')
+SIZE = re.compile(r'width="([\d.]+)" height="([\d.]+)"')
+NAMES = re.compile(r'(?<=\s)(id|class)="([^"]*)"')
 STYLE = re.compile(r"(?s)(?<=<style>).*?(?=</style>)")
-RULES = re.compile(r"([^{}]+)\{([^{}]*)\}")
+SELECTORS = re.compile(r"[.#](?=[a-zA-Z_][^{};]*\{)")  # not the # of a colour, which stands behind the brace
 DARK = re.compile(r"@media\s*\(prefers-color-scheme:\s*dark\)\s*\{((?:[^{}]+\{[^{}]*\})*)\s*\}")
 BRIGHT = ':is([data-jp-theme-light="true"],.vscode-light)'  # a page that says it is light, whatever the system is: JupyterLab's, VS Code's
 DIM = ':is([data-jp-theme-light="false"],.vscode-dark,.vscode-high-contrast)'
@@ -29,19 +29,13 @@ DIM = ':is([data-jp-theme-light="false"],.vscode-dark,.vscode-high-contrast)'
 
 def shown(svg: str, png: Callable[[], bytes], words: str) -> dict[str, str]:
     """What a notebook keeps of a picture: {kind: content}; words stand for it where it cannot be seen."""
-    wide, high = size(svg)
+    wide, high = map(float, SIZE.findall(svg)[0])
     picture = b64encode(small(png)).decode() if wide * high <= LARGE else ""
     fit = f"width:100%;max-width:{wide:.0f}px;height:auto"
     if not picture:
         return {"text/html": f"{framed(svg, fit)}<p>{escape(words + UNSEEN)}</p>"}
     image = f'<img alt="{escape(words)}" style="{fit}" src="data:image/png;base64,{picture}"/>'
     return {"text/html": framed(svg, fit) + image, "image/png": picture}
-
-
-def size(svg: str) -> tuple[float, float]:
-    """Its natural width and height in pixels, of which a point has 4/3."""
-    sizes = {name: float(number) * (4 / 3 if unit == "pt" else 1) for name, number, unit in SIZES.findall(svg[: svg.index(">")])}
-    return sizes["width"], sizes["height"]
 
 
 def small(png: Callable[[], bytes]) -> bytes:
@@ -68,25 +62,13 @@ def framed(svg: str, fit: str) -> str:
 
 
 def own(tag: str, key: str) -> str:
-    """A tag whose ids and classes begin with the key, and what it refers to, too."""
-    tag = NAMES.sub(lambda found: found[1] + " ".join(f"{key}-{name}" for name in found[2].split()), tag)
-    return re.sub(r'(url\(#|href="#)', rf"\1{key}-", tag)
+    """A tag whose ids and classes begin with the key."""
+    return NAMES.sub(lambda found: f'{found[1]}="{" ".join(f"{key}-{name}" for name in found[2].split())}"', tag)
 
 
 def scoped(css: str, key: str) -> str:
-    """The rules for this picture alone: light or dark as the page says it is, or else as the system is."""
+    """The rules for this picture alone, each within one of its own: light or dark as the page says it is, or else as the system is."""
+    css = SELECTORS.sub(rf"\g<0>{key}-", css)
     light, dark = DARK.sub("", css), "".join(DARK.findall(css))
-    if not dark:
-        return ruled(light, key)
-    system = f"@media(prefers-color-scheme:dark){{{ruled(dark, key)}}}"
-    return ruled(light, key) + system + ruled(light, key, BRIGHT) + ruled(dark, key, DIM)
-
-
-def ruled(css: str, key: str, theme: str = "") -> str:
-    """The rules for what stands in the picture, and in a page of that theme."""
-
-    def rule(found: re.Match[str]) -> str:
-        selectors = [re.sub(r"([.#])(?=[a-zA-Z_])", rf"\1{key}-", one.strip()) for one in found[1].split(",")]
-        return ",".join(f"{theme} .{key} {one}".strip() for one in selectors) + f"{{{found[2]}}}"
-
-    return RULES.sub(rule, css)
+    system = f"@media(prefers-color-scheme:dark){{{dark}}}"
+    return f".{key}{{{light}{system}}}{BRIGHT} .{key}{{{light}}}{DIM} .{key}{{{dark}}}"
