@@ -7,6 +7,7 @@ PNG and PDF, which are light.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from html import escape
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -17,12 +18,13 @@ from .colours import INKS
 FAMILY = 'system-ui,"Segoe UI",Roboto,"DejaVu Sans","Liberation Sans",Arial,sans-serif'
 MONO = 'ui-monospace,"DejaVu Sans Mono","Liberation Mono",monospace'
 MISSING = 'PNG and PDF need matplotlib: pip install -e ".[draw]"'
+CODES = {"M": 1, "L": 2, "Q": 3, "C": 4}  # matplotlib's for the letters of a path
 Points = list[tuple[float, float]]
 Run = tuple[str, str]  # words, and their ink
 
 
 class Shape(NamedTuple):
-    """One element of a picture: how it starts and ends as SVG, and how matplotlib draws it, by plot(ax, zorder=, transform=).
+    """One element of a picture: how it starts and ends as SVG, and how matplotlib draws it, by plot(ax=, zorder=, transform=).
 
     hover   what it says when it is pointed at
     corner  of a group, which ends with a shape that has neither corner nor plot
@@ -59,47 +61,28 @@ class Canvas:
         hover: str = "",
     ) -> None:
         """With round corners of radius r; line is the width of its stroke."""
-        def plot(ax: Any, **at: Any) -> None:
-            from matplotlib.patches import FancyBboxPatch
-
-            style = f"round,pad=0,rounding_size={min(r, wide / 2, high / 2):g}"
-            ax.add_patch(FancyBboxPatch((x, y), wide, high, style, **plotted(fill, stroke, line), **at))
-
+        corners = f"round,pad=0,rounding_size={min(r, wide / 2, high / 2):g}"
+        plot = partial(patched, "FancyBboxPatch", (x, y), wide, high, corners, **plotted(fill, stroke, line))
         place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" rx="{r:g}"'
         self.shapes.append(Shape(f"<rect {place} {inked(fill, stroke, line)}>", "</rect>", hover, plot))
 
     def path(self, points: Points, stroke: str = "", fill: str = "", line: float = 1.0, dash: str = "") -> None:
         """Straight from point to point; filled if there is a fill. dash: lengths of line and gap, "2 4"."""
-        def plot(ax: Any, **at: Any) -> None:
-            if fill:
-                ax.fill(*zip(*points), **plotted(fill, stroke, line), **at)
-            else:
-                ax.plot(*zip(*points), color=rgb(stroke), lw=line, ls=dashes(dash), **at)
-
+        plot = partial(patched, "Polygon", points, closed=bool(fill), **plotted(fill, stroke, line, dash))
         name, way = "polygon" if fill else "polyline", " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         look = f'stroke-linejoin="round" {inked(fill, stroke, line, dash)}'
         self.shapes.append(Shape(f'<{name} points="{way}" {look}>', f"</{name}>", plot=plot))
 
     def curve(self, path: list[tuple[str, Points]], stroke: str, line: float = 1.0, dash: str = "") -> None:
         """As in SVG: M moves, L is straight, Q and C bend. dash as of a path."""
-        def plot(ax: Any, **at: Any) -> None:
-            from matplotlib.patches import PathPatch
-            from matplotlib.path import Path
-
-            codes = {"M": Path.MOVETO, "L": Path.LINETO, "Q": Path.CURVE3, "C": Path.CURVE4}
-            bent = Path([point for _, points in path for point in points], [codes[letter] for letter, points in path for _ in points])
-            ax.add_patch(PathPatch(bent, fc="none", ec=rgb(stroke), lw=line, ls=dashes(dash), **at))
-
+        codes = [CODES[letter] for letter, points in path for _ in points]
+        plot = partial(patched, "PathPatch", [point for _, points in path for point in points], codes, **plotted("", stroke, line, dash))
         way = " ".join(letter + " ".join(f"{x:.1f},{y:.1f}" for x, y in points) for letter, points in path)
         self.shapes.append(Shape(f'<path d="{way}" {inked("", stroke, line, dash)}/>', "", plot=plot))
 
     def dot(self, x: float, y: float, r: float, fill: str, hover: str = "", **data: Any) -> None:
         """data: numbers and words for who reads the picture, by name."""
-        def plot(ax: Any, **at: Any) -> None:
-            from matplotlib.patches import Circle
-
-            ax.add_patch(Circle((x, y), r, fc=rgb(fill), **at))
-
+        plot = partial(patched, "Circle", (x, y), r, **plotted(fill, "", 1))
         told = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
         start = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:g}" {inked(fill, "")}{told}>'
         self.shapes.append(Shape(start, "</circle>", hover, plot))
@@ -119,10 +102,7 @@ class Canvas:
             look += " " + inked(runs[0][1], "page" if halo else "", 4) + ' paint-order="stroke"' * halo
         font: dict[str, Any] = {"family": "DejaVu Sans Mono" if mono else "DejaVu Sans", "fontsize": size * 0.96, "alpha": opacity}
         font |= {"weight": "bold" if bold else "normal", "style": "italic" if italic else "normal"}
-
-        def plot(ax: Any, **at: Any) -> None:
-            written(ax, x, y, runs, anchor, halo, font | at)
-
+        plot = partial(written, x, y, runs, anchor, halo, **font)
         self.shapes.append(Shape(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{look}>{text}</text>', "", plot=plot))
 
     @property
@@ -156,7 +136,7 @@ class Canvas:
         within = [ax.transData]  # of the groups that are open: where they stand
         for z, shape in enumerate(self.shapes):
             if shape.plot is not None:
-                shape.plot(ax, zorder=z, transform=within[-1])
+                shape.plot(ax=ax, zorder=z, transform=within[-1])
             elif shape.corner is not None:
                 within.append(Affine2D().translate(*shape.corner) + within[-1])
             else:
@@ -186,17 +166,20 @@ def inked(fill: str, stroke: str, line: float = 1.0, dash: str = "") -> str:
     return " ".join(parts)
 
 
-def plotted(fill: str, stroke: str, line: float) -> dict[str, Any]:
+def plotted(fill: str, stroke: str, line: float, dash: str = "") -> dict[str, Any]:
     """The same for matplotlib."""
-    return {"fc": rgb(fill) if fill else "none", "ec": rgb(stroke) if stroke else "none", "lw": line if stroke else 0}
+    style = (0, tuple(map(float, dash.split()))) if dash else "-"
+    return {"fc": rgb(fill) if fill else "none", "ec": rgb(stroke) if stroke else "none", "lw": line if stroke else 0, "ls": style}
 
 
-def dashes(dash: str) -> Any:
-    """matplotlib's line style for SVG's dash text, such as "4 3"; a solid line for ""."""
-    return (0, tuple(map(float, dash.split()))) if dash else "-"
+def patched(kind: str, *shape: Any, ax: Any, **look: Any) -> None:
+    """A shape by matplotlib, as a patch of this kind; of a PathPatch, the points and codes of its path."""
+    from matplotlib import patches, path
+
+    ax.add_patch(getattr(patches, kind)(*([path.Path(*shape)] if kind == "PathPatch" else shape), **look))
 
 
-def written(ax: Any, x: float, y: float, runs: list[Run], anchor: str, halo: bool, look: dict[str, Any]) -> None:
+def written(x: float, y: float, runs: list[Run], anchor: str, halo: bool, *, ax: Any, **look: Any) -> None:
     """Words by matplotlib: run after run, each where the one before it ends."""
     from matplotlib.patheffects import withStroke
 
