@@ -64,7 +64,7 @@ def draw(
     if direction not in ("right", "down"):
         raise ValueError(f"direction is 'right' or 'down', where the forward pass runs to; got {direction!r}")
     if isinstance(output, Chain):
-        return RiverDrawing(output, fold, steps, (read, about, beside or {}, losses), limit)
+        return RiverDrawing(picture(output.output, limit, fold, steps), output, read, about, beside or {}, losses)
     if read is not None or about or beside or losses:
         raise TypeError(f"read, about, beside and losses belong to a river: draw(Chain({describe(output)}, …), …); got the output alone")
     if chain is not None and not isinstance(chain, Chain):
@@ -101,7 +101,7 @@ class Drawing:
 
     @cached_property
     def svg(self) -> str:
-        """The picture as one <svg> element, light or dark with who looks at it."""
+        """The picture as the text of an SVG file, light or dark with who looks at it."""
         return self.canvas.svg + "\n"
 
     @cached_property
@@ -150,25 +150,19 @@ class Drawing:
 class RiverDrawing(Drawing):
     """The picture of a chain as a river, as draw(chain) returns it, with the same names as a Drawing; .dot is that of the graph."""
 
-    def __init__(self, chain: Chain, fold: str | None, steps: Any, words: tuple[Any, str, Any, Any], limit: int):
-        read, about, beside, losses = words
-        super().__init__(picture(chain.output, limit, fold, steps), chain, describe(chain.output))
+    def __init__(self, picture: Picture, chain: Chain, read: Any, about: str, beside: Mapping[str, Chain], losses: Iterable[Node]):
+        super().__init__(picture, chain, describe(chain.output))
         heard = None if read is None else list(read)
         label = next((name for name, other in beside.items() if other is chain), "")
         told = f" in place of {label}" if label else ""
         self.river = river(chain, heard, about, losses)
         self.beside = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
-        self.rivers = {label: self.river} | self.beside  # of the page
+        self.rivers = {label: self.river} | self.beside
 
     @cached_property
     def canvas(self) -> Canvas:
         """The river as shapes on a Canvas, drawn when first asked for."""
         return river_picture(self.river, self.beside)
-
-    @cached_property
-    def svg(self) -> str:
-        """The river as the text of an SVG file."""
-        return self.canvas.svg
 
     def __repr__(self) -> str:
         return f"Drawing({told(self.river.title)})"
