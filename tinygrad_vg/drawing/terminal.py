@@ -5,7 +5,6 @@ What has no place on a scale keeps a sign of its own: 0 an exact zero on a logar
 
 import math
 import sys
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from ..text.numbers import figure
 from ..text.tables import WIDTH
 
 WIDE = 1e3  # the ratio of sizes from which a scale is better logarithmic
-Signs = namedtuple("Signs", "levels point between side corner floor infinite")  # the characters of a plot
-UNICODE, PLAIN = Signs("▁▂▃▄▅▆▇█", "●", "·", "│", "└", "─", "∞"), Signs("_.:-=+*#", "*", ".", "|", "+", "-", "!")
+LEVELS = "▁▂▃▄▅▆▇█"
+ASCII = str.maketrans(LEVELS + "●·│└─∞", "_.:-=+*#" + "*.|+-!")
 
 
 def spark(values: Any, *, log: bool = True, width: int = WIDTH, plain: bool | None = None) -> str:
@@ -30,12 +29,12 @@ def spark(values: Any, *, log: bool = True, width: int = WIDTH, plain: bool | No
     >>> spark([1, 0.1, 0.01, 0.001, 0, float("inf")])
     '█▆▃▁0∞'
     """
-    y, signs = sequence(values), signs_of(plain)
+    y = sequence(values)
     with np.errstate(divide="ignore"):
         heights = np.log10(np.abs(y)) if log else y
     heights = np.array([part.max() for part in np.array_split(heights, min(len(heights), max(width, 1)))])
     shares = places(heights, 7)
-    return "".join(signs.levels[round(s)] if math.isfinite(s) else sign_of(h, signs) for s, h in zip(shares, heights))
+    return shown("".join(LEVELS[round(s)] if math.isfinite(s) else sign_of(h) for s, h in zip(shares, heights)), plain)
 
 
 def terminal_plot(
@@ -59,7 +58,7 @@ def terminal_plot(
           └────────────────────────────────
            0          links back          3
     """
-    y, signs = sequence(y), signs_of(plain)
+    y = sequence(y)
     x = np.arange(len(y)) if x is None else sequence(x)
     if len(x) != len(y) or not np.all(np.isfinite(x)):
         raise ValueError(f"x needs as many numbers as y, all of them finite; got {len(x)} for {len(y)}")
@@ -73,31 +72,31 @@ def terminal_plot(
     labels = scale_labels(heights, height, log)
     gutter = max(map(len, labels))
     columns = width - gutter - 3
-    rows = zip(labels, canvas(x, heights, columns, height, signs))
+    rows = zip(labels, canvas(x, heights, columns, height))
     head = clean(title) + " (log scale)" * log
-    lines = [cut(head.strip(), width)] * bool(head) + [f"{label:>{gutter}} {signs.side}{row}".rstrip() for label, row in rows]
-    return "\n".join([*lines, *axis(x, xlabel, gutter, columns, signs)])
+    lines = [cut(head.strip(), width)] * bool(head) + [f"{label:>{gutter}} │{row}".rstrip() for label, row in rows]
+    return shown("\n".join([*lines, *axis(x, xlabel, gutter, columns)]), plain)
 
 
-def canvas(x: np.ndarray, heights: np.ndarray, columns: int, height: int, signs: Signs) -> list[str]:
+def canvas(x: np.ndarray, heights: np.ndarray, columns: int, height: int) -> list[str]:
     """The rows, top first: lines between neighbouring points, then the points, then what is not finite at an edge."""
     grid = [[" "] * columns for _ in range(height)]
     across, up = np.rint(places(x, columns - 1)).astype(int), places(heights, height - 1)
     for a, b, left, right in zip(across, across[1:], up, up[1:]):
         for c in range(a + 1, b) if math.isfinite(left + right) else ():
-            grid[-1 - round(left + (right - left) * (c - a) / (b - a))][c] = signs.between
+            grid[-1 - round(left + (right - left) * (c - a) / (b - a))][c] = "·"
     for c, place, h in zip(across, up, heights):
         row = round(place) if math.isfinite(place) else height - 1 if h == math.inf else 0
-        grid[-1 - row][c] = signs.point if math.isfinite(place) else sign_of(h, signs)
+        grid[-1 - row][c] = "●" if math.isfinite(place) else sign_of(h)
     return ["".join(row) for row in grid]
 
 
-def axis(x: np.ndarray, xlabel: str, gutter: int, columns: int, signs: Signs) -> list[str]:
+def axis(x: np.ndarray, xlabel: str, gutter: int, columns: int) -> list[str]:
     """The line below the rows, and its ends."""
     first, last = figure(float(x.min())), figure(float(x.max()))
     room = columns - len(first) - len(last)
     ends = first + f"{cut(clean(xlabel), room - 2):^{room}}" + last if len(x) > 1 else f"{first:^{columns}}"
-    return [" " * (gutter + 1) + signs.corner + signs.floor * columns, (" " * (gutter + 2) + ends).rstrip()]
+    return [" " * (gutter + 1) + "└" + "─" * columns, (" " * (gutter + 2) + ends).rstrip()]
 
 
 def scale_labels(heights: np.ndarray, height: int, log: bool) -> list[str]:
@@ -131,9 +130,9 @@ def is_wide(values: np.ndarray) -> bool:
     return bool(sizes.size and np.max(sizes) / WIDE > np.quantile(sizes, 0.05, method="lower"))
 
 
-def sign_of(height: float, signs: Signs) -> str:
-    """The sign for a height that is not finite: "?" for nan, the sign of infinity, "0" for −inf."""
-    return "?" if height != height else signs.infinite if height > 0 else "0"
+def sign_of(height: float) -> str:
+    """The sign for a height that is not finite: "?" for nan, "0" for −inf, of which a size is the exponential."""
+    return "?" if height != height else "∞" if height > 0 else "0"
 
 
 def sequence(values: Any) -> np.ndarray:
@@ -144,11 +143,11 @@ def sequence(values: Any) -> np.ndarray:
     return array
 
 
-def signs_of(plain: bool | None) -> Signs:
-    """ASCII where it is asked for, or where stdout cannot show more."""
+def shown(text: str, plain: bool | None) -> str:
+    """The text, in ASCII where that is asked for, or where stdout cannot show more."""
     if plain is None:
         try:
-            "".join(UNICODE).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+            "".join(map(chr, ASCII)).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
         except (UnicodeEncodeError, LookupError):
             plain = True
-    return PLAIN if plain else UNICODE
+    return text.translate(ASCII) if plain else text
