@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ..autodiff.core import Node, births
 
 MOST = 10_000  # groups that are remembered, the newest
-calls: deque[tuple[int, int, str]] = deque(maxlen=MOST)  # first and last moment, name; as they ended
+calls: deque[tuple[int, int, str]] = deque(maxlen=MOST)  # first and last moment, name; one after the other, none within another
 
 
 @contextmanager
@@ -27,18 +27,16 @@ def group(name: str) -> Iterator[None]:
     try:
         yield
     finally:
+        while calls and calls[-1][0] > first:  # within this one
+            calls.pop()
         calls.append((first, next(births), name))
 
 
 def called(order: list[Node]) -> dict[Node, tuple[str, int]]:
     """Of each computed node that was made in a group: the name of the outermost one, and the moment at which it began."""
-    outer: list[tuple[int, int, str]] = []
-    for first, last, name in sorted(calls, key=lambda call: (call[0], -call[1])):
-        if not outer or first > outer[-1][1]:
-            outer.append((first, last, name))
-    starts, found = [first for first, *_ in outer], {}
-    for node in order if outer else ():
-        k = bisect_right(starts, node.birth) - 1
+    outer, found = list(calls), {}
+    for node in order:
+        k = bisect_right(outer, node.birth, key=lambda call: call[0]) - 1
         if k >= 0 and node.rule is not None and node.birth < outer[k][1]:
             found[node] = (outer[k][2], outer[k][0])
     return found

@@ -203,8 +203,8 @@ class Plan:
             end, top = max(end, x), max(at[i][1] + self.sizes[i][1] / 2 for column in band for i in column) + FRAME
         self.tops.append(top)
         self.port(at, ways)
-        ways = {e: self.square(e, at, lanes[e], e_th) if e in lanes else [self.out[e], *ways[e], self.into[e]]
-                for e_th, e in enumerate(sorted(ways | lanes, key=lambda e: e not in lanes))}
+        ways = {e: [self.out[e], *way, self.into[e]] for e, way in ways.items()}
+        ways |= {e: self.square(e, lane, n) for n, (e, lane) in enumerate(lanes.items())}
         return self.laid_out(at, ways, lanes, band_of, (end + FRAME + MARGIN, top + gutter[-1] + MARGIN - FRAME))
 
     def laid_out(self, at: Any, ways: dict[int, Points], lanes: Any, band_of: dict[int, int], size: tuple[float, float]) -> Layout:
@@ -244,7 +244,7 @@ class Plan:
             x, y = at[arrow.tail]
             self.out[e] = (x + self.sizes[arrow.tail][0] / 2, y)
 
-    def square(self, e: int, at: dict[int, tuple[float, float]], lane: tuple[int, int, float, float], n: int) -> Points:
+    def square(self, e: int, lane: tuple[int, int, float, float], n: int) -> Points:
         """Out of the column of its tail, along a lane, perhaps down the margin and along another, and into the column of its head."""
         (enter, leave, deep, deeper), arrow = lane, self.picture.arrows[e]
         start, end, y, z = self.out[e], self.into[e], self.tops[enter] + deep, self.tops[leave] + deeper
