@@ -8,6 +8,7 @@ its own between the bands. Shared weights that no arrow leaves stand in lines be
 """
 
 import math
+from collections.abc import Container
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -105,11 +106,8 @@ class Plan:
 
     def __init__(self, picture: Picture, table: Columns, down: bool):
         self.picture, self.table, self.down = picture, table, down
-        self.tops: list[float] = []
         self.sizes = [self.turned(size_of(box)) for box in picture.boxes]
-        self.side: dict[int, tuple[float, float]] = {}  # of the column of each box, from left to right; where arrows leave and enter
-        self.out: dict[int, tuple[float, float]] = {}
-        self.into: dict[int, tuple[float, float]] = {}
+        self.side: dict[int, tuple[float, float]] = {}  # of the column of each box, from left to right
         self.heads, self.tails = dict[int, list[int]](), dict[int, list[int]]()
         for e, arrow in enumerate(picture.arrows):
             self.heads.setdefault(arrow.head, []).append(e)
@@ -180,15 +178,14 @@ class Plan:
         band_of = {i: k for k, band in enumerate(bands) for column in band for i in column}
         lanes, gutter = self.lanes(band_of, len(bands))
         first = MARGIN + (NAME if self.down else FRAME) + LANE * sum(a != b for a, b, *_ in lanes.values())
-        self.tops = []
-        at, ways, end, top = dict[int, tuple[float, float]](), dict[int, Points](), 0.0, MARGIN
+        at, ways, tops, end, top = dict[int, tuple[float, float]](), dict[int, Points](), list[float](), 0.0, MARGIN
         for k, band in enumerate(bands):
             row = {i: r for i, r in self.row.items() if band_of.get(i) == k}
             found = mesh(self.picture, band, row)
             untangle(found, row)
             under = [column[0] in self.crossed for column in band]
             v = heights(found, {i: size[1] for i, size in enumerate(self.sizes)}, row, under, GAP_ACROSS)
-            self.tops.append(top)
+            tops.append(top)
             head = NAME if not self.down and any(i in self.framed for column in band for i in column) else 0.0
             shift = top + gutter[k] + head - min(v[i] - self.sizes[i][1] / 2 for column in band for i in column)
             x, side = first, dict[int, tuple[float, float]]()
@@ -201,10 +198,8 @@ class Plan:
             self.side |= {i: side[i] for column in band for i in column}
             ways |= {e: [(z, v[p] + shift) for p in points for z in side[p]] for e, points in found.points.items()}
             end, top = max(end, x), max(at[i][1] + self.sizes[i][1] / 2 for column in band for i in column) + FRAME
-        self.tops.append(top)
-        self.port(at, ways)
-        ways = {e: [self.out[e], *way, self.into[e]] for e, way in ways.items()}
-        ways |= {e: self.square(e, lane, n) for n, (e, lane) in enumerate(lanes.items())}
+        turns = {e: self.turns(e, lane, n, [*tops, top]) for n, (e, lane) in enumerate(lanes.items())}
+        ways = self.joined(at, ways | turns, lanes)
         return self.laid_out(at, ways, lanes, band_of, (end + FRAME + MARGIN, top + gutter[-1] + MARGIN - FRAME))
 
     def laid_out(self, at: Any, ways: dict[int, Points], lanes: Any, band_of: dict[int, int], size: tuple[float, float]) -> Layout:
@@ -233,25 +228,26 @@ class Plan:
             found[e] = (enter, leave, high[enter] - LANE, high[leave] - LANE)
         return found, high
 
-    def port(self, at: dict[int, tuple[float, float]], ways: dict[int, Points]) -> None:
-        """Where each arrow leaves its tail and enters its head: side by side, in the order of where they come from."""
+    def turns(self, e: int, lane: tuple[int, int, float, float], n: int, tops: list[float]) -> Points:
+        """The n-th way on lanes: from the column of the tail along one, perhaps down the margin and along another, to that of the head."""
+        (enter, leave, deep, deeper), arrow = lane, self.picture.arrows[e]
+        a, b = self.side[arrow.tail][1] + 10 + 3 * (n % 6), self.side[arrow.head][0] - 15 - 3 * (n % 6)
+        y, z, margin = tops[enter] + deep, tops[leave] + deeper, MARGIN / 2 + LANE * (n % 12)
+        return [(a, y), *([] if enter == leave else [(margin, y), (margin, z)]), (b, z)]
+
+    def joined(self, at: dict[int, tuple[float, float]], ways: dict[int, Points], lanes: Container[int]) -> dict[int, Points]:
+        """The ways from box to box; into a box side by side, in the order of where they come from. A lane is entered and left squarely."""
+        found = {}
         for i, es in self.heads.items():
             room = min(14.0, (self.sizes[i][1] - 14) / len(es))
-            es.sort(key=lambda e: (ways[e][-1] if ways.get(e) else at[self.picture.arrows[e].tail])[1])
+            es.sort(key=lambda e: (ways[e][-1] if ways[e] and e not in lanes else at[self.picture.arrows[e].tail])[1])
             for k, e in enumerate(es):
-                self.into[e] = (at[i][0] - self.sizes[i][0] / 2 - TIP, at[i][1] + room * (k - (len(es) - 1) / 2))
-        for e, arrow in enumerate(self.picture.arrows):
-            x, y = at[arrow.tail]
-            self.out[e] = (x + self.sizes[arrow.tail][0] / 2, y)
-
-    def square(self, e: int, lane: tuple[int, int, float, float], n: int) -> Points:
-        """Out of the column of its tail, along a lane, perhaps down the margin and along another, and into the column of its head."""
-        (enter, leave, deep, deeper), arrow = lane, self.picture.arrows[e]
-        start, end, y, z = self.out[e], self.into[e], self.tops[enter] + deep, self.tops[leave] + deeper
-        a, b = self.side[arrow.tail][1] + 10 + 3 * (n % 6), self.side[arrow.head][0] - 15 - 3 * (n % 6)
-        margin = MARGIN / 2 + LANE * (n % 12)
-        turn = [] if enter == leave else [(margin, y), (margin, z)]
-        return [start, (a, start[1]), (a, y), *turn, (b, z), (b, end[1]), end]
+                tail = self.picture.arrows[e].tail
+                start = at[tail][0] + self.sizes[tail][0] / 2, at[tail][1]
+                end = at[i][0] - self.sizes[i][0] / 2 - TIP, at[i][1] + room * (k - (len(es) - 1) / 2)
+                corners = [(ways[e][0][0], start[1]), *ways[e], (ways[e][-1][0], end[1])] if e in lanes else ways[e]
+                found[e] = [start, *corners, end]
+        return found
 
     def labels(self, at: Any, ways: dict[int, Points], lanes: Any) -> dict[int, tuple[float, float]]:
         """The middle of each arrow's words: near the end that it shares with fewer others; those in one gap are moved apart."""
