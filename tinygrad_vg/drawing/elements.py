@@ -144,8 +144,7 @@ def edge_arrow(tail: int, head: int, edges: list[Edge]) -> Arrow:
     (edge,) = edges
     arrow = Arrow(tail, head, formula=one_line(edge.formula_here))
     if changed(edge):
-        told = with_gain(arrow, None)
-        return told._replace(tooltip=f"{told.tooltip}\nan operand has changed since")
+        return with_gain(arrow._replace(note="an operand has changed since"), None)
     slope = float(edge.local) if isinstance(edge.child, Scalar) else None
     numbers = "" if any(map(np.shape, (edge.child, *edge.child.parents))) else derivative(edge, figure)
     return with_gain(arrow._replace(local=edge.local, slope=slope, numbers=numbers), gain(edge))

@@ -3,11 +3,10 @@
     fold None      every node its own box             "layer"   one box for each step or layer
     fold "states"  the same in few words, and of many steps only the first and the last: for a slide
     fold "names"   one box for each named node, with all that leads to it alone: a unit of a net of Scalars, a gate of an LSTM
-    fold "rolled"  all steps drawn as one: nodes that play the same role in each step share a box, and the way to the next step is a loop
+    fold "rolled"  nodes that play the same part in each step share a box, and the way to the next step is a loop
     steps (a, b)   these steps in full; before and after them one box each (with fold "layer", one for each step)
 
-What comes after the last step, the loss, is one box in every fold. A unit is what becomes one box: a node, or a key that several
-nodes share.
+A unit is what becomes one box: a node, or several with the same key. What comes after the last step is one in every fold.
 """
 
 import heapq
