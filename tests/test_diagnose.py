@@ -161,3 +161,21 @@ def test_data_under_other_names_are_taken_if_it_is_clear_what_they_are_and_refus
         assert main(["diagnose", file, "--data", str(data)]) == 1
         told = capsys.readouterr().err
         assert all(f"{name} {x.shape}" in told for name, x in wrong.items()) and "the model takes x: give each by its name" in told
+
+
+def test_the_remedy_is_tried_where_it_can_be_and_what_it_leaves_is_said_and_the_weights_stay(capsys, tmp_path):
+    cell = nn.RNNCell(3, 8, rng=0)
+    cell.W_hh.data = 0.5 * np.eye(8)
+    nn.save_weights(cell, tmp_path / "w.npz")
+    assert main(["diagnose", str(tmp_path / "w.npz"), "--json"]) == 0
+    short = json.loads(capsys.readouterr().out)["short"].replace("\n  ", " ")
+    gain = float(short.partition("W_hh orthogonal: ")[2].split()[0])
+    left = float(short.partition("→ ")[2].split()[0])
+    assert gain < -30 and gain < left - 15, "0.5 in place of 1 costs fifty steps ln 2 each"
+    assert "Tried here, W_hh orthogonal" in short
+
+
+def test_a_file_that_is_no_npz_of_arrays_is_refused_as_data(capsys):
+    model = str(EXPORTED / "rnn.pt2")
+    assert main(["diagnose", model, "--data", model]) == 1
+    assert "is no .npz of arrays" in capsys.readouterr().err

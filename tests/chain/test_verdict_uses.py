@@ -1,10 +1,12 @@
 """A weight that is used step after step: judged by its farthest and its nearest use, in the same words however it is written."""
 
+import math
+
 import numpy as np
 import pytest
 
 import tinygrad_vg as vg
-from tinygrad_vg import Scalar, Tensor, grad, linear, nn, relu, scalars, sigmoid, square, tanh, verdict
+from tinygrad_vg import Scalar, Tensor, grad, linear, nn, relu, scalars, sigmoid, square, stack, tanh, verdict
 from tinygrad_vg.chain.flow import Flow
 from tinygrad_vg.formulas.explain import explain
 
@@ -309,3 +311,32 @@ def test_a_model_of_many_parameters_is_printed_on_one_page():
     net = nn.MLP([3] * 41, "sigmoid", rng=0)
     found = verdict(wrong_by_one(net(np.ones((2, 3)))), net)
     assert len(found.parts) == 80 and len(str(found).splitlines()) < 40 and "… 60 more rows …" in str(found)
+
+
+def test_what_a_gru_takes_in_by_the_other_half_of_an_open_gate_is_no_loss_up_to_one_share_for_each_step():
+    cell, readout = nn.GRUCell(3, 16, rng=0), nn.Linear(16, 2, rng=1)
+    x = np.random.default_rng(0).normal(size=(60, 3))
+
+    def found(bias):
+        cell.b_z.data = np.full(16, float(bias))
+        return verdict(nn.cross_entropy(readout(nn.unroll(cell, x)[-1]).named("logits"), 1), cell.W_xn)
+
+    shut, opened = found(0), found(math.log(60))
+    assert (shut.kind, shut.op) == ("contracting weights", "gate z") and "ln 60 = 4.1" in shut.helps
+    assert opened.kind == "healthy" and "1 − z is open to 0.0" in opened.why
+
+
+def test_a_leak_that_is_a_plain_number_is_named_and_how_near_to_1_it_should_be():
+    W = Tensor(nn.init.orthogonal((8, 8), 0), name="W")
+    y = Tensor(np.ones(8), name="h")
+    for t in range(1, 41):
+        y = (0.5 * y + tanh(0.01 * linear(y, W))).named("h", t)
+    found = verdict(nn.mse(y, np.ones(8)), W)
+    assert (found.kind, found.op) == ("contracting weights", "constant factors") and "1 − 1/40 keeps" in found.helps
+
+
+def test_of_a_net_that_reads_backwards_the_steps_behind_what_is_read_do_not_count():
+    cell, x = nn.LSTMCell(3, 8, forget_bias=3.0, rng=0), np.random.default_rng(0).normal(size=(20, 3))
+    out = stack([h for h, _ in nn.unroll(cell, x)[1:]])
+    found = verdict(nn.mse(out[10], np.ones(8)), cell.W_hf)  # of twenty steps the first eleven are read
+    assert found.kind == "healthy" and math.isfinite(found.numbers["log_gain"])

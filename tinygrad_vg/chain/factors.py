@@ -72,8 +72,7 @@ def factor_of(child: Node, i: int, block: Block | None, sizes: dict[tuple, float
             sizes[key] = log_size(child, i)
         return Factor(kind, size=sizes[key])
     if kind == "gate":
-        gate = origin(child.parents[1 - i])
-        return Factor(kind, str(gate.name.base) if gate.name else gate.op)
+        return Factor(kind, gate_name(origin(child.parents[1 - i])))
     constant = kind == "scale" and child.op in ("multiply", "divide")
     return Factor(kind, "", bool(block) or kind == "attention" or constant or isinstance(child.rule, Product) and i < 2)
 
@@ -99,6 +98,14 @@ def kind_of(child: Node, i: int) -> str:
     if isinstance(rule, (Weighted, LinearOperation)):
         return "activation" if isinstance(rule, Weighted) else "scale"
     return "other" if diagonal(child, i) is None else "activation"
+
+
+def gate_name(gate: Any) -> str:
+    """The base of a gate's name; of the other half of a named one `1 − z`, by which a GRU takes in; else its op."""
+    if gate.name:
+        return str(gate.name.base)
+    other = gate.parents[1] if gate.op == "subtract" and np.all(plain(gate.parents[0]) == 1) else None
+    return f"1 − {other.name.base}" if isinstance(other, Node) and other.name else gate.op
 
 
 def is_weight(x: Any) -> bool:

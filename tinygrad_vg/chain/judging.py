@@ -51,10 +51,13 @@ def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
     sites, last = parameter.sites, max(map(len, parameter.sites)) - 1
     whole, flow = flow, parameter.recurs and flow.connected and flow.last or flow
     arrivals = [flow.walk.together(at_use(sites, k)) for k in range(last + 1)] if flow.connected else []
+    while last and arrivals and (zero := arrivals[last].zero) and zero.kind == "disconnected":
+        last -= 1  # of a net that reads backwards, what comes after the places that are read
     k = next((k for k, part in enumerate(arrivals) if not (part.zero and part.zero.kind == "zero state")), 0)
     if not parameter.recurs or not arrivals:
         return judged(flow, parameter, at_use(sites, k))
-    step = forgiven(arrivals[last].account.get(Term("scale"), 0.0), math.log(last + 1))  # n uses of 1/n each: the steps of a solver
+    shares = (x for term, x in arrivals[last].account.items() if term.kind == "scale" or term.label.startswith("1 − "))
+    step = forgiven(sum(shares), math.log(last + 1))  # n uses of 1/n each: the steps of a solver, a GRU that keeps n states
     far = judged(flow, parameter, at_use(sites, k), f"farthest {k + 1}", step)
     skipped = (f"\nUses 1 to {k} meet" if k > 1 else "\nUse 1 meets") + " a state of exactly 0." if k else ""
     if k == last:
@@ -70,7 +73,7 @@ def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
     decides.numbers |= {"uses": last + 1.0, "predictions": float(len(whole.predictions)), **gains}
     if lag := lost_from(arrivals):
         decides.numbers["reach"] = float(lag)
-        several = "Far losses do not reach: of the last of several, l" if flow is not whole else "L"
+        several = "There are several predictions; of the last one l" if flow is not whole else "L"
         also += f"\n{several}ess than a thousandth arrives further back than {lag} of {last} steps." * (decides.kind not in SOUND)
     decides.why += f"{skipped}\n{also}"
     decides.op = "recurrent weights" if decides.op == "weights" else decides.op
@@ -81,7 +84,7 @@ def judged(flow: Flow, parameter: Parameter, nodes: list[Node], use: str = "", s
     """The verdict on what arrives at some nodes, as one vector.
 
     use   "nearest 60": one of several uses that make up what was received; the source says where that is
-    step  nats that constant factors take on the way into every use, and that so many uses make good
+    step  nats that constant factors, or the other halves of gates, take on the way into every use, and that so many uses make good
     """
     source = name = parameter.name
     if use:
@@ -154,6 +157,7 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
     if least == "attention" and mixed:
         return "saturated", "softmax"
     least += " after sums" * (least == "norms" and after_sums(flow))
+    least = "constant factors" if least == "weights" and part.account.get(Term("scale"), 0.0) <= account["weights"] / 2 else least
     gate = costliest(flow, part, "gate") if least == "gates" else ""
     return ("cancelled", "") if least == "merges" else ("contracting weights", f"gate {gate}" if gate else least)
 

@@ -29,7 +29,7 @@ KINDS = {  # kind: what it means, what usually helps; the worst first
 
 PAST = "a normalisation, or a way past: skips, gates"
 ADVICE = {  # where it depends on the activation, or on what shrinks
-    ("shallow slopes", "tanh"): f"ReLU, {PAST}",           ("dead", "where"):     "a condition that selects it somewhere",
+    ("shallow slopes", "tanh"): f"smaller inputs, ReLU, {PAST}", ("dead", "where"): "a condition that selects it somewhere",
     ("shallow slopes", "relu"): f"He init, {PAST}",        ("dead", "maximum"):   "look at which side is the larger",
     ("shallow slopes", "leaky_relu"): f"a steeper slope below 0, {PAST}",
     ("saturated", "clip"): "wider bounds, or smaller inputs", ("dead", "minimum"): "look at which side is the smaller",
@@ -40,10 +40,11 @@ ADVICE = {  # where it depends on the activation, or on what shrinks
     ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread",
     ("contracting weights", "norms after sums"): "the norm inside the branch (pre-norm; norm_first=True), so that a way past stays free",
     ("contracting weights", "weights"): "larger or orthogonal weights",
+    ("contracting weights", "constant factors"): "constant factors nearer to 1",
     ("contracting weights", "recurrent weights"): "orthogonal recurrent weights, or a cell with gates (LSTM, GRU)"}
 MEANS = {  # where the kind's own words would be too wide: by the first word of op
     "norms": "normalisations, which divide by the spread of what they get", "gate": "gates that let little through",
-    "attention": "attention that hands on little"}
+    "attention": "attention that hands on little", "constant": "constant factors below 1"}
 
 
 class Verdict(Result):
@@ -78,11 +79,14 @@ class Verdict(Result):
     @property
     def helps(self) -> str:
         """What usually does."""
+        steps = self.numbers.get("uses", 0)  # f ** steps = 1 / e (Tallec & Ollivier 2018)
+        if self.op == "constant factors" and steps > 1:
+            return f"constant factors nearer to 1: 1 − 1/{steps:.0f} keeps a state for {steps:.0f} steps"
         if not self.op.startswith("gate "):
             return ADVICE.get((self.kind, self.op), KINDS[self.kind][1])
-        bias = f"a bias that opens the gate {self.op[5:]}{', and its like in the other layers' * self.op[-1].isdigit()}"
-        steps = self.numbers.get("uses", 0)  # f ** steps = 1 / e (Tallec & Ollivier 2018)
-        more = self.op.startswith("gate f") and steps > 1
+        way, gate = ("shuts", self.op[9:]) if self.op.startswith("gate 1 − ") else ("opens", self.op[5:])
+        bias = f"a bias that {way} the gate {gate}{', and its like in the other layers' * self.op[-1].isdigit()}"
+        more = gate[0] in "fz" and way == "opens" and steps > 1
         return f"{bias}: ln {steps:.0f} = {math.log(steps):.1f} keeps a state for {steps:.0f} steps" if more else bias
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.core import Node, plain
-from ..autodiff.maps import Broadcast
+from ..autodiff.maps import Broadcast, LinearOperation
 from ..autodiff.products import Linear, Product
 from ..autodiff.rows import Elementwise
+from ..autodiff.structure import Join, Select
 from .factors import called, norm, origin
 
 CANCELLATION = {8: 1e-13, 4: 1e-5}  # by bytes of a number: a sum smaller than so much of its terms' is what rounding left
@@ -60,7 +61,9 @@ def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False, k
         return Reason(kind, f"the slope of {op} is 0 wherever a gradient arrives", op, child)
     k = 1 - int(i)
     if op not in ("multiply", "divide") and not isinstance(child.rule, Product) or k not in range(len(child.parents)):
-        return Reason("contracting weights", f"{called(child)} hands on nothing", at=child)
+        unread = isinstance(child.rule, (Join, Select, LinearOperation))
+        kind = "disconnected" if unread else "contracting weights"
+        return Reason(kind, f"{called(parent)} is not read" if unread else f"{called(child)} hands on nothing", at=child)
     x = child.parents[k]
     if np.any(plain(x)):
         if isinstance(child.rule, Product):

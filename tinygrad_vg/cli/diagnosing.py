@@ -5,7 +5,8 @@ weight_hh, of one gate, three or four, is an RNN, a GRU or an LSTM; names as sav
 """
 
 import argparse
-from collections import defaultdict
+import copy
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from ..autodiff.core import Node, history
 from ..autodiff.tensor import Tensor
 from ..autodiff.variable import Name
 from ..chain import Chain, verdict
-from ..chain.factors import called
+from ..chain.factors import called, kind_of, origin
 from ..chain.judging import GROUPS
 from ..chain.kinds import SOUND
 from ..chain.uses import next_names
@@ -41,13 +42,14 @@ SOUND_WORDS = {"healthy": "the gradient arrives in this pass. If the loss is fla
 
 
 class Patient(NamedTuple):
-    """title; the loss; what the gradient goes back to; {name: leaf}; where(node), the line that made it, or None."""
+    """title; the loss; what the gradient goes back to; {name: leaf}; where(node), the line that made it, or None; the loss once more."""
 
     title: str
     loss: Node
     source: Node
     parameters: dict[str, Any]
     where: Callable[[Node], str | None]
+    again: Callable[[], Node]
 
 
 @command("diagnose", option("file", metavar="FILE", help="model.pt2, or weights"),
@@ -67,6 +69,7 @@ def diagnose(options: argparse.Namespace) -> None:
     took = {line: float(np.sum([row["total"] for row in rows])) for line, rows in lines.items()}
     if rows := [(f"{took[line]:+.2f}", f"{len(lines[line])} ×", cut(clean(line), 58)) for line in sorted(took, key=took.__getitem__)]:
         said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
+    said[1] += tried(found, chain, patient)
     if options.out:
         shown = by_step(chain if "uses" not in found.numbers else found.chain() or chain)
         said.append(f"wrote {draw(shown, about=patient.title).save(Path(options.out))}")
@@ -125,6 +128,26 @@ def culprit(found: Any, chain: Chain, lines: dict[str, list[Any]], where: Callab
     return line, f" {'costs' if total < 0 else 'adds'} {share} nats" if part * total > 0 else ""
 
 
+def tried(found: Any, chain: Chain, patient: Patient) -> str:
+    """What the remedy leaves, where it can be tried on the spot: the square weights that carry the state, made orthogonal; else ''."""
+    if found.op != "recurrent weights" or "uses" not in found.numbers:
+        return ""
+    on = {node for group in chain.stations for node in group}.union(*(link.ops for link in chain.links))
+    edges = (edge for link in chain.links for node in link.ops for edge in node.edges if edge.parent in on)
+    met = Counter(origin(edge.child.parents[1 - edge.index]) for edge in edges if kind_of(edge.child, edge.index) == "weight")
+    weights = [W for W, times in met.items() if times > 1 and isinstance(W, Tensor) and W.ndim == 2 and W.shape[0] == W.shape[1]]
+    before = [W.data for W in weights]
+    for W in weights:
+        U, _, Vt = np.linalg.svd(W.data)
+        W.data = U @ Vt
+    after = verdict(patient.again(), patient.parameters)
+    for W, data in zip(weights, before):
+        W.data = data
+    left = f"{found.numbers['log_gain']:+.1f} → {after.numbers['log_gain']:+.1f} nats"
+    then = "" if after.kind in SOUND else f" Then {after.means}; try: {after.helps}."
+    return wrapped(f"\nTried here, {' and '.join(clean(str(W.name)) for W in weights)} orthogonal: {left}.{then}") if weights else ""
+
+
 def group_of(found: Any) -> str:
     """The factors that a verdict speaks of, as blame groups them; '' for all."""
     word = found.op.partition(" ")[0]
@@ -142,13 +165,16 @@ def exported(options: argparse.Namespace) -> Patient:
         noise = rng.integers(0, rows, shape) if np.dtype(dtype).kind in "iu" else rng.normal(size=shape)
         inputs.append(np.asarray(data.pop(name, noise), dtype))
     leaves = [Tensor(x, name=name) if x.dtype.kind == "f" else x for name, x in zip(model.inputs, inputs)]
-    output = model(*leaves)
-    prediction = output[0] if isinstance(output, tuple) else output
-    loss = loss_of(prediction, data, options.loss, rng)
+
+    def again() -> Node:
+        output = model(*leaves)
+        return loss_of(output[0] if isinstance(output, tuple) else output, data, options.loss, copy.deepcopy(rng))
+
+    loss = again()
     starts = [x for x in leaves if isinstance(x, Node)] or [*model.parameters().values()]
     known = {*history(loss)}
     source = next((x for x in starts if x in known), starts[0])
-    return Patient(f"{Path(options.file).name} on {about}", loss, source, model.parameters(), model.where)
+    return Patient(f"{Path(options.file).name} on {about}", loss, source, model.parameters(), model.where, again)
 
 
 def of_weights(options: argparse.Namespace) -> Patient:
@@ -164,14 +190,17 @@ def of_weights(options: argparse.Namespace) -> Patient:
     x = np.asarray(data.get("x", rng.normal(size=(STEPS, n))), float)
     if x.ndim not in (2, 3) or x.shape[-1] != n or not x.size:
         raise ValueError(f"x of {options.data} has shape {x.shape}; these cells read (T, {n}) or (T, batch, {n}), T ≥ 1")
+
+    def again(states: Any = None) -> Node:
+        return loss_of(cell.output((states or unroll(cell, x))[-1]), data, options.loss, copy.deepcopy(rng))
+
     states = unroll(cell, x)
-    loss = loss_of(cell.output(states[-1]), data, options.loss, rng)
-    first = states[0]
+    loss, first = again(states), states[0]
     while isinstance(first, tuple):
         first = first[-1]
     kind = type(cells[0]).__name__.removesuffix("Cell")
     title = f"{Path(options.file).name}: {len(cells)} × {kind} over {len(x)} steps of {about}"
-    return Patient(title, loss, first, cell.parameters(), lambda node: None)
+    return Patient(title, loss, first, cell.parameters(), lambda node: None, again)
 
 
 def cells_of(given: dict[str, np.ndarray]) -> tuple[str, list[Any]]:
@@ -205,7 +234,9 @@ def data_of(options: argparse.Namespace, inputs: Any) -> tuple[dict[str, np.ndar
     except OSError:
         raise
     except Exception:  # a damaged file fails anywhere in its reader, with any error
-        raise ValueError(f"{options.data} is no .npz of arrays; write one with np.savez({options.data!r}, x=…)") from None
+        given = {"": None}
+    if not all(isinstance(x, np.ndarray) for x in given.values()):
+        raise ValueError(f"{options.data} is no .npz of arrays; write one with np.savez({options.data!r}, x=…)")
     for name, x in given.items():
         if x.dtype.kind == "f" and (missing := np.count_nonzero(np.isnan(x))):
             raise ValueError(f"{missing} of {x.size} numbers of {name!r} in {options.data} are nan; leave out or fill in what is missing")
