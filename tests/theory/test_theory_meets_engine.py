@@ -185,3 +185,17 @@ def test_the_slope_and_the_spread_of_a_layer_of_finite_width(name, scale):
     sd = products.log_gain_sd(name, N, L, q)
     assert np.mean(logs) / L == pytest.approx(meanfield.slope(name, scale**2, width=N), abs=4 * sd / math.sqrt(seeds) / L + 0.003)
     assert np.std(logs) == pytest.approx(sd, rel=0.4)
+
+
+@pytest.mark.parametrize(("a", "L"), [(0.3, 64), (1.0, 24)])
+def test_residual_tanh_layers_gain_what_the_recursion_says_and_not_what_a_branch_that_keeps_lengths_would(a, L):
+    found, N = [], 128
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        h = first = Tensor(rng.normal(size=N), name="x")
+        for _ in range(L):
+            h = h + a * tanh(linear(h, np.sqrt(1.5 / N) * rng.normal(size=(N, N))))
+        found.append(Chain(h, first, seed=rng.normal(size=N)).log_product[0])
+    predicted = rates.residual_layers("tanh", a, 1.5, L)
+    assert predicted.shape == (L,) and np.all(np.diff(predicted) < 0)
+    assert np.mean(found) == pytest.approx(predicted.sum(), abs=0.25) and predicted.sum() < 0.8 * L * rates.residual(a)

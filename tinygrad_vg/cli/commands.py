@@ -252,7 +252,7 @@ def exercise(options: argparse.Namespace) -> None:
     if options.by_hand or options.grade or options.blanks or options.out or settings(options):
         return fill_in(options)
     if options.number is None:
-        return show(table([(str(n), f"{e.name}({e.arguments})") for n, e in exercises.EXERCISES.items()], left=2))
+        return show(table(exercises.contents(), left=2))
     asked = exercises.numbered(options.number)
     if options.solution:
         return show(asked.solution.rstrip())

@@ -17,7 +17,7 @@ from typing import Any
 from . import answers, cases, cases_nets
 from .grading import CASES, Case, Exercise, Grade, judged, numbers, told
 
-__all__ = ["CASES", "EXERCISES", "Exercise", "Grade", "grade", "numbered"]
+__all__ = ["CASES", "EXERCISES", "Exercise", "Grade", "contents", "grade", "numbered"]
 
 
 def grade(number: int, answer: str | Path | Mapping[str, Any]) -> Grade:
@@ -40,11 +40,21 @@ def numbered(number: int) -> Exercise:
     return EXERCISES[number]
 
 
+def contents() -> list[Any]:
+    """(number, what to write) of each exercise, as the rows of a table, with the names of the parts between them."""
+    rows: list[Any] = []
+    for number, exercise in EXERCISES.items():
+        rows += [PARTS[number]] if number in PARTS else []
+        rows.append((str(number), f"{exercise.name}({exercise.arguments})"))
+    return rows
+
+
 def endless(case: Callable[..., Case], *of: Any) -> Callable[[Any], Iterator[Case]]:
     """Case after case, each drawn from the same rng."""
     return lambda rng: (case(rng, *of) for _ in count())
 
 
+PARTS = {1: "Matrix calculus", 11: "An engine of your own", 16: "By hand, on layers of today", 21: "Find the cause, break it, mend it"}
 EXERCISES: dict[int, Exercise] = {
     1: Exercise(answers.tanh_slope, endless(cases.tanh_slope), "d tanh/dz = 1/cosh², and cosh² − sinh² = 1."),
     2: Exercise(answers.neuron, endless(cases.neuron), "∂y/∂z = y (1 − y) with z = w x + b; then ∂z/∂w = x."),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import Chain, Tensor, grad, history, jvp, nn, sigmoid, softmax, tanh, training, verdict
+from ..chain.kinds import Verdict
 from ..training.learning import Recurrent
 from .cases import outputs
 from .grading import Case, Fault, numbers
@@ -128,7 +129,7 @@ def sides(rng: Any) -> Iterator[tuple[Any, Any]]:
 def rnns(rng: Any) -> Case:
     """A tanh RNN whose weight is contracting; what tries another one."""
 
-    def tried(W: Any) -> tuple[str, float]:
+    def tried(W: Any) -> tuple[Verdict, float]:
         model = Recurrent(nn.RNNCell(2, N, rng=0), 2, rng=1)
         model.cell.W_hh.data = W
         return verdict_and_loss(model, first_of, training.Adam(model, lr=5e-3), 100)
@@ -139,7 +140,7 @@ def rnns(rng: Any) -> Case:
 def lstms(rng: Any) -> Case:
     """An LSTM whose forget gate is nearly closed."""
 
-    def tried(b: Any) -> tuple[str, float]:
+    def tried(b: Any) -> tuple[Verdict, float]:
         model = Recurrent(nn.LSTMCell(2, N, rng=0), 2, rng=1)
         model.cell.b_f.data = b
         return verdict_and_loss(model, first_of, training.Adam(model, lr=1e-2), 60)
@@ -153,7 +154,7 @@ def mlps(rng: Any) -> Case:
     hidden = [model.layer(k) for k in range(2, LAYERS + 1)]
     before = np.array([layer.W.data for layer in hidden]), np.array([layer.b.data for layer in hidden])
 
-    def tried(changed: Any) -> tuple[str, float]:
+    def tried(changed: Any) -> tuple[Verdict, float]:
         if not isinstance(changed, (tuple, list)) or len(changed) != 2:
             raise ValueError("the answer is no pair (W, b)")
         for layer, W, b in zip(hidden, *changed, strict=True):
@@ -163,21 +164,21 @@ def mlps(rng: Any) -> Case:
     return before, tried
 
 
-def verdict_and_loss(model: Any, task: Callable, optimiser: Any, updates: int) -> tuple[str, float]:
+def verdict_and_loss(model: Any, task: Callable, optimiser: Any, updates: int) -> tuple[Verdict, float]:
     """What the verdict says before training, and the loss at its end."""
 
     def loss(model: Any, batch: Any) -> Any:
         answer = model(batch[0])
         return nn.cross_entropy(answer[0] if isinstance(answer, tuple) else answer, batch[1])
 
-    kind = verdict(loss(model, next(task(np.random.default_rng(3)))), model).kind
+    found = verdict(loss(model, next(task(np.random.default_rng(3)))), model)
     history = training.fit(model, loss, task(np.random.default_rng(1)), optimiser, updates, record=updates)
-    return kind, float(np.mean(history.losses[-10:]))
+    return found, float(np.mean(history.losses[-10:]))
 
 
 def not_mended(given: Any, tried: Callable, *_: Any) -> Fault | None:
     """What is wrong with a mended net, by its verdict and its loss after training; None if nothing."""
-    kind, loss = tried(given)
-    if kind != "healthy":
-        return Fault(f"the verdict is still: {kind}")
+    found, loss = tried(given)
+    if found.kind != "healthy":
+        return Fault(f"the verdict is still: {found.kind}, {found.means}")
     return None if loss < LEARNT else Fault(f"the verdict is healthy, but trained it still has a loss of {loss:.2f}; guessing has 0.69")

@@ -28,9 +28,22 @@ def batch_norm(name: str, B: int | None = None) -> float:
 def residual(a: float) -> float:
     """½ ln(1 + a²) per block x + a f(x) if f keeps lengths on average, as W₂ relu(W₁ x), W₁ ~ N(0, 2/N), W₂ ~ N(0, 1/N). N → ∞.
 
-    a = 1/√L keeps the total below ½, whatever L. Bounded f (tanh) gains less: exp(O(√L)) in all (Yang & Schoenholz 2017).
+    a = 1/√L keeps the total below ½, whatever L. Bounded f (tanh) gains less, see residual_layers.
     """
     return 0.5 * math.log1p(a * a)
+
+
+def residual_layers(name: str, a: float, sw2: float, L: int, p: float = 1.0) -> np.ndarray:
+    """(L,): ½ ln(1 + a² χ) of each layer h ← h + a φ(W h), the first one first, χ = sw2 E φ′(√(sw2 p) z)², p ← p + a² E φ(√(sw2 p) z)².
+
+    p  mean square of an entry of h, at the start: it grows, so a bounded φ grows flat and the total only as √L. N → ∞, p sw2 up to 2500.
+    """
+    phi, rates = activation(name)[0], []
+    require(L >= 0 and sw2 > 0 and p >= 0, f"L ≥ 0 layers, sw2 > 0 and p ≥ 0; got {L}, {sw2}, {p}")
+    for _ in range(L):
+        rates.append(0.5 * math.log1p(a * a * sw2 * slope_moment(name, 2, sw2 * p)))
+        p += a * a * mean(lambda x: phi(x) ** 2, sw2 * p)
+    return np.array(rates)
 
 
 def forget_gate(b: float, sd: float) -> dict[str, float]:
