@@ -86,7 +86,7 @@ def every_way_agrees(y):
         inside = dependents(order, [node])
         agree(swept(y, inside=inside), want, only=[node])
         agree(folded(y, inside=inside), want, only=[node])
-        kept = swept(y, keep={node}, inside=inside)
+        kept = swept(y, wanted={node}, inside=inside)
         agree(kept, want, only=[node] if node in want else [])
         assert all(other is node or other.rule is None for other in kept), "what nobody wants is dropped"
     count("walks back, each asked for in seven ways")

@@ -75,7 +75,7 @@ def held_fixed(loss, state):
     """|∂loss/∂state| by one sweep that goes through no member of the state: straight from the definition."""
     group = list(dict.fromkeys(members(state)))
     gradients = {loss: loss.start(None)}
-    sweep([node for node in history(loss) if node not in set(group)], gradients, keep=())
+    sweep([node for node in history(loss) if node not in set(group)], gradients, wanted=())
     return math.sqrt(sum(float(np.sum(np.square(node.finalise(gradients[node])))) for node in group if node in gradients))
 
 

@@ -22,7 +22,7 @@ def random_window(shape, rng):
 def pulled(ops, ends, g):
     gradients = {ops[-1]: g}
     with np.errstate(all="ignore"):
-        sweep(ops, gradients, keep=(), inside=ends.union(ops))
+        sweep(ops, gradients, wanted=(), inside=ends.union(ops))
     return {end: end.finalise(gradients[end]) for end in ends if end in gradients}
 
 

@@ -32,7 +32,7 @@ def gradients(order: list[Any], wanted: list[Any], seed: Any = None, create_grap
     """The gradient of the last node of a history with respect to each of some nodes."""
     keep, found = set(wanted), {order[-1]: order[-1].start(seed, create_graph)}
     every_leaf = keep.issuperset(node for node in order if node.rule in (None, Unrecorded))  # then every node depends on one of them
-    sweep(order, found, keep=keep, inside=None if every_leaf else dependents(order, wanted), graph=create_graph)
+    sweep(order, found, wanted=keep, inside=None if every_leaf else dependents(order, wanted), graph=create_graph)
     finished = [x.finalise(found[x]) if x in found else x.as_gradient(0.0, "zero") for x in wanted]
     return [x.own_copy(g) if not create_graph else g if isinstance(g, Node) else type(x)(g) for x, g in zip(wanted, finished)]
 

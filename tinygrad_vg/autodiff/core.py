@@ -40,16 +40,16 @@ def history(output: Any) -> "History":
     return History(sorted(found, key=by_birth))
 
 
-def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, graph: bool = False) -> None:
+def sweep(order: list, gradients: dict, wanted: Any = None, inside: Any = None, graph: bool = False) -> None:
     """Carry the given gradients back through `order`, a history, adding to the dictionary as it goes.
 
-    keep    a set of nodes whose gradients are wanted: that of any other node is dropped once it has been used, unless it is a leaf
+    wanted  the nodes whose gradients are kept, None for all; another node's is dropped once it has been used. Leaves keep theirs
     inside  a set of nodes: no other node receives a gradient
     graph   True: gradients are nodes themselves, so that they can be differentiated again
     """
     watcher = guard.get()
-    take = gradients.get if keep is None else gradients.pop
-    special = keep or watcher
+    take = gradients.get if wanted is None else gradients.pop
+    special = wanted or watcher
     for child in reversed(order):
         if child.rule is None or (g := take(child, None)) is None:  # a leaf; or nothing reached it
             continue
@@ -62,7 +62,7 @@ def sweep(order: list, gradients: dict, keep: Any = None, inside: Any = None, gr
                 so_far = gradients.get(parent)
                 gradients[parent] = part if so_far is None else so_far + part  # the chain rule
         if special:
-            if keep and child in keep:
+            if wanted and child in wanted:
                 gradients[child] = g
             if watcher:
                 watcher.passes(child, g, parts)
@@ -91,7 +91,7 @@ def backward(output: Any, seed: Any = None, keep: bool = True) -> None:
     order = history(output)
     output.check(order)
     gradients = {output: output.start(seed)}
-    sweep(order, gradients, keep=None if keep else ())
+    sweep(order, gradients, wanted=None if keep else ())
     with filling: fill(gradients)  # noqa: E701  (on one line, so that no line stands between the two and the release of the lock)
 
 

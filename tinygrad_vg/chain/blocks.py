@@ -32,7 +32,7 @@ class Block(NamedTuple):
         """The gradient at the start, of one at the end."""
         end = self.ops[-1]
         gradients = {end: g}
-        sweep(self.ops, gradients, keep={self.start}, inside={self.start, *self.ops[:-1]})
+        sweep(self.ops, gradients, wanted={self.start}, inside={self.start, *self.ops[:-1]})
         return self.start.finalise(gradients[self.start])
 
 

@@ -54,7 +54,7 @@ class Piece:
     def pull(self, g: Any) -> dict[Node, np.ndarray]:
         """The gradient g at the node pulled back to the ends."""
         gradients = {self.node: g}
-        sweep(self.ops, gradients, keep=(), inside=self.inside)
+        sweep(self.ops, gradients, wanted=(), inside=self.inside)
         return {end: end.finalise(part) for end, part in gradients.items() if end in self.ends}
 
     def carry(self, G: np.ndarray) -> dict[Node, np.ndarray]:
@@ -99,7 +99,7 @@ def safe_to_narrow(losses: list[Any], order: list[Node], states: set[Node], usef
     if guard.get() is not None or all(node.size < LARGE for node in useful):
         return False
     gradients = {loss: loss.as_gradient(0.0, "zero") for loss in losses}
-    sweep(order, gradients, keep=states, inside=useful)
+    sweep(order, gradients, wanted=states, inside=useful)
     return all(not np.any(node.finalise(g)) for node, g in gradients.items() if node in states)
 
 
@@ -108,7 +108,7 @@ def one_by_one(losses: list[Any], states: list[Node], order: list[Node], useful:
     norms, place, keep = np.zeros((len(losses), len(states))), {node: k for k, node in enumerate(order)}, set(states)
     for t, loss in enumerate(losses):
         gradients = {loss: loss.start(None)}
-        sweep(order[: place[loss] + 1], gradients, keep=keep, inside=useful)
+        sweep(order[: place[loss] + 1], gradients, wanted=keep, inside=useful)
         norms[t] = [norm(node.finalise(gradients[node])) if node in gradients else 0.0 for node in states]
     return norms, np.zeros(norms.shape, dtype=int)
 

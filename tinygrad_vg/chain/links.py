@@ -42,7 +42,7 @@ class Link(LinearMap):
     def _pull(self, g: Any) -> np.ndarray:
         check_all_unchanged(self.ops)
         gradients: dict[Node, Any] = dict(unpacked(self.end, np.asarray(g)))
-        sweep(self.ops, gradients, keep=set(self.start), inside=self.inside)
+        sweep(self.ops, gradients, wanted=set(self.start), inside=self.inside)
         return packed(self.start, {node: node.finalise(gradients[node]) for node in self.start if node in gradients})
 
     def _push(self, t: Any) -> np.ndarray:

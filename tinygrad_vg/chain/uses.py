@@ -128,7 +128,7 @@ def parts_of(order: list[Node], weights: dict[Node, tuple], seed: Any) -> list[t
     inner = dependents(order, weights) - {weight for weight in weights if weight.rule is None}
     users = [node for node in order if any(parent in weights for parent in node.variables)]
     gradients = {order[-1]: seed}
-    sweep(order, gradients, keep=set(users), inside=inner)
+    sweep(order, gradients, wanted=set(users), inside=inner)
     with np.errstate(all="ignore"):
         pulled = [(u, w, w.finalise(part)) for u, w, part in contributions(users, gradients, inside=weights)][::-1]
     names, counts = next_names(order), dict.fromkeys(weights, 0)
