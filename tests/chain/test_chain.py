@@ -450,7 +450,7 @@ def test_the_detail_of_a_replaced_chain_is_that_of_the_replaced_one():
     replaced = chain.replace("x → z", np.zeros((2, 3)))
     assert replaced.log_product[0] == replaced.detailed().log_product[0] == -math.inf
     assert chain.log_product[0] == pytest.approx(chain.detailed().log_product[0], abs=1e-12)
-    with pytest.raises(ValueError, match=r"x → z takes shape \(3,\) to \(2,\); the map given takes \(3,\) to \(3,\)"):
+    with pytest.raises(ValueError, match=r"W takes shape \(3,\) to \(2,\) in x → z, so the identity cannot stand in its place"):
         chain.replace("x → z", without="W")
 
 

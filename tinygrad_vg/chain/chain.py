@@ -11,6 +11,7 @@ loses no digit and lets the product be followed far below the smallest float.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from copy import copy
 from typing import Any
@@ -23,8 +24,7 @@ from ..text.lines import cut, preformatted
 from ..text.numbers import jsonable, numbers
 from .account import walk_through
 from .factors import norm, scaled
-from .links import Link, Replaced, as_map
-from .links import without as left_out
+from .links import Link, Replaced, Without, as_map
 from .stations import automatic, chosen, named, packed, paths_between, silent_edges, still_open, why_not
 from .table import table
 
@@ -132,25 +132,28 @@ class Chain:
 
         link     its index, or its name (or that of its start, if that says which)
         map      a linear map; a number or an array for a diagonal, 1.0 being the identity; or a matrix (out, in)
-        without  a weight, or its name: leave the link as it is, but for the products by that weight
+        without  "tanh", or a weight or gate, or its name ("W", or for one index "W[3]"): leave the link as it is, in its branches
+                 too, but for each edge with that factor. There slopes are 1, and a square weight is the identity
 
-        The chain returned has no graph behind that link. KeyError or IndexError for no such link, ValueError if shapes do not fit.
+        The chain returned has no graph behind that link. KeyError or IndexError for no such link, ValueError for no such factor
+        or if shapes do not fit.
         """
         i = self.index(link)
         other = copy(self)
         other.links = [copy(one) for one in self.links]
         old = other.links[i]
-        other.links[i] = Replaced(old, as_map(map if without is None else left_out(old, without), old))
+        other.links[i] = Replaced(old, as_map(map, old) if without is None else Without(old, without))
         with np.errstate(all="ignore"):
             other.pull_through(self.output.start(self.seed))
         return other
 
     def index(self, link: int | str) -> int:
-        """Which link has this name, or starts at a station of this name."""
+        """Which link has this name, "h[3] → h[4]" or "h[3] -> h[4]", or starts at a station of this name."""
         if not isinstance(link, str):
             return range(len(self.links))[link]
-        names = [one.name for one in self.links]
-        found = [i for i, name in enumerate(names) if name == link] or [i for i, name in enumerate(self.names[:-1]) if name == link]
+        names, arrow = [one.name for one in self.links], re.sub(r"\s*(→|->)\s*", " → ", link)
+        found = [i for i, name in enumerate(names) if name in (link, arrow)]
+        found = found or [i for i, name in enumerate(self.names[:-1]) if name == link]
         if len(found) != 1:
             raise KeyError(f"{len(found) or 'no'} links are called {link!r}; the links are {cut(', '.join(names), 200, middle=True)}")
         return found[0]

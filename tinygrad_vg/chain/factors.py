@@ -114,6 +114,16 @@ def is_weight(x: Any) -> bool:
     return not isinstance(x, Node) or x.rule is None or x.name is not None and str(x.name.base).startswith("W_")
 
 
+def handles(child: Node, i: int) -> set[Any]:
+    """What the factor on an edge is called: by its op, an activation; by the other operand, a product: that node, f[3], and f."""
+    kind = kind_of(child, i)
+    if kind == "activation":
+        return {child.op}
+    other = child.parents[1 - i] if kind in ("weight", "gate", "attention") else None
+    nodes = {x for x in (other, origin(other)) if isinstance(x, Node)}
+    return nodes | {text for x in nodes if x.name for text in (str(x.name), str(x.name).partition("[")[0])}
+
+
 def adds(edge: Edge) -> bool:
     """Whether the parent is a summand of the child: of a + b, or what linear adds to its product."""
     return edge.child.op == "add" or isinstance(edge.child.rule, Linear) and edge.index == 2

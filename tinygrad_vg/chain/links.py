@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..autodiff.core import Edge, Node, sweep
 from ..autodiff.guards import check_all_unchanged
 from ..autodiff.maps import Diagonal, FunctionMap, LinearMap
 from ..text.lines import cut
-from .factors import adds, direct, factor
+from .factors import adds, direct, factor, handles
 from .stations import Group, automatic, behind, named, packed, shape_of, unpacked
 
 
@@ -48,13 +47,17 @@ class Link(LinearMap):
     def _push(self, t: Any) -> np.ndarray:
         tangents: dict[Node, Any] = dict(unpacked(self.start, np.asarray(t)))
         for node in self.ops:
-            parts = [edge.local.push(tangents[edge.parent]) for edge in self.edges_of(node)]
+            parts = [self.map_of(edge).push(tangents[edge.parent]) for edge in self.edges_of(node)]
             tangents[node] = sum(parts[1:], parts[0])
         return packed(self.end, tangents)
 
     def edges_of(self, node: Node) -> list[Edge]:
         """The edges into a node that belong to this link."""
         return [edge for edge in node.edges if edge.parent in self.inside]
+
+    def map_of(self, edge: Edge) -> LinearMap:
+        """What an edge multiplies by: its local derivative."""
+        return edge.local
 
     @property
     def stations(self) -> list[Group]:
@@ -120,13 +123,36 @@ def as_map(given: Any, link: Any) -> LinearMap:
     return FunctionMap(push, pull, link.shape_in, link.shape_out, "M")
 
 
-def without(link: Link, weight: Any) -> LinearMap:
-    """The link with every product by `weight` (a node, or its name) left out: the counterfactual "had W been the identity".
+class Without(Link):
+    """A link as it is, but for each edge whose factor is called `what`, a node or text: there the identity stands.
 
-    ValueError if the weight multiplies nowhere in the link outside its branches, or if it is not square there.
+    ValueError if no factor of the link is called so, or if one gives another shape than it takes.
     """
-    called = weight if isinstance(weight, str) else named((weight,))
-    kept = [step for step in link.steps if len(step.ops) > 1 or called not in {named((p,)) for p in step.ops[0].variables}]
-    if len(kept) == len(link.steps) or not kept:
-        raise ValueError(f"{called} is no factor of {link.name} by itself; the factors are {link.factor}")
-    return reduce(lambda product, step: step @ product, kept)
+
+    def __init__(self, link: Any, what: Any):
+        vars(self).update(vars(link.local))
+        called = what if isinstance(what, str) else named((what,))
+        edges = [edge for node in link.ops for edge in self.edges_of(node)] if isinstance(link.local, Link) else []
+        found = [edge for edge in edges if what in handles(edge.child, edge.index)]
+        if not found:
+            names = {handle for edge in edges for handle in handles(edge.child, edge.index) if isinstance(handle, str)}
+            raise ValueError(f"{called} is no factor of {link.name}; there are {cut(', '.join(sorted(names)), 200) or 'none by name'}")
+        for edge in found:
+            if edge.parent.shape != edge.child.shape:
+                ends = f"{edge.parent.shape} to {edge.child.shape}"
+                raise ValueError(f"{called} takes shape {ends} in {link.name}, so the identity cannot stand in its place")
+        self.left_out = {**vars(link.local).get("left_out", {}), **{(edge.child, edge.index): called for edge in found}}
+
+    text = property(lambda link: f"without {', '.join(dict.fromkeys(link.left_out.values()))}")
+
+    def map_of(self, edge: Edge) -> LinearMap:
+        """The identity where a factor is left out, elsewhere the local derivative."""
+        return Diagonal(1.0, edge.parent.shape, "1") if (edge.child, edge.index) in self.left_out else edge.local
+
+    def _pull(self, g: Any) -> np.ndarray:
+        gradients: dict[Node, Any] = dict(unpacked(self.end, np.asarray(g)))
+        for node in reversed(self.ops):
+            for edge in self.edges_of(node) if node in gradients else ():
+                part = self.map_of(edge).pull(gradients[node])
+                gradients[edge.parent] = gradients[edge.parent] + part if edge.parent in gradients else part
+        return packed(self.start, gradients)
