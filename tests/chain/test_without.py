@@ -109,3 +109,11 @@ def test_a_bias_a_summand_and_a_source_are_no_factors():
 def test_a_link_is_found_by_either_arrow_and_any_spaces():
     _, _, chain = residual()
     assert {chain.index(name) for name in ("h[3] → h[4]", "h[3] -> h[4]", "h[3]→h[4]", "h[3]->h[4]", "h[3]", -3)} == {3}
+
+
+def test_a_group_of_one_op_is_counted_in_the_singular():
+    x = Tensor([0.3, -0.4], name="x")
+    h = (2.0 * x).named("h")
+    s = np.tanh(h).named("s")
+    chain = Chain((h + s).named("y"), x, through=[h, (h, s)], seed=[1.0, 2.0])
+    assert [link.factor for link in chain.links] == ["diag(2)", "(1 op that branches)", "1 + …"]

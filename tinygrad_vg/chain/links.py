@@ -75,7 +75,7 @@ class Link(LinearMap):
         """What the gradient is multiplied by, in matrix order: `W_hhᵀ · diag(1 - h[3] * h[3])`. Branches are only counted."""
         if len(self.start) > 1 or len(self.end) > 1:
             way = direct(self.start, self.end, self.ops)
-            return f"{way} + …" if way else f"({len(self.ops)} ops that branch)"
+            return f"{way} + …" if way else f"({len(self.ops)} ops that branch)" if len(self.ops) > 1 else "(1 op that branches)"
         factors = [f for f in map(factor_of_step, self.steps) if f != "1"]
         simple = [f if len(factors) == 1 or re.fullmatch(r"[\w.,\[\]ᵀ]+|diag\(.*\)|\(.*\)ᵀ?", f) else f"({f})" for f in factors]
         return " · ".join(simple) or "1"
