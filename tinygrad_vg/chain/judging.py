@@ -48,11 +48,10 @@ class Parameter(NamedTuple):
 
 def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
     """The verdict on a parameter at its first use that does not only meet a state of 0; if its uses are steps, at its last, too."""
-    sites, last = parameter.sites, max(map(len, parameter.sites)) - 1
+    sites = parameter.sites
     whole, flow = flow, parameter.recurs and flow.connected and flow.last or flow
-    arrivals = [flow.walk.together(at_use(sites, k)) for k in range(last + 1)] if flow.connected else []
-    while last and arrivals and (zero := arrivals[last].zero) and zero.kind == "disconnected":
-        last -= 1  # of a net that reads backwards, what comes after the places that are read
+    arrivals = read_uses(flow, sites)
+    last = len(arrivals) - 1
     k = next((k for k, part in enumerate(arrivals) if not (part.zero and part.zero.kind == "zero state")), 0)
     if not parameter.recurs or not arrivals:
         return judged(flow, parameter, at_use(sites, k))
@@ -78,6 +77,14 @@ def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
     decides.why += f"{skipped}\n{also}"
     decides.op = "recurrent weights" if decides.op == "weights" else decides.op
     return decides
+
+
+def read_uses(flow: Flow, sites: list[list[Node]]) -> list[Arrival]:
+    """What arrives at each use, up to the last one that is read: a net that reads backwards has steps after it."""
+    arrivals = [flow.walk.together(at_use(sites, k)) for k in range(max(map(len, sites)))] if flow.connected else []
+    while len(arrivals) > 1 and (zero := arrivals[-1].zero) and zero.kind == "disconnected":
+        arrivals.pop()
+    return arrivals
 
 
 def judged(flow: Flow, parameter: Parameter, nodes: list[Node], use: str = "", step: float = 0.0) -> Verdict:
