@@ -174,6 +174,68 @@ def test_stores_that_disagree_are_refused_with_the_point_and_nothing_is_written(
     assert not both.exists()
 
 
+SCRIPT = """
+from tinygrad_vg import grid
+class Scale:
+    def __init__(self, by):
+        self.by = [by] * 20
+SCALE = Scale(2)
+def cell(a):
+    return {"x": SCALE.by[0] * a}
+if __name__ == "__main__":
+    grid.run(cell, {"a": [2, 1]}, store="runs.jsonl")
+"""
+
+
+def test_a_script_and_those_who_import_it_share_a_store_and_changes_are_still_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    axes, study = {"a": [1, 2]}, module(tmp_path, SCRIPT, "study")
+    for words in (["study.py"], ["-m", "study"]):
+        subprocess.run([sys.executable, *words], check=True)
+        assert json.loads((tmp_path / "runs.jsonl").read_text().splitlines()[0])["cell"] == "study.cell"
+    content = (tmp_path / "runs.jsonl").read_text()
+    assert grid.run(study.cell, axes, store="runs.jsonl").array("x").tolist() == [2, 4]
+    assert (tmp_path / "runs.jsonl").read_text() == content
+    (tmp_path / "old.jsonl").write_text(content.replace("study.", "__main__."))  # as it was written before
+    assert grid.run(study.cell, axes, store="old.jsonl").array("x").tolist() == [2, 4]
+    assert grid.merge("all.jsonl", "old.jsonl", "runs.jsonl") == grid.merge("all.jsonl", "runs.jsonl", "old.jsonl") == 2
+    study = module(tmp_path, SCRIPT.replace("Scale(2)", "Scale(3)"), "study")
+    for store in ("runs.jsonl", "old.jsonl", "all.jsonl"):
+        with pytest.raises(ValueError, match=r"study.SCALE was code \w+, is code"):
+            grid.run(study.cell, axes, store=store)
+
+
+def spans(a, b):
+    return {"x": np.arange(a), "a of b": a * len(b)}
+
+
+def test_a_store_is_read_without_its_cell_and_left_alone(tmp_path):
+    store = tmp_path / "runs.jsonl"
+    grid.run(spans, {"a": [10, 9], "b": ["z", "y"]}, store=store)
+    grid.run(spans, {"a": [2], "b": ["y"]}, store=store)
+    store.write_text(store.read_text().replace("spans", "gone").replace(np.__version__, "1.0") + '{"point": [7,')
+    content, found = store.read_bytes(), grid.load(str(store))
+    assert store.read_bytes() == content
+    assert found.axes == {"a": [2, 9, 10], "b": ["z", "y"]}
+    assert repr(found) == "Grid(3 a × 2 b: 5 done, 0 failed, 1 missing)"
+    assert np.array_equal(found.array("a of b"), [[np.nan, 2], [9, 9], [10, 10]], equal_nan=True)
+    assert found.array("x").shape == (3, 2, 10) and [*found.results] == [key for key in found.keys if key != (2, "z")]
+    assert str(found).splitlines()[1].split() == ["2", "z"]
+
+
+@pytest.mark.parametrize("content, words", [
+    ("", "is no store"), ("hello\n", "is no store"), ("[1, 2]\n", "is no store"), ('{"cell": "a.b"}\n', "is no store"),
+    ('{"cell": "m.cell", "axes": ["a"]}\n{"point": [1, 2], "result": {"x": 1}}\n', "line 2 of .* is no finished cell"),
+    ('{"cell": "m.cell", "axes": ["a"]}\n{"cell": "m.other", "axes": ["a"]}\n', "holds m.cell over a, not m.other over a"),
+])  # fmt: skip
+def test_what_is_no_store_is_not_read(tmp_path, content, words):
+    (tmp_path / "runs.jsonl").write_text(content)
+    with pytest.raises(ValueError, match=words):
+        grid.load(tmp_path / "runs.jsonl")
+    with pytest.raises(FileNotFoundError):
+        grid.load(tmp_path / "none.jsonl")
+
+
 SLOW = """
 import os, time
 def cell(a):

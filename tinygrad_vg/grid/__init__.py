@@ -6,6 +6,6 @@ source, store, runs, and phase for an example: depth × variance of the weights.
 
 from .results import Grid
 from .runs import cluster, processes, run
-from .store import merge
+from .store import load, merge
 
-__all__ = ["Grid", "cluster", "merge", "processes", "run"]
+__all__ = ["Grid", "cluster", "load", "merge", "processes", "run"]

@@ -26,7 +26,7 @@ class Grid:
     """What came of a grid of runs. It prints as a table, and drawing.plot(grid, value) draws it.
 
     axes     {name: values}                 results  {point as a tuple, in the order of the axes: {name: number or array}}
-    failed   {point: error as text}         array(value)  shape: one entry per value of each axis; nan where a cell failed
+    failed   {point: error as text}         array(value)  shape: one entry per value of each axis; nan where a cell failed or is missing
     """
 
     def __init__(self, axes: Mapping[str, Iterable[Any]]):
@@ -118,7 +118,9 @@ class Grid:
         return "\n".join([table(cells, names, left=len(self.axes)), *folded(failures, most=10)])
 
     def __repr__(self) -> str:
-        return f"Grid({' × '.join(f'{len(v)} {k}' for k, v in self.axes.items())}: {len(self.results)} done, {len(self.failed)} failed)"
+        done, failed = len(self.results), len(self.failed)
+        missing = f", {left} missing" if (left := len(self) - done - failed) else ""
+        return f"Grid({' × '.join(f'{len(v)} {k}' for k, v in self.axes.items())}: {done} done, {failed} failed{missing})"
 
 
 def told(x: Any) -> str:

@@ -26,13 +26,13 @@ def head_of(cell: Any, axes: Iterable[str]) -> dict[str, Any]:
     name = getattr(cell, "__qualname__", "<no name>")
     if name.endswith(">"):
         raise ValueError(f"a cell whose results are kept in a file needs a name of its own; write it with def, not as {cell!r}")
-    return {"cell": f"{cell.__module__}.{name}", "axes": [*axes], "made_by": made_by(cell)}
+    return {"cell": f"{imported(cell.__module__)}.{name}", "axes": [*axes], "made_by": made_by(cell)}
 
 
 def made_by(cell: Any) -> dict[str, str]:
     """{name: version, value, or hash}: Python, NumPy, this package, the cell, and each function, class and constant that it reaches."""
     found = {"python": "{}.{}".format(*sys.version_info), "numpy": np.__version__, "tinygrad_vg": __version__}
-    reached = {f"{cell.__module__}.{cell.__qualname__}": cell}
+    reached = {f"{imported(cell.__module__)}.{cell.__qualname__}": cell}
     while reached:
         name, thing = reached.popitem()
         if name not in found and (text := described(thing, reached, cell.__module__)) != EMPTY:
@@ -53,7 +53,7 @@ def described(x: Any, reached: dict[str, Any], home: str) -> str:
     if isinstance(x, CodeType):
         return f"{x.co_code.hex()} {x.co_names} {inside(x.co_consts)}"
     kind = x if isinstance(x, (FunctionType, type)) else type(x)
-    full, own = f"{kind.__module__}.{kind.__qualname__}", is_own(kind.__module__, home)
+    full, own = f"{imported(kind.__module__)}.{kind.__qualname__}", is_own(kind.__module__, home)
     if own and isinstance(x, FunctionType):
         code, closed = x.__code__, [cell.cell_contents for cell in x.__closure__ or ()]
         reached |= {f"{full}.{name}": y for name, y in zip(code.co_freevars, closed)} | dict(named(x.__globals__, names_in(code), home))
@@ -68,6 +68,13 @@ def described(x: Any, reached: dict[str, Any], home: str) -> str:
     return full
 
 
+def imported(module: str) -> str:
+    """The name under which a module is imported: of the script that runs, `__main__`, its stem; a notebook has no other."""
+    main = sys.modules.get(module) if module == "__main__" else None
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    return spec.name if spec else Path(file).stem if file else module
+
+
 def names_in(code: CodeType) -> set[str]:
     """Every name in a code, and in the codes within."""
     return {*code.co_names}.union(*(names_in(x) for x in code.co_consts if isinstance(x, CodeType)))
@@ -77,7 +84,7 @@ def named(scope: dict[str, Any], names: set[str], home: str) -> Iterator[tuple[s
     """What these names stand for in a module, and in modules of your own that it names."""
     for name in names & scope.keys():
         if not isinstance(scope[name], ModuleType):
-            yield f"{scope.get('__name__')}.{name}", scope[name]
+            yield f"{imported(scope.get('__name__', ''))}.{name}", scope[name]
         elif is_own(scope[name].__name__, home):
             yield from named(vars(scope[name]), names - {name}, home)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..text.files import checked_path
 from ..text.numbers import numbers
-from .results import Result, plain, value
+from .results import Grid, Result, plain, value
 
 try:
     import fcntl
@@ -88,6 +88,7 @@ class Store:
                 continue
             try:
                 key, result = plain(saved["point"]), {x: value(y) for x, y in saved["result"].items()}
+                dict(zip(self.head["axes"], key, strict=True))
                 old = self.cells.setdefault(key, result)
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise ValueError(f"line {self.lines} of {name!r} is no finished cell; take it out, and its cell is run again") from None
@@ -100,6 +101,7 @@ class Store:
 
     def changes(self, saved: dict[str, Any], name: Place) -> dict[str, str]:
         """What a head says otherwise than ours; ValueError if it is none of this cell over these axes."""
+        saved, self.head = renamed(saved, self.head), renamed(self.head, saved)
         cell, axes, new = self.head.values()
         if saved.get("cell") != cell or saved.get("axes") != axes:
             what = f"{saved['cell']} over {', '.join(saved['axes'])}" if "cell" in saved else "something else"
@@ -147,10 +149,7 @@ def merge(target: Place, first: Place, *others: Place, stale_ok: bool = False) -
     """
     paths = [first, *others, *([target] if os.path.exists(target) else [])]
     contents = {os.fspath(path): Path(path).read_bytes() for path in paths}
-    heads = [saved for line in contents[os.fspath(first)].splitlines() if "cell" in (saved := parsed(line))]
-    if not heads:
-        raise ValueError(f"{os.fspath(first)!r} is no store: it has no line that names its cell; give a file that grid.run(store=…) wrote")
-    found = Store({name: heads[-1].get(name, []) for name in ("cell", "axes", "made_by")}, stale_ok)
+    found = Store(head_in(contents[os.fspath(first)], first), stale_ok)
     for path, content in contents.items():
         found.lines = 0
         found.take(content[: content.rfind(b"\n") + 1], path)
@@ -158,6 +157,38 @@ def merge(target: Place, first: Place, *others: Place, stale_ok: bool = False) -
         for key in [key for key in found.cells if key not in store.cells]:
             store.done(key, found.cells[key])
         return len(store.cells)
+
+
+def load(path: Place) -> Grid:
+    """What a store holds, to be read: it needs no cell, asks not what code made it, and changes nothing.
+
+    The values of an axis are those of the finished cells, numbers in order. Points that are not finished, or failed, are missing.
+    ValueError for what is no store, a line that is no finished cell, or stores of several cells in one; FileNotFoundError.
+    """
+    content = Path(path).read_bytes()
+    found = Store(head_in(content, path), stale_ok=True)
+    found.take(content[: content.rfind(b"\n") + 1], os.fspath(path))
+    axes = {name: dict.fromkeys(key[k] for key in found.cells) for k, name in enumerate(found.head["axes"])}
+    numeric = {name: all(isinstance(x, (int, float)) for x in values) for name, values in axes.items()}
+    grid = Grid({name: sorted(values) if numeric[name] else values for name, values in axes.items()})
+    grid.results = {key: found.cells[key] for key in grid.keys if key in found.cells}
+    return grid
+
+
+def head_in(content: bytes, path: Place) -> dict[str, Any]:
+    """The last head in a store; ValueError, naming the file, if it has none."""
+    heads = [saved for line in content.splitlines() if "cell" in (saved := parsed(line)) and isinstance(saved.get("axes"), list)]
+    if not heads:
+        raise ValueError(f"{os.fspath(path)!r} is no store: it has no line that names its cell; give a file that grid.run(store=…) wrote")
+    return {name: heads[-1].get(name, {}) for name in ("cell", "axes", "made_by")}
+
+
+def renamed(head: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """A head whose script was known as `__main__`, under the name that the other has for it, if it is of the same cell."""
+    name, known = (str(one.get("cell", "")) for one in (head, other))
+    if not name.startswith("__main__.") or not known.endswith(name.removeprefix("__main__")):
+        return head
+    return json.loads(json.dumps(head).replace("__main__.", known.removesuffix(name.removeprefix("__main__."))))
 
 
 def parsed(line: bytes) -> dict[str, Any]:
