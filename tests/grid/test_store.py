@@ -301,6 +301,35 @@ def test_what_a_killed_process_was_at_is_done_by_the_other(other):
         assert len(log.read().split()) <= 45  # no more than the one batch that the other was in is done again
 
 
+WORKING = """
+import os, time
+def cell(a):
+    open(f"pid {os.getpid()}", "w").close()
+    time.sleep(60 if a else 0)
+    return {}
+if __name__ == "__main__":
+    from tinygrad_vg import grid
+    with grid.processes(2) as executor:
+        grid.run(cell, {"a": range(3)}, executor=executor)
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    pytest.importorskip("fcntl", reason="asks the operating system, as on Unix, whether a process is there")
+    (tmp_path / "working.py").write_text(WORKING)
+    with subprocess.Popen([sys.executable, "working.py"], cwd=tmp_path) as child:
+        until(lambda: len([*tmp_path.glob("pid *")]) == 2)
+        child.kill()
+    for worker in [int(path.name.split()[1]) for path in tmp_path.glob("pid *")]:
+        until(lambda worker=worker: gone(worker))
+
+
+def gone(process):
+    """Whether no process of this number runs; one that has ended may still wait for whoever is to notice."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False).stdout
+    return not state.strip("\n ") or state.startswith("Z")
+
+
 def test_a_full_disk_is_an_error_that_names_the_store_and_the_run_goes_on_later(tmp_path):
     resource = pytest.importorskip("resource", reason="needs limits of the operating system")
     store, before = tmp_path / "runs.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
