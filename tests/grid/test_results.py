@@ -64,6 +64,13 @@ def test_a_grid_prints_within_eighty_columns_and_says_what_is_left_out(found):
     assert all(f"a_long_name_{k}" in str(long) for k in range(9)) and "30 more rows" in str(long)
 
 
+def test_axes_are_whole_beside_a_wide_array_which_is_cut():
+    rates = [0.03, 0.2, 0.0001234]
+    lines = str(grid.run(lambda rate, seed: {"x": 1.5, "wide": np.full((2, 3), -1.234e-5)}, {"rate": rates, "seed": [10]})).splitlines()
+    assert [line.split()[:2] for line in lines[6:9]] == [["0.03", "10"], ["0.2", "10"], ["0.0001234", "10"]]
+    assert lines[5].split() == ["rate", "seed", "wide"] and max(map(len, lines)) <= 80 and lines[8].endswith("…")
+
+
 def test_a_csv_reads_back_to_the_last_digit(found, tmp_path):
     found.save(tmp_path / "x.csv")
     with open(tmp_path / "x.csv", newline="", encoding="utf-8") as file:

@@ -18,6 +18,7 @@ from ..text.lines import clean, cut
 from ..text.numbers import brief, number, numbers
 from ..text.tables import folded, table
 
+AXES = 56  # columns of a table that the axes keep beside a wide array
 Point = dict[str, Any]
 Result = Mapping[str, Any]
 
@@ -115,7 +116,7 @@ class Grid:
         names = [*self.axes, *self.plots]
         cells = [key if isinstance(key, str) else [told(self.row(key).get(name, "")) for name in names] for key in folded(list(self.keys))]
         failures = [cut(clean(f"failed at {key}: {error}"), 80) for key, error in self.failed.items()]
-        return "\n".join([table(cells, names, left=len(self.axes)), *folded(failures, most=10)])
+        return "\n".join([table(cells, names, left=len(self.axes), name=AXES // (len(self.axes) or 1)), *folded(failures, most=10)])
 
     def __repr__(self) -> str:
         done, failed = len(self.results), len(self.failed)

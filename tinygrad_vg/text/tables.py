@@ -14,15 +14,16 @@ from .lines import width as columns
 from .numbers import shown
 
 WIDTH, MOST, ENDS = 80, 40, 10
-BAR, NAME = 12, 4  # columns of a bar; columns that a name keeps, whatever stands beside it
+BAR, NAME = 12, 4  # columns of a bar; columns that a name keeps, if no more are asked for
 Row = Any  # a sequence of cells, or a line of its own
 
 
-def table(rows: Sequence[Row], *heads: Row, left: int = 1, width: int = WIDTH) -> str:
+def table(rows: Sequence[Row], *heads: Row, left: int = 1, width: int = WIDTH, name: int = NAME) -> str:
     """The rows below their heads, in lines of at most `width` columns; a column that says nothing is left out.
 
     left  how many columns are text, which is cut where it is too long. The others are figures and bars, which never are: those
           that do not fit beside the names follow in a second table below
+    name  columns that such a text keeps, whatever stands beside it
 
     >>> print(table([("W", "0.5", -0.25), ("b", "12", 0.5)], ("name", "|g|")))
     name  |g|
@@ -33,7 +34,7 @@ def table(rows: Sequence[Row], *heads: Row, left: int = 1, width: int = WIDTH) -
     whole = zip_longest(*(row for row in lines if not isinstance(row, str)), fillvalue="")
     sizes = {k: max(map(columns, column)) for k, column in enumerate(whole) if any(column[len(heads) :])}
     names, parts = [k for k in sizes if k < left], list[list[int]]([[]])
-    room = max(width - sum(min(sizes[k], NAME) + 1 for k in names), NAME)
+    room = max(width - sum(min(sizes[k], name) + 1 for k in names), NAME)
     for k in (k for k in sizes if k >= left):
         sizes[k] = min(sizes[k], room)
         if parts[-1] and sum(sizes[j] + 1 for j in parts[-1]) + sizes[k] > room:
