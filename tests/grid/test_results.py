@@ -8,6 +8,7 @@ import pytest
 
 from tinygrad_vg import drawing, grid, nn
 from tinygrad_vg.cli.main import main
+from tinygrad_vg.drawing import colours
 from tinygrad_vg.grid import phase
 
 AXES = {"depth": [2, 3], "scale": [0.5, 1, 2.0], "seed": range(5)}
@@ -105,6 +106,21 @@ def test_one_axis_is_a_curve_with_a_band_and_two_are_a_map(found):
     assert drawing.plot(words, "no").axes[0].lines
     assert drawing.plot(grid.run(lambda seed: {"x": seed}, {"seed": [0, 1]})).axes[0].get_xlabel() == "seed"
     drawing.plot(grid.run(lambda a, b: {"x": np.inf}, {"a": [0, 1], "b": [0, 1]})).savefig("/dev/null", format="png")
+
+
+def test_a_map_of_both_signs_has_its_middle_at_zero():
+    colors = pytest.importorskip("matplotlib.colors")
+    values = {"both": [[-1, 0], [3, np.nan]], "above": [[0, 1], [2, 3]], "below": [[0, -1], [-2, -3]]}
+    found = grid.run(lambda a, b: {name: x[a][b] for name, x in values.items()}, {"a": [0, 1], "b": [0, 1]})
+    image = drawing.plot(found, "both").axes[0].images[0]
+    shades = [colors.to_hex(image.cmap(image.norm(x))) for x in (-3, 0, 3, np.nan)]
+    assert shades[::2] == [colours.BROWN, colours.TEAL] and shades[3] == colours.SPECIAL["nan"]
+    assert np.allclose(colors.to_rgb(shades[1]), colors.to_rgb(colours.WHITE), atol=0.01)
+    huge = grid.run(lambda a, b: {"x": [[-1, 1e300], [2, np.inf]][a][b]}, {"a": [0, 1], "b": [0, 1]})
+    assert drawing.plot(huge).axes[0].images[0].get_clim() == (-2, 2)
+    for name in ("above", "below"):
+        image = drawing.plot(found, name).axes[0].images[0]
+        assert image.cmap.name == "cividis" and image.get_clim() == (np.min(values[name]), np.max(values[name]))
 
 
 def test_what_cannot_be_drawn_is_refused(found):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .typography import decade
 
 BLUE, WHITE, RED = "#2166ac", "#f7f7f7", "#b2182b"
+BROWN, TEAL = "#8c510a", "#01665e"  # of values, not of sizes: below 0 and above, with WHITE between
 NAVY, MAROON = "#0b1f4d", "#5c0a16"  # beyond either end of the scale
 DECADES = 6  # powers of ten from the middle of the scale of boxes to either end
 GREY = "#808080"  # readable on a white page and on a dark one, and so are blue and red for lines:

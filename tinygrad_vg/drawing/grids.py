@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .axes import as_text, colour_bar, line, mark, name_axis, patches, shown, ticks, words
-from .colours import FALL, SPECIAL
+from .colours import BROWN, FALL, SPECIAL, TEAL, WHITE
 from .terminal import is_wide
 
 
@@ -48,11 +48,19 @@ def curve(ax: Any, y: np.ndarray, sd: np.ndarray | None, values: Any) -> None:
 
 
 def heat_map(ax: Any, y: np.ndarray, over: dict[str, Any], value: str) -> None:
-    """The first axis upwards, the second to the right, in boxes of one size; lighter is larger."""
+    """The first axis upwards, the second to the right, in boxes of one size.
+
+    Lighter is larger; where values have both signs, brown is below 0 and teal above.
+    """
     from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
 
     rows, columns = ([*map(str, values)] for values in over.values())
-    mesh = ax.imshow(shown(y), origin="lower", aspect="auto", cmap=colormaps["cividis"].with_extremes(bad=SPECIAL["nan"]))
+    shades, drawn = colormaps["cividis"], shown(y)
+    known, top = drawn[np.isfinite(drawn)], None
+    if np.min(known, initial=0.0) < 0 < np.max(known, initial=0.0):
+        shades, top = LinearSegmentedColormap.from_list("signs", [BROWN, WHITE, TEAL]), np.max(np.abs(known))
+    mesh = ax.imshow(drawn, shades.with_extremes(bad=SPECIAL["nan"]), origin="lower", aspect="auto", vmin=top and -top, vmax=top)
     ticks(ax, columns)
     name_axis(ax.yaxis, rows)
     colour_bar([ax], mesh, value)
