@@ -168,7 +168,7 @@ def inked(fill: str, stroke: str, line: float = 1.0, dash: str = "") -> str:
 
 def plotted(fill: str, stroke: str, line: float, dash: str = "") -> dict[str, Any]:
     """The same for matplotlib."""
-    style = (0, tuple(map(float, dash.split()))) if dash else "-"
+    style = (0, tuple(float(x) / line for x in dash.split())) if dash else "-"  # matplotlib's are in widths of the line
     return {"fc": rgb(fill) if fill else "none", "ec": rgb(stroke) if stroke else "none", "lw": line if stroke else 0, "ls": style}
 
 
