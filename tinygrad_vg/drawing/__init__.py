@@ -5,8 +5,8 @@ and steps through both passes. And plots of chains, spectra, uses and runs.
 
 Reading order: steps (what belongs together) · typography · colours · elements (boxes and arrows) · groups, folding and merged (one box
 for many nodes) · sketch (from history to picture) · layers, layout (where everything goes) · canvas, graph (shapes and words) · dot ·
-river (the finding), river_picture, river_data · page_data, page · drawing (draw and Drawing); then terminal · axes · comparison ·
-plots · cliff.
+river (the finding), beside, river_picture, river_data · page_data, page · drawing (draw and Drawing); then terminal · axes ·
+comparison · plots · cliff.
 """
 
 from .cliff import cliff

@@ -19,8 +19,8 @@ from .elements import Picture, counted
 from .graph import canvas_of
 from .notebook import shown
 from .page import page_html
-from .river import River, river, told
-from .river_picture import river_picture
+from .river import River, river
+from .river_picture import frame_of, river_picture
 from .sketch import picture
 
 LIMIT = 5_000
@@ -31,7 +31,7 @@ FORMATS = (".dot", ".svg", ".png", ".pdf", ".html")
 def draw(
     output: Node | Chain, fold: str | None = "auto", *, steps: tuple[int, int] | None = None, chain: Chain | None = None,
     read: Iterable[Any] | None = None, about: str = "", beside: Mapping[str, Chain] | None = None, losses: Iterable[Node] = (),
-    direction: str = "right", limit: int = LIMIT,
+    axis_of: Iterable[Chain] = (), direction: str = "right", limit: int = LIMIT,
 ) -> Drawing:
     """The graph `output` was computed from, as a Drawing: values in the boxes, local derivatives on the arrows.
 
@@ -45,8 +45,9 @@ def draw(
     chain       a Chain of this graph: the page (.html) opens on its river
     read        of a river: what was read on the way to each station but the first, oldest first; a text, or a list
     about       of a river: what was run, in a few words
-    beside      of a river: {name: chain} to compare with, itself among them to give it a name; lines in the picture, on the page
-                to choose from
+    beside      of a river: {name: chain} to compare with, itself among them to give it a name; lines in the picture, whose title
+                compares them, on the page to choose from
+    axis_of     of a river: the chains of a series of pictures, so that all of these have one axis: give each the same
     losses      of a river: the loss at each step; on the page, point at what was read: which earlier steps reach its prediction?
     direction   "right" or "down": where the forward pass runs to
     limit       the most boxes to draw
@@ -64,9 +65,10 @@ def draw(
     if direction not in ("right", "down"):
         raise ValueError(f"direction is 'right' or 'down', where the forward pass runs to; got {direction!r}")
     if isinstance(output, Chain):
-        return RiverDrawing(picture(output.output, limit, fold, steps), output, read, about, beside or {}, losses)
-    if read is not None or about or beside or losses:
-        raise TypeError(f"read, about, beside and losses belong to a river: draw(Chain({describe(output)}, …), …); got the output alone")
+        return RiverDrawing(picture(output.output, limit, fold, steps), output, read, about, beside or {}, losses, axis_of)
+    if read is not None or about or beside or losses or axis_of:
+        belong = "read, about, beside, losses and axis_of belong to a river"
+        raise TypeError(f"{belong}: draw(Chain({describe(output)}, …), …); got the output alone")
     if chain is not None and not isinstance(chain, Chain):
         raise TypeError(f"chain is a Chain to show beside the graph, got {type(chain).__name__}")
     if chain is not None and chain.output not in set(history(output)):
@@ -150,19 +152,23 @@ class Drawing:
 class RiverDrawing(Drawing):
     """The picture of a chain as a river, as draw(chain) returns it, with the same names as a Drawing; .dot is that of the graph."""
 
-    def __init__(self, picture: Picture, chain: Chain, read: Any, about: str, beside: Mapping[str, Chain], losses: Iterable[Node]):
+    def __init__(
+        self, picture: Picture, chain: Chain, read: Any, about: str, beside: Mapping[str, Chain], losses: Iterable[Node],
+        axis_of: Iterable[Chain],
+    ):
         super().__init__(picture, chain, describe(chain.output))
         heard = None if read is None else list(read)
-        label = next((name for name, other in beside.items() if other is chain), "")
-        told = f" in place of {label}" if label else ""
+        self.label = next((name for name, other in beside.items() if other is chain), "")
+        told = f" in place of {self.label}" if self.label else ""
         self.river = river(chain, heard, about, losses)
         self.beside = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
-        self.rivers = {label: self.river} | self.beside
+        self.rivers = {self.label: self.river} | self.beside
+        self.frame = frame_of([self.river, *map(river, axis_of)], self.beside)
 
     @cached_property
     def canvas(self) -> Canvas:
         """The river as shapes on a Canvas, drawn when first asked for."""
-        return river_picture(self.river, self.beside)
+        return river_picture(self.river, self.beside, self.frame, self.label)
 
     def __repr__(self) -> str:
-        return f"Drawing({told(self.river.title)})"
+        return f"Drawing({self.canvas.title})"

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from .canvas import Canvas, room
+from .beside import headline, lines_beside, subtitle
+from .canvas import Canvas, Points, Run, room
 from .river import PARTS, River, told
 from .typography import decade, power
 
@@ -40,18 +41,24 @@ class Frame(NamedTuple):
         return TOP + (self.top - decades) * self.u
 
 
-def river_picture(river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None) -> Canvas:
+def river_picture(
+    river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None, name: str = "",
+) -> Canvas:
     """The picture of a river, 1280 × 720, with others as lines beside it, by name; in a frame that several pictures share."""
     others = beside or {}
-    canvas = Canvas(WIDE, HIGH, told(river.title))
-    frame = frame or frame_of([river], others)
-    heading(canvas, river)
+    rivers, frame = {name: river, **others}, frame or frame_of([river], others)
+    title = headline(rivers, WIDE - 56)
+    canvas = Canvas(WIDE, HIGH, told(title))
+    heading(canvas, title, subtitle(rivers, WIDE - 56))
     read(canvas, river, frame)
     axis(canvas, frame)
-    for name, other in others.items():
-        line_beside(canvas, name, other, frame)
     flow(canvas, river, frame)
-    canvas.words(WIDE - RIGHT - 10, frame.y(frame.bottom) - 14, "← the gradient flows back", "soft", anchor="end", italic=True)
+    if others:
+        lines = [line(one, frame) for one in rivers.values()]
+        lines_beside(canvas, rivers, lines, (LEFT, TOP - 24, WIDE - RIGHT, frame.y(frame.bottom)))
+    else:
+        ends(canvas, river, frame)
+    canvas.words(WIDE - RIGHT, frame.y(frame.bottom) + 24, "← the gradient flows back", "soft", anchor="end", italic=True)
     bars(canvas, river, frame)
     return canvas
 
@@ -71,9 +78,9 @@ def frame_of(rivers: list[River], others: Mapping[str, River]) -> Frame:
     return Frame(len(rivers[0].nats), top, bottom, u, TOP + (top - bottom + max(0.0, up)) * u + GAP)
 
 
-def heading(canvas: Canvas, river: River) -> None:
+def heading(canvas: Canvas, title: list[Run], below: list[Run]) -> None:
     """The finding, as large as it fits, and below it what was run."""
-    for y, runs, size, bold in ((54, river.title, 32.0, True), (92, river.below, 21.0, False)):
+    for y, runs, size, bold in ((54, title, 32.0, True), (92, below, 21.0, False)):
         long = room(told(runs), 1.0, bold)
         canvas.words(28, y, runs, size=max(18.0, min(size, (WIDE - 56) / long)), bold=bold)
 
@@ -102,47 +109,44 @@ def axis(canvas: Canvas, frame: Frame) -> None:
         canvas.words(LEFT - 18, y + 6, decade(exponent), "soft", anchor="end")
 
 
+def ended(river: River) -> int:
+    """How many stations have no gradient, or none that is finite."""
+    return 1 + max((k for k, d in enumerate(decades(river)) if not math.isfinite(d)), default=-1)
+
+
+def line(river: River, frame: Frame) -> Points:
+    """Where the stations stand that have a gradient; all rivers begin on the right."""
+    shift = frame.links - len(river.nats)
+    return [(frame.x(k + shift), frame.y(d)) for k, d in enumerate(decades(river)) if k >= ended(river) and k + shift >= 0]
+
+
 def flow(canvas: Canvas, river: River, frame: Frame) -> None:
-    """The river: an area, a line, a dot for each station, the value at its end; and where less than a thousandth is left."""
-    ended = 1 + max((k for k, d in enumerate(decades(river)) if not math.isfinite(d)), default=-1)  # how many have none
-    alive = list(enumerate(decades(river)))[ended:]
-    points = [(frame.x(k), frame.y(d)) for k, d in alive]
-    foot = frame.y(frame.bottom)
+    """The river: an area, a line, a dot for each station."""
+    points, none, foot = line(river, frame), ended(river), frame.y(frame.bottom)
     if len(points) > 1:
         canvas.path([(points[0][0], foot), *points, (points[-1][0], foot)], fill="flow-mark")
         canvas.path(points, "flow", line=4)
-    dead = [(frame.x(k), foot) for k in range(ended)]
-    for k, (x, y) in [*enumerate(points, ended), *enumerate(dead)]:
-        told = f"{power(river.logs[k], 3)} of the gradient at {river.names[-1]}" if k >= ended else f"{river.sizes[k]}"
-        told, role, r = f"{river.names[k]}: {told}", "flow" if k >= ended else "ink", 5 if frame.links <= 60 else 2
+    dead = [(frame.x(k), foot) for k in range(none)]
+    for k, (x, y) in [*enumerate(points, none), *enumerate(dead)]:
+        told = f"{power(river.logs[k], 3)} of the gradient at {river.names[-1]}" if k >= none else f"{river.sizes[k]}"
+        told, role, r = f"{river.names[k]}: {told}", "flow" if k >= none else "ink", 5 if frame.links <= 60 else 2
         canvas.dot(x, y, r, role, told, station=k, gradient=repr(river.sizes[k]))
-    if alive:
-        ends(canvas, river, frame, alive)
 
 
-def ends(canvas: Canvas, river: River, frame: Frame, alive: list[tuple[int, float]]) -> None:
+def ends(canvas: Canvas, river: River, frame: Frame) -> None:
     """The value where the river ends, and its horizon."""
-    (k, d), foot = alive[0], frame.y(frame.bottom)
-    if k:
+    k, heights, foot = ended(river), decades(river), frame.y(frame.bottom)
+    if 0 < k < len(heights):
         canvas.words(frame.x(k) - 12, foot - 8, f"{'0' if river.logs[k - 1] == -math.inf else 'not finite'} from here back", "ink",
                      anchor="end", bold=True)
-    elif len(alive) > 1:
-        canvas.words(frame.x(0) - 4, min(frame.y(d) + 28, foot + 26), power(river.logs[0]), "flow", 20, bold=True)
-    far = next((j for j, e in reversed(alive) if e < -HORIZON), None)
+    elif not k and len(heights) > 1:
+        canvas.words(frame.x(0) - 4, min(frame.y(heights[0]) + 28, foot + 26), power(river.logs[0]), "flow", 20, bold=True)
+    far = next((j for j in reversed(range(k, len(heights))) if heights[j] < -HORIZON), None)
     if far is not None and foot - frame.y(-HORIZON) > 90:
         x = frame.x(far)
         canvas.path([(x, frame.y(-HORIZON)), (x, foot)], "soft", dash=DASHED)
         side, anchor = (8, "start") if x < WIDE * 0.55 else (-8, "end")
         canvas.words(x + side, foot - 44, f"below 1/1000 from {river.names[far]} back", "soft", anchor=anchor)
-
-
-def line_beside(canvas: Canvas, name: str, other: River, frame: Frame) -> None:
-    """Another river as a dashed line, its beginning above this one's."""
-    shift = frame.links - len(other.nats)
-    points = [(frame.x(k + shift), frame.y(d)) for k, d in enumerate(decades(other)) if math.isfinite(d) and k + shift >= 0]
-    if points:
-        canvas.path(points, "ghost", line=2.5, dash=DASHED)
-        canvas.words(points[0][0] + 8, points[0][1] - 10, name, "soft")
 
 
 def binned(river: River) -> list[dict[str, float]]:

@@ -1,0 +1,107 @@
+"""Several rivers in one picture: lines that lie above, looks and names that tell them apart, a title that compares, one axis."""
+
+import math
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from test_river import CELLS, contrast, net, scalars
+
+from tinygrad_vg import draw
+from tinygrad_vg.drawing.beside import called, headline, look, subtitle
+from tinygrad_vg.drawing.canvas import plotted, room
+from tinygrad_vg.drawing.colours import INKS
+from tinygrad_vg.drawing.river import river, told
+from tinygrad_vg.drawing.typography import power
+
+CHAINS = {name: net(cell, T=20, n=16) for name, cell in CELLS.items()} | {"sigmoid again": net(CELLS["sigmoid"], T=20, n=16, seed=1)}
+LONG = {name: f"{name}, a name of many words"[:25] for name in CHAINS}
+
+
+def compared(main, *others, name=str, **options):
+    """The picture of one of CHAINS beside others, itself among them."""
+    return draw(CHAINS[main], beside={name(one): CHAINS[one] for one in (main, *others)}, **options)
+
+
+def elements(drawing, tag):
+    return [e for e in ET.fromstring(drawing.svg).iter() if e.tag.endswith(tag)]
+
+
+def points(line):
+    return np.array([[float(x) for x in point.split(",")] for point in line.get("points").split()])
+
+
+def test_a_line_that_lies_lower_is_drawn_above_the_area():
+    drawn = [e for e in ET.fromstring(compared("LSTM", "sigmoid", "tanh").svg).iter() if e.tag.endswith(("polygon", "polyline"))]
+    area = next(k for k, e in enumerate(drawn) if e.tag.endswith("polygon"))
+    lines = [k for k, e in enumerate(drawn) if e.tag.endswith("polyline") and len(points(e)) == 21]
+    assert len(lines) == 3 and all(k > area for k in lines)
+
+
+def test_no_two_lines_look_alike_and_all_are_seen_on_page_and_area():
+    looks = [look(k) for k in range(16)]
+    assert len(set(looks)) == 16
+    for ink, *_ in looks:
+        assert all(contrast(INKS[ink][k], INKS[ground][k]) >= 3 for ground in ("page", "flow-mark") for k in (0, 1))
+    assert plotted("", "ink", 3.0, "12 6")["ls"] == (0, (4.0, 2.0))  # of matplotlib, in widths of the line: as long as in the SVG
+
+
+@pytest.mark.parametrize("names", [("LSTM", "sigmoid"), ("sigmoid", "sigmoid again", "tanh"), ("GRU", "sigmoid", "tanh", "LSTM"), tuple(CHAINS)])
+def test_names_stand_in_the_picture_on_no_line_and_on_no_other_name(names):
+    drawing = compared(*names, name=LONG.get)
+    lines = [points(e) for e in elements(drawing, "polyline") if len(points(e)) == 21]
+    texts = [e for e in elements(drawing, "text") if (e.text or "").startswith(tuple(LONG.values())) and e.get("font-size") == "18"]
+    assert len(lines) == len(texts) == len(names)
+    boxes = [(float(e.get("x")), float(e.get("y")), float(e.get("x")) + room(e.text, 18, bold=True)) for e in texts]
+    for k, (a, y, b) in enumerate(boxes):
+        assert 112 <= a and b <= 1220 and 172 <= y - 14
+        assert all(b < c or d < a or abs(y - z) >= 18 for c, z, d in boxes[:k])
+        at = np.linspace(a, b, 200)
+        assert all(heights.max() < y - 14 or heights.min() > y + 4 for heights in (np.interp(at, *line.T) for line in lines))
+
+
+def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says_whose_nats():
+    drawing = compared("LSTM", "sigmoid", about="20 steps")
+    keep = {name: power(river(chain).logs[0]) for name, chain in CHAINS.items()}
+    title = f"LSTM: {keep['LSTM']} arrives at h₀; sigmoid: {keep['sigmoid']}"
+    assert repr(drawing) == f"Drawing({title})" and drawing.canvas.title == title
+    big, below = ("".join(e.itertext()) for e in elements(drawing, "text")[:2])
+    assert big == title and below.startswith("20 steps. LSTM: ") and "nats" in below
+    rivers = {name: river(chain) for name, chain in CHAINS.items()}
+    assert told(headline(rivers, 1224)).count(";") == 2
+    long = headline({LONG[name]: one for name, one in rivers.items()}, 1224)
+    assert told(long).count(";") >= 1 and room(told(long), 18, bold=True) <= 1224
+    wordy = {called("x" * 99): rivers["GRU"]._replace(about="many words " * 20), "y": rivers["tanh"]}
+    assert room(told(subtitle(wordy, 1224)), 18) <= 1224 and "nats" in told(subtitle(wordy, 1224))
+
+
+def test_the_main_river_without_a_name_is_this_one_and_alone_it_keeps_its_finding():
+    assert repr(draw(CHAINS["tanh"], beside={"LSTM": CHAINS["LSTM"]})).startswith("Drawing(This one: ")
+    assert repr(draw(CHAINS["sigmoid"], beside={"sigmoid": CHAINS["sigmoid"]})).startswith("Drawing(Of the gradient")
+
+
+def test_a_river_that_ends_or_has_another_length_stands_beside():
+    dead, short = scalars(0.0, 1.0, 0.5, 0.5), scalars(0.5, 0.5)
+    words = ["".join(e.itertext()) for e in elements(draw(scalars(*[0.9] * 4), beside={"dead": dead, "short": short}), "text")]
+    assert {"dead: 0", "short: 0.25"} <= set(words)
+    assert "dead: 0 arrives at h₀; b: 0.66" in repr(draw(dead, beside={"dead": dead, "b": scalars(*[0.9] * 4)}))
+
+
+def test_pictures_of_a_series_have_one_axis():
+    def scale(drawing):
+        words = {e.text: float(e.get("y")) for e in elements(drawing, "text") if e.get("x") == "94.0"}  # to the left of the axis
+        assert {"1", "grows"} <= words.keys()
+        return words
+    series = list(CHAINS.values())
+    first, *others = [scale(draw(chain, axis_of=series)) for chain in series]
+    assert all(other == first for other in others)
+    assert scale(compared("tanh", "LSTM", axis_of=iter(series)))["grows"] == first["grows"] != scale(draw(CHAINS["tanh"]))["grows"]
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_way_of_the_gradient_is_written_below_the_river(name):
+    drawing = draw(CHAINS[name])
+    words = next(e for e in elements(drawing, "text") if e.text == "← the gradient flows back")
+    foot = max((points(e)[:, 1].max() for e in elements(drawing, "polygon")), default=math.inf)
+    bars = [float(e.get("y")) for e in elements(drawing, "rect") if "-mark" in (e.get("class") or "")]
+    assert foot < float(words.get("y")) - 14 and float(words.get("y")) + 4 < min(bars)

@@ -1,0 +1,81 @@
+"""How do several rivers share a picture?  Each with a line and a name of its own, under a title that compares what arrives.
+
+    box  (left, top, right, bottom), in pixels      span  heights of a line over a stretch of x
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..text.lines import clean, cut
+from .canvas import Canvas, Points, Run, room
+from .river import River, told
+from .typography import power
+
+Box = tuple[float, float, float, float]
+INK, DASHES = ("now", "ink", "soft"), ("12 6", "2.5 4.5", "18 5 3 5", "12 4 3 4 3 4", "6 5")  # fifteen pairs, none twice
+NAMED, SMALLEST, LONGEST = 3, 22.0, 28  # rivers in the title, pixels of its type if there are so many, characters of a name
+SAMPLE, CLEAR, SIZE = 36.0, 4.0, 18.0  # pixels before a name for a piece of its line; between words and lines; of type
+
+
+def look(k: int) -> tuple[str, str, float, str]:
+    """(ink, no fill, width, dash) of the line of river k; the first is the main one."""
+    return (INK[(k - 1) % len(INK)], "", 3.0, DASHES[(k - 1) % len(DASHES)]) if k else ("flow", "", 4.0, "")
+
+
+def called(name: str) -> str:
+    """A river's name as it is shown."""
+    return cut(clean(name), LONGEST, middle=True) or "This one"
+
+
+def headline(rivers: Mapping[str, River], wide: float) -> list[Run]:
+    """The finding of a river; of several what arrives in each, three at most, in the ink of its line."""
+    if len(rivers) == 1:
+        return next(iter(rivers.values())).title
+    each = []
+    for k, (name, river) in enumerate(rivers.items()):
+        found = f"{called(name)}: {power(river.logs[0])}", look(k)[0]
+        each.append([("; ", "ink"), found] if k else [found, (f" arrives at {river.names[0]}", "ink")])
+    most = NAMED if room("".join(map(told, each[:NAMED])), SMALLEST, bold=True) <= wide else 2
+    return sum(each[:most], [])
+
+
+def subtitle(rivers: Mapping[str, River], wide: float) -> list[Run]:
+    """What was run, and the parts in nats; of several rivers of the first, which is named. What was run gives way."""
+    (name, river), *others = rivers.items()
+    (about, soft), *parts = river.below
+    if others and told(parts):
+        parts = [(f"{called(name)}: ", "flow"), *parts]
+    left = max(0, int(wide / room("x", SIZE)) - len(told(parts)))
+    return [(about if len(about) <= left or not others else cut(about, left) if left > 8 else "", soft), *parts]
+
+
+def lines_beside(canvas: Canvas, rivers: Mapping[str, River], lines: list[Points], field: Box) -> None:
+    """The lines of all rivers but the first, which is there; in the field the names of all, and how much arrives, none on another."""
+    for k, points in enumerate(lines):
+        if k and points:
+            canvas.path(points, *look(k))
+    taken: list[Box] = []
+    for k, (name, river) in enumerate(rivers.items()):
+        if lines[k]:
+            words = f"{called(name)}: {power(river.logs[0])}"
+            wide = SAMPLE + room(words, SIZE, bold=True)
+            x, y = free_place([lines[k], *filter(None, lines)], wide, field, taken)
+            taken.append((x, y - 14, x + wide, y + 4))
+            canvas.path([(x, y - 6), (x + SAMPLE - 6, y - 6)], *look(k))
+            canvas.words(x + SAMPLE, y, words, look(k)[0], SIZE, bold=True, halo=True)
+
+
+def free_place(lines: list[Points], wide: float, field: Box, taken: list[Box]) -> tuple[float, float]:
+    """Where words stand best: on no line and no other words, near the first line and nearer to it than to others, rather on the left."""
+    left, top, right, foot = field
+    y, found = np.arange(top + 14, foot - 4, 2.0), []
+    for x in np.arange(left + 8, right - wide, 12.0):
+        at = np.linspace(x - CLEAR, x + wide + CLEAR, 100)
+        spans = [np.interp(at, *np.array(points).T) for points in lines]
+        near, *gaps = [np.maximum(span.min() - (y + 4), y - 14 - span.max()) for span in spans]
+        met = sum((gap < CLEAR).astype(float) for gap in gaps)
+        met += sum((a < x + wide + CLEAR) & (x - CLEAR < c) & (b < y + 4) & (y - 14 < d) for a, b, c, d in taken)
+        cost = 1000 * met + near.clip(0) + (near - np.min(gaps, axis=0)).clip(0) + 0.05 * (x - left)
+        found.append((float(cost.min()), float(x), float(y[cost.argmin()])))
+    return min(found)[1:]
