@@ -226,27 +226,67 @@ def is_slope(edge):
 WHAT_IFS = {
     "all slopes were 1": lambda edge: (lambda g: g) if is_slope(edge) else edge.local.pull,
     "W were orthogonal": lambda edge: (lambda g: g @ polar(edge.child.parents[1].data)) if edge.child.op == "linear" else edge.local.pull,
-    "gates open": lambda edge: (lambda g: g) if edge.child.op == "multiply" and all(p.rule is not None for p in edge.child.variables) else edge.local.pull,
+    "gates were 1": lambda edge: (lambda g: g) if edge.child.op == "multiply" and str(edge.parent.name)[0] in "ch" else edge.local.pull,
     "W ×": lambda edge: (lambda g: 2.5 * edge.local.pull(g)) if edge.child.op == "linear" else edge.local.pull}
 
 
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("what", WHAT_IFS)
 def test_every_what_if_is_what_the_engines_maps_give(visit, name, what):
-    if what == "gates open" and name not in ("LSTM",):
-        pytest.skip("no gates of two computed nodes, or 1 − z among them")
+    button = what.replace("gates", {"LSTM": "forget gates", "GRU": "gates z"}.get(name, "gates"))
     chain = net(CELLS[name], batch=2)
     page = visit(draw(chain))
     real = [np.linalg.norm(g) for g in chain.gradients[:-1]]
     agree(page, real)
+    if "gates" in what and name not in ("LSTM", "GRU"):
+        return pytest.importorskip("playwright.sync_api").expect(page.locator("#if-gates")).to_be_hidden()
     if what == "W ×":
         page.get_by_label(re.compile("^W ×")).fill("2.5")
     else:
-        page.get_by_role("button", name=what).click()
+        page.get_by_role("button", name=button).click()
     agree(page, replaced(chain, WHAT_IFS[what]))
     assert "what if" in page.locator("#chip").inner_text() and page.locator("#river .ghost").count() == 1
     page.locator("#chip").click()
     agree(page, real)
+
+
+def lesson(cell):
+    """The page's chain of the lesson in docs/teaching.md."""
+    text, letters = "the gradient went back", "abcdefghijklmnopqrstuvwxyz "
+    states = nn.unroll(cell, np.eye(27)[[letters.index(c) for c in text]])
+    start = states[0][1] if isinstance(cell, nn.LSTMCell) else states[0]
+    return Chain(nn.mse(cell.output(states[-1]), np.ones(16)).named("loss"), start, through=states[1:])
+
+
+def test_forget_gates_of_1_are_the_carousel_once_the_branches_are_cut(visit):
+    cell = nn.LSTMCell(27, 16, rng=0)
+    page = visit(draw(lesson(cell)), "#what=gates1")
+    assert "is 5.8 times" in page.locator("h1").inner_text()  # as docs/pictures.md says
+    for W in (cell.W_hi, cell.W_hf, cell.W_hg, cell.W_ho):
+        W.data = 0 * W.data
+    sizes = gradients(visit(draw(lesson(cell)), "#what=gates1"))[:-1]
+    assert np.allclose(sizes, sizes[0], rtol=1e-12)
+    assert "survives: 1 of that" in visit(draw(lesson(nn.MinGRUCell(27, 16, rng=0))), "#what=gates1").locator("h1").inner_text()
+
+
+def test_the_shade_is_the_link_of_the_card_and_holds_its_bars_alone(visit):
+    page = visit(draw(net(sigmoid_rnn)), "#t=3")
+    box = lambda where: page.locator(where).evaluate("(e) => [e.getBoundingClientRect().left, e.getBoundingClientRect().right]")
+    (left, right), links = box(".column.on .shade"), [box(f"[data-link='{k}']") for k in range(6)]
+    assert [k for k, (a, b) in enumerate(links) if left < b and a < right] == [3] and left <= links[3][0] and links[3][1] <= right
+    assert "h₄ → h₃" in page.locator("#card").inner_text()
+    page.mouse.move(links[3][1] + 1, page.locator("#river").bounding_box()["y"] + page.locator("#river").bounding_box()["height"] - 5)
+    assert page.locator(".column.on").get_attribute("data-station") == "3"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_stays_in_its_panel_and_the_value_beside_no_tick(visit, scheme):
+    page = visit(draw(lesson(nn.LSTMCell(27, 16, rng=0))), viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    assert page.evaluate("document.querySelector('#card').scrollWidth <= document.querySelector('#card').clientWidth")
+    for cell, at in ((nn.LSTMCell, ""), (nn.RNNCell, "#what=slopes1")):
+        page = visit(draw(lesson(cell(27, 16, rng=0))), at, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+        value, *ticks = (page.locator(where).evaluate_all("all => all.map((e) => Number(e.getAttribute('y')))") for where in ("#river .value", "#river .soft[x='60']"))
+        assert ticks[0] and all(abs(value[0] - y) >= 16 for y in ticks[0])
 
 
 @pytest.mark.parametrize("x", [1.0, 0.0, -2.0])
@@ -292,10 +332,10 @@ def test_models_are_compared_and_the_moment_stands_in_the_address(visit):
     one, other = net(sigmoid_rnn), net(nn.LSTMCell)
     drawing = draw(one, beside={"sigmoid": one, "LSTM": other})
     page = visit(drawing)
-    assert not page.get_by_role("button", name="gates open").is_visible()
+    assert not page.locator("#if-gates").is_visible()
     page.get_by_role("button", name="LSTM").click()
     agree(page, [np.linalg.norm(g) for g in other.gradients[:-1]])
-    page.get_by_role("button", name="gates open").click()
+    page.get_by_role("button", name="forget gates were 1").click()
     page.locator("[data-station='3']").click()
     again = visit(drawing, "#" + page.url.partition("#")[2])
     assert again.locator("h1").inner_text() == page.locator("h1").inner_text()
@@ -310,6 +350,7 @@ def test_the_card_multiplies_out_and_knows_the_product_so_far(visit):
     assert math.prod(parts) == pytest.approx(np.linalg.norm(chain.gradients[3]), rel=1e-12)
     so_far = float(page.locator("[data-so-far]").get_attribute("data-so-far"))
     assert so_far == pytest.approx(chain.log_product[3] - chain.log_product[8], abs=1e-12)
+    assert "absolute size, h₄ → h₃" in page.locator("#card .numbers").inner_text() and "relative to h₈: " in page.locator("[data-so-far]").inner_text()
     assert page.locator("#card math").count() == 1 and "σ" in page.locator("#card math").text_content()
 
 
@@ -424,7 +465,7 @@ def test_the_forward_pass_run_again_is_a_net_with_this_weight(visit, activation,
     other = unrolled(polar if how == "orthogonal" else lambda W: 1.7 * W)
     wanted = Chain(other[T], other[0], through=other, seed=chain.gradients[T])
     agree(page, [np.linalg.norm(g) for g in wanted.gradients])
-    assert "the net run again" in page.locator("#chip").inner_text() and page.url.count("again") == 1
+    assert "the net run again, gradient at h₅ kept" in page.locator("#chip").inner_text() and page.url.count("again") == 1
 
 
 def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visit):

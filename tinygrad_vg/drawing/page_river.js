@@ -22,7 +22,7 @@ function change() {
   paint();
 }
 function chip() {
-  const list = [begin < lastStation() && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && "gates open", what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? "the net run again" : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
+  const list = [begin < lastStation() && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && $("if-gates").textContent.replace(" were", ""), what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? `the net run again, gradient at ${model.names[begin]} kept` : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
   $("chip").hidden = !list.length;
   $("chip").textContent = `${touched() ? "what if: " : ""}${list.slice(0, 3).join(", ")}${list.length > 3 ? ", …" : ""} ✕`;
 }
@@ -74,27 +74,30 @@ function choose(n) {
 }
 function controls() {
   const kinds = new Set(model.links.flatMap((link) => (link.edges ?? []).map((edge) => edge.k)));
-  for (const [id, p] of [["if-slopes", 0], ["if-orthogonal", 1], ["if-gates", 2]]) $(id).hidden = !kinds.has(p);
+  for (const [id, p] of [["if-slopes", 0], ["if-orthogonal", 1]]) $(id).hidden = !kinds.has(p);
+  const gate = model.links.map((link) => link.edges?.find((edge) => keeps(link, edge))).find(Boolean), letter = /^(\p{L}+)[₀-₉]*$/u.exec(gate?.name)?.[1];
+  $("if-gates").hidden = !gate;
+  $("if-gates").textContent = `${letter === "f" ? "forget gates" : letter ? `gates ${letter}` : "gates on the state"} were 1`;
   $("scale").closest("label").hidden = !kinds.has(1);
   $("what-if").hidden = !model.carried;
   $("left-out").hidden = model.carried;
   $("every").hidden = !model.seeds;
   $("again").parentElement.hidden = !model.forward;
   what.again &&= Boolean(model.forward);
-  if (!kinds.has(2)) what.gates = false;
+  if (!gate) what.gates = false;
 }
 
 // The state in the hash: a slide can link to a moment.
 let remembered = "";
 function remember() {
   const n = data.models.indexOf(model), links = [...what.links].map(([k, x]) => `${k}:${x}`).join(",");
-  const state = { model: n || "", begin: begin === lastStation() ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "open", what.again && "again"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
+  const state = { model: n || "", begin: begin === lastStation() ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "gates1", what.again && "again"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
   remembered = Object.entries(state).filter(([, x]) => x !== "").map(([key, x]) => `${key}=${x}`).join("&");
   if (location.hash.slice(1) !== remembered) try { history.replaceState(null, "", remembered ? `#${remembered}` : location.pathname + location.search); } catch { /* a file that may not */ }
 }
 function recall() {
   const state = new URLSearchParams(location.hash.slice(1)), n = Number(state.get("model") ?? 0), flags = (state.get("what") ?? "").split(/[+ ]/), scale = Number(state.get("scale") ?? 1);
-  what = { slopes: flags.includes("slopes1"), orthogonal: flags.includes("orthogonal"), gates: flags.includes("open"), again: flags.includes("again"), scale: scale > 0 && scale < 1e6 ? scale : 1, links: new Map() };
+  what = { slopes: flags.includes("slopes1"), orthogonal: flags.includes("orthogonal"), gates: flags.includes("gates1"), again: flags.includes("again"), scale: scale > 0 && scale < 1e6 ? scale : 1, links: new Map() };
   linear = state.get("axis") === "linear";
   model = data.models[n] ?? data.models[0];
   t = middle();

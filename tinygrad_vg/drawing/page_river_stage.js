@@ -82,25 +82,31 @@ function paint() {
   remember();
 }
 
-function axis(f) {
-  const parts = [], spread = f.hi - f.lo, steps = linear ? [0.25, 0.5, 1, 2, 5, 10, 100, 1000] : [1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 500, 1000];
+function ticks(f) {
+  const spread = f.hi - f.lo, steps = linear ? [0.25, 0.5, 1, 2, 5, 10, 100, 1000] : [1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 500, 1000];
   const step = steps.find((s) => spread / s <= 6) ?? spread / 6;
-  for (let e = Math.floor(f.hi / step) * step; e >= f.lo - 1e-9; e -= step) {
-    const y = f.top + (f.hi - e) * (f.foot - f.top) / spread;
+  const first = Math.floor(f.hi / step), count = Math.floor(first - f.lo / step + 1e-9) + 1;
+  return Array.from({ length: count }, (_, n) => (first - n) * step).map((e) => [e, f.top + (f.hi - e) * (f.foot - f.top) / spread]);
+}
+function axis(f) {
+  const parts = [];
+  for (const [e, y] of ticks(f)) {
     parts.push(draw("line", { x1: f.left - 8, x2: f.wide - f.right + 8, y1: y, y2: y, class: "rule" }),
       draw("text", { x: f.left - 14, y: y + 5, "text-anchor": "end", class: "soft" }, linear ? (e < 1e4 ? String(e) : power(Math.log(e))) : e ? `10${superscript(e)}` : "1"));
   }
   return parts;
 }
 
-// One column for each station: what is pointed at, focused, and read by tests.
+// One column for each station, its shade the link in the card. Pointed at: in the river the nearest station, below it a link.
 function columns(f) {
-  const wide = (f.wide - f.left - f.right) / Math.max(1, lastStation());
+  const each = (f.wide - f.left - f.right) / Math.max(1, lastStation()), end = lastStation();
+  const box = (kind, a, b, y, Y) => draw("rect", { class: kind, x: f.x(a), y, width: f.x(b) - f.x(a), height: Y - y, rx: kind ? 8 : 0 });
   return model.names.map((name, k) => draw("g", {
     class: `column${k === t ? " on" : ""}`, "data-station": k, "data-gradient": exact(now.sizes[k], now.logs[k] + top()), role: "button", tabindex: k === t ? 0 : -1,
     "aria-label": `${name}: ${power(now.logs[k], 3)} of the gradient at ${model.names[begin]}`, "aria-pressed": String(k === t),
     onclick: () => show(k), onmouseenter: () => { if (!timer) show(k, false); },
-  }, draw("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), draw("rect", { x: f.x(k) - (k ? wide / 2 : 9), y: 2, width: k ? wide : wide / 2 + 9, height: f.high - 4, rx: 8 })));
+  }, draw("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), box("shade", k < begin ? k : k - 9 / each, k < begin ? k + 1 : k + 9 / each, f.top - 14, f.high - 2),
+  box("", k ? k - 0.5 : -9 / each, k < end ? k + 0.5 : k + 9 / each, 2, f.foot), k < end ? box("", k, k + 1, f.foot, f.high - 2) : ""));
 }
 
 const path = (points, close) => "M" + points.map((p) => p.map((x) => x.toFixed(1)).join(",")).join(" L") + (close ? "Z" : "");
@@ -116,7 +122,8 @@ function water(f) {
   for (const [k, log] of alive) if (few || k === t) parts.push(draw("circle", { cx: f.x(k), cy: f.y(log), r: k === t ? 8 : 4, class: "dot" }));
   now.logs.forEach((log, k) => { if (k >= reach && k <= begin && !Number.isFinite(log)) parts.push(draw("circle", { cx: f.x(k), cy: f.foot, r: 4, class: "zero" })); });
   const [end, log] = alive[0] ?? [begin, NaN];
-  const place = reach > 2 ? { x: f.x(end) - 12, y: f.y(log) + 5, "text-anchor": "end" } : { x: f.x(end) - 4, y: Math.min(f.y(log) + 28, f.foot + 24) };
+  const clear = (low) => { const tick = ticks(f).find(([, y]) => Math.abs(y + 5 - low) < 18); return tick ? tick[1] + 27 : low; }; // not beside a tick's number
+  const place = reach > 2 ? { x: f.x(end) - 12, y: f.y(log) + 5, "text-anchor": "end" } : { x: f.x(end) - 4, y: clear(Math.min(f.y(log) + 28, f.foot + 24)) };
   if (end !== begin) parts.push(draw("text", { ...place, class: "value" }, power(log)));
   const far = now.logs.findLastIndex((x, k) => k >= reach && k <= begin && x < HORIZON);
   if (far >= 0 && !linear && !f.narrow && f.foot - f.y(HORIZON) > 90) {
@@ -197,7 +204,7 @@ const lines = (link) => el("pre", { id: "by-hand", hidden: !link.hand, tabindex:
 function tiles(k) {
   const row = now.nats[k], kinds = [1, 0, 2, 3].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
   const tile = (p) => el("span", { class: `tile ${PARTS[p]}`, title: String(Math.exp(row[p])), onmouseenter: () => outline(k, p, true), onmouseleave: () => outline(k, p, false) }, power(row[p], 3));
-  return el("p", { class: "numbers", title: "in size: the gradient here, what each factor keeps of it, the gradient it comes from" }, `${power(now.logs[k] + first, 2)} = `, kinds.flatMap((p) => [tile(p), " · "]),
+  return el("p", { class: "numbers", title: "the gradient here, what each factor keeps of it, the gradient it comes from" }, el("small", {}, `absolute size, ${model.names[k + 1]} → ${model.names[k]}`), `${power(now.logs[k] + first, 2)} = `, kinds.flatMap((p) => [tile(p), " · "]),
     el("span", { class: "tile flow", title: exact(now.sizes[k + 1], now.logs[k + 1] + first) }, power(now.logs[k + 1] + first, 2)));
 }
 // Pointing at a tile outlines its bar, its arrow and its term.
@@ -227,7 +234,7 @@ function card() {
   else if (steep) { const d = what.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
   if (g) parts.push(...strip(g, "flow", peak(g), `the ${g.length} entries of the gradient here`));
   const steps = last - k, so = now.logs[k];
-  parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `so far ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
+  parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `relative to ${model.names[last]}: ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
   const picture = oneStep(k);
   if (picture) parts.push(picture);
   parts.push(lines(link), el("div", { class: "one" }, model.carried ? linkWhatIf(k) : null, door()));

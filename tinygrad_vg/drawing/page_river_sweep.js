@@ -61,10 +61,13 @@ function diagonal({ d, of }) {
   return of ? slopes.get(key) : blob(d);
 }
 
-// Jᵀ g of one edge, with what is put in its place.
-function pull(edge, g, what) {
+// What multiplies the state before: of an LSTM its forget gate, of a GRU z.
+const keeps = (link, edge) => edge.k === 2 && link.start.includes(edge.p);
+
+// Jᵀ g of one edge of a link, with what is put in its place.
+function pull(link, edge, g, what) {
   const { m } = edge, part = PARTS[edge.k], weight = part === "weights";
-  if ((part === "slopes" && what.slopes || part === "gates" && what.gates) && m.rows === m.columns) return Float64Array.from(g);
+  if ((part === "slopes" && what.slopes || what.gates && keeps(link, edge)) && m.rows === m.columns) return Float64Array.from(g);
   const index = m.kind === "sparse" ? blob(m.index, Int32Array) : null;
   let entries = m.kind === "scale" ? Number(m.x) : m.kind === "diagonal" ? what.rerun?.get(edge) ?? diagonal(m) : blob(m.d);
   if (weight && what.orthogonal && !index) entries = orthogonal(m, entries);
@@ -128,7 +131,7 @@ function through(link, g, what) {
     const here = inner[i] = settle(received[i], base, false), size = norm(here.c);
     if (start.has(i)) continue;
     for (const edge of into[i]) {
-      const c = pull(edge, here.c, what), gain = Math.log(norm(c) / size), nats = here.nats.slice();
+      const c = pull(link, edge, here.c, what), gain = Math.log(norm(c) / size), nats = here.nats.slice();
       if (Number.isFinite(gain)) nats[edge.k] += gain;
       gains.set(edge, Math.exp(gain));
       received[edge.p].push({ c, nats });
