@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from packed import packed
 
-from tinygrad_vg import Chain, Scalar, Tensor, draw, nn, tanh
+from tinygrad_vg import Chain, Scalar, Tensor, draw, linear, nn, sigmoid, tanh
 from tinygrad_vg.drawing.colours import INKS
 from tinygrad_vg.drawing.page_data import Store
 from tinygrad_vg.drawing.river import PARTS, rest_of, river, told
@@ -269,13 +269,25 @@ def test_forget_gates_of_1_are_the_carousel_once_the_branches_are_cut(visit):
     assert "survives: 1 of that" in visit(draw(lesson(nn.MinGRUCell(27, 16, rng=0))), "#what=gates1").locator("h1").inner_text()
 
 
+def test_a_gate_inside_a_branch_is_not_what_keeps_the_state(visit):
+    """A GRU whose reset gate comes before its product: r multiplies the state, too."""
+    rng, h = np.random.default_rng(0), [Tensor(np.full(3, 0.3), "h[0]")]
+    W_r, W_z, W_n = (Tensor(rng.normal(size=(3, 3)), name) for name in ("W_r", "W_z", "W_n"))
+    for t in range(1, 4):
+        r, z = sigmoid(linear(h[-1], W_r)).named("r", t), sigmoid(linear(h[-1], W_z)).named("z", t)
+        h.append(((1 - z) * tanh(linear(r * h[-1], W_n)) + z * h[-1]).named("h", t))
+    page = visit(draw(Chain(h[-1].sum().named("loss"), h[0], through=h)))
+    assert page.locator("#if-gates").inner_text() == "gates z were 1"
+
+
 def test_the_shade_is_the_link_of_the_card_and_holds_its_bars_alone(visit):
     page = visit(draw(net(sigmoid_rnn)), "#t=3")
-    box = lambda where: page.locator(where).evaluate("(e) => [e.getBoundingClientRect().left, e.getBoundingClientRect().right]")
-    (left, right), links = box(".column.on .shade"), [box(f"[data-link='{k}']") for k in range(6)]
+    ends = "all => all.map((e) => e.getBoundingClientRect()).map((box) => [box.left, box.right])"
+    [(left, right)], links = (page.locator(where).evaluate_all(ends) for where in (".column.on .shade", "[data-link]"))
     assert [k for k, (a, b) in enumerate(links) if left < b and a < right] == [3] and left <= links[3][0] and links[3][1] <= right
     assert "h₄ → h₃" in page.locator("#card").inner_text()
-    page.mouse.move(links[3][1] + 1, page.locator("#river").bounding_box()["y"] + page.locator("#river").bounding_box()["height"] - 5)
+    river = page.locator("#river").bounding_box()
+    page.mouse.move(links[3][1] + 1, river["y"] + river["height"] - 5)
     assert page.locator(".column.on").get_attribute("data-station") == "3"
 
 

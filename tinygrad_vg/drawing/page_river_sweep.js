@@ -61,8 +61,9 @@ function diagonal({ d, of }) {
   return of ? slopes.get(key) : blob(d);
 }
 
-// What multiplies the state before: of an LSTM its forget gate, of a GRU z.
-const keeps = (link, edge) => edge.k === 2 && link.start.includes(edge.p);
+// What multiplies the state before, in the sum that is the new one: of an LSTM its forget gate, of a GRU z, not its r.
+const summand = (link, i) => link.end.includes(i) || link.edges.some(({ c, p, m }) => p === i && Number(m?.x) === 1 && summand(link, c));
+const keeps = (link, edge) => edge.k === 2 && link.start.includes(edge.p) && summand(link, edge.c);
 
 // Jᵀ g of one edge of a link, with what is put in its place.
 function pull(link, edge, g, what) {
