@@ -488,7 +488,7 @@ def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visi
 
 
 @pytest.mark.parametrize("parts, words", [
-    ({"norm": -18.9, "merge": 8.4, "attention": -0.5}, "norms and meeting branches"),
+    ({"norm": -18.9, "merge": 8.4, "attention": -0.5}, "norms and merging branches"),
     ({"norm": -18.9, "merge": 1.0}, "norms"),
     ({"merge": 0.0}, "rest"),
 ])  # fmt: skip

@@ -28,7 +28,7 @@ KINDS = {"activation": "slopes", "weight": "weights", "gate": "gates"}  # of bla
 PARTS = ("slopes", "weights", "gates", "rest")
 LONGEST = 24  # characters of a name
 RESTS = {  # the rest, by kind of blame
-    "merge": "meeting branches", "scale": "constant factors", "norm": "norms", "attention": "attention", "other": "rest"}
+    "merge": "merging branches", "scale": "constant factors", "norm": "norms", "attention": "attention", "other": "rest"}
 CANCEL = 0.25  # sums smaller than this part of both cancel
 
 
