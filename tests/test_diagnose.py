@@ -167,7 +167,7 @@ def test_the_remedy_is_tried_where_it_can_be_and_what_it_leaves_is_said_and_the_
     cell = nn.RNNCell(3, 8, rng=0)
     cell.W_hh.data = 0.5 * np.eye(8)
     nn.save_weights(cell, tmp_path / "w.npz")
-    assert main(["diagnose", str(tmp_path / "w.npz"), "--json"]) == 0
+    assert main(["diagnose", str(tmp_path / "w.npz"), "--json", "--html", str(tmp_path / "river.html")]) == 0, "the page is of the net as it is"
     short = json.loads(capsys.readouterr().out)["short"].replace("\n  ", " ")
     gain = float(short.partition("W_hh orthogonal: ")[2].split()[0])
     left = float(short.partition("→ ")[2].split()[0])

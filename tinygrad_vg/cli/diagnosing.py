@@ -69,10 +69,10 @@ def diagnose(options: argparse.Namespace) -> None:
     took = {line: float(np.sum([row["total"] for row in rows])) for line, rows in lines.items()}
     if rows := [(f"{took[line]:+.2f}", f"{len(lines[line])} ×", cut(clean(line), 58)) for line in sorted(took, key=took.__getitem__)]:
         said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
-    said[1] += tried(found, chain, patient)
     if options.out:
         shown = by_step(chain if "uses" not in found.numbers else found.chain() or chain)
         said.append(f"wrote {draw(shown, about=patient.title).save(Path(options.out))}")
+    said[1] += tried(found, chain, patient)  # last of all: after it no graph from before fits the weights
     figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took, "short": said[1]}
     show("\n\n".join(said), figures=figures if options.json else None)
 
@@ -136,6 +136,8 @@ def tried(found: Any, chain: Chain, patient: Patient) -> str:
     edges = (edge for link in chain.links for node in link.ops for edge in node.edges if edge.parent in on)
     met = Counter(origin(edge.child.parents[1 - edge.index]) for edge in edges if kind_of(edge.child, edge.index) == "weight")
     weights = [W for W, times in met.items() if times > 1 and isinstance(W, Tensor) and W.ndim == 2 and W.shape[0] == W.shape[1]]
+    if not weights:
+        return ""
     before = [W.data for W in weights]
     for W in weights:
         U, _, Vt = np.linalg.svd(W.data)
@@ -145,7 +147,7 @@ def tried(found: Any, chain: Chain, patient: Patient) -> str:
         W.data = data
     left = f"{found.numbers['log_gain']:+.1f} → {after.numbers['log_gain']:+.1f} nats"
     then = "" if after.kind in SOUND else f" Then {after.means}; try: {after.helps}."
-    return wrapped(f"\nTried here, {' and '.join(clean(str(W.name)) for W in weights)} orthogonal: {left}.{then}") if weights else ""
+    return wrapped(f"\nTried here, {' and '.join(clean(str(W.name)) for W in weights)} orthogonal: {left}.{then}")
 
 
 def group_of(found: Any) -> str:

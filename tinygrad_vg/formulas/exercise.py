@@ -43,7 +43,9 @@ def with_blanks(text: str, blanks: int, rng: Any) -> str:
     return "\n".join(lines)
 
 
-def assignments(tree: ast.AST) -> list[Any]: return [node for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.AugAssign))]
+def assignments(tree: ast.AST) -> list[Any]:
+    """The statements of a program that assign, += among them."""
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.AugAssign))]
 
 
 def kind(code: ast.expr) -> str:

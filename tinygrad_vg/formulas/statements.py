@@ -90,7 +90,9 @@ def put_in(code: ast.expr, g: ast.expr) -> ast.expr:
     return Put({"g": line("np.float64(g)", g=g) if asked and not symbols(g) else g}).visit(code)
 
 
-def is_put_back(term: Any) -> bool: return isinstance(term, ast.Call) and getattr(term.func, "id", "") == "put_back"
+def is_put_back(term: Any) -> bool:
+    """Whether a term is a call of put_back, which lays a part of a gradient into its place."""
+    return isinstance(term, ast.Call) and getattr(term.func, "id", "") == "put_back"
 
 
 def added(symbol: str, term: ast.expr) -> Statement:
