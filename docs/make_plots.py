@@ -168,6 +168,24 @@ def phase_diagram() -> Figure:
     return labelled(ax, "The deeper the net, the closer the variance must be to 1", "σ_w²", "accuracy after 60 updates", ylim=(0.13, 0.8))
 
 
+def speed() -> Figure:
+    """The table of speed.md: how many times the limit each system takes, a line for each workload."""
+    lines = FOLDER.with_name("speed.md").read_text(encoding="utf-8").splitlines()
+    head, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith(("| workload", "| T", "| S")))
+    rows = [row for row in rows if len(row) == len(head)][::-1]
+    _, (ax,) = panels(high=3.6)
+    for name, mark, shade in (
+            ("written", "|", GREEN), ("ours", "o", BLUE), ("scalars", "o", BLUE), ("torch", "s", ORANGE), ("MyGrad", "v", PURPLE),
+            ("micrograd", "D", SOFT), ("autograd", "^", RED)):
+        there = [(float(row[head.index(name)]), y) for y, row in enumerate(rows) if row[head.index(name)]]
+        ax.plot(*zip(*there), mark, color=shade, markersize=7, markeredgewidth=2 if mark == "|" else 0, clip_on=False)
+        if name != "ours":
+            at = there[0 if name == "micrograd" else -1]
+            ax.annotate(name.replace("scalars", "ours"), at, (0, 8), textcoords="offset points", ha="center", color=shade)
+    ax.set(xscale="log", xlim=(0.9, 1200), ylim=(-0.5, len(rows) - 0.2), yticks=range(len(rows)), yticklabels=[row[0] for row in rows])
+    return labelled(ax, "Near the limit: the program written out", "CPU time, times the limit", "")
+
+
 def layers(net: Any, x: Any) -> list[Any]:
     """The states of a network, its input among them."""
     first = Tensor(x, name="x")
@@ -191,7 +209,7 @@ def valley(w: Scalar) -> Any:
 
 
 PLOTS: tuple[Callable[[], Figure], ...] = (
-    depth, recurrence, cliff, remedies, remedies_in_depth, minima, is_it_the_sigmoid, predicted, phase_diagram,
+    depth, recurrence, cliff, remedies, remedies_in_depth, minima, is_it_the_sigmoid, predicted, phase_diagram, speed,
     *AFTER_2019)  # fmt: skip
 
 
