@@ -259,6 +259,60 @@ def test_steps_that_are_mixed_behind_the_stack_are_one_prediction():
     assert Flow(vg.sum(square(mix @ hs - 5.0)), [cell.W_hh]).last is None
 
 
+def tagged(T=40):
+    """The logits of an RNN with W_hh = 0.5 I at every step, (T, 2, 4), its labels, and its two weights."""
+    rng = np.random.default_rng(0)
+    cell, head = nn.RNNCell(3, 8, rng=0), nn.Linear(8, 4, rng=1)
+    cell.W_hh.data = 0.5 * np.eye(8)
+    logits = head(stack(nn.unroll(cell, rng.normal(size=(T, 2, 3)))[1:]))
+    return logits, rng.integers(0, 4, (T, 2)), {"W_hh": cell.W_hh, "W": head.W}
+
+
+@pytest.mark.parametrize("left", [0, 1, 5, 30])
+@pytest.mark.parametrize("how", ["ignored", "weighed", "sliced", "one row"])
+def test_steps_at_the_end_that_the_loss_does_not_read_hide_nothing(how, left):
+    logits, labels, model = tagged()
+    read = len(labels) - left
+    if how == "ignored":
+        labels[read:] = -100
+        loss = nn.cross_entropy(logits, labels, ignore_index=-100)
+    elif how == "weighed":
+        loss = vg.sum(square(logits - 1.0) * (np.arange(40) < read)[:, None, None])
+    elif how == "sliced":
+        loss = nn.cross_entropy(vg.reshape(logits[:read], (-1, 4)), labels[:read].ravel())
+    else:  # a sentence shorter than the other
+        labels[read:, 1] = -100
+        loss = nn.cross_entropy(logits, labels, ignore_index=-100)
+        read = len(labels)
+    found = verdict(loss, model)
+    recurrent, head = found.parts
+    assert recurrent.kind == "contracting weights" and recurrent.numbers["reach"] < 10 and head.kind == "healthy"
+    assert recurrent.numbers["log_gain"] < -0.55 * read
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_steps_at_the_beginning_that_the_loss_does_not_read_are_no_cut(stacked):
+    rng, (cell, head) = np.random.default_rng(0), (nn.RNNCell(3, 8, rng=0), nn.Linear(8, 4, rng=1))
+    hs = nn.unroll(cell, rng.normal(size=(20, 2, 3)))[1:]
+    out = head(stack(hs)) if stacked else stack([head(h) for h in hs])
+    found = verdict(nn.cross_entropy(out[5:], rng.integers(0, 4, (15, 2))), {"W": head.W, "b": head.b})
+    assert [part.kind for part in found.parts] == ["healthy", "healthy"]
+
+
+@pytest.mark.parametrize("between", [
+    relu, lambda x: x * 2.0, lambda x: linear(x, Tensor(nn.init.orthogonal((8, 8), 1))), lambda x: relu(x) + x, nn.LayerNorm(8)])
+def test_what_lies_between_two_layers_all_steps_in_one_array_does_not_mix_the_accounts_of_the_steps(between):
+    """The same nets, step by step and with the steps of the first side by side: the same accounts."""
+    rng, lower, upper = np.random.default_rng(0), nn.RNNCell(3, 8, rng=0), nn.RNNCell(8, 8, rng=1)
+    lower.W_hh.data, upper.W_hh.data = 0.5 * np.eye(8), 0.5 * nn.init.orthogonal((8, 8), 2)
+    hs = nn.unroll(lower, rng.normal(size=(30, 2, 3)))[1:]
+    apart, joined = [between(h) for h in hs], between(stack(hs, axis=1))
+    found = [verdict(wrong_by_one(nn.unroll(upper, xs)[-1]), lower.W_xh) for xs in (apart, [joined[:, t] for t in range(30)])]
+    assert found[0].kind == found[1].kind == "contracting weights"
+    for key in ("log_gain", "factors", "slopes", "weights", "merges", "nearest_log_gain", "reach"):
+        assert found[1].numbers[key] == pytest.approx(found[0].numbers[key], abs=1e-6 + 0.01 * (key == "factors")), key
+
+
 # the chain that was judged ------------------------------------------------------------------------------------------------
 def test_the_chain_of_a_verdict_has_the_log_gain_that_decided():
     cell = nn.RNNCell(3, 6, rng=0)

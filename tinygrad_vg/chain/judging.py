@@ -32,6 +32,7 @@ NORMED = 2.0  # nats: a norm divides a weight's gradient by the weight's own sca
 GROUPS = {  # of the kinds of factors: what is neither is with the weights
     "activation": "slopes", "weight": "weights", "gate": "gates", "attention": "attention", "norm": "norms", "merge": "merges",
     "scale": "weights", "other": "weights"}
+UNUSED = ("zero state", "disconnected")  # a use that multiplies a state of 0, or that nothing reads, says nothing of the others
 THOUSANDTH = math.log(1e-3)
 
 
@@ -47,12 +48,13 @@ class Parameter(NamedTuple):
 
 
 def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
-    """The verdict on a parameter at its first use that does not only meet a state of 0; if its uses are steps, at its last, too."""
+    """The verdict on a parameter at its first use that is read and does not only meet a state of 0; if its uses are steps, at its
+    last, too."""
     sites = parameter.sites
     whole, flow = flow, parameter.recurs and flow.connected and flow.last or flow
     arrivals = read_uses(flow, sites)
     last = len(arrivals) - 1
-    k = next((k for k, part in enumerate(arrivals) if not (part.zero and part.zero.kind == "zero state")), 0)
+    k = next((k for k, part in enumerate(arrivals) if not part.zero or part.zero.kind not in UNUSED), 0)
     if not parameter.recurs or not arrivals:
         return judged(flow, parameter, at_use(sites, k))
     shares = (x for term, x in arrivals[last].account.items() if term.kind == "scale" or term.label.startswith("1 − "))
