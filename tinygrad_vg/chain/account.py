@@ -21,10 +21,12 @@ import numpy as np
 
 from ..autodiff.core import Node
 from ..autodiff.scalar import Scalar
+from ..autodiff.structure import Join, Select
 from .blocks import blocks_of
+from .columns import columns_of
 from .factors import KINDS, SCALE, factor_of, log, norm, origin, scaled, unfit
 from .reasons import NEARLY_NOTHING, Reason, lost, why_zero
-from .stations import unpacked
+from .stations import behind, unpacked
 
 ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
 NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
@@ -35,12 +37,12 @@ class Term(NamedTuple):
     """What the nats of an account are entered under. A term of the kind "count" is no nats: "factors", "slopes", "zero slopes"."""
 
     kind: str
-    label: str = ""  # the op of an activation, the name of a gate
+    label: str = ""  # the op of an activation, the name of a gate, "share" of what a stack hands to one of its parts
     met: str = ""  # "dead" or "saturated": most of the gradient met slopes that are 0, or flat
 
 
 Account = dict[Term, float]
-MERGE = Term("merge")
+MERGE, SHARE = Term("merge"), Term("merge", "share")
 FACTORS, SLOPES, ZERO_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes"))
 
 
@@ -81,11 +83,14 @@ class Walk:
         share = {node: part.log - self.base for node, part in start.items()}
         self.received: dict[Node, list[Arrival]] = {
             node: [part._replace(account={MERGE: share[node] if math.isfinite(share[node]) else 0.0})] for node, part in start.items()}
+        columns = columns_of(order, self.inside, (*start, *stop))
         with np.errstate(all="ignore"):
             for node in reversed(order):
                 if parts := self.received.pop(node, None):
                     arrival = self.settle(node, parts)
-                    self.hand_on(node, arrival)
+                    self.hand_on(node, arrival, columns if node in columns else self.inside)
+                    if node in columns:
+                        self.hand_on_apart(node, parts, behind([node], within=columns))
                     if node in kept:
                         self.at[node] = arrival
 
@@ -132,21 +137,35 @@ class Walk:
         account[MERGE] = account.get(MERGE, 0.0) + nats - self.base - sum([x for term, x in account.items() if term.kind != "count"])
         return account
 
-    def hand_on(self, child: Node, a: Arrival) -> None:
-        """To each parent its part, with the gain of the edge in its account."""
+    def hand_on_apart(self, node: Node, parts: list[Arrival], region: list[Node]) -> None:
+        """What selections handed back, each by itself through a region of columns, to whatever lies before it."""
+        outside, merges, self.merges = self.received, self.merges, None
+        for part in parts:
+            if part.child is not None and isinstance(part.child.rule, Select):
+                self.received = {node: [part]}
+                for child in reversed(region):
+                    if here := self.received.pop(child, None):
+                        self.hand_on(child, self.settle(child, here), self.inside)
+                for parent, there in self.received.items():
+                    outside[parent] = [*outside.get(parent, []), *(a for a in there if a.size or parent not in outside)]
+        self.received, self.merges = outside, merges
+
+    def hand_on(self, child: Node, a: Arrival, inside: set[Node]) -> None:
+        """To each parent inside its part, with the gain of the edge in its account."""
         if child.rule is None or child in self.stop:
             return
         if not math.isfinite(a.size):
             self.broken = self.broken or (child, unfit(a.c), None)
         if not a.size:
             for parent in child.variables:
-                if parent in self.inside:
+                if parent in inside:
                     self.received.setdefault(parent, []).append(a)
         elif block := self.blocks.get(child):
-            self.give(child, block.start, None, block.pull(a.c), a)
+            if block.start in inside:
+                self.give(child, block.start, None, block.pull(a.c), a)
         else:
             g = child.finalise(float(a.c) if isinstance(child, Scalar) else a.c)
-            for i, part in enumerate(child.rule.parts(child, g, self.inside)):
+            for i, part in enumerate(child.rule.parts(child, g, inside)):
                 if part is not None:
                     self.give(child, child.parents[i], i, part.total() if isinstance(part, list) else part, a)  # type: ignore[attr-defined]
 
@@ -169,6 +188,7 @@ class Walk:
         summand = child.op == "add" and child.parents[i].shape == child.shape
         factor = SCALE if summand else factor_of(child, i, self.blocks.get(child), self.sizes)
         kind, label, met, entries = factor.kind, factor.label, "", {FACTORS: 1.0} if factor.counts else {}
+        label = SHARE.label if kind == "merge" and isinstance(child.rule, Join) else label
         if kind == "gate":
             self.gates[label].append(origin(child.parents[1 - i]))
         if factor.slopes is not None:
