@@ -13,7 +13,7 @@ factor add up to ln|g|, in any graph. Blame is the account of a chain's links, v
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ class Term(NamedTuple):
     kind: str
     label: str = ""  # the op of an activation, the name of a gate, "share" of what a stack hands to one of its parts
     met: str = ""  # "dead" or "saturated": most of the gradient met slopes that are 0, or flat
+    place: str = ""  # where it happened, if it was asked for
 
 
 Account = dict[Term, float]
@@ -58,22 +59,28 @@ class Arrival(NamedTuple):
     child: Node | None = None  # who gave the part
 
 
+def nowhere(node: Node) -> str:  # where places are not asked for
+    return ""
+
+
 class Walk:
     """The gradients that arrive at the nodes of `order` from those given at `start`; .at[node] is an Arrival.
 
     order   the nodes, parents before children; no other receives anything
     start   {node: Arrival}; the accounts begin at 0 for |all of them|, .base is the ln of that
     apart   nodes that no block may hide: what is asked about      stop  nodes that hand nothing on
+    where   of each node the place that its terms are entered under, such as a line of source
 
-    .at       of these, and of the ends of blocks; the others are forgotten on the way     .gates  {name: the gates of that name}
+    .at       of these, the ends of blocks, and columns; the others are forgotten on the way     .gates  {name: the gates of that name}
     .merges   [(node, parts, shares, ln (|g| / √Σ|c|²))], if asked for     .broken  where a nan or inf first arose: (node, which, child)
     """
 
     def __init__(self, order: list[Node], start: Mapping[Node, Arrival], apart: Iterable[Node] = (), stop: Iterable[Node] = (), *,
-                 merges: bool = False):
-        self.inside, self.stop = set(order), set(stop)
+                 merges: bool = False, where: Callable[[Node], str] = nowhere):
+        self.inside, self.stop, self.where = set(order), set(stop), where
         self.blocks = blocks_of(order, self.inside, (*apart, *start, *stop))
-        kept = {*apart, *stop, *self.blocks}
+        columns = columns_of(order, self.inside, (*start, *stop))
+        kept = {*apart, *stop, *self.blocks, *columns}
         self.sizes: dict[tuple, float | None] = {}  # of weights
         self.gates: dict[str, list[Node]] = defaultdict(list)
         self.at: dict[Node, Arrival] = {}
@@ -83,7 +90,6 @@ class Walk:
         share = {node: part.log - self.base for node, part in start.items()}
         self.received: dict[Node, list[Arrival]] = {
             node: [part._replace(account={MERGE: share[node] if math.isfinite(share[node]) else 0.0})] for node, part in start.items()}
-        columns = columns_of(order, self.inside, (*start, *stop))
         with np.errstate(all="ignore"):
             for node in reversed(order):
                 if parts := self.received.pop(node, None):
@@ -122,19 +128,20 @@ class Walk:
             raw = [math.ldexp(float(np.add.reduce(np.multiply(part.c, g, dtype=float), axis=None)), part.e - e) for part in some]
         whole = sum(raw)
         shares = [p / whole for p in raw]
-        account = self.mean(some, shares, nats)
+        account = self.mean(some, shares, nats, self.where(node))
         if len(some) > 1 and self.merges is not None:
             self.merges.append((node, some, shares, nats - log_length([part.log for part in some])))
         return Arrival(g, e, size, nats, account, zero)
 
-    def mean(self, parts: list[Arrival], shares: list[float], nats: float) -> Account:
+    def mean(self, parts: list[Arrival], shares: list[float], nats: float, place: str = "") -> Account:
         """The mean of the parts' accounts by signed shares, but a count has no sign; what is left of the nats is the merge's own."""
         account, counted = dict[Term, float](), sum(map(abs, shares))
         for p, part in zip(shares, parts):
             size = abs(p) / counted
             for term, x in part.account.items():
                 account[term] = account.get(term, 0.0) + (size if term.kind == "count" else p) * x
-        account[MERGE] = account.get(MERGE, 0.0) + nats - self.base - sum([x for term, x in account.items() if term.kind != "count"])
+        merge = MERGE._replace(place=place) if place else MERGE
+        account[merge] = account.get(merge, 0.0) + nats - self.base - sum([x for term, x in account.items() if term.kind != "count"])
         return account
 
     def hand_on_apart(self, node: Node, parts: list[Arrival], region: list[Node]) -> None:
@@ -198,6 +205,8 @@ class Walk:
             entries |= {Term(f"{kind} size", label, met): factor.size, Term(f"{kind} alignment", label, met): gain - factor.size}
         else:
             entries[Term(kind if factor.size is None else f"{kind} size", label, met)] = gain
+        if place := self.where(child):
+            entries = {term._replace(place=place): x for term, x in entries.items()}
         return a.account | {term: a.account.get(term, 0.0) + x for term, x in entries.items()}
 
     def together(self, nodes: Iterable[Node]) -> Arrival:
@@ -239,6 +248,15 @@ def by_kind(account: Account) -> dict[str, float]:
     return nats
 
 
+def by_place(account: Account) -> dict[str, dict[str, float]]:
+    """Nats by kind of factor, and "factors", how many there were, for each place."""
+    found: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys((*KINDS, "factors"), 0.0))
+    for term, x in account.items():
+        if term.kind != "count" or term.label == FACTORS.label:
+            found[term.place][term.label if term.kind == "count" else term.kind] += x
+    return dict(found)
+
+
 def by_label(account: Account, kind: str) -> dict[str, float]:
     """What was entered under a kind, by label: the nats of the activations by op, of the gates by name."""
     found: dict[str, float] = defaultdict(float)
@@ -248,11 +266,11 @@ def by_label(account: Account, kind: str) -> dict[str, float]:
     return found
 
 
-def walk_through(links: list[Any], g: np.ndarray) -> Walk:
+def walk_through(links: list[Any], g: np.ndarray, where: Callable[[Node], str] = nowhere) -> Walk:
     """The walk through some links in a row, from the gradient at their end to their start."""
     start = dict.fromkeys(links[0].start)
     order = [*sorted(start, key=lambda node: node.birth), *(node for link in links for node in link.ops if node not in start)]
-    return Walk(order, {node: arrived(c) for node, c in unpacked(links[-1].end, g).items()}, stop=start, merges=True)
+    return Walk(order, {node: arrived(c) for node, c in unpacked(links[-1].end, g).items()}, stop=start, merges=True, where=where)
 
 
 def opening(gates: list[Node]) -> float:

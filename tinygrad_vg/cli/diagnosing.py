@@ -6,7 +6,7 @@ weight_hh, of one gate, three or four, is an RNN, a GRU or an LSTM; names as sav
 
 import argparse
 import copy
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,8 @@ from ..autodiff.core import Node, history
 from ..autodiff.tensor import Tensor
 from ..autodiff.variable import Name
 from ..chain import Chain, verdict
-from ..chain.factors import called, kind_of, origin
+from ..chain.account import by_place, walk_through
+from ..chain.factors import KINDS, called, kind_of, origin
 from ..chain.judging import GROUPS
 from ..chain.kinds import SOUND
 from ..chain.uses import next_names
@@ -66,9 +67,10 @@ def diagnose(options: argparse.Namespace) -> None:
     start = next_names(history(chain.output))[chain.source] or called(chain.source)
     way = f"from {called(chain.output)} back to {clean(str(start))}"
     said = [*map(wrapped, (patient.title, in_short(found, chain, lines, patient.where), str(found), f"{way}: {blame.sentence}"))]
-    took = {line: float(np.sum([row["total"] for row in rows])) for line, rows in lines.items()}
-    if rows := [(f"{took[line]:+.2f}", f"{len(lines[line])} ×", cut(clean(line), 58)) for line in sorted(took, key=took.__getitem__)]:
-        said.append(table(rows[:LINES], ("nats", "links", "line of the source"), left=3))
+    took = {line: sum(nats.values()) - nats["factors"] for line, nats in lines.items()}
+    order = sorted(took, key=took.__getitem__)
+    if rows := [(f"{took[line]:+.2f}", f"{lines[line]['factors']:.0f} ×", cut(clean(line), 58)) for line in order]:
+        said.append(table(rows[:LINES], ("nats", "factors", "line of the source"), left=3))
     if options.out:
         shown = by_step(chain if "uses" not in found.numbers else found.chain() or chain)
         said.append(f"wrote {draw(shown, about=patient.title).save(Path(options.out))}")
@@ -90,21 +92,14 @@ def by_step(chain: Chain) -> Chain:
     return Chain(chain.output, start, groups, chain.seed)
 
 
-def by_line(chain: Chain, where: Callable[[Node], str | None]) -> dict[str, list[Any]]:
-    """{line of the source: what blame says of each link that it made}; empty where no file says."""
-    found: dict[str, list[Any]] = defaultdict(list)
-    for link, row in zip(reversed(chain.links), reversed(chain.blame().by_link)):
-        if line := line_of(link, where):
-            found[line].append(row)
-    return found
+def by_line(chain: Chain, where: Callable[[Node], str | None]) -> dict[str, dict[str, float]]:
+    """{line of the source: nats by kind of the factors that it made, and how many "factors"}; empty where no file says."""
+    with np.errstate(all="ignore"):
+        walk = walk_through(chain.links, chain.directions[-1], lambda node: where(node) or "")
+    return {line: nats for line, nats in by_place(walk.together(chain.stations[0]).account).items() if line}
 
 
-def line_of(link: Any, where: Callable[[Node], str | None]) -> str | None:
-    """The line that made a link: the last of those of its ops."""
-    return next((line for node in reversed(link.ops) if (line := where(node))), None)
-
-
-def in_short(found: Any, chain: Chain, lines: dict[str, list[Any]], where: Callable[[Node], str | None]) -> str:
+def in_short(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where: Callable[[Node], str | None]) -> str:
     """Line, cause and remedy in a sentence."""
     if found.kind in SOUND:
         return f"In short: {SOUND_WORDS.get(found.kind, found.means)}."
@@ -114,16 +109,15 @@ def in_short(found: Any, chain: Chain, lines: dict[str, list[Any]], where: Calla
     return f"In short: {f'{at} `{code}`{cost}: ' if line else ''}{found.means}.{lag if found.way else ''} Try: {found.helps}."
 
 
-def culprit(found: Any, chain: Chain, lines: dict[str, list[Any]], where: Callable[[Node], str | None]) -> tuple[str, str]:
+def culprit(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where: Callable[[Node], str | None]) -> tuple[str, str]:
     """The line to look at, and what it did: where the gradient ends, else where the factors that the verdict speaks of cost most."""
     if ended := chain.blame().ended:
-        link = next((link for link in chain.links if link.name == ended["link"]), None)
-        return link and line_of(link, where) or "", " is where the gradient ends"
+        ops = (node for link in chain.links if link.name == ended["link"] for node in reversed(link.ops))
+        return next((line for node in ops if (line := where(node))), ""), " is where the gradient ends"
     group = group_of(found)
-    nats = {line: sum(x for row in rows for kind, x in row["parts"].items() if group in ("", GROUPS[kind.partition(" ")[0]]))
-            for line, rows in lines.items()}
+    nats = {line: sum(kinds[kind] for kind in KINDS if group in ("", GROUPS[kind.partition(" ")[0]])) for line, kinds in lines.items()}
     line = (max if found.kind == "exploding" else min)(nats, key=nats.__getitem__, default="")
-    part, total = sum(row["total"] for row in lines.get(line, ())), chain.log_product[0]
+    part, total = sum(lines[line][kind] for kind in KINDS) if line else 0.0, chain.log_product[0]
     share = f"{abs(part):.1f} of {abs(total):.1f}" if abs(part) <= abs(total) else f"{abs(part):.1f}"
     return line, f" {'costs' if total < 0 else 'adds'} {share} nats" if part * total > 0 else ""
 
