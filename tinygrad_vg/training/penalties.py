@@ -15,7 +15,6 @@ from ..autodiff.structure import sum as total
 from ..autodiff.table import sqrt, square, where
 from ..autodiff.tensor import Tensor
 from ..nn.models import parameters_of
-from .leaves import value
 
 
 def l2_penalty(parameters: Any, strength: float) -> Any:
@@ -24,7 +23,7 @@ def l2_penalty(parameters: Any, strength: float) -> Any:
     Its slope is strength · w, that of SGD's weight_decay. It pulls weights towards 0: a cure for explosion, poison for vanishing.
     """
     leaves = parameters_of(parameters).values()
-    return strength / 2 * sum(square(leaf) if np.shape(value(leaf)) == () else total(square(leaf)) for leaf in leaves)
+    return strength / 2 * sum(total(square(leaf)) for leaf in leaves)
 
 
 def vanishing_penalty(loss: Any, states: Sequence[Any]) -> Any:
