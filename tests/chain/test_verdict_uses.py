@@ -8,6 +8,7 @@ import pytest
 import tinygrad_vg as vg
 from tinygrad_vg import Scalar, Tensor, grad, linear, nn, relu, scalars, sigmoid, square, stack, tanh, verdict
 from tinygrad_vg.chain.flow import Flow
+from tinygrad_vg.chain.kinds import Verdict
 from tinygrad_vg.formulas.explain import explain
 
 
@@ -404,3 +405,8 @@ def test_of_a_net_that_reads_backwards_the_steps_behind_what_is_read_do_not_coun
     out = stack([h for h, _ in nn.unroll(cell, x)[1:]])
     found = verdict(nn.mse(out[10], np.ones(8)), cell.W_hf)  # of twenty steps the first eleven are read
     assert found.kind == "healthy" and math.isfinite(found.numbers["log_gain"])
+
+
+@pytest.mark.parametrize("gate", ["f", "z2", "enc.f", "layers.0.z"])
+def test_the_bias_that_keeps_a_state_is_said_of_every_forget_gate(gate):
+    assert "ln 40 = 3.7 keeps a state for 40 steps" in Verdict("contracting weights", "", {"uses": 40.0}, "", f"gate {gate}").helps
