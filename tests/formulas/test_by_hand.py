@@ -204,6 +204,11 @@ def test_gradients_that_are_whole_numbers_are_floats():
         assert program()[1]["x"].dtype == float and off(program, output) == 0, str(program)
 
 
+def test_with_no_leaf_to_differentiate_it_is_the_forward_pass_alone():
+    x = Tensor([0.5, -1.0], "x")
+    assert by_hand(vg.sum(x * x), [])(x=[1.0, 2.0]) == (5.0, {})
+
+
 def test_steps_print_each_line_with_the_size_of_what_it_makes(capsys):
     x = Tensor([3.0, 4.0], name="x")
     steps = by_hand(vg.sum(x * 2).named("L")).steps()
