@@ -10,6 +10,7 @@ import base64
 import gzip
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from html import escape
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..text.lines import clean
+from .beside import headline
 from .canvas import Canvas, sheet
 from .colours import INKS
 from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gain, with_gradient
@@ -65,7 +67,7 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, store: 
     data["findings"] = [(js_number(below), *words) for below, *words in FINDINGS]
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
     words |= {"still": river_picture(first).element(), "packed": packed(json_text(data).encode()), "script": scripts[0]}
-    return document(escape(told(first.title)), filled("page_river.html", words), scripts, [dressed("page_river.css"), style])
+    return document(escape(told(headline(rivers, math.inf))), filled("page_river.html", words), scripts, [dressed("page_river.css"), style])
 
 
 def drawn_scripts() -> list[str]:

@@ -5,8 +5,8 @@
 function show(k, focus = true) {
   t = Math.max(0, Math.min(lastStation(), k));
   document.querySelectorAll(".column").forEach((column, n) => { column.classList.toggle("on", n === t); column.setAttribute("tabindex", n === t ? 0 : -1); column.setAttribute("aria-pressed", String(n === t)); });
-  const dots = document.querySelectorAll("#river .dot");
-  if (dots.length === now.logs.filter((x, n) => n >= reach && Number.isFinite(x)).length) [...dots].forEach((dot, n) => dot.setAttribute("r", n + now.logs.length - dots.length === t ? 8 : 4));
+  const dots = document.querySelectorAll("#river .dot"), alive = [...now.logs.keys()].filter((n) => n >= reach && n <= begin && Number.isFinite(now.logs[n]));
+  if (dots.length === alive.length) dots.forEach((dot, n) => dot.setAttribute("r", alive[n] === t ? 8 : 4));
   else if (model.names.length > 80) paint();
   if (focus) document.querySelector(`[data-station="${t}"]`)?.focus({ preventScroll: true });
   card();
@@ -38,12 +38,14 @@ function from(k) {
 function showAll() { reach = 0; upTo = Infinity; }
 function stop() { clearInterval(timer); timer = null; $("send").textContent = "▶ Send the gradient back"; }
 function advance(by) {
+  upTo = Infinity;
   reach = t = Math.max(0, Math.min(begin, reach - by));
   paint();
   if (reach === 0) stop();
 }
 function send() {
-  if (timer) return stop();
+  if (timer && reach <= begin) return stop();
+  stop(); // the forward pass
   upTo = Infinity;
   reach = t = begin;
   paint();
@@ -65,7 +67,7 @@ function choose(n) {
   stop();
   model = data.models[n];
   beginAt(lastStation());
-  reach = 0;
+  showAll();
   t = Math.min(t, lastStation());
   for (const [k, button] of [...$("models").children].entries()) button.setAttribute("aria-pressed", String(k === n));
   controls();
@@ -85,6 +87,7 @@ function controls() {
   $("again").parentElement.hidden = !model.forward;
   what.again &&= Boolean(model.forward);
   if (!gate) what.gates = false;
+  if (!model.carried) what = untouched(); // nothing can be replaced
 }
 
 // The state in the hash: a slide can link to a moment.
@@ -104,7 +107,7 @@ function recall() {
   choose(data.models.indexOf(model));
   for (const pair of (state.get("links") ?? "").split(",").filter(Boolean)) {
     const [k, x] = pair.split(":");
-    if (Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
+    if (model.carried && Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
   }
   if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) beginAt(Number(state.get("begin")));
   if (state.has("t") && Number(state.get("t")) in model.names) t = Number(state.get("t"));
@@ -115,7 +118,7 @@ function recall() {
 // The stage as a picture, 16 : 9, with the finding above it.
 function save() {
   const stage = $("river").cloneNode(true), f = { wide: 1280, high: 720 }, box = $("river").viewBox.baseVal, zoom = Math.min(1240 / box.width, 590 / box.height);
-  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|rest) |:root|@media \(prefers-color-scheme)/.test(text)).join("\n");
+  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|rest) |:root|@media screen)/.test(text)).join("\n");
   const words = (runs, y, size, weight) => draw("text", { x: 24, y, "font-size": size, "font-weight": weight, fill: "var(--ink)" }, runs.map(([text, kind]) => draw("tspan", kind ? { fill: `var(--${kind})` } : {}, text)));
   for (const [key, x] of [["x", 20], ["y", 110], ["width", box.width * zoom], ["height", box.height * zoom]]) stage.setAttribute(key, x);
   const whole = draw("svg", { viewBox: `0 0 ${f.wide} ${f.high}`, width: f.wide, height: f.high, "font-family": "system-ui,Segoe UI,Roboto,DejaVu Sans,Arial,sans-serif" }, draw("style", {}, rules),

@@ -71,7 +71,7 @@ function shownParts() {
 
 function paint() {
   $("finding").replaceChildren(...inked(title(model, now)));
-  document.title = told(title(model, now));
+  if (data.models.length === 1) document.title = told(title(model, now)); // else it compares them
   $("about").replaceChildren(...inked(below(model, now)));
   chip();
   const stage = $("river"), f = frame();
@@ -199,7 +199,7 @@ function equation(k) {
   return el("div", { class: "equation", tabindex: 0, role: "group", "aria-label": "the chain rule of this link" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")), way);
 }
 
-const lines = (link) => el("pre", { id: "by-hand", hidden: !link.hand, tabindex: 0, "aria-label": "the same, in the program written out by hand" }, link.hand);
+const lines = (link) => el("pre", { id: "by-hand", hidden: !link.hand, tabindex: 0, "aria-label": "the same, in the program written out by hand" }, link.hand.split("\n").map((line) => el("code", {}, `${line}\n`)));
 
 function tiles(k) {
   const row = now.nats[k], kinds = [1, 0, 2, 3].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
