@@ -133,6 +133,11 @@ def test_the_bars_of_a_link_are_as_long_as_the_river_falls():
     assert long == pytest.approx(-sum(row["slopes"] for row in river(chain).nats) / -river(chain).logs[0] * drop, rel=0.02)
 
 
+def test_a_chain_of_one_station_is_a_river_without_a_link():
+    output = net(sigmoid_rnn).output
+    assert "survives: 1 of that at loss arrives at loss" in draw(Chain(output, output)).svg
+
+
 def test_a_picture_is_saved_in_every_format_and_compares_rivers(tmp_path):
     one, other = net(sigmoid_rnn), net(nn.RNNCell)
     drawing = draw(one, read="abcdef", about="six steps", beside={"sigmoid": one, "tanh": other})

@@ -157,13 +157,16 @@ class RiverDrawing(Drawing):
         axis_of: Iterable[Chain],
     ):
         super().__init__(picture, chain, describe(chain.output))
-        heard = None if read is None else list(read)
+        heard, others = None if read is None else list(read), {name: other for name, other in beside.items() if other is not chain}
+        series = [*axis_of]
+        if "" in others or not all(isinstance(one, Chain) for one in (*others.values(), *series)):
+            raise TypeError("beside is {name: a Chain to compare with}, each with a name, and axis_of some Chains")
         self.label = next((name for name, other in beside.items() if other is chain), "")
         told = f" in place of {self.label}" if self.label else ""
         self.river = river(chain, heard, about, losses)
-        self.beside = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
+        self.beside = {name: river(other, heard, f"{name}{told}") for name, other in others.items()}
         self.rivers = {self.label: self.river} | self.beside
-        self.frame = frame_of([self.river, *map(river, axis_of)], self.beside)
+        self.frame = frame_of([self.river, *map(river, series)], self.beside)
 
     @cached_property
     def canvas(self) -> Canvas:

@@ -219,6 +219,7 @@ function strip(values, kind, top, words) {
 }
 const peak = (v) => v.reduce((top, x) => Math.max(top, Math.abs(x)), 0), range = (v) => [v.reduce((a, b) => Math.min(a, b)), v.reduce((a, b) => Math.max(a, b))].map((x) => x.toPrecision(2)).join(" … ");
 
+const arrived = (k, g = now.gradients[k]) => (g ? strip(g, "flow", peak(g), `${g.length === 1 ? "the entry" : `the ${g.length} entries`} of the gradient here`) : []);
 const whose = (link, edge) => `${edge.name}${link.names[edge.c] && link.names[edge.c] !== edge.name ? ` at ${link.names[edge.c]}` : ""}`;
 
 function card() {
@@ -227,12 +228,12 @@ function card() {
   if (k > last) return box.replaceChildren(head, el("p", {}, `This comes after ${model.names[begin]}, where the river begins: no gradient.`));
   if (k === last) {
     return box.replaceChildren(head, el("p", {}, "Here the gradient is ", el("b", { class: "flow" }, power(top())), "; all other sizes are relative to it. Point at a station to its left, or send the gradient back."),
-      ...now.gradients[k] ? strip(now.gradients[k], "flow", peak(now.gradients[k]), `the ${now.gradients[k].length} entries of the gradient here`) : [], door());
+      ...arrived(k), door());
   }
-  const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), g = now.gradients[k], parts = [head, equation(k), tiles(k)];
+  const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), parts = [head, equation(k), tiles(k)];
   if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes of ${whose(link, steep)}: all replaced by 1`));
   else if (steep) { const d = what.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
-  if (g) parts.push(...strip(g, "flow", peak(g), `the ${g.length} entries of the gradient here`));
+  parts.push(...arrived(k));
   const steps = last - k, so = now.logs[k];
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `relative to ${model.names[last]}: ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
   const picture = oneStep(k);

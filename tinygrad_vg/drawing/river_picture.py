@@ -160,7 +160,7 @@ def binned(river: River) -> list[dict[str, float]]:
 def bars(canvas: Canvas, river: River, frame: Frame) -> None:
     """For each link a bar for each part, down where it shrinks the gradient, up where it grows it."""
     rows, shown = binned(river), river.shown
-    many = math.ceil(frame.links / max(1, len(rows)))
+    many = math.ceil(frame.links / len(rows)) if rows else 1
     canvas.path([(LEFT - 10, frame.zero), (WIDE - RIGHT + 10, frame.zero)], "soft")
     for y, word in ((-8, "grows"), (22, "shrinks")):
         canvas.words(LEFT - 18, frame.zero + y, word, "soft", anchor="end")
