@@ -30,8 +30,6 @@ LONGEST = 24  # characters of a name
 RESTS = {  # the rest, by kind of blame
     "merge": "merging branches", "scale": "constant factors", "norm": "norms", "attention": "attention", "other": "rest"}
 CANCEL = 0.25  # sums smaller than this part of both cancel
-
-
 SURVIVES = "The gradient survives: ", "flow", " of that at {start} arrives at {source}. "
 FINDINGS = (  # below so many nats: the words around what is left, its ink, what a culprit did, and what two did; the page has them, too
     (-1e308, "Nothing of the gradient at {start} arrives at {source}: it is exactly ", "flow", ".", "", ""),

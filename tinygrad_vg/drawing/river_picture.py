@@ -41,9 +41,7 @@ class Frame(NamedTuple):
         return TOP + (self.top - decades) * self.u
 
 
-def river_picture(
-    river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None, name: str = "",
-) -> Canvas:
+def river_picture(river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None, name: str = "") -> Canvas:
     """The picture of a river, 1280 × 720, with others as lines beside it, by name; in a frame that several pictures share."""
     others = beside or {}
     rivers, frame = {name: river, **others}, frame or frame_of([river], others)
