@@ -32,10 +32,8 @@ from .river_data import river_data
 from .river_picture import river_picture
 
 MOST = 3_000  # boxes
-INKED = "".join(
-    f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
-    for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}"))
-)
+INKED = "".join(f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
+                for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}")))
 SCRIPTS = (  # three, in reading order
     ("page_base.js", "page_open.js"), ("page_river_sweep.js", "page_river_stage.js", "page_river.js"),
     ("page_base.js", "page_sweep.js", "page_graph.js", "page.js"))
@@ -98,10 +96,8 @@ def graph_fields(picture: Picture, store: Store, alone: bool = False) -> dict[st
     ValueError above 3,000 boxes.
     """
     if len(picture.boxes) > MOST:
-        raise ValueError(
-            f"a page of {len(picture.boxes):,} boxes is above the limit of {MOST:,}; draw less of it: draw(output, fold='layer'), "
-            "fold='rolled', or steps=(first, last)"
-        )
+        raise ValueError(f"a page of {len(picture.boxes):,} boxes is above the limit of {MOST:,}; draw less of it: "
+                         "draw(output, fold='layer'), fold='rolled', or steps=(first, last)")
     picture = with_gradients(picture)
     found = layout(picture)
     data = page_data(picture, found, store)
@@ -139,10 +135,8 @@ def digest(text: str) -> str:
 def with_gradients(picture: Picture) -> Picture:
     """The picture as one pass from the output gives it, run or not: its gradients in the boxes, its gains on the arrows."""
     found = [box.gradient if box.of is None else picture.boxes[box.of].gradient for box in picture.boxes]
-    boxes = [
-        box if g is None else with_gradient(box, g) if box.of is None else box._replace(heat=heat(g))
-        for box, g in zip(picture.boxes, found)
-    ]
+    boxes = [box if g is None else with_gradient(box, g) if box.of is None else box._replace(heat=heat(g))
+             for box, g in zip(picture.boxes, found)]
     with np.errstate(all="ignore"):
         arrows = [with_gain_for(found[arrow.head], arrow) for arrow in picture.arrows]
     output = next((heat(box.gradient) for box in boxes if box.kind == "output"), None)
