@@ -179,3 +179,9 @@ def test_a_file_that_is_no_npz_of_arrays_is_refused_as_data(capsys):
     model = str(EXPORTED / "rnn.pt2")
     assert main(["diagnose", model, "--data", model]) == 1
     assert "is no .npz of arrays" in capsys.readouterr().err
+
+
+def test_the_page_of_a_lone_lstm_goes_through_both_parts_of_its_state(capsys, tmp_path):
+    nn.save_weights(nn.LSTMCell(3, 8, rng=0), tmp_path / "w.npz")
+    assert main(["diagnose", str(tmp_path / "w.npz"), "--html", str(tmp_path / "river.html")]) == 0, capsys.readouterr().err
+    assert "arrives at h₀" in (tmp_path / "river.html").read_text(encoding="utf-8")

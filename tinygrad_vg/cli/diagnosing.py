@@ -81,13 +81,18 @@ def diagnose(options: argparse.Namespace) -> None:
 
 def by_step(chain: Chain) -> Chain:
     """The chain cut at the states, or layers, that its nodes are named by, from a first state on if there is one; else as it is."""
-    groups = [group for group in borders(chain) if not any(node is chain.source for node in group)]
+    def steps(chain: Chain) -> list[tuple[Node, ...]]:
+        return [group for group in borders(chain) if not any(node is chain.source for node in group)]
+
+    groups = steps(chain)
     if len(groups) < 2 or max(map(len, groups)) > WIDEST:
         return chain
     before = {node.name: node for node in history(chain.output) if node.name and node.rule is None}
     first = [before.get(Name(x.name.base, (x.name.index[0] - 1, *x.name.index[1:]))) for x in groups[0] if x.name and x.name.index]
     start = next((x for x in first[::-1] if x is not None), chain.source)
-    if start is chain.source and start.name is None and len(groups[0]) == 1:
+    if start is not chain.source:
+        groups = steps(Chain(chain.output, start, seed=chain.seed))
+    elif start.name is None and len(groups[0]) == 1:
         start, *groups = groups[0][0], *groups[1:]
     return Chain(chain.output, start, groups, chain.seed)
 

@@ -49,7 +49,7 @@ def draw(
                 compares them, on the page to choose from
     axis_of     of a river: the chains of a series of pictures, so that all of these have one axis: give each the same
     losses      of a river: the loss at each step; on the page, point at what was read: which earlier steps reach its prediction?
-    direction   "right" or "down": where the forward pass runs to
+    direction   "right" or "down": where the forward pass runs to; on a page always to the right
     limit       the most boxes to draw
 
     Steps and layers are read off the names' indices: h[3] belongs to step 3. The picture shows the gradients that a backward pass

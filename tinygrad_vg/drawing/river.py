@@ -27,8 +27,7 @@ from .typography import power, pretty
 KINDS = {"activation": "slopes", "weight": "weights", "gate": "gates"}  # of blame, and how the river calls them; all others: the rest
 PARTS = ("slopes", "weights", "gates", "rest")
 LONGEST = 24  # characters of a name
-RESTS = {  # the rest, by kind of blame
-    "merge": "merging branches", "scale": "constant factors", "norm": "norms", "attention": "attention", "other": "rest"}
+RESTS = {"merge": "merging branches", "scale": "constant factors", "norm": "norms", "attention": "attention", "other": "rest"}  # by kind
 CANCEL = 0.25  # sums smaller than this part of both cancel
 SURVIVES = "The gradient survives: ", "flow", " of that at {start} arrives at {source}. "
 FINDINGS = (  # below so many nats: the words around what is left, its ink, what a culprit did, and what two did; the page has them, too
