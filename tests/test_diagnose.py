@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Chain, load_model, nn, verdict
-from tinygrad_vg.cli.diagnosing import by_step, exported
+from tinygrad_vg.cli.diagnosing import by_step
 from tinygrad_vg.cli.main import main
+from tinygrad_vg.cli.patient import check_finite, exported
 from tinygrad_vg.drawing.page_data import BUDGET, Store
 from tinygrad_vg.drawing.river import river
 from tinygrad_vg.drawing.river_data import river_data
@@ -117,7 +118,42 @@ def test_a_net_that_nothing_ails_is_told_to_look_elsewhere(capsys):
 def test_a_nan_in_the_data_is_named_before_anything_runs(capsys, tmp_path):
     np.savez(tmp_path / "data.npz", x=np.array([1.0, np.nan]))
     assert main(["diagnose", str(EXPORTED / "rnn.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
-    assert "1 of 2 numbers of 'x'" in capsys.readouterr().err
+    assert "x holds 1 nan of 2 numbers" in capsys.readouterr().err
+
+
+def test_a_nan_or_inf_in_a_weight_or_an_input_is_named_before_anything_runs(monkeypatch, capsys, tmp_path):
+    x = np.zeros((3, 5, 2))
+    x[1, 2] = np.inf, -np.inf
+    np.savez(tmp_path / "data.npz", x=x)
+    assert main(["diagnose", str(EXPORTED / "rnn.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
+    assert "x holds 2 inf of 30 numbers" in capsys.readouterr().err
+    model = load_model(EXPORTED / "rnn.pt2")
+    model.parameters()["head.weight"].data = [[0.0, np.nan, 0.0], [0.0, 0.0, np.inf]]
+    monkeypatch.setattr("tinygrad_vg.cli.patient.load_model", lambda path: model)
+    assert main(["diagnose", "rnn.pt2"]) == 1
+    assert "head.weight holds 1 nan and 1 inf of 6 numbers; a step before the export left it there" in capsys.readouterr().err
+
+
+def test_a_mask_of_0_and_minus_inf_is_no_missing_number():
+    check_finite({"mask": np.triu(np.full((3, 3), -np.inf), 1)}, "")
+
+
+@pytest.mark.parametrize(("name", "given", "said"), [
+    ("gpt", {"tokens": np.full((2, 5), 0.5)}, "the input tokens must be int64; got float64"),
+    ("rnn", {"x": np.ones((3, 5, 2), complex)}, "the input x must be float64; got complex128"),
+    ("gpt", {"tokens": np.ones((2, 5), int), "labels": np.ones((2, 5))}, "the target (2, 5): mse compares entry with entry; save labels.astype(int)"),
+])  # fmt: skip
+def test_what_the_model_would_not_take_is_not_cast(name, given, said, capsys, tmp_path):
+    np.savez(tmp_path / "data.npz", **given)
+    assert main(["diagnose", str(EXPORTED / f"{name}.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_the_title_counts_labels_that_do_not_count_and_names_what_is_not_used(capsys, tmp_path):
+    np.savez(tmp_path / "data.npz", tokens=np.ones((2, 5), int), labels=np.array([[1, 2, 3, -100, -100]] * 2), mask=np.ones(2))
+    assert main(["diagnose", str(EXPORTED / "gpt.pt2"), "--data", str(tmp_path / "data.npz"), "--json"]) == 0
+    title = json.loads(capsys.readouterr().out)["title"]
+    assert title == "gpt.pt2 on its data; 4 of 10 labels are -100 and do not count; mask of the file is not used"
 
 
 def patient(name):
