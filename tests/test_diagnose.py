@@ -149,6 +149,25 @@ def test_what_the_model_would_not_take_is_not_cast(name, given, said, capsys, tm
     assert said in capsys.readouterr().err
 
 
+def test_a_model_that_returns_its_loss_is_asked_for_no_other(monkeypatch, capsys, tmp_path):
+    class Tagger(nn.Module):
+        """As Hugging Face writes it: the labels come with the input, the loss and the logits go out."""
+
+        inputs, where = {"x": ((3, 4), "float64"), "labels": ((3,), "int64")}, staticmethod(lambda node: "tagger.py:9  return loss, logits")
+
+        def __init__(self):
+            self.head = nn.Linear(4, 2)
+
+        def __call__(self, x, labels):
+            logits = self.head(x)
+            return nn.cross_entropy(logits, labels), logits
+
+    monkeypatch.setattr("tinygrad_vg.cli.patient.load_model", lambda path: Tagger())
+    np.savez(tmp_path / "data.npz", x=np.ones((3, 4)), labels=np.array([0, 1, 1]))
+    assert main(["diagnose", "tagger.pt2", "--data", str(tmp_path / "data.npz"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "tagger.pt2 on its data; the model returns its loss"
+
+
 def test_the_title_counts_labels_that_do_not_count_and_names_what_is_not_used(capsys, tmp_path):
     np.savez(tmp_path / "data.npz", tokens=np.ones((2, 5), int), labels=np.array([[1, 2, 3, -100, -100]] * 2), mask=np.ones(2))
     assert main(["diagnose", str(EXPORTED / "gpt.pt2"), "--data", str(tmp_path / "data.npz"), "--json"]) == 0

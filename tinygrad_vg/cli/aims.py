@@ -34,7 +34,7 @@ def aimed(output: Any, data: dict[str, np.ndarray], options: argparse.Namespace,
         raise ValueError(f"the first output, {np.asarray(z).dtype} {np.shape(z)}, has no gradient; export the model with its logits first")
     aim = next((data.pop(name) for name in AIMS if name in data), None)
     if aim is None and not z.shape:
-        return first, "; its output is the loss"
+        return first, "; the model returns its loss"
     said = f" and a random target (the file has no {' or '.join(AIMS)})" if aim is None and options.data else ""
     if aim is None:
         kind = kind or "mse"

@@ -117,6 +117,11 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "lstm_cell.default":                         cell(lstm_step, 2),
     "gru_cell.default":                          cell(gru_step),
     "dropout.default native_dropout.default":    o.dropout,
+    # losses
+    "cross_entropy_loss.default":                f.cross_entropy,
+    "nll_loss_nd.default nll_loss.default":      f.nll_loss,
+    "mse_loss.default":                          lambda x, y, reduction=1: f.over(t.square(x - y), reduction),
+    "binary_cross_entropy_with_logits.default":  f.binary_cross_entropy,
     # shapes
     "view.default reshape.default _unsafe_view.default": reshape,
     "permute.default":                           transpose,
@@ -127,6 +132,7 @@ ATEN: dict[str, Callable[..., Any]] = {op: function for ops, function in {
     "flatten.using_ints":                        s.flattened,
     "unflatten.int":                             s.unflattened,
     "expand.default":                            s.expanded,
+    "broadcast_tensors.default":                 s.spread,
     "expand_as.default":                         lambda x, y: broadcast_to(x, np.shape(y)),
     "copy.default":                              lambda x, y, non_blocking=False: broadcast_to(y, np.shape(x)),
     "repeat.default tile.default":               s.tiled,
