@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Chain, load_model, nn, verdict
-from tinygrad_vg.cli.diagnosing import by_step
+from tinygrad_vg.cli.diagnosing import by_step, tried
 from tinygrad_vg.cli.main import main
-from tinygrad_vg.cli.patient import check_finite, exported
+from tinygrad_vg.cli.patient import Patient, check_finite, exported
 from tinygrad_vg.drawing.page_data import BUDGET, Store
 from tinygrad_vg.drawing.river import river
 from tinygrad_vg.drawing.river_data import river_data
@@ -107,6 +107,15 @@ def test_the_blame_is_that_of_the_use_which_decided(capsys):
         assert main(["diagnose", str(EXPORTED / f"{name}.pt2"), "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["blame"]["total"] == pytest.approx(found["verdict"]["numbers"]["log_gain"]) == pytest.approx(sum(found["lines"].values()))
+
+
+def test_of_a_sound_net_the_blame_and_the_lines_are_those_of_its_longest_way(capsys):
+    for name in ("cnn", "encoder_post"):
+        assert main(["diagnose", str(EXPORTED / f"{name}.pt2"), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        longest = max((part["numbers"] for part in found["verdict"]["parts"]), key=lambda numbers: numbers["factors"])
+        assert found["verdict"]["kind"] == "healthy"
+        assert longest["log_gain"] == pytest.approx(found["blame"]["total"]) == pytest.approx(sum(found["lines"].values()))
 
 
 def test_a_net_that_nothing_ails_is_told_to_look_elsewhere(capsys):
@@ -228,6 +237,22 @@ def test_the_remedy_is_tried_where_it_can_be_and_what_it_leaves_is_said_and_the_
     left = float(short.partition("→ ")[2].split()[0])
     assert gain < -30 and gain < left - 15, "0.5 in place of 1 costs fifty steps ln 2 each"
     assert "Tried here, W_hh orthogonal" in short
+
+
+def test_only_weights_that_a_state_meets_again_are_tried_as_recurrent():
+    a, b = (nn.RNNCell(4, 4, rng=k, name=name) for k, name in enumerate("ab"))
+    for cell in (a, b):
+        cell.W_hh.data, cell.W_xh.data = 0.5 * cell.W_hh.data, 0.3 * cell.W_xh.data
+    x = np.random.default_rng(0).normal(size=(30, 4))
+
+    def again():
+        state = nn.unroll(a, x)[-1]
+        return nn.mse(nn.unroll(b, [state] * 5)[-1], np.ones(4))  # b.W_xh is met five times, by no state of b
+
+    loss, leaves = again(), {f"{k}.{path}": leaf for k, cell in enumerate((a, b)) for path, leaf in cell.parameters().items()}
+    found = verdict(loss, leaves)
+    said = " ".join(tried(found, found.chain(), Patient("", loss, a.W_hh, leaves, lambda node: None, again)).split())
+    assert said.startswith("Tried here, W_hha and W_hhb orthogonal: ")
 
 
 def test_a_file_that_is_no_npz_of_arrays_is_refused_as_data(capsys):

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Node
+from ..autodiff.structure import mean
+from ..autodiff.table import softplus
 from ..nn import binary_cross_entropy, cross_entropy, mse
 
 AIMS = ("target", "labels", "y")
@@ -62,8 +64,11 @@ def yes_or_no(output: Any, aim: np.ndarray) -> tuple[Loss, str]:
     if not paired(z, aim) or not ((aim >= 0) & (aim <= 1)).all():
         raise ValueError(f"the output has shape {z.shape}, the labels {aim.shape}: bce takes one for each entry, from 0 to 1")
     target, past = aim.reshape(z.shape).astype(z.dtype), z.op == "sigmoid"
-    return (lambda z: binary_cross_entropy(z.parents[0] if past else z, target),
-            "; the binary cross entropy" + " of what goes into its last sigmoid" * past)
+
+    def loss(z: Any) -> Any:
+        z = z.parents[0] if past else z
+        return mean(softplus((1 - 2 * target) * z)) if yes_no(aim) else binary_cross_entropy(z, target)  # 0 and 1: one way to z
+    return loss, "; the binary cross entropy" + " of what goes into its last sigmoid" * past
 
 
 def classes(output: Any, aim: np.ndarray) -> tuple[Loss, str]:

@@ -1,7 +1,7 @@
 """Why does this model not learn?  A model from a file runs forward and back once: the verdict, and the blame by line of its source."""
 
 import argparse
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from .texts import show
 
 LINES, WIDEST = 12, 8  # shown of the source; nodes of a station
 CAUSES = {"dead": "slopes", "saturated": "slopes", "shallow slopes": "slopes", "contracting weights": "weights", "cancelled": "merges"}
-SOUND_WORDS = {"healthy": "the gradient arrives in this pass. If the loss is flat all the same, the cause is elsewhere (the step size, the "
-               "data), or comes with training: export the model again where it is stuck"}
+SOUND_WORDS = {"healthy": "the gradient arrives in this pass. If the loss is flat all the same, look first at the step size and the "
+               "data; it can also come with training: export the model again where it is stuck"}
 
 
 @command("diagnose", option("file", metavar="FILE", help="model.pt2, or weights"),
@@ -40,7 +40,8 @@ def diagnose(options: argparse.Namespace) -> None:
     (.pt2), or the weights of recurrent cells (.npz, .safetensors)."""
     patient = (exported if options.file.endswith(".pt2") else of_weights)(options)
     found = verdict(patient.loss, patient.parameters)
-    chain = found.kind not in SOUND and found.chain() or Chain(patient.loss, patient.source)
+    shown = max(found.parts, key=lambda part: part.numbers.get("factors", 0.0)) if found.kind in SOUND else found  # all of a sound net
+    chain = shown.chain() or Chain(patient.loss, patient.source)
     blame, lines = chain.blame(), by_line(chain, patient.where)
     start = next_names(history(chain.output))[chain.source] or called(chain.source)
     way = f"from {called(chain.output)} back to {clean(str(start))}"
@@ -50,8 +51,7 @@ def diagnose(options: argparse.Namespace) -> None:
     if rows := [(f"{took[line]:+.2f}", f"{lines[line]['factors']:.0f} ×", cut(clean(line), 58)) for line in order]:
         said.append(table(rows[:LINES], ("nats", "factors", "line of the source"), left=3))
     if options.out:
-        shown = by_step(chain if "uses" not in found.numbers else found.chain() or chain)
-        said.append(f"wrote {draw(shown, about=patient.title).save(Path(options.out))}")
+        said.append(f"wrote {draw(by_step(chain), about=patient.title).save(Path(options.out))}")
     said[1] += tried(found, chain, patient)  # last of all: after it no graph from before fits the weights
     figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took, "short": said[1]}
     show("\n\n".join(said), figures=figures if options.json else None)
@@ -89,7 +89,8 @@ def in_short(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where
     line, cost = culprit(found, chain, lines, where) if found.way else ("", "")
     at, _, code = cut(clean(line), 90).partition("  ")
     lag = f" Less than a thousandth arrives further back than {found.numbers['reach']:.0f} steps." if "reach" in found.numbers else ""
-    return f"In short: {f'{at} `{code}`{cost}: ' if line else ''}{found.means}.{lag if found.way else ''} Try: {found.helps}."
+    far = ", if the task needs the far steps" if lag and found.kind == "contracting weights" else ""
+    return f"In short: {f'{at} `{code}`{cost}: ' if line else ''}{found.means}.{lag if found.way else ''} Try{far}: {found.helps}."
 
 
 def culprit(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where: Callable[[Node], str | None]) -> tuple[str, str]:
@@ -111,8 +112,11 @@ def tried(found: Any, chain: Chain, patient: Patient) -> str:
         return ""
     on = {node for group in chain.stations for node in group}.union(*(link.ops for link in chain.links))
     edges = (edge for link in chain.links for node in link.ops for edge in node.edges if edge.parent in on)
-    met = Counter(origin(edge.child.parents[1 - edge.index]) for edge in edges if kind_of(edge.child, edge.index) == "weight")
-    weights = [W for W, times in met.items() if times > 1 and isinstance(W, Tensor) and W.ndim == 2 and W.shape[0] == W.shape[1]]
+    met: dict[Any, list[Any]] = defaultdict(list)
+    for edge in sorted((edge for edge in edges if kind_of(edge.child, edge.index) == "weight"), key=lambda edge: edge.child.birth):
+        met[origin(edge.child.parents[1 - edge.index])].append(edge)
+    weights = [W for W, uses in met.items() if isinstance(W, Tensor) and W.ndim == 2 and W.shape[0] == W.shape[1]
+               and uses[0].child in {*history(uses[-1].parent)}]  # what it multiplies was made by it
     if not weights:
         return ""
     before = [W.data for W in weights]
