@@ -173,7 +173,7 @@ def test_a_model_that_returns_its_loss_is_asked_for_no_other(monkeypatch, capsys
 
     monkeypatch.setattr("tinygrad_vg.cli.patient.load_model", lambda path: Tagger())
     np.savez(tmp_path / "data.npz", x=np.ones((3, 4)), labels=np.array([0, 1, 1]))
-    assert main(["diagnose", "tagger.pt2", "--data", str(tmp_path / "data.npz"), "--json"]) == 0
+    assert main(["diagnose", "tagger.pt2", "--data", str(tmp_path / "data.npz"), "--json", "--html", str(tmp_path / "one.html")]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "tagger.pt2 on its data; the model returns its loss"
 
 

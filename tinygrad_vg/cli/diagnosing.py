@@ -41,7 +41,8 @@ def diagnose(options: argparse.Namespace) -> None:
     patient = (exported if options.file.endswith(".pt2") else of_weights)(options)
     found = verdict(patient.loss, patient.parameters)
     shown = max(found.parts, key=lambda part: part.numbers.get("factors", 0.0)) if found.kind in SOUND else found  # all of a sound net
-    chain = shown.chain() or Chain(patient.loss, patient.source)
+    chain = shown.chain()
+    chain = chain if chain and chain.links else Chain(patient.loss, patient.source)  # nothing lies behind a single layer
     blame, lines = chain.blame(), by_line(chain, patient.where)
     start = next_names(history(chain.output))[chain.source] or called(chain.source)
     way = f"from {called(chain.output)} back to {clean(str(start))}"
