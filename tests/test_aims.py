@@ -62,15 +62,15 @@ def test_a_softmax_before_the_cross_entropy_is_said():
 
 
 @pytest.mark.parametrize(("z", "aim", "kind", "said"), [
-    (Z, Y[:, 2:], None, "the output has shape (3, 5, 4), the labels (3, 3): cross entropy takes labels of shape (3, 5), -100 for one"),
-    (Z, Y.T, None, "the labels (5, 3): give labels.T"),
-    (Z, np.eye(4, dtype=int)[Y], None, "the labels (3, 5, 4): they look one-hot; give labels.argmax(-1)"),
-    (Z, Y * 1.5, "cross_entropy", "the labels are float64 of shape (3, 5): cross entropy takes whole numbers"),
-    (Z[:, 0, :1], Y[:, 0] + 2, None, "shape (3, 1), the labels (3,): cross entropy takes an output for each class; --loss mse"),
-    (Z[:, 0, :1], Y[:, 0] + 2, "bce", "bce takes one for each entry, from 0 to 1"),
-    (Z[:, 0, :1], np.ones(3), None, "the output has shape (3, 1), the target (3,): mse compares entry with entry; save it in that shape"),
+    (Z, Y[:, 2:], None, "the output has shape (3, 5, 4), the int64 target (3, 3): cross entropy takes labels of shape (3, 5), -100 for one"),
+    (Z, Y.T, None, "the int64 target (5, 3): give labels.T"),
+    (Z, np.eye(4, dtype=int)[Y], None, "the int64 target (3, 5, 4): they look one-hot; give labels.argmax(-1)"),
+    (Z, Y * 1.5, "cross_entropy", "the float64 target (3, 5): cross entropy takes whole numbers"),
+    (Z[:, 0, :1], Y[:, 0] + 2, None, "shape (3, 1), the int64 target (3,): cross entropy takes an output for each class; --loss mse"),
+    (Z[:, 0, :1], Y[:, 0] + 2, "bce", "bce takes 0 or 1 for each entry"),
+    (Z[:, 0, :1], np.ones(3), None, "the output has shape (3, 1), the float64 target (3,): mse compares entry with entry; save labels"),
     (Z, Y + 1, None, "labels must lie between 0 and 3; got 1 to 4"),
-    ((Z[:1, :, 0], Z), Y, None, "the output has shape (1, 5), the labels (3, 5): the output that fits them, of shape (3, 5, 4), is not the first"),
+    ((Z[:1, :, 0], Z), Y, None, "the output has shape (1, 5), the int64 target (3, 5): the output that fits, of shape (3, 5, 4), is not the first"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused_with_both_shapes_and_what_to_do(z, aim, kind, said):
     output = tuple(map(Tensor, z)) if isinstance(z, tuple) else Tensor(z)

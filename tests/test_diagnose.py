@@ -150,7 +150,7 @@ def test_a_mask_of_0_and_minus_inf_is_no_missing_number():
 @pytest.mark.parametrize(("name", "given", "said"), [
     ("gpt", {"tokens": np.full((2, 5), 0.5)}, "the input tokens must be int64; got float64"),
     ("rnn", {"x": np.ones((3, 5, 2), complex)}, "the input x must be float64; got complex128"),
-    ("gpt", {"tokens": np.ones((2, 5), int), "labels": np.ones((2, 5))}, "the target (2, 5): mse compares entry with entry; save labels.astype(int)"),
+    ("gpt", {"tokens": np.ones((2, 5), int), "labels": np.ones((2, 5))}, "the float64 target (2, 5): mse compares entry with entry; save labels as whole numbers"),
 ])  # fmt: skip
 def test_what_the_model_would_not_take_is_not_cast(name, given, said, capsys, tmp_path):
     np.savez(tmp_path / "data.npz", **given)

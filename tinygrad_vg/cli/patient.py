@@ -41,7 +41,6 @@ def exported(options: argparse.Namespace) -> Patient:
     data, about = data_of(options, model.inputs)
     given = {path: leaf.data for path, leaf in model.parameters().items()}
     check_finite(given, "a step before the export left it there: export the model before it breaks, or with smaller steps")
-    check_finite(data, f"leave out or fill in what is missing in {options.data}")
     rows, inputs = min((w.shape[0] for w in given.values() if w.ndim == 2), default=2), []
     for name, (sizes, dtype) in model.inputs.items():
         shape, kind = tuple(OPEN if n is None else n for n in sizes), np.dtype(dtype).kind
@@ -68,7 +67,6 @@ def of_weights(options: argparse.Namespace) -> Patient:
     load_weights(cell, {name: w for name, w in given.items() if name.startswith(prefix)}, prefix)
     n = cells[0].n_in
     data, about = data_of(options, {"x": ((None, n), "float64")})
-    check_finite(data, f"leave out or fill in what is missing in {options.data}")
     x = np.asarray(data.pop("x") if data else rng.normal(size=(STEPS, n)), float)
     if x.ndim not in (2, 3) or x.shape[-1] != n or not x.size:
         raise ValueError(f"x of {options.data} has shape {x.shape}; these cells read (T, {n}) or (T, batch, {n}), T ≥ 1")
@@ -104,7 +102,7 @@ def cells_of(given: dict[str, np.ndarray]) -> tuple[str, list[Any]]:
 def data_of(options: argparse.Namespace, inputs: Any) -> tuple[dict[str, np.ndarray], str]:
     """The arrays of --data by the names of the inputs, and how a title says what they are. A single array may have another name.
 
-    ValueError for another file, or if one is missing.
+    ValueError for another file, if one is missing, or holds a nan or an inf.
     """
     if not options.data:
         return {}, "noise (give --data FILE.npz for your own)"
@@ -123,6 +121,7 @@ def data_of(options: argparse.Namespace, inputs: Any) -> tuple[dict[str, np.ndar
             raise ValueError(f"{options.data} holds {held}; the model takes {', '.join(inputs)}: give each by its name, as in np.savez("
                              f"{options.data!r}, {', '.join(f'{name}=…' for name in inputs)}, target=…)")
         given[absent[0]], said = given.pop(other[0]), f" ({other[0]} as {absent[0]})"
+    check_finite(given, f"leave out or fill in what is missing in {options.data}")
     return given, f"its data{said}"
 
 
