@@ -339,6 +339,13 @@ def test_the_chain_of_a_verdict_has_the_log_gain_that_decided():
     assert verdict(vg.sum(square(Tensor([1.0], name="a"))), Tensor([2.0], name="b")).chain() is None
 
 
+def test_binary_cross_entropy_which_takes_the_logits_twice_has_one_prediction():
+    net, rng = nn.MLP([4, 8, 8, 1], "sigmoid", rng=0), np.random.default_rng(0)
+    logits = net(rng.normal(size=(16, 4)))
+    found = verdict(nn.binary_cross_entropy(logits, rng.integers(0, 2, (16, 1))), net)
+    assert "at z[3];" in found.why and found.chain().log_product[0] == pytest.approx(found.numbers["log_gain"])
+
+
 # what it advises ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("steps", "helps"), [(60, "recurrent"), (1, "larger or orthogonal")])
 def test_only_weights_of_a_recurrence_are_advised_to_have_gates(steps, helps):
