@@ -17,6 +17,7 @@ DECADES = 6  # powers of ten from the middle of the scale of boxes to either end
 GREY = "#808080"  # readable on a white page and on a dark one, and so are blue and red for lines:
 FALL, RISE = "#2f7fd4", "#d8434e"
 SHADES = (FALL, "#d55e00", "#009e73", "#cc79a7", GREY)  # to tell curves apart, colour-blind safe (after Okabe & Ito)
+GREEN, ORANGE = "#009e73", "#e69f00"  # orange is also what theory says, dashed
 DARK, PALE = "#000000", "#ffffff"
 ZERO = "zero"
 SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
