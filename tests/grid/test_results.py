@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -70,6 +71,38 @@ def test_axes_are_whole_beside_a_wide_array_which_is_cut():
     lines = str(grid.run(lambda rate, seed: {"x": 1.5, "wide": np.full((2, 3), -1.234e-5)}, {"rate": rates, "seed": [10]})).splitlines()
     assert [line.split()[:2] for line in lines[6:9]] == [["0.03", "10"], ["0.2", "10"], ["0.0001234", "10"]]
     assert lines[5].split() == ["rate", "seed", "wide"] and max(map(len, lines)) <= 80 and lines[8].endswith("…")
+
+
+def test_a_part_of_a_grid_is_a_grid(found, tmp_path):
+    part = found.at(scale=np.float64(1), depth=3)
+    assert part.axes == {"depth": [3], "scale": [1], "seed": [0, 1, 2, 3, 4]} and [*found.axes["depth"]] == AXES["depth"]
+    assert np.array_equal(part.array("top"), found.array("top")[1:, 1:2], equal_nan=True)
+    assert part.failed == {(3, 1, 4): found.failed[3, 1, 4]} and repr(part) == "Grid(1 depth × 1 scale × 5 seed: 4 done, 1 failed)"
+    part.save(tmp_path / "x.csv")
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 6
+    with pytest.raises(ValueError, match=r"there is no scale = 3; it is one of \[0.5, 1, 2.0\]"):
+        found.at(scale=3)
+    with pytest.raises(ValueError, match="there is no leak = 0.3; the axes are depth, scale, seed"):
+        found.at(leak=0.3)
+    pytest.importorskip("matplotlib")
+    ax = drawing.plot(found.at(depth=2), "layers").axes[0]
+    assert boxes(ax).shape == (3, 2) and ax.get_title(loc="left").strip() == "layers, mean of 5 seeds, depth = 2"
+
+
+def test_a_table_has_two_axes_and_mean_and_sd_over_the_third(found):
+    lines = found.table("top").splitlines()
+    assert lines[0] == "top, mean ± sd over seed (5)" and lines[1].split() == ["depth", "scale=0.5", "scale=1", "scale=2"]
+    cells = [cell.split(" ± ") for line in lines[2:] for cell in re.split(r"  +", line)[1:]]
+    assert np.allclose([float(mean) for mean, _ in cells], found.mean("top").ravel(), atol=0.05)
+    assert np.allclose([float(sd) for _, sd in cells], found.sd("top").ravel(), atol=0.05, rtol=0.05)
+    assert found.at(seed=2).table("top").splitlines()[2].split()[1:] == [f"{x:.4g}" for x in found.array("top")[0, :, 2]]
+    wide = grid.run(lambda a, b, c, d: {"x": a * b * d}, {"c": ["one"], "a": [1, 2], "d": [4], "b": [0.123456, 3]})
+    assert wide.table("x").splitlines() == ["x, d = 4, c = one", "a  b=0.123456  b=3", "1      0.4938   12", "2      0.9876   24"]
+    assert grid.run(lambda a: {"x": a}, {"a": [1, 2]}).table("x").splitlines() == ["x", "a  x", "1  1", "2  2"]
+    with pytest.raises(ValueError, match=r"'layers' is over depth, scale, \(2, 3, 3\); hold some, with .at"):
+        found.table("layers")
+    with pytest.raises(ValueError, match="there is no axis 'x'"):
+        found.table("top", over="x")
 
 
 def test_a_csv_reads_back_to_the_last_digit(found, tmp_path):
@@ -192,7 +225,7 @@ def test_a_map_of_both_signs_has_its_middle_at_zero():
 
 def test_what_cannot_be_drawn_is_refused(found):
     pytest.importorskip("matplotlib")
-    with pytest.raises(ValueError, match=r"over one axis or two, not over depth, scale, layers\[0\]; hold one, as in .at\(depth=2\)"):
+    with pytest.raises(ValueError, match=r"over one axis or two, not over depth, scale, layers\[0\]; hold some, as in .at\(depth=2\)"):
         drawing.plot(found, "layers")
     with pytest.raises(ValueError, match="there is no plot 'z' of a Grid; there is top, layers, bad"):
         drawing.plot(found, "z")

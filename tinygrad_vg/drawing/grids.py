@@ -33,13 +33,13 @@ def draw(ax: Any, grid: Any, value: str, theory: Any = None, limits: tuple[float
     over = {name: values for name, values in sizes.items() if len(values) > 1} or dict([*sizes.items()][:1])
     title = as_text(", ".join([title, *(f"{name} = {values[0]}" for name, values in sizes.items() if name not in over)]), 70)
     if len(over) > 2:
-        fixed = next(name for name in over if name in grid.axes)
-        raise ValueError(f"a value is drawn over one axis or two, not over {', '.join(over)}; hold one, as in .at({fixed}={over[fixed][0]!r})")
-    along = [Along.of(values) for values in over.values()]
-    if len(over) == 2:
-        heat_map(ax, y.reshape([*map(len, over.values())]), *along, as_text(value), theory, limits)
+        held = next(f"{name}={values[0]!r}" for name, values in over.items() if name in grid.axes)
+        raise ValueError(f"a value is drawn over one axis or two, not over {', '.join(over)}; hold some, as in .at({held})")
+    *up, right = map(Along.of, over.values())
+    if up:
+        heat_map(ax, y.reshape([*map(len, over.values())]), up[0], right, as_text(value), theory, limits)
     else:
-        curve(ax, y.ravel(), None if sd is None else sd.ravel(), *along, theory, limits)
+        curve(ax, y.ravel(), None if sd is None else sd.ravel(), right, theory, limits)
     words(ax, title, [*over][-1], [as_text(value), *over][len(over) - 1], above=len(over) == 2)
 
 
@@ -73,8 +73,10 @@ class Along(NamedTuple):
             some = self.x[:: -(-len(self.x) // FEW)]
             axis.set_ticks(some, [f"{x:.3g}" for x in some])
             axis.set_ticks([], minor=True)
+        elif self.names and name == "x":
+            ticks(ax, self.names)
         elif self.names:
-            ticks(ax, self.names) if name == "x" else name_axis(axis, self.names)
+            name_axis(axis, self.names)
 
 
 def uneven(x: np.ndarray) -> float:
@@ -97,26 +99,12 @@ def curve(ax: Any, y: np.ndarray, sd: np.ndarray | None, along: Along, theory: A
 
 
 def heat_map(ax: Any, z: np.ndarray, up: Along, along: Along, value: str, theory: Any, limits: Any) -> None:
-    """The first axis upwards, the second to the right; numbers are where they lie, and a box ends half-way to the next.
-
-    Lighter is larger; where values have both signs, brown is below 0 and teal above, with a line where 0 is.
-    """
-    from matplotlib import colormaps
-    from matplotlib.colors import LinearSegmentedColormap
-
-    shades, drawn = colormaps["cividis"], shown(z)[np.ix_(up.order, along.order)]
-    known = drawn[np.isfinite(drawn)]
-    least, most = (np.min(known, initial=np.inf), np.max(known, initial=-np.inf)) if len(known) else (0.0, 1.0)
-    low, high = limits or (least, most)
-    if signs := least < 0 < most:
-        shades, high = LinearSegmentedColormap.from_list("signs", [BROWN, WHITE, TEAL]), max(abs(low), abs(high))
-        low = -high
-    shades = shades.with_extremes(bad=SPECIAL["nan"])
-    shades.colorbar_extend = EXTEND[int(least < low) + 2 * int(most > high)]
-    mesh = ax.pcolormesh(along.edges(), up.edges(), np.ma.masked_invalid(drawn), cmap=shades, vmin=low, vmax=high, rasterized=True)
+    """The first axis upwards, the second to the right; numbers are where they lie, and a box ends half-way to the next."""
+    drawn = np.ma.masked_invalid(shown(z)[np.ix_(up.order, along.order)])
+    mesh = ax.pcolormesh(along.edges(), up.edges(), drawn, rasterized=True, **coloured(drawn.compressed(), limits))
     along.dress(ax, ax.xaxis, "x")
     up.dress(ax, ax.yaxis, "y")
-    if signs and not (along.names or up.names):
+    if drawn.min() < 0 < drawn.max() and not (along.names or up.names):
         ax.contour(along.x, up.x, drawn, [0], colors=DARK, linewidths=1)
         ax.plot([], [], color=DARK, linewidth=1, label="zero", path_effects=outline(2))
     if not np.all(np.isfinite(z)):
@@ -128,13 +116,28 @@ def heat_map(ax: Any, z: np.ndarray, up: Along, along: Along, value: str, theory
     colour_bar([ax], mesh, value)
 
 
+def coloured(known: np.ndarray, limits: Any) -> dict[str, Any]:
+    """A map's colours, and the values at their ends: lighter is larger; of both signs brown is below 0, white is 0, teal above."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    least, most = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    low, high = limits or (least, most)
+    shades: Any = colormaps["cividis"]
+    if least < 0 < most:
+        shades, high = LinearSegmentedColormap.from_list("signs", [BROWN, WHITE, TEAL]), max(abs(low), abs(high))
+        low = -high
+    shades = shades.with_extremes(bad=SPECIAL["nan"])
+    shades.colorbar_extend = EXTEND[int(least < low) + 2 * int(most > high)]
+    return {"cmap": shades, "vmin": low, "vmax": high}
+
+
 def predict(ax: Any, theory: Any, along: Along, x: np.ndarray, label: str = "", **look: Any) -> None:
     """What theory says: a function of x, from the first x to the last; a number; or one for each value of the axis."""
     if theory is None:
         return
     if callable(theory) and not along.names:
-        fine = np.linspace(*np.log(x[[0, -1]]), FINE) if along.log else np.linspace(x[0], x[-1], FINE)
-        x = np.exp(fine) if along.log else fine
+        x = np.geomspace(x[0], x[-1], FINE) if along.log else np.linspace(x[0], x[-1], FINE)
         y = np.array([float(theory(one)) for one in x.tolist()])
     elif np.ndim(theory) == 0 and not callable(theory):
         y = np.full(len(x), float(theory))

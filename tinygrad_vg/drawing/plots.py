@@ -70,8 +70,9 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
         raise ValueError(f"there is no plot {kind!r} of {which}; {'to compare ' * several}there is {', '.join(kinds)}")
     more = {name: given for name, given in (("theory", theory), ("limits", limits)) if given is not None}
     if foreign := more.keys() - inspect.signature(kinds[names[0]]).parameters.keys():
-        goes = {"theory": "theory goes with one Chain's plot 'gradient', one Spectrum's 'running', or a Grid", "limits": "limits go with a Grid"}
-        raise ValueError(f"{goes[foreign.pop()]}, not with {names[0]!r} of {which}")
+        goes = "theory goes with one Chain's plot 'gradient', one Spectrum's 'running', or a Grid"
+        goes = "limits go with a Grid" if "limits" in foreign else goes
+        raise ValueError(f"{goes}, not with {names[0]!r} of {which}")
     if kind is None and ax is None and isinstance(things[0], History):
         names = [key for key in PANELS if all(recorded(run, key) for run in things)] or names
     draws = [kinds[name] if name == names[0] else partial(kinds[name], named=False) for name in names]
