@@ -162,7 +162,8 @@ def test_a_model_that_returns_its_loss_is_asked_for_no_other(monkeypatch, capsys
     class Tagger(nn.Module):
         """As Hugging Face writes it: the labels come with the input, the loss and the logits go out."""
 
-        inputs, where = {"x": ((3, 4), "float64"), "labels": ((3,), "int64")}, staticmethod(lambda node: "tagger.py:9  return loss, logits")
+        inputs, cuts = {"x": ((3, 4), "float64"), "labels": ((3,), "int64")}, {"tagger.py:8  y = x.detach()": 2}
+        where = staticmethod(lambda node: "tagger.py:9  return loss, logits")
 
         def __init__(self):
             self.head = nn.Linear(4, 2)
@@ -174,7 +175,9 @@ def test_a_model_that_returns_its_loss_is_asked_for_no_other(monkeypatch, capsys
     monkeypatch.setattr("tinygrad_vg.cli.patient.load_model", lambda path: Tagger())
     np.savez(tmp_path / "data.npz", x=np.ones((3, 4)), labels=np.array([0, 1, 1]))
     assert main(["diagnose", "tagger.pt2", "--data", str(tmp_path / "data.npz"), "--json", "--html", str(tmp_path / "one.html")]) == 0
-    assert json.loads(capsys.readouterr().out)["title"] == "tagger.pt2 on its data; the model returns its loss"
+    said = json.loads(capsys.readouterr().out)
+    assert said["title"] == "tagger.pt2 on its data; the model returns its loss"
+    assert "What lies before a detach() gets nothing through it" in said["short"] and "y = x.detach() (×2)" in said["short"]
 
 
 def test_the_title_counts_labels_that_do_not_count_and_names_what_is_not_used(capsys, tmp_path):

@@ -265,3 +265,8 @@ def test_a_pickle_is_refused_by_its_name_with_what_to_write(suffix):
 def test_a_file_that_is_not_there_says_so():
     with pytest.raises(FileNotFoundError):
         load_model("nowhere.pt2")
+
+
+def test_a_model_says_where_something_that_has_a_gradient_was_detached():
+    cuts = {case: dict(run(case)[0].cuts) for case in ("moves", "compared_raw")}  # the second detaches a constant alone
+    assert cuts["compared_raw"] == {} and [(line[:20], times) for line, times in cuts["moves"].items()] == [("make_exported.py:307", 1)]

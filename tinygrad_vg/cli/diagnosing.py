@@ -51,6 +51,9 @@ def diagnose(options: argparse.Namespace) -> None:
     order = sorted(took, key=took.__getitem__)
     if rows := [(f"{took[line]:+.2f}", f"{lines[line]['factors']:.0f} ×", cut(clean(line), 58)) for line in order]:
         said.append(table(rows[:LINES], ("nats", "factors", "line of the source"), left=3))
+    if patient.cuts:
+        cuts = "; ".join(f"{cut(clean(line), 70)} (×{times})" for line, times in patient.cuts.items())
+        said[1] += wrapped(f"\nWhat lies before a detach() gets nothing through it, and was not judged: {cuts}.")
     if options.out:
         said.append(f"wrote {draw(by_step(chain), about=patient.title).save(Path(options.out))}")
     said[1] += tried(found, chain, patient)  # last of all: after it no graph from before fits the weights

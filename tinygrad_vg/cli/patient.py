@@ -5,8 +5,9 @@ weight_hh, of one gate, three or four, is an RNN, a GRU or an LSTM; names as sav
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ class Patient(NamedTuple):
     parameters: dict[str, Any]
     where: Callable[[Node], str | None]
     again: Callable[[], Node]
+    cuts: Mapping[str, int] = MappingProxyType({})  # where something was detached, and how often
 
 
 def exported(options: argparse.Namespace) -> Patient:
@@ -54,7 +56,7 @@ def exported(options: argparse.Namespace) -> Patient:
     known = {*history(loss)}
     source = next((x for x in starts if x in known), starts[0])
     title = f"{Path(options.file).name} on {about}{said}{unused(data)}"
-    return Patient(title, loss, source, model.parameters(), model.where, lambda: of(model(*inputs)))
+    return Patient(title, loss, source, model.parameters(), model.where, lambda: of(model(*inputs)), dict(model.cuts))
 
 
 def of_weights(options: argparse.Namespace) -> Patient:
