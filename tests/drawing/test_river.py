@@ -12,9 +12,9 @@ from packed import packed
 from tinygrad_vg import Chain, Scalar, Tensor, draw, linear, nn, sigmoid, tanh
 from tinygrad_vg.drawing.colours import INKS
 from tinygrad_vg.drawing.page_data import Store
-from tinygrad_vg.drawing.river import PARTS, rest_of, river, told
+from tinygrad_vg.drawing.river import PARTS, river, river_of, told
 from tinygrad_vg.drawing.river_data import map_of, river_data
-from tinygrad_vg.drawing.river_picture import river_picture
+from tinygrad_vg.drawing.river_picture import heaps, river_picture
 from tinygrad_vg.drawing.typography import power, pretty
 
 
@@ -81,8 +81,8 @@ def test_parts_that_cancel_are_said_to_where_the_gradient_survives(visit):
         slider.fill(f"{scale / 10:g}")
         words, keep = title.inner_text(), math.log(gradients(page)[0] / np.linalg.norm(chain.gradients[20]))
         assert (" survives" in words) == (math.log(0.2) <= keep <= math.log(1.4))
-        assert ("cancel" in words) <= (" survives" in words)
-    assert any("cancel" in words for words in [(slider.fill(f"{scale / 10:g}"), title.inner_text())[1] for scale in range(30, 61)])
+        assert ("gave back" in words) <= (" survives" in words)
+    assert any("gave back" in words for words in [(slider.fill(f"{scale / 10:g}"), title.inner_text())[1] for scale in range(30, 61)])
 
 
 def test_what_was_read_is_one_for_each_step():
@@ -152,7 +152,7 @@ def contrast(a, b):
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize("role", ["ink", "soft", "flow", "slopes", "weights", "gates", "rest", "growth", "now"])
+@pytest.mark.parametrize("role", ["ink", "soft", "flow", "slopes", "weights", "gates", "norms", "rest", "growth", "now"])
 def test_every_ink_for_words_is_legible(role, scheme):
     assert all(contrast(INKS[role][scheme], INKS[ground][scheme]) >= 4.5 for ground in ("page", "card", "faint"))
 
@@ -408,7 +408,7 @@ def test_a_large_chain_makes_a_page_that_can_be_read_though_nothing_can_be_repla
 
 
 def test_every_part_has_an_ink():
-    assert all(part in INKS and f"{part}-mark" in INKS for part in PARTS)
+    assert all(ink in INKS and f"{ink}-mark" in INKS for ink in PARTS.values())
 
 
 STATES = {"as it opens": [], "what if": ["#if-slopes"], "all of it": ["#tabled", "#linear"], "the last station": ["[data-station='6']"], "the graph": [".door"]}
@@ -487,13 +487,54 @@ def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visi
     assert "NaN" not in page.locator("#river").inner_html()
 
 
-@pytest.mark.parametrize("parts, words", [
-    ({"norm": -18.9, "merge": 8.4, "attention": -0.5}, "norms and merging branches"),
-    ({"norm": -18.9, "merge": 1.0}, "norms"),
-    ({"merge": 0.0}, "rest"),
-])  # fmt: skip
-def test_kinds_that_are_drawn_as_one_are_both_named_if_they_may_cancel(parts, words):
-    assert rest_of([parts]) == words
+def post_norm(depth=12):
+    """A transformer with the norm after the sum: what the norms take, merging branches give back in part."""
+    h = [Tensor(np.random.default_rng(0).normal(size=(6, 16)), name="h0")]
+    for k in range(1, depth + 1):
+        h.append(nn.TransformerBlock(16, 2, "post", causal=True, rng=k, name=f"block{k}")(h[-1], k))
+    return Chain(nn.mse(h[-1], np.ones((6, 16))).named("loss"), h[0], through=h[1:])
+
+
+def test_the_title_names_the_norms_alone_and_nothing_of_opposite_sign_is_summed(visit):
+    chain = post_norm()
+    drawing, parts = draw(chain), chain.blame().parts
+    assert parts["norm"] < -10 and parts["merge"] > 5 and chain.blame().total < 0
+    assert told(drawing.river.title).endswith(" arrives at h0. The norms did it.") and ("norms", "norms") in drawing.river.title
+    for words in (told(drawing.river.below), visit(drawing).locator("#about").inner_text()):
+        assert f"norms −{-parts['norm']:.1f}" in words and "merging branches +" in words and " and " not in words
+    assert visit(drawing).locator("h1").inner_text() == told(drawing.river.title)
+    bars = [e.get("class") for e in ET.fromstring(drawing.svg).iter() if e.tag.endswith("rect")]
+    assert bars.count("f-norms-mark") == 12
+
+
+def test_kinds_of_one_ink_and_opposite_sign_have_a_bar_each():
+    frame = {"stations": ["h0", "h1"], "logs": [1.0, 0.0], "links": [{"merge": 4.0, "attention": -2.4, "scale": -1.0}], "ended": ""}
+    found = river_of(frame)
+    assert heaps(found.nats[0])["rest"] == (-3.4, 4.0) and told(found.below).endswith("merging branches +4.0 nats, attention −2.4, constant factors −1.0.")
+    assert told(found._replace(logs=[0.1, 0.0]).title).endswith("What the attention took, the merging branches gave back.")
+
+
+def seen(colour, eye):
+    """A colour as an eye sees it (Machado & others 2009), in Oklab, where distances are alike."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    light = np.clip(EYES[eye] @ [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts], 0, 1)
+    cones = np.cbrt(np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]]) @ light)
+    return np.array([[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]) @ cones
+
+
+EYES = {
+    "all": np.eye(3),
+    "no red": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "no green": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "no blue": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]])}
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_the_norms_differ_from_every_other_ink_for_every_eye(eye, scheme):
+    for end in ("", "-mark"):
+        own = seen(INKS[f"norms{end}"][scheme], eye)
+        assert min(np.linalg.norm(own - seen(INKS[f"{part}{end}"][scheme], eye)) for part in ("slopes", "weights", "gates", "rest", "flow")) > 0.1
 
 
 @pytest.mark.parametrize("index", [np.s_[:, 2:4], np.s_[1], np.s_[[2, 0, 2], ::-1], np.s_[..., 3]])

@@ -25,7 +25,7 @@ from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gai
 from .graph import draw_key, graph_svg, key_height, key_width
 from .layout import MARGIN, layout
 from .page_data import BUDGET, Store, js_number, page_data
-from .river import FINDINGS, River, told
+from .river import FINDINGS, PARTS, River, told
 from .river_data import river_data
 from .river_picture import river_picture
 
@@ -61,10 +61,10 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, store: 
     first, style, scripts = next(iter(rivers.values())), asset("page.css"), drawn_scripts()
     models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
     graph = filled("page_graph.html", {"title": name, "level": "h2"} | graph_fields(picture, store))
-    data = {"models": models, "blobs": store.blobs, "graph": graph, "river": scripts[1], "script": scripts[2], "style": style}
-    data["findings"] = [(js_number(below), *words) for below, *words in FINDINGS]
+    data = {"models": models, "blobs": [*map(len, store.planes)], "graph": graph, "river": scripts[1], "script": scripts[2], "style": style}
+    data["parts"], data["findings"] = PARTS, [(js_number(below), *words) for below, *words in FINDINGS]
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
-    words |= {"still": river_picture(first).element(), "packed": packed(json_text(data).encode()), "script": scripts[0]}
+    words |= {"still": river_picture(first).element(), "packed": packed(json_text(data).encode() + b"\n" + b"".join(store.planes)), "script": scripts[0]}
     return document(escape(told(first.title)), filled("page_river.html", words), scripts, [dressed("page_river.css"), style])
 
 

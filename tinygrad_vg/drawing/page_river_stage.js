@@ -3,7 +3,6 @@
 // ── the finding, in the words of river.py ──────────────────────────────────────────────────────────────────────────
 
 const HORIZON = Math.log(1e-3), CANCEL = 0.25;
-const word = (p) => (PARTS[p] === "rest" ? model.rest : PARTS[p]);
 const sumsOf = ({ nats }) => PARTS.map((_, p) => nats.reduce((sum, row) => sum + row[p], 0));
 
 function title({ names }, now) {
@@ -12,17 +11,18 @@ function title({ names }, now) {
   return [[filled(before)], [power(keep), ink], [filled(after)], ...(did ? culprit(sumsOf(now), keep, did, cancel) : [])];
 }
 function culprit(sums, keep, did, cancel) {
-  const [a, b] = [0, 1, 2, 3].sort((p, q) => Math.abs(sums[q]) - Math.abs(sums[p]));
-  const capital = (text) => text[0].toUpperCase() + text.slice(1);
-  if (Math.abs(sums[a]) < 0.05) return [["No factor changed it."]];
-  if (cancel && sums[a] * sums[b] < 0 && Math.abs(sums[a] + sums[b]) < CANCEL * Math.abs(sums[a])) {
-    return [[capital(word(a)), PARTS[a]], [" and "], [word(b), PARTS[b]], [cancel]];
-  }
-  const most = [0, 1, 2, 3].reduce((best, p) => (sums[p] * Math.sign(keep) > sums[best] * Math.sign(keep) ? p : best), 0);
-  return [["The "], [word(most), PARTS[most]], [did]];
+  const all = (way) => way * sums.reduce((sum, x) => sum + (x * way > 0 ? x : 0), 0), took = all(-1), gave = all(1);
+  if (sums.every((x) => Math.abs(x) < 0.05)) return [["No factor changed it."]];
+  if (cancel && Math.abs(gave - took) < CANCEL * Math.max(gave, took)) return [["What the "], ...movers(sums, -1), [" took, the "], ...movers(sums, 1), [" gave back."]];
+  return [["The "], movers(sums, keep)[0], [did]];
+}
+function movers(sums, way) {
+  const [a, b] = [...KINDS].sort((p, q) => (sums[q] - sums[p]) * (way < 0 ? -1 : 1));
+  return [[PARTS[a], INK[a]], ...(sums[b] / sums[a] >= 0.5 ? [[" and "], [PARTS[b], INK[b]]] : [])];
 }
 function below(model, now) {
-  const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${word(p)} ${plus(nats)} nats`, PARTS[p]], [", "]] : []));
+  const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${PARTS[p]} ${plus(nats)}`, INK[p]], [", "]] : []));
+  if (shown.length) shown[0][0] += " nats";
   const ended = touched() ? "" : model.ended;
   return [[model.about ? `${model.about}. ` : ""], ...shown.slice(0, -1), [shown.length ? `.${ended ? ` ${ended}` : ""}` : ended]];
 }
@@ -47,7 +47,7 @@ function frame() {
   const narrow = wide < 600, left = narrow ? 64 : 74, right = narrow ? 26 : 48, top = model.read.some(Boolean) ? 76 : 50;
   const finite = [...now.logs, ...(touched() ? real.logs : [])].filter(Number.isFinite).map((x) => x / TEN);
   const hi = linear ? Math.max(1, ...finite.map((d) => Math.min(10 ** d, LARGEST))) : Math.max(0.3, ...finite), lo = linear ? 0 : Math.min(-2, ...finite);
-  const rows = binned((wide - left - right) / Math.max(1, steps)), all = rows.flatMap((row) => row.nats).map((x) => x / TEN).filter(Number.isFinite);
+  const rows = binned((wide - left - right) / Math.max(1, steps)), all = rows.flatMap((row) => heaps(row.nats)).map(({ nats }) => nats / TEN).filter(Number.isFinite);
   const up = Math.max(0, ...all), down = Math.max(0, ...all.map((x) => -x)), room = high - top - 84;
   const u = linear ? room * 0.8 / (hi - lo) : room / (hi - lo + up + down), bar = linear ? room * 0.2 / Math.max(0.1, up + down) : u;
   const foot = top + (hi - lo) * u, zero = foot + 48 + up * bar;
@@ -57,7 +57,7 @@ function frame() {
 
 // The links, or several in a row where bars of each would be too thin: then their mean.
 function binned(each) {
-  const kinds = shownParts(), many = Math.max(1, Math.ceil(4 * Math.max(1, kinds.length) / each)), rows = [];
+  const kinds = new Set(shownParts().map((p) => INK[p])), many = Math.max(1, Math.ceil(4 * Math.max(1, kinds.size) / each)), rows = [];
   for (let a = 0; a < now.nats.length; a += many) {
     const some = now.nats.slice(a, a + many);
     rows.push({ a, b: a + some.length, nats: PARTS.map((_, p) => some.reduce((sum, row) => sum + row[p], 0) / some.length) });
@@ -66,8 +66,13 @@ function binned(each) {
 }
 function shownParts() {
   const all = [...now.nats, ...real.nats], most = peak(all.flat().filter(Number.isFinite));
-  return [0, 1, 2, 3].filter((p) => all.some((row) => Math.abs(row[p]) > 0.01 * most));
+  return KINDS.filter((p) => all.some((row) => Math.abs(row[p]) > 0.01 * most));
 }
+// Of each ink what shrinks and what grows: parts of opposite sign are not summed.
+const heaps = (nats) => [...new Set(INK)].flatMap((ink) => [-1, 1].map((way) => {
+  const of = KINDS.filter((p) => INK[p] === ink && nats[p] * way > 0);
+  return { ink, nats: of.reduce((sum, p) => sum + nats[p], 0), told: of.map((p) => `${PARTS[p]} × ${power(nats[p], 3)}`).join(", ") };
+}));
 
 function paint() {
   $("finding").replaceChildren(...inked(title(model, now)));
@@ -155,17 +160,17 @@ function letters(f) {
 }
 
 function bars(f) {
-  const kinds = shownParts(), parts = [draw("line", { x1: f.left - 8, x2: f.wide - f.right + 8, y1: f.zero, y2: f.zero, class: "axis" }),
+  const inks = [...new Set(shownParts().map((p) => INK[p]))].reverse(), parts = [draw("line", { x1: f.left - 8, x2: f.wide - f.right + 8, y1: f.zero, y2: f.zero, class: "axis" }),
     draw("text", { x: f.left - 14, y: f.zero - 6, "text-anchor": "end", class: "soft" }, "grows"), draw("text", { x: f.left - 14, y: f.zero + 18, "text-anchor": "end", class: "soft" }, "shrinks")];
   for (const { a, b, nats } of f.rows) {
     if (b <= reach) continue;
-    const wide = (f.x(b) - f.x(a)) * 0.86 / Math.max(1, kinds.length), start = (f.x(a) + f.x(b) - wide * kinds.length) / 2;
+    const wide = (f.x(b) - f.x(a)) * 0.86 / Math.max(1, inks.length), start = (f.x(a) + f.x(b) - wide * inks.length) / 2;
     const group = draw("g", { class: `link${what.links.has(a) && b - a === 1 ? " replaced" : ""}`, "data-link": a, onclick: () => show(a) });
-    [...kinds].reverse().forEach((p, j) => {
-      const high = Math.min(Math.abs(nats[p]) / TEN * f.bar, f.high);
-      if (high >= 0.5) group.append(draw("rect", { x: start + wide * j, y: f.zero - (nats[p] > 0 ? high : 0), width: wide * 0.9, height: high, rx: 2, class: `factor ${PARTS[p]}` },
-        draw("title", {}, `${model.names[a]} to ${model.names[b]}: ${PARTS[p]} × ${power(nats[p], 3)}${b - a > 1 ? " each, on average" : ""}`)));
-    });
+    for (const heap of heaps(nats)) {
+      const high = Math.min(Math.abs(heap.nats) / TEN * f.bar, f.high), j = inks.indexOf(heap.ink);
+      if (high >= 0.5 && j >= 0) group.append(draw("rect", { x: start + wide * j, y: f.zero - (heap.nats > 0 ? high : 0), width: wide * 0.9, height: high, rx: 2, class: `factor ${heap.ink}` },
+        draw("title", {}, `${model.names[a]} to ${model.names[b]}: ${heap.told}${b - a > 1 ? " each, on average" : ""}`)));
+    }
     parts.push(group);
   }
   return parts;
@@ -192,7 +197,7 @@ const sign = (factor) => factor?.k === 0 || factor?.e ? "⊙" : "·"; // entry b
 function equation(k) {
   const link = model.links[k], factors = link.formula.flatMap((factor, n) => [n ? operator(sign(link.formula[n - 1])) : null, factor.f
     ? math("mrow", { class: "slopes" }, math("msup", {}, math("mi", {}, factor.f), tight("′")), tight("("), symbol(factor.at), tight(")"))
-    : math("mrow", { class: PARTS[factor.k] }, factor.e ? symbol(factor.t) : transposed(factor.t))]);
+    : math("mrow", { class: INK[factor.k] }, factor.e ? symbol(factor.t) : transposed(factor.t))]);
   const jacobian = () => math("msup", {}, math("mrow", {}, operator("("), math("mfrac", {}, math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k + 1])), math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k]))), operator(")")), operator("⊤"));
   const way = link.factor ? el("p", { class: "caption" }, `= ${link.factor}`) : null;
   const joint = sign(link.formula.at(-1));
@@ -202,14 +207,14 @@ function equation(k) {
 const lines = (link) => el("pre", { id: "by-hand", hidden: !link.hand, tabindex: 0, "aria-label": "the same, in the program written out by hand" }, link.hand);
 
 function tiles(k) {
-  const row = now.nats[k], kinds = [1, 0, 2, 3].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
-  const tile = (p) => el("span", { class: `tile ${PARTS[p]}`, title: String(Math.exp(row[p])), onmouseenter: () => outline(k, p, true), onmouseleave: () => outline(k, p, false) }, power(row[p], 3));
+  const row = now.nats[k], kinds = [1, 0, ...KINDS.slice(2)].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
+  const tile = (p) => el("span", { class: `tile ${INK[p]}`, title: String(Math.exp(row[p])), onmouseenter: () => outline(k, p, true), onmouseleave: () => outline(k, p, false) }, power(row[p], 3));
   return el("p", { class: "numbers", title: "the gradient here, what each factor keeps of it, the gradient it comes from" }, el("small", {}, `absolute size, ${model.names[k + 1]} → ${model.names[k]}`), `${power(now.logs[k] + first, 2)} = `, kinds.flatMap((p) => [tile(p), " · "]),
     el("span", { class: "tile flow", title: exact(now.sizes[k + 1], now.logs[k + 1] + first) }, power(now.logs[k + 1] + first, 2)));
 }
 // Pointing at a tile outlines its bar, its arrow and its term.
 function outline(k, p, on) {
-  for (const element of document.querySelectorAll(`[data-link="${k}"] .factor.${PARTS[p]}, .step .${PARTS[p]}, .equation .${PARTS[p]}`)) element.classList.toggle("meant", on);
+  for (const element of document.querySelectorAll(`[data-link="${k}"] .factor.${INK[p]}, .step .${INK[p]}, .equation .${INK[p]}`)) element.classList.toggle("meant", on);
 }
 
 function strip(values, kind, top, words) {
@@ -271,9 +276,9 @@ function oneStep(k) {
   rows.forEach((row, r) => row.forEach((i, j) => place.set(i, [straight ? 110 : (j + 0.5) * wide / row.length, 18 + r * high])));
   const size = (i) => (inner[i] ? Math.log10(norm(inner[i].c) / (norm(now.gradients[k + 1]) || 1)) : -99), broad = (i) => Math.max(1.5, Math.min(12, 10 + 3 * size(i)));
   const parts = edges.flatMap((edge) => {
-    const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k === 3 || edge.e ? edge.name : `${edge.name}ᵀ`;
-    return [draw("path", { d: `M${x},${y + 14} L${X},${Y - 24}`, class: `way ${PARTS[edge.k]}`, "stroke-width": broad(edge.p) }), draw("path", { d: `M${X - 7},${Y - 25} L${X + 7},${Y - 25} L${X},${Y - 14}Z`, class: `tip ${PARTS[edge.k]}` }),
-      straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 2, class: PARTS[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}`) : ""];
+    const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k > 2 || edge.e ? edge.name : `${edge.name}ᵀ`;
+    return [draw("path", { d: `M${x},${y + 14} L${X},${Y - 24}`, class: `way ${INK[edge.k]}`, "stroke-width": broad(edge.p) }), draw("path", { d: `M${X - 7},${Y - 25} L${X + 7},${Y - 25} L${X},${Y - 14}Z`, class: `tip ${INK[edge.k]}` }),
+      straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 2, class: INK[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}`) : ""];
   });
   for (const [i, [x, y]] of place) {
     const name = names.get(i), short = name.length > 9 ? `${name.slice(0, 8)}…` : name;

@@ -72,8 +72,8 @@ def frame_of(rivers: list[River], others: Mapping[str, River]) -> Frame:
     """One unit for river and bars: both together fill the height, of each of the rivers; of others the lines do."""
     finite = [d for one in (*rivers, *others.values()) for d in decades(one) if math.isfinite(d)]
     top, bottom = max([0.3, *finite]), min([-LEAST_RANGE, *finite])
-    rows = [[x / TEN for x in row.values() if math.isfinite(x)] for river in rivers for row in binned(river)]
-    up, down = max((x for row in rows for x in row), default=0.0), -min((x for row in rows for x in row), default=0.0)
+    long = [x / TEN for river in rivers for row in binned(river) for bar in heaps(row).values() for x in bar if math.isfinite(x)]
+    up, down = max(long, default=0.0), -min(long, default=0.0)
     u = (HIGH - TOP - FOOT - GAP - THIN) / (top - bottom + max(0.0, up) + max(0.0, down))
     return Frame(len(rivers[0].nats), top, bottom, u, TOP + (top - bottom + max(0.0, up)) * u + GAP)
 
@@ -157,8 +157,14 @@ def binned(river: River) -> list[dict[str, float]]:
     return [{part: math.fsum(row[part] for row in some) / len(some) for part in PARTS} for some in rows]
 
 
+def heaps(row: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Of each ink its nats that shrink and its nats that grow: parts of opposite sign are not summed."""
+    return {ink: (math.fsum(min(row[part], 0.0) for part in PARTS if PARTS[part] == ink),
+                  math.fsum(max(row[part], 0.0) for part in PARTS if PARTS[part] == ink)) for ink in PARTS.values()}
+
+
 def bars(canvas: Canvas, river: River, frame: Frame) -> None:
-    """For each link a bar for each part, down where it shrinks the gradient, up where it grows it."""
+    """For each link a bar for each ink, down where it shrinks the gradient, up where it grows it."""
     rows, shown = binned(river), river.shown
     many = math.ceil(frame.links / max(1, len(rows)))
     canvas.path([(LEFT - 10, frame.zero), (WIDE - RIGHT + 10, frame.zero)], "soft")
@@ -167,10 +173,10 @@ def bars(canvas: Canvas, river: River, frame: Frame) -> None:
     for i, (a, b) in enumerate(pairwise([*range(0, frame.links, many), frame.links])):
         wide = (frame.x(b) - frame.x(a)) * 0.86 / max(1, len(shown))
         start = (frame.x(a) + frame.x(b) - wide * len(shown)) / 2
-        for j, part in enumerate(reversed(shown)):
-            nats = rows[i][part]
-            high = abs(nats) / TEN * frame.u
-            told = f"{river.names[a]} to {river.names[b]}: {part} × {power(nats, 3)}" + (" each, on average" if b - a > 1 else "")
+        found = heaps(rows[i])
+        for j, (ink, nats) in enumerate((ink, nats) for ink in reversed(shown) for nats in (found[ink])):
+            high, x = abs(nats) / TEN * frame.u, start + wide * (j // 2)
+            of = ", ".join(f"{part} × {power(x, 3)}" for part, x in rows[i].items() if PARTS[part] == ink and x * nats > 0)
+            told = f"{river.names[a]} to {river.names[b]}: {of}" + " each, on average" * (b - a > 1)
             if 0.5 <= high < HIGH:
-                x = start + wide * j
-                canvas.rectangle(x, frame.zero - high * (nats > 0), wide * 0.9, high, f"{part}-mark", r=2, hover=told)
+                canvas.rectangle(x, frame.zero - high * (nats > 0), wide * 0.9, high, f"{ink}-mark", r=2, hover=told)
