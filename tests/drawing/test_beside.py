@@ -12,6 +12,7 @@ from tinygrad_vg.drawing.beside import called, headline, look, subtitle
 from tinygrad_vg.drawing.canvas import plotted, room
 from tinygrad_vg.drawing.colours import INKS
 from tinygrad_vg.drawing.river import river, told
+from tinygrad_vg.drawing.river_picture import broken
 from tinygrad_vg.drawing.typography import power
 
 CHAINS = {name: net(cell, T=20, n=16) for name, cell in CELLS.items()} | {"sigmoid again": net(CELLS["sigmoid"], T=20, n=16, seed=1)}
@@ -58,6 +59,28 @@ def test_names_stand_in_the_picture_on_no_line_and_on_no_other_name(names):
         assert all(b < c or d < a or abs(y - z) >= 18 for c, z, d in boxes[:k])
         at = np.linspace(a, b, 200)
         assert all(heights.max() < y - 14 or heights.min() > y + 4 for heights in (np.interp(at, *line.T) for line in lines))
+
+
+@pytest.mark.parametrize("names", [("LSTM", "sigmoid"), ("GRU", "sigmoid", "tanh", "LSTM"), ("sigmoid",), ("LSTM",)])
+def test_a_value_stands_at_the_height_where_its_line_ends(names):
+    drawing = compared(*names)
+    lines = [points(e) for e in elements(drawing, "polyline") if len(points(e)) == 21]
+    for name, line in zip(names, [lines[0], *lines[1:]]):
+        value = power(river(CHAINS[name]).logs[0])
+        words = f"{name}: {value}" if len(names) > 1 else value
+        y = next(float(e.get("y")) for e in elements(drawing, "text") if e.text == words and e.get("font-weight")) - 5
+        assert abs(y - line[0, 1]) <= 30, (name, y, line[0])
+
+
+def test_titles_have_one_size_in_all_pictures_and_break_rather_after_a_sentence():
+    words = [[("".join(e.itertext()), e.get("font-size")) for e in elements(draw(chain), "text")[:3]] for chain in CHAINS.values()]
+    assert {size for rows in words for text, size in rows if "radient" in text} == {"28"} == {rows[0][1] for rows in words}
+    assert {size for rows in words for text, size in rows if "nats" in text} == {"18"}
+    lstm = words[[*CHAINS].index("LSTM")]
+    assert lstm[0][0].endswith("arrives at h₀.") and lstm[1][0].startswith(("What the ", "The "))
+    runs = [("one two", "ink"), (", three. ", "soft"), ("four", "now"), (".", "ink")]
+    assert ["".join(map(told, [line])) for line in broken(runs, 10, 95, 2, False)] == ["one two, three.", "four."]
+    assert told(sum(broken(runs, 10, 30, 3, False), [])).replace(" ", "") == told(runs).replace(" ", "")
 
 
 def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says_whose_nats():

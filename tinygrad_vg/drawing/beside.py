@@ -15,6 +15,7 @@ from .typography import power
 Box = tuple[float, float, float, float]
 INK, DASHES = ("now", "ink", "soft"), ("12 6", "2.5 4.5", "18 5 3 5", "12 4 3 4 3 4", "6 5")  # fifteen pairs, none twice
 NAMED, SMALLEST, LONGEST = 3, 22.0, 28  # rivers in the title, pixels of its type if there are so many, characters of a name
+UNDER = 30.0  # pixels below the river for words
 SAMPLE, CLEAR, SIZE = 36.0, 4.0, 18.0  # pixels before a name for a piece of its line; between words and lines; of type
 
 
@@ -55,27 +56,28 @@ def lines_beside(canvas: Canvas, rivers: Mapping[str, River], lines: list[Points
     for k, points in enumerate(lines):
         if k and points:
             canvas.path(points, *look(k))
-    taken: list[Box] = []
+    left, _, right, foot = field
+    taken: list[Box] = [(right - 240, foot - UNDER + 4, right, foot)]  # the way of the gradient
     for k, (name, river) in enumerate(rivers.items()):
         if lines[k]:
             words = f"{called(name)}: {power(river.logs[0])}"
             wide = SAMPLE + room(words, SIZE, bold=True)
-            x, y = free_place([lines[k], *filter(None, lines)], wide, field, taken)
+            x, y = free_place([lines[k], *filter(None, lines), [(left, foot - UNDER), (right, foot - UNDER)]], wide, field, taken)
             taken.append((x, y - 14, x + wide, y + 4))
             canvas.path([(x, y - 6), (x + SAMPLE - 6, y - 6)], *look(k))
             canvas.words(x + SAMPLE, y, words, look(k)[0], SIZE, bold=True, halo=True)
 
 
 def free_place(lines: list[Points], wide: float, field: Box, taken: list[Box]) -> tuple[float, float]:
-    """Where words stand best: on no line and no other words, near the first line and nearer to it than to others, rather on the left."""
+    """Where words stand best: on no line and no other words, and as near as may be to where the first line ends, on the left."""
     left, top, right, foot = field
-    y, found = np.arange(top + 14, foot - 4, 2.0), []
+    y, found, end = np.arange(top + 14, foot - 4, 2.0), [], lines[0][0]
     for x in np.arange(left + 8, right - wide, 12.0):
         at = np.linspace(x - CLEAR, x + wide + CLEAR, 100)
         spans = [np.interp(at, *np.array(points).T) for points in lines]
-        near, *gaps = [np.maximum(span.min() - (y + 4), y - 14 - span.max()) for span in spans]
+        gaps = [np.maximum(span.min() - (y + 4), y - 14 - span.max()) for span in spans[1:]]
         met = sum((gap < CLEAR).astype(float) for gap in gaps)
         met += sum((a < x + wide + CLEAR) & (x - CLEAR < c) & (b < y + 4) & (y - 14 < d) for a, b, c, d in taken)
-        cost = 1000 * met + near.clip(0) + (near - np.min(gaps, axis=0)).clip(0) + 0.05 * (x - left)
+        cost = 1000 * met + abs(y - 5 - end[1]) + 0.1 * abs(x - end[0])
         found.append((float(cost.min()), float(x), float(y[cost.argmin()])))
     return min(found)[1:]

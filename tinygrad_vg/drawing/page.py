@@ -64,7 +64,8 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, store: 
     data = {"models": models, "blobs": [*map(len, store.planes)], "graph": graph, "river": scripts[1], "script": scripts[2], "style": style}
     data["parts"], data["findings"] = PARTS, [(js_number(below), *words) for below, *words in FINDINGS]
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
-    words |= {"still": river_picture(first).element(), "packed": packed(json_text(data).encode() + b"\n" + b"".join(store.planes)), "script": scripts[0]}
+    lines = json_text(data).encode() + b"\n" + b"".join(store.planes)
+    words |= {"still": river_picture(first).element(), "packed": packed(lines), "script": scripts[0]}
     return document(escape(told(first.title)), filled("page_river.html", words), scripts, [dressed("page_river.css"), style])
 
 

@@ -32,7 +32,7 @@ CANCEL = 0.25  # what takes and what gives cancel, if they differ by less than t
 
 
 SURVIVES = "The gradient survives: ", "flow", " of that at {start} arrives at {source}. "
-FINDINGS = (  # below so many nats: the words around what is left, its ink, what a culprit did, and where two may cancel; the page has them, too
+FINDINGS = (  # below so many nats: the words around what is left, its ink, what a culprit did; may two cancel?
     (-1e308, "Nothing of the gradient at {start} arrives at {source}: it is exactly ", "flow", ".", "", False),
     (math.log(0.2), "Of the gradient at {start}, only ", "flow", " arrives at {source}. ", " did it.", False),
     (0.0, *SURVIVES, " took the rest.", True),

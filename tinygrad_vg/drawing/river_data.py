@@ -69,7 +69,8 @@ def link_data(links: list[Any], store: Store) -> Data:
     """The nodes of some links in a row, parents before children, and the edges between them; "edges" is null if a map is left out."""
     if isinstance(links[0], Replaced):
         factor, local = links[0].factor, map_data(links[0].local, store)
-        sizes, whole = [math.prod(links[0].shape_in), math.prod(links[0].shape_out)], {"c": 1, "p": 0, "k": PLACE["rest"], "name": factor, "m": local}
+        sizes = [math.prod(links[0].shape_in), math.prod(links[0].shape_out)]
+        whole = {"c": 1, "p": 0, "k": PLACE["rest"], "name": factor, "m": local}
         around = {"sizes": sizes, "names": ["", ""], "start": [0], "end": [1], "formula": [], "factor": factor}
         return around | {"edges": [whole] if local else None}
     start = sorted(dict.fromkeys(links[0].start), key=lambda node: node.birth)

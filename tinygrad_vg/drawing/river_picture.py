@@ -6,18 +6,20 @@ All of it is in powers of ten, and a bar is as long as the river falls over its 
 """
 
 import math
+import re
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import accumulate, groupby, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
-from .beside import headline, lines_beside, subtitle
+from .beside import UNDER, free_place, headline, lines_beside, subtitle
 from .canvas import Canvas, Points, Run, room
 from .river import PARTS, River, told
 from .typography import decade, power
 
 WIDE, HIGH, LEFT, RIGHT, TOP, FOOT = 1280.0, 720.0, 112.0, 60.0, 196.0, 26.0
 GAP, THIN = 46.0, 14.0  # between river and bars; below the longest bar
-LEAST_BAR, LEAST_RANGE, HORIZON = 7.0, 2.0, 3.0  # pixels; powers of ten
+LEAST_BAR, LEAST_RANGE, HORIZON, BIG = 7.0, 2.0, 3.0, 28.0  # pixels; powers of ten; pixels of the title
 STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 5000, 10_000)
 TEN = math.log(10)
 DASHED = "6 5"
@@ -55,7 +57,7 @@ def river_picture(
     flow(canvas, river, frame)
     if others:
         lines = [line(one, frame) for one in rivers.values()]
-        lines_beside(canvas, rivers, lines, (LEFT, TOP - 24, WIDE - RIGHT, frame.y(frame.bottom)))
+        lines_beside(canvas, rivers, lines, (LEFT, TOP - 24, WIDE - RIGHT, frame.y(frame.bottom) + UNDER))
     else:
         ends(canvas, river, frame)
     canvas.words(WIDE - RIGHT, frame.y(frame.bottom) + 24, "← the gradient flows back", "soft", anchor="end", italic=True)
@@ -79,10 +81,25 @@ def frame_of(rivers: list[River], others: Mapping[str, River]) -> Frame:
 
 
 def heading(canvas: Canvas, title: list[Run], below: list[Run]) -> None:
-    """The finding, as large as it fits, and below it what was run."""
-    for y, runs, size, bold in ((54, title, 32.0, True), (92, below, 21.0, False)):
-        long = room(told(runs), 1.0, bold)
-        canvas.words(28, y, runs, size=max(18.0, min(size, (WIDE - 56) / long)), bold=bold)
+    """The finding, and below it what was run; of one size in all pictures, on three lines at most."""
+    big = broken(title, BIG, WIDE - 56, 2, True)
+    small, y = broken(below, 18.0, WIDE - 56, 3 - len(big), False), 50.0 if len(big) == 1 else 36.0
+    for lines, size, high, bold in ((big, BIG, 34.0, True), (small, 18.0, 24.0, False)):
+        for runs in lines:
+            canvas.words(28, y, runs, size=max(18.0, min(size, (WIDE - 56) / room(told(runs), 1.0, bold))), bold=bold)
+            y += high
+
+
+def broken(runs: list[Run], size: float, wide: float, most: int, bold: bool) -> list[list[Run]]:
+    """Runs in lines no wider than this, if they can be so many; rather after a sentence than within one."""
+    words = [(word, role) for words, role in runs for word in re.findall(r"\s*\S+|\s+$", words)]
+    ends = [*accumulate(room(word, size, bold) for word, _ in words)]
+    gaps = [k for k in range(1, len(words)) if words[k - 1][0][-1:] == " " or words[k][0][:1] == " "]
+    fits = [k for k in gaps if ends[k - 1] <= wide] if most > 1 and ends[-1] > wide else []
+    k = max([k for k in fits if words[k - 1][0].endswith(".") and ends[-1] - ends[k - 1] <= wide] or fits or [len(words)])
+    joined = ([("".join(word for word, _ in some), role) for role, some in groupby(part, itemgetter(1))] for part in (words[:k], words[k:]))
+    first, left = joined
+    return [first, *broken([(left[0][0].lstrip(), left[0][1]), *left[1:]], size, wide, most - 1, bold)] if left else [first]
 
 
 def read(canvas: Canvas, river: River, frame: Frame) -> None:
@@ -140,7 +157,10 @@ def ends(canvas: Canvas, river: River, frame: Frame) -> None:
         canvas.words(frame.x(k) - 12, foot - 8, f"{'0' if river.logs[k - 1] == -math.inf else 'not finite'} from here back", "ink",
                      anchor="end", bold=True)
     elif not k and len(heights) > 1:
-        canvas.words(frame.x(0) - 4, min(frame.y(heights[0]) + 28, foot + 26), power(river.logs[0]), "flow", 20, bold=True)
+        points, value = line(river, frame), power(river.logs[0])
+        field = LEFT, TOP - 24, WIDE - RIGHT, foot + UNDER
+        x, y = free_place([points, points, [(LEFT, foot), (WIDE, foot)]], room(value, 20, bold=True), field, [])
+        canvas.words(x, y, value, "flow", 20, bold=True, halo=True)
     far = next((j for j in reversed(range(k, len(heights))) if heights[j] < -HORIZON), None)
     if far is not None and foot - frame.y(-HORIZON) > 90:
         x = frame.x(far)
@@ -173,9 +193,8 @@ def bars(canvas: Canvas, river: River, frame: Frame) -> None:
     for i, (a, b) in enumerate(pairwise([*range(0, frame.links, many), frame.links])):
         wide = (frame.x(b) - frame.x(a)) * 0.86 / max(1, len(shown))
         start = (frame.x(a) + frame.x(b) - wide * len(shown)) / 2
-        found = heaps(rows[i])
-        for j, (ink, nats) in enumerate((ink, nats) for ink in reversed(shown) for nats in (found[ink])):
-            high, x = abs(nats) / TEN * frame.u, start + wide * (j // 2)
+        for ink, nats in [(ink, nats) for ink, found in heaps(rows[i]).items() if ink in shown for nats in found]:
+            high, x = abs(nats) / TEN * frame.u, start + wide * (len(shown) - 1 - shown.index(ink))
             of = ", ".join(f"{part} × {power(x, 3)}" for part, x in rows[i].items() if PARTS[part] == ink and x * nats > 0)
             told = f"{river.names[a]} to {river.names[b]}: {of}" + " each, on average" * (b - a > 1)
             if 0.5 <= high < HIGH:
