@@ -298,7 +298,9 @@ def test_code_stays_in_its_panel_and_the_value_beside_no_tick(visit, scheme):
     for cell, at in ((nn.LSTMCell, ""), (nn.RNNCell, "#what=slopes1")):
         page = visit(draw(lesson(cell(27, 16, rng=0))), at, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
         value, *ticks = (page.locator(where).evaluate_all("all => all.map((e) => Number(e.getAttribute('y')))") for where in ("#river .value", "#river .soft[x='60']"))
-        assert ticks[0] and all(abs(value[0] - y) >= 16 for y in ticks[0])
+        left, right = page.locator("#river .value").bounding_box()["x"], page.locator("#river .soft[x='60']").first.bounding_box()
+        assert len(value) == 1 and ticks[0] and left - right["x"] - right["width"] >= 18
+        assert abs(value[0] - 5 - page.locator("#river .dot").first.evaluate("e => Number(e.getAttribute('cy'))")) <= 30
 
 
 @pytest.mark.parametrize("x", [1.0, 0.0, -2.0])
@@ -344,7 +346,7 @@ def test_models_are_compared_and_the_moment_stands_in_the_address(visit):
     one, other = net(sigmoid_rnn), net(nn.LSTMCell)
     drawing = draw(one, beside={"sigmoid": one, "LSTM": other})
     page = visit(drawing)
-    assert not page.locator("#if-gates").is_visible()
+    assert page.locator("#if-gates").is_disabled()
     page.get_by_role("button", name="LSTM").click()
     agree(page, [np.linalg.norm(g) for g in other.gradients[:-1]])
     page.get_by_role("button", name="forget gates were 1").click()
@@ -382,6 +384,88 @@ def test_the_stage_is_saved_as_a_picture(visit, tmp_path):
     waiting.value.save_as(tmp_path / "river.svg")
     text = (tmp_path / "river.svg").read_text(encoding="utf-8")
     assert ET.fromstring(text).get("viewBox") == "0 0 1280 720" and page.locator("h1").inner_text() in "".join(ET.fromstring(text).itertext())
+
+
+@pytest.mark.parametrize("state, words", [("#what=slopes1", "what if: all slopes 1."), ("#what=slopes1+orthogonal", "what if: all slopes 1, W orthogonal, these factors alone."), ("", "")])
+def test_a_saved_picture_says_what_was_replaced_names_its_lines_and_is_as_wide_as_the_slide(visit, goto, tmp_path, state, words):
+    page = visit(draw(net(sigmoid_rnn, T=20), read="'s do more of those!"), state)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save picture").click()
+    waiting.value.save_as(tmp_path / "saved.svg")
+    saved = goto((tmp_path / "saved.svg").as_uri(), color_scheme="dark")
+    told_all = saved.locator("svg").first.text_content()
+    assert words in told_all and ("as it is: " in told_all) == ("what if" in told_all) == bool(state)
+    assert saved.locator(".column, .shade").count() == 0 and saved.locator(".ghost").count() == bool(state)
+    dots = saved.locator(".dot").evaluate_all("all => all.map((e) => [e.getBoundingClientRect().left, e.r.baseVal.value])")
+    assert max(x for x, _ in dots) > 1150 and {r for _, r in dots} == {4}
+    assert saved.locator("rect").first.evaluate("e => getComputedStyle(e).fill") == "rgb(18, 21, 25)"  # dark with its reader
+    assert saved.evaluate("Math.min(...[...document.querySelectorAll('text')].map((e) => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a))") >= 18
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)])
+def test_all_models_of_a_page_have_one_axis_and_stand_beside_with_their_names(visit, size):
+    chains = {"sigmoid": net(sigmoid_rnn, T=20), "tanh": net(nn.RNNCell, T=20), "LSTM": net(nn.LSTMCell, T=20)}
+    page = visit(draw(chains["sigmoid"], beside=chains), viewport={"width": size[0], "height": size[1]})
+    ticks, seen = "all => all.map((e) => [e.textContent, e.getAttribute('y')])", []
+    for name in (*chains, "sigmoid"):
+        page.get_by_role("button", name=name, exact=True).click()
+        seen.append(page.locator("#river .soft[x='60']").evaluate_all(ticks))
+        words = {one: f"{one}: {power(river(chain).logs[0])}" for one, chain in chains.items()}
+        assert page.locator("#river .value").text_content() == words.pop(name)
+        assert sorted(page.locator("#river .named").all_text_contents()) == sorted(words.values()) and page.locator("#river .other").count() == 2
+    assert all([text for text, _ in one] == [text for text, _ in seen[0]] for one in seen)
+    page.locator("#if-slopes").click()
+    assert {"as it is: " + power(river(chains["sigmoid"]).logs[0])} < set(page.locator("#river .named").all_text_contents())
+    boxes = page.locator("#river .named, #river .value, #river .slant").evaluate_all("all => all.map((e) => e.getBoundingClientRect()).map((b) => [b.left, b.top + 3, b.right, b.bottom - 3])")
+    assert all(c <= x or z <= a or d <= y or w <= b for k, (a, b, c, d) in enumerate(boxes) for x, y, z, w in boxes[:k])
+
+
+def test_the_horizon_crosses_no_words(visit):
+    for size in ((1280, 720), (1024, 768)):
+        page = visit(draw(net(sigmoid_rnn, T=20)), viewport={"width": size[0], "height": size[1]})
+        where = "all => all.map((e) => e.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom])"
+        [(x, top, _, foot)], words = page.locator("#river .horizon").evaluate_all(where), page.locator("#river text").evaluate_all(where)
+        assert all(not (a < x < c and b < foot and top < d) for a, b, c, d in words)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_formula_graph_and_code_stand_in_the_panel_without_scrolling(visit, cell):
+    page = visit(draw(lesson({"sigmoid": lambda n, m, rng: nn.RNNCell(n, m, "sigmoid", rng=rng)}.get(cell, CELLS[cell])(27, 16, rng=0)), read="the gradient went back"))
+    wide = page.evaluate("[...document.querySelectorAll('.equation math')].map((e) => [Math.max(e.scrollWidth, e.getBoundingClientRect().width), e.parentElement.clientWidth])")
+    assert all(a <= b + 1 for a, b in wide) and len(wide) == 1
+    if cell in ("sigmoid", "tanh"):
+        assert page.evaluate("document.querySelector('#card').scrollHeight <= document.querySelector('#card').clientHeight") and page.locator(".step").count() == 1
+
+
+def test_a_formula_of_long_names_stands_in_two_lines(visit):
+    h = [Tensor(np.ones(3)).named("a_state_of_a_long_name", 0)]
+    for t in (1, 2):
+        h.append(np.tanh(h[-1] * h[-1] + h[-1]).named("a_state_of_a_long_name", t))
+    page = visit(draw(Chain(h[-1].sum().named("loss"), h[0], through=h)), "#t=1")
+    assert page.locator(".equation math mtr").count() == 2 and "a_state" in page.locator(".equation math").text_content()
+
+
+def test_no_button_moves_while_one_demonstrates(visit):
+    chains = {"sigmoid": net(sigmoid_rnn), "LSTM": net(nn.LSTMCell), "GRU": net(nn.GRUCell)}
+    page = visit(draw(chains["sigmoid"], beside=chains))
+    places = lambda: page.locator(".controls button, .controls label").evaluate_all("all => all.map((e) => [e.id, e.offsetLeft, e.offsetTop, e.offsetWidth])")  # noqa: E731
+    start = places()
+    for name in ("LSTM", "GRU", "sigmoid"):
+        page.get_by_role("button", name=name, exact=True).click()
+        assert places() == start
+    page.locator("#if-slopes").click()
+    page.locator("#send").click()
+    assert page.locator("#send").inner_text() == "❚❚ Pause" and places() == start
+
+
+def test_the_forward_pass_speaks_of_no_gradient(visit):
+    page = visit(draw(net(sigmoid_rnn), read="abcdef"))
+    page.locator("#speed").select_option("0.5")
+    page.get_by_role("button", name="Forward pass").click()
+    pytest.importorskip("playwright.sync_api").expect(page.locator("h1")).to_have_text("Forward: h₂ is computed from h₁ and ‘b’. No gradient yet.")
+    card, rest = page.evaluate("['#card', '#about'].map((e) => document.querySelector(e).textContent)")
+    assert "No gradient yet" in card and "∂" not in card and "nats" not in rest
+    pytest.importorskip("playwright.sync_api").expect(page.locator("h1")).to_contain_text("arrives")
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (390, 844), (640, 360)])

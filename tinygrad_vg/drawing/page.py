@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..text.lines import clean
+from .beside import look
 from .canvas import Canvas, sheet
 from .colours import INKS
 from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gain, with_gradient
@@ -35,7 +36,7 @@ INKED = "".join(
     for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}"))
 )
 SCRIPTS = (  # three, in reading order
-    ("page_base.js", "page_open.js"), ("page_river_sweep.js", "page_river_stage.js", "page_river.js"),
+    ("page_base.js", "page_open.js"), ("page_river_sweep.js", "page_river_words.js", "page_river_stage.js", "page_river.js"),
     ("page_base.js", "page_sweep.js", "page_graph.js", "page.js"))
 
 
@@ -62,7 +63,8 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, store: 
     models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
     graph = filled("page_graph.html", {"title": name, "level": "h2"} | graph_fields(picture, store))
     data = {"models": models, "blobs": [*map(len, store.planes)], "graph": graph, "river": scripts[1], "script": scripts[2], "style": style}
-    data["parts"], data["findings"] = PARTS, [(js_number(below), *words) for below, *words in FINDINGS]
+    data["parts"], data["looks"] = PARTS, [look(k) for k in range(1, len(models) + 1)]
+    data["findings"] = [(js_number(below), *words) for below, *words in FINDINGS]
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
     lines = json_text(data).encode() + b"\n" + b"".join(store.planes)
     words |= {"still": river_picture(first).element(), "packed": packed(lines), "script": scripts[0]}

@@ -42,12 +42,13 @@ let t = middle(), reach = 0, upTo = Infinity, timer = null, linear = false; // s
 
 const LARGEST = 1e300; // on a linear scale: beyond it a float overflows
 // One unit for river and bars: the bars are the river's slope.
-function frame() {
-  const stage = $("river"), wide = stage.clientWidth || 860, high = stage.clientHeight || 440, steps = lastStation();
+function frame(wide = $("river").clientWidth || 860, high = $("river").clientHeight || 440) {
+  const steps = lastStation();
   const narrow = wide < 600, left = narrow ? 64 : 74, right = narrow ? 26 : 48, top = model.read.some(Boolean) ? 76 : 50;
-  const finite = [...now.logs, ...(touched() ? real.logs : [])].filter(Number.isFinite).map((x) => x / TEN);
+  const finite = [...now.logs, ...data.models.flatMap((one) => one.logs.map(Number))].filter(Number.isFinite).map((x) => x / TEN); // one axis for all
   const hi = linear ? Math.max(1, ...finite.map((d) => Math.min(10 ** d, LARGEST))) : Math.max(0.3, ...finite), lo = linear ? 0 : Math.min(-2, ...finite);
-  const rows = binned((wide - left - right) / Math.max(1, steps)), all = rows.flatMap((row) => heaps(row.nats)).map(({ nats }) => nats / TEN).filter(Number.isFinite);
+  const each = (nats) => (wide - left - right) / Math.max(1, nats.length), rows = binned(now.nats, each(now.nats));
+  const all = [rows, ...data.models.map((one) => binned(one.nats, each(one.nats)))].flat().flatMap((row) => heaps(row.nats)).map(({ nats }) => nats / TEN).filter(Number.isFinite);
   const up = Math.max(0, ...all), down = Math.max(0, ...all.map((x) => -x)), room = high - top - 84;
   const u = linear ? room * 0.8 / (hi - lo) : room / (hi - lo + up + down), bar = linear ? room * 0.2 / Math.max(0.1, up + down) : u;
   const foot = top + (hi - lo) * u, zero = foot + 48 + up * bar;
@@ -56,11 +57,11 @@ function frame() {
 }
 
 // The links, or several in a row where bars of each would be too thin: then their mean.
-function binned(each) {
+function binned(all, each) {
   const kinds = new Set(shownParts().map((p) => INK[p])), many = Math.max(1, Math.ceil(4 * Math.max(1, kinds.size) / each)), rows = [];
-  for (let a = 0; a < now.nats.length; a += many) {
-    const some = now.nats.slice(a, a + many);
-    rows.push({ a, b: a + some.length, nats: PARTS.map((_, p) => some.reduce((sum, row) => sum + row[p], 0) / some.length) });
+  for (let a = 0; a < all.length; a += many) {
+    const some = all.slice(a, a + many);
+    rows.push({ a, b: a + some.length, nats: PARTS.map((_, p) => some.reduce((sum, row) => sum + Number(row[p]), 0) / some.length) });
   }
   return rows;
 }
@@ -75,17 +76,22 @@ const heaps = (nats) => [...new Set(INK)].flatMap((ink) => [-1, 1].map((way) => 
 }));
 
 function paint() {
-  $("finding").replaceChildren(...inked(title(model, now)));
-  document.title = told(title(model, now));
-  $("about").replaceChildren(...inked(below(model, now)));
+  const ahead = upTo < Infinity, finding = ahead ? onTheWay() : title(model, now);
+  $("finding").replaceChildren(...inked(finding));
+  document.title = told(finding);
+  $("about").replaceChildren(...inked(ahead ? [[model.about]] : below(model, now)));
   chip();
   const stage = $("river"), f = frame();
   stage.setAttribute("viewBox", `0 0 ${f.wide} ${f.high}`);
-  stage.replaceChildren(...axis(f), ...columns(f), ...water(f), ...letters(f), ...bars(f));
+  stage.replaceChildren(...axis(f), ...columns(f), ...shapes(f));
   card();
   table();
   remember();
 }
+
+const shapes = (f) => { const beside = others(f); return [...water(f, beside), ...letters(f), ...bars(f)]; };
+// Of the forward pass, what is computed now: there is no gradient yet.
+const onTheWay = () => [[upTo ? `Forward: ${model.names[upTo]} is computed from ${model.names[upTo - 1]}${model.read[upTo] ? ` and ‘${model.read[upTo]}’` : ""}. No gradient yet.` : `The forward pass begins at ${model.names[0]}. No gradient yet.`]];
 
 function ticks(f) {
   const spread = f.hi - f.lo, steps = linear ? [0.25, 0.5, 1, 2, 5, 10, 100, 1000] : [1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 500, 1000];
@@ -115,28 +121,46 @@ function columns(f) {
 }
 
 const path = (points, close) => "M" + points.map((p) => p.map((x) => x.toFixed(1)).join(",")).join(" L") + (close ? "Z" : "");
-function water(f) {
+// What stands beside the river: the other models, all beginning on the right, and the river as it is where something is replaced.
+function others(f) {
+  if (upTo < Infinity) return [];
+  const points = (logs) => logs.map((log, k) => [f.x(k + lastStation() - logs.length + 1), f.y(Number(log)), Number(log)]).filter(([x, , log]) => Number.isFinite(log) && x >= f.left - 1);
+  const found = data.models.map((one, n) => ({ points: points(one.logs), look: data.looks[(n || data.models.length) - 1], label: one.label, log: Number(one.logs[0]), one })).filter(({ one }) => one !== model && begin === lastStation());
+  if (touched()) found.push({ points: points(real.logs).filter(([x]) => x <= f.x(begin)), look: ["soft", "", 2, "6 5"], label: "as it is", log: real.logs[0], ghost: true });
+  return found.filter((one) => one.points.length > 1);
+}
+function water(f, beside) {
   const alive = now.logs.map((log, k) => [k, log]).slice(reach, begin + 1).filter(([, log]) => Number.isFinite(log)), parts = [];
   const points = alive.map(([k, log]) => [f.x(k), f.y(log)]), few = model.names.length <= 80;
   if (points.length > 1) parts.push(draw("path", { d: path([[points[0][0], f.foot], ...points, [points.at(-1)[0], f.foot]], true), class: "area" }));
-  if (touched()) {
-    const ghost = real.logs.map((log, k) => [k, log]).filter(([, log]) => Number.isFinite(log)).map(([k, log]) => [f.x(k), f.y(log)]);
-    parts.push(draw("path", { d: path(ghost), class: "ghost" }));
-  }
+  for (const { points, look: [ink, , , dash], ghost } of beside) parts.push(draw("path", { d: path(points.map(([x, y]) => [x, y])), class: ghost ? "ghost" : "other", stroke: `var(--${ink})`, "stroke-dasharray": dash }));
   if (points.length > 1) parts.push(draw("path", { d: path(points), class: "stream" }));
   for (const [k, log] of alive) if (few || k === t) parts.push(draw("circle", { cx: f.x(k), cy: f.y(log), r: k === t ? 8 : 4, class: "dot" }));
   now.logs.forEach((log, k) => { if (k >= reach && k <= begin && !Number.isFinite(log)) parts.push(draw("circle", { cx: f.x(k), cy: f.foot, r: 4, class: "zero" })); });
-  const [end, log] = alive[0] ?? [begin, NaN];
-  const clear = (low) => { const tick = ticks(f).find(([, y]) => Math.abs(y + 5 - low) < 18); return tick ? tick[1] + 27 : low; }; // not beside a tick's number
-  const place = reach > 2 ? { x: f.x(end) - 12, y: f.y(log) + 5, "text-anchor": "end" } : { x: f.x(end) - 4, y: clear(Math.min(f.y(log) + 28, f.foot + 24)) };
-  if (end !== begin) parts.push(draw("text", { ...place, class: "value" }, power(log)));
+  return [...parts, ...names(f, beside, alive, points)];
+}
+// What arrives in each line, at the height where it ends; the horizon of the river, and the way of the gradient.
+function names(f, beside, alive, points) {
+  const way = "← the gradient flows back", side = f.wide - f.right, parts = [], field = [f.left, f.top - 20, side, f.foot + 30];
+  const low = [[f.left, f.foot], [side, f.foot]], lines = [points, ...beside.map((one) => one.points)].filter((line) => line.length > 1), taken = [[side - room(way, 14), f.foot + 4, side, f.foot + 30]];
+  const [end, log] = alive[0] ?? [begin, NaN], several = data.models.length > 1, value = several && reach <= 2 ? `${model.label}: ${power(log)}` : power(log);
+  const place = (at, words, size, weight, more = 0) => freePlace(at, [...lines, low], room(words, size, weight) + more, field, taken);
   const far = now.logs.findLastIndex((x, k) => k >= reach && k <= begin && x < HORIZON);
   if (far >= 0 && !linear && !f.narrow && f.foot - f.y(HORIZON) > 90) {
-    const after = f.x(far) < f.wide * 0.55;
-    parts.push(draw("line", { x1: f.x(far), x2: f.x(far), y1: f.y(HORIZON), y2: f.foot, class: "horizon" }),
-      draw("text", { x: f.x(far) + (after ? 8 : -8), y: f.foot - 36, "text-anchor": after ? "start" : "end", class: "soft" }, `below 1/1000 from ${model.names[far]} back`));
+    const words = `below 1/1000 from ${model.names[far]} back`, long = room(words, 14);
+    taken.push([f.x(far) - 3, f.y(HORIZON), f.x(far) + 3, f.foot]);
+    const [x, y] = place([f.x(far) < f.wide * 0.55 ? f.x(far) + 10 : f.x(far) - long - 10, f.foot - 40], words, 14, 400);
+    parts.push(draw("line", { x1: f.x(far), x2: f.x(far), y1: f.y(HORIZON), y2: f.foot, class: "horizon" }), draw("text", { x, y, class: "soft" }, words));
   }
-  if (!f.narrow) parts.push(draw("text", { x: f.wide - f.right - 8, y: f.foot - 12, "text-anchor": "end", class: "soft slant" }, "← the gradient flows back"));
+  if (!f.narrow && upTo === Infinity) parts.push(draw("text", { x: side, y: f.foot + 22, "text-anchor": "end", class: "soft slant" }, way));
+  if (end !== begin) {
+    const [x, y] = reach > 2 ? [f.x(end) - 12, f.y(log) + 5] : place(points[0], value, 16, 650);
+    parts.push(draw("text", { x, y, "text-anchor": reach > 2 ? "end" : "start", class: "value" }, value));
+  }
+  for (const { points, look: [ink, , , dash], label, log } of beside.filter((one) => one.ghost || !f.narrow)) {
+    const words = `${label}: ${power(log)}`, [x, y] = place(points[0], words, 14, 600, 30);
+    parts.push(draw("path", { d: `M${x},${y - 5} L${x + 24},${y - 5}`, class: "sample", stroke: `var(--${ink})`, "stroke-dasharray": dash }), draw("text", { x: x + 30, y, class: "named", fill: `var(--${ink})` }, words));
+  }
   return parts;
 }
 
@@ -183,13 +207,13 @@ function symbol(name) { // h₁₂ as <msub>, {h₁₂, c₁₂} as (h₁₂, c�
   if (/^\{.*\}$/.test(name)) return math("mrow", {}, operator("("), name.slice(1, -1).split(", ").flatMap((one, n) => [n ? operator(",") : null, symbol(one)]), operator(")"));
   const found = /^(.*?)([₀-₉]+)$/.exec(name), digits = found && found[2].replace(/./g, (c) => SUBSCRIPTS.indexOf(c));
   if (found) return math("msub", {}, math("mi", {}, found[1]), math("mn", {}, digits));
-  const [base, sub] = name.split("_");
+  const [base, sub] = name.split(/_(.*)/);
   return sub ? math("msub", {}, math("mi", {}, base), math("mi", {}, sub)) : math("mi", {}, name);
 }
 const partial = (name, kind) => math("mfrac", { class: kind }, math("mrow", {}, math("mi", {}, "∂"), math("mi", {}, "L")), math("mrow", {}, math("mi", {}, "∂"), symbol(name)));
 const operator = (text) => math("mo", {}, text), tight = (text) => math("mo", { lspace: "0", rspace: "0", stretchy: "false" }, text);
 function transposed(name) { // W_hh with ⊤ above its index
-  const [base, sub] = name.split("_");
+  const [base, sub] = name.split(/_(.*)/);
   return sub ? math("msubsup", {}, math("mi", {}, base), math("mi", {}, sub), tight("⊤")) : math("msup", {}, symbol(name), tight("⊤"));
 }
 const sign = (factor) => factor?.k === 0 || factor?.e ? "⊙" : "·"; // entry by entry, or a matrix
@@ -229,6 +253,7 @@ const whose = (link, edge) => `${edge.name}${link.names[edge.c] && link.names[ed
 function card() {
   const k = t, box = $("card"), last = begin, heard = model.read[k];
   const head = el("h2", {}, model.names[k], " ", el("small", {}, k === last ? "where the river begins" : heard ? `after reading ‘${heard}’` : k === 0 ? "where it ends" : ""));
+  if (upTo < Infinity) return box.replaceChildren(head, el("p", {}, onTheWay()[0][0]));
   if (k > last) return box.replaceChildren(head, el("p", {}, `This comes after ${model.names[begin]}, where the river begins: no gradient.`));
   if (k === last) {
     return box.replaceChildren(head, el("p", {}, "Here the gradient is ", el("b", { class: "flow" }, power(top())), "; all other sizes are relative to it. Point at a station to its left, or send the gradient back."),
@@ -239,11 +264,21 @@ function card() {
   else if (steep) { const d = what.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
   if (g) parts.push(...strip(g, "flow", peak(g), `the ${g.length} entries of the gradient here`));
   const steps = last - k, so = now.logs[k];
-  parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `relative to ${model.names[last]}: ${power(so)} after ${steps} ${steps === 1 ? "step" : "steps"}`, Number.isFinite(so) ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
+  parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `relative to ${model.names[last]}: ${power(so)}`, Number.isFinite(so) && steps > 1 ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
   const picture = oneStep(k);
   if (picture) parts.push(picture);
   parts.push(lines(link), el("div", { class: "one" }, model.carried ? linkWhatIf(k) : null, door()));
   box.replaceChildren(...parts);
+  fit(box.querySelector(".equation math"));
+}
+// A formula as large as its panel is wide; where it would be too small, in two lines.
+function fit(formula) {
+  const wide = formula.parentElement.clientWidth, long = () => Math.max(formula.scrollWidth, formula.getBoundingClientRect().width);
+  if (!wide || long() <= wide) return;
+  formula.style.fontSize = `${Math.max(14, Math.floor(20 * wide / long()))}px`;
+  if (long() <= wide) return;
+  const rest = [...formula.children].slice(2), line = (...cells) => math("mtr", {}, math("mtd", { class: "left" }, ...cells));
+  formula.replaceChildren(math("mtable", {}, line(...[...formula.children].slice(0, 2)), line(...rest)));
 }
 const door = () => model !== data.models[0] ? null : el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
 
@@ -256,7 +291,7 @@ function linkWhatIf(k) {
   const at = what.links.get(k), choice = (x, words) => el("button", { type: "button", "aria-pressed": String(at === x), onclick: () => set(at === x ? null : x) }, words);
   const times = el("input", { type: "number", step: "any", placeholder: "× …", "aria-label": "this link times", value: typeof at === "number" && at !== 0 ? at : null });
   times.addEventListener("change", () => set(times.value === "" ? null : Number(times.value)));
-  return ["this link ", square(model.links[k]) ? choice("one", "→ 1") : null, choice(0, "→ 0"), times];
+  return ["link ", square(model.links[k]) ? choice("one", "→ 1") : null, choice(0, "→ 0"), times];
 }
 
 // The link as a graph, its end on top, arrows the way the gradient goes: as wide as the gradient is large. Where nothing branches,
@@ -272,20 +307,20 @@ function oneStep(k) {
   const names = new Map(nodes.map((i) => [i, named([...onto.keys()].reverse().find((c) => standing(c) === i) ?? i)])), depth = new Map(nodes.map((i) => [i, 0]));
   for (const edge of [...edges].sort((a, b) => b.c - a.c)) depth.set(standing(edge.p), Math.max(depth.get(standing(edge.p)), depth.get(standing(edge.c)) + 1));
   for (const i of link.start) depth.set(i, Math.max(...depth.values()));
-  const rows = [...new Set(depth.values())].sort((a, b) => a - b).map((d) => nodes.filter((i) => depth.get(i) === d)), high = 60, wide = 320, place = new Map();
-  rows.forEach((row, r) => row.forEach((i, j) => place.set(i, [straight ? 110 : (j + 0.5) * wide / row.length, 18 + r * high])));
+  const rows = [...new Set(depth.values())].sort((a, b) => a - b).map((d) => nodes.filter((i) => depth.get(i) === d)), high = straight ? 50 : 60, wide = 320, place = new Map();
+  rows.forEach((row, r) => row.forEach((i, j) => place.set(i, [straight ? 110 : (j + 0.5) * wide / row.length, 14 + r * high])));
   const size = (i) => (inner[i] ? Math.log10(norm(inner[i].c) / (norm(now.gradients[k + 1]) || 1)) : -99), broad = (i) => Math.max(1.5, Math.min(12, 10 + 3 * size(i)));
   const parts = edges.flatMap((edge) => {
     const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k > 2 || edge.e ? edge.name : `${edge.name}ᵀ`;
-    return [draw("path", { d: `M${x},${y + 14} L${X},${Y - 24}`, class: `way ${INK[edge.k]}`, "stroke-width": broad(edge.p) }), draw("path", { d: `M${X - 7},${Y - 25} L${X + 7},${Y - 25} L${X},${Y - 14}Z`, class: `tip ${INK[edge.k]}` }),
+    return [draw("path", { d: `M${x},${y + 14} L${X},${Y - 22}`, class: `way ${INK[edge.k]}`, "stroke-width": broad(edge.p) }), draw("path", { d: `M${X - 7},${Y - 23} L${X + 7},${Y - 23} L${X},${Y - 13}Z`, class: `tip ${INK[edge.k]}` }),
       straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 2, class: INK[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}`) : ""];
   });
   for (const [i, [x, y]] of place) {
     const name = names.get(i), short = name.length > 9 ? `${name.slice(0, 8)}…` : name;
-    parts.push(draw("rect", { x: x - 34, y: y - 14, width: 68, height: 28, rx: 7, class: "node" }), draw("text", { x, y: y + 5, "text-anchor": "middle" }, draw("title", {}, name), short));
+    parts.push(draw("rect", { x: x - 34, y: y - 13, width: 68, height: 26, rx: 7, class: "node" }), draw("text", { x, y: y + 5, "text-anchor": "middle" }, draw("title", {}, name), short));
     if (straight && inner[i]) parts.push(draw("text", { x: x + 42, y: y + 5, class: "flow" }, power(Math.log(norm(inner[i].c)) + far(k))));
   }
-  return draw("svg", { class: "step", viewBox: `0 0 ${wide} ${rows.length * high - 22}`, role: "img", "aria-label": `the link from ${model.names[k + 1]} back to ${model.names[k]}` }, parts);
+  return draw("svg", { class: "step", viewBox: `0 0 ${wide} ${(rows.length - 1) * high + 28}`, role: "img", "aria-label": `the link from ${model.names[k + 1]} back to ${model.names[k]}` }, parts);
 }
 // What a gradient of this link has been scaled by, in nats.
 const far = (k) => now.logs[k + 1] + top() - Math.log(norm(now.gradients[k + 1]));
