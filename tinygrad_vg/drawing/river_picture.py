@@ -6,13 +6,11 @@ All of it is in powers of ten, and a bar is as long as the river falls over its 
 """
 
 import math
-import re
 from collections.abc import Mapping
-from itertools import accumulate, groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from typing import NamedTuple
 
-from .beside import UNDER, free_place, headline, lines_beside, subtitle
+from .beside import SIZE, UNDER, free_place, headline, lines_beside, subtitle
 from .canvas import Canvas, Points, Run, room
 from .river import PARTS, River, told
 from .typography import decade, power
@@ -49,9 +47,9 @@ def river_picture(
     """The picture of a river, 1280 × 720, with others as lines beside it, by name; in a frame that several pictures share."""
     others = beside or {}
     rivers, frame = {name: river, **others}, frame or frame_of([river], others)
-    title = headline(rivers, WIDE - 56)
+    title = headline(rivers)
     canvas = Canvas(WIDE, HIGH, told(title))
-    heading(canvas, title, subtitle(rivers, WIDE - 56))
+    heading(canvas, title, subtitle(rivers))
     read(canvas, river, frame)
     axis(canvas, frame)
     flow(canvas, river, frame)
@@ -81,25 +79,18 @@ def frame_of(rivers: list[River], others: Mapping[str, River]) -> Frame:
 
 
 def heading(canvas: Canvas, title: list[Run], below: list[Run]) -> None:
-    """The finding, and below it what was run; of one size in all pictures, on three lines at most."""
-    big = broken(title, BIG, WIDE - 56, 2, True)
-    small, y = broken(below, 18.0, WIDE - 56, 3 - len(big), False), 50.0 if len(big) == 1 else 36.0
-    for lines, size, high, bold in ((big, BIG, 34.0, True), (small, 18.0, 24.0, False)):
-        for runs in lines:
-            canvas.words(28, y, runs, size=max(18.0, min(size, (WIDE - 56) / room(told(runs), 1.0, bold))), bold=bold)
-            y += high
+    """The finding, and below it what was run; each of one size in all pictures, on two lines if it must."""
+    big, small = lines_of(title, BIG, True), lines_of(below, SIZE, False)
+    y = 50.0 if len(big) == 1 else 36.0
+    for runs, size, high, bold in [*((runs, BIG, 34.0, True) for runs in big), *((runs, SIZE, 22.0, False) for runs in small)]:
+        canvas.words(28, y, runs, size=max(SIZE, min(size, (WIDE - 56) / room(told(runs), 1.0, bold))), bold=bold)
+        y += high
 
 
-def broken(runs: list[Run], size: float, wide: float, most: int, bold: bool) -> list[list[Run]]:
-    """Runs in lines no wider than this, if they can be so many; rather after a sentence than within one."""
-    words = [(word, role) for words, role in runs for word in re.findall(r"\s*\S+|\s+$", words)]
-    ends = [*accumulate(room(word, size, bold) for word, _ in words)]
-    gaps = [k for k in range(1, len(words)) if words[k - 1][0][-1:] == " " or words[k][0][:1] == " "]
-    fits = [k for k in gaps if ends[k - 1] <= wide] if most > 1 and ends[-1] > wide else []
-    k = max([k for k in fits if words[k - 1][0].endswith(".") and ends[-1] - ends[k - 1] <= wide] or fits or [len(words)])
-    joined = ([("".join(word for word, _ in some), role) for role, some in groupby(part, itemgetter(1))] for part in (words[:k], words[k:]))
-    first, left = joined
-    return [first, *broken([(left[0][0].lstrip(), left[0][1]), *left[1:]], size, wide, most - 1, bold)] if left else [first]
+def lines_of(runs: list[Run], size: float, bold: bool) -> list[list[Run]]:
+    """Words too wide for a line, broken after their first sentence, or the first of what is compared."""
+    k = next((k for k, (words, _) in enumerate(runs, 1) if words.endswith((". ", "; "))), 0)
+    return [runs[:k], runs[k:]] if 0 < k < len(runs) and room(told(runs), size, bold) > WIDE - 56 else [runs]
 
 
 def read(canvas: Canvas, river: River, frame: Frame) -> None:
