@@ -8,6 +8,7 @@ import pytest
 import tinygrad_vg as vg
 from tinygrad_vg import Scalar, Tensor, grad, linear, nn, relu, scalars, sigmoid, square, stack, tanh, verdict
 from tinygrad_vg.chain.flow import Flow
+from tinygrad_vg.chain.kinds import Verdict
 from tinygrad_vg.formulas.explain import explain
 
 
@@ -259,6 +260,70 @@ def test_steps_that_are_mixed_behind_the_stack_are_one_prediction():
     assert Flow(vg.sum(square(mix @ hs - 5.0)), [cell.W_hh]).last is None
 
 
+def tagged(T=40):
+    """The logits of an RNN with W_hh = 0.5 I at every step, (T, 2, 4), its labels, and its two weights."""
+    rng = np.random.default_rng(0)
+    cell, head = nn.RNNCell(3, 8, rng=0), nn.Linear(8, 4, rng=1)
+    cell.W_hh.data = 0.5 * np.eye(8)
+    logits = head(stack(nn.unroll(cell, rng.normal(size=(T, 2, 3)))[1:]))
+    return logits, rng.integers(0, 4, (T, 2)), {"W_hh": cell.W_hh, "W": head.W}
+
+
+@pytest.mark.parametrize("left", [0, 1, 5, 30])
+@pytest.mark.parametrize("how", ["ignored", "weighed", "sliced", "one row"])
+def test_steps_at_the_end_that_the_loss_does_not_read_hide_nothing(how, left):
+    logits, labels, model = tagged()
+    read = len(labels) - left
+    if how == "ignored":
+        labels[read:] = -100
+        loss = nn.cross_entropy(logits, labels, ignore_index=-100)
+    elif how == "weighed":
+        loss = vg.sum(square(logits - 1.0) * (np.arange(40) < read)[:, None, None])
+    elif how == "sliced":
+        loss = nn.cross_entropy(vg.reshape(logits[:read], (-1, 4)), labels[:read].ravel())
+    else:  # a sentence shorter than the other
+        labels[read:, 1] = -100
+        loss = nn.cross_entropy(logits, labels, ignore_index=-100)
+        read = len(labels)
+    found = verdict(loss, model)
+    recurrent, head = found.parts
+    assert recurrent.kind == "contracting weights" and recurrent.numbers["reach"] < 10 and head.kind == "healthy"
+    assert recurrent.numbers["log_gain"] < -0.55 * read
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_steps_at_the_beginning_that_the_loss_does_not_read_are_no_cut(stacked):
+    rng, (cell, head) = np.random.default_rng(0), (nn.RNNCell(3, 8, rng=0), nn.Linear(8, 4, rng=1))
+    hs = nn.unroll(cell, rng.normal(size=(20, 2, 3)))[1:]
+    out = head(stack(hs)) if stacked else stack([head(h) for h in hs])
+    found = verdict(nn.cross_entropy(out[5:], rng.integers(0, 4, (15, 2))), {"W": head.W, "b": head.b})
+    assert [part.kind for part in found.parts] == ["healthy", "healthy"]
+
+
+@pytest.mark.parametrize("between", [
+    relu, lambda x: x * 2.0, lambda x: linear(x, Tensor(nn.init.orthogonal((8, 8), 1))), nn.LayerNorm(8)])
+def test_what_lies_between_two_layers_all_steps_in_one_array_does_not_mix_the_accounts_of_the_steps(between):
+    """The same nets, step by step and with the steps of the first side by side: the same accounts."""
+    rng, lower, upper = np.random.default_rng(0), nn.RNNCell(3, 8, rng=0), nn.RNNCell(8, 8, rng=1)
+    lower.W_hh.data, upper.W_hh.data = 0.5 * np.eye(8), 0.5 * nn.init.orthogonal((8, 8), 2)
+    hs = nn.unroll(lower, rng.normal(size=(30, 2, 3)))[1:]
+    apart, joined = [between(h) for h in hs], between(stack(hs, axis=1))
+    found = [verdict(wrong_by_one(nn.unroll(upper, xs)[-1]), lower.W_xh) for xs in (apart, [joined[:, t] for t in range(30)])]
+    assert found[0].kind == found[1].kind == "contracting weights"
+    for key in ("log_gain", "factors", "slopes", "weights", "merges", "nearest_log_gain", "reach"):
+        assert found[1].numbers[key] == pytest.approx(found[0].numbers[key], abs=1e-6), key
+
+
+def test_a_mean_over_steps_of_which_few_sentences_reach_the_last_is_no_cancellation():
+    rng, cell, head = np.random.default_rng(0), nn.GRUCell(3, 8, rng=0), nn.Linear(8, 3, rng=1)
+    lengths = np.array([40] + [15] * 31)
+    read = (np.arange(40) < lengths[:, None])[..., None].astype(float)
+    states = stack(nn.unroll(cell, rng.normal(size=(40, 32, 3)))[1:], axis=1)
+    pooled = vg.sum(states * read, axis=1) / lengths[:, None]
+    found = verdict(nn.cross_entropy(head(pooled), rng.integers(0, 3, 32)), cell)
+    assert {part.kind for part in found.parts} == {"healthy"}
+
+
 # the chain that was judged ------------------------------------------------------------------------------------------------
 def test_the_chain_of_a_verdict_has_the_log_gain_that_decided():
     cell = nn.RNNCell(3, 6, rng=0)
@@ -272,6 +337,13 @@ def test_the_chain_of_a_verdict_has_the_log_gain_that_decided():
             assert chain.log_product[0] == pytest.approx(part.numbers["log_gain"]), part
             assert chain.blame().total == pytest.approx(part.numbers["log_gain"])
     assert verdict(vg.sum(square(Tensor([1.0], name="a"))), Tensor([2.0], name="b")).chain() is None
+
+
+def test_binary_cross_entropy_which_takes_the_logits_twice_has_one_prediction():
+    net, rng = nn.MLP([4, 8, 8, 1], "sigmoid", rng=0), np.random.default_rng(0)
+    logits = net(rng.normal(size=(16, 4)))
+    found = verdict(nn.binary_cross_entropy(logits, rng.integers(0, 2, (16, 1))), net)
+    assert "at z[3];" in found.why and found.chain().log_product[0] == pytest.approx(found.numbers["log_gain"])
 
 
 # what it advises ----------------------------------------------------------------------------------------------------------
@@ -340,3 +412,8 @@ def test_of_a_net_that_reads_backwards_the_steps_behind_what_is_read_do_not_coun
     out = stack([h for h, _ in nn.unroll(cell, x)[1:]])
     found = verdict(nn.mse(out[10], np.ones(8)), cell.W_hf)  # of twenty steps the first eleven are read
     assert found.kind == "healthy" and math.isfinite(found.numbers["log_gain"])
+
+
+@pytest.mark.parametrize("gate", ["f", "z2", "enc.f", "layers.0.z"])
+def test_the_bias_that_keeps_a_state_is_said_of_every_forget_gate(gate):
+    assert "ln 40 = 3.7 keeps a state for 40 steps" in Verdict("contracting weights", "", {"uses": 40.0}, "", f"gate {gate}").helps

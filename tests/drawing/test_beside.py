@@ -165,3 +165,9 @@ def test_the_way_of_the_gradient_is_written_below_the_river(name):
     foot = max((points(e)[:, 1].max() for e in elements(drawing, "polygon")), default=math.inf)
     bars = [float(e.get("y")) for e in elements(drawing, "rect") if "-mark" in (e.get("class") or "")]
     assert foot < float(words.get("y")) - 14 and float(words.get("y")) + 4 < min(bars)
+
+
+@pytest.mark.parametrize("wrong", [{"beside": {"": CHAINS["LSTM"]}}, {"beside": {"x": 3}}, {"axis_of": [3]}])
+def test_what_stands_beside_is_a_chain_with_a_name(wrong):
+    with pytest.raises(TypeError, match="beside is {name: a Chain to compare with}, each with a name"):
+        draw(CHAINS["tanh"], **wrong)

@@ -11,6 +11,7 @@ from packed import packed
 
 from tinygrad_vg import Chain, Scalar, Tensor, draw, linear, nn, sigmoid, tanh
 from tinygrad_vg.drawing.colours import INKS
+from tinygrad_vg.drawing.page import page_html
 from tinygrad_vg.drawing.page_data import Store
 from tinygrad_vg.drawing.river import PARTS, river, river_of, told
 from tinygrad_vg.drawing.river_data import map_of, river_data
@@ -132,6 +133,11 @@ def test_the_bars_of_a_link_are_as_long_as_the_river_falls():
     assert long == pytest.approx(-sum(row["slopes"] for row in river(chain).nats) / -river(chain).logs[0] * drop, rel=0.02)
 
 
+def test_a_chain_of_one_station_is_a_river_without_a_link():
+    output = net(sigmoid_rnn).output
+    assert "survives: 1 of that at loss arrives at loss" in draw(Chain(output, output)).svg
+
+
 def test_a_picture_is_saved_in_every_format_and_compares_rivers(tmp_path):
     one, other = net(sigmoid_rnn), net(nn.RNNCell)
     drawing = draw(one, read="abcdef", about="six steps", beside={"sigmoid": one, "tanh": other})
@@ -195,7 +201,8 @@ def agree(page, wanted):
     rows = page.locator("#rows tbody td:nth-child(2)").evaluate_all("all => all.map((e) => Number(e.title))")
     assert np.allclose(rows[::-1], wanted, rtol=1e-12, atol=0)
     keep = math.log(wanted[0] / wanted[-1]) if wanted[0] else -math.inf
-    assert power(keep) in page.locator("h1").inner_text() and page.title() == page.locator("h1").inner_text()
+    assert power(keep) in page.locator("h1").inner_text()
+    assert page.locator("#models button").count() or page.title() == page.locator("h1").inner_text()
 
 
 def replaced(chain, change):
@@ -294,7 +301,8 @@ def test_the_shade_is_the_link_of_the_card_and_holds_its_bars_alone(visit):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_code_stays_in_its_panel_and_the_value_beside_no_tick(visit, scheme):
     page = visit(draw(lesson(nn.LSTMCell(27, 16, rng=0))), viewport={"width": 1280, "height": 800}, color_scheme=scheme)
-    assert page.evaluate("document.querySelector('#card').scrollWidth <= document.querySelector('#card').clientWidth")
+    for wide in ("#card", ".equation", "#by-hand"):
+        assert page.locator(wide).evaluate("e => e.scrollWidth <= e.clientWidth")
     for cell, at in ((nn.LSTMCell, ""), (nn.RNNCell, "#what=slopes1")):
         page = visit(draw(lesson(cell(27, 16, rng=0))), at, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
         value, *ticks = (page.locator(where).evaluate_all("all => all.map((e) => Number(e.getAttribute('y')))") for where in ("#river .value", "#river .soft[x='60']"))
@@ -342,6 +350,34 @@ def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
     shown.to_have_count(6)
 
 
+def test_the_forward_pass_gives_way_to_a_key_a_model_and_the_gradient(visit):
+    one, expect = net(sigmoid_rnn, T=6), pytest.importorskip("playwright.sync_api").expect
+    page = visit(draw(one, read="abcdef", beside={"one": one, "other": net(nn.RNNCell, T=6)}))
+    page.locator("#speed").select_option("0.5")
+    letters = page.locator("#river .letter")
+    for leave in (lambda: page.keyboard.press("."), page.get_by_role("button", name="other").click, page.locator("#send").click):
+        page.get_by_role("button", name="Forward pass").click()
+        expect(letters.first).to_be_visible()
+        leave()
+        expect(letters).to_have_count(6)
+    assert page.locator("#send").inner_text() == "❚❚ Pause"
+
+
+def test_what_cannot_be_replaced_is_not_said_to_be(visit, goto, tmp_path):
+    drawing = draw(net(sigmoid_rnn), beside={"large": net(nn.LSTMCell, T=12, n=12)})
+    (tmp_path / "small.html").write_text(page_html(drawing.picture, drawing.rivers, budget=400), encoding="utf-8")
+    page = goto((tmp_path / "small.html").as_uri() + "#what=slopes1")
+    page.locator("#chip").wait_for()
+    page.get_by_role("button", name="large").click()
+    assert page.locator("#left-out").is_visible() and not page.locator("#chip").is_visible() and page.locator(".ghost").count() == 0
+    assert not goto((tmp_path / "small.html").as_uri() + "#model=1&what=slopes1&links=2:0").locator("#chip").is_visible()
+
+
+def test_behind_a_link_of_0_no_factor_is_said_to_be_not_finite(visit):
+    page = visit(draw(net(nn.LSTMCell)), "#links=3:0")
+    assert gradients(page)[:4].tolist() == [0, 0, 0, 0] and "not finite" not in page.locator("#rows").text_content()
+
+
 def test_models_are_compared_and_the_moment_stands_in_the_address(visit):
     one, other = net(sigmoid_rnn), net(nn.LSTMCell)
     drawing = draw(one, beside={"sigmoid": one, "LSTM": other})
@@ -349,6 +385,8 @@ def test_models_are_compared_and_the_moment_stands_in_the_address(visit):
     assert page.locator("#if-gates").is_disabled()
     page.get_by_role("button", name="LSTM").click()
     agree(page, [np.linalg.norm(g) for g in other.gradients[:-1]])
+    assert page.title() == drawing.canvas.title and "; LSTM: " in page.title()  # of the page, and of its picture without a script
+    assert f"<title>{drawing.canvas.title}</title>" in drawing.html
     page.get_by_role("button", name="forget gates were 1").click()
     page.locator("[data-station='3']").click()
     again = visit(drawing, "#" + page.url.partition("#")[2])
@@ -378,12 +416,13 @@ def test_the_full_graph_is_the_second_view_and_leads_back(visit):
 
 
 def test_the_stage_is_saved_as_a_picture(visit, tmp_path):
-    page = visit(draw(net(nn.RNNCell)), "#scale=3")
+    page = visit(draw(net(nn.RNNCell)), "#scale=3", color_scheme="dark")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Save picture").click()
     waiting.value.save_as(tmp_path / "river.svg")
     text = (tmp_path / "river.svg").read_text(encoding="utf-8")
     assert ET.fromstring(text).get("viewBox") == "0 0 1280 720" and page.locator("h1").inner_text() in "".join(ET.fromstring(text).itertext())
+    assert re.search(r"dark\) \{\s*:root \{ --page: " + INKS["page"][1], text)  # light or dark with who looks at it
 
 
 @pytest.mark.parametrize("state, words", [("#what=slopes1", "what if: all slopes 1."), ("#what=slopes1+orthogonal", "what if: all slopes 1, W orthogonal, these factors alone."), ("", "")])
@@ -527,6 +566,8 @@ def test_the_river_begins_at_any_prediction_and_every_row_is_a_row_of_reach(visi
         for t in (2, 4, 6):
             page.locator(f"[data-letter='{t}']").hover()
             assert np.allclose(gradients(page)[1:], wanted[t - 1][1:], rtol=1e-12, atol=0)
+            page.locator("[data-station='1']").hover()  # its dot is the large one
+            assert page.locator("#river .dot").evaluate_all("all => all.map((e) => e.getAttribute('r'))") == ["4", "8", *"4" * (t - 1)]
             assert page.locator("h1").inner_text().count(f"{t}".translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))) >= 1
     with pytest.raises(ValueError, match="losses has 2 entries, but there are 6 steps"):
         draw(chain, losses=losses[:2])

@@ -21,6 +21,8 @@ from .loss import loss_part, relative_error
 from .stations import behind
 from .uses import next_names
 
+MIXED = -2
+
 
 class Flow:
     """The gradient of `output`, from its predictions to all that the sources are used in, with accounts. Errors as in backward().
@@ -72,7 +74,7 @@ class Flow:
         """The same, of the last prediction alone, or of its last step; None if there is no other."""
         node, part = list(self.predictions.items())[-1]
         if len(self.predictions) == 1:
-            if (step := last_step(node, self.path)) is None:
+            if (step := last_step(node, part.c, self.path)) is None:
                 return None
             part = arrived(part.c * step, part.e)._replace(zero=part.zero)
         flow = copy(self)
@@ -89,13 +91,31 @@ class Flow:
         return (*self.sent, node, *self.sent.values()) if len(self.sent) == 1 else (self.output, node, self.seed)
 
 
-def last_step(prediction: Node, path: list[Node]) -> np.ndarray | None:
-    """1 where a prediction depends on the last of the parts that were joined on the way to it, 0 elsewhere; None if on others, too."""
+def last_step(prediction: Node, c: np.ndarray, path: list[Node]) -> np.ndarray | None:
+    """1 where a prediction depends on the last of the parts that were joined on the way to it and that receive anything of its
+    gradient c, 0 elsewhere. None if they are mixed on the way, or if there is one alone."""
     joins = [node for node in behind([prediction], within=set(path)) if type(node.rule) is Join]
     if not joins or len(joins[-1].parents) < 3 or len({np.shape(x) for x in joins[-1].parents}) > 1:
         return None
-    moves = np.random.default_rng(0).normal(size=joins[-1].shape)
-    last, y = np.zeros(moves.shape), joins[-1].data
-    last[joins[-1].rule.index(len(joins[-1].parents) - 1, y)] = 1.0
-    of_last, of_others = (np.asarray(jvp(prediction, joins[-1], moves * part)) != 0 for part in (last, 1.0 - last))
-    return None if np.any(of_last & of_others) or not np.any(of_last) else of_last.astype(prediction.data.dtype)
+    part = part_of(prediction, joins[-1])
+    asked = part[c != 0]
+    if not np.any(asked >= 0) or np.any(asked == MIXED) or np.all(asked == np.max(asked)):
+        return None
+    return (part == np.max(asked)).astype(prediction.data.dtype)
+
+
+def part_of(node: Node, join: Node) -> np.ndarray:
+    """Of each entry of a node the number of the part of a join that it depends on; −1 for none, MIXED for several.
+
+    The number is found bit by bit: which entries move if all parts do whose number has that bit, which if all others do.
+    """
+    moves, numbers = np.random.default_rng(0).normal(size=join.shape), np.zeros(join.shape, dtype=int)
+    for k in range(len(join.parents)):
+        numbers[join.rule.index(k, join.data)] = k
+    found = np.zeros(node.shape, dtype=int)
+    for bit in range((len(join.parents) - 1).bit_length()):
+        has = numbers >> bit & 1
+        with_it, without = (np.asarray(jvp(node, join, moves * which)) != 0 for which in (has, 1 - has))
+        found = np.where(with_it | without, found + (with_it << bit) * (found >= 0), np.minimum(found, -1))
+        found[with_it & without] = MIXED
+    return found

@@ -50,7 +50,7 @@ def draw(
                 compares them, on the page to choose from; chains cut at every op meet at the names that all share
     axis_of     of a river: the chains of a series of pictures, so that all of these have one axis: give each the same
     losses      of a river: the loss at each step; on the page, point at what was read: which earlier steps reach its prediction?
-    direction   "right" or "down": where the forward pass runs to
+    direction   "right" or "down": where the forward pass runs to; on a page always to the right
     limit       the most boxes to draw
 
     Steps and layers are read off the names' indices: h[3] belongs to step 3. The picture shows the gradients that a backward pass
@@ -158,13 +158,16 @@ class RiverDrawing(Drawing):
         axis_of: Iterable[Chain],
     ):
         super().__init__(picture, chain, describe(chain.output))
-        heard = None if read is None else list(read)
+        heard, others = None if read is None else list(read), {name: other for name, other in beside.items() if other is not chain}
+        series = [*axis_of]
+        if "" in others or not all(isinstance(one, Chain) for one in (*others.values(), *series)):
+            raise TypeError("beside is {name: a Chain to compare with}, each with a name, and axis_of some Chains")
         self.label = next((name for name, other in beside.items() if other is chain), "")
         told = f" in place of {self.label}" if self.label else ""
-        others = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
-        self.rivers = matched({self.label: river(chain, heard, about, losses)} | others)
+        found = {name: river(other, heard, f"{name}{told}") for name, other in others.items()}
+        self.rivers = matched({self.label: river(chain, heard, about, losses)} | found)
         self.river, self.beside = self.rivers[self.label], {name: one for name, one in self.rivers.items() if name != self.label}
-        self.frame = frame_of([self.river, *map(river, axis_of)], self.beside)
+        self.frame = frame_of([self.river, *map(river, series)], self.beside)
 
     @cached_property
     def canvas(self) -> Canvas:

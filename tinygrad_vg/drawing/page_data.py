@@ -53,14 +53,11 @@ def arrows_data(picture: Picture, found: Layout, store: Store) -> list[Data]:
     arrows, kinds = picture.arrows, [picture.boxes[arrow.tail].kind for arrow in picture.arrows]
     order = sorted(range(len(arrows)), key=lambda k: kinds[k] in ("leaf", "alias", "constant"))
     carried = {k: map_data(arrows[k].local, store) for k in order}
-    return [
-        {name: getattr(arrow, name) for name in OF_ARROW}
+    return [{name: getattr(arrow, name) for name in OF_ARROW}
         | {"formula": "" if arrow.local is None else arrow.formula, "numbers": arrow.numbers}
         | {"map": carried[k], "size": None if carried[k] else contribution(arrow, picture)}
         | {"way": [round(z, 1) for point in found.ways[k] for z in point], "square": found.square[k]}
-        | {"label": [round(z, 1) for z in found.labels[k]]}
-        for k, arrow in enumerate(arrows)
-    ]
+        | {"label": [round(z, 1) for z in found.labels[k]]} for k, arrow in enumerate(arrows)]
 
 
 def contribution(arrow: Arrow, picture: Picture) -> Any:

@@ -1,12 +1,12 @@
 // What can a reader do with the river?  Send the gradient back, point at a station, replace a factor, begin elsewhere, save it.
 //
-// The last of three files that are one script: page_river_sweep.js (numbers), page_river_stage.js (pictures), page_river.js (the reader).
+// The last of five files that are one script: page_river_sweep.js (numbers), _words (places), _stage and _card (pictures), page_river.js.
 
 function show(k, focus = true) {
   t = Math.max(0, Math.min(lastStation(), k));
   document.querySelectorAll(".column").forEach((column, n) => { column.classList.toggle("on", n === t); column.setAttribute("tabindex", n === t ? 0 : -1); column.setAttribute("aria-pressed", String(n === t)); });
-  const dots = document.querySelectorAll("#river .dot");
-  if (dots.length === now.logs.filter((x, n) => n >= reach && Number.isFinite(x)).length) [...dots].forEach((dot, n) => dot.setAttribute("r", n + now.logs.length - dots.length === t ? 8 : 4));
+  const dots = document.querySelectorAll("#river .dot"), alive = [...now.logs.keys()].filter((n) => n >= reach && n <= begin && Number.isFinite(now.logs[n]));
+  if (dots.length === alive.length) dots.forEach((dot, n) => dot.setAttribute("r", alive[n] === t ? 8 : 4));
   else if (model.names.length > 80) paint();
   if (focus) document.querySelector(`[data-station="${t}"]`)?.focus({ preventScroll: true });
   card();
@@ -39,12 +39,14 @@ function from(k) {
 function showAll() { reach = 0; upTo = Infinity; }
 function stop() { clearInterval(timer); timer = null; $("send").textContent = "▶ Send the gradient back"; }
 function advance(by) {
+  upTo = Infinity;
   reach = t = Math.max(0, Math.min(begin, reach - by));
   paint();
   if (reach === 0) stop();
 }
 function send() {
-  if (timer) return stop();
+  if (timer && reach <= begin) return stop();
+  stop(); // the forward pass
   upTo = Infinity;
   reach = t = begin;
   paint();
@@ -67,7 +69,7 @@ function choose(n) {
   stop();
   model = data.models[n];
   beginAt(lastStation());
-  reach = 0;
+  showAll();
   t = Math.min(t, lastStation());
   for (const [k, button] of [...$("models").children].entries()) button.setAttribute("aria-pressed", String(k === n));
   controls();
@@ -90,6 +92,7 @@ function controls() {
   $("left-out").hidden = model.carried;
   what.again &&= Boolean(model.forward);
   if (!gate) what.gates = false;
+  if (!model.carried) what = untouched(); // nothing can be replaced
 }
 
 // The state in the hash: a slide can link to a moment.
@@ -109,7 +112,7 @@ function recall() {
   choose(data.models.indexOf(model));
   for (const pair of (state.get("links") ?? "").split(",").filter(Boolean)) {
     const [k, x] = pair.split(":");
-    if (Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
+    if (model.carried && Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
   }
   if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) beginAt(Number(state.get("begin")));
   if (state.has("t") && Number(state.get("t")) in model.names) t = Number(state.get("t"));
@@ -124,7 +127,7 @@ function save() {
   const stage = draw("svg", { id: "river" }), f = frame(1264 / zoom, (high - y) / zoom);
   stage.append(...axis(f), ...shapes(f));
   for (const dot of stage.querySelectorAll(".dot")) dot.setAttribute("r", 4);
-  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|norms|rest) |:root|@media( screen and)? \(prefers-color-scheme)/.test(text)).join("\n");
+  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|norms|rest) |:root|@media screen)/.test(text)).join("\n");
   for (const [key, x] of [["x", 8], ["y", y], ["width", 1264], ["height", high - y], ["viewBox", `0 0 ${f.wide} ${f.high}`]]) stage.setAttribute(key, x);
   const whole = draw("svg", { viewBox: `0 0 ${wide} ${high}`, width: wide, height: high, "font-family": "system-ui,Segoe UI,Roboto,DejaVu Sans,Arial,sans-serif" }, draw("style", {}, rules),
     draw("rect", { width: wide, height: high, fill: "var(--page)" }), ...head, ...small, stage);

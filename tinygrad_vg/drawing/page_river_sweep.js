@@ -113,7 +113,7 @@ function settle(parts, base, together) {
     shares = parts.map(({ c }) => c.reduce((sum, x, j) => sum + (x / size) * (g[j] / size), 0));
   }
   const nats = PARTS.map((_, p) => parts.reduce((sum, part, n) => sum + (shares[n] ? shares[n] * part.nats[p] : 0), 0));
-  nats[MERGE] += Math.log(norm(g)) - base - nats.reduce((a, b) => a + b);
+  if (base > -Infinity) nats[MERGE] += Math.log(norm(g)) - base - nats.reduce((a, b) => a + b);
   return { c: g, nats };
 }
 

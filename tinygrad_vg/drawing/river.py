@@ -30,7 +30,6 @@ KINDS = dict(zip(("activation", "weight", "gate", "norm", "merge", "attention", 
 LONGEST = 24  # characters of a name
 CANCEL = 0.25  # what takes and what gives cancel, if they differ by less than this share
 
-
 SURVIVES = "The gradient survives: ", "flow", " of that at {start} arrives at {source}. "
 FINDINGS = (  # below so many nats: the words around what is left, its ink, what a culprit did; may two cancel?
     (-1e308, "Nothing of the gradient at {start} arrives at {source}: it is exactly ", "flow", ".", "", False),

@@ -41,9 +41,7 @@ class Frame(NamedTuple):
         return TOP + (self.top - decades) * self.u
 
 
-def river_picture(
-    river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None, name: str = "",
-) -> Canvas:
+def river_picture(river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None, name: str = "") -> Canvas:
     """The picture of a river, 1280 × 720, with others as lines beside it, by name; in a frame that several pictures share."""
     others = beside or {}
     rivers, frame = {name: river, **others}, frame or frame_of([river], others)
@@ -177,7 +175,7 @@ def heaps(row: dict[str, float]) -> dict[str, tuple[float, float]]:
 def bars(canvas: Canvas, river: River, frame: Frame) -> None:
     """For each link a bar for each ink, down where it shrinks the gradient, up where it grows it."""
     rows, shown = binned(river), river.shown
-    many = math.ceil(frame.links / max(1, len(rows)))
+    many = math.ceil(frame.links / len(rows)) if rows else 1
     canvas.path([(LEFT - 10, frame.zero), (WIDE - RIGHT + 10, frame.zero)], "soft")
     for y, word in ((-8, "grows"), (22, "shrinks")):
         canvas.words(LEFT - 18, frame.zero + y, word, "soft", anchor="end")

@@ -151,5 +151,5 @@ def rows_of(statements: list[Statement], names: Any, backwards: bool) -> list[st
 def wrapped(head: str, words: list[str], tail: str) -> str:
     """A list of words in brackets, over several lines where one is too short."""
     text = ", ".join(word.replace(" ", "\xa0") for word in words)  # a word is not cut
-    text = textwrap.fill(text, COLUMNS, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False)
+    text = textwrap.fill(text, COLUMNS, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False) or head
     return text.replace("\xa0", " ") + tail

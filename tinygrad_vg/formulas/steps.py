@@ -15,13 +15,10 @@ from .statements import symbols
 FUNCTION = "forward_and_backward"
 
 
-class Step(NamedTuple):
-    """A line that was run, in which turn if it stands in a loop, what it made, and the size of that."""
+class Step(NamedTuple("Step", [("line", str), ("name", str), ("size", float)])):
+    """(line, name, size): a line that was run, what it made, and the size of that; .turn says in which turn, if it stands in a loop."""
 
-    line: str
-    name: str
-    size: float
-    turn: str = ""
+    turn = ""
 
     def __str__(self) -> str: return f"{self.turn:6}{self.line:54}  |{self.name}| = {self.size:.2e}"
 
@@ -99,8 +96,8 @@ def watched(text: str, values: dict[str, Any], of: str | None) -> list[Step]:
     def seen(node: Any, key: Any, x: Any, turn: dict[str, int]) -> Any:
         room = isinstance(x, (list, map)) or "np.empty" in ast.unparse(node.value)  # nothing is in it yet
         if not room and of in (None, key[0].partition("[")[0]):
-            size, at = float(np.linalg.norm(np.ravel(x))), "".join(f"{t}={n}" for t, n in turn.items())
-            steps.append(Step(ast.unparse(node), key[0], size, at))
+            steps.append(step := Step(ast.unparse(node), key[0], float(np.linalg.norm(np.ravel(x)))))
+            step.turn = "".join(f"{t}={n}" for t, n in turn.items())
         return x
 
     function_of(text, seen)(**values)

@@ -55,7 +55,7 @@ class Grid:
     def array(self, value: str) -> np.ndarray:
         """One value over the grid, an axis of the array for each of the grid's, then those of the value itself, if it is an array.
 
-        Arrays shorter than the longest end in nan. KeyError if no cell has the value, ValueError if it has not as many axes everywhere.
+        Arrays shorter than the longest end in nan. KeyError if no cell has the value, ValueError unless it has as many axes in each.
         """
         shapes = [np.shape(result[value]) for result in self.results.values() if value in result]
         if not shapes:

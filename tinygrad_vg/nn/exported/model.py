@@ -183,7 +183,7 @@ def as_input(x: Any, name: str, meta: Meta | None) -> Any:
 
 
 def as_recorded(y: Any, meta: Meta | None) -> Any:
-    """A result in the dtype that the file says; ValueError if it has not the shape."""
+    """A result in the dtype that the file says; ValueError for another shape than it says."""
     if meta is None:
         return y
     if not fits(np.shape(y), meta):
