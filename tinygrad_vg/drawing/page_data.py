@@ -77,9 +77,14 @@ class Store:
         self.place: dict[tuple[str, bytes], int] = {}
 
     @property
-    def blobs(self) -> list[str]:
+    def planes(self) -> list[bytes]:
         """Every array: the first bytes of all its numbers, then the second bytes, …: so they pack better."""
-        return [base64.b64encode(np.frombuffer(data, "u1").reshape(-1, int(kind[2:])).T.tobytes()).decode() for kind, data in self.place]
+        return [np.frombuffer(data, "u1").reshape(-1, int(kind[2:])).T.tobytes() for kind, data in self.place]
+
+    @property
+    def blobs(self) -> list[str]:
+        """The planes as text."""
+        return [base64.b64encode(plane).decode() for plane in self.planes]
 
     def add(self, use: str, *arrays: np.ndarray) -> list[int] | None:
         """The places of these arrays; None if they no longer fit."""

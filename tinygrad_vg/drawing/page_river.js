@@ -1,6 +1,6 @@
 // What can a reader do with the river?  Send the gradient back, point at a station, replace a factor, begin elsewhere, save it.
 //
-// The last of three files that are one script: page_river_sweep.js (numbers), page_river_stage.js (pictures), page_river.js (the reader).
+// The last of five files that are one script: page_river_sweep.js (numbers), _words (places), _stage and _card (pictures), page_river.js.
 
 function show(k, focus = true) {
   t = Math.max(0, Math.min(lastStation(), k));
@@ -22,7 +22,8 @@ function change() {
   paint();
 }
 function chip() {
-  const list = [begin < lastStation() && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && $("if-gates").textContent.replace(" were", ""), what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? `the net run again, gradient at ${model.names[begin]} kept` : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
+  const factors = (what.slopes ? 1 : 0) + (what.orthogonal || what.scale !== 1 ? 1 : 0) + (what.gates ? 1 : 0);
+  const list = [begin < lastStation() && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && $("if-gates").textContent.replace(" were", ""), what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? `the net run again, gradient at ${model.names[begin]} kept` : factors > 1 ? "these factors alone" : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
   $("chip").hidden = !list.length;
   $("chip").textContent = `${touched() ? "what if: " : ""}${list.slice(0, 3).join(", ")}${list.length > 3 ? ", …" : ""} ✕`;
 }
@@ -50,6 +51,7 @@ function send() {
   reach = t = begin;
   paint();
   if (calm()) { reach = t = 0; return paint(); }
+  $("send").style.minWidth = `${$("send").offsetWidth}px`;
   $("send").textContent = "❚❚ Pause";
   timer = setInterval(() => advance(1), Math.max(40, Math.min(450, 20000 / model.names.length)) / Number($("speed").value));
 }
@@ -75,16 +77,19 @@ function choose(n) {
   change();
 }
 function controls() {
-  const kinds = new Set(model.links.flatMap((link) => (link.edges ?? []).map((edge) => edge.k)));
-  for (const [id, p] of [["if-slopes", 0], ["if-orthogonal", 1]]) $(id).hidden = !kinds.has(p);
-  const gate = model.links.map((link) => link.edges?.find((edge) => keeps(link, edge))).find(Boolean), letter = /^(\p{L}+)[₀-₉]*$/u.exec(gate?.name)?.[1];
-  $("if-gates").hidden = !gate;
+  const has = (p) => (one) => one.links.some((link) => link.edges?.some((edge) => edge.k === p)), gateOf = (one) => one.links.map((link) => link.edges?.find((edge) => keeps(link, edge))).find(Boolean);
+  const gate = gateOf(model), letter = /^(\p{L}+)[₀-₉]*$/u.exec((gate ?? data.models.map(gateOf).find(Boolean))?.name)?.[1];
   $("if-gates").textContent = `${letter === "f" ? "forget gates" : letter ? `gates ${letter}` : "gates on the state"} were 1`;
-  $("scale").closest("label").hidden = !kinds.has(1);
-  $("what-if").hidden = !model.carried;
+  // What no model of the page has is not there; what another one has keeps its place.
+  const own = (one) => one.carried;
+  for (const [id, test] of [["if-slopes", has(0)], ["if-orthogonal", has(1)], ["if-gates", gateOf], ["scale", has(1)], ["every", (one) => one.seeds], ["again", (one) => one.forward]]) {
+    const label = $(id).closest("label");
+    (label ?? $(id)).hidden = !data.models.some(test);
+    $(id).disabled = !test(model) || !(own(model) || id === "every");
+    label?.classList.toggle("off", $(id).disabled);
+  }
+  $("what-if").hidden = !data.models.some(own);
   $("left-out").hidden = model.carried;
-  $("every").hidden = !model.seeds;
-  $("again").parentElement.hidden = !model.forward;
   what.again &&= Boolean(model.forward);
   if (!gate) what.gates = false;
   if (!model.carried) what = untouched(); // nothing can be replaced
@@ -117,12 +122,15 @@ function recall() {
 
 // The stage as a picture, 16 : 9, with the finding above it.
 function save() {
-  const stage = $("river").cloneNode(true), f = { wide: 1280, high: 720 }, box = $("river").viewBox.baseVal, zoom = Math.min(1240 / box.width, 590 / box.height);
-  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|rest) |:root|@media screen)/.test(text)).join("\n");
-  const words = (runs, y, size, weight) => draw("text", { x: 24, y, "font-size": size, "font-weight": weight, fill: "var(--ink)" }, runs.map(([text, kind]) => draw("tspan", kind ? { fill: `var(--${kind})` } : {}, text)));
-  for (const [key, x] of [["x", 20], ["y", 110], ["width", box.width * zoom], ["height", box.height * zoom]]) stage.setAttribute(key, x);
-  const whole = draw("svg", { viewBox: `0 0 ${f.wide} ${f.high}`, width: f.wide, height: f.high, "font-family": "system-ui,Segoe UI,Roboto,DejaVu Sans,Arial,sans-serif" }, draw("style", {}, rules),
-    draw("rect", { width: f.wide, height: f.high, fill: "var(--page)" }), words(title(model, now), 50, Math.min(30, 1900 / told(title(model, now)).length), 650), words(below(model, now), 86, Math.min(20, 2100 / told(below(model, now)).length), 400), stage);
+  const wide = 1280, high = 720, zoom = 1.3, chip = $("chip").hidden ? [] : [[`${$("chip").textContent.slice(0, -2)}. `, "now"]];
+  const head = written(title(model, now), 46, 28, 650, 1232), from = 46 + head.length * 35 - 8, small = written([...chip, ...below(model, now)], from, 18, 400, 1232), y = from + small.length * 22;
+  const stage = draw("svg", { id: "river" }), f = frame(1264 / zoom, (high - y) / zoom);
+  stage.append(...axis(f), ...shapes(f));
+  for (const dot of stage.querySelectorAll(".dot")) dot.setAttribute("r", 4);
+  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|norms|rest) |:root|@media screen)/.test(text)).join("\n");
+  for (const [key, x] of [["x", 8], ["y", y], ["width", 1264], ["height", high - y], ["viewBox", `0 0 ${f.wide} ${f.high}`]]) stage.setAttribute(key, x);
+  const whole = draw("svg", { viewBox: `0 0 ${wide} ${high}`, width: wide, height: high, "font-family": "system-ui,Segoe UI,Roboto,DejaVu Sans,Arial,sans-serif" }, draw("style", {}, rules),
+    draw("rect", { width: wide, height: high, fill: "var(--page)" }), ...head, ...small, stage);
   const link = el("a", { href: URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(whole)], { type: "image/svg+xml" })), download: "river.svg" });
   link.click();
   URL.revokeObjectURL(link.href);
