@@ -69,7 +69,9 @@ def by_loop(statements: list[Statement]) -> list[tuple[Any, list[Statement]]]:
 
 def symbols(code: ast.AST) -> list[str]:
     """Every name that occurs in the code, from left to right, as often as it does."""
-    return [code.id] if isinstance(code, ast.Name) else [name for part in ast.iter_child_nodes(code) for name in symbols(part)]
+    if isinstance(code, ast.Name):
+        return [code.id]
+    return [name for part in ast.iter_child_nodes(code) if part._fields for name in symbols(part)]
 
 
 def is_short(code: ast.AST) -> bool:
