@@ -72,3 +72,25 @@ def goto(browser, at_rest, request):
     assert wrong == []
     assert {url.split(":")[0] for url in asked} <= {"file", "data", "blob"}
     assert sum(url.startswith("file:") for url in asked) == len(opened)
+
+
+def by_day_and_by_night(page):
+    """The page in light and in dark colours, each when it is settled."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        settled(page)
+        yield scheme
+
+
+def settled(page):
+    """Wait until no colour is on its way, and nothing else that CSS moves."""
+    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished)).then(() => null)")
+
+
+def violations(page):
+    """What axe, a checker of accessibility, finds on the page as it is now: (impact, rule, where); skipped without it."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    if page.evaluate("typeof axe") != "object":
+        page.evaluate(axe.axe_script)
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] }).then((results) => results.violations)")
+    return [(one["impact"], one["id"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found]
