@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from guard import missing, without_reason
-from pages import browser, goto  # noqa: F401
+from pages import at_rest, browser, goto  # noqa: F401
 from tally import TALLY
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):

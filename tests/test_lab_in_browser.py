@@ -40,7 +40,7 @@ def opened(goto, made):
     """The page from the disk, without a network; ready."""
 
     def ready(**options):
-        page = goto((made / "lab.html").as_uri(), **options)
+        page = goto((made / "lab.html").as_uri(), alone=True, **options)  # it keeps drafts
         wait_for(page, "ready", 120)
         return page
 

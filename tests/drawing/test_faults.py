@@ -236,8 +236,9 @@ print(sorted(os.listdir(sys.argv[1])), (Path(sys.argv[1]) / "old.dot").read_byte
 
 KILLED = """
 import random, signal, time
-path, first, second = Path(sys.argv[1]), picture(900, "first"), picture(1100, "second")
+path = Path(sys.argv[1])
 kind = path.suffix[1:]
+first, second = (picture(n * (3 if kind == "dot" else 1), f"{n}") for n in (300, 400))  # DOT needs more nodes for as many bytes
 contents = {first.rendered(kind), second.rendered(kind)}
 first.save(path)
 rng, hits, left = random.Random(1), 0, 0
@@ -257,7 +258,7 @@ for _ in range(12):
     for name in beside:
         (path.parent / name).unlink()
 second.save(path)
-print(hits, path.read_bytes() == second.rendered(kind), left <= 12, min(map(len, contents)) > 50_000)
+print(hits, path.read_bytes() == second.rendered(kind), left <= 12, min(map(len, contents)) > 200_000)
 """
 
 

@@ -39,10 +39,11 @@ def image(bundle):
 
 def test_a_notebook_is_given_text_html_and_a_png_and_may_choose(river):
     pytest.importorskip("matplotlib")
-    assert set(river._repr_mimebundle_()) == {"text/plain", "text/html", "image/png"}
+    bundle = river._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html", "image/png"}
     assert set(river._repr_mimebundle_(include={"text/plain"})) == {"text/plain"}
     assert set(river._repr_mimebundle_(exclude=["text/html"])) == {"text/plain", "image/png"}
-    assert river._repr_mimebundle_()["text/plain"] == repr(river)
+    assert bundle["text/plain"] == repr(river)
 
 
 def test_the_html_is_well_formed_and_the_picture_as_wide_as_its_cell_but_no_wider_than_it_is(graph, river):
@@ -86,11 +87,12 @@ def test_a_notebook_is_never_shown_an_exception(graph, monkeypatch):
 
 
 def test_the_same_picture_gives_the_same_html_and_another_one_other_names(graph, river):
-    def names(drawing):
-        return set(re.findall(r'(?:id|class)="([^"]+)"', drawing._repr_mimebundle_()["text/html"]))
+    def names(bundle):
+        return set(re.findall(r'(?:id|class)="([^"]+)"', bundle["text/html"]))
 
-    assert draw(graph)._repr_mimebundle_() == draw(graph)._repr_mimebundle_()
-    assert names(draw(graph)) & names(river) <= {""}
+    one = draw(graph)._repr_mimebundle_()
+    assert one == draw(graph)._repr_mimebundle_()
+    assert names(one) & names(river._repr_mimebundle_()) <= {""}
 
 
 def test_words_that_look_like_markup_stay_as_they_are():
@@ -99,45 +101,48 @@ def test_words_that_look_like_markup_stay_as_they_are():
     assert f">{words}</text>" in notebook.framed(svg, "")
 
 
-def fills(browser, system, body="", styles=(LIGHT_AND_DARK, ".ink,rect{fill:#030000}")):
+@pytest.fixture(scope="module")
+def page(browser):
+    """A tab, the content of which each test sets anew."""
+    return browser.new_page()
+
+
+def fills(page, system, body="", styles=(LIGHT_AND_DARK, ".ink,rect{fill:#030000}")):
     """The colours of two pictures whose names are the same, and of what the page itself calls by these names."""
-    page = browser.new_page(color_scheme=system)
+    page.emulate_media(color_scheme=system)
     pictures = [notebook.shown(TWO.format(style), lambda: b"", "words")["text/html"] for style in styles]
     own = '<svg><rect id="a" class="ink"/></svg>'
     page.set_content(f"<style>#a,.ink{{fill:#090000}}</style><body {body}>{''.join(pictures)}{own}")
     found = page.evaluate("[...document.querySelectorAll('rect')].map(box => getComputedStyle(box).fill)")
     assert page.evaluate("[...document.querySelectorAll('p')].every(words => !words.checkVisibility())")
-    page.close()
     return [int(fill.removeprefix("rgb(").split(",")[0]) for fill in found]
 
 
 @pytest.mark.parametrize("system, first", [("light", 1), ("dark", 2)])
-def test_two_pictures_and_the_page_around_them_keep_their_own_colours(browser, system, first):
-    assert fills(browser, system) == [first, 3, 9]
+def test_two_pictures_and_the_page_around_them_keep_their_own_colours(page, system, first):
+    assert fills(page, system) == [first, 3, 9]
 
 
 @pytest.mark.parametrize("body, first", [
     ('data-jp-theme-light="true"', 1), ('data-jp-theme-light="false"', 2), ('class="vscode-light"', 1), ('class="vscode-dark"', 2)])
 @pytest.mark.parametrize("system", ["light", "dark"])
-def test_a_page_that_says_that_it_is_light_or_dark_has_pictures_as_it_is(browser, system, body, first):
-    assert fills(browser, system, body) == [first, 3, 9]
+def test_a_page_that_says_that_it_is_light_or_dark_has_pictures_as_it_is(page, system, body, first):
+    assert fills(page, system, body) == [first, 3, 9]
 
 
-def test_cleansed_of_its_style_the_html_shows_the_png_and_no_word_of_the_picture(browser, river):
+def test_cleansed_of_its_style_the_html_shows_the_png_and_no_word_of_the_picture(page, river):
     pytest.importorskip("matplotlib")
     html = river._repr_mimebundle_()["text/html"]
-    page = browser.new_page(viewport={"width": 848, "height": 900})
+    page.set_viewport_size({"width": 848, "height": 900})
     for cleansed in (False, True):
         page.set_content(re.sub(r"(?s)<style.*?</style>|</?(?:svg|text|tspan|title|rect|path)[^>]*>", "", html) if cleansed else html)
         assert page.locator("img").is_visible() == cleansed and page.locator("div").first.is_visible() != cleansed
         assert bool(page.evaluate("document.body.innerText.trim()")) != cleansed
         box = page.locator("img" if cleansed else "svg").bounding_box()
         assert box["width"] == pytest.approx(848 - 16) and box["height"] == pytest.approx(832 * 720 / 1280, abs=1)
-    page.close()
 
 
-def test_the_columns_of_a_table_are_straight_in_a_font_that_lacks_some_letters(browser):
-    page = browser.new_page()
+def test_the_columns_of_a_table_are_straight_in_a_font_that_lacks_some_letters(page):
     table = preformatted("W_hhᵀ |\n▏▎▍▋▊ |\n漢字x |\nשלום1 |\n12345 |")
     page.set_content(table.replace("font-family:", "font-family:'Liberation Mono',"))
     ends = page.evaluate("""() => {
@@ -148,7 +153,6 @@ def test_the_columns_of_a_table_are_straight_in_a_font_that_lacks_some_letters(b
         })
         return found
     }""")
-    page.close()
     assert len(ends) == 5 and max(ends) - min(ends) < 0.6
 
 

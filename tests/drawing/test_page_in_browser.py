@@ -1,9 +1,11 @@
 """The page in a real browser, from a file, without a network: what it shows is what the engine computes, and nothing else runs."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
+from pages import settled
 
 from tinygrad_vg import Chain, Scalar, Tensor, grad, history, nn
 from tinygrad_vg.drawing import draw
@@ -24,7 +26,7 @@ def visit(goto, tmp_path):
     def opened(output, chain=None, fold=None, title="", budget=300_000, picture=None, **options):
         rivers = {} if chain is None else {"": river(chain)}
         file = tmp_path / f"page{len(list(tmp_path.iterdir()))}.html"
-        file.write_text(page_html(picture or draw(output, fold).picture, rivers, title, budget=budget), encoding="utf-8")
+        file.write_text(page_html(picture or drawn(output, fold).picture, rivers, title, budget=budget), encoding="utf-8")
         page = goto(file.as_uri(), **{"viewport": {"width": 1300, "height": 800}} | options)
         if chain is not None:
             page.get_by_role("button", name="open in the full graph").click()
@@ -61,9 +63,12 @@ def gradient_of(output, name):
     return np.ravel(grad(output, next(node for node in history(output) if str(node.name) == name)))
 
 
+drawn = cache(draw)
+
+
 def number_of(output, name, fold=None):
     """The number of the box of that name."""
-    boxes = draw(output, fold).picture.boxes
+    boxes = drawn(output, fold).picture.boxes
     return next(i for i, box in enumerate(boxes) if box.name == name and box.kind != "alias")
 
 
@@ -250,8 +255,7 @@ def test_play_runs_by_itself_and_a_step_at_a_time_where_motion_is_unwelcome(visi
     page = visit(h)
     page.locator("#play").click()
     assert page.locator("#play").inner_text() == "Pause"
-    page.wait_for_timeout(1_100)
-    assert page.evaluate("at") >= 1
+    page.wait_for_function("() => at >= 1")
     page.locator("#play").click()
     still = visit(h, reduced_motion="reduce")
     still.locator("#play").click()
@@ -402,7 +406,7 @@ def test_a_weight_also_used_in_a_folded_box_has_no_sum_and_is_unknown_after_a_re
 def test_a_weight_becomes_the_identity_and_a_map_the_page_does_not_carry_says_so(visit):
     loss, states = rnn()
     page = visit(loss)
-    line = next(i for i, box in enumerate(draw(loss, None).picture.boxes) if any(a.head == i and a.tail == number_of(loss, "h[2]") for a in draw(loss, None).picture.arrows))
+    line = next(i for i, box in enumerate(drawn(loss, None).picture.boxes) if any(a.head == i and a.tail == number_of(loss, "h[2]") for a in drawn(loss, None).picture.arrows))
     replaced(page, line, number_of(loss, "h[2]"), "one")
     assert close(page.evaluate(f"Array.from(now.g[{number_of(loss, 'h[2]')}])"), gradient_of(loss, "z[3]"))
     poor = visit(loss, budget=0)
@@ -445,7 +449,7 @@ def test_a_hostile_name_is_shown_as_it_is_and_runs_nothing(visit, name):
     page = visit(loss, Chain(loss, h), title=name)
     i = page.evaluate("output - 2")
     shown = page.evaluate("boxes[output].name")
-    for k in (i, number_of(loss, draw(loss, None).picture.boxes[-1].name)):
+    for k in (i, number_of(loss, drawn(loss, None).picture.boxes[-1].name)):
         click(page, k)
     assert page.locator("#node h2").inner_text().split() == shown.split()
     page.locator("#search").fill(name[:12])
@@ -633,7 +637,7 @@ def test_forward_steps_show_no_gradient_and_no_gain(visit):
         seen = page.evaluate("[...document.querySelectorAll('#view text')].filter((t) => getComputedStyle(t).visibility === 'visible').map((t) => t.textContent).join(' ')")
         assert "grad" not in seen and "gain" not in seen
         assert page.locator("#node .gradient, #node .gain, #node .part, #node .station, #node .so-far").count() == 0
-    page.wait_for_timeout(250)
+    settled(page)
     assert set(page.evaluate("[...document.querySelectorAll('.arrow:not(.flow) > path')].map((p) => getComputedStyle(p).stroke)")) == {"rgb(128, 128, 128)"}
 
 

@@ -5,7 +5,7 @@
 """
 
 from bisect import bisect_left, insort
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import NamedTuple
 
 from .elements import Picture
@@ -78,13 +78,14 @@ def untangle(found: Mesh, row: dict[int, int]) -> None:
 
     best, least = [list(column) for column in found.columns], crossings(found) + 1
     for sweep in range(SWEEPS):
-        forth = sweep % 2
-        order, near = (found.columns, found.left) if forth else (found.columns[::-1], found.right)
+        order, near = (found.columns, found.left) if sweep % 2 else (found.columns[::-1], found.right)
         for column, after in pairwise(order):
             sort(column, {}, {})
             sort(after, near, {item: k for k, item in enumerate(column)})
         if (crossed := crossings(found)) < least:
             best, least = [list(column) for column in found.columns], crossed
+        if not least:
+            break
     found.columns[:] = [sorted(column, key=lambda item: (item not in row, row.get(item, 0))) for column in best]
 
 
@@ -106,17 +107,16 @@ def heights(found: Mesh, size: dict[int, float], row: dict[int, int], under: lis
     high = [max((size.get(i, POINT) for i in row if row[i] == k), default=0.0) for k in range(1 + max(row.values(), default=-1))]
     line = {i: sum(high[: row[i]]) + gap * row[i] + high[row[i]] / 2 for i in row}
     floor = sum(high) + gap * len(high)
-    v = dict(line)
-    free = [[item for item in column if item not in row] for column in found.columns]
+    v, free = dict(line), [[item for item in column if item not in row] for column in found.columns]
+    rooms = [[size.get(item, POINT) + (gap if item in size else 4) for item in column] for column in free]
+    both = permutations((found.right, found.left))
+    around = [[[[*a.get(item, []), *b.get(item, [])] for item in column] for column in free] for a, b in both]
     for sweep in range(30 if len(size) < 500 else 6):
-        order, near = (free, found.left) if sweep % 2 else (free[::-1], found.right)
-        for column, low in zip(order, under if sweep % 2 else under[::-1]):
-            rooms = [size.get(item, POINT) + (gap if item in size else 4) for item in column]
-            known = [[v[other] for other in [*near.get(item, []), *(found.left if near is found.right else found.right).get(item, [])]
-                      if other in v] for item in column]
+        for k, column in enumerate(free) if sweep % 2 else reversed([*enumerate(free)]):
+            known = [[v[other] for other in near if other in v] for near in around[sweep % 2][k]]
             middle = sum(v[item] for item in column if item in v) / max(1, sum(item in v for item in column))
-            wanted = [sum(around) / len(around) if around else v.get(item, middle) for item, around in zip(column, known)]
-            v |= dict(zip(column, spaced(wanted, rooms, floor if line and low else None)))
+            wanted = [sum(ends) / len(ends) if ends else v.get(item, middle) for item, ends in zip(column, known)]
+            v |= zip(column, spaced(wanted, rooms[k], floor if line and under[k] else None))
     return v
 
 
