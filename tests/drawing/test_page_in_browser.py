@@ -255,7 +255,7 @@ def test_play_runs_by_itself_and_a_step_at_a_time_where_motion_is_unwelcome(visi
     page = visit(h)
     page.locator("#play").click()
     assert page.locator("#play").inner_text() == "Pause"
-    page.wait_for_function("() => at >= 1")
+    page.wait_for_function("() => at >= 1", timeout=1_100)
     page.locator("#play").click()
     still = visit(h, reduced_motion="reduce")
     still.locator("#play").click()
