@@ -18,9 +18,9 @@ from ..autodiff.structure import Transpose
 from ..chain.factors import adds
 from ..text.formulas import brief, derivative, name_of, number_of, parsed, text_of
 from ..text.lines import clean, wrapped
+from ..text.numbers import SUBSCRIPTS
 from .loops import operands
 from .naming import identifier, wish
-from .notation import SUBSCRIPTS
 from .prelude import HELPERS
 from .prelude import called as calls
 from .rules import Form, Use, called, form, gradient, letter, names, operand, rank, unused
