@@ -116,6 +116,8 @@ def first_fault(exercise: Exercise, function: Any, arguments: tuple, wanted: Any
         with run if arguments[takes:] else contextlib.nullcontext():  # a further argument, g, is for what was returned
             fault = Fault("the function returns nothing") if given is None else exercise.check(given, wanted, *arguments)
     except (Exception, SystemExit) as error:
+        if isinstance(error, TimeoutError) and isinstance(arguments[0], Scalar):
+            error.args = (f"{error}; visit each node once",)
         return told(error, run.file, run.last)
     return fault.words + place(run.file, run.suspected(fault)) if fault else ""
 
@@ -180,8 +182,18 @@ def inputs(names: list[str], arguments: tuple) -> str:
     lines = [f"  for {name} = {valued(x, len(name) + 9)}" for name, x in zip_longest(names, arguments, fillvalue="g")]
     for graph in (x for x in arguments if isinstance(x, Scalar) and x.parents):
         nodes = history(graph)
-        lines += [f"    {node.name} = {made(node)}" for node in nodes] if len(nodes) <= 16 else [f"    in a graph of {len(nodes):,} nodes"]
+        lines += [f"    {node.name} = {made(node)}" for node in nodes] if len(nodes) <= 16 else [f"    in a graph of {extent(nodes)}"]
     return "\n".join(lines)
+
+
+def extent(nodes: list[Node]) -> str:
+    """How many nodes, edges and paths a graph has, given its history."""
+    ways = {nodes[-1]: 1}
+    for edge in (edge for child in reversed(nodes) for edge in child.edges):
+        ways[edge.parent] = ways.get(edge.parent, 0) + ways[edge.child]
+    n = sum(count for node, count in ways.items() if not node.parents)
+    found = f"{n:,}" if n < 10**6 else f"{'about ' * (n.bit_count() > 1)}2^{n.bit_length() - 1}"
+    return f"{len(nodes):,} nodes, {sum(len(node.edges) for node in nodes):,} edges, {found} paths"
 
 
 def valued(x: Any, indent: int = 0) -> str:
