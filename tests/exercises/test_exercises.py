@@ -1,4 +1,4 @@
-"""Twenty-five exercises: the right answers pass, wrong ones are shown their first mistake and its line, and the right answers are right by other means."""
+"""Twenty-six exercises: the right answers pass, wrong ones are shown their first mistake and its line, and the right answers are right by other means."""
 
 import itertools
 import pathlib
@@ -81,7 +81,7 @@ def test_a_wrong_answer_is_told_what_is_wrong_and_at_which_line(body, words, gra
 
 
 def test_a_function_that_takes_other_arguments_is_told_where_it_begins(graded):
-    assert "2 positional arguments but 3 were given\n  at mine.py:2\n      def gain(w, T):\n" in graded(3, "\ndef gain(w, T):\n    return w\n").replace("but\n3", "but 3")
+    assert "2 positional arguments but 3 were given\n  at mine.py:2\n      def gain(w, T):\n" in graded(3, "\ndef gain(w, T):\n    return w\n").replace("3\nwere", "3 were")
 
 
 def test_a_file_without_the_function_is_told_its_name(tmp_path, capsys, graded):
@@ -144,7 +144,7 @@ def line_of(text, part):
 ])  # fmt: skip
 def test_a_wrong_order_is_told_which_node_is_out_of_place(change, words, graded):
     wrong = EXERCISES[11].solution.replace(*change)
-    assert f"0 of 20 cases are right; then {words}  at mine.py:{line_of(wrong, 'return')}\n" in graded(11, wrong)
+    assert f"0 of 20 cases are right; {words}  at mine.py:{line_of(wrong, 'return')}\n" in graded(11, wrong)
 
 
 def test_an_order_is_a_list(graded):
@@ -180,7 +180,7 @@ def test_the_page_shows_what_is_printed(graded):
     (12, (SUM, SUM.replace("part", "-part")), "the gradient of a is 0.01386, wanted -0.01386\n"),
     (12, ("return gradients", "return {child: gradients[child]}"), "the gradient of a is missing\n"),
     (12, ("return gradients", "return gradients | {0.5: 1.0}"), "0.5, a constant, is given a gradient\n"),
-    (12, ("return gradients", "return list(gradients)"), "the answer is of type list, wanted a dictionary\n{node: gradient}\n"),
+    (12, ("return gradients", "return list(gradients)"), "the answer is of type list, wanted a dictionary {node:\ngradient}\n"),
     (13, ("float(edge.local)", "1.0"), "the gradient of v[1] is 1., wanted 0.5\n"),
     (13, ("in order(output)", "in [output]"), "the gradient of v[0] is 0.47943, wanted 0.91822"),
     (13, ("{output: 1.0}", "{output: 1.0, 2.0: 0.0}"), "2.0, a constant, is given a gradient\n"),
@@ -220,7 +220,7 @@ def test_the_graphs_have_diamonds_constants_equal_values_and_depth():
     (14, ("/ (1 + np.abs(a)) ** 2", "/ (1 + np.abs(a))"), "pull(g) is "),
     (14, ("1 / (1 + np.abs(a)) ** 2", "(1 - np.abs(a / (1 + np.abs(a)))) ** 2"), "2 of 20 cases are right; then pull(g) is"),
     (14, ("return a / (1 + np.abs(a)), pull", "return a, pull"), "y is "),
-    (14, ("return a / (1 + np.abs(a)), pull", "return pull"), "then the answer is no pair (y, pull)"),
+    (14, ("return a / (1 + np.abs(a)), pull", "return pull"), "cases are right; the answer is no pair (y, pull)"),
     (15, ("fitted(g * a, b.shape)", "g * a"), "the gradient of b has shape (2, 3), wanted (3,); b was repeated: sum over its copies"),
     (15, ("part.sum(axis=ones, keepdims=True)", "part"), "the gradient of a has shape (2, 3), wanted (2, 1); a was repeated"),
     (15, ("fitted(g * b, a.shape), fitted(g * a, b.shape)", "fitted(g * a, a.shape), fitted(g * b, b.shape)"), "the gradient of a is "),
@@ -232,9 +232,57 @@ def test_a_wrong_pull_is_told_what_is_wrong_at_the_line_that_returned(number, ch
     assert wrong != right
     out = graded(number, wrong)
     assert words in out.replace("\n", " ")
-    returned = "return a" if words.startswith(("y", "then")) else line_of(wrong, "def pull") + 1
+    returned = "return a" if words.startswith(("y", "cases")) else line_of(wrong, "def pull") + 1
     line = line_of(wrong, change[1]) if returned == "return a" else returned
     assert f"\n  at mine.py:{line}\n" in out
+
+
+RECURSIVE_ENGINE = """
+    def backward(self):
+        order, seen = [], set()
+        def visit(node):
+            if node not in seen:
+                seen.add(node)
+                for x, _ in node.edges:
+                    visit(x)
+                order.append(node)
+        visit(self)
+"""
+ALONG_PATHS = """
+    def backward(self, g=1.0):
+        self.grad += g
+        for parent, local in self.edges:
+            parent.backward(g * local)
+"""
+
+
+@pytest.mark.parametrize("change, words", [
+    (("parent.grad += child.grad * local", "parent.grad = child.grad * local"), "3 of 20 cases are right; then a.grad is 0.585, wanted 1.17; of its 2 contributions it has only one"),
+    (("1 - y * y", "1 - y"), "2 of 20 cases are right; then a.grad is"),
+    (("self.grad = 1.0", "pass"), "0 of 20 cases are right; y.grad is 0., wanted 1."),
+    (("self.data + other.data", "self.data - other.data"), "y.data is 0.294, wanted 0.926"),
+    (("__mul__", "__matmul__"), "1 of 20 cases are right; then TypeError: unsupported operand type(s) for *: 'Value' and 'Value'"),
+    (("reversed(order)", "order"), "of this program: "),
+    (("self.grad = 1.0\n", RECURSIVE_ENGINE.partition("):")[2] + "        self.grad = 1.0\n"), "8 of 20 cases are right; then RecursionError"),
+    (("    def backward(self):\n", ALONG_PATHS + "\n    def by_order(self):\n"), "7 of 20 cases are right; then TimeoutError: stopped after 0.5 seconds; a loop without end, or far too many steps; visit each node once"),
+])  # fmt: skip
+def test_an_engine_that_is_wrong_is_told_where_and_in_which_program(change, words, graded, monkeypatch):
+    monkeypatch.setattr(grading, "SECONDS", 0.5 if "0.5" in words else 60.0)
+    wrong = EXERCISES[26].solution.replace(*change)
+    assert wrong != EXERCISES[26].solution
+    out = " ".join(graded(26, wrong).split())
+    assert words in out and " at mine.py:" in out and "a = Value(" in out
+
+
+def test_a_class_that_is_not_there_is_asked_for(graded):
+    assert "there is no class Value yet" in graded(26, "x = 1\n")
+
+
+def test_a_dataclass_is_watched_too(graded):
+    head = "from dataclasses import dataclass, field\nimport numpy as np\n\n\n@dataclass(eq=False)\nclass Value:\n    data: float\n    edges: list = field(default_factory=list)\n    grad: float = 0.0\n"
+    right = head + "\n    def __add__" + EXERCISES[26].solution.partition("    def __add__")[2]
+    assert graded(26, right).startswith("right, on 20 random cases: Value is a whole engine, and agrees with ours")
+    assert f"\n  at mine.py:{line_of(right, '+= child.grad')}\n" in graded(26, right.replace("+= child.grad", "= child.grad"))
 
 
 # What is printed, and what only on request
@@ -259,13 +307,13 @@ def test_exercises_are_printed_in_eighty_columns(capsys):
         for option in ([], ["--hint"]):
             assert main(["exercise", str(number), *option]) == 0
             out = capsys.readouterr().out
-            assert option or f"def {EXERCISES[number].name}" in out
+            assert option or EXERCISES[number].head in out
             assert max(map(len, out.splitlines())) <= 80
     assert main(["exercise"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert sum(line[0].isdigit() for line in listed) == len(EXERCISES) == 25 and len(listed) == 29
-    assert main(["exercise", "26"]) == 1
-    assert "they are numbered 1 to 25" in capsys.readouterr().err
+    assert sum(line[0].isdigit() for line in listed) == len(EXERCISES) == 26 and len(listed) == 31
+    assert main(["exercise", "27"]) == 1
+    assert "they are numbered 1 to 26" in capsys.readouterr().err
     assert CASES >= 20
 
 
@@ -279,13 +327,13 @@ def test_of_several_answers_the_one_that_is_wrong_is_named(number, graded):
         def wrong(*arguments, k=k):
             return [part * (1.06 if i == k else 1) for i, part in enumerate(right(*arguments))]
 
-        assert f"then {name} is" in grade(number, {EXERCISES[number].name: wrong}).words
+        assert f"0 of 20 cases are right; {name} is" in grade(number, {EXERCISES[number].name: wrong}).words
     assert "the answer is not" in grade(number, {EXERCISES[number].name: lambda *arguments: 0.0}).words
 
 
 def test_a_tangent_that_takes_one_edge_of_two_is_told_the_first_node(graded):
     wrong = EXERCISES[19].solution.replace("sum(parts)", "parts[0] if parts else 0.0")
-    assert "0 of 20 cases are right; then the derivative of v[2] is 0.47943, wanted 0.91822" in graded(19, wrong)
+    assert "0 of 20 cases are right; the derivative of v[2] is 0.47943, wanted 0.91822" in graded(19, wrong)
 
 
 @pytest.mark.parametrize("answer, words", [

@@ -207,11 +207,11 @@ def called(x: Any) -> str:
 
 
 def overwrites(statement: ast.stmt) -> bool:
-    """`gradients[parent] = …`, computed from something, but not from what was there."""
-    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Subscript):
+    """`gradients[parent] = …` or `parent.grad = …`, computed from something, but not from what was there."""
+    if not isinstance(statement, ast.Assign) or not isinstance(to := statement.targets[0], (ast.Subscript, ast.Attribute)):
         return False
-    key, value = ast.dump(statement.targets[0].slice), statement.value
-    return not isinstance(value, ast.Constant) and key not in map(ast.dump, ast.walk(value))
+    key, value = ast.unparse(to.slice if isinstance(to, ast.Subscript) else to), statement.value
+    return not isinstance(value, ast.Constant) and key not in map(ast.unparse, ast.walk(value))
 
 
 def pulled_wrong(given: Any, wanted: tuple, *arguments: Any) -> Fault | None:
