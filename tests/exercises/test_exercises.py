@@ -14,6 +14,9 @@ from tinygrad_vg.exercises import CASES, EXERCISES, cases_nets, grade, grading
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
 
+RIGHT_SWEEP = "def sweep(output):" + EXERCISES[13].solution.partition("def sweep(output):")[2]
+
+
 def written(number):
     exec(EXERCISES[number].solution, space := {})
     return space
@@ -67,7 +70,8 @@ def test_the_engines_derivatives_are_those_of_small_differences(number):
 
 
 @pytest.mark.parametrize("body, words", [
-    ("return np.outer(h, g)", "shape"),
+    ("return np.outer(h, g)", "; transposed it would"),
+    ("return np.ones(3)", "shape"),
     ("return g @@ h", "does not run: SyntaxError"),
     ("return undefined", "NameError: name 'undefined' is not defined\n  at mine.py:3\n      return undefined\n"),
     ("pass", "returns nothing\n  at mine.py:3\n"),
@@ -78,6 +82,37 @@ def test_the_engines_derivatives_are_those_of_small_differences(number):
 ])  # fmt: skip
 def test_a_wrong_answer_is_told_what_is_wrong_and_at_which_line(body, words, graded):
     assert words in graded(5, f"import numpy as np\ndef back_to_W(g, W, h):\n    {body}\n")
+
+
+VISITED_TWICE = """
+def sweep(output):
+    nodes = [output]
+    for node in nodes:
+        nodes += [edge.parent for edge in node.edges]
+    gradients = {output: 1.0}
+    for child in sorted(nodes, key=lambda node: -node.birth):
+        gradients = accumulate(gradients, child)
+    return gradients
+"""
+
+
+@pytest.mark.parametrize("number, change, words", [
+    (2, ("[slope * x, slope * w, slope]", "[slope * w, slope * x, slope]"), "0 of 20 cases are right; the answer is {} the right numbers, in another order"),
+    (3, ("        h = 1 / (1 + np.exp(-w * h))\n        product *= w * h * (1 - h)", "        product *= w * h * (1 - h)\n        h = 1 / (1 + np.exp(-w * h))"),
+     "0 of 20 cases are right; the answer is {} each slope is taken at h[t−1], the state before its step"),
+    (4, ("W.T @ g", "W @ g"), "0 of 20 cases are right; the answer is {} this is W g; its sum runs over the wrong index of W"),
+    (5, ("np.outer(g, h)", "np.outer(h, g)"), "0 of 20 cases are right; the answer is {} transposed it would be right"),
+    (6, ("y * (g - g @ y)", "y * (1 - y) * g"), "0 of 20 cases are right; the answer is {} this is y (1 − y) g; but each z_j changes all y_i, not only y_j"),
+    (7, ("g = W.T @", "g = W @"), "1 of 20 cases are right; then the answer is {} on the way back W stands where its transpose belongs"),
+    (13, (RIGHT_SWEEP, VISITED_TWICE), "then the gradient of v[4] is {} exactly twice as much: was a node visited twice?"),
+])  # fmt: skip
+def test_a_slip_that_many_make_is_told_as_what_it_is(number, change, words, graded):
+    wrong = EXERCISES[number].solution.replace(*change)
+    assert wrong != EXERCISES[number].solution
+    before, after = words.split(" {} ")
+    out = " ".join(graded(number, wrong).split())
+    assert before in out and f"; {after} at mine.py:" in out
+    assert number != 3 or "for T = 1" in out
 
 
 def test_a_function_that_takes_other_arguments_is_told_where_it_begins(graded):

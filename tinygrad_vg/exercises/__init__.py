@@ -1,8 +1,8 @@
 """Can you do it yourself?
 
 Ten in matrix calculus; an autodiff engine, step by step; then layers of today by hand, and nets that do not learn. Each asks for one
-function, the last for a class, a whole engine; an answer is graded on random inputs, and of the first that is wrong it is said what is wrong, and at which line. Hints and
-right answers wait until asked for.
+function, the last for a class, a whole engine. An answer is graded on random inputs, the small ones first; of the first that is wrong it
+is said what is wrong, at which line, and which slip it is, if many have made it. Hints and right answers wait until asked for.
 
 Reading order: grading (is it right, and if not, where?) · cases · cases_nets · cases_value · answers, answers_nets (look there last)
 """
@@ -59,12 +59,15 @@ PARTS = {1: "Matrix calculus", 11: "An engine of your own", 16: "By hand, on lay
 EXERCISES: dict[int, Exercise] = {
     1: Exercise(answers.tanh_slope, endless(cases.tanh_slope), "d tanh/dz = 1/cosh², and cosh² − sinh² = 1."),
     2: Exercise(answers.neuron, endless(cases.neuron), "∂y/∂z = y (1 − y) with z = w x + b; then ∂z/∂w = x."),
-    3: Exercise(answers.gain, endless(cases.scalar_rnn), "It is a product of T factors w h_t (1 − h_t), each at its own h_t."),
-    4: Exercise(answers.back_to_h, endless(cases.linear_layer, 0), "The sum runs over the first index of W, so W is transposed."),
-    5: Exercise(answers.back_to_W, endless(cases.linear_layer, 1), "∂z_k/∂W_ij = δ_ki h_j, so ∂L/∂W_ij = g_i h_j."),
-    6: Exercise(answers.softmax_back, endless(cases.softmax_back), "∂y_i/∂z_j = y_i (δ_ij − y_j): multiply by g_i and sum over i."),
-    7: Exercise(answers.rnn_gradient, endless(cases.rnn_gradient),
-        "At each step δ = (1 − h[t]²) g; it adds δ h[t−1]ᵀ to the gradient, and g becomes Wᵀ δ."),
+    3: Exercise(answers.gain, cases.scalar_rnns, "It is a product of T factors w h_t (1 − h_t), each at its own h_t.",
+        slips=cases.SLIPS["gain"]),
+    4: Exercise(answers.back_to_h, cases.linear_layers(0), "The sum runs over the first index of W, so W is transposed.",
+        slips=cases.SLIPS["back_to_h"]),
+    5: Exercise(answers.back_to_W, cases.linear_layers(1), "∂z_k/∂W_ij = δ_ki h_j, so ∂L/∂W_ij = g_i h_j."),
+    6: Exercise(answers.softmax_back, endless(cases.softmax_back), "∂y_i/∂z_j = y_i (δ_ij − y_j): multiply by g_i and sum over i.",
+        slips=cases.SLIPS["softmax_back"]),
+    7: Exercise(answers.rnn_gradient, cases.rnn_gradients,
+        "At each step δ = (1 − h[t]²) g; it adds δ h[t−1]ᵀ to the gradient, and g becomes Wᵀ δ.", slips=cases.SLIPS["rnn_gradient"]),
     8: Exercise(answers.worst_gain, endless(cases.worst_gain),
         "One step multiplies by at most slope · σ_max(W), the largest singular value, not the largest eigenvalue."),
     9: Exercise(answers.relu_scale, endless(cases.relu_scale), "Half of the gates are closed, so E|Wᵀ D g|² = n σ² |g|² / 2.",

@@ -40,9 +40,10 @@ def tangents(output, source):
     """Forward mode: a dictionary {node: ∂node/∂source} of every node that
     output was computed from, itself included, in one walk from the oldest on.
 
-    history(output) is the list of these nodes, parents before children; each
-    edge of node.edges leads to a parent and carries float(edge.local). The
-    derivative of a node that does not depend on source is 0.
+    history(output), from tinygrad_vg import history, is the list of these
+    nodes, parents before children; each edge of node.edges leads to a parent
+    and carries float(edge.local). The derivative of a node that does not depend
+    on source is 0.
     """
     found = {}
     for node in history(output):
@@ -77,9 +78,9 @@ def find_cause(loss, states):
 
     Return the pair (t, cause): t, the index of the state that the step makes,
     and "slopes" or "weights". loss and states are nodes; states[0] is the
-    initial one. Chain(loss, states[0], through=states).blame().by_link is a
-    list of dictionaries {"link": its name, "parts": {kind: nats}, …},
-    states[0] → states[1] first.
+    initial one. Chain(loss, states[0], through=states).blame().by_link (from
+    tinygrad_vg import Chain) is a list of dictionaries {"link": its name,
+    "parts": {kind: nats}, …}, states[0] → states[1] first.
     """
     links = Chain(loss, states[0], through=states).blame().by_link
     t = min(range(len(states) - 1), key=lambda k: links[k]["total"]) + 1

@@ -12,8 +12,9 @@ import sys
 import textwrap
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,8 +40,15 @@ def numbers(given: Any, wanted: Any, *_: Any, within: float = WITHIN, what: str 
     if not np.all(np.abs(given - wanted) <= within * np.maximum(np.abs(wanted), 1e-3)):
         digits = 5 if rounded(given, 5) != rounded(wanted, 5) else 12
         space = "\n" if given.ndim else " "
-        return Fault(f"{what} is {rounded(given, digits)},{space}wanted {rounded(wanted, digits)}")
+        return Fault(f"{what} is {rounded(given, digits)},{space}wanted {rounded(wanted, digits)}{likeness(given, wanted)}")
     return None
+
+
+def likeness(given: np.ndarray, wanted: np.ndarray) -> str:
+    """That a wrong answer has the right numbers, but elsewhere; else ''."""
+    if wanted.ndim == 2 and given.T.shape == wanted.shape and np.allclose(given.T, wanted, rtol=WITHIN):
+        return "; transposed it would be right"
+    return "; the right numbers, in another order" if wanted.ndim == 1 and np.allclose(np.sort(given), np.sort(wanted), rtol=WITHIN) else ""
 
 
 class Exercise(NamedTuple):
@@ -48,6 +56,7 @@ class Exercise(NamedTuple):
 
     answer  a right answer; its docstring is the question      cases(rng)  arguments and right answers, without end
     hint    where to start      check(given, wanted, *arguments)  what is wrong with what was given: a Fault, or None
+    slips   {what to say: a wrong answer that many have given}
     uses    answers to earlier exercises that it calls      times  how many cases      right  what is said when all are right
     """
 
@@ -58,6 +67,7 @@ class Exercise(NamedTuple):
     uses: tuple[Callable, ...] = ()
     times: int = CASES
     right: str = "{name} is what the engine says"
+    slips: Mapping[str, Callable] = MappingProxyType({})
 
     @property
     def name(self) -> str:
@@ -122,11 +132,12 @@ def first_fault(exercise: Exercise, function: Any, arguments: tuple, wanted: Any
             given = function(*copies[:takes])
         with run if arguments[takes:] else contextlib.nullcontext():  # a further argument, g, is for what was returned
             fault = Fault("the function returns nothing") if given is None else exercise.check(given, wanted, *arguments)
+        slip = next((words for words, wrong in exercise.slips.items() if fault and not numbers(given, wrong(*arguments))), "")
     except (Exception, SystemExit) as error:
         if isinstance(error, TimeoutError) and (isinstance(arguments[0], Scalar) or isinstance(arguments[-1], str)):
             error.args = (f"{error}; visit each node once",)
         return told(error, run.file, run.last)
-    return fault.words + place(run.file, run.suspected(fault)) if fault else ""
+    return fault.words + f"; {slip}" * bool(slip) + place(run.file, run.suspected(fault)) if fault else ""
 
 
 class Run:

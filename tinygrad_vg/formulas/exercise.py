@@ -99,7 +99,7 @@ class Judge:
     """
 
     def __init__(self, truth: str, case: list[Any], text: str, lines: bool):
-        self.lines, self.right, self.doubtful = lines, dict[Any, Any](), set[str]()
+        self.lines, self.right, self.code, self.doubtful = lines, dict[Any, Any](), dict[Any, str](), set[str]()
         self.found: dict[int, tuple[str, str]] = {}
         self.first: list[int] = []  # the line found wrong that reads something doubtful
         value, gradients = function_of(truth, self.keep)(*map(copy, case))
@@ -119,7 +119,7 @@ class Judge:
     def keep(self, node: Any, key: Any, x: Any, _: Any) -> Any:
         """What is right, for the first program."""
         if isinstance(x, (np.ndarray, np.generic, float, int)) and "empty" not in called(node.value):
-            self.right[key] = copy(x)
+            self.right[key], self.code[key] = copy(x), ast.unparse(node.value)
         return x
 
     def compare(self, node: Any, key: Any, x: Any, turn: dict[str, int]) -> Any:
@@ -134,6 +134,8 @@ class Judge:
             self.first += [node.lineno] if doubtful and not self.first else []
             if not doubtful or self.first == [node.lineno]:  # what comes of a value that cannot be judged is told once
                 at = "".join(f"at {t}={n} " for t, n in turn.items())
+                mine, true = ast.unparse(node.value), self.code[key]
+                words += "; the right product, but for a .T" * (mine != true and mine.replace(".T", "") == true.replace(".T", ""))
                 self.note(node.lineno, ast.unparse(node), at + words + "".join(f"; look at {name}, too" for name in doubtful))
         return copy(self.right[key])
 
