@@ -9,7 +9,10 @@ def off(program, output, **values):
     """The largest difference in value and gradients, relative to the size of what it is; the gradients of layers lie on top of each other."""
     with np.errstate(all="ignore"):
         value, gradients = program(**values)
-    wanted = {name: np.stack(grad(output, leaf)) if isinstance(leaf, list) else grad(output, leaf) for name, leaf in program.leaves.items()}
+    groups = [leaf if isinstance(leaf, list) else [leaf] for leaf in program.leaves.values()]
+    found = iter(grad(output, [leaf for group in groups for leaf in group]))  # one sweep for all
+    parts = [[next(found) for _ in group] for group in groups]
+    wanted = {name: np.stack(g) if isinstance(leaf, list) else g[0] for (name, leaf), g in zip(program.leaves.items(), parts)}
     pairs = [(value, output.data), *((gradients[name], want) for name, want in wanted.items())]
     for got, want in pairs:
         assert np.shape(got) == np.shape(want)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Chain, load_model, nn, verdict
-from tinygrad_vg.cli.diagnosing import by_step, exported
+from tinygrad_vg.cli.diagnosing import by_step, tried
 from tinygrad_vg.cli.main import main
+from tinygrad_vg.cli.patient import Patient, check_finite, exported
 from tinygrad_vg.drawing.page_data import BUDGET, Store
 from tinygrad_vg.drawing.river import river
 from tinygrad_vg.drawing.river_data import river_data
@@ -108,6 +109,15 @@ def test_the_blame_is_that_of_the_use_which_decided(capsys):
         assert found["blame"]["total"] == pytest.approx(found["verdict"]["numbers"]["log_gain"]) == pytest.approx(sum(found["lines"].values()))
 
 
+def test_of_a_sound_net_the_blame_and_the_lines_are_those_of_its_longest_way(capsys):
+    for name in ("cnn", "encoder_post"):
+        assert main(["diagnose", str(EXPORTED / f"{name}.pt2"), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        longest = max((part["numbers"] for part in found["verdict"]["parts"]), key=lambda numbers: numbers["factors"])
+        assert found["verdict"]["kind"] == "healthy"
+        assert longest["log_gain"] == pytest.approx(found["blame"]["total"]) == pytest.approx(sum(found["lines"].values()))
+
+
 def test_a_net_that_nothing_ails_is_told_to_look_elsewhere(capsys):
     assert main(["diagnose", str(EXPORTED / "encoder_post.pt2")]) == 0
     printed = capsys.readouterr().out
@@ -117,7 +127,64 @@ def test_a_net_that_nothing_ails_is_told_to_look_elsewhere(capsys):
 def test_a_nan_in_the_data_is_named_before_anything_runs(capsys, tmp_path):
     np.savez(tmp_path / "data.npz", x=np.array([1.0, np.nan]))
     assert main(["diagnose", str(EXPORTED / "rnn.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
-    assert "1 of 2 numbers of 'x'" in capsys.readouterr().err
+    assert "x holds 1 nan of 2 numbers" in capsys.readouterr().err
+
+
+def test_a_nan_or_inf_in_a_weight_or_an_input_is_named_before_anything_runs(monkeypatch, capsys, tmp_path):
+    x = np.zeros((3, 5, 2))
+    x[1, 2] = np.inf, -np.inf
+    np.savez(tmp_path / "data.npz", x=x)
+    assert main(["diagnose", str(EXPORTED / "rnn.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
+    assert "x holds 2 inf of 30 numbers" in capsys.readouterr().err
+    model = load_model(EXPORTED / "rnn.pt2")
+    model.parameters()["head.weight"].data = [[0.0, np.nan, 0.0], [0.0, 0.0, np.inf]]
+    monkeypatch.setattr("tinygrad_vg.cli.patient.load_model", lambda path: model)
+    assert main(["diagnose", "rnn.pt2"]) == 1
+    assert "head.weight holds 1 nan and 1 inf of 6 numbers; a step before the export left it there" in capsys.readouterr().err
+
+
+def test_a_mask_of_0_and_minus_inf_is_no_missing_number():
+    check_finite({"mask": np.triu(np.full((3, 3), -np.inf), 1)}, "")
+
+
+@pytest.mark.parametrize(("name", "given", "said"), [
+    ("gpt", {"tokens": np.full((2, 5), 0.5)}, "the input tokens must be int64; got float64"),
+    ("rnn", {"x": np.ones((3, 5, 2), complex)}, "the input x must be float64; got complex128"),
+    ("gpt", {"tokens": np.ones((2, 5), int), "labels": np.ones((2, 5))}, "the float64 target (2, 5): mse compares entry with entry; save labels as whole numbers"),
+])  # fmt: skip
+def test_what_the_model_would_not_take_is_not_cast(name, given, said, capsys, tmp_path):
+    np.savez(tmp_path / "data.npz", **given)
+    assert main(["diagnose", str(EXPORTED / f"{name}.pt2"), "--data", str(tmp_path / "data.npz")]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_model_that_returns_its_loss_is_asked_for_no_other(monkeypatch, capsys, tmp_path):
+    class Tagger(nn.Module):
+        """As Hugging Face writes it: the labels come with the input, the loss and the logits go out."""
+
+        inputs, cuts = {"x": ((3, 4), "float64"), "labels": ((3,), "int64")}, {"tagger.py:8  y = x.detach()": 2}
+        where = staticmethod(lambda node: "tagger.py:9  return loss, logits")
+
+        def __init__(self):
+            self.head = nn.Linear(4, 2)
+
+        def __call__(self, x, labels):
+            logits = self.head(x)
+            return nn.cross_entropy(logits, labels), logits
+
+    monkeypatch.setattr("tinygrad_vg.cli.patient.load_model", lambda path: Tagger())
+    np.savez(tmp_path / "data.npz", x=np.ones((3, 4)), labels=np.array([0, 1, 1]))
+    assert main(["diagnose", "tagger.pt2", "--data", str(tmp_path / "data.npz"), "--json", "--html", str(tmp_path / "one.html")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["title"] == "tagger.pt2 on its data; the model returns its loss"
+    assert "What lies before a detach() gets nothing through it" in said["short"] and "y = x.detach() (×2)" in said["short"]
+
+
+def test_the_title_counts_labels_that_do_not_count_and_names_what_is_not_used(capsys, tmp_path):
+    np.savez(tmp_path / "data.npz", tokens=np.ones((2, 5), int), labels=np.array([[1, 2, 3, -100, -100]] * 2), mask=np.ones(2))
+    assert main(["diagnose", str(EXPORTED / "gpt.pt2"), "--data", str(tmp_path / "data.npz"), "--json"]) == 0
+    title = json.loads(capsys.readouterr().out)["title"]
+    assert title == "gpt.pt2 on its data; 4 of 10 labels are -100 and do not count; mask of the file is not used"
 
 
 def patient(name):
@@ -175,7 +242,29 @@ def test_the_remedy_is_tried_where_it_can_be_and_what_it_leaves_is_said_and_the_
     assert "Tried here, W_hh orthogonal" in short
 
 
+def test_only_weights_that_a_state_meets_again_are_tried_as_recurrent():
+    a, b = (nn.RNNCell(4, 4, rng=k, name=name) for k, name in enumerate("ab"))
+    for cell in (a, b):
+        cell.W_hh.data, cell.W_xh.data = 0.5 * cell.W_hh.data, 0.3 * cell.W_xh.data
+    x = np.random.default_rng(0).normal(size=(30, 4))
+
+    def again():
+        state = nn.unroll(a, x)[-1]
+        return nn.mse(nn.unroll(b, [state] * 5)[-1], np.ones(4))  # b.W_xh is met five times, by no state of b
+
+    loss, leaves = again(), {f"{k}.{path}": leaf for k, cell in enumerate((a, b)) for path, leaf in cell.parameters().items()}
+    found = verdict(loss, leaves)
+    said = " ".join(tried(found, found.chain(), Patient("", loss, a.W_hh, leaves, lambda node: None, again)).split())
+    assert said.startswith("Tried here, W_hha and W_hhb orthogonal: ")
+
+
 def test_a_file_that_is_no_npz_of_arrays_is_refused_as_data(capsys):
     model = str(EXPORTED / "rnn.pt2")
     assert main(["diagnose", model, "--data", model]) == 1
     assert "is no .npz of arrays" in capsys.readouterr().err
+
+
+def test_the_page_of_a_lone_lstm_goes_through_both_parts_of_its_state(capsys, tmp_path):
+    nn.save_weights(nn.LSTMCell(3, 8, rng=0), tmp_path / "w.npz")
+    assert main(["diagnose", str(tmp_path / "w.npz"), "--html", str(tmp_path / "river.html")]) == 0, capsys.readouterr().err
+    assert "arrives at h₀" in (tmp_path / "river.html").read_text(encoding="utf-8")

@@ -114,6 +114,8 @@ MISTAKES = [
     (lambda m: nn.MLP([2, 2], activaton="relu"), TypeError, "MLP", "did you mean activation?"),
     (lambda m: nn.BatchNorm(2, momentun=0.1), TypeError, "BatchNorm", "did you mean momentum?"),
     (lambda m: nn.RNNCell(2, 2, nonlinearity="relu"), TypeError, "activation="),
+    (lambda m: nn.MLP([2, 2], hidden_size=3), TypeError, "MLP() got an unexpected keyword argument 'hidden_size'; it takes sizes, activation"),
+    (lambda m: nn.Linear(2, out_features=3), TypeError, "Linear() got an unexpected keyword argument 'out_features'; the word is n_out="),
     (lambda m: nn.LayerNorm(2, bias=False), TypeError, "LayerNorm() got an unexpected keyword argument 'bias'", "there always is one"),
     (lambda m: nn.Dropout(0.1, inplace=True), TypeError, "Dropout() got an unexpected keyword argument 'inplace'; it takes p, rng, seeds"),
     (lambda m: m.layer(nn.unroll(m.lstm, np.ones((3, 2)))[-1]), TypeError, "holds h[3], c[3]", "cell.output(state)"),

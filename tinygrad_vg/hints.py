@@ -259,7 +259,9 @@ def refuse(function: Callable[..., Any], args: tuple, options: Iterable[str]) ->
         spec = inspect.getfullargspec(call)
         known += [word for word in spec.args + spec.kwonlyargs if word != "self"]
     name = next(word for word in options if word not in spec.args + spec.kwonlyargs)
-    why = f"; {KEYWORDS[name]}" if name in KEYWORDS else meant(name, known) or f"; it takes {', '.join(dict.fromkeys(known))}"
+    hint = KEYWORDS.get(name, "")
+    fits = hint and ("the word is" not in hint or hint[12:-1] in known)
+    why = f"; {hint}" if fits else meant(name, known) or f"; it takes {', '.join(dict.fromkeys(known))}"
     raise TypeError(f"{called.__name__}() got an unexpected keyword argument {name!r}{why}")
 
 

@@ -274,6 +274,18 @@ def test_a_map_without_a_value_or_an_adjoint_says_which_method_is_missing():
         x.record(OneWay(), (x,)).backward(np.ones(X.shape))
 
 
+def test_a_rule_that_pushes_and_cannot_pull_says_which_method_is_missing():
+    class OnlyForth(vg.Rule):
+        def value(self, x: Any) -> Any:
+            return x * 2.0
+
+        def forth(self, i: int, t: Any, y: Any, xs: Any) -> Any:
+            return t * 2.0
+
+    with pytest.raises(TypeError, match=r"OnlyForth needs a method local\(i, y, xs\)"):
+        vg.sum(vg.apply(OnlyForth(), vg.Tensor(X))).backward()
+
+
 @pytest.mark.parametrize(
     ("signature", "slopes"),
     [("checker_bad(g)", ["1"]), ("checker_bad(y)", ["1"]), ("checker_bad(a, b)", ["1"]), ("checker_bad()", []), ("checker_bad", ["1"])],

@@ -102,6 +102,16 @@ def test_entries_that_tie_keep_their_order_and_each_place_hands_its_gradient_to_
     assert grad(np.median(x), x).sum() == 1
 
 
+@pytest.mark.parametrize("call", [
+    lambda x: np.quantile(x, [[0.2, 0.7], [0.4, 0.1]], axis=0), lambda x: np.percentile(x, [[20, 70]], axis=1, keepdims=True),
+    lambda x: np.concatenate(np.split(ary=x, indices_or_sections=3)), lambda x: np.concatenate(np.array_split(x, indices_or_sections=2)),
+    lambda x: np.concatenate(np.hsplit(x, indices_or_sections=[1])[::-1], 1), lambda x: np.hstack([x[0, 0], x[1, 1]])])
+def test_rarer_calls_have_numpys_values_and_right_derivatives(call):
+    x = Tensor(np.cos(np.arange(6.0)).reshape(3, 2))
+    np.testing.assert_allclose(call(x).data, call(x.data), rtol=1e-14, atol=1e-15, strict=True)
+    assert gradcheck(lambda x: np.square(call(x)), x.data)
+
+
 def test_a_quantile_of_a_nan_is_nan_as_numpys():
     x = Tensor([[1.0, np.nan, 2.0], [3.0, 5.0, 4.0]])
     assert np.array_equal(np.median(x, axis=1).data, [np.nan, 4], equal_nan=True)

@@ -173,8 +173,12 @@ def derivatives(name, point):
     h = TEN**-30 * (1 if name in LEVEL else min([1, *(abs(x) for x in xs if x)]))
     free = nodes_of(name)
 
+    @cache
+    def moved(steps):
+        return f(*[x + h * n for x, n in zip(xs, steps)])
+
     def at(*moves):
-        return f(*[x + h * sum(sign for j, sign in moves if j == i) for i, x in enumerate(xs)])
+        return moved(tuple(sum(sign for j, sign in moves if j == i) for i in range(len(xs))))
 
     g = {i: (at((i, 1)) - at((i, -1))) / (2 * h) for i in free}
     H = {(i, j): sum(s * t * at((i, s), (j, t)) for s in (1, -1) for t in (1, -1)) / (4 * h * h) for i in free for j in free}

@@ -14,6 +14,7 @@ from tally import count
 
 import tinygrad_vg as vg
 from tinygrad_vg import Chain, Scalar, Tensor, exp, grad, history, linear, nn, relu, scalars, sigmoid, softmax, square, tanh, verdict
+from tinygrad_vg.chain.account import by_place, walk_through
 from tinygrad_vg.chain.factors import KINDS, kind_of
 from tinygrad_vg.chain.stations import paths_between
 
@@ -93,7 +94,18 @@ def attended(x, rng, causal=False):
     return softmax(q @ k.T / math.sqrt(d) + mask) @ v
 
 
-RANDOM = {"MLP": random_mlp, "numbers": of_numbers, "attention": random_attention, **{name: random_recurrence(name) for name in CELLS}}
+def side_by_side(seed):
+    """Two recurrent layers, and between them ops on all steps in one array."""
+    rng, n = np.random.default_rng(seed), 4
+    T, x = int(rng.integers(3, 9)), Tensor(rng.normal(size=(2, 3)), name="x")
+    hs = nn.unroll(nn.RNNCell(3, n, rng=seed), [x, *rng.normal(size=(T - 1, 2, 3))])[1:]
+    all_steps = vg.stack(hs, axis=(0, 1, 1)[seed % 3])
+    y = (relu(all_steps) + all_steps, nn.LayerNorm(n)(tanh(all_steps)), linear(all_steps, Tensor(rng.normal(size=(n, n)), name="V")))[seed // 3 % 3]
+    out = nn.unroll(nn.GRUCell(n, n, rng=seed), [y[t] if seed % 3 == 0 else y[:, t] for t in range(T)])[-1]
+    return nn.mse(out, rng.normal(size=(2, n))), out, x
+
+
+RANDOM = {"MLP": random_mlp, "side by side": side_by_side, "numbers": of_numbers, "attention": random_attention, **{name: random_recurrence(name) for name in CELLS}}
 HOW_MANY = {"MLP": 60, "numbers": 16, "attention": 20}
 
 
@@ -102,6 +114,33 @@ def test_blame_is_the_verdicts_account_term_by_term(name):
     for seed in range(HOW_MANY.get(name, 8)):
         agree(*RANDOM[name](seed))
         agree(*RANDOM[name](seed), through=[])
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_by_place_it_is_the_same_account(name):
+    """Each op a place of its own, or each kind of op: over all places the nats add up to blame's parts."""
+    for seed in range(HOW_MANY.get(name, 8) // 4):
+        loss, _, x = RANDOM[name](seed)
+        chain = Chain(loss, x)
+        for where in (lambda node: node.op, lambda node: str(node.birth % 7)):
+            places = by_place(walk_through(chain.links, chain.directions[-1], where).together([x]).account)
+            sums = {kind: math.fsum(nats[kind] for nats in places.values()) for kind in KINDS}
+            assert math.fsum(sums.values()) == pytest.approx(chain.log_product[0], abs=1e-9 * (1 + sum(map(abs, sums.values()))))
+            assert len(places) > 2 and min(nats["factors"] for nats in places.values()) >= 0
+
+
+def test_of_two_lines_that_share_a_state_each_costs_its_own():
+    """An LSTM's h and c are both handed to another: no node lies between the two, and yet each is told its own part."""
+    first, second = (nn.LSTMCell(n, 4, forget_bias=bias, rng=0) for n, bias in ((3, -2.0), (2, 3.0)))
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    handed = nn.unroll(first, x)
+    state = nn.unroll(second, np.zeros((8, 2)), handed[-1])[-1]
+    chain = Chain(nn.mse(state[0], np.ones(4)), handed[0][1])
+    early = {*history(handed[-1][0]), *history(handed[-1][1])}
+    places = by_place(walk_through(chain.links, chain.directions[-1], lambda node: "first" if node in early else "second").together(
+        chain.stations[0]).account)
+    took = {place: sum(nats.values()) - nats["factors"] for place, nats in places.items()}
+    assert took["first"] < -30 and took["second"] > -8 and sum(took.values()) == pytest.approx(chain.log_product[0], abs=1e-9)
 
 
 def test_a_weight_judged_at_its_use_is_blamed_from_that_node():

@@ -153,6 +153,12 @@ def test_a_gradient_of_zero_has_no_shares():
     assert "nan %" in str(found) and json.loads(json.dumps(found.to_dict()))["rows"][0]["share"] == "nan"
 
 
+def test_a_weight_without_entries_has_uses_too():
+    empty = Tensor(np.zeros((0, 2)), name="W")
+    found = uses(np.tanh(empty).sum(), empty)
+    assert len(found) == 1 and found.total.shape == (0, 2) and math.isnan(found[0].share) and "W" in str(found)
+
+
 def test_errors_say_what_to_do():
     w, other = Tensor([1.0, 2.0], name="w"), Tensor([1.0], name="other")
     with pytest.raises(ValueError, match="does not depend on other"):

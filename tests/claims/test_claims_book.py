@@ -156,7 +156,8 @@ def assert_loud(result, id, name):
     code, out, err = result
     assert code == 1
     assert err == f"tinygrad_vg: the figures of {id} have moved\n"
-    assert f"{id}: MOVED" in out and f"!! {name} = " in " ".join(out.split())
+    said = f"{id}: MOVED (a figure left its range; was {CLAIMS[id].verdict}: {VERDICTS[CLAIMS[id].verdict]})"
+    assert said in " ".join(out.split()) and f"!! {name} = " in " ".join(out.split())
 
 
 @pytest.mark.parametrize("id, name", FIGURES)
@@ -263,6 +264,8 @@ def test_a_page_shows_what_was_measured_and_so_goes_with_no_list(untouched, argu
 
 def test_ids_are_taken_in_any_case_and_slow_ones_run_only_if_named_or_asked_for():
     assert [one.id for one in claims.chosen(["p4"])] == ["P4"]
+    with pytest.raises(ValueError, match="no claim P17b; the claims are P1,"):
+        claims.chosen(["p17", "P17b"])
     assert claims.chosen(list(map(str.swapcase, CLAIMS))) == claims.chosen(slow=True) == [CLAIMS[id] for id in ORDER]
     assert claims.chosen() == [CLAIMS[id] for id in ORDER if not CLAIMS[id].slow]
 
@@ -281,6 +284,19 @@ def test_in_full_and_with_every_figure_moved_a_claim_keeps_to_80_columns(outcome
     one = outcomes[id]
     assert too_wide(claims.full(one)) == []
     assert too_wide(claims.ledger([one._replace(found=Found(dict.fromkeys(one.claim.expected, -math.pi * 1e-100)))])) == []
+
+
+def test_one_claim_is_counted_as_one(outcomes):
+    assert "1 claim measured in" in claims.ledger([outcomes["C16"]]) and "0 notes on sources" in claims.ledger([outcomes["C16"]])
+
+
+def test_limits_of_a_curve_are_a_band_around_it():
+    pytest.importorskip("matplotlib")
+    x, curves = (5, 10), {"RNN": [0.5, 0.4], "LSTM": [1, 1], "RNN, 95 % from": [0.3, 0.2], "RNN, 95 % to": [0.7, 0.6]}
+    ax = claims.picture(Found({}, {name: (x, y) for name, y in curves.items()})).axes[0]
+    assert [line.get_label() for line in ax.lines] == ["RNN", "LSTM"]
+    corners = ax.collections[0].get_paths()[0].vertices.tolist()
+    assert [5, 0.3] in corners and [10, 0.6] in corners and [5, 1] not in corners
 
 
 def test_json_is_one_valid_document_with_every_digit(replayed, run):

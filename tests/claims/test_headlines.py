@@ -4,15 +4,17 @@ data/reference_headlines.json was made with PyTorch (float32); streams of random
 tolerances allow: mean accuracies to .12, ln ratios to .8, counts of seeds to 1, NRMSE to a factor of 3. Most runs are slow.
 """
 
+import inspect
 import json
 import math
 import pathlib
+import re
 from functools import cache
 
 import numpy as np
 import pytest
 
-from tinygrad_vg import tanh
+from tinygrad_vg import tanh, theory
 from tinygrad_vg.claims import headlines
 from tinygrad_vg.claims.headlines import HEADLINES, Result, after_2019, deep, dynamics, headline, over_time
 from tinygrad_vg.cli.main import main
@@ -200,6 +202,19 @@ def test_a_small_gradient_at_a_minimum_is_told_from_a_vanished_one(params, value
 def test_parity_is_learned_where_a_sign_can_flip_and_every_step_is_judged():
     right = after_2019.parity_run(tanh, [], 10, False, range(2), 120)
     assert right.shape == (40, 2) and right.min() > 0.95
+
+
+def test_a_decay_that_is_none_is_called_flat_and_the_others_by_what_fits():
+    lags = np.arange(5, 61)
+    for word, logs in {"flat": -9e-4 * lags, "exponential": -0.03 * lags + 1, "power": -0.5 * np.log(lags)}.items():
+        assert after_2019.straighter(lags, logs) == word
+
+
+def test_what_the_map_of_trainability_says_of_six_xi_is_what_theory_says():
+    said = re.findall(r"sw2 = ([\d.]+): .*6 ξ = ([\d.]+) says", inspect.getsource(HEADLINES["trainability-map"].measure))
+    assert len(said) == 3
+    for sw2, told in said:
+        assert f"{6 * theory.meanfield.depth_scale('tanh', float(sw2)):.{len(told.partition('.')[2])}f}" == told
 
 
 PART = {  # what does not show in the part that takes seconds; parity's is the first setting of the whole, rank-collapse runs whole below

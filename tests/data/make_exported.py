@@ -37,9 +37,9 @@ class Deep(nn.Module):
 class Recurrent(nn.Module):
     """A recurrent net, read at its last step or at every step."""
 
-    def __init__(self, kind, every=False, **options):
+    def __init__(self, kind, every=False, hidden=3, **options):
         super().__init__()
-        self.rnn = getattr(nn, kind)(2, 3, batch_first=True, **options)
+        self.rnn = getattr(nn, kind)(2, hidden, batch_first=True, **options)
         self.head, self.every = nn.Linear(6 if options.get("bidirectional") else 3, 2), every
 
     def forward(self, x):
@@ -412,6 +412,26 @@ class Softly(nn.Module):
         return F.scaled_dot_product_attention(self.q(x), x, x, attn_mask=mask)[:, 1:]
 
 
+class Losses(nn.Module):
+    """Losses that a model returns by itself: classes along axis 1, weights, labels that do not count, each reduction."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.register_buffer("w", torch.tensor([1.0, 0.5, 2.0, 3.0]))
+
+    def forward(self, x, labels):
+        z = self.layer(x)
+        y, flat, some, log_p = z.transpose(1, 2), z.flatten(0, 1), torch.where(labels == 3, -100, labels), z.log_softmax(-1)
+        losses = [F.cross_entropy(flat, labels.flatten()), F.cross_entropy(y, some, self.w), F.cross_entropy(y, labels, label_smoothing=0.1),
+                  F.cross_entropy(y, some, self.w, reduction="sum"), F.cross_entropy(y, some, reduction="none"), F.cross_entropy(z[0, 0], labels[0, 0]),
+                  F.nll_loss(log_p[0], labels[0]), F.nll_loss(log_p.transpose(1, 2), some, self.w), F.nll_loss(log_p[:, 0], some[:, 0], reduction="none"),
+                  F.mse_loss(z, x), F.mse_loss(z, x, reduction="sum"), F.mse_loss(z, x, reduction="none")]
+        p = torch.sigmoid(x)
+        losses += [F.binary_cross_entropy_with_logits(z, p), F.binary_cross_entropy_with_logits(z, p, self.w, pos_weight=self.w, reduction="sum")]
+        return torch.cat([loss.flatten() for loss in losses])
+
+
 def mlp(train):
     model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Dropout(0.0 if train else 0.5), nn.Linear(6, 2))
     return model.train(train)
@@ -479,7 +499,11 @@ CASES = {
     "float32":          lambda: (Deep(torch.tanh, 2).float(), [normal(B, 4).float()], "fused"),
     "lstm_states":      lambda: (Recurrent("LSTM"), [normal(B, T, 2)], "fused"),
     "any_batch":        lambda: (Deep(torch.tanh, 2), [normal(B, 4)], "open"),
-    "any_size":         lambda: (AnySize(), [normal(B, 6, 2)], "open, core")}
+    "any_size":         lambda: (AnySize(), [normal(B, 6, 2)], "open, core"),
+    "losses":           lambda: (Losses(), [normal(B, T, 4), words(B, T, n=4)], "fused"),
+    "losses_core":      lambda: (Losses(), [normal(B, T, 4), words(B, T, n=4)], "core"),
+    "lstm_projected":   lambda: (Recurrent("LSTM", num_layers=2, proj_size=3, hidden=4, every=True), [normal(B, T, 2)], "fused"),
+    "lstm_projected_bare": lambda: (Recurrent("LSTM", proj_size=3, hidden=4, bias=False, every=True), [normal(B, T, 2)], "fused")}
 
 
 def exported(model, inputs, form):

@@ -8,7 +8,10 @@ import re
 
 def packed(text):
     """What lies packed in a page that opens on a river."""
-    return json.loads(gzip.decompress(base64.b64decode(re.search(r'id="packed">(.*?)</script>', text)[1])))
+    line, _, planes = gzip.decompress(base64.b64decode(re.search(r'id="packed">(.*?)</script>', text)[1])).partition(b"\n")
+    data = json.loads(line)
+    assert len(planes) == sum(data["blobs"])
+    return data
 
 
 def graph_data(text):

@@ -5,13 +5,14 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from test_river import CELLS, contrast, net, scalars
+from test_river import CELLS, contrast, gradients, net, scalars
 
-from tinygrad_vg import draw
-from tinygrad_vg.drawing.beside import called, headline, look, subtitle
+from tinygrad_vg import Chain, Tensor, draw, nn
+from tinygrad_vg.drawing.beside import called, headline, look
 from tinygrad_vg.drawing.canvas import plotted, room
 from tinygrad_vg.drawing.colours import INKS
 from tinygrad_vg.drawing.river import river, told
+from tinygrad_vg.drawing.river_picture import lines_of, river_picture
 from tinygrad_vg.drawing.typography import power
 
 CHAINS = {name: net(cell, T=20, n=16) for name, cell in CELLS.items()} | {"sigmoid again": net(CELLS["sigmoid"], T=20, n=16, seed=1)}
@@ -60,6 +61,25 @@ def test_names_stand_in_the_picture_on_no_line_and_on_no_other_name(names):
         assert all(heights.max() < y - 14 or heights.min() > y + 4 for heights in (np.interp(at, *line.T) for line in lines))
 
 
+@pytest.mark.parametrize("names", [("LSTM", "sigmoid"), ("GRU", "sigmoid", "tanh", "LSTM"), ("sigmoid",), ("LSTM",)])
+def test_a_value_stands_at_the_height_where_its_line_ends(names):
+    drawing = compared(*names)
+    lines = [points(e) for e in elements(drawing, "polyline") if len(points(e)) == 21]
+    for name, line in zip(names, [lines[0], *lines[1:]]):
+        value = power(river(CHAINS[name]).logs[0])
+        words = f"{name}: {value}" if len(names) > 1 else value
+        y = next(float(e.get("y")) for e in elements(drawing, "text") if e.text == words and e.get("font-weight")) - 5
+        assert abs(y - line[0, 1]) <= 30, (name, y, line[0])
+
+
+def test_titles_have_one_size_in_all_pictures_and_break_rather_after_a_sentence():
+    words = [[("".join(e.itertext()), e.get("font-size")) for e in elements(draw(chain), "text")[:3]] for chain in CHAINS.values()]
+    assert {size for rows in words for text, size in rows if "radient" in text} == {"28"} == {rows[0][1] for rows in words}
+    assert {size for rows in words for text, size in rows if "nats" in text} == {"18"}
+    lstm = words[[*CHAINS].index("LSTM")]
+    assert lstm[0][0].strip().endswith("arrives at h₀.") and lstm[1][0].startswith(("What the ", "The "))
+
+
 def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says_whose_nats():
     drawing = compared("LSTM", "sigmoid", about="20 steps")
     keep = {name: power(river(chain).logs[0]) for name, chain in CHAINS.items()}
@@ -67,12 +87,14 @@ def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says
     assert repr(drawing) == f"Drawing({title})" and drawing.canvas.title == title
     big, below = ("".join(e.itertext()) for e in elements(drawing, "text")[:2])
     assert big == title and below.startswith("20 steps. LSTM: ") and "nats" in below
-    rivers = {name: river(chain) for name, chain in CHAINS.items()}
-    assert told(headline(rivers, 1224)).count(";") == 2
-    long = headline({LONG[name]: one for name, one in rivers.items()}, 1224)
-    assert told(long).count(";") >= 1 and room(told(long), 18, bold=True) <= 1224
-    wordy = {called("x" * 99): rivers["GRU"]._replace(about="many words " * 20), "y": rivers["tanh"]}
-    assert room(told(subtitle(wordy, 1224)), 18) <= 1224 and "nats" in told(subtitle(wordy, 1224))
+    rivers = {LONG[name]: river(chain) for name, chain in CHAINS.items()}
+    assert told(headline(rivers)).count(";") == 2 and len(lines_of(headline(rivers), 28, True)) == 2
+    wordy = {called("x" * 99): rivers[LONG["GRU"]]._replace(about="many words " * 8), "y": rivers[LONG["tanh"]]}
+    for drawn in (rivers, wordy):
+        first, *others = drawn.items()
+        words = [e for e in ET.fromstring(river_picture(first[1], dict(others), name=first[0]).svg).iter() if e.tag.endswith("text") and e.get("x") == "28.0"]
+        assert all(room("".join(e.itertext()), float(e.get("font-size")), e.get("font-weight") == "600") <= 1224.5 for e in words)
+        assert len(words) <= 4 and max(float(e.get("y")) for e in words) < 118
 
 
 def test_the_main_river_without_a_name_is_this_one_and_alone_it_keeps_its_finding():
@@ -85,6 +107,44 @@ def test_a_river_that_ends_or_has_another_length_stands_beside():
     words = ["".join(e.itertext()) for e in elements(draw(scalars(*[0.9] * 4), beside={"dead": dead, "short": short}), "text")]
     assert {"dead: 0", "short: 0.25"} <= set(words)
     assert "dead: 0 arrives at h₀; b: 0.66" in repr(draw(dead, beside={"dead": dead, "b": scalars(*[0.9] * 4)}))
+
+
+def blocks(norm, named="h"):
+    """Four blocks of a transformer, cut at every op: as many stations as the place of the norm leaves; and the states alone."""
+    h = [Tensor(np.random.default_rng(0).normal(size=(3, 8)), name="x")]
+    for k in range(1, 5):
+        h.append(nn.TransformerBlock(8, 2, norm, rng=k)(h[-1], k) if named else nn.TransformerBlock(8, 2, norm, rng=k)(h[-1]))
+    loss = nn.mse(h[-1], np.ones((3, 8))).named("loss")
+    return Chain(loss, h[0]), Chain(loss, h[0], through=h[1:])
+
+
+def test_chains_cut_at_every_op_are_compared_at_the_names_they_share(goto, tmp_path):
+    (post, states), (pre, _) = blocks("post"), blocks("pre")
+    assert len(post.links) > 1.5 * len(pre.links)
+    drawing = draw(post, beside={"post": post, "pre": pre})
+    one, other = drawing.rivers.values()
+    assert one.names == other.names and {"x", "h₁", "h₂", "h₃", "h₄", "loss"} <= set(one.names)
+    assert {len(points(e)) for e in elements(drawing, "polyline") if len(points(e)) > 2} == {len(one.names)}
+    whole = river(post)
+    assert one.logs[0] == whole.logs[0] and [one.sums[part] for part in one.sums] == pytest.approx([whole.sums[part] for part in one.sums])
+    sizes = dict(zip(states.names, map(np.linalg.norm, states.gradients)))
+    assert one.sizes[one.names.index("h₂")] == pytest.approx(sizes["h[2]"])
+    page = goto(drawing.save(tmp_path / "page.html").as_uri())
+    page.locator("#send").wait_for()
+    assert np.allclose(gradients(page), one.sizes, rtol=1e-12)
+    page.get_by_role("button", name="pre", exact=True).click()
+    assert np.allclose(gradients(page), other.sizes, rtol=1e-12)
+
+
+def test_chains_that_share_no_names_are_refused_with_what_to_do():
+    def net(depth):
+        x = y = Tensor(np.ones(3), "x")
+        for _ in range(depth):
+            y = np.tanh(y * 0.5)
+        return Chain(y.sum().named("loss"), x)
+    with pytest.raises(ValueError, match=r"5, 9 links, cut at every op, and share no names .* through=\[n for n in history"):
+        draw(net(2), beside={"deeper": net(4)})
+    assert "deeper: " in repr(draw(net(2), beside={"deeper": net(2)}))
 
 
 def test_pictures_of_a_series_have_one_axis():
@@ -105,3 +165,9 @@ def test_the_way_of_the_gradient_is_written_below_the_river(name):
     foot = max((points(e)[:, 1].max() for e in elements(drawing, "polygon")), default=math.inf)
     bars = [float(e.get("y")) for e in elements(drawing, "rect") if "-mark" in (e.get("class") or "")]
     assert foot < float(words.get("y")) - 14 and float(words.get("y")) + 4 < min(bars)
+
+
+@pytest.mark.parametrize("wrong", [{"beside": {"": CHAINS["LSTM"]}}, {"beside": {"x": 3}}, {"axis_of": [3]}])
+def test_what_stands_beside_is_a_chain_with_a_name(wrong):
+    with pytest.raises(TypeError, match="beside is {name: a Chain to compare with}, each with a name"):
+        draw(CHAINS["tanh"], **wrong)

@@ -57,7 +57,7 @@ def test_a_cell_has_the_colour_of_who_took_most_and_a_shade_by_its_nats(cause):
     make, part = CAUSES[cause]
     rivers = rivers_of(make())
     cells, said = tints(rivers)
-    wanted = GROWN if part is None else PARTS.index(part)
+    wanted = GROWN if part is None else [*PARTS].index(part)
     assert wanted in said and ENDED not in said
     high = len(rivers[0].nats)
     assert cells.shape == (high, len(rivers), 4)
@@ -66,7 +66,7 @@ def test_a_cell_has_the_colour_of_who_took_most_and_a_shade_by_its_nats(cause):
         for k, row in enumerate(one.nats):
             total = one.logs[k] - one.logs[k + 1]
             assert cells[k, j, 3] == pytest.approx(min(1.0, abs(total) / FULL) ** 0.6)
-            who = GROWN if total > 0 else min(range(len(PARTS)), key=lambda i: row[PARTS[i]])
+            who = GROWN if total > 0 else min(range(len(PARTS)), key=lambda i: row[[*PARTS][i]])
             hues.setdefault(who, set()).add(tuple(cells[k, j, :3]))
     assert all(len(colours) == 1 for colours in hues.values()) and len(set().union(*hues.values())) == len(hues)
     assert set(hues) == said

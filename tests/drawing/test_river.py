@@ -11,10 +11,11 @@ from packed import packed
 
 from tinygrad_vg import Chain, Scalar, Tensor, draw, linear, nn, sigmoid, tanh
 from tinygrad_vg.drawing.colours import INKS
+from tinygrad_vg.drawing.page import page_html
 from tinygrad_vg.drawing.page_data import Store
-from tinygrad_vg.drawing.river import PARTS, rest_of, river, told
+from tinygrad_vg.drawing.river import PARTS, river, river_of, told
 from tinygrad_vg.drawing.river_data import map_of, river_data
-from tinygrad_vg.drawing.river_picture import river_picture
+from tinygrad_vg.drawing.river_picture import heaps, river_picture
 from tinygrad_vg.drawing.typography import power, pretty
 
 
@@ -81,8 +82,8 @@ def test_parts_that_cancel_are_said_to_where_the_gradient_survives(visit):
         slider.fill(f"{scale / 10:g}")
         words, keep = title.inner_text(), math.log(gradients(page)[0] / np.linalg.norm(chain.gradients[20]))
         assert (" survives" in words) == (math.log(0.2) <= keep <= math.log(1.4))
-        assert ("cancel" in words) <= (" survives" in words)
-    assert any("cancel" in words for words in [(slider.fill(f"{scale / 10:g}"), title.inner_text())[1] for scale in range(30, 61)])
+        assert ("gave back" in words) <= (" survives" in words)
+    assert any("gave back" in words for words in [(slider.fill(f"{scale / 10:g}"), title.inner_text())[1] for scale in range(30, 61)])
 
 
 def test_what_was_read_is_one_for_each_step():
@@ -132,6 +133,11 @@ def test_the_bars_of_a_link_are_as_long_as_the_river_falls():
     assert long == pytest.approx(-sum(row["slopes"] for row in river(chain).nats) / -river(chain).logs[0] * drop, rel=0.02)
 
 
+def test_a_chain_of_one_station_is_a_river_without_a_link():
+    output = net(sigmoid_rnn).output
+    assert "survives: 1 of that at loss arrives at loss" in draw(Chain(output, output)).svg
+
+
 def test_a_picture_is_saved_in_every_format_and_compares_rivers(tmp_path):
     one, other = net(sigmoid_rnn), net(nn.RNNCell)
     drawing = draw(one, read="abcdef", about="six steps", beside={"sigmoid": one, "tanh": other})
@@ -152,7 +158,7 @@ def contrast(a, b):
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize("role", ["ink", "soft", "flow", "slopes", "weights", "gates", "rest", "growth", "now"])
+@pytest.mark.parametrize("role", ["ink", "soft", "flow", "slopes", "weights", "gates", "norms", "rest", "growth", "now"])
 def test_every_ink_for_words_is_legible(role, scheme):
     assert all(contrast(INKS[role][scheme], INKS[ground][scheme]) >= 4.5 for ground in ("page", "card", "faint"))
 
@@ -195,7 +201,8 @@ def agree(page, wanted):
     rows = page.locator("#rows tbody td:nth-child(2)").evaluate_all("all => all.map((e) => Number(e.title))")
     assert np.allclose(rows[::-1], wanted, rtol=1e-12, atol=0)
     keep = math.log(wanted[0] / wanted[-1]) if wanted[0] else -math.inf
-    assert power(keep) in page.locator("h1").inner_text() and page.title() == page.locator("h1").inner_text()
+    assert power(keep) in page.locator("h1").inner_text()
+    assert page.locator("#models button").count() or page.title() == page.locator("h1").inner_text()
 
 
 def replaced(chain, change):
@@ -294,11 +301,14 @@ def test_the_shade_is_the_link_of_the_card_and_holds_its_bars_alone(visit):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_code_stays_in_its_panel_and_the_value_beside_no_tick(visit, scheme):
     page = visit(draw(lesson(nn.LSTMCell(27, 16, rng=0))), viewport={"width": 1280, "height": 800}, color_scheme=scheme)
-    assert page.evaluate("document.querySelector('#card').scrollWidth <= document.querySelector('#card').clientWidth")
+    for wide in ("#card", ".equation", "#by-hand"):
+        assert page.locator(wide).evaluate("e => e.scrollWidth <= e.clientWidth")
     for cell, at in ((nn.LSTMCell, ""), (nn.RNNCell, "#what=slopes1")):
         page = visit(draw(lesson(cell(27, 16, rng=0))), at, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
         value, *ticks = (page.locator(where).evaluate_all("all => all.map((e) => Number(e.getAttribute('y')))") for where in ("#river .value", "#river .soft[x='60']"))
-        assert ticks[0] and all(abs(value[0] - y) >= 16 for y in ticks[0])
+        left, right = page.locator("#river .value").bounding_box()["x"], page.locator("#river .soft[x='60']").first.bounding_box()
+        assert len(value) == 1 and ticks[0] and left - right["x"] - right["width"] >= 18
+        assert abs(value[0] - 5 - page.locator("#river .dot").first.evaluate("e => Number(e.getAttribute('cy'))")) <= 30
 
 
 @pytest.mark.parametrize("x", [1.0, 0.0, -2.0])
@@ -340,13 +350,43 @@ def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
     shown.to_have_count(6)
 
 
+def test_the_forward_pass_gives_way_to_a_key_a_model_and_the_gradient(visit):
+    one, expect = net(sigmoid_rnn, T=6), pytest.importorskip("playwright.sync_api").expect
+    page = visit(draw(one, read="abcdef", beside={"one": one, "other": net(nn.RNNCell, T=6)}))
+    page.locator("#speed").select_option("0.5")
+    letters = page.locator("#river .letter")
+    for leave in (lambda: page.keyboard.press("."), page.get_by_role("button", name="other").click, page.locator("#send").click):
+        page.get_by_role("button", name="Forward pass").click()
+        expect(letters.first).to_be_visible()
+        leave()
+        expect(letters).to_have_count(6)
+    assert page.locator("#send").inner_text() == "❚❚ Pause"
+
+
+def test_what_cannot_be_replaced_is_not_said_to_be(visit, goto, tmp_path):
+    drawing = draw(net(sigmoid_rnn), beside={"large": net(nn.LSTMCell, T=12, n=12)})
+    (tmp_path / "small.html").write_text(page_html(drawing.picture, drawing.rivers, budget=400), encoding="utf-8")
+    page = goto((tmp_path / "small.html").as_uri() + "#what=slopes1")
+    page.locator("#chip").wait_for()
+    page.get_by_role("button", name="large").click()
+    assert page.locator("#left-out").is_visible() and not page.locator("#chip").is_visible() and page.locator(".ghost").count() == 0
+    assert not goto((tmp_path / "small.html").as_uri() + "#model=1&what=slopes1&links=2:0").locator("#chip").is_visible()
+
+
+def test_behind_a_link_of_0_no_factor_is_said_to_be_not_finite(visit):
+    page = visit(draw(net(nn.LSTMCell)), "#links=3:0")
+    assert gradients(page)[:4].tolist() == [0, 0, 0, 0] and "not finite" not in page.locator("#rows").text_content()
+
+
 def test_models_are_compared_and_the_moment_stands_in_the_address(visit):
     one, other = net(sigmoid_rnn), net(nn.LSTMCell)
     drawing = draw(one, beside={"sigmoid": one, "LSTM": other})
     page = visit(drawing)
-    assert not page.locator("#if-gates").is_visible()
+    assert page.locator("#if-gates").is_disabled()
     page.get_by_role("button", name="LSTM").click()
     agree(page, [np.linalg.norm(g) for g in other.gradients[:-1]])
+    assert page.title() == drawing.canvas.title and "; LSTM: " in page.title()  # of the page, and of its picture without a script
+    assert f"<title>{drawing.canvas.title}</title>" in drawing.html
     page.get_by_role("button", name="forget gates were 1").click()
     page.locator("[data-station='3']").click()
     again = visit(drawing, "#" + page.url.partition("#")[2])
@@ -376,12 +416,95 @@ def test_the_full_graph_is_the_second_view_and_leads_back(visit):
 
 
 def test_the_stage_is_saved_as_a_picture(visit, tmp_path):
-    page = visit(draw(net(nn.RNNCell)), "#scale=3")
+    page = visit(draw(net(nn.RNNCell)), "#scale=3", color_scheme="dark")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Save picture").click()
     waiting.value.save_as(tmp_path / "river.svg")
     text = (tmp_path / "river.svg").read_text(encoding="utf-8")
     assert ET.fromstring(text).get("viewBox") == "0 0 1280 720" and page.locator("h1").inner_text() in "".join(ET.fromstring(text).itertext())
+    assert re.search(r"dark\) \{\s*:root \{ --page: " + INKS["page"][1], text)  # light or dark with who looks at it
+
+
+@pytest.mark.parametrize("state, words", [("#what=slopes1", "what if: all slopes 1."), ("#what=slopes1+orthogonal", "what if: all slopes 1, W orthogonal, these factors alone."), ("", "")])
+def test_a_saved_picture_says_what_was_replaced_names_its_lines_and_is_as_wide_as_the_slide(visit, goto, tmp_path, state, words):
+    page = visit(draw(net(sigmoid_rnn, T=20), read="'s do more of those!"), state)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save picture").click()
+    waiting.value.save_as(tmp_path / "saved.svg")
+    saved = goto((tmp_path / "saved.svg").as_uri(), color_scheme="dark")
+    told_all = saved.locator("svg").first.text_content()
+    assert words in told_all and ("as it is: " in told_all) == ("what if" in told_all) == bool(state)
+    assert saved.locator(".column, .shade").count() == 0 and saved.locator(".ghost").count() == bool(state)
+    dots = saved.locator(".dot").evaluate_all("all => all.map((e) => [e.getBoundingClientRect().left, e.r.baseVal.value])")
+    assert max(x for x, _ in dots) > 1150 and {r for _, r in dots} == {4}
+    assert saved.locator("rect").first.evaluate("e => getComputedStyle(e).fill") == "rgb(18, 21, 25)"  # dark with its reader
+    assert saved.evaluate("Math.min(...[...document.querySelectorAll('text')].map((e) => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a))") >= 18
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)])
+def test_all_models_of_a_page_have_one_axis_and_stand_beside_with_their_names(visit, size):
+    chains = {"sigmoid": net(sigmoid_rnn, T=20), "tanh": net(nn.RNNCell, T=20), "LSTM": net(nn.LSTMCell, T=20)}
+    page = visit(draw(chains["sigmoid"], beside=chains), viewport={"width": size[0], "height": size[1]})
+    ticks, seen = "all => all.map((e) => [e.textContent, e.getAttribute('y')])", []
+    for name in (*chains, "sigmoid"):
+        page.get_by_role("button", name=name, exact=True).click()
+        seen.append(page.locator("#river .soft[x='60']").evaluate_all(ticks))
+        words = {one: f"{one}: {power(river(chain).logs[0])}" for one, chain in chains.items()}
+        assert page.locator("#river .value").text_content() == words.pop(name)
+        assert sorted(page.locator("#river .named").all_text_contents()) == sorted(words.values()) and page.locator("#river .other").count() == 2
+    assert all([text for text, _ in one] == [text for text, _ in seen[0]] for one in seen)
+    page.locator("#if-slopes").click()
+    assert {"as it is: " + power(river(chains["sigmoid"]).logs[0])} < set(page.locator("#river .named").all_text_contents())
+    boxes = page.locator("#river .named, #river .value, #river .slant").evaluate_all("all => all.map((e) => e.getBoundingClientRect()).map((b) => [b.left, b.top + 3, b.right, b.bottom - 3])")
+    assert all(c <= x or z <= a or d <= y or w <= b for k, (a, b, c, d) in enumerate(boxes) for x, y, z, w in boxes[:k])
+
+
+def test_the_horizon_crosses_no_words(visit):
+    for size in ((1280, 720), (1024, 768)):
+        page = visit(draw(net(sigmoid_rnn, T=20)), viewport={"width": size[0], "height": size[1]})
+        where = "all => all.map((e) => e.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom])"
+        [(x, top, _, foot)], words = page.locator("#river .horizon").evaluate_all(where), page.locator("#river text").evaluate_all(where)
+        assert all(not (a < x < c and b < foot and top < d) for a, b, c, d in words)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_formula_graph_and_code_stand_in_the_panel_without_scrolling(visit, cell):
+    page = visit(draw(lesson({"sigmoid": lambda n, m, rng: nn.RNNCell(n, m, "sigmoid", rng=rng)}.get(cell, CELLS[cell])(27, 16, rng=0)), read="the gradient went back"))
+    wide = page.evaluate("[...document.querySelectorAll('.equation math')].map((e) => [Math.max(e.scrollWidth, e.getBoundingClientRect().width), e.parentElement.clientWidth])")
+    assert all(a <= b + 1 for a, b in wide) and len(wide) == 1
+    if cell in ("sigmoid", "tanh"):
+        assert page.evaluate("document.querySelector('#card').scrollHeight <= document.querySelector('#card').clientHeight") and page.locator(".step").count() == 1
+
+
+def test_a_formula_of_long_names_stands_in_two_lines(visit):
+    h = [Tensor(np.ones(3)).named("a_state_of_a_long_name", 0)]
+    for t in (1, 2):
+        h.append(np.tanh(h[-1] * h[-1] + h[-1]).named("a_state_of_a_long_name", t))
+    page = visit(draw(Chain(h[-1].sum().named("loss"), h[0], through=h)), "#t=1")
+    assert page.locator(".equation math mtr").count() == 2 and "a_state" in page.locator(".equation math").text_content()
+
+
+def test_no_button_moves_while_one_demonstrates(visit):
+    chains = {"sigmoid": net(sigmoid_rnn), "LSTM": net(nn.LSTMCell), "GRU": net(nn.GRUCell)}
+    page = visit(draw(chains["sigmoid"], beside=chains))
+    places = lambda: page.locator(".controls button, .controls label").evaluate_all("all => all.map((e) => [e.id, e.offsetLeft, e.offsetTop, e.offsetWidth])")  # noqa: E731
+    start = places()
+    for name in ("LSTM", "GRU", "sigmoid"):
+        page.get_by_role("button", name=name, exact=True).click()
+        assert places() == start
+    page.locator("#if-slopes").click()
+    page.locator("#send").click()
+    assert page.locator("#send").inner_text() == "❚❚ Pause" and places() == start
+
+
+def test_the_forward_pass_speaks_of_no_gradient(visit):
+    page = visit(draw(net(sigmoid_rnn), read="abcdef"))
+    page.locator("#speed").select_option("0.5")
+    page.get_by_role("button", name="Forward pass").click()
+    pytest.importorskip("playwright.sync_api").expect(page.locator("h1")).to_have_text("Forward: h₂ is computed from h₁ and ‘b’. No gradient yet.")
+    card, rest = page.evaluate("['#card', '#about'].map((e) => document.querySelector(e).textContent)")
+    assert "No gradient yet" in card and "∂" not in card and "nats" not in rest
+    pytest.importorskip("playwright.sync_api").expect(page.locator("h1")).to_contain_text("arrives")
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (390, 844), (640, 360)])
@@ -408,7 +531,7 @@ def test_a_large_chain_makes_a_page_that_can_be_read_though_nothing_can_be_repla
 
 
 def test_every_part_has_an_ink():
-    assert all(part in INKS and f"{part}-mark" in INKS for part in PARTS)
+    assert all(ink in INKS and f"{ink}-mark" in INKS for ink in PARTS.values())
 
 
 STATES = {"as it opens": [], "what if": ["#if-slopes"], "all of it": ["#tabled", "#linear"], "the last station": ["[data-station='6']"], "the graph": [".door"]}
@@ -443,6 +566,8 @@ def test_the_river_begins_at_any_prediction_and_every_row_is_a_row_of_reach(visi
         for t in (2, 4, 6):
             page.locator(f"[data-letter='{t}']").hover()
             assert np.allclose(gradients(page)[1:], wanted[t - 1][1:], rtol=1e-12, atol=0)
+            page.locator("[data-station='1']").hover()  # its dot is the large one
+            assert page.locator("#river .dot").evaluate_all("all => all.map((e) => e.getAttribute('r'))") == ["4", "8", *"4" * (t - 1)]
             assert page.locator("h1").inner_text().count(f"{t}".translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))) >= 1
     with pytest.raises(ValueError, match="losses has 2 entries, but there are 6 steps"):
         draw(chain, losses=losses[:2])
@@ -487,13 +612,54 @@ def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visi
     assert "NaN" not in page.locator("#river").inner_html()
 
 
-@pytest.mark.parametrize("parts, words", [
-    ({"norm": -18.9, "merge": 8.4, "attention": -0.5}, "norms and merging branches"),
-    ({"norm": -18.9, "merge": 1.0}, "norms"),
-    ({"merge": 0.0}, "rest"),
-])  # fmt: skip
-def test_kinds_that_are_drawn_as_one_are_both_named_if_they_may_cancel(parts, words):
-    assert rest_of([parts]) == words
+def post_norm(depth=12):
+    """A transformer with the norm after the sum: what the norms take, merging branches give back in part."""
+    h = [Tensor(np.random.default_rng(0).normal(size=(6, 16)), name="h0")]
+    for k in range(1, depth + 1):
+        h.append(nn.TransformerBlock(16, 2, "post", causal=True, rng=k, name=f"block{k}")(h[-1], k))
+    return Chain(nn.mse(h[-1], np.ones((6, 16))).named("loss"), h[0], through=h[1:])
+
+
+def test_the_title_names_the_norms_alone_and_nothing_of_opposite_sign_is_summed(visit):
+    chain = post_norm()
+    drawing, parts = draw(chain), chain.blame().parts
+    assert parts["norm"] < -10 and parts["merge"] > 5 and chain.blame().total < 0
+    assert told(drawing.river.title).endswith(" arrives at h0. The norms did it.") and ("norms", "norms") in drawing.river.title
+    for words in (told(drawing.river.below), visit(drawing).locator("#about").inner_text()):
+        assert f"norms −{-parts['norm']:.1f}" in words and "merging branches +" in words and " and " not in words
+    assert visit(drawing).locator("h1").inner_text() == told(drawing.river.title)
+    bars = [e.get("class") for e in ET.fromstring(drawing.svg).iter() if e.tag.endswith("rect")]
+    assert bars.count("f-norms-mark") == 12
+
+
+def test_kinds_of_one_ink_and_opposite_sign_have_a_bar_each():
+    frame = {"stations": ["h0", "h1"], "logs": [1.0, 0.0], "links": [{"merge": 4.0, "attention": -2.4, "scale": -1.0}], "ended": ""}
+    found = river_of(frame)
+    assert heaps(found.nats[0])["rest"] == (-3.4, 4.0) and told(found.below).endswith("merging branches +4.0 nats, attention −2.4, constant factors −1.0.")
+    assert told(found._replace(logs=[0.1, 0.0]).title).endswith("What the attention took, the merging branches gave back.")
+
+
+def seen(colour, eye):
+    """A colour as an eye sees it (Machado & others 2009), in Oklab, where distances are alike."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    light = np.clip(EYES[eye] @ [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts], 0, 1)
+    cones = np.cbrt(np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]]) @ light)
+    return np.array([[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]) @ cones
+
+
+EYES = {
+    "all": np.eye(3),
+    "no red": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "no green": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "no blue": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]])}
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_the_norms_differ_from_every_other_ink_for_every_eye(eye, scheme):
+    for end in ("", "-mark"):
+        own = seen(INKS[f"norms{end}"][scheme], eye)
+        assert min(np.linalg.norm(own - seen(INKS[f"{part}{end}"][scheme], eye)) for part in ("slopes", "weights", "gates", "rest", "flow")) > 0.1
 
 
 @pytest.mark.parametrize("index", [np.s_[:, 2:4], np.s_[1], np.s_[[2, 0, 2], ::-1], np.s_[..., 3]])

@@ -204,10 +204,15 @@ def test_gradients_that_are_whole_numbers_are_floats():
         assert program()[1]["x"].dtype == float and off(program, output) == 0, str(program)
 
 
+def test_with_no_leaf_to_differentiate_it_is_the_forward_pass_alone():
+    x = Tensor([0.5, -1.0], "x")
+    assert by_hand(vg.sum(x * x), [])(x=[1.0, 2.0]) == (5.0, {})
+
+
 def test_steps_print_each_line_with_the_size_of_what_it_makes(capsys):
     x = Tensor([3.0, 4.0], name="x")
     steps = by_hand(vg.sum(x * 2).named("L")).steps()
-    assert [(step.line, step.name, round(step.size, 3)) for step in steps] == [
+    assert [(line, name, round(size, 3)) for line, name, size in steps] == [
         ("L = (x * 2).sum()", "L", 14.0), ("g_x = np.full((2,), 1.0) * 2", "g_x", 2.828)]
     assert capsys.readouterr().out.splitlines()[0].endswith("|L| = 1.40e+01")
     with pytest.raises(ValueError, match="no line of the program makes g_h"):

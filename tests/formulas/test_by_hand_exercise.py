@@ -251,5 +251,5 @@ def test_the_command_writes_an_exercise_once_and_grades_it(tmp_path, capsys, mon
     (tmp_path / "right.py").write_text(capsys.readouterr().out.partition("\n")[2], encoding="utf-8")
     assert main([*command, "--grade", "right.py"]) == 0
     assert capsys.readouterr().out.startswith("right, with the recorded values and with others")
-    for wrong in (["3", "--by-hand", "rnn"], ["--grade", "right.py"], ["--steps", "3"], ["--by-hand", "rnn", "--out", "a.txt"]):
+    for wrong in (["3", "--by-hand", "rnn"], ["--grade", "right.py"], ["--steps", "3"], ["--draw", "3"], ["3", "--straight"], ["--by-hand", "rnn", "--out", "a.txt"]):
         assert main(["exercise", *wrong]) == 1

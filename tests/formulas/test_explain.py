@@ -11,6 +11,7 @@ import tinygrad_vg as vg
 from tinygrad_vg import OPS, Chain, Scalar, Tensor, grad, history, linear, nn, square
 from tinygrad_vg.autodiff.products import Einsum, Linear, Matmul
 from tinygrad_vg.formulas.explain import explain
+from tinygrad_vg.formulas.notation import tex_formula
 from tinygrad_vg.formulas.rules import form
 
 
@@ -127,3 +128,9 @@ def test_one_linear_added_to_another_hands_its_gradient_on_as_it_is():
     chain = Chain(z, x, seed=np.ones((2, 4)))
     assert [link.factor for link in chain.links] == ["Vᵀ", "1"]
     assert np.allclose(chain.gradients[0], np.ones((2, 4)) @ V.data)
+
+
+@pytest.mark.parametrize("row, tex", [
+    ("(a * b) ** 2", r"{\left(a \, b\right)}^{2}"), ("(a ** b) ** 2", r"{\left({a}^{b}\right)}^{2}"), ("a ** (a * b)", r"{a}^{a \, b}")])
+def test_a_power_is_one_of_all_that_stands_before_it(row, tex):
+    assert tex_formula(row, {}) == tex

@@ -4,6 +4,7 @@ import functools
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -204,6 +205,32 @@ def test_what_is_no_cell_no_axes_or_no_executor_is_refused_before_anything_is_ru
         grid.run(cell, axes, executor=executor)
 
 
+@pytest.mark.parametrize("axes, words", [
+    ({"a": [1], "c": [2]}, "the cell does not take c and needs b; it takes a, b, and the axes are a, c"),
+    ({"a": [1]}, "the cell needs b; it takes a, b"),
+    ({"a": [1], "b": [2], "seed": [3], "c": [4]}, "the cell does not take c, seed; it takes a, b"),
+])  # fmt: skip
+def test_axes_that_the_cell_does_not_take_are_named_before_anything_is_run(axes, words, tmp_path):
+    with pytest.raises(TypeError, match=words):
+        grid.run(product, axes, store=tmp_path / "runs.jsonl", progress=never)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arguments_with_a_value_of_their_own_and_rng_may_be_left_out():
+    def cell(a, rng, b=2, *, c=3, **more):
+        return {"x": a * b * c + sum(more.values())}
+
+    assert grid.run(cell, {"a": [1]}).array("x").tolist() == [6]
+    assert grid.run(cell, {"a": [1], "c": [1], "z": [5]}).array("x").ravel().tolist() == [7]
+    assert len(grid.run(lambda *, a: {"x": a}, {"a": [1]}).results) == 1
+
+
+@pytest.mark.parametrize("x, words", [("ok", "'ok'"), ([[1], [1, 2]], r"\[\[1\], \[1, 2\]\]"), (None, "None")])
+def test_a_result_that_is_no_number_is_named(x, words):
+    found = grid.run(lambda a: {"good": 1, "status": x}, {"a": [1]})
+    assert re.match(f"TypeError: the value 'status' is {words}; a cell returns numbers", found.failed[1,])
+
+
 @pytest.mark.parametrize("cell", [lambda a: 3.0, lambda a: {"a": 7.0}])
 def test_a_cell_that_gives_no_names_or_those_of_the_axes_has_failed(cell):
     assert "with other names than the axes; got" in grid.run(cell, {"a": [1]}).failed[1,]
@@ -265,8 +292,8 @@ def test_many_variances_are_printed_in_blocks_of_eighty_columns():
     lines = phase.table(found).splitlines()
     assert max(map(len, lines)) <= 80
     heads = [word for line in lines[: len(lines) // 2] if line.startswith("depth") for word in line.split()[1:]]
-    assert heads == ["σ²=0.00123457", *(f"σ²={k}" for k in range(1, 15)), "σ²=1.23456e-07", "σ²=1e+300"]
-    assert [word for line in lines[: len(lines) // 2] if line.startswith("7 ") for word in line.split()[1:]] == [f"{k / 100:.3f}" for k in range(17)]
+    assert heads == [f"variance={x}" for x in ("0.00123457", *range(1, 15), "1.23456e-07", "1e+300")]
+    assert [word for line in lines[: len(lines) // 2] if line.startswith("7 ") for word in line.split()[1:]] == [f"{k / 100:g}" for k in range(17)]
     assert "nan" not in phase.table(found)
 
 

@@ -2,13 +2,14 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
 
-from tinygrad_vg import drawing, grid, nn
+from tinygrad_vg import drawing, grid, nn, training
 from tinygrad_vg.cli.main import main
-from tinygrad_vg.drawing import colours
+from tinygrad_vg.drawing import colours, grids
 from tinygrad_vg.grid import phase
 
 AXES = {"depth": [2, 3], "scale": [0.5, 1, 2.0], "seed": range(5)}
@@ -72,6 +73,38 @@ def test_axes_are_whole_beside_a_wide_array_which_is_cut():
     assert lines[5].split() == ["rate", "seed", "wide"] and max(map(len, lines)) <= 80 and lines[8].endswith("…")
 
 
+def test_a_part_of_a_grid_is_a_grid(found, tmp_path):
+    part = found.at(scale=np.float64(1), depth=3)
+    assert part.axes == {"depth": [3], "scale": [1], "seed": [0, 1, 2, 3, 4]} and [*found.axes["depth"]] == AXES["depth"]
+    assert np.array_equal(part.array("top"), found.array("top")[1:, 1:2], equal_nan=True)
+    assert part.failed == {(3, 1, 4): found.failed[3, 1, 4]} and repr(part) == "Grid(1 depth × 1 scale × 5 seed: 4 done, 1 failed)"
+    part.save(tmp_path / "x.csv")
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 6
+    with pytest.raises(ValueError, match=r"there is no scale = 3; it is one of \[0.5, 1, 2.0\]"):
+        found.at(scale=3)
+    with pytest.raises(ValueError, match="there is no leak = 0.3; the axes are depth, scale, seed"):
+        found.at(leak=0.3)
+    pytest.importorskip("matplotlib")
+    ax = drawing.plot(found.at(depth=2), "layers").axes[0]
+    assert boxes(ax).shape == (3, 2) and ax.get_title(loc="left").strip() == "layers, mean of 5 seeds, depth = 2"
+
+
+def test_a_table_has_two_axes_and_mean_and_sd_over_the_third(found):
+    lines = found.table("top").splitlines()
+    assert lines[0] == "top, mean ± sd over seed (5)" and lines[1].split() == ["depth", "scale=0.5", "scale=1", "scale=2"]
+    cells = [cell.split(" ± ") for line in lines[2:] for cell in re.split(r"  +", line)[1:]]
+    assert np.allclose([float(mean) for mean, _ in cells], found.mean("top").ravel(), atol=0.05)
+    assert np.allclose([float(sd) for _, sd in cells], found.sd("top").ravel(), atol=0.05, rtol=0.05)
+    assert found.at(seed=2).table("top").splitlines()[2].split()[1:] == [f"{x:.4g}" for x in found.array("top")[0, :, 2]]
+    wide = grid.run(lambda a, b, c, d: {"x": a * b * d}, {"c": ["one"], "a": [1, 2], "d": [4], "b": [0.123456, 3]})
+    assert wide.table("x").splitlines() == ["x, d = 4, c = one", "a  b=0.123456  b=3", "1      0.4938   12", "2      0.9876   24"]
+    assert grid.run(lambda a: {"x": a}, {"a": [1, 2]}).table("x").splitlines() == ["x", "a  x", "1  1", "2  2"]
+    with pytest.raises(ValueError, match=r"'layers' is over depth, scale, \(2, 3, 3\); hold some, with .at"):
+        found.table("layers")
+    with pytest.raises(ValueError, match="there is no axis 'x'"):
+        found.table("top", over="x")
+
+
 def test_a_csv_reads_back_to_the_last_digit(found, tmp_path):
     found.save(tmp_path / "x.csv")
     with open(tmp_path / "x.csv", newline="", encoding="utf-8") as file:
@@ -98,9 +131,9 @@ def test_one_axis_is_a_curve_with_a_band_and_two_are_a_map(found):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("scale", "top")
     assert ax.get_title(loc="left") == "top, mean of 5 seeds, depth = 2"
     ax = drawing.plot(found).axes[0]
-    assert np.array_equal(ax.images[0].get_array(), found.mean("top"))
+    assert np.array_equal(boxes(ax), found.mean("top"))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("scale", "depth")
-    assert drawing.plot(one, "layers").axes[0].images[0].get_array().shape == (3, 2)
+    assert boxes(drawing.plot(one, "layers").axes[0]).shape == (3, 2)
     words = grid.run(lambda name: {"x": len(name), "no": np.nan}, {"name": ["b", "aa"]})
     assert drawing.plot(words).axes[0].lines[0].get_ydata().tolist() == [1, 2]
     assert drawing.plot(words, "no").axes[0].lines
@@ -108,24 +141,91 @@ def test_one_axis_is_a_curve_with_a_band_and_two_are_a_map(found):
     drawing.plot(grid.run(lambda a, b: {"x": np.inf}, {"a": [0, 1], "b": [0, 1]})).savefig("/dev/null", format="png")
 
 
+def boxes(ax):
+    """The values of a map, the first row at the bottom."""
+    return ax.collections[0].get_array()
+
+
+def test_numbers_lie_on_a_map_where_they_are_and_texts_at_whole_numbers():
+    pytest.importorskip("matplotlib")
+    scales, depths = [2.0, 0.5, 1.0], [1, 2, 4, 5]
+    found = grid.run(lambda depth, scale: {"x": 10 * depth + scale}, {"depth": depths, "scale": scales})
+    ax = drawing.plot(found).axes[0]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
+    assert np.allclose(ax.collections[0].get_coordinates()[0, :, 0], 2.0 ** np.arange(-1.5, 2)) and np.allclose(ax.get_xlim(), (2**-1.5, 2**1.5))
+    assert np.allclose(ax.collections[0].get_coordinates()[:, 0, 1], [0.5, 1.5, 3, 4.5, 5.5])
+    assert boxes(ax)[0].tolist() == [10.5, 11, 12] and [tick.get_text() for tick in ax.get_xticklabels()] == ["0.5", "1", "2"]
+    named = drawing.plot(grid.run(lambda net, k: {"x": k}, {"net": ["rnn", "gru"], "k": [1, 10, 10_000]})).axes[0]
+    assert named.collections[0].get_coordinates()[:, 0, 1].tolist() == [-0.5, 0.5, 1.5] and named.get_xscale() == "log"
+    assert [named.yaxis.get_major_formatter()(k) for k in (0, 1, 2)] == ["rnn", "gru", ""]
+
+
+@pytest.mark.parametrize("values, log", [
+    ([1, 2, 4, 8], True), ([0.1, 1, 10], True), ([1, 2, 5, 10, 20], True), ([10, 11, 12], False), ([5, 10, 20, 30], False), ([1, 2], False),
+    ([1, 10_000], True), ([0, 1, 10], False), ([-4, -2, -1], False), ([3], False), ([True, False], False), (["1", "2", "4"], False)])  # fmt: skip
+def test_an_axis_is_logarithmic_where_its_values_are_geometric_or_very_different(values, log):
+    assert grids.Along.of(values).log == log
+
+
+def test_theory_lies_over_a_map_and_beside_a_curve(found):
+    pytest.importorskip("matplotlib")
+    ax = drawing.plot(found, "top", theory=lambda scale: 2 + scale).axes[0]
+    x, y = ax.lines[-1].get_data()
+    assert np.allclose(y, 2 + x) and np.allclose(x[[0, -1]], ax.get_xlim()) and ax.get_ylim() == (1.5, 3.5)
+    assert [text.get_text() for text in ax.get_legend().get_texts()][-1] == "theory" and ax.lines[-1].get_linestyle() == "--"
+    one = grid.run(profile, {**AXES, "depth": [2], "scale": [2, 0.5]})
+    for theory, heights in {"array": ([7, 8], [8, 7]), "number": (3, [3, 3]), "function": (lambda scale: -scale, [-0.5, -2])}.values():
+        ax = drawing.plot(one, theory=theory).axes[0]
+        assert ax.lines[-1].get_ydata()[[0, -1]].tolist() == heights and ax.lines[-1].get_label() == "theory"
+    with pytest.raises(ValueError, match=r"one number for each of the 2 values to the right; got shape \(3,\)"):
+        drawing.plot(one, theory=[1, 2, 3])
+
+
+def test_limits_are_those_of_the_colours_and_of_a_curve_and_the_bar_says_what_is_beyond(found):
+    pytest.importorskip("matplotlib")
+    values = {"above": [[0, 1], [2, 300]], "both": [[-900, 0], [3, 2]]}
+    two = grid.run(lambda a, b: {name: x[a][b] for name, x in values.items()}, {"a": [0, 1], "b": [0, 1]})
+    for name, limits, shown, extend in (("above", (0, 4), (0, 4), "max"), ("both", (-3, 4), (-4, 4), "min"), ("above", (-1, 300), (-1, 300), "neither")):
+        mesh = drawing.plot(two, name, limits=limits).axes[0].collections[0]
+        assert mesh.get_clim() == shown and mesh.colorbar.extend == extend
+    one = grid.run(profile, {**AXES, "depth": [2]})
+    assert drawing.plot(one, limits=(-2, 9)).axes[0].get_ylim() == (-2, 9)
+    for wrong in ((3, 1), (1, 1), 4, (0, np.inf), (1, 2, 3)):
+        with pytest.raises(ValueError, match=r"limits are the least and the largest value to be shown, \(low, high\)"):
+            drawing.plot(two, limits=wrong)
+    with pytest.raises(ValueError, match="limits go with a Grid, not with 'loss' of a History"):
+        drawing.plot(training.History(), limits=(0, 1))
+
+
+def test_a_line_is_where_a_map_of_both_signs_is_zero():
+    pytest.importorskip("matplotlib")
+    signs = grid.run(lambda a, b: {"x": a + b - 4, "no": a + b}, {"a": [1, 2, 3], "b": [1, 2, 3]})
+    ax = drawing.plot(signs, "x").axes[0]
+    (path,) = ax.collections[1].get_paths()
+    assert np.allclose(path.vertices.sum(axis=1), 4) and [text.get_text() for text in ax.get_legend().get_texts()] == ["zero"]
+    assert len(drawing.plot(signs, "no").axes[0].collections) == 1
+    named = grid.run(lambda a, b: {"x": len(a) + b - 4}, {"a": ["a", "aaa"], "b": [1, 2, 3]})
+    assert len(drawing.plot(named, "x").axes[0].collections) == 1  # between names there is nothing
+
+
 def test_a_map_of_both_signs_has_its_middle_at_zero():
     colors = pytest.importorskip("matplotlib.colors")
     values = {"both": [[-1, 0], [3, np.nan]], "above": [[0, 1], [2, 3]], "below": [[0, -1], [-2, -3]]}
     found = grid.run(lambda a, b: {name: x[a][b] for name, x in values.items()}, {"a": [0, 1], "b": [0, 1]})
-    image = drawing.plot(found, "both").axes[0].images[0]
+    image = drawing.plot(found, "both").axes[0].collections[0]
     shades = [colors.to_hex(image.cmap(image.norm(x))) for x in (-3, 0, 3, np.nan)]
     assert shades[::2] == [colours.BROWN, colours.TEAL] and shades[3] == colours.SPECIAL["nan"]
     assert np.allclose(colors.to_rgb(shades[1]), colors.to_rgb(colours.WHITE), atol=0.01)
     huge = grid.run(lambda a, b: {"x": [[-1, 1e300], [2, np.inf]][a][b]}, {"a": [0, 1], "b": [0, 1]})
-    assert drawing.plot(huge).axes[0].images[0].get_clim() == (-2, 2)
+    assert drawing.plot(huge).axes[0].collections[0].get_clim() == (-2, 2)
     for name in ("above", "below"):
-        image = drawing.plot(found, name).axes[0].images[0]
+        image = drawing.plot(found, name).axes[0].collections[0]
         assert image.cmap.name == "cividis" and image.get_clim() == (np.min(values[name]), np.max(values[name]))
 
 
 def test_what_cannot_be_drawn_is_refused(found):
     pytest.importorskip("matplotlib")
-    with pytest.raises(ValueError, match="over one axis or two, not over depth, scale, layers"):
+    with pytest.raises(ValueError, match=r"over one axis or two, not over depth, scale, layers\[0\]; hold some, as in .at\(depth=2\)"):
         drawing.plot(found, "layers")
     with pytest.raises(ValueError, match="there is no plot 'z' of a Grid; there is top, layers, bad"):
         drawing.plot(found, "z")

@@ -1,8 +1,10 @@
 """A store of finished cells: it refuses what other code made, is shared without double work, survives kill -9, and merges."""
 
 import importlib.util
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +14,8 @@ import time
 import numpy as np
 import pytest
 
-from tinygrad_vg import grid
+from tinygrad_vg import __version__, grid
+from tinygrad_vg.grid import source
 
 CODE = '''"""A cell."""
 import json
@@ -78,6 +81,134 @@ def test_results_of_other_code_are_refused_and_the_change_is_named(tmp_path, old
     assert grid.run(changed.cell, axes, store=store).results == first.results  # from then on they count as made by it
     with pytest.raises(ValueError, match="made otherwise"):
         grid.run(module(tmp_path).cell, axes, store=store)
+
+
+WRAPPED = '''"""Cells that reach their code through what wraps it."""
+import functools
+
+SCALE = 1
+
+def scaled(by):
+    def wrap(f):
+        @functools.wraps(f)
+        def wrapper(*x, **more):
+            return f(*x, **more) * SCALE * by
+        return wrapper
+    return wrap
+
+def kept(f):
+    @functools.wraps(f)
+    def wrapper(*x, **more):
+        return {**f(*x, **more), "kept": 1 + 0}
+    return wrapper
+
+class Twice:
+    def __init__(self, f):
+        functools.update_wrapper(self, f)
+        self.f = f
+    def __call__(self, x):
+        return self.f(x) + self.f(x)
+
+class Net:
+    def __init__(self, gain):
+        self.gain = gain
+    @functools.cached_property
+    def out(self):
+        return self.gain + 0.5
+    @staticmethod
+    @functools.cache
+    def still(x):
+        return x - 0
+    def step(self, x):
+        return x * self.gain
+
+STEP = Net(3).step
+
+@scaled(2)
+@scaled(by=3)
+def square(x):
+    return x * x
+
+@scaled(5)
+def cube(x):
+    return x**3
+
+@Twice
+def half(x):
+    return x / 2
+
+@functools.singledispatch
+def sign(x):
+    return x + 0.25
+
+@sign.register
+def _(x: int):
+    return x + 0.125
+
+def count(n):
+    def down(k):
+        return down(k - 1) + 1 if k else 0
+    return down(n)
+
+def lazy(y):
+    return y
+
+@kept
+def cell(a):
+    net = Net(1)
+    return {"x": square(a) + cube(a) + half(a) + net.out + net.still(a) + STEP(a) + sign(a) + count(3) + lazy(a)}
+'''
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("SCALE = 1", "SCALE = 2", "wrapped.SCALE was 1, is 2"),
+    ("* SCALE * by", "+ SCALE * by", "wrapped.square was code"),
+    ("@scaled(2)", "@scaled(4)", "wrapped.square.by was 2, is 4"),
+    ("by=3", "by=4", "wrapped.square.f.by was 3, is 4"),
+    ("@scaled(5)", "@scaled(4)", "wrapped.cube.by was 5, is 4"),
+    ("return x * x\n", "return x * x + 1\n", "wrapped.square.f.f was code"),
+    ("1 + 0}", "2 + 0}", "wrapped.cell was code"),
+    ("net = Net(1)", "net = Net(2)", "wrapped.cell.f was code"),
+    ("self.f(x) + self.f(x)", "self.f(x) - self.f(x)", "wrapped.Twice.__call__ was code"),
+    ("x / 2", "x / 4", "wrapped.half was code"),
+    ("self.gain + 0.5", "self.gain - 0.5", "wrapped.Net.out was code"),
+    ("x - 0", "x - 1", "wrapped.Net.still was code"),
+    ("STEP = Net(3)", "STEP = Net(4)", "wrapped.STEP was code"),
+    ("x + 0.25", "x - 0.25", "wrapped.sign.__wrapped__ was code"),
+    ("x + 0.125", "x - 0.125", "wrapped.sign.registry was code"),
+    ("down(k - 1) + 1", "down(k - 1) + 2", "wrapped.count was code"),
+    ("return y", "return -y", r"wrapped.lazy was code \w{8}, is code \w{8};"),
+])  # fmt: skip
+def test_a_change_in_what_wraps_a_function_and_in_what_it_wraps_is_seen(tmp_path, old, new, words):
+    store = tmp_path / "runs.jsonl"
+    assert WRAPPED.count(old) == 1
+    first = grid.run(module(tmp_path, WRAPPED, "wrapped").cell, {"a": [1.5]}, store=store)
+    assert not first.failed
+    assert grid.run(module(tmp_path, WRAPPED, "wrapped").cell, {"a": [1.5]}, store=store).results == first.results
+    with pytest.raises(ValueError, match=words) as refused:
+        grid.run(module(tmp_path, WRAPPED.replace(old, new), "wrapped").cell, {"a": [1.5]}, store=store)
+    assert not re.search(r"\w{9,}, is", str(refused.value))
+
+
+def test_what_made_a_result_has_the_same_names_in_every_process(tmp_path):
+    module(tmp_path, WRAPPED, "wrapped")
+    program = "import wrapped, json; from tinygrad_vg.grid.source import made_by; print(json.dumps(made_by(wrapped.cell)))"
+    seeds = [{**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)} for seed in ("1", "2")]
+    told = [subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout for env in seeds]
+    assert told[0] == told[1] and "wrapped.square.f.f" in told[0]
+
+
+def test_a_package_that_may_be_edited_counts_by_its_files_and_an_installed_one_by_its_version(tmp_path):
+    made = {}
+    for place, text in itertools.product(("here", "site-packages"), ("x = 1", "x = 2")):
+        (folder := tmp_path / place / "tinygrad_vg" / "nn").mkdir(parents=True, exist_ok=True)
+        (folder / "init.py").write_text(text)
+        source.version.cache_clear()
+        made[place, text] = source.version(tmp_path / place / "tinygrad_vg")
+    assert made["site-packages", "x = 1"] == made["site-packages", "x = 2"] == __version__
+    assert made["here", "x = 1"] != made["here", "x = 2"]
+    source.version.cache_clear()
+    assert source.made_by(product)["tinygrad_vg"].startswith(__version__)
 
 
 def test_what_does_not_change_a_result_is_not_refused(tmp_path):

@@ -7,6 +7,7 @@ import copy
 import functools
 import gc
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -81,6 +82,20 @@ def test_every_row_of_the_table_of_ops_has_a_sample():
     left = [names[0] for key, names in rows.items() if key not in sampled]
     assert set(left) <= {f"_operator.{name}" for name in SIZES} | {"_safe_softmax.default"}
     assert len(OPS) > 240
+
+
+def test_remainders_floors_and_truths_are_torchs_where_a_quotient_rounds():
+    def op(name, *args, **how):
+        return np.asarray(OPS[f"torch.ops.aten.{name}"](*args, **how)).tolist()
+
+    x = np.array([1.0, -1.0, 5.3])  # 1 / 0.1 is 10, and yet 0.1 goes into 1 only nine times: as a float it is a little more
+    assert op("remainder.Scalar", x, 0.1) == [a % 0.1 for a in x]
+    assert op("fmod.Scalar", x, 0.1) == [math.fmod(a, 0.1) for a in x]
+    assert op("div.Tensor_mode", x, 0.1, rounding_mode="floor") == [9.0, -10.0, 52.0]
+    assert op("div.Tensor_mode", x[:2], 0.1, rounding_mode="trunc") == [10.0, -10.0]
+    assert op("logical_and.default", np.array([1, 2, 0]), np.array([2, 2, 1])) == [True, True, False]
+    assert op("logical_or.default", np.array([1.5, 0.0]), np.array([0.0, 0.0])) == [True, False]
+    assert op("roll.default", np.array([[1, 2], [3, 4]]), [1]) == [[4, 1], [2, 3]]
 
 
 def test_torch_is_not_needed():
@@ -250,3 +265,8 @@ def test_a_pickle_is_refused_by_its_name_with_what_to_write(suffix):
 def test_a_file_that_is_not_there_says_so():
     with pytest.raises(FileNotFoundError):
         load_model("nowhere.pt2")
+
+
+def test_a_model_says_where_something_that_has_a_gradient_was_detached():
+    cuts = {case: dict(run(case)[0].cuts) for case in ("moves", "compared_raw")}  # the second detaches a constant alone
+    assert cuts["compared_raw"] == {} and [(line[:20], times) for line, times in cuts["moves"].items()] == [("make_exported.py:307", 1)]

@@ -200,6 +200,7 @@ def test_the_top_eigenvector_takes_over_and_the_rate_becomes_its_own():
     assert tops[-1] > 1 - 1e-9
     assert powers.step_rate(lam, c, 500) == pytest.approx(math.log(1.1), rel=1e-12)
     assert powers.step_rate(lam, [0.0, 1.0, 0.0], 500) == pytest.approx(math.log(0.9), rel=1e-12), "what is not excited does not count"
+    assert powers.shares([2.0, 0.5], [0.0, 1.0], 2000).tolist() == [0, 1], "nor does how far it would have grown"
 
 
 def test_gates_leaks_and_skips_agree_where_they_are_the_same():

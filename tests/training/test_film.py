@@ -113,6 +113,19 @@ def test_a_gradient_that_ends_is_kept_and_survives_json():
     assert math.isnan((history - history).film[0]["logs"][0]) and "nan" in str(history - history)
 
 
+def test_print_names_what_was_not_there_in_the_first_frame():
+    cell = nn.RNNCell(1, 4, rng=0)
+    cell.W_hh.data = np.zeros((4, 4))
+
+    def loss(cell, batch):
+        states = nn.unroll(cell, batch)
+        return nn.mse(states[-1], np.full((3, 4), 0.5)), states
+
+    history = fit(cell, loss, [np.random.default_rng(0).normal(size=(6, 3, 1))] * 8, SGD(cell, 0.5), 8, watch=Every(4))
+    rows = film_table(history.film).splitlines()
+    assert not history.film[0]["nats"] and [row.split()[:3] for row in rows[2:]] == [["activation", "nats", "0.00"], ["weight", "nats", "0.00"]]
+
+
 @pytest.mark.parametrize("stop", [3, 4, 6])
 def test_a_resumed_run_keeps_the_film(stop, tmp_path):
     whole = run(watch=Every(3))[1]

@@ -132,7 +132,7 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
     y = low + (high - low) * np.asarray(place - np.floor(place), x.dtype)
     if np.any(lost := np.isnan(plain(getitem(ordered, (..., -1))))):
         y = where(lost[(...,) + (None,) * np.ndim(q)], np.nan, y)
-    y = NUMPY[np.moveaxis](y, -1, 0) if np.ndim(q) == 1 else y
+    y = NUMPY[np.moveaxis](y, range(-np.ndim(q), 0), range(np.ndim(q))) if np.ndim(q) else y
     return expand_dims(y, tuple(k + np.ndim(q) for k in axes)) if keepdims else y
 
 

@@ -42,13 +42,14 @@ NUMPY: dict[Any, Any] = {**{getattr(np, name): op for name, op in OPS.items() if
     np.dot: dot, np.full_like: full_like, np.float_power: OPS["power"], np.fabs: OPS["abs"], np.positive: lambda x: x,
     np.clip: lambda x, a_min=None, a_max=None: OPS["clip"](x, a_min, a_max), np.ravel: lambda x: structure.reshape(x, -1),
     np.vstack: lambda tup: structure.concatenate([structure.reshape(x, (1, -1)) if np.ndim(x) < 2 else x for x in tup]),
-    np.hstack: lambda tup: structure.concatenate(tup, axis=0 if np.ndim(tup[0]) < 2 else 1),
+    np.hstack: lambda tup: structure.concatenate([x if np.ndim(x) else structure.reshape(x, 1) for x in tup], int(np.ndim(tup[0]) > 1)),
     np.outer: lambda x, b: structure.reshape(x, (-1, 1)) * structure.reshape(b, (1, -1)),
     np.reshape: lambda x, shape: structure.reshape(x, shape), np.transpose: lambda x, axes=None: structure.transpose(x, axes),
+    np.split: lambda x, indices_or_sections, axis=0: structure.split(x, indices_or_sections, axis),
     np.trace: lambda x, offset=0, axis1=0, axis2=1: structure.sum(structure.diagonal(x, offset, axis1, axis2), -1)}
 
 # How NumPy calls an argument → how we do
-NAMES = dict(a="x", arrays="xs", ary="x", array="x", min="a_min", max="a_max", newshape="shape", indices_or_sections="sections")
+NAMES = dict(a="x", arrays="xs", ary="x", array="x", min="a_min", max="a_max", newshape="shape")
 
 # Functions that look at values or shapes only, or whose slope is 0 wherever there is one: there is no gradient to lose
 LOOK = {getattr(np, name) for name in """equal not_equal less less_equal greater greater_equal isfinite isnan isinf signbit shape ndim size

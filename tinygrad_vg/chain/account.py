@@ -13,7 +13,7 @@ factor add up to ln|g|, in any graph. Blame is the account of a chain's links, v
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,10 +21,12 @@ import numpy as np
 
 from ..autodiff.core import Node
 from ..autodiff.scalar import Scalar
+from ..autodiff.structure import Join, Select
 from .blocks import blocks_of
+from .columns import columns_of
 from .factors import KINDS, SCALE, factor_of, log, norm, origin, scaled, unfit
 from .reasons import NEARLY_NOTHING, Reason, lost, why_zero
-from .stations import unpacked
+from .stations import behind, unpacked
 
 ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
 NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
@@ -35,12 +37,13 @@ class Term(NamedTuple):
     """What the nats of an account are entered under. A term of the kind "count" is no nats: "factors", "slopes", "zero slopes"."""
 
     kind: str
-    label: str = ""  # the op of an activation, the name of a gate
+    label: str = ""  # the op of an activation, the name of a gate, "share" of what a stack hands to one of its parts
     met: str = ""  # "dead" or "saturated": most of the gradient met slopes that are 0, or flat
+    place: str = ""  # where it happened, if it was asked for
 
 
 Account = dict[Term, float]
-MERGE = Term("merge")
+MERGE, SHARE = Term("merge"), Term("merge", "share")
 FACTORS, SLOPES, ZERO_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes"))
 
 
@@ -56,22 +59,28 @@ class Arrival(NamedTuple):
     child: Node | None = None  # who gave the part
 
 
+def nowhere(node: Node) -> str:  # where places are not asked for
+    return ""
+
+
 class Walk:
     """The gradients that arrive at the nodes of `order` from those given at `start`; .at[node] is an Arrival.
 
     order   the nodes, parents before children; no other receives anything
     start   {node: Arrival}; the accounts begin at 0 for |all of them|, .base is the ln of that
     apart   nodes that no block may hide: what is asked about      stop  nodes that hand nothing on
+    where   of each node the place that its terms are entered under, such as a line of source
 
-    .at       of these, and of the ends of blocks; the others are forgotten on the way     .gates  {name: the gates of that name}
+    .at       of these, the ends of blocks, and columns; the others are forgotten on the way     .gates  {name: the gates of that name}
     .merges   [(node, parts, shares, ln (|g| / √Σ|c|²))], if asked for     .broken  where a nan or inf first arose: (node, which, child)
     """
 
     def __init__(self, order: list[Node], start: Mapping[Node, Arrival], apart: Iterable[Node] = (), stop: Iterable[Node] = (), *,
-                 merges: bool = False):
-        self.inside, self.stop = set(order), set(stop)
+                 merges: bool = False, where: Callable[[Node], str] = nowhere):
+        self.inside, self.stop, self.where = set(order), set(stop), where
         self.blocks = blocks_of(order, self.inside, (*apart, *start, *stop))
-        kept = {*apart, *stop, *self.blocks}
+        columns = columns_of(order, self.inside, (*start, *stop))
+        kept = {*apart, *stop, *self.blocks, *columns}
         self.sizes: dict[tuple, float | None] = {}  # of weights
         self.gates: dict[str, list[Node]] = defaultdict(list)
         self.at: dict[Node, Arrival] = {}
@@ -85,7 +94,9 @@ class Walk:
             for node in reversed(order):
                 if parts := self.received.pop(node, None):
                     arrival = self.settle(node, parts)
-                    self.hand_on(node, arrival)
+                    self.hand_on(node, arrival, columns if node in columns else self.inside)
+                    if node in columns:
+                        self.hand_on_apart(node, parts, behind([node], within=columns))
                     if node in kept:
                         self.at[node] = arrival
 
@@ -117,36 +128,51 @@ class Walk:
             raw = [math.ldexp(float(np.add.reduce(np.multiply(part.c, g, dtype=float), axis=None)), part.e - e) for part in some]
         whole = sum(raw)
         shares = [p / whole for p in raw]
-        account = self.mean(some, shares, nats)
+        account = self.mean(some, shares, nats, self.where(node))
         if len(some) > 1 and self.merges is not None:
             self.merges.append((node, some, shares, nats - log_length([part.log for part in some])))
         return Arrival(g, e, size, nats, account, zero)
 
-    def mean(self, parts: list[Arrival], shares: list[float], nats: float) -> Account:
+    def mean(self, parts: list[Arrival], shares: list[float], nats: float, place: str = "") -> Account:
         """The mean of the parts' accounts by signed shares, but a count has no sign; what is left of the nats is the merge's own."""
         account, counted = dict[Term, float](), sum(map(abs, shares))
         for p, part in zip(shares, parts):
             size = abs(p) / counted
             for term, x in part.account.items():
                 account[term] = account.get(term, 0.0) + (size if term.kind == "count" else p) * x
-        account[MERGE] = account.get(MERGE, 0.0) + nats - self.base - sum([x for term, x in account.items() if term.kind != "count"])
+        merge = MERGE._replace(place=place) if place else MERGE
+        account[merge] = account.get(merge, 0.0) + nats - self.base - sum([x for term, x in account.items() if term.kind != "count"])
         return account
 
-    def hand_on(self, child: Node, a: Arrival) -> None:
-        """To each parent its part, with the gain of the edge in its account."""
+    def hand_on_apart(self, node: Node, parts: list[Arrival], region: list[Node]) -> None:
+        """What selections handed back, each by itself through a region of columns, to whatever lies before it."""
+        outside, merges, self.merges = self.received, self.merges, None
+        for part in parts:
+            if part.child is not None and isinstance(part.child.rule, Select):
+                self.received = {node: [part]}
+                for child in reversed(region):
+                    if here := self.received.pop(child, None):
+                        self.hand_on(child, self.settle(child, here), self.inside)
+                for parent, there in self.received.items():
+                    outside[parent] = [*outside.get(parent, []), *(a for a in there if a.size or parent not in outside)]
+        self.received, self.merges = outside, merges
+
+    def hand_on(self, child: Node, a: Arrival, inside: set[Node]) -> None:
+        """To each parent inside its part, with the gain of the edge in its account."""
         if child.rule is None or child in self.stop:
             return
         if not math.isfinite(a.size):
             self.broken = self.broken or (child, unfit(a.c), None)
         if not a.size:
             for parent in child.variables:
-                if parent in self.inside:
+                if parent in inside:
                     self.received.setdefault(parent, []).append(a)
         elif block := self.blocks.get(child):
-            self.give(child, block.start, None, block.pull(a.c), a)
+            if block.start in inside:
+                self.give(child, block.start, None, block.pull(a.c), a)
         else:
             g = child.finalise(float(a.c) if isinstance(child, Scalar) else a.c)
-            for i, part in enumerate(child.rule.parts(child, g, self.inside)):
+            for i, part in enumerate(child.rule.parts(child, g, inside)):
                 if part is not None:
                     self.give(child, child.parents[i], i, part.total() if isinstance(part, list) else part, a)  # type: ignore[attr-defined]
 
@@ -169,6 +195,7 @@ class Walk:
         summand = child.op == "add" and child.parents[i].shape == child.shape
         factor = SCALE if summand else factor_of(child, i, self.blocks.get(child), self.sizes)
         kind, label, met, entries = factor.kind, factor.label, "", {FACTORS: 1.0} if factor.counts else {}
+        label = SHARE.label if kind == "merge" and isinstance(child.rule, Join) else label
         if kind == "gate":
             self.gates[label].append(origin(child.parents[1 - i]))
         if factor.slopes is not None:
@@ -178,6 +205,8 @@ class Walk:
             entries |= {Term(f"{kind} size", label, met): factor.size, Term(f"{kind} alignment", label, met): gain - factor.size}
         else:
             entries[Term(kind if factor.size is None else f"{kind} size", label, met)] = gain
+        if place := self.where(child):
+            entries = {term._replace(place=place): x for term, x in entries.items()}
         return a.account | {term: a.account.get(term, 0.0) + x for term, x in entries.items()}
 
     def together(self, nodes: Iterable[Node]) -> Arrival:
@@ -219,6 +248,15 @@ def by_kind(account: Account) -> dict[str, float]:
     return nats
 
 
+def by_place(account: Account) -> dict[str, dict[str, float]]:
+    """Nats by kind of factor, and "factors", how many there were, for each place."""
+    found: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys((*KINDS, "factors"), 0.0))
+    for term, x in account.items():
+        if term.kind != "count" or term.label == FACTORS.label:
+            found[term.place][term.label if term.kind == "count" else term.kind] += x
+    return dict(found)
+
+
 def by_label(account: Account, kind: str) -> dict[str, float]:
     """What was entered under a kind, by label: the nats of the activations by op, of the gates by name."""
     found: dict[str, float] = defaultdict(float)
@@ -228,11 +266,11 @@ def by_label(account: Account, kind: str) -> dict[str, float]:
     return found
 
 
-def walk_through(links: list[Any], g: np.ndarray) -> Walk:
+def walk_through(links: list[Any], g: np.ndarray, where: Callable[[Node], str] = nowhere) -> Walk:
     """The walk through some links in a row, from the gradient at their end to their start."""
     start = dict.fromkeys(links[0].start)
     order = [*sorted(start, key=lambda node: node.birth), *(node for link in links for node in link.ops if node not in start)]
-    return Walk(order, {node: arrived(c) for node, c in unpacked(links[-1].end, g).items()}, stop=start, merges=True)
+    return Walk(order, {node: arrived(c) for node, c in unpacked(links[-1].end, g).items()}, stop=start, merges=True, where=where)
 
 
 def opening(gates: list[Node]) -> float:

@@ -21,6 +21,7 @@ from ..text.tables import folded, table
 from .account import ROUNDING, Account, Arrival, Walk, by_kind, by_label, opening, walk_through
 from .blocks import blocks_of
 from .chain import Chain
+from .columns import columns_of
 from .factors import KINDS, scaled, unfit
 from .links import Link, Replaced
 from .stations import named
@@ -140,17 +141,21 @@ class Blame(Result):
 
 
 def runs(chain: Chain) -> list[range]:
-    """The links from the output back, one by one; together those that a block of ops, as of a softmax, reaches over."""
+    """The links from the output back, one by one; together those that a block of ops, as of a softmax, or columns reach over."""
     order = [*chain.stations[0], *(node for link in chain.links for node in link.ops)]
     apart = {node for group in chain.stations if len(group) > 1 for node in group}
     apart |= {node for link in chain.links if isinstance(link, Replaced) for node in (*link.start, *link.end)}
-    hidden = {node for block in blocks_of(order, set(order), (chain.source, chain.output, *apart)).values() for node in block.ops[:-1]}
+    apart |= {chain.source, chain.output}
+    hidden = {node for block in blocks_of(order, set(order), apart).values() for node in block.ops[:-1]}
+    hidden |= columns_of(order, set(order), apart)
     cuts = [k for k, group in enumerate(chain.stations) if hidden.isdisjoint(group)]
     return [range(a, b) for a, b in zip(cuts, cuts[1:])][::-1]
 
 
 def within(walk: Walk, station: Node, nats: float) -> dict[str, float]:
-    """Nats by kind at a station within a block of ops: what arrives at the block's end, and the rest is the block's."""
+    """Nats by kind at a station where all steps lie side by side; or in a block of ops: what arrives at its end, the rest is its own."""
+    if station in walk.at:
+        return by_kind(walk.at[station].account)
     end, block = next((end, block) for end, block in walk.blocks.items() if station in set(block.ops[:-1]))
     account = by_kind(walk.at[end].account)
     account["activation alignment" if block.kind == "activation" else block.kind] += nats - math.fsum(account.values())

@@ -97,4 +97,3 @@ def is_slope(ops: list[Node], start: Node) -> bool:
 def varying(node: Node, inside: set[Node]) -> set[Node]:
     """The parents that lie on the way to the source."""
     return {parent for parent in node.parents if isinstance(parent, Node) and parent in inside}
-

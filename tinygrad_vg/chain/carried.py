@@ -172,6 +172,7 @@ def even(G: np.ndarray, E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shift = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
     return np.ldexp(G, -shift[:, None]), np.where(largest == 0, LOWEST, E + shift)
 
+
 def longer(norm: np.ndarray, E: np.ndarray, pile: Pile) -> tuple[np.ndarray, np.ndarray]:
     """√(a² + b²) of the lengths so far, norm · 2^E, and those of the rows of a pile."""
     G, F = even(pile.G, pile.E)

@@ -111,10 +111,11 @@ def part_of(node: Node, join: Node) -> np.ndarray:
     """
     moves, numbers = np.random.default_rng(0).normal(size=join.shape), np.zeros(join.shape, dtype=int)
     for k in range(len(join.parents)):
-        numbers[join.rule.index(k, join.data)] = k  # type: ignore[attr-defined]
+        numbers[join.rule.index(k, join.data)] = k
     found = np.zeros(node.shape, dtype=int)
     for bit in range((len(join.parents) - 1).bit_length()):
         has = numbers >> bit & 1
         with_it, without = (np.asarray(jvp(node, join, moves * which)) != 0 for which in (has, 1 - has))
-        found = np.where(with_it & without, MIXED, np.where(with_it | without, found + (with_it << bit) * (found >= 0), np.minimum(found, -1)))
+        found = np.where(with_it | without, found + (with_it << bit) * (found >= 0), np.minimum(found, -1))
+        found[with_it & without] = MIXED
     return found

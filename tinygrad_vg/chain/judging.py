@@ -13,7 +13,7 @@ import numpy as np
 from ..autodiff.core import Node, by_birth, plain
 from ..text.lines import clean
 from ..text.numbers import from_log
-from .account import Arrival, Term, by_kind, by_label
+from .account import MERGE, SHARE, Arrival, Term, by_kind, by_label
 from .factors import called, exp, log, norm
 from .flow import Flow
 from .kinds import SOUND, Verdict
@@ -57,7 +57,7 @@ def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
     k = next((k for k, part in enumerate(arrivals) if not part.zero or part.zero.kind not in UNUSED), 0)
     if not parameter.recurs or not arrivals:
         return judged(flow, parameter, at_use(sites, k))
-    shares = (x for term, x in arrivals[last].account.items() if term.kind == "scale" or term.label.startswith("1 − "))
+    shares = (x for term, x in arrivals[last].account.items() if term.kind == "scale" or term.label.startswith("1 − ") or term == SHARE)
     step = forgiven(sum(shares), math.log(last + 1))  # n uses of 1/n each: the steps of a solver, a GRU that keeps n states
     far = judged(flow, parameter, at_use(sites, k), f"farthest {k + 1}", step)
     skipped = (f"\nUses 1 to {k} meet" if k > 1 else "\nUse 1 meets") + " a state of exactly 0." if k else ""
@@ -158,6 +158,8 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
         return "healthy", ""
     if gain > 0:
         return "exploding", ""
+    if part.account.get(MERGE, 0.0) > account["merges"] / 2:  # it is only that a stack has many parts
+        del account["merges"]
     least = min(account, key=account.__getitem__)
     if least == "slopes":
         by_met = {met: sum(x for term, x in part.account.items() if term.met == met) for met in ("dead", "saturated")}

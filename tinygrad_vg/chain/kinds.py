@@ -19,7 +19,7 @@ KINDS = {  # kind: what it means, what usually helps; the worst first
     "dead":                ("rectifiers (or selections) that are off stop it", "smaller steps, a higher bias, He init, or a leaky ReLU"),
     "underflowed":         ("the product is below the smallest number of its dtype", "bring the gains to 1; float64 only delays it"),
     "cancelled":           ("paths meet and subtract each other", "look for branches, or a normalisation, that undo each other"),
-    "exploding":           ("the factors multiply to much more than 1", "clip the gradient; orthogonal or smaller weights; gates"),
+    "exploding":           ("the factors multiply to much more than 1", "orthogonal or smaller weights; gates; clip the gradient"),
     "saturated":           ("activations near their bounds, where they are flat", "smaller weights or inputs, or a norm before them"),
     "shallow slopes":      ("slopes below 1 though not near a bound", "tanh or ReLU, a normalisation, or a way past: skips, gates"),
     "contracting weights": ("weights (gates, constant factors) that shrink", "larger or orthogonal weights; a bias that opens the gates"),
@@ -35,6 +35,7 @@ ADVICE = {  # where it depends on the activation, or on what shrinks
     ("saturated", "clip"): "wider bounds, or smaller inputs", ("dead", "minimum"): "look at which side is the smaller",
     ("saturated", "softmax"): "smaller scores: divide them by a temperature, or by √d in attention",
     ("dead", "sign"): "sign has no slope anywhere: a smooth stand-in, tanh, or y + (sign(y.data) − y.data), a straight-through estimate",
+    ("overflowed", "leaf"): "the weights from before the step that spoilt them; then smaller steps, or clipping",
     ("cancelled", IDLE): "nothing: leave it out, or leave it alone",
     ("contracting weights", "attention"): "larger scores or values; a residual connection past the attention",
     ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread",
@@ -86,7 +87,7 @@ class Verdict(Result):
             return ADVICE.get((self.kind, self.op), KINDS[self.kind][1])
         way, gate = ("shuts", self.op[9:]) if self.op.startswith("gate 1 − ") else ("opens", self.op[5:])
         bias = f"a bias that {way} the gate {gate}{', and its like in the other layers' * self.op[-1].isdigit()}"
-        more = gate[0] in "fz" and way == "opens" and steps > 1
+        more = gate.rpartition(".")[2][:1] in ("f", "z") and way == "opens" and steps > 1
         return f"{bias}: ln {steps:.0f} = {math.log(steps):.1f} keeps a state for {steps:.0f} steps" if more else bias
 
     def to_dict(self) -> dict[str, Any]:

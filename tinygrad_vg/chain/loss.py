@@ -54,7 +54,7 @@ def role(node: Node, state: str, on_path: set[Node]) -> tuple[str | None, bool]:
         return PENALTIES.get(op, "square"), True
     if op == "subtract" and state == "square" and len(varying) == 1:
         return "end", True
-    if op in LOGISTIC and state == "log":
+    if op in LOGISTIC and state == "log" or op == "negative" and state == "end" and not node.name:  # as in softplus(−z)
         return "end", True
     if op == "add" and state == "log" and len(varying) == 1:
         return None, False  # log(p + ε) is bounded: p is the prediction

@@ -29,6 +29,8 @@ class LogProduct:
     """A product of matrices, M = Q · diag(exp d) · U, built up from the right by pull(J): M becomes Jᵀ M.
 
     Q (n, r) orthonormal      d (r,) logarithms, nats      U (r, m) rows of length 1      stretched (r,)  Σ ln |R_ii| so far
+
+    Digits are lost only if a direction was once the fastest by many nats and then fell behind: 1e-16 · e^(lead) of them.
     """
 
     def __init__(self, frame: np.ndarray):
@@ -63,13 +65,6 @@ class LogProduct:
             self.d[:m], self.U[:m] = rows_of(R, np.full(len(R), top), frame.T)
         ahead = self.d - self.stretched
         self.allowed = np.where(np.isfinite(ahead), ahead + TURN, np.inf)
-
-    def log_singular_values(self) -> np.ndarray:
-        """ln singular values of M (r,), largest first, small ones included: those of links changed in their last digits.
-
-        Digits are lost only if a direction was once the fastest by many nats and then fell behind: 1e-16 · e^(lead) of them.
-        """
-        return log_sizes(self.d[None], self.U[None])[0]
 
     def scaled(self) -> np.ndarray:
         """diag(exp d) U without its scale, (r, m); what is far smaller than the rest becomes 0."""

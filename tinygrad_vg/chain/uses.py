@@ -161,6 +161,6 @@ def gathered(parts: list[tuple[int, str, tuple, Any]], shape: tuple[int, ...]) -
 
 def share_of(g: Any, total: Any) -> float:
     """⟨g, G⟩ / |G|²; nan if G is 0. Neither over- nor underflows on the way."""
-    top = float(np.max(np.abs(total)))
+    top = float(np.max(np.abs(total), initial=0.0))
     with np.errstate(all="ignore"):
         return float(np.sum(g / top * (total / top)) / np.sum(np.square(total / top))) if top else math.nan

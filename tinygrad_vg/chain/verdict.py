@@ -113,4 +113,3 @@ def with_history(result: Verdict, losses: Any) -> Verdict:
         result.why += f"\n{moved}{', so it is stuck' if stuck else ''}."
         result.numbers = result.numbers | {"first_loss": past[0], "last_loss": past[-1]}
     return result
-

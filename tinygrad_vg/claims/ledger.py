@@ -12,6 +12,7 @@ import numpy as np
 
 from ..drawing import plot, terminal_plot
 from ..drawing.axes import line, new_axes, words
+from ..drawing.elements import counted
 from ..drawing.terminal import WIDE
 from ..text.lines import wrapped
 from ..text.numbers import number
@@ -19,13 +20,14 @@ from ..text.tables import table
 from .claim import CLAIMS, VERDICTS, Claim, Found, Outcome
 
 MEANINGS = VERDICTS | {"MOVED": "a figure is not where it must be: the verdict no longer stands"}
+LIMITS = ", 95 % "  # in the names of two curves, "… from" and "… to": the band around another one
 COLOURS = ("#4d8fc4", "#d08700", "#009e73", "#8a63a8", "#c2589b", "#808080")  # readable on a white page and on a dark one
 
 
 def chosen(ids: Iterable[str] = (), slow: bool = False) -> list[Claim]:
     """The claims of these ids, or all of them (the slow ones only if asked for); ValueError for an id there is none of."""
-    wanted = [id.upper() for id in ids]
-    if unknown := [id for id in wanted if id not in map(str.upper, CLAIMS)]:
+    wanted = {id.upper(): id for id in ids}
+    if unknown := [id for key, id in wanted.items() if key not in map(str.upper, CLAIMS)]:
         raise ValueError(f"there is no claim {unknown[0]}; the claims are {', '.join(CLAIMS)}")
     return [claim for id, claim in CLAIMS.items() if (id.upper() in wanted if wanted else slow or not claim.slow)]
 
@@ -56,7 +58,7 @@ def ledger(outcomes: Iterable[Outcome]) -> str:
     measured = [one for one in outcomes if one.claim.measure]
     moved = [one.claim.id for one in measured if one.moved]
     seconds, notes = sum(one.seconds for one in measured), len(outcomes) - len(measured)
-    told = f"{len(measured)} claims measured in {seconds:.0f} s, {notes} notes on sources"
+    told = f"{counted(len(measured), 'claim')} measured in {seconds:.0f} s, {counted(notes, 'note')} on sources"
     end = f"MOVED: {', '.join(moved)}" if moved else "every figure is where it must be"
     rows: list[Any] = []
     for one in outcomes:
@@ -96,7 +98,8 @@ def shown(claim: Claim) -> str:
 
 def read(claim: Claim, verdict: str) -> str:
     """Verdict, sentence, answer, and what the verdict was before."""
-    head = [f"{claim.id}: {verdict} ({VERDICTS[claim.verdict]})", set_in(claim.sentence, 2), "", wrapped(claim.answer, hang=0)]
+    was = "" if verdict == claim.verdict else f"a figure left its range; was {claim.verdict}: "
+    head = [f"{claim.id}: {verdict} ({was}{VERDICTS[claim.verdict]})", set_in(claim.sentence, 2), "", wrapped(claim.answer, hang=0)]
     return "\n".join([*head, *(["", wrapped(f"Changed: {claim.history}", hang=0)] if claim.history else [])])
 
 
@@ -118,8 +121,10 @@ def picture(found: Found) -> Any:
     if not found.curves:
         return None
     ax = new_axes()[0]
-    for k, (name, (x, y)) in enumerate(found.curves.items()):
+    for k, (name, (x, y)) in enumerate((name, xy) for name, xy in found.curves.items() if LIMITS not in name):
         line(ax, x, np.asarray(y, dtype=float), name, color=COLOURS[k % len(COLOURS)])
+        if band := [y for other, (_, y) in found.curves.items() if other.startswith(f"{name}{LIMITS}")]:
+            ax.fill_between(x, *band, color=COLOURS[k % len(COLOURS)], alpha=0.2, linewidth=0, label=f"{name}, 95 %")
     sizes = [abs(v) for _, y in found.curves.values() for v in np.ravel(y) if v and math.isfinite(v)]
     if sizes and max(sizes) > WIDE * min(sizes) and all(np.all(np.asarray(y) >= 0) for _, y in found.curves.values()):
         ax.set_yscale("log")

@@ -111,9 +111,8 @@ def image(found: Found) -> str:
             told, wide, small = described(figure), source(figure), source(narrowed(figure))
     except ImportError:
         return ""
-    return (
-        f'<figure><picture><source media="(max-width: 620px)" srcset="{small}">'
-        f'<img alt="{escape(told)}" src="{wide}"></picture></figure>')
+    phone = f'<source media="(max-width: 620px)" srcset="{small}">'
+    return f'<figure><picture>{phone}<img alt="{escape(told)}" src="{wide}"></picture></figure>'
 
 
 def source(figure: Any) -> str:

@@ -249,7 +249,7 @@ def exercise(options: argparse.Namespace) -> None:
     --by-hand: the backward pass of a model, lines of it left open."""
     if (options.hint or options.solution) and (options.number is None or options.file):
         raise ValueError("--hint and --solution go with the number of an exercise, and with no file")
-    if options.by_hand or options.grade or options.blanks or options.out or settings(options):
+    if settings(options) or any(vars(options)[name] for name in ("by_hand", "grade", "blanks", "draw", "out", "straight", "stack")):
         return fill_in(options)
     if options.number is None:
         return show(table(exercises.contents(), left=2))
@@ -268,7 +268,7 @@ def exercise(options: argparse.Namespace) -> None:
 def fill_in(options: argparse.Namespace) -> None:
     """Write the program of a model with lines to fill in, or grade it: RuntimeError, after printing, if something is wrong."""
     if options.number is not None or not options.by_hand:
-        raise ValueError("--grade, --blanks, --out and what is said about a model go with --by-hand MODEL, and with no number")
+        raise ValueError("--grade, --blanks, --draw, --out and what is said about a model go with --by-hand MODEL, and with no number")
     program = program_of(options.by_hand, options)
     if options.grade is None:
         place = checked_path(options.out or "by_hand_exercise.py", (".py",))

@@ -191,21 +191,22 @@ def whole_numbers(axis: Any, most: int = 10) -> None:
     axis.set_major_locator(MaxNLocator(min(most, 12), integer=True, min_n_ticks=1))
 
 
-def words(ax: Any, title: str, x: str, y: str, outside: bool = False, whole: bool = False) -> None:
-    """Title and labels, and a legend if there is anything to tell apart, each once: where it hides least, or to the right.
+def words(ax: Any, title: str, x: str, y: str, outside: bool = False, whole: bool = False, above: bool = False) -> None:
+    """Title and labels, and a legend if there is anything to tell apart, each once: where it hides least, to the right, or above.
 
     whole  only whole numbers below
     """
     if whole:
         whole_numbers(ax.xaxis)
     text = ax.xaxis.label.get_color()
-    ax.set_title(title, loc="left", fontsize=11, color=text)
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     handles, labels = ax.get_legend_handles_labels()
     once = {label: handles[labels.index(label)] for label in labels}
+    ax.set_title(title + "\n" * bool(above and once), loc="left", fontsize=11, color=text)
     if once:
-        where = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if outside and ax.figure.get_layout_engine() else {"loc": "best"}
+        right: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if ax.figure.get_layout_engine() else {}
+        where = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3, "borderaxespad": 0.1} if above else right if outside else {}
         ax.legend(list(once.values()), list(once), frameon=False, labelcolor=text, fontsize=9, **where)
 
 

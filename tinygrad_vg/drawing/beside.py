@@ -3,19 +3,51 @@
     box  (left, top, right, bottom), in pixels      span  heights of a line over a stretch of x
 """
 
+import math
 from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from ..text.lines import clean, cut
 from .canvas import Canvas, Points, Run, room
-from .river import River, told
+from .river import PARTS, River, told
 from .typography import power
 
 Box = tuple[float, float, float, float]
 INK, DASHES = ("now", "ink", "soft"), ("12 6", "2.5 4.5", "18 5 3 5", "12 4 3 4 3 4", "6 5")  # fifteen pairs, none twice
-NAMED, SMALLEST, LONGEST = 3, 22.0, 28  # rivers in the title, pixels of its type if there are so many, characters of a name
+NAMED, LONGEST = 3, 28  # rivers in the title, characters of a name
+UNDER = 30.0  # pixels below the river for words
 SAMPLE, CLEAR, SIZE = 36.0, 4.0, 18.0  # pixels before a name for a piece of its line; between words and lines; of type
+
+
+def matched(rivers: dict[str, River]) -> dict[str, River]:
+    """The rivers; of other numbers of links and cut at every op, for not all stations are named, cut at the names that all share.
+
+    ValueError if they share none
+    """
+    named = [{name: k for k, (name, at) in enumerate(zip(one.names, one.at)) if one.names.count(name) == 1
+              and all(node.name for node in one.chain.stations[at])} for one in rivers.values()]
+    steps = [len(one.nats) for one in rivers.values()]
+    whole = [len(found.keys() | one.names[:1]) == len(one.names) for found, one in zip(named, rivers.values())]
+    if len(set(steps)) == 1 or all(whole):
+        return rivers
+    common = set.intersection(*map(set, named))
+    shared = [[k for name, k in found.items() if 0 < k < last and name in common] for found, last in zip(named, steps)]
+    order = [[one.names[k] for k in at] for one, at in zip(rivers.values(), shared)]
+    if not shared[0] or order != order[:1] * len(order):
+        raise ValueError(
+            f"the chains have {', '.join(map(str, steps))} links, cut at every op, and share no names of stations between their ends; "
+            "cut each at its states: Chain(loss, source, through=[n for n in history(loss) if n.name and n.name.base == 'h'])")
+    return {name: cut_at(one, [0, *at, last]) for (name, one), at, last in zip(rivers.items(), shared, steps)}
+
+
+def cut_at(river: River, stations: list[int]) -> River:
+    """A river with these stations only."""
+    some: Any = {field: [getattr(river, field)[k] for k in stations] for field in ("at", "names", "read", "sizes", "logs")}
+    nats = [{part: math.fsum(row[part] for row in river.nats[a:b]) for part in PARTS} for a, b in pairwise(stations)]
+    return river._replace(**some, nats=nats, seeds=[river.seeds[k] for k in stations] if river.seeds else None)
 
 
 def look(k: int) -> tuple[str, str, float, str]:
@@ -28,7 +60,7 @@ def called(name: str) -> str:
     return cut(clean(name), LONGEST, middle=True) or "This one"
 
 
-def headline(rivers: Mapping[str, River], wide: float) -> list[Run]:
+def headline(rivers: Mapping[str, River]) -> list[Run]:
     """The finding of a river; of several what arrives in each, three at most, in the ink of its line."""
     if len(rivers) == 1:
         return next(iter(rivers.values())).title
@@ -36,18 +68,16 @@ def headline(rivers: Mapping[str, River], wide: float) -> list[Run]:
     for k, (name, river) in enumerate(rivers.items()):
         found = f"{called(name)}: {power(river.logs[0])}", look(k)[0]
         each.append([("; ", "ink"), found] if k else [found, (f" arrives at {river.names[0]}", "ink")])
-    most = NAMED if room("".join(map(told, each[:NAMED])), SMALLEST, bold=True) <= wide else 2
-    return sum(each[:most], [])
+    return sum(each[:NAMED], [])
 
 
-def subtitle(rivers: Mapping[str, River], wide: float) -> list[Run]:
-    """What was run, and the parts in nats; of several rivers of the first, which is named. What was run gives way."""
+def subtitle(rivers: Mapping[str, River]) -> list[Run]:
+    """What was run, and the parts in nats; of several rivers of the first, which is named."""
     (name, river), *others = rivers.items()
     (about, soft), *parts = river.below
     if others and told(parts):
         parts = [(f"{called(name)}: ", "flow"), *parts]
-    left = max(0, int(wide / room("x", SIZE)) - len(told(parts)))
-    return [(about if len(about) <= left or not others else cut(about, left) if left > 8 else "", soft), *parts]
+    return [(about, soft), *parts]
 
 
 def lines_beside(canvas: Canvas, rivers: Mapping[str, River], lines: list[Points], field: Box) -> None:
@@ -55,27 +85,28 @@ def lines_beside(canvas: Canvas, rivers: Mapping[str, River], lines: list[Points
     for k, points in enumerate(lines):
         if k and points:
             canvas.path(points, *look(k))
-    taken: list[Box] = []
+    left, _, right, foot = field
+    taken: list[Box] = [(right - 240, foot - UNDER + 4, right, foot)]  # the way of the gradient
     for k, (name, river) in enumerate(rivers.items()):
         if lines[k]:
             words = f"{called(name)}: {power(river.logs[0])}"
             wide = SAMPLE + room(words, SIZE, bold=True)
-            x, y = free_place([lines[k], *filter(None, lines)], wide, field, taken)
+            x, y = free_place([lines[k], *filter(None, lines), [(left, foot - UNDER), (right, foot - UNDER)]], wide, field, taken)
             taken.append((x, y - 14, x + wide, y + 4))
             canvas.path([(x, y - 6), (x + SAMPLE - 6, y - 6)], *look(k))
             canvas.words(x + SAMPLE, y, words, look(k)[0], SIZE, bold=True, halo=True)
 
 
 def free_place(lines: list[Points], wide: float, field: Box, taken: list[Box]) -> tuple[float, float]:
-    """Where words stand best: on no line and no other words, near the first line and nearer to it than to others, rather on the left."""
+    """Where words stand best: on no line and no other words, and as near as may be to where the first line ends, on the left."""
     left, top, right, foot = field
-    y, found = np.arange(top + 14, foot - 4, 2.0), []
+    y, found, end = np.arange(top + 14, foot - 4, 2.0), [], lines[0][0]
     for x in np.arange(left + 8, right - wide, 12.0):
         at = np.linspace(x - CLEAR, x + wide + CLEAR, 100)
         spans = [np.interp(at, *np.array(points).T) for points in lines]
-        near, *gaps = [np.maximum(span.min() - (y + 4), y - 14 - span.max()) for span in spans]
+        gaps = [np.maximum(span.min() - (y + 4), y - 14 - span.max()) for span in spans[1:]]
         met = sum((gap < CLEAR).astype(float) for gap in gaps)
         met += sum((a < x + wide + CLEAR) & (x - CLEAR < c) & (b < y + 4) & (y - 14 < d) for a, b, c, d in taken)
-        cost = 1000 * met + near.clip(0) + (near - np.min(gaps, axis=0)).clip(0) + 0.05 * (x - left)
+        cost = 1000 * met + abs(y - 5 - end[1]) + 0.1 * abs(x - end[0])
         found.append((float(cost.min()), float(x), float(y[cost.argmin()])))
     return min(found)[1:]

@@ -1,8 +1,8 @@
 """How does a drawing become a picture?  Shapes and words, each in a named ink; as SVG that is light or dark with its reader, or as
 PNG and PDF, which are light.
 
-    role  the name of an ink: flow, slopes, weights, gates, rest, growth, now, ink, soft, line, faint, card, page; or a colour, "#2166ac",
-          which is the same on light and dark pages
+    role  the name of an ink: flow, slopes, weights, gates, norms, rest, growth, now, ink, soft, line, faint, card, page; or a colour,
+          "#2166ac", which is the same on light and dark pages
 """
 
 from collections.abc import Callable, Iterator

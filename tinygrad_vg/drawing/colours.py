@@ -17,12 +17,13 @@ DECADES = 6  # powers of ten from the middle of the scale of boxes to either end
 GREY = "#808080"  # readable on a white page and on a dark one, and so are blue and red for lines:
 FALL, RISE = "#2f7fd4", "#d8434e"
 SHADES = (FALL, "#d55e00", "#009e73", "#cc79a7", GREY)  # to tell curves apart, colour-blind safe (after Okabe & Ito)
+GREEN, ORANGE = "#009e73", "#e69f00"  # orange is also what theory says, dashed
 DARK, PALE = "#000000", "#ffffff"
 ZERO = "zero"
 SPECIAL = {ZERO: "#3d3d3d", "nan": "#c51b7d", "inf": "#e69f00"}
 BLAME = {  # the kinds of factors in plots, in the river's colours: size dark, alignment light; greys for what the river calls the rest
     "activation size": "#f2a33a", "activation alignment": "#f8d9a8", "weight size": "#38b58b", "weight alignment": "#a9dfcc",
-    "gate": "#a884d6", "attention": "#4d565f", "norm": "#6d7680", "merge": "#8d959e", "scale": "#b4bac0", "other": "#d5d9dc"}
+    "gate": "#a884d6", "norm": "#8a4b38", "attention": "#4d565f", "merge": "#8d959e", "scale": "#b4bac0", "other": "#d5d9dc"}
 INKS = {  # of rivers, pages and pictures, on a light page and on a dark one: at least 4.5 : 1 for words
     "page": ("#fbfbf9", "#121519"), "card": ("#ffffff", "#1a1e23"), "ink": ("#16191d", "#eef0f2"), "soft": ("#565d65", "#aab2ba"),
     "line": ("#d9dcdf", "#343b43"), "faint": ("#eef0f1", "#252b31"), "ghost": ("#767e87", "#8a939d"),
@@ -30,6 +31,7 @@ INKS = {  # of rivers, pages and pictures, on a light page and on a dark one: at
     "slopes": ("#a35400", "#ffb454"), "slopes-mark": ("#f2a33a", "#c9791a"),
     "weights": ("#00704f", "#5fd3ab"), "weights-mark": ("#38b58b", "#1f8f6c"),
     "gates": ("#6b3fa0", "#c9a6ff"), "gates-mark": ("#a884d6", "#7d5bb5"),
+    "norms": ("#6b2d1a", "#c9886a"), "norms-mark": ("#8a4b38", "#e0b8a8"),
     "rest": ("#565d65", "#aab2ba"), "rest-mark": ("#9aa2ab", "#6d7680"),
     "growth": ("#b2182b", "#ff8a8a"), "now": ("#b0187f", "#ff8ad4")}
 ARROW_SPAN = math.log10(4)  # powers of ten from the middle of the scale of arrows to its end

@@ -13,6 +13,7 @@ import numpy as np
 from ..autodiff.core import Node, describe, history
 from ..chain import Chain
 from ..text.files import checked_path, save_whole
+from .beside import matched
 from .canvas import Canvas
 from .dot import dot_text
 from .elements import Picture, counted
@@ -46,10 +47,10 @@ def draw(
     read        of a river: what was read on the way to each station but the first, oldest first; a text, or a list
     about       of a river: what was run, in a few words
     beside      of a river: {name: chain} to compare with, itself among them to give it a name; lines in the picture, whose title
-                compares them, on the page to choose from
+                compares them, on the page to choose from; chains cut at every op meet at the names that all share
     axis_of     of a river: the chains of a series of pictures, so that all of these have one axis: give each the same
     losses      of a river: the loss at each step; on the page, point at what was read: which earlier steps reach its prediction?
-    direction   "right" or "down": where the forward pass runs to
+    direction   "right" or "down": where the forward pass runs to; on a page always to the right
     limit       the most boxes to draw
 
     Steps and layers are read off the names' indices: h[3] belongs to step 3. The picture shows the gradients that a backward pass
@@ -57,8 +58,8 @@ def draw(
     .grad. The Drawing is of this moment: what is computed or assigned later does not change it.
 
     TypeError if output is not a Scalar or Tensor or chain not a Chain; ValueError above the limit, for a limit that is not positive,
-    for a fold, steps or a direction that do not exist, for names that speak of no steps where it is to be folded, and for the chain of
-    another graph.
+    for a fold, steps or a direction that do not exist, for names that speak of no steps where it is to be folded, for the chain of
+    another graph, and for chains beside that share no names.
     """
     if not isinstance(limit, (int, np.integer)) or limit < 1:
         raise ValueError(f"limit is the most boxes to draw, a whole number from 1 on, got {limit!r}")
@@ -157,13 +158,16 @@ class RiverDrawing(Drawing):
         axis_of: Iterable[Chain],
     ):
         super().__init__(picture, chain, describe(chain.output))
-        heard = None if read is None else list(read)
+        heard, others = None if read is None else list(read), {name: other for name, other in beside.items() if other is not chain}
+        series = [*axis_of]
+        if "" in others or not all(isinstance(one, Chain) for one in (*others.values(), *series)):
+            raise TypeError("beside is {name: a Chain to compare with}, each with a name, and axis_of some Chains")
         self.label = next((name for name, other in beside.items() if other is chain), "")
         told = f" in place of {self.label}" if self.label else ""
-        self.river = river(chain, heard, about, losses)
-        self.beside = {name: river(other, heard, f"{name}{told}") for name, other in beside.items() if other is not chain}
-        self.rivers = {self.label: self.river} | self.beside
-        self.frame = frame_of([self.river, *map(river, axis_of)], self.beside)
+        found = {name: river(other, heard, f"{name}{told}") for name, other in others.items()}
+        self.rivers = matched({self.label: river(chain, heard, about, losses)} | found)
+        self.river, self.beside = self.rivers[self.label], {name: one for name, one in self.rivers.items() if name != self.label}
+        self.frame = frame_of([self.river, *map(river, series)], self.beside)
 
     @cached_property
     def canvas(self) -> Canvas:

@@ -26,7 +26,7 @@ from .typography import power
 
 MOST, FULL, BEND = 60, math.log(2), 0.6  # frames in a page; nats of a full shade, and how fast it comes
 GROWN, ENDED = len(PARTS), len(PARTS) + 1  # what a cell says besides who took most
-SHADES = [*(INKS[f"{part}-mark"][0] for part in PARTS), RISE, SPECIAL[ZERO]]
+SHADES = [*(INKS[f"{ink}-mark"][0] for ink in PARTS.values()), RISE, SPECIAL[ZERO]]
 
 
 def film(history: History, path: Any, about: str = "") -> Any:
@@ -84,7 +84,8 @@ def film_map(ax: Any, history: History) -> None:
     at_edge(ax, cut, (1.0, "v"), SPECIAL[ZERO], "")
     takes = f"who takes {'more than in the other run' if two else 'the gradient'}{' (▼ clipped)' * bool(len(cut))}"
     words(ax, f"From {names[-1]} back to {names[0]}: {takes}", "step", "station")
-    called = [f"{part} take {'more' if two else 'most'}" for part in (*PARTS[:-1], rivers[-1].rest)]
+    grey, more = [part for k, part in enumerate(PARTS) if k in said and PARTS[part] == "rest"], " take more" if two else " take most"
+    called = [f"{', '.join(grey) if ink == 'rest' else part}{more}" for part, ink in PARTS.items()]
     called += ["less is taken" if two else "it grows", "0 or not finite"]
     shades = {called[k]: grown if k == GROWN else SHADES[k] for k in sorted(said)}
     patches(ax, shades, loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)

@@ -19,23 +19,22 @@ from typing import Any
 import numpy as np
 
 from ..text.lines import clean
+from .beside import headline, look
 from .canvas import Canvas, sheet
 from .colours import INKS
 from .elements import Arrow, Picture, from_start, heat, norm, one_line, with_gain, with_gradient
 from .graph import draw_key, graph_svg, key_height, key_width
 from .layout import MARGIN, layout
 from .page_data import BUDGET, Store, js_number, page_data
-from .river import FINDINGS, River, told
+from .river import FINDINGS, PARTS, River, told
 from .river_data import river_data
 from .river_picture import river_picture
 
 MOST = 3_000  # boxes
-INKED = "".join(
-    f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
-    for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}"))
-)
+INKED = "".join(f"{head}{{{''.join(f'--{role}:{pair[k]};' for role, pair in INKS.items())}}}{tail}\n"
+                for k, head, tail in ((0, ":root", ""), (1, "@media screen and (prefers-color-scheme: dark){:root", "}")))
 SCRIPTS = (  # three, in reading order
-    ("page_base.js", "page_open.js"), ("page_river_sweep.js", "page_river_stage.js", "page_river.js"),
+    ("page_base.js", "page_open.js"), tuple(f"page_river{part}.js" for part in ("_sweep", "_words", "_stage", "_card", "")),
     ("page_base.js", "page_sweep.js", "page_graph.js", "page.js"))
 
 
@@ -61,11 +60,13 @@ def river_page(rivers: Mapping[str, River], picture: Picture, name: str, store: 
     first, style, scripts = next(iter(rivers.values())), asset("page.css"), drawn_scripts()
     models = [river_data(one, clean(label), store, one is first) for label, one in rivers.items()]
     graph = filled("page_graph.html", {"title": name, "level": "h2"} | graph_fields(picture, store))
-    data = {"models": models, "blobs": store.blobs, "graph": graph, "river": scripts[1], "script": scripts[2], "style": style}
+    data = {"models": models, "blobs": [*map(len, store.planes)], "graph": graph, "river": scripts[1], "script": scripts[2], "style": style}
+    data["parts"], data["looks"] = PARTS, [look(k) for k in range(1, len(models) + 1)]
     data["findings"] = [(js_number(below), *words) for below, *words in FINDINGS]
     words = {name: "".join(run(*one) for one in runs) for name, runs in (("finding", first.title), ("about", first.below))}
-    words |= {"still": river_picture(first).element(), "packed": packed(json_text(data).encode()), "script": scripts[0]}
-    return document(escape(told(first.title)), filled("page_river.html", words), scripts, [dressed("page_river.css"), style])
+    lines = json_text(data).encode() + b"\n" + b"".join(store.planes)
+    words |= {"still": river_picture(first).element(), "packed": packed(lines), "script": scripts[0]}
+    return document(escape(told(headline(rivers))), filled("page_river.html", words), scripts, [dressed("page_river.css"), style])
 
 
 def drawn_scripts() -> list[str]:
@@ -96,10 +97,8 @@ def graph_fields(picture: Picture, store: Store, alone: bool = False) -> dict[st
     ValueError above 3,000 boxes.
     """
     if len(picture.boxes) > MOST:
-        raise ValueError(
-            f"a page of {len(picture.boxes):,} boxes is above the limit of {MOST:,}; draw less of it: draw(output, fold='layer'), "
-            "fold='rolled', or steps=(first, last)"
-        )
+        raise ValueError(f"a page of {len(picture.boxes):,} boxes is above the limit of {MOST:,}; draw less of it: "
+                         "draw(output, fold='layer'), fold='rolled', or steps=(first, last)")
     picture = with_gradients(picture)
     found = layout(picture)
     data = page_data(picture, found, store)
@@ -137,10 +136,8 @@ def digest(text: str) -> str:
 def with_gradients(picture: Picture) -> Picture:
     """The picture as one pass from the output gives it, run or not: its gradients in the boxes, its gains on the arrows."""
     found = [box.gradient if box.of is None else picture.boxes[box.of].gradient for box in picture.boxes]
-    boxes = [
-        box if g is None else with_gradient(box, g) if box.of is None else box._replace(heat=heat(g))
-        for box, g in zip(picture.boxes, found)
-    ]
+    boxes = [box if g is None else with_gradient(box, g) if box.of is None else box._replace(heat=heat(g))
+             for box, g in zip(picture.boxes, found)]
     with np.errstate(all="ignore"):
         arrows = [with_gain_for(found[arrow.head], arrow) for arrow in picture.arrows]
     output = next((heat(box.gradient) for box in boxes if box.kind == "output"), None)

@@ -18,11 +18,8 @@ function el(tag, attributes = {}, ...children) { return make("", tag, attributes
 function draw(tag, attributes = {}, ...children) { return make("http://www.w3.org/2000/svg", tag, attributes, children); }
 function superscript(n) { return String(n).replace(/[-\d]/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻"); }
 // What lies packed in the page, as the response of a server would be: base 64 of a gzip.
-function unpacked(text) {
-  const binary = atob(text), bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
-}
+function unpacked(text) { return new Response(new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"))); }
+function bytesOf(text) { return Uint8Array.from(atob(text), (c) => c.charCodeAt(0)); }
 // Whether the reader wants nothing to move.
 function calm() { return matchMedia("(prefers-reduced-motion: reduce)").matches; }
 
@@ -31,8 +28,8 @@ function reader(blobs) {
   const decoded = new Map();
   return (k, Kind = Float64Array) => {
     if (!decoded.has(k)) {
-      const text = atob(blobs[k]), bytes = new Uint8Array(text.length), wide = Kind.BYTES_PER_ELEMENT, n = text.length / wide;
-      for (let b = 0, at = 0; b < wide; b++) for (let j = 0; j < n; j++, at++) bytes[j * wide + b] = text.charCodeAt(at);
+      const from = typeof blobs[k] === "string" ? bytesOf(blobs[k]) : blobs[k], bytes = new Uint8Array(from.length), wide = Kind.BYTES_PER_ELEMENT, n = from.length / wide;
+      for (let b = 0, at = 0; b < wide; b++) for (let j = 0; j < n; j++, at++) bytes[j * wide + b] = from[at];
       decoded.set(k, new Kind(bytes.buffer));
     }
     return decoded.get(k);

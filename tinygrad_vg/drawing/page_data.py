@@ -53,14 +53,11 @@ def arrows_data(picture: Picture, found: Layout, store: Store) -> list[Data]:
     arrows, kinds = picture.arrows, [picture.boxes[arrow.tail].kind for arrow in picture.arrows]
     order = sorted(range(len(arrows)), key=lambda k: kinds[k] in ("leaf", "alias", "constant"))
     carried = {k: map_data(arrows[k].local, store) for k in order}
-    return [
-        {name: getattr(arrow, name) for name in OF_ARROW}
+    return [{name: getattr(arrow, name) for name in OF_ARROW}
         | {"formula": "" if arrow.local is None else arrow.formula, "numbers": arrow.numbers}
         | {"map": carried[k], "size": None if carried[k] else contribution(arrow, picture)}
         | {"way": [round(z, 1) for point in found.ways[k] for z in point], "square": found.square[k]}
-        | {"label": [round(z, 1) for z in found.labels[k]]}
-        for k, arrow in enumerate(arrows)
-    ]
+        | {"label": [round(z, 1) for z in found.labels[k]]} for k, arrow in enumerate(arrows)]
 
 
 def contribution(arrow: Arrow, picture: Picture) -> Any:
@@ -80,9 +77,14 @@ class Store:
         self.place: dict[tuple[str, bytes], int] = {}
 
     @property
-    def blobs(self) -> list[str]:
+    def planes(self) -> list[bytes]:
         """Every array: the first bytes of all its numbers, then the second bytes, …: so they pack better."""
-        return [base64.b64encode(np.frombuffer(data, "u1").reshape(-1, int(kind[2:])).T.tobytes()).decode() for kind, data in self.place]
+        return [np.frombuffer(data, "u1").reshape(-1, int(kind[2:])).T.tobytes() for kind, data in self.place]
+
+    @property
+    def blobs(self) -> list[str]:
+        """The planes as text."""
+        return [base64.b64encode(plane).decode() for plane in self.planes]
 
     def add(self, use: str, *arrays: np.ndarray) -> list[int] | None:
         """The places of these arrays; None if they no longer fit."""

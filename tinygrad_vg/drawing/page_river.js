@@ -1,12 +1,12 @@
 // What can a reader do with the river?  Send the gradient back, point at a station, replace a factor, begin elsewhere, save it.
 //
-// The last of three files that are one script: page_river_sweep.js (numbers), page_river_stage.js (pictures), page_river.js (the reader).
+// The last of five files that are one script: page_river_sweep.js (numbers), _words (places), _stage and _card (pictures), page_river.js.
 
 function show(k, focus = true) {
   t = Math.max(0, Math.min(lastStation(), k));
   document.querySelectorAll(".column").forEach((column, n) => { column.classList.toggle("on", n === t); column.setAttribute("tabindex", n === t ? 0 : -1); column.setAttribute("aria-pressed", String(n === t)); });
-  const dots = document.querySelectorAll("#river .dot");
-  if (dots.length === now.logs.filter((x, n) => n >= reach && Number.isFinite(x)).length) [...dots].forEach((dot, n) => dot.setAttribute("r", n + now.logs.length - dots.length === t ? 8 : 4));
+  const dots = document.querySelectorAll("#river .dot"), alive = [...now.logs.keys()].filter((n) => n >= reach && n <= begin && Number.isFinite(now.logs[n]));
+  if (dots.length === alive.length) dots.forEach((dot, n) => dot.setAttribute("r", alive[n] === t ? 8 : 4));
   else if (model.names.length > 80) paint();
   if (focus) document.querySelector(`[data-station="${t}"]`)?.focus({ preventScroll: true });
   card();
@@ -22,7 +22,8 @@ function change() {
   paint();
 }
 function chip() {
-  const list = [begin < lastStation() && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && $("if-gates").textContent.replace(" were", ""), what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? `the net run again, gradient at ${model.names[begin]} kept` : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
+  const factors = (what.slopes ? 1 : 0) + (what.orthogonal || what.scale !== 1 ? 1 : 0) + (what.gates ? 1 : 0);
+  const list = [begin < lastStation() && `the prediction after ‘${model.read[begin]}’`, what.slopes && "all slopes 1", what.orthogonal && "W orthogonal", what.gates && $("if-gates").textContent.replace(" were", ""), what.scale !== 1 && `W × ${what.scale}`, model.forward && (what.orthogonal || what.scale !== 1) && (what.again ? `the net run again, gradient at ${model.names[begin]} kept` : factors > 1 ? "these factors alone" : "this factor alone"), ...[...what.links].map(([k, x]) => `${model.names[k + 1]} to ${model.names[k]} ${x === "one" ? "→ 1" : x === 0 ? "→ 0" : `× ${x}`}`)].filter(Boolean);
   $("chip").hidden = !list.length;
   $("chip").textContent = `${touched() ? "what if: " : ""}${list.slice(0, 3).join(", ")}${list.length > 3 ? ", …" : ""} ✕`;
 }
@@ -38,16 +39,19 @@ function from(k) {
 function showAll() { reach = 0; upTo = Infinity; }
 function stop() { clearInterval(timer); timer = null; $("send").textContent = "▶ Send the gradient back"; }
 function advance(by) {
+  upTo = Infinity;
   reach = t = Math.max(0, Math.min(begin, reach - by));
   paint();
   if (reach === 0) stop();
 }
 function send() {
-  if (timer) return stop();
+  if (timer && reach <= begin) return stop();
+  stop(); // the forward pass
   upTo = Infinity;
   reach = t = begin;
   paint();
   if (calm()) { reach = t = 0; return paint(); }
+  $("send").style.minWidth = `${$("send").offsetWidth}px`;
   $("send").textContent = "❚❚ Pause";
   timer = setInterval(() => advance(1), Math.max(40, Math.min(450, 20000 / model.names.length)) / Number($("speed").value));
 }
@@ -65,7 +69,7 @@ function choose(n) {
   stop();
   model = data.models[n];
   beginAt(lastStation());
-  reach = 0;
+  showAll();
   t = Math.min(t, lastStation());
   for (const [k, button] of [...$("models").children].entries()) button.setAttribute("aria-pressed", String(k === n));
   controls();
@@ -73,18 +77,22 @@ function choose(n) {
   change();
 }
 function controls() {
-  const kinds = new Set(model.links.flatMap((link) => (link.edges ?? []).map((edge) => edge.k)));
-  for (const [id, p] of [["if-slopes", 0], ["if-orthogonal", 1]]) $(id).hidden = !kinds.has(p);
-  const gate = model.links.map((link) => link.edges?.find((edge) => keeps(link, edge))).find(Boolean), letter = /^(\p{L}+)[₀-₉]*$/u.exec(gate?.name)?.[1];
-  $("if-gates").hidden = !gate;
+  const has = (p) => (one) => one.links.some((link) => link.edges?.some((edge) => edge.k === p)), gateOf = (one) => one.links.map((link) => link.edges?.find((edge) => keeps(link, edge))).find(Boolean);
+  const gate = gateOf(model), letter = /^(\p{L}+)[₀-₉]*$/u.exec((gate ?? data.models.map(gateOf).find(Boolean))?.name)?.[1];
   $("if-gates").textContent = `${letter === "f" ? "forget gates" : letter ? `gates ${letter}` : "gates on the state"} were 1`;
-  $("scale").closest("label").hidden = !kinds.has(1);
-  $("what-if").hidden = !model.carried;
+  // What no model of the page has is not there; what another one has keeps its place.
+  const own = (one) => one.carried;
+  for (const [id, test] of [["if-slopes", has(0)], ["if-orthogonal", has(1)], ["if-gates", gateOf], ["scale", has(1)], ["every", (one) => one.seeds], ["again", (one) => one.forward]]) {
+    const label = $(id).closest("label");
+    (label ?? $(id)).hidden = !data.models.some(test);
+    $(id).disabled = !test(model) || !(own(model) || id === "every");
+    label?.classList.toggle("off", $(id).disabled);
+  }
+  $("what-if").hidden = !data.models.some(own);
   $("left-out").hidden = model.carried;
-  $("every").hidden = !model.seeds;
-  $("again").parentElement.hidden = !model.forward;
   what.again &&= Boolean(model.forward);
   if (!gate) what.gates = false;
+  if (!model.carried) what = untouched(); // nothing can be replaced
 }
 
 // The state in the hash: a slide can link to a moment.
@@ -104,7 +112,7 @@ function recall() {
   choose(data.models.indexOf(model));
   for (const pair of (state.get("links") ?? "").split(",").filter(Boolean)) {
     const [k, x] = pair.split(":");
-    if (Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
+    if (model.carried && Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
   }
   if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) beginAt(Number(state.get("begin")));
   if (state.has("t") && Number(state.get("t")) in model.names) t = Number(state.get("t"));
@@ -114,12 +122,15 @@ function recall() {
 
 // The stage as a picture, 16 : 9, with the finding above it.
 function save() {
-  const stage = $("river").cloneNode(true), f = { wide: 1280, high: 720 }, box = $("river").viewBox.baseVal, zoom = Math.min(1240 / box.width, 590 / box.height);
-  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|rest) |:root|@media \(prefers-color-scheme)/.test(text)).join("\n");
-  const words = (runs, y, size, weight) => draw("text", { x: 24, y, "font-size": size, "font-weight": weight, fill: "var(--ink)" }, runs.map(([text, kind]) => draw("tspan", kind ? { fill: `var(--${kind})` } : {}, text)));
-  for (const [key, x] of [["x", 20], ["y", 110], ["width", box.width * zoom], ["height", box.height * zoom]]) stage.setAttribute(key, x);
-  const whole = draw("svg", { viewBox: `0 0 ${f.wide} ${f.high}`, width: f.wide, height: f.high, "font-family": "system-ui,Segoe UI,Roboto,DejaVu Sans,Arial,sans-serif" }, draw("style", {}, rules),
-    draw("rect", { width: f.wide, height: f.high, fill: "var(--page)" }), words(title(model, now), 50, Math.min(30, 1900 / told(title(model, now)).length), 650), words(below(model, now), 86, Math.min(20, 2100 / told(below(model, now)).length), 400), stage);
+  const wide = 1280, high = 720, zoom = 1.3, chip = $("chip").hidden ? [] : [[`${$("chip").textContent.slice(0, -2)}. `, "now"]];
+  const head = written(title(model, now), 46, 28, 650, 1232), from = 46 + head.length * 35 - 8, small = written([...chip, ...below(model, now)], from, 18, 400, 1232), y = from + small.length * 22;
+  const stage = draw("svg", { id: "river" }), f = frame(1264 / zoom, (high - y) / zoom);
+  stage.append(...axis(f), ...shapes(f));
+  for (const dot of stage.querySelectorAll(".dot")) dot.setAttribute("r", 4);
+  const rules = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText).filter((text) => /^(#river|\.(slopes|weights|gates|norms|rest) |:root|@media screen)/.test(text)).join("\n");
+  for (const [key, x] of [["x", 8], ["y", y], ["width", 1264], ["height", high - y], ["viewBox", `0 0 ${f.wide} ${f.high}`]]) stage.setAttribute(key, x);
+  const whole = draw("svg", { viewBox: `0 0 ${wide} ${high}`, width: wide, height: high, "font-family": "system-ui,Segoe UI,Roboto,DejaVu Sans,Arial,sans-serif" }, draw("style", {}, rules),
+    draw("rect", { width: wide, height: high, fill: "var(--page)" }), ...head, ...small, stage);
   const link = el("a", { href: URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(whole)], { type: "image/svg+xml" })), download: "river.svg" });
   link.click();
   URL.revokeObjectURL(link.href);

@@ -3,9 +3,9 @@
 // A link is a little graph. The gradient is pulled back through it with an account of what it met: for every edge ln(|c| / |g|),
 // c = Jᵀ g; where branches meet, the mean of their accounts by signed shares, and what is left belongs to the meeting itself.
 //
-//   k  number of a station      nats  [slopes, weights, gates, rest] of a link      log  ln of a size, relative to where the river begins
-const PARTS = ["slopes", "weights", "gates", "rest"];
-const data = window.packed;
+//   k  number of a station      p  of a part: slopes, weights, …      nats  of each part, of a link      log  ln of a size, relative to where the river begins
+const data = window.packed, PARTS = Object.keys(data.parts), INK = Object.values(data.parts), KINDS = [...PARTS.keys()];
+const [MERGE, REST] = ["merging branches", "rest"].map((part) => PARTS.indexOf(part)), none = () => PARTS.map(() => 0);
 const TEN = Math.LN10;
 
 // ── numbers and words ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +113,7 @@ function settle(parts, base, together) {
     shares = parts.map(({ c }) => c.reduce((sum, x, j) => sum + (x / size) * (g[j] / size), 0));
   }
   const nats = PARTS.map((_, p) => parts.reduce((sum, part, n) => sum + (shares[n] ? shares[n] * part.nats[p] : 0), 0));
-  nats[3] += Math.log(norm(g)) - base - nats.reduce((a, b) => a + b);
+  if (base > -Infinity) nats[MERGE] += Math.log(norm(g)) - base - nats.reduce((a, b) => a + b);
   return { c: g, nats };
 }
 
@@ -123,7 +123,8 @@ function through(link, g, what) {
   let at = 0;
   for (const i of link.end) {
     const c = g.subarray(at, at += link.sizes[i]);
-    received[i].push({ c, nats: [0, 0, 0, Math.log(norm(c)) - base].map((x) => (Number.isFinite(x) ? x : 0)) });
+    const less = Math.log(norm(c)) - base;
+    received[i].push({ c, nats: KINDS.map((p) => (p === MERGE && Number.isFinite(less) ? less : 0)) });
   }
   const into = link.sizes.map(() => []), inner = link.sizes.map(() => null), gains = new Map();
   for (const edge of link.edges) into[edge.c].push(edge);
@@ -138,14 +139,14 @@ function through(link, g, what) {
       received[edge.p].push({ c, nats });
     }
   }
-  const parts = link.start.map((i) => inner[i] ?? { c: new Float64Array(link.sizes[i]), nats: [0, 0, 0, 0] });
+  const parts = link.start.map((i) => inner[i] ?? { c: new Float64Array(link.sizes[i]), nats: none() });
   return { ...settle(parts, base, true), inner, gains };
 }
 
 // All of it, from station `begin` back: for each station the gradient, its size and log; for each link the nats. A link may be replaced by
 // 1, 0, or a multiple.
 function sweep(model, what, begin) {
-  const last = model.names.length - 1, logs = Array(last + 1).fill(-Infinity), sizes = Array(last + 1).fill(0), nats = model.nats.map(() => [0, 0, 0, 0]);
+  const last = model.names.length - 1, logs = Array(last + 1).fill(-Infinity), sizes = Array(last + 1).fill(0), nats = model.nats.map(none);
   const gradients = Array(last + 1).fill(null), inner = Array(last).fill(null), gains = Array(last).fill(null);
   if (what.again && model.forward) what.rerun = again(model, what);
   let g = blob(begin < last ? model.seeds[begin] : model.seed), far = 0;
@@ -153,11 +154,11 @@ function sweep(model, what, begin) {
   keep(begin);
   for (let k = begin - 1; k >= 0; k--) {
     const link = what.links.get(k);
-    if (link === "one") { nats[k] = [0, 0, 0, 0]; inner[k] = null; }
+    if (link === "one") { nats[k] = none(); inner[k] = null; }
     else {
       const found = through(model.links[k], g, what);
       [g, nats[k], inner[k], gains[k]] = [found.c, found.nats, found.inner, found.gains];
-      if (link !== undefined) { g = g.map((x) => x * link); if (link) nats[k][3] += Math.log(Math.abs(link)); }
+      if (link !== undefined) { g = g.map((x) => x * link); if (link) nats[k][REST] += Math.log(Math.abs(link)); }
     }
     const size = norm(g);
     if (size && (size < 1e-150 || size > 1e150)) { g = g.map((x) => x / size); far += Math.log(size); }

@@ -6,6 +6,7 @@ Colours are those of the drawings: blue shrinks, red grows.
     y  log10 where sizes are compared, nats in blame
 """
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,19 +19,18 @@ from ..chain.blame import LEAST
 from ..chain.factors import KINDS
 from ..training.history import History
 from .axes import as_text, cells, decades, line, mark, outline, rescale, scale, shown, stacked, ticks, words
-from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREY, RISE, colour
+from .colours import ARROW_SPAN, BLAME, DARK, FALL, GREEN, GREY, ORANGE, RISE, colour
 from .comparison import COMPARED, NAMED, OF_USE, PANELS, of_one_by_lag, over_steps, per_link, places_of, recorded, runs
 from .elements import counted, heat
 from .film import film_map
 from .reaches import reach_map
 
-GREEN, ORANGE = "#009e73", "#e69f00"
 DOTS, ROUNDED = 20_000, 1e-13  # the most dots; a singular value that is only rounding
 BAR = (0.8, 1.0)  # how wide one is, of few and of many
 BARS = 300  # the most that are drawn one by one
 
 
-def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = None) -> Any:
+def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = None, limits: Any = None) -> Any:
     """Draw what was measured, and return the matplotlib Figure: plot(chain).savefig("chain.png"). In a notebook it shows itself.
 
     Several of one type are compared, a curve each: plot({"tanh": chain, "LSTM": other}), of a Chain's "gradient", a Spectrum's largest
@@ -49,7 +49,9 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
 
     ax      draw into these axes, which keep their own colours; the figure returned is theirs
     theory  a dashed line beside a chain's gradient or a running spectrum: predicted nats per link; or a function of the number of
-            links back from the output, giving the log gain in nats; or an array of that, one for each station, source first
+            links back from the output, giving the log gain in nats; or an array of that, one for each station, source first.
+            Of a Grid, also over its map: a number, a function of what is to the right, or an array, one for each of its values
+    limits  of a Grid: the least and the largest value that is shown, (low, high)
 
     ImportError without matplotlib; TypeError for another thing, or several types; ValueError for a kind
     it does not have, or nothing to draw.
@@ -66,12 +68,15 @@ def plot(thing: Any, kind: str | None = None, *, ax: Any = None, theory: Any = N
     names = [next(iter(kinds)) if kind is None else kind]
     if names[0] not in kinds:
         raise ValueError(f"there is no plot {kind!r} of {which}; {'to compare ' * several}there is {', '.join(kinds)}")
-    if theory is not None and (several or names[0] not in ("gradient", "running")):
-        raise ValueError(f"theory goes with one Chain's plot 'gradient' or one Spectrum's 'running', not with {names[0]!r} of {which}")
+    more = {name: given for name, given in (("theory", theory), ("limits", limits)) if given is not None}
+    if foreign := more.keys() - inspect.signature(kinds[names[0]]).parameters.keys():
+        goes = "theory goes with one Chain's plot 'gradient', one Spectrum's 'running', or a Grid"
+        goes = "limits go with a Grid" if "limits" in foreign else goes
+        raise ValueError(f"{goes}, not with {names[0]!r} of {which}")
     if kind is None and ax is None and isinstance(things[0], History):
         names = [key for key in PANELS if all(recorded(run, key) for run in things)] or names
     draws = [kinds[name] if name == names[0] else partial(kinds[name], named=False) for name in names]
-    return stacked(ax, draws, thing, **({} if theory is None else {"theory": theory}))
+    return stacked(ax, draws, thing, **more)
 
 
 def gradient(ax: Any, chain: Chain, theory: Any = None) -> None:

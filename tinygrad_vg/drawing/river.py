@@ -1,7 +1,7 @@
 """Where did the gradient go?  A chain as a finding: how much of the gradient arrives, station by station, and which factors did it.
 
 A river begins at the last state (at the output, where no states are given) and flows back to the source. Beside each station
-stands what was read there; each link has the nats of its slopes, weights, gates and of the rest, from blame.
+stands what was read there; each link has the nats of its slopes, weights, gates, norms and of the rest, from blame.
 
     nats  natural logarithm of a gain      keep  what is left of the gradient, relative to where the river begins
 """
@@ -24,22 +24,20 @@ from ..training.film import frame_of
 from .canvas import Run
 from .typography import power, pretty
 
-KINDS = {"activation": "slopes", "weight": "weights", "gate": "gates"}  # of blame, and how the river calls them; all others: the rest
-PARTS = ("slopes", "weights", "gates", "rest")
+PARTS = {"slopes": "slopes", "weights": "weights", "gates": "gates", "norms": "norms"}  # what a river is made of, and its ink
+PARTS |= dict.fromkeys(("merging branches", "attention", "constant factors", "rest"), "rest")
+KINDS = dict(zip(("activation", "weight", "gate", "norm", "merge", "attention", "scale", "other"), PARTS))  # blame's kinds, as parts
 LONGEST = 24  # characters of a name
-RESTS = {  # the rest, by kind of blame
-    "merge": "merging branches", "scale": "constant factors", "norm": "norms", "attention": "attention", "other": "rest"}
-CANCEL = 0.25  # sums smaller than this part of both cancel
-
+CANCEL = 0.25  # what takes and what gives cancel, if they differ by less than this share
 
 SURVIVES = "The gradient survives: ", "flow", " of that at {start} arrives at {source}. "
-FINDINGS = (  # below so many nats: the words around what is left, its ink, what a culprit did, and what two did; the page has them, too
-    (-1e308, "Nothing of the gradient at {start} arrives at {source}: it is exactly ", "flow", ".", "", ""),
-    (math.log(0.2), "Of the gradient at {start}, only ", "flow", " arrives at {source}. ", " did it.", ""),
-    (0.0, *SURVIVES, " took the rest.", " cancel."),
-    (math.log(1.4), *SURVIVES, " added to it.", " cancel."),
-    (1e308, "At {source} the gradient is ", "growth", " times what it was at {start}. ", " did it.", ""),
-    (math.inf, "The gradient at {start} does not arrive at {source}: it is ", "growth", ".", "", ""))  # nan, too
+FINDINGS = (  # below so many nats: the words around what is left, its ink, what a culprit did; may two cancel?
+    (-1e308, "Nothing of the gradient at {start} arrives at {source}: it is exactly ", "flow", ".", "", False),
+    (math.log(0.2), "Of the gradient at {start}, only ", "flow", " arrives at {source}. ", " did it.", False),
+    (0.0, *SURVIVES, " took the rest.", True),
+    (math.log(1.4), *SURVIVES, " added to it.", True),
+    (1e308, "At {source} the gradient is ", "growth", " times what it was at {start}. ", " did it.", False),
+    (math.inf, "The gradient at {start} does not arrive at {source}: it is ", "growth", ".", "", False))  # nan, too
 
 
 class River(NamedTuple):
@@ -48,7 +46,7 @@ class River(NamedTuple):
     names  of the stations, h₁₂       read  what was read there, or ""      logs  nats, relative to the beginning
     at     their numbers in the chain; those within one factor, such as a softmax, are left out         sizes  |gradient| there
     nats   {part: nats} of each link, from station k to k + 1         ended  "", or where the gradient became 0, and why
-    seeds  at each station the gradient of its own step's loss; None if only the last has one      rest  what most of the rest is
+    seeds  at each station the gradient of its own step's loss; None if only the last has one
     """
 
     chain: Any
@@ -61,7 +59,6 @@ class River(NamedTuple):
     ended: str
     about: str
     seeds: list[np.ndarray] | None = None
-    rest: str = "rest"
 
     @property
     def sums(self) -> dict[str, float]:
@@ -82,26 +79,33 @@ class River(NamedTuple):
         runs = [(f"{self.about}. " if self.about else "", "soft")]
         for part, nats in self.sums.items():
             if abs(nats) >= 0.05:
-                runs += [(f"{self.rest if part == 'rest' else part} {'−' if nats < 0 else '+'}{abs(nats):.1f} nats", part), (", ", "soft")]
+                unit = " nats" * (len(runs) == 1)
+                runs += [(f"{part} {'−' if nats < 0 else '+'}{abs(nats):.1f}{unit}", PARTS[part]), (", ", "soft")]
         return [*runs[:-1], (f". {self.ended}" if self.ended else ".", "soft")] if len(runs) > 1 else [*runs, (self.ended, "soft")]
 
     @property
     def shown(self) -> list[str]:
-        """The parts that matter: of any link, at least a hundredth of the largest."""
+        """The inks that matter: with a part that is, in any link, at least a hundredth of the largest."""
         most = max((abs(x) for row in self.nats for x in row.values()), default=0.0)
-        return [part for part in PARTS if any(abs(row[part]) > 0.01 * most for row in self.nats)]
+        return list(dict.fromkeys(ink for part, ink in PARTS.items() if any(abs(row[part]) > 0.01 * most for row in self.nats)))
 
 
-def culprit(river: River, keep: float, did: str, cancel: str) -> list[Run]:
-    """Who did it: the part that pulled furthest the way it went; or two that cancel, where the gradient survives."""
-    sums, words = river.sums, {part: part for part in PARTS} | {"rest": river.rest}
-    first, second = sorted(sums, key=lambda part: -abs(sums[part]))[:2]
-    if abs(sums[first]) < 0.05:
+def culprit(river: River, keep: float, did: str, cancel: bool) -> list[Run]:
+    """Who did it: the part that pulled furthest the way it went; or what took and what gave back, where the gradient survives."""
+    sums = river.sums
+    if max(map(abs, sums.values())) < 0.05:
         return [("No factor changed it.", "ink")]
-    if cancel and sums[first] * sums[second] < 0 and abs(sums[first] + sums[second]) < CANCEL * abs(sums[first]):
-        return [(words[first].capitalize(), first), (" and ", "ink"), (words[second], second), (cancel, "ink")]
-    name = max(sums, key=lambda part: sums[part] * math.copysign(1, keep))
-    return [("The ", "ink"), (words[name], name), (did, "ink")]
+    took, gave = -math.fsum(min(x, 0.0) for x in sums.values()), math.fsum(max(x, 0.0) for x in sums.values())
+    if cancel and abs(gave - took) < CANCEL * max(gave, took):
+        return [("What the ", "ink"), *movers(sums, -1), (" took, the ", "ink"), *movers(sums, 1), (" gave back.", "ink")]
+    return [("The ", "ink"), movers(sums, keep)[0], (did, "ink")]
+
+
+def movers(sums: dict[str, float], way: float) -> list[Run]:
+    """The part that pulled furthest one way, below 0 that which cost most, and the next if it pulled half as far that way or more."""
+    first, second = sorted(sums, key=lambda part: sums[part] * -math.copysign(1, way))[:2]
+    two = sums[second] / sums[first] >= 0.5
+    return [(first, PARTS[first]), *([(" and ", "ink"), (second, PARTS[second])] if two else [])]
 
 
 def river(chain: Chain, read: Iterable[Any] | None = None, about: str = "", losses: Iterable[Any] = ()) -> River:
@@ -131,7 +135,7 @@ def river_of(frame: dict[str, Any], about: str = "") -> River:
     sizes = [math.exp(min(log, 709.0)) for log in logs]  # what a float holds
     ended = f"It ends at {pretty(clean(frame['ended']))}." if frame["ended"] else ""
     nats = [grouped(link) for link in links]
-    return River(None, [], names, [""] * len(names), sizes, [log - first for log in logs], nats, ended, about, None, rest_of(links))
+    return River(None, [], names, [""] * len(names), sizes, [log - first for log in logs], nats, ended, about)
 
 
 def seeds_of(chain: Chain, at: list[int], losses: list[Node]) -> list[np.ndarray]:
@@ -162,14 +166,6 @@ def beginning(names: list[str]) -> int:
     return len(names) - 1 - states
 
 
-def rest_of(links: list[dict[str, float]]) -> str:
-    """What the rest is: its largest kind, and the next one if that is a quarter of it or more, for the two may cancel."""
-    sums = {kind: abs(math.fsum(parts.get(kind, 0.0) for parts in links)) for kind in RESTS}
-    first, second = sorted(sums, key=lambda kind: -sums[kind])[:2]
-    both = f"{RESTS[first]} and {RESTS[second]}" if sums[second] >= 0.25 * sums[first] else RESTS[first]
-    return both if sums[first] else "rest"
-
-
 def grouped(link: dict[str, float]) -> dict[str, float]:
     """Blame's kinds as the river's parts."""
     return {part: math.fsum(nats for kind, nats in link.items() if part_of(kind) == part) for part in PARTS}
@@ -177,7 +173,7 @@ def grouped(link: dict[str, float]) -> dict[str, float]:
 
 def part_of(kind: str) -> str:
     """The part that a kind of blame belongs to."""
-    return KINDS.get(kind.partition(" ")[0], "rest")
+    return KINDS[kind.partition(" ")[0]]
 
 
 def told(runs: list[Run]) -> str:

@@ -3,7 +3,7 @@ map and the kind of each edge between them.
 
 A weight that multiplies many rows at once is carried as itself, once, however many links use it.
 
-    part  0 slopes, 1 weights, 2 gates, 3 the rest
+    part  0 slopes, 1 weights, 2 gates, 3 norms, … of river.PARTS
 """
 
 import math
@@ -28,6 +28,7 @@ from .river import PARTS, River, part_of
 from .typography import pretty
 
 SIGNS = {"sigmoid": "σ", "relu": "ReLU"}  # of the activations that are not called by the name of their op
+PLACE = {part: k for k, part in enumerate(PARTS)}
 MOST_PULLS = 256  # to find the matrix of a factor of several ops, such as a softmax
 
 
@@ -46,7 +47,7 @@ def river_data(river: River, label: str, store: Store, again: bool = False) -> D
     names, hand = chain.names, by_hand_data(chain, spans)
     begun = forward_data(chain, links, spans, store) if again and carried else None
     return {
-        "label": label, "about": river.about, "rest": river.rest, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
+        "label": label, "about": river.about, "ended": river.ended, "carried": bool(carried), "seed": seed and seed[0],
         "seeds": [found and found[0] for found in seeds] or None, "forward": begun,
         "names": river.names, "raw": [clean(names[k]) for k in river.at], "read": river.read,
         "sizes": [js_number(size) for size in river.sizes], "logs": [js_number(log) for log in river.logs],
@@ -68,7 +69,8 @@ def link_data(links: list[Any], store: Store) -> Data:
     """The nodes of some links in a row, parents before children, and the edges between them; "edges" is null if a map is left out."""
     if isinstance(links[0], Replaced):
         factor, local = links[0].factor, map_data(links[0].local, store)
-        sizes, whole = [math.prod(links[0].shape_in), math.prod(links[0].shape_out)], {"c": 1, "p": 0, "k": 3, "name": factor, "m": local}
+        sizes = [math.prod(links[0].shape_in), math.prod(links[0].shape_out)]
+        whole = {"c": 1, "p": 0, "k": PLACE["rest"], "name": factor, "m": local}
         around = {"sizes": sizes, "names": ["", ""], "start": [0], "end": [1], "formula": [], "factor": factor}
         return around | {"edges": [whole] if local else None}
     start = sorted(dict.fromkeys(links[0].start), key=lambda node: node.birth)
@@ -91,7 +93,7 @@ def forward_data(chain: Chain, links: list[Data], spans: list[range], store: Sto
     if any([factor["k"] for factor in link["formula"]] != [1, 0] for link in links):
         return None
     last = [chain.links[run.stop - 1].ops[-1] for run in spans]
-    weights = [edge["m"] for link in links for edge in link["edges"] if edge["k"] == PARTS.index("weights")]
+    weights = [edge["m"] for link in links for edge in link["edges"] if edge["k"] == PLACE["weights"]]
     if any(node.op not in ("sigmoid", "tanh", "relu") for node in last) or any(weight["kind"] != "rows" for weight in weights):
         return None
     values = [chain.stations[0][0], *(node.parents[0] for node in last)]
@@ -116,7 +118,7 @@ def edges_data(node: Node, block: Block | None, number: dict[Node, int], store: 
 
 def edge_data(child: int, parent: int, kind: str, name: str, local: Data | None) -> Data:
     """An edge from the c-th node to the p-th: its part k, its name, its map m."""
-    return {"c": child, "p": parent, "k": PARTS.index(part_of(kind)), "name": pretty(clean(name)), "m": local}
+    return {"c": child, "p": parent, "k": PLACE[part_of(kind)], "name": pretty(clean(name)), "m": local}
 
 
 def map_of(edge: Any, store: Store) -> Data | None:
@@ -165,7 +167,7 @@ def formula(edges: list[Data], order: list[Node]) -> list[Data]:
     factors = []
     for edge in sorted(edges, key=lambda edge: edge["c"]):
         parent, child = order[edge["p"]], order[edge["c"]]
-        if PARTS[edge["k"]] == "slopes":
+        if edge["k"] == PLACE["slopes"]:
             at = called(parent) if parent.name else f"z{index[0] if index else ''}"
             factors.append({"k": 0, "f": SIGNS.get(child.op, child.op), "at": at})
         elif not edge["m"] or edge["m"].get("x") != 1:

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from .beside import headline, lines_beside, subtitle
+from .beside import SIZE, UNDER, free_place, headline, lines_beside, subtitle
 from .canvas import Canvas, Points, Run, room
 from .river import PARTS, River, told
 from .typography import decade, power
 
 WIDE, HIGH, LEFT, RIGHT, TOP, FOOT = 1280.0, 720.0, 112.0, 60.0, 196.0, 26.0
 GAP, THIN = 46.0, 14.0  # between river and bars; below the longest bar
-LEAST_BAR, LEAST_RANGE, HORIZON = 7.0, 2.0, 3.0  # pixels; powers of ten
+LEAST_BAR, LEAST_RANGE, HORIZON, BIG = 7.0, 2.0, 3.0, 28.0  # pixels; powers of ten; pixels of the title
 STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 5000, 10_000)
 TEN = math.log(10)
 DASHED = "6 5"
@@ -41,21 +41,19 @@ class Frame(NamedTuple):
         return TOP + (self.top - decades) * self.u
 
 
-def river_picture(
-    river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None, name: str = "",
-) -> Canvas:
+def river_picture(river: River, beside: Mapping[str, River] | None = None, frame: Frame | None = None, name: str = "") -> Canvas:
     """The picture of a river, 1280 × 720, with others as lines beside it, by name; in a frame that several pictures share."""
     others = beside or {}
     rivers, frame = {name: river, **others}, frame or frame_of([river], others)
-    title = headline(rivers, WIDE - 56)
+    title = headline(rivers)
     canvas = Canvas(WIDE, HIGH, told(title))
-    heading(canvas, title, subtitle(rivers, WIDE - 56))
+    heading(canvas, title, subtitle(rivers))
     read(canvas, river, frame)
     axis(canvas, frame)
     flow(canvas, river, frame)
     if others:
         lines = [line(one, frame) for one in rivers.values()]
-        lines_beside(canvas, rivers, lines, (LEFT, TOP - 24, WIDE - RIGHT, frame.y(frame.bottom)))
+        lines_beside(canvas, rivers, lines, (LEFT, TOP - 24, WIDE - RIGHT, frame.y(frame.bottom) + UNDER))
     else:
         ends(canvas, river, frame)
     canvas.words(WIDE - RIGHT, frame.y(frame.bottom) + 24, "← the gradient flows back", "soft", anchor="end", italic=True)
@@ -72,17 +70,25 @@ def frame_of(rivers: list[River], others: Mapping[str, River]) -> Frame:
     """One unit for river and bars: both together fill the height, of each of the rivers; of others the lines do."""
     finite = [d for one in (*rivers, *others.values()) for d in decades(one) if math.isfinite(d)]
     top, bottom = max([0.3, *finite]), min([-LEAST_RANGE, *finite])
-    rows = [[x / TEN for x in row.values() if math.isfinite(x)] for river in rivers for row in binned(river)]
-    up, down = max((x for row in rows for x in row), default=0.0), -min((x for row in rows for x in row), default=0.0)
+    long = [x / TEN for river in rivers for row in binned(river) for bar in heaps(row).values() for x in bar if math.isfinite(x)]
+    up, down = max(long, default=0.0), -min(long, default=0.0)
     u = (HIGH - TOP - FOOT - GAP - THIN) / (top - bottom + max(0.0, up) + max(0.0, down))
     return Frame(len(rivers[0].nats), top, bottom, u, TOP + (top - bottom + max(0.0, up)) * u + GAP)
 
 
 def heading(canvas: Canvas, title: list[Run], below: list[Run]) -> None:
-    """The finding, as large as it fits, and below it what was run."""
-    for y, runs, size, bold in ((54, title, 32.0, True), (92, below, 21.0, False)):
-        long = room(told(runs), 1.0, bold)
-        canvas.words(28, y, runs, size=max(18.0, min(size, (WIDE - 56) / long)), bold=bold)
+    """The finding, and below it what was run; each of one size in all pictures, on two lines if it must."""
+    big, small = lines_of(title, BIG, True), lines_of(below, SIZE, False)
+    y = 50.0 if len(big) == 1 else 36.0
+    for runs, size, high, bold in [*((runs, BIG, 34.0, True) for runs in big), *((runs, SIZE, 22.0, False) for runs in small)]:
+        canvas.words(28, y, runs, size=max(SIZE, min(size, (WIDE - 56) / room(told(runs), 1.0, bold))), bold=bold)
+        y += high
+
+
+def lines_of(runs: list[Run], size: float, bold: bool) -> list[list[Run]]:
+    """Words too wide for a line, broken after their first sentence, or the first of what is compared."""
+    k = next((k for k, (words, _) in enumerate(runs, 1) if words.endswith((". ", "; "))), 0)
+    return [runs[:k], runs[k:]] if 0 < k < len(runs) and room(told(runs), size, bold) > WIDE - 56 else [runs]
 
 
 def read(canvas: Canvas, river: River, frame: Frame) -> None:
@@ -140,7 +146,10 @@ def ends(canvas: Canvas, river: River, frame: Frame) -> None:
         canvas.words(frame.x(k) - 12, foot - 8, f"{'0' if river.logs[k - 1] == -math.inf else 'not finite'} from here back", "ink",
                      anchor="end", bold=True)
     elif not k and len(heights) > 1:
-        canvas.words(frame.x(0) - 4, min(frame.y(heights[0]) + 28, foot + 26), power(river.logs[0]), "flow", 20, bold=True)
+        points, value = line(river, frame), power(river.logs[0])
+        field = LEFT, TOP - 24, WIDE - RIGHT, foot + UNDER
+        x, y = free_place([points, points, [(LEFT, foot), (WIDE, foot)]], room(value, 20, bold=True), field, [])
+        canvas.words(x, y, value, "flow", 20, bold=True, halo=True)
     far = next((j for j in reversed(range(k, len(heights))) if heights[j] < -HORIZON), None)
     if far is not None and foot - frame.y(-HORIZON) > 90:
         x = frame.x(far)
@@ -157,20 +166,25 @@ def binned(river: River) -> list[dict[str, float]]:
     return [{part: math.fsum(row[part] for row in some) / len(some) for part in PARTS} for some in rows]
 
 
+def heaps(row: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Of each ink its nats that shrink and its nats that grow: parts of opposite sign are not summed."""
+    return {ink: (math.fsum(min(row[part], 0.0) for part in PARTS if PARTS[part] == ink),
+                  math.fsum(max(row[part], 0.0) for part in PARTS if PARTS[part] == ink)) for ink in PARTS.values()}
+
+
 def bars(canvas: Canvas, river: River, frame: Frame) -> None:
-    """For each link a bar for each part, down where it shrinks the gradient, up where it grows it."""
+    """For each link a bar for each ink, down where it shrinks the gradient, up where it grows it."""
     rows, shown = binned(river), river.shown
-    many = math.ceil(frame.links / max(1, len(rows)))
+    many = math.ceil(frame.links / len(rows)) if rows else 1
     canvas.path([(LEFT - 10, frame.zero), (WIDE - RIGHT + 10, frame.zero)], "soft")
     for y, word in ((-8, "grows"), (22, "shrinks")):
         canvas.words(LEFT - 18, frame.zero + y, word, "soft", anchor="end")
     for i, (a, b) in enumerate(pairwise([*range(0, frame.links, many), frame.links])):
         wide = (frame.x(b) - frame.x(a)) * 0.86 / max(1, len(shown))
         start = (frame.x(a) + frame.x(b) - wide * len(shown)) / 2
-        for j, part in enumerate(reversed(shown)):
-            nats = rows[i][part]
-            high = abs(nats) / TEN * frame.u
-            told = f"{river.names[a]} to {river.names[b]}: {part} × {power(nats, 3)}" + (" each, on average" if b - a > 1 else "")
+        for ink, nats in [(ink, nats) for ink, found in heaps(rows[i]).items() if ink in shown for nats in found]:
+            high, x = abs(nats) / TEN * frame.u, start + wide * (len(shown) - 1 - shown.index(ink))
+            of = ", ".join(f"{part} × {power(x, 3)}" for part, x in rows[i].items() if PARTS[part] == ink and x * nats > 0)
+            told = f"{river.names[a]} to {river.names[b]}: {of}" + " each, on average" * (b - a > 1)
             if 0.5 <= high < HIGH:
-                x = start + wide * j
-                canvas.rectangle(x, frame.zero - high * (nats > 0), wide * 0.9, high, f"{part}-mark", r=2, hover=told)
+                canvas.rectangle(x, frame.zero - high * (nats > 0), wide * 0.9, high, f"{ink}-mark", r=2, hover=told)

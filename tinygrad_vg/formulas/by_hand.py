@@ -106,7 +106,7 @@ class ByHand(Whole, Printed):
                 if s.loop is loop and s.target in wanted and not s.quote]
 
     def steps(self, of: str | None = None, **values: Any) -> list[Step]:
-        """Run the program and print each line that is run, with the size of what it makes; the same as a list of (line, name, size, turn).
+        """Run the program and print each line that is run, with the size of what it makes; the same as a list of (line, name, size).
 
         of  a name of the program, g_h: only the lines that make it.  values as for run(). ValueError if no line makes the name.
         """

@@ -9,6 +9,7 @@ import contextlib
 import traceback
 from collections import Counter
 from copy import copy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def with_blanks(text: str, blanks: int, rng: Any) -> str:
     """
     lines, seen = text.split("\n"), Counter[str]()
     start = next(n for n, row in enumerate(lines, 1) if row.strip().startswith("# backward"))
-    found = [node for node in assignments(ast.parse(text)) if node.lineno > start and kind(node.value)]
+    found = [node for node in assignments(text) if node.lineno > start and kind(node.value)]
     if not 1 <= blanks <= len(found):
         raise ValueError(f"blanks must be from 1 to {len(found)}, the lines of this backward pass that can be left open; got {blanks}")
 
@@ -38,14 +39,15 @@ def with_blanks(text: str, blanks: int, rng: Any) -> str:
 
     drawn = sorted([found[i] for i in np.random.default_rng(rng).permutation(len(found))], key=turn)[:blanks]
     for number, node in reversed([*enumerate(sorted(drawn, key=lambda node: node.lineno), 1)]):
-        node.value = ast.Constant(...)
-        lines[node.lineno - 1 : node.end_lineno] = [f"{' ' * node.col_offset}{ast.unparse(node)}  # ← {number}"]
+        (line := copy(node)).value = ast.Constant(...)
+        lines[node.lineno - 1 : node.end_lineno] = [f"{' ' * node.col_offset}{ast.unparse(line)}  # ← {number}"]
     return "\n".join(lines)
 
 
-def assignments(tree: ast.AST) -> list[Any]:
-    """The statements of a program that assign, += among them."""
-    return [node for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.AugAssign))]
+@lru_cache(maxsize=4)
+def assignments(text: str) -> list[Any]:
+    """The statements of a program that assign, += among them; never changed."""
+    return [node for node in ast.walk(ast.parse(text, FILE)) if isinstance(node, (ast.Assign, ast.AugAssign))]
 
 
 def kind(code: ast.expr) -> str:
@@ -66,16 +68,16 @@ def findings(truth: str, values: dict[str, Any], text: str) -> list[str]:
     Compared with the values given, and with others, so that a number written for a formula does not pass.
     """
     with np.errstate(all="ignore"):
-        cases = [[*values.values()], *others(truth, values)]
-        if not any(Judge(truth, case, text, False).found for case in cases):
+        runs = [Truth(truth, [*values.values()]), *others(truth, values)]
+        if not any(Judge(run, text, False).found for run in runs):
             return []
-        here, *there = (Judge(truth, case, text, True).found for case in cases)
+        here, *there = (Judge(run, text, True).found for run in runs)
     found = {n: (head, f"right with the recorded values, with others {words}") for one in there for n, (head, words) in one.items()} | here
     return ["".join(found[n]) for n in sorted(found)]
 
 
-def others(truth: str, values: dict[str, Any]) -> list[list[Any]]:
-    """A case with other numbers of the same shapes and signs, labels and masks as they are; none if they are an error to the program."""
+def others(truth: str, values: dict[str, Any]) -> list["Truth"]:
+    """A run with other numbers of the same shapes and signs, labels and masks as they are; none if they are an error to the program."""
     rng = np.random.default_rng(0)
 
     def moved(x: Any) -> Any:
@@ -84,46 +86,51 @@ def others(truth: str, values: dict[str, Any]) -> list[list[Any]]:
         other = np.where(np.equal(x, 0), 0.3 * rng.normal(size=np.shape(x)), x * rng.uniform(0.5, 1.5, np.shape(x)))
         return other.astype(x.dtype) if isinstance(x, np.ndarray) else type(x)(other)
 
-    case = [*map(moved, values.values())]
     with contextlib.suppress(ArithmeticError, ValueError):
-        function_of(truth, lambda node, key, x, turn: x)(*map(copy, case))
-        return [case]
+        return [Truth(truth, [*map(moved, values.values())])]
     return []
 
 
+class Truth:
+    """One run of the true program: what is right for each line and turn, and what is returned."""
+
+    def __init__(self, text: str, case: list[Any]):
+        self.text, self.case, self.right, self.code = text, case, dict[Any, Any](), dict[Any, Any]()
+        self.value, self.gradients = function_of(text, self.keep)(*map(copy, case))
+
+    def keep(self, node: Any, key: Any, x: Any, _: Any) -> Any:
+        room = isinstance(node.value, (ast.Call, ast.GeneratorExp)) and "empty" in called(node.value)  # nothing is in it yet
+        if isinstance(x, (np.ndarray, np.generic, float, int)) and not room:
+            self.right[key], self.code[key] = copy(x), node.value
+        return x
+
+
 class Judge:
-    """One run of both programs.
+    """One run of a program beside a run of the true one.
 
     found  {line: (what it says, what is wrong)}; what is returned stands behind all lines, an exception without a line before them
     lines  whether to judge each line, with the right values for what it reads; else only what is returned
     """
 
-    def __init__(self, truth: str, case: list[Any], text: str, lines: bool):
-        self.lines, self.right, self.code, self.doubtful = lines, dict[Any, Any](), dict[Any, str](), set[str]()
+    def __init__(self, truth: Truth, text: str, lines: bool):
+        self.lines, self.right, self.code, self.doubtful = lines, truth.right, truth.code, set[str]()
         self.found: dict[int, tuple[str, str]] = {}
         self.first: list[int] = []  # the line found wrong that reads something doubtful
-        value, gradients = function_of(truth, self.keep)(*map(copy, case))
         try:
-            self.read(ast.parse(text, FILE), ast.parse(truth))
-            result = function_of(text, self.compare, FILE)(*map(copy, case))
+            self.read(text, truth.text)
+            result = function_of(text, self.compare, FILE)(*map(copy, truth.case))
             if not (isinstance(result, (tuple, list)) and len(result) == 2 and isinstance(result[1], dict)):
                 raise TypeError(f"{FUNCTION} must return the value and a dictionary of gradients")
         except (Exception, SystemExit) as error:
             self.caught(error, text)
         else:
-            returned = [("value", result[0], value), *((name, result[1].get(name), g) for name, g in gradients.items())]
+            returned = [("value", result[0], truth.value), *((name, result[1].get(name), g) for name, g in truth.gradients.items())]
             for k, (name, got, want) in enumerate(returned):
                 if words := difference(got, np.asarray(want), f"g_{name}" if k else name):
                     self.found[END + k] = f"{name}: ", words
 
-    def keep(self, node: Any, key: Any, x: Any, _: Any) -> Any:
-        """What is right, for the first program."""
-        if isinstance(x, (np.ndarray, np.generic, float, int)) and "empty" not in called(node.value):
-            self.right[key], self.code[key] = copy(x), ast.unparse(node.value)
-        return x
-
     def compare(self, node: Any, key: Any, x: Any, turn: dict[str, int]) -> Any:
-        """What to go on with, for the second: x if it is right."""
+        """What to go on with: x if it is right."""
         if key not in self.right or not self.lines:
             return x
         want = np.asarray(self.right[key])
@@ -134,7 +141,7 @@ class Judge:
             self.first += [node.lineno] if doubtful and not self.first else []
             if not doubtful or self.first == [node.lineno]:  # what comes of a value that cannot be judged is told once
                 at = "".join(f"at {t}={n} " for t, n in turn.items())
-                mine, true = ast.unparse(node.value), self.code[key]
+                mine, true = map(ast.unparse, (node.value, self.code[key]))
                 words += "; the right product, but for a .T" * (mine != true and mine.replace(".T", "") == true.replace(".T", ""))
                 self.note(node.lineno, ast.unparse(node), at + words + "".join(f"; look at {name}, too" for name in doubtful))
         return copy(self.right[key])
@@ -142,11 +149,11 @@ class Judge:
     def note(self, n: int, says: str, words: str) -> None:
         self.found.setdefault(n, (f"line {n}  {says}: " if n else "", words))
 
-    def read(self, tree: ast.AST, truth: ast.AST) -> None:
+    def read(self, text: str, truth: str) -> None:
         """What can be seen without a run: what is left open; and names that the true program has not, or assigns more often."""
-        for node in filter(is_open, assignments(tree)):
+        for node in filter(is_open, assignments(text)):
             self.note(node.lineno, ast.unparse(node), "left open")
-        names, known = (Counter(x for n in assignments(t) for y in targets(n) for x in symbols(y)[:1]) for t in (tree, truth))
+        names, known = (Counter(x for node in assignments(t) for y in targets(node) for x in symbols(y)[:1]) for t in (text, truth))
         self.doubtful = {x for x in names | known if not known[x] or names[x] < known[x]}
 
     def caught(self, error: BaseException, text: str) -> None:
@@ -164,6 +171,8 @@ def difference(got: Any, want: Any, name: str) -> str:
     """How a value is off, in words; '' if it is right."""
     if got is None:
         return "missing"
+    if type(got) is type(want) and np.array_equal(got, want):
+        return ""
     try:
         got = np.asarray(got, dtype=float)
     except (TypeError, ValueError, OverflowError):

@@ -54,7 +54,8 @@ def written(tree: ast.expr, names: dict[str, str]) -> str:
         case ast.BinOp(left=a, op=ast.Div(), right=b):
             return rf"\frac{{{written(a, names)}}}{{{written(b, names)}}}"
         case ast.BinOp(left=a, op=ast.Pow(), right=b):
-            return f"{{{bracketed(a, names)}}}^{{{written(b, names)}}}"
+            base = rf"\left({written(a, names)}\right)" if isinstance(a, (ast.BinOp, ast.UnaryOp)) else written(a, names)
+            return f"{{{base}}}^{{{written(b, names)}}}"
         case ast.BinOp(left=a, op=op, right=b):
             write = bracketed if isinstance(op, ast.Mult) else written
             right = bracketed(b, names) if isinstance(op, ast.Sub) else write(b, names)

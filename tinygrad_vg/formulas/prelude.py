@@ -4,6 +4,7 @@ Each is written as safely as the engine's own: no overflow in sigmoid, softplus,
 """
 
 import ast
+from functools import cache
 from typing import Any
 
 TEXT = '''
@@ -104,10 +105,13 @@ def called(code: ast.AST) -> list[str]:
     return [getattr(part.func, "attr", getattr(part.func, "id", "")) for part in ast.walk(code) if isinstance(part, ast.Call)]
 
 
+called_by = cache(lambda helper: HELPERS.keys() & called(ast.parse(HELPERS[helper])))  # the helpers that a helper calls
+
+
 def helpers(codes: Any) -> list[str]:
     """Every helper that is called, and those that they call, in the order they are written here."""
     names, ahead = set[str](), {"check"}.union(*map(called, codes)) & HELPERS.keys()
     while ahead:
         names |= ahead
-        ahead = set[str]().union(*(called(ast.parse(HELPERS[name])) for name in ahead)) & HELPERS.keys() - names
+        ahead = set[str]().union(*map(called_by, ahead)) - names
     return [name for name in HELPERS if name in names]

@@ -69,7 +69,9 @@ def by_loop(statements: list[Statement]) -> list[tuple[Any, list[Statement]]]:
 
 def symbols(code: ast.AST) -> list[str]:
     """Every name that occurs in the code, from left to right, as often as it does."""
-    return [code.id] if isinstance(code, ast.Name) else [name for part in ast.iter_child_nodes(code) for name in symbols(part)]
+    if isinstance(code, ast.Name):
+        return [code.id]
+    return [name for part in ast.iter_child_nodes(code) if part._fields for name in symbols(part)]
 
 
 def is_short(code: ast.AST) -> bool:
@@ -151,5 +153,5 @@ def rows_of(statements: list[Statement], names: Any, backwards: bool) -> list[st
 def wrapped(head: str, words: list[str], tail: str) -> str:
     """A list of words in brackets, over several lines where one is too short."""
     text = ", ".join(word.replace(" ", "\xa0") for word in words)  # a word is not cut
-    text = textwrap.fill(text, COLUMNS, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False)
+    text = textwrap.fill(text, COLUMNS, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False) or head
     return text.replace("\xa0", " ") + tail

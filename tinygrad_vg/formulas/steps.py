@@ -6,6 +6,7 @@
 import ast
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +16,10 @@ from .statements import symbols
 FUNCTION = "forward_and_backward"
 
 
-class Step(NamedTuple):
-    """A line that was run, in which turn if it stands in a loop, what it made, and the size of that."""
+class Step(NamedTuple("Step", [("line", str), ("name", str), ("size", float)])):
+    """(line, name, size): a line that was run, what it made, and the size of that; .turn says in which turn, if it stands in a loop."""
 
-    line: str
-    name: str
-    size: float
-    turn: str = ""
+    turn = ""
 
     def __str__(self) -> str: return f"{self.turn:6}{self.line:54}  |{self.name}| = {self.size:.2e}"
 
@@ -54,7 +52,7 @@ class Watched(ast.NodeTransformer):
         turn = ", ".join(f"{t}={t}" for t in letters)
         for name in map(ast.unparse, targets(node)):
             code = f"{name} = __seen__({len(self.places)}, {'...' if is_open(node) else name}, {turn})"
-            lines.append(ast.increment_lineno(ast.parse(code), node.lineno - 1).body[0])
+            lines += ast.parse("\n" * (node.lineno - 1) + code).body
             self.places.append((node, name, letters, self.counts[name, letters]))
             self.counts[name, letters] += 1
         return lines
@@ -73,19 +71,26 @@ def is_open(node: Any) -> bool:
     return isinstance(node.value, ast.Constant) and node.value.value is ...
 
 
+@lru_cache(maxsize=4)
+def compiled(text: str, file: str) -> tuple[Any, Watched]:
+    """The program as code that hands on its values, and where they are assigned."""
+    watched = Watched()
+    return compile(watched.visit(ast.parse(text, file)), file, "exec"), watched
+
+
 def function_of(text: str, seen: Callable[..., Any], file: str = "<by hand, step by step>") -> Callable[..., Any]:
     """The function of a program; seen(statement, key, value, turn) is told every value that is assigned, and returns what to go on with.
 
     key  (name, which one of those that assign it in such a loop, -1 the last, turn): the same for the same line of two programs
     """
-    watched = Watched()
+    code, watched = compiled(text, file)
 
     def handed(place: int, x: Any, /, **turn: Any) -> Any:
         node, name, letters, number = watched.places[place]
         return seen(node, (name, number - watched.counts[name, letters], str(turn)), x, turn)
 
     space: dict[str, Any] = {"__seen__": handed, "__name__": file}
-    exec(compile(ast.fix_missing_locations(watched.visit(ast.parse(text, file))), file, "exec"), space)
+    exec(code, space)
     if FUNCTION not in space:
         raise NameError(f"there is no function {FUNCTION}")
     function: Callable[..., Any] = space[FUNCTION]
@@ -99,8 +104,8 @@ def watched(text: str, values: dict[str, Any], of: str | None) -> list[Step]:
     def seen(node: Any, key: Any, x: Any, turn: dict[str, int]) -> Any:
         room = isinstance(x, (list, map)) or "np.empty" in ast.unparse(node.value)  # nothing is in it yet
         if not room and of in (None, key[0].partition("[")[0]):
-            size, at = float(np.linalg.norm(np.ravel(x))), "".join(f"{t}={n}" for t, n in turn.items())
-            steps.append(Step(ast.unparse(node), key[0], size, at))
+            steps.append(step := Step(ast.unparse(node), key[0], float(np.linalg.norm(np.ravel(x)))))
+            step.turn = "".join(f"{t}={n}" for t, n in turn.items())
         return x
 
     function_of(text, seen)(**values)

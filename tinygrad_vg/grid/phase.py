@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from .. import Chain, Tensor, nn, no_grad
-from ..text import tables
 from ..training import SGD, fit, teacher
 from .results import Grid
 from .runs import run
@@ -46,14 +45,10 @@ def diagram(depths: Sequence[int], variances: Sequence[float], seeds: int = 3, n
 
 
 def table(grid: Grid) -> str:
-    """Accuracy and slope, averaged over the seeds: one row for each depth, one column for each variance.
+    """Accuracy and slope: one row for each depth, one column for each variance.
 
     grid  as of `diagram`; KeyError if every cell failed
     """
-    blocks, head = [], ["depth", *(f"σ²={variance:g}" for variance in grid.axes["variance"])]
-    for value, title in (("accuracy", "accuracy after a short training"), ("slope", "ln |gradient| per layer at the start, in nats")):
-        means = grid.mean(value).reshape(-1, len(head) - 1)
-        rows = [(str(depth), *(f"{x:.3f}" for x in row)) for depth, row in zip(grid.axes["depth"], means)]
-        note = "" if np.isfinite(means).all() else "\nnan: the gradient is exactly 0 or overflows with every seed, or every cell failed"
-        blocks.append(f"{title}\n{tables.table(rows, head)}{note}")
-    return "\n\n".join(blocks)
+    note = "nan: the gradient is exactly 0 or overflows with every seed, or every cell failed"
+    blocks = [grid.table(value) + f"\n{note}" * (not np.isfinite(grid.mean(value)).all()) for value in ("accuracy", "slope")]
+    return "\n\n".join([*blocks, "accuracy: after a short training\nslope: ln |gradient| per layer at the start, nats"])

@@ -15,8 +15,9 @@ import numpy as np
 from ..drawing.grids import draw
 from ..text.files import checked_path, save_whole
 from ..text.lines import clean, cut
-from ..text.numbers import brief, number, numbers
-from ..text.tables import folded, table
+from ..text.numbers import around, brief, number, numbers
+from ..text.tables import folded
+from ..text.tables import table as columns_of
 
 AXES = 56  # columns of a table that the axes keep beside a wide array
 Point = dict[str, Any]
@@ -48,6 +49,19 @@ class Grid:
     def __len__(self) -> int:
         return math.prod(map(len, self.axes.values()))
 
+    def at(self, **fixed: Any) -> "Grid":
+        """The part of the grid where these axes have one value each: found.at(leak=0.3). ValueError for one that they do not have."""
+        axes = dict(self.axes)
+        for name, x in fixed.items():
+            axes[name] = [y for y in self.axes.get(name, []) if plain(y) == plain(x)]
+            if not axes[name]:
+                known = f"it is one of {self.axes[name]}" if name in self.axes else f"the axes are {', '.join(self.axes)}"
+                raise ValueError(f"there is no {name} = {x!r}; {known}")
+        part = Grid(axes)
+        part.results = {key: self.results[key] for key in part.keys if key in self.results}
+        part.failed = {key: self.failed[key] for key in part.keys if key in self.failed}
+        return part
+
     def row(self, key: tuple) -> dict[str, Any]:
         """A point and what its cell gave, if it did not fail."""
         return dict(zip(self.axes, map(plain, key))) | dict(self.results.get(key, {}))
@@ -55,7 +69,7 @@ class Grid:
     def array(self, value: str) -> np.ndarray:
         """One value over the grid, an axis of the array for each of the grid's, then those of the value itself, if it is an array.
 
-        Arrays shorter than the longest end in nan. KeyError if no cell has the value, ValueError if it has not as many axes everywhere.
+        Arrays shorter than the longest end in nan. KeyError if no cell has the value, ValueError unless it has as many axes in each.
         """
         shapes = [np.shape(result[value]) for result in self.results.values() if value in result]
         if not shapes:
@@ -94,6 +108,27 @@ class Grid:
         with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of nothing but nan
             return by(np.where(np.isfinite(x), x, math.nan), axis=list(self.axes).index(over))
 
+    def table(self, value: str, over: str = "seed") -> str:
+        """Mean ± sd over one axis: a row for each value of the first of the others, a column for each of the second.
+
+        Without an axis `seed` the values alone. Further axes have one value. KeyError if no cell has the value; ValueError if it is
+        an array, or if more than two axes have several values: hold them with `at`.
+        """
+        alone = over == "seed" and over not in self.axes
+        mean = self.array(value) if alone else self.mean(value, over)
+        sd = np.full_like(mean, math.nan) if alone else self.sd(value, over)
+        others = {name: [*map(axis_text, values)] for name, values in self.axes.items() if name != over}
+        fixed = [name for name, values in others.items() if len(values) == 1][::-1][: max(0, len(others) - 2)]
+        names = [name for name in others if name not in fixed]
+        if len(names) > 2 or mean.ndim > len(others):
+            raise ValueError(f"a table has two axes; {value!r} is over {', '.join(names)}, {mean.shape}; hold some, with .at(…)")
+        rows, columns = [*(others[name] for name in names), [""], [""]][:2]
+        heads = [*names[:1], *(f"{name}={x}" for name in names[1:] for x in columns)] if names[1:] else [*names, value]
+        cells = np.array([*map(around, mean.flat, sd.flat)]).reshape(len(rows), len(columns))
+        averaged = [] if alone else [f"mean ± sd over {over} ({len(self.axes[over])})"]
+        title = ", ".join([value, *averaged, *(f"{name} = {others[name][0]}" for name in fixed)])
+        return "\n".join([title, columns_of([(x, *row) for x, row in zip(rows, cells.tolist())], heads)])
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and text."""
         axes = {name: [numbers(plain(x)) for x in values] for name, values in self.axes.items()}
@@ -116,7 +151,7 @@ class Grid:
         names = [*self.axes, *self.plots]
         cells = [key if isinstance(key, str) else [told(self.row(key).get(name, "")) for name in names] for key in folded(list(self.keys))]
         failures = [cut(clean(f"failed at {key}: {error}"), 80) for key, error in self.failed.items()]
-        return "\n".join([table(cells, names, left=len(self.axes), name=AXES // (len(self.axes) or 1)), *folded(failures, most=10)])
+        return "\n".join([columns_of(cells, names, left=len(self.axes), name=AXES // (len(self.axes) or 1)), *folded(failures, most=10)])
 
     def __repr__(self) -> str:
         done, failed = len(self.results), len(self.failed)
@@ -127,6 +162,11 @@ class Grid:
 def told(x: Any) -> str:
     """A number, an array, a text or a tuple as a cell of a table."""
     return brief(x) if isinstance(x, np.ndarray) else number(x) if isinstance(x, (int, float)) else str(x)
+
+
+def axis_text(x: Any) -> str:
+    """A value of an axis, with the digits that tell it from others."""
+    return number(x, 6) if isinstance(x, (int, float)) else str(x)
 
 
 def value(x: Any) -> Any:

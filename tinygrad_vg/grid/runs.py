@@ -48,8 +48,9 @@ def run(
     stale_ok  take from the store what other code or versions made, too, and count it as made by these from now on
 
     A cell that raises is noted in .failed and does not stop the others; if a worker dies, so are all cells that could not be run.
-    Before anything is run, TypeError for what is no cell, no axes or no executor, ValueError for axes and batches that make no grid, a
-    file that was kept by another cell or grid, and results of other code or versions. OSError if the file cannot be written.
+    Before anything is run, TypeError for what is no cell, no axes or no executor, and for axes that the cell does not take, ValueError
+    for axes and batches that make no grid, a file that was kept by another cell or grid, and results of other code or versions.
+    OSError if the file cannot be written.
     """
     grid = checked(cell, axes, batch, executor)
     with opened(store, head_of(cell, grid.axes) if store else {}, stale_ok) as kept:
@@ -100,6 +101,7 @@ def checked(cell: Any, axes: Mapping[str, Iterable[Any]], batch: int, executor: 
     for name, values in axes.items():
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise ValueError(f"axis {name!r} needs a list of values; got {values!r}")
+    fit_names(cell, axes)
     grid = Grid(axes)
     for name, values in grid.axes.items():
         known = dict[Any, Any]()
@@ -113,6 +115,20 @@ def checked(cell: Any, axes: Mapping[str, Iterable[Any]], batch: int, executor: 
                 raise ValueError(f"a value of axis {name!r} is {other}")
             known[key] = x
     return grid
+
+
+def fit_names(cell: Any, axes: Iterable[str]) -> None:
+    """TypeError if the cell does not take what the axes are called; of a cell that does not tell its arguments nothing is known."""
+    try:
+        taken = inspect.signature(cell).parameters.values()
+    except ValueError:
+        return
+    unknown = [] if any(p.kind is p.VAR_KEYWORD for p in taken) else [*{*axes} - {p.name for p in taken if p.kind is not p.VAR_POSITIONAL}]
+    missing = [p.name for p in taken if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    missing = [name for name in missing if name not in {*axes, "rng"}]
+    told = [f"{word} {', '.join(names)}" for word, names in (("does not take", sorted(unknown)), ("needs", missing)) if names]
+    if told:
+        raise TypeError(f"the cell {' and '.join(told)}; it takes {', '.join(p.name for p in taken)}, and the axes are {', '.join(axes)}")
 
 
 def outcomes(cell: Any, batches: Iterator[list[Point]], executor: Executor | None) -> Iterator[list[tuple]]:
@@ -152,9 +168,17 @@ def run_cell(cell: Cell, point: Point) -> tuple[Point, Result, str]:
         result = cell(**given)
         if not isinstance(result, Mapping) or result.keys() & point.keys():
             raise TypeError(f"a cell returns {{name: number or array}}, with other names than the axes; got {result!r}")
-        return point, {str(name): value(x) for name, x in result.items()}, ""
+        return point, {str(name): figure(name, x) for name, x in result.items()}, ""
     except Exception as error:
         return point, {}, told(error)
+
+
+def figure(name: Any, x: Any) -> Any:
+    """A value as floats; TypeError, naming it, if it is none."""
+    try:
+        return value(x)
+    except (TypeError, ValueError):
+        raise TypeError(f"the value {str(name)!r} is {x!r}; a cell returns numbers and arrays of them") from None
 
 
 def told(error: BaseException) -> str:

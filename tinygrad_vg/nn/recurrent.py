@@ -230,7 +230,7 @@ def cut(state: Any) -> Any:
 
 
 def members(state: Any, n: int) -> tuple:
-    """The n parts of a state; ValueError if it has not that many."""
+    """The n parts of a state; ValueError if there are not n."""
     if not isinstance(state, (tuple, list)) or len(state) != n:
         given = f"{len(state)} parts" if isinstance(state, (tuple, list)) else f"one {type(state).__name__}"
         raise ValueError(f"the state of this cell is a tuple of {n}, as initial_state() makes it; got {given}")

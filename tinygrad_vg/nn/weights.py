@@ -159,5 +159,3 @@ def new_buffers(model: Any, new: Mapping[str, np.ndarray]) -> list[tuple[Any, st
     """(module, name, array) for every buffer of the model."""
     modules = model.modules() if isinstance(model, Module) else ()
     return [(part, name, new[path + name]) for path, part in modules for name, x in vars(part).items() if is_buffer(x)]
-
-

@@ -204,7 +204,8 @@ def fits(form: Any, tree: Any, found: dict[str, ast.expr]) -> bool:
     """Whether a tree has a form of the table; what each letter stands for goes into `found`."""
     if isinstance(form, ast.Name):
         kind = KINDS.get(form.id)
-        return (kind is None or kind(tree)) and ast.dump(found.setdefault(form.id, tree)) == ast.dump(tree)
+        there = found.setdefault(form.id, tree)
+        return (kind is None or kind(tree)) and (there is tree or ast.dump(there) == ast.dump(tree))
     if isinstance(form, ast.Constant):
         return bool(constant(tree) == form.value)
     parts = zip(ast.iter_child_nodes(form), ast.iter_child_nodes(tree))

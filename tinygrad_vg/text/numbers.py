@@ -23,6 +23,17 @@ def number(x: Any, digits: int = 4) -> str:
     return "0" if x == 0 else format(float(x), f".{digits}g")
 
 
+def around(mean: float, sd: float) -> str:
+    """mean ± sd, both to the second digit of the sd; without one (nan) the mean alone.
+
+    >>> around(0.70123, 0.0213), around(-31.25, 4.0), around(1e-9, 2e-10), around(2.0, float("nan"))
+    ('0.701 ± 0.021', '-31.2 ± 4.0', '1e-09 ± 2e-10', '2')
+    """
+    places = max(0, 1 - math.floor(math.log10(sd))) if 1e-6 < sd < 1e6 else 0
+    fixed = f"{mean:.{places}f} ± {sd:.{places}f}" if places or sd >= 1 and abs(mean) < 1e6 else f"{number(mean)} ± {number(sd, 2)}"
+    return number(mean) if math.isnan(sd) else fixed
+
+
 def percent(share: float) -> str:
     """A share with one decimal, or with as many as it takes to show something."""
     return f"{100 * share:.1f} %" if abs(share) >= 5e-4 or share == 0 or share != share else f"{100 * share:.0e} %"

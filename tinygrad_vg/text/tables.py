@@ -94,6 +94,6 @@ def bar(part: float) -> str:
 
 
 def records(rows: list[dict[str, Any]], left: int = 1) -> str:
-    """Dictionaries as a table below the names of their entries; a name that a row has not stays blank there."""
+    """Dictionaries as a table below the names of their entries; where a row lacks a name, it is blank."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return table([[shown(row[name]) if name in row else "" for name in names] for row in rows], names, left=left)

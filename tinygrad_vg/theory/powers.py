@@ -24,9 +24,10 @@ def eigen_solution(Q: Any, eigenvalues: Any, t: int, h: Any) -> np.ndarray:
 
 def shares(eigenvalues: Any, c: Any, t: int) -> np.ndarray:
     """(n,) the share of |h_t|² along each eigenvector: λ_i^2t c_i² / Σ. c (n,): Qᵀ h_0. ValueError if nothing is left."""
-    lam, c = np.abs(np.asarray(eigenvalues, dtype=float)), np.asarray(c, dtype=float)
+    c = np.asarray(c, dtype=float)
+    lam = np.where(c == 0, 0.0, np.abs(np.asarray(eigenvalues, dtype=float)))
     require(np.any(lam * c), "no coordinate with an eigenvalue other than 0")
-    a = (lam / lam[c != 0].max()) ** (2 * t) * c * c
+    a = (lam / lam.max()) ** (2 * t) * c * c
     return a / a.sum()
 
 

@@ -3,7 +3,8 @@
 Optimisers, clipping, tasks and a loop that remembers what happened to the gradient at every step.
 """
 
-from . import learning  # noqa: I001
+from ..nn.layers import one_hot
+from . import learning
 from .checkpoint import load_run, save_run
 from .clipping import clip_norm, clip_value
 from .datasets import alphabet, characters, digits, minibatches, spirals, teacher, two_moons, unigram_entropy
@@ -12,8 +13,7 @@ from .history import History, gradient_table
 from .loop import Diverged, fit
 from .optimisers import SGD, Adam, AdamW, Optimiser, RMSProp, constant, cosine, step_decay, warm_up
 from .penalties import l2_penalty, vanishing_penalty
-from .tasks import Batches, adding, copy_memory, delayed_recall, latch, memoryless_loss, narma10, nrmse, one_hot
-from .tasks import parity, sines, temporal_order
+from .tasks import Batches, adding, copy_memory, delayed_recall, latch, memoryless_loss, narma10, nrmse, parity, sines, temporal_order
 
 __all__ = [
     "SGD", "Adam", "AdamW", "Batches", "Diverged", "Every", "History", "Optimiser", "RMSProp", "adding", "alphabet", "characters",

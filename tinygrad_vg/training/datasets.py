@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .tasks import Batch, Batches, one_hot
+from ..nn.layers import one_hot
+from .tasks import Batch, Batches
 
 
 def minibatches(points: np.ndarray, labels: np.ndarray, size: int = 32, rng: Any = 0) -> Batches:

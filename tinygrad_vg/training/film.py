@@ -70,8 +70,9 @@ def minus(a: Frame, b: Frame) -> Frame:
 def film_table(film: list[Frame]) -> str:
     """What the factors did at some of the steps; when the weights' nats crossed 0, which is the edge, and a gate 1/2; what clipping hid."""
     at = evenly(range(len(film)), COLUMNS)
-    curves = {f"{name} nats": [frame["nats"].get(name, 0.0) for frame in film] for name in film[0]["nats"]}
-    curves |= {f"gate {name} open": [frame["gates"].get(name, math.nan) for frame in film] for name in film[0]["gates"]}
+    nats, gates = (dict.fromkeys(name for frame in film for name in frame[key]) for key in ("nats", "gates"))
+    curves = {f"{name} nats": [frame["nats"].get(name, 0.0) for frame in film] for name in nats}
+    curves |= {f"gate {name} open": [frame["gates"].get(name, math.nan) for frame in film] for name in gates}
     rows = [("arrives", *(from_log(film[k]["logs"][0]) for k in at)), *((name, *(f"{y[k]:.2f}" for k in at)) for name, y in curves.items())]
     told = []
     for name, y in curves.items():

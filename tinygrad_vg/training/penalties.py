@@ -12,10 +12,9 @@ from ..autodiff.calculus import grad
 from ..autodiff.core import Node
 from ..autodiff.structure import mean
 from ..autodiff.structure import sum as total
-from ..autodiff.table import sqrt, square, where
+from ..autodiff.table import square, where
 from ..autodiff.tensor import Tensor
 from ..nn.models import parameters_of
-from .leaves import value
 
 
 def l2_penalty(parameters: Any, strength: float) -> Any:
@@ -24,7 +23,7 @@ def l2_penalty(parameters: Any, strength: float) -> Any:
     Its slope is strength · w, that of SGD's weight_decay. It pulls weights towards 0: a cure for explosion, poison for vanishing.
     """
     leaves = parameters_of(parameters).values()
-    return strength / 2 * sum(square(leaf) if np.shape(value(leaf)) == () else total(square(leaf)) for leaf in leaves)
+    return strength / 2 * sum(total(square(leaf)) for leaf in leaves)
 
 
 def vanishing_penalty(loss: Any, states: Sequence[Any]) -> Any:
@@ -50,12 +49,5 @@ def deviation(pulled: Node, g: Node) -> Any:
     largest = np.max(np.abs(g.data), axis=-1, keepdims=True)
     scale = np.where(largest > 0, largest, 1.0)  # a constant: it cancels in the ratio, and keeps squares from underflowing
     alive = largest[..., 0] > 0
-    ratio = norm(pulled / scale) / where(alive, norm(g / scale), 1.0)
+    ratio = np.linalg.norm(pulled / scale, axis=-1) / where(alive, np.linalg.norm(g / scale, axis=-1), 1.0)
     return mean(square(ratio - 1) * alive)
-
-
-def norm(x: Any) -> Any:
-    """|x| along the last axis; where x is 0 it is 0 and flat (a norm has a kink there)."""
-    squares = total(square(x), -1)
-    zero = squares.data == 0
-    return sqrt(where(zero, 1.0, squares)) * ~zero

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..nn.layers import one_hot
+
 Batch = tuple[np.ndarray, np.ndarray]
 
 
@@ -25,11 +27,6 @@ class Batches:
 
     def __next__(self) -> Any:
         return self.draw(self.rng)
-
-
-def one_hot(labels: Any, n: int) -> np.ndarray:
-    """(…,) whole numbers below n → (…, n) with a single 1 each."""
-    return np.eye(n)[labels]
 
 
 def adding(T: int, batch: int = 20, rng: Any = 0) -> Batches:

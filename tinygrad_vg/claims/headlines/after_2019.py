@@ -199,6 +199,13 @@ def parity_by_eigenvalues(full: bool) -> tuple[list[Row], Checks]:
     return rows, checks
 
 
+def straighter(x: np.ndarray, y: np.ndarray) -> str:
+    """Of logs y at lags x: whether a line is nearer to them over the lag, or over its logarithm; flat, if it falls by less than .1."""
+    (slope, _), exponential, *_ = np.polyfit(x, y, 1, full=True)
+    nearer = "exponential" if exponential.item() < np.polyfit(np.log(x), y, 1, full=True)[1].item() else "power"
+    return "flat" if abs(slope) * (x[-1] - x[0]) < 0.1 else nearer
+
+
 @headline(
     "long-range", "Ma & Najarian 2025",
     "What the past does to a state decays exponentially with the lag in RNNs and state space models; attention is not bound to that.",
@@ -213,9 +220,8 @@ def long_range(full: bool) -> tuple[list[Row], Checks]:
     lags, rows, slopes = np.arange(5, 61), list[Row](), dict[str, np.ndarray]()
     for name, runs in found.items():
         mean, slopes[name] = np.mean(runs, axis=0), np.polyfit(lags, runs[:, 5:].T, 1)[0]
-        off = [np.polyfit(x, mean[5:], 1, full=True)[1].item() for x in (lags, np.log(lags))]
         shares = {f"lag {k}": math.exp(mean[k]) for k in (1, 10, 60)}
-        rows.append({"net": name, **spread(slope=slopes[name]), **shares, "straighter": "exponential" if off[0] < off[1] else "power"})
+        rows.append({"net": name, **spread(slope=slopes[name]), **shares, "straighter": straighter(lags, mean[5:])})
     return rows, {
         "RNN, LRU, SSM: decay is nearer to exponential than to a power": all(row["straighter"] == "exponential" for row in rows[:3]),
         "RNN: loses more than .2 nats a step, every seed": slopes["RNN"].max() < -0.2,

@@ -35,9 +35,7 @@ def index_notation() -> Found:
     count, error = all_carried_out(loss)
     others = by_hand(h, x, cell.W_hh.data, 2 * (h[-1] - target)), [leaf.grad for leaf in (W, V, b, first)]
     off = [max(float(np.max(np.abs(a - b))) for a, b in zip(found, engine, strict=True)) for found in others]
-    figures = {
-        "by hand − engine": off[0], "in einsum − engine": off[1],
-        "printed formulas − engine": error, "formulas carried out": count}
+    figures = {"by hand − engine": off[0], "in einsum − engine": off[1], "printed formulas − engine": error, "formulas carried out": count}
     return Found(figures, chain=Chain(loss, start, through=states), lines=explain(loss, of=cell.W_hh).rows[0]["index"])
 
 

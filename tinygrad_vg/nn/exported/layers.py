@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.core import plain
-from ...autodiff.reductions import softmax
-from ...autodiff.structure import reshape, swapaxes
-from ...autodiff.table import where
-from .. import attention, convolution, norms
+from ...autodiff.reductions import log_softmax, softmax
+from ...autodiff.structure import getitem, mean, reshape, sum, swapaxes
+from ...autodiff.table import softplus, where
+from .. import attention, convolution, losses, norms
 from ..convolution import Places
+from ..layers import whole
 from .shapes import room
 
 # ---------------------------------------------------------------- windows
@@ -136,3 +137,38 @@ def attend(q: Any, k: Any, v: Any, attn_mask: Any = None, dropout_p: float = 0.0
     if dropout_p or enable_gqa:
         raise NotImplementedError("attention with dropout or grouped queries; export in eval(), or with run_decompositions()")
     return softmax_or(0.0)(attention.masked(attention.scores(q, k, scale), attn_mask, is_causal), -1) @ v
+
+
+# ---------------------------------------------------------------- losses; reduction: 0 each, 1 the mean, 2 the sum
+
+
+def over(each: Any, reduction: int) -> Any:
+    """What a loss makes of the losses of its entries."""
+    return each if reduction == 0 else mean(each) if reduction == 1 else sum(each)
+
+
+def nll_loss(log_p: Any, labels: Any, weight: Any = None, reduction: int = 1, ignore: int = -100) -> Any:
+    """−w log_p[label], the classes along axis 1; the mean is over the weights w of the labels that count."""
+    axis, counts = min(1, log_p.ndim - 1), labels != ignore
+    i = whole(np.where(counts, labels, 0), log_p.shape[axis], "labels")
+    w = np.where(counts, 1.0 if weight is None else plain(weight)[i], 0.0).astype(log_p.dtype)
+    at = [*np.indices(i.shape)]
+    each = -getitem(log_p, (*at[:axis], i, *at[axis:])) * w
+    return over(each, reduction) * (w.size / w.sum() if reduction == 1 else 1)
+
+
+def cross_entropy(z: Any, labels: Any, weight: Any = None, reduction: int = 1, ignore: int = -100, smoothing: float = 0.0) -> Any:
+    """−w log softmax(z)[label], the classes along axis 1; the mean by the package's own loss."""
+    axis = min(1, z.ndim - 1)
+    if reduction == 1:
+        options = {"ignore_index": ignore, "weight": weight, "label_smoothing": smoothing}
+        return losses.cross_entropy(np.moveaxis(z, axis, -1) if z.ndim > 2 else z, labels, **options)
+    if smoothing:
+        raise NotImplementedError("label smoothing with another reduction than the mean")
+    return nll_loss(log_softmax(z, axis), labels, weight, reduction, ignore)
+
+
+def binary_cross_entropy(z: Any, target: Any, weight: Any = None, pos_weight: Any = 1.0, reduction: int = 1) -> Any:
+    """−pos_weight target log σ(z) − (1 − target) log(1 − σ(z)), times weight."""
+    each = (1.0 if pos_weight is None else pos_weight) * target * softplus(-z) + (1 - target) * softplus(z)
+    return over(each if weight is None else each * weight, reduction)

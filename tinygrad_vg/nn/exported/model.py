@@ -5,6 +5,7 @@ A model returns Tensors whose graph is made of the engine's own ops, so that all
 
 import os
 import weakref
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ class ExportedModel(Module):
     """What load_model returns: model(*inputs) -> a Tensor, or a tuple of them.
 
     inputs are arrays, or Tensors where a gradient is wanted, in the order of the export. .inputs says of which: {name: (shape,
-    dtype)}, a size None where the export left it open. Parameters and buffers have torch's paths.
+    dtype)}, a size None where the export left it open. Parameters and buffers have torch's paths. .cuts: {line: how often the last call
+    detached something there that had a gradient}.
 
     Names: states of recurrent nets h[t], c[t] (of the second layer h2[t], of the reverse direction hr[t]; with their module's path
     in front if there are several), the last node of a module its path, the numbers in it as index: layers[3].
@@ -48,6 +50,7 @@ class ExportedModel(Module):
             if kind == "parameter" and array.dtype.kind != "f":
                 raise ValueError(f"the parameter {path} must be float64 or float32; it is {array.dtype}")
             vars(self)[path] = made.setdefault(id(array), Tensor(array, path)) if kind == "parameter" else array
+        self.cuts: Counter[str] = Counter()
         self._program, self._rng = program, np.random.default_rng(rng)
         self._lines: dict[int, str] = {}  # of which line is each node that is alive, by its birth
         recurrent = {step.calls[-1][0] for step in program.steps if "label" in ASKS[step.target] and step.calls}
@@ -55,6 +58,7 @@ class ExportedModel(Module):
 
     def __call__(self, *inputs: Any) -> Any:
         program, values = self._program, self._given(inputs)
+        self.cuts = Counter()
         for k, step in enumerate(program.steps):
             born = next(births)
             try:
@@ -62,6 +66,8 @@ class ExportedModel(Module):
             except Exception as error:
                 text = f"{step.target}{f' ({step.line})' if step.line else ''}: {error or type(error).__name__}"
                 raise (NotImplementedError if isinstance(error, NotImplementedError) else ValueError)(text) from error
+            if "detach" in step.target and any(isinstance(values.get(x), Node) for x in step.positional if isinstance(x, Ref)):
+                self.cuts[step.line or "a line that the file does not say"] += 1
             values |= made
             new = [y for y in made.values() if isinstance(y, Node) and y.birth > born]
             self._remember(new, born, step.line)
@@ -183,7 +189,7 @@ def as_input(x: Any, name: str, meta: Meta | None) -> Any:
 
 
 def as_recorded(y: Any, meta: Meta | None) -> Any:
-    """A result in the dtype that the file says; ValueError if it has not the shape."""
+    """A result in the dtype that the file says; ValueError for another shape than it says."""
     if meta is None:
         return y
     if not fits(np.shape(y), meta):

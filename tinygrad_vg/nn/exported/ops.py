@@ -27,7 +27,7 @@ def axes_of(dim: Any) -> Any:
 
 def divided(a: Any, b: Any, rounding_mode: str | None = None) -> Any:
     """a / b, or rounded down (floor) or towards 0 (trunc), without a gradient then."""
-    return a / b if rounding_mode is None else {"floor": np.floor, "trunc": np.trunc}[rounding_mode](plain(a) / plain(b))
+    return np.floor_divide(plain(a), plain(b)) if rounding_mode == "floor" else np.trunc(plain(a) / plain(b)) if rounding_mode else a / b
 
 
 def soft_plus(a: Any, beta: float = 1, threshold: float = 20) -> Any:

@@ -25,13 +25,14 @@ def rnn_step(phi: Callable[[Any], Any]) -> Callable[..., Any]:
     return step
 
 
-def lstm_step(x: Any, state: Any, W_ih: Any, W_hh: Any, b_ih: Any = None, b_hh: Any = None, *, label: Any) -> Any:
-    """c[t] = f c[t−1] + i g,  h[t] = o tanh(c[t]); the gates' rows lie one below the other in W."""
+def lstm_step(x: Any, state: Any, W_ih: Any, W_hh: Any, b_ih: Any = None, b_hh: Any = None, W_hr: Any = None, *, label: Any) -> Any:
+    """c[t] = f c[t−1] + i g,  h[t] = o tanh(c[t]), or W_hr times that (proj_size); the gates' rows lie one below the other in W."""
     h, c = state
     i, f, g, o = split(linear(h, W_hh, b_hh) + linear(x, W_ih, b_ih), 4, -1)
     i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
     c = f * c + i * g
-    return label(h=o * tanh(c), c=c, i=i, f=f, g=g, o=o)[:2]
+    h = o * tanh(c)
+    return label(h=h if W_hr is None else linear(h, W_hr), c=c, i=i, f=f, g=g, o=o)[:2]
 
 
 def gru_step(x: Any, state: Any, W_ih: Any, W_hh: Any, b_ih: Any = None, b_hh: Any = None, *, label: Any) -> Any:
@@ -50,12 +51,14 @@ def unrolled(step: Callable[..., Any], parts: int = 1) -> Callable[..., Any]:
         if dropout and train and num_layers > 1:
             raise NotImplementedError("dropout between recurrent layers; export with dropout=0, or in eval()")
         first, params = first if parts == 2 else [first], iter(params)
+        projected = np.shape(first[0])[-1] != np.shape(first[-1])[-1]
         time, ways, last = int(batch_first and np.ndim(x) == 3), 2 if bidirectional else 1, list[Any]()
         sequence = [at(x, time, t) for t in range(np.shape(x)[time])]
         for layer in range(num_layers):
             outputs = []
             for way in range(ways):
-                weights = [*islice(params, 4 if has_biases else 2)]
+                weights = [*islice(params, 4)] if has_biases else [*islice(params, 2), None, None]
+                weights += islice(params, int(projected))
                 suffix = str(layer + 1) * (num_layers > 1) + "r" * way
                 states = [label(0, suffix, **dict(zip("hc", (leaf(at(part, 0, len(last))) for part in first))))]
                 for t, entry in enumerate(sequence[::-1] if way else sequence, start=1):

@@ -105,6 +105,12 @@ def expanded(x: Any, size: Any, implicit: bool = False) -> Any:
     return broadcast_to(x, tuple(n if m == -1 else m for m, n in zip(size, shape)))
 
 
+def spread(xs: list[Any]) -> list[Any]:
+    """Each repeated to the shape that they have together."""
+    shape = np.broadcast_shapes(*map(np.shape, xs))
+    return [x if np.shape(x) == shape else broadcast_to(x, shape) for x in xs]
+
+
 def unflattened(x: Any, dim: int, sizes: Any) -> Any:
     """x, one axis made several."""
     shape, dim = np.shape(x), normalize_axis_index(dim, np.ndim(x))
