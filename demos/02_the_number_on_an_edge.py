@@ -19,7 +19,9 @@ def main(fast: bool = False) -> int:
     for node in history(y):
         for edge in node.edges:
             ratio = f"∂{node.name or node.op}/∂{edge.parent.name or edge.parent.op}"
-            print(f"{ratio:<17} = {edge.formula_here:<10} = {float(edge.local):.4f}")
+            equals = "+=" if sum(x is edge.parent for x in node.parents) > 1 else " ="
+            print(f"{ratio:<17}{equals} {edge.formula_here:<10} = {float(edge.local):.4f}")
+    print(f"a = x · x has two edges to x, together ∂a/∂x = 2x = {2 * x.data:.4f}")
 
     # %% every path from y back to x, and the sum
     print()

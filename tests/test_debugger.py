@@ -66,3 +66,9 @@ def test_the_session_of_the_reading_guide_is_what_pdb_prints(tmp_path):
 def test_a_wrong_line_in_the_guide_would_be_noticed():
     assert fits("> ...core.py(...)sweep()\n", "> /home/me/core.py(41)sweep()\n")
     assert not fits("-> return g * (1.0 - y * y),\n", "-> return g * (1.0 + y * y),\n")
+
+
+def test_the_session_goes_on_until_a_second_part_arrives():
+    _, steps = guide()
+    looked = [want for command, want in steps if command == "p parent, part, so_far"]
+    assert "name='x'" in looked[-1] and "None" not in looked[-1] and "None" in looked[1]

@@ -41,3 +41,10 @@ def test_a_demo_has_one_idea_and_about_sixty_lines(path):
     tokens = [token for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in skipped]
     docstring_lines = tokens[0].end[0]
     assert len({line for token in tokens[1:] for line in range(token.start[0], token.end[0] + 1) if line > docstring_lines}) <= 60
+
+
+def test_a_part_of_a_derivative_is_not_printed_as_the_whole(capsys):
+    assert loaded(DEMOS[1]).main() == 0
+    printed = capsys.readouterr().out
+    assert printed.count("∂a/∂x            += x          = 0.8000") == 2 and "∂a/∂x = x" not in printed
+    assert "two edges to x, together ∂a/∂x = 2x = 1.6000" in printed

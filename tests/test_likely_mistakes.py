@@ -61,6 +61,7 @@ MISTAKES = [
     (lambda m: float(m.t), TypeError, "t would lose its gradient", ".item()"),
     (lambda m: int(m.s), TypeError, "s would lose its gradient", ".item()"),
     (lambda m: math.tanh(m.s), TypeError, "x.tanh()", "tanh(x) from tinygrad_vg"),
+    (lambda m: math.exp(m.s), TypeError, "math.exp(x)", "x.exp()"),
     (lambda m: np.array([m.t, m.t]), TypeError, ".data", "stack([…])"),
     (lambda m: Tensor([m.t, m.t]), TypeError, "a Tensor was given a list that holds t, t", "stack([…])"),
     (lambda m: tg.stack(m.t, m.t), TypeError, "stack([a, b])"),

@@ -221,6 +221,18 @@ def test_the_wheel_is_the_package_and_nothing_else(built):
 
 
 @pytest.mark.slow
+def test_installed_in_place_it_is_found_from_beside_the_folder_too(built, tmp_path):
+    """The folder bears the package's name: setuptools' finder would be asked too late, but a folder in a .pth is not. This takes package_dir."""
+    python, folder = built[2], tmp_path / "tinygrad_vg"
+    shutil.copytree(ROOT, folder, ignore=CACHES)
+    ran(python, "-c", f"from setuptools import build_meta; build_meta.build_editable({str(tmp_path)!r})", cwd=folder)
+    with zipfile.ZipFile(*tmp_path.glob("*.whl")) as wheel:
+        (path,) = (wheel.read(name).decode().strip() for name in wheel.namelist() if name.endswith(".pth"))
+    assert path == str(folder)
+    assert "2.0" in ran(sys.executable, "-c", f"import sys; sys.path.append({path!r}); import tinygrad_vg; print(tinygrad_vg.Scalar(2.0))", cwd=tmp_path)
+
+
+@pytest.mark.slow
 def test_the_source_distribution_is_all_one_needs_to_work_on_it(built):
     _, sdist, _ = built
     names = names_in(sdist)

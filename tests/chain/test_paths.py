@@ -182,6 +182,17 @@ def test_errors_say_what_to_do():
         paths(z, x)
 
 
+def test_paths_that_differ_read_differently():
+    x = Scalar(0.8, name="x")
+    a, b = (x * x).named("a"), x.tanh().named("b")
+    rows = str(paths(y := (a * b + b).named("y"), x)).splitlines()[4:]
+    assert [row.split("  ")[0] for row in rows] == ["x → b → y", "x →₁ a →₁ multiply →₁ y", "x →₂ a →₁ multiply →₁ y", "x → b → multiply → y"]
+    assert [path["nodes"] for path in paths(y, x).to_dict()["top"]] == [row.split("  ")[0] for row in rows]
+    for output, source in (residual(4), random_graph(7, 14), (3 * x + 2 * x, x), (x * x, x)):
+        found = paths(output, source, top=50).to_dict()["top"]
+        assert len({path["nodes"] for path in found}) == len(found)
+
+
 def test_it_prints_in_80_columns_and_survives_json():
     for output, source in (residual(60), residual(2), random_graph(5, 60)):
         found = paths(output, source, top=100)

@@ -1,6 +1,7 @@
 """What is drawn: boxes and arrows against the history, aliases, steps, numbers, colours, DOT, SVG."""
 
 import math
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -484,3 +485,11 @@ def test_one_is_one_and_a_name_of_any_width_keeps_its_place():
 def test_a_limit_that_is_no_number_of_boxes_is_refused(limit):
     with pytest.raises(ValueError, match="limit is the most boxes to draw, a whole number"):
         draw(Scalar(1.0), limit=limit)
+
+
+def test_the_numbers_of_a_small_graph_can_be_multiplied_as_they_are_printed():
+    w, x = Scalar(4.0, name="w"), Scalar(0.5, name="x")
+    h = (w * x).sigmoid().named("h")
+    h.backward()
+    words = re.findall(r">([^<>\n]+)</text>", draw(h).svg)
+    assert {"0.881", "0.105", "grad 0.105", "4", "grad 0.42", "grad 0.0525"} <= set(words)  # 4 × 0.105 = 0.42

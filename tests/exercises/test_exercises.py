@@ -1,4 +1,4 @@
-"""Twenty-five exercises: the right answers pass, wrong ones are shown their first mistake and its line, and the right answers are right by other means."""
+"""Twenty-six exercises: the right answers pass, wrong ones are shown their first mistake and its line, and the right answers are right by other means."""
 
 import itertools
 import pathlib
@@ -12,6 +12,9 @@ from tinygrad_vg.cli.main import main
 from tinygrad_vg.exercises import CASES, EXERCISES, cases_nets, grade, grading
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
+
+
+RIGHT_SWEEP = "def sweep(output):" + EXERCISES[13].solution.partition("def sweep(output):")[2]
 
 
 def written(number):
@@ -67,7 +70,8 @@ def test_the_engines_derivatives_are_those_of_small_differences(number):
 
 
 @pytest.mark.parametrize("body, words", [
-    ("return np.outer(h, g)", "shape"),
+    ("return np.outer(h, g)", "; transposed it would"),
+    ("return np.ones(3)", "shape"),
     ("return g @@ h", "does not run: SyntaxError"),
     ("return undefined", "NameError: name 'undefined' is not defined\n  at mine.py:3\n      return undefined\n"),
     ("pass", "returns nothing\n  at mine.py:3\n"),
@@ -80,8 +84,39 @@ def test_a_wrong_answer_is_told_what_is_wrong_and_at_which_line(body, words, gra
     assert words in graded(5, f"import numpy as np\ndef back_to_W(g, W, h):\n    {body}\n")
 
 
+VISITED_TWICE = """
+def sweep(output):
+    nodes = [output]
+    for node in nodes:
+        nodes += [edge.parent for edge in node.edges]
+    gradients = {output: 1.0}
+    for child in sorted(nodes, key=lambda node: -node.birth):
+        gradients = accumulate(gradients, child)
+    return gradients
+"""
+
+
+@pytest.mark.parametrize("number, change, words", [
+    (2, ("[slope * x, slope * w, slope]", "[slope * w, slope * x, slope]"), "0 of 20 cases are right; the answer is {} the right numbers, in another order"),
+    (3, ("        h = 1 / (1 + np.exp(-w * h))\n        product *= w * h * (1 - h)", "        product *= w * h * (1 - h)\n        h = 1 / (1 + np.exp(-w * h))"),
+     "0 of 20 cases are right; the answer is {} each slope is taken at h[t−1], the state before its step"),
+    (4, ("W.T @ g", "W @ g"), "0 of 20 cases are right; the answer is {} this is W g; its sum runs over the wrong index of W"),
+    (5, ("np.outer(g, h)", "np.outer(h, g)"), "0 of 20 cases are right; the answer is {} transposed it would be right"),
+    (6, ("y * (g - g @ y)", "y * (1 - y) * g"), "0 of 20 cases are right; the answer is {} this is y (1 − y) g; but each z_j changes all y_i, not only y_j"),
+    (7, ("g = W.T @", "g = W @"), "1 of 20 cases are right; then the answer is {} on the way back W stands where its transpose belongs"),
+    (13, (RIGHT_SWEEP, VISITED_TWICE), "then the gradient of v[4] is {} exactly twice as much: was a node visited twice?"),
+])  # fmt: skip
+def test_a_slip_that_many_make_is_told_as_what_it_is(number, change, words, graded):
+    wrong = EXERCISES[number].solution.replace(*change)
+    assert wrong != EXERCISES[number].solution
+    before, after = words.split(" {} ")
+    out = " ".join(graded(number, wrong).split())
+    assert before in out and f"; {after} at mine.py:" in out
+    assert number != 3 or "for T = 1" in out
+
+
 def test_a_function_that_takes_other_arguments_is_told_where_it_begins(graded):
-    assert "2 positional arguments but 3 were given\n  at mine.py:2\n      def gain(w, T):\n" in graded(3, "\ndef gain(w, T):\n    return w\n").replace("but\n3", "but 3")
+    assert "2 positional arguments but 3 were given\n  at mine.py:2\n      def gain(w, T):\n" in graded(3, "\ndef gain(w, T):\n    return w\n").replace("3\nwere", "3 were")
 
 
 def test_a_file_without_the_function_is_told_its_name(tmp_path, capsys, graded):
@@ -144,7 +179,7 @@ def line_of(text, part):
 ])  # fmt: skip
 def test_a_wrong_order_is_told_which_node_is_out_of_place(change, words, graded):
     wrong = EXERCISES[11].solution.replace(*change)
-    assert f"0 of 20 cases are right; then {words}  at mine.py:{line_of(wrong, 'return')}\n" in graded(11, wrong)
+    assert f"0 of 20 cases are right; {words}  at mine.py:{line_of(wrong, 'return')}\n" in graded(11, wrong)
 
 
 def test_an_order_is_a_list(graded):
@@ -159,7 +194,7 @@ def test_recursion_overflows_on_a_deep_graph_and_its_line_is_named(graded):
     out = graded(11, RECURSIVE)
     assert "16 of 20 cases are right; then RecursionError: maximum recursion depth exceeded" in out
     assert any(f"\n  at mine.py:{line}\n" in out for line in (4, 5, 6, 7))
-    assert "in a graph of 9,001 nodes" in out
+    assert "in a graph of 9,001 nodes, 12,000 edges, 3,001 paths" in out
 
 
 @pytest.mark.parametrize("number, variable", [(12, "a"), (13, "v[0]")])
@@ -180,7 +215,7 @@ def test_the_page_shows_what_is_printed(graded):
     (12, (SUM, SUM.replace("part", "-part")), "the gradient of a is 0.01386, wanted -0.01386\n"),
     (12, ("return gradients", "return {child: gradients[child]}"), "the gradient of a is missing\n"),
     (12, ("return gradients", "return gradients | {0.5: 1.0}"), "0.5, a constant, is given a gradient\n"),
-    (12, ("return gradients", "return list(gradients)"), "the answer is of type list, wanted a dictionary\n{node: gradient}\n"),
+    (12, ("return gradients", "return list(gradients)"), "the answer is of type list, wanted a dictionary {node:\ngradient}\n"),
     (13, ("float(edge.local)", "1.0"), "the gradient of v[1] is 1., wanted 0.5\n"),
     (13, ("in order(output)", "in [output]"), "the gradient of v[0] is 0.47943, wanted 0.91822"),
     (13, ("{output: 1.0}", "{output: 1.0, 2.0: 0.0}"), "2.0, a constant, is given a gradient\n"),
@@ -200,7 +235,8 @@ def test_a_sweep_along_every_path_is_too_slow(graded, monkeypatch):
         "        for edge in node.edges:\n            back(edge.parent, g * float(edge.local))\n    back(output, 1.0)\n    return total\n"
     )
     out = graded(13, paths)
-    assert "15 of 20 cases are right; then TimeoutError" in out and "in a graph of 121 nodes" in out
+    assert "15 of 20 cases are right; then TimeoutError" in out and "visit each node once" in out.replace("\n", " ")
+    assert "    in a graph of 121 nodes, 160 edges, 2^40 paths\n" in out
 
 
 def test_the_graphs_have_diamonds_constants_equal_values_and_depth():
@@ -219,7 +255,7 @@ def test_the_graphs_have_diamonds_constants_equal_values_and_depth():
     (14, ("/ (1 + np.abs(a)) ** 2", "/ (1 + np.abs(a))"), "pull(g) is "),
     (14, ("1 / (1 + np.abs(a)) ** 2", "(1 - np.abs(a / (1 + np.abs(a)))) ** 2"), "2 of 20 cases are right; then pull(g) is"),
     (14, ("return a / (1 + np.abs(a)), pull", "return a, pull"), "y is "),
-    (14, ("return a / (1 + np.abs(a)), pull", "return pull"), "then the answer is no pair (y, pull)"),
+    (14, ("return a / (1 + np.abs(a)), pull", "return pull"), "cases are right; the answer is no pair (y, pull)"),
     (15, ("fitted(g * a, b.shape)", "g * a"), "the gradient of b has shape (2, 3), wanted (3,); b was repeated: sum over its copies"),
     (15, ("part.sum(axis=ones, keepdims=True)", "part"), "the gradient of a has shape (2, 3), wanted (2, 1); a was repeated"),
     (15, ("fitted(g * b, a.shape), fitted(g * a, b.shape)", "fitted(g * a, a.shape), fitted(g * b, b.shape)"), "the gradient of a is "),
@@ -231,9 +267,57 @@ def test_a_wrong_pull_is_told_what_is_wrong_at_the_line_that_returned(number, ch
     assert wrong != right
     out = graded(number, wrong)
     assert words in out.replace("\n", " ")
-    returned = "return a" if words.startswith(("y", "then")) else line_of(wrong, "def pull") + 1
+    returned = "return a" if words.startswith(("y", "cases")) else line_of(wrong, "def pull") + 1
     line = line_of(wrong, change[1]) if returned == "return a" else returned
     assert f"\n  at mine.py:{line}\n" in out
+
+
+RECURSIVE_ENGINE = """
+    def backward(self):
+        order, seen = [], set()
+        def visit(node):
+            if node not in seen:
+                seen.add(node)
+                for x, _ in node.edges:
+                    visit(x)
+                order.append(node)
+        visit(self)
+"""
+ALONG_PATHS = """
+    def backward(self, g=1.0):
+        self.grad += g
+        for parent, local in self.edges:
+            parent.backward(g * local)
+"""
+
+
+@pytest.mark.parametrize("change, words", [
+    (("parent.grad += child.grad * local", "parent.grad = child.grad * local"), "3 of 20 cases are right; then a.grad is 0.585, wanted 1.17; of its 2 contributions it has only one"),
+    (("1 - y * y", "1 - y"), "2 of 20 cases are right; then a.grad is"),
+    (("self.grad = 1.0", "pass"), "0 of 20 cases are right; y.grad is 0., wanted 1."),
+    (("self.data + other.data", "self.data - other.data"), "y.data is 0.294, wanted 0.926"),
+    (("__mul__", "__matmul__"), "1 of 20 cases are right; then TypeError: unsupported operand type(s) for *: 'Value' and 'Value'"),
+    (("reversed(order)", "order"), "of this program: "),
+    (("self.grad = 1.0\n", RECURSIVE_ENGINE.partition("):")[2] + "        self.grad = 1.0\n"), "8 of 20 cases are right; then RecursionError"),
+    (("    def backward(self):\n", ALONG_PATHS + "\n    def by_order(self):\n"), "7 of 20 cases are right; then TimeoutError: stopped after 0.5 seconds; a loop without end, or far too many steps; visit each node once"),
+])  # fmt: skip
+def test_an_engine_that_is_wrong_is_told_where_and_in_which_program(change, words, graded, monkeypatch):
+    monkeypatch.setattr(grading, "SECONDS", 0.5 if "0.5" in words else 60.0)
+    wrong = EXERCISES[26].solution.replace(*change)
+    assert wrong != EXERCISES[26].solution
+    out = " ".join(graded(26, wrong).split())
+    assert words in out and " at mine.py:" in out and "a = Value(" in out
+
+
+def test_a_class_that_is_not_there_is_asked_for(graded):
+    assert "there is no class Value yet" in graded(26, "x = 1\n")
+
+
+def test_a_dataclass_is_watched_too(graded):
+    head = "from dataclasses import dataclass, field\nimport numpy as np\n\n\n@dataclass(eq=False)\nclass Value:\n    data: float\n    edges: list = field(default_factory=list)\n    grad: float = 0.0\n"
+    right = head + "\n    def __add__" + EXERCISES[26].solution.partition("    def __add__")[2]
+    assert graded(26, right).startswith("right, on 20 random cases: Value is a whole engine, and agrees with ours")
+    assert f"\n  at mine.py:{line_of(right, '+= child.grad')}\n" in graded(26, right.replace("+= child.grad", "= child.grad"))
 
 
 # What is printed, and what only on request
@@ -258,13 +342,13 @@ def test_exercises_are_printed_in_eighty_columns(capsys):
         for option in ([], ["--hint"]):
             assert main(["exercise", str(number), *option]) == 0
             out = capsys.readouterr().out
-            assert option or f"def {EXERCISES[number].name}" in out
+            assert option or EXERCISES[number].head in out
             assert max(map(len, out.splitlines())) <= 80
     assert main(["exercise"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert sum(line[0].isdigit() for line in listed) == len(EXERCISES) == 25 and len(listed) == 29
-    assert main(["exercise", "26"]) == 1
-    assert "they are numbered 1 to 25" in capsys.readouterr().err
+    assert sum(line[0].isdigit() for line in listed) == len(EXERCISES) == 26 and len(listed) == 31
+    assert main(["exercise", "27"]) == 1
+    assert "they are numbered 1 to 26" in capsys.readouterr().err
     assert CASES >= 20
 
 
@@ -278,13 +362,13 @@ def test_of_several_answers_the_one_that_is_wrong_is_named(number, graded):
         def wrong(*arguments, k=k):
             return [part * (1.06 if i == k else 1) for i, part in enumerate(right(*arguments))]
 
-        assert f"then {name} is" in grade(number, {EXERCISES[number].name: wrong}).words
+        assert f"0 of 20 cases are right; {name} is" in grade(number, {EXERCISES[number].name: wrong}).words
     assert "the answer is not" in grade(number, {EXERCISES[number].name: lambda *arguments: 0.0}).words
 
 
 def test_a_tangent_that_takes_one_edge_of_two_is_told_the_first_node(graded):
     wrong = EXERCISES[19].solution.replace("sum(parts)", "parts[0] if parts else 0.0")
-    assert "0 of 20 cases are right; then the derivative of v[2] is 0.47943, wanted 0.91822" in graded(19, wrong)
+    assert "0 of 20 cases are right; the derivative of v[2] is 0.47943, wanted 0.91822" in graded(19, wrong)
 
 
 @pytest.mark.parametrize("answer, words", [

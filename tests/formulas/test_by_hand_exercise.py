@@ -184,6 +184,7 @@ def test_how_it_is_off_is_said_in_a_few_words():
     assert graded((OUTER, f"3.73 * {OUTER}"))[0].endswith(f"  g_W_hh += 3.73 * {OUTER}: at t=6 off by a factor 3.73")
     assert graded((BACK, "W_xh.T @ g_z"))[0].endswith("  g_h = W_xh.T @ g_z: at t=6 shape (3,) where it should be (4,)")
     assert "at t=6 off; |g_z| is " in graded((SLOPE, "g_h * h[t]"))[0]
+    assert graded((BACK, "W_hh @ g_z"))[0].endswith("; the right product, but for a .T")
     assert graded((BACK, "(W_hh.T @ g_z)[::-1]"))[0].endswith("at t=6 off, though |g_h| is right")
     assert graded((SLOPE, "None"))[0].endswith("  g_z = None: at t=6 missing")
     assert graded((SLOPE, "[[1], [2, 3]]"))[0].endswith("at t=6 a list, not numbers")

@@ -14,6 +14,7 @@ from tinygrad_vg.autodiff import more_rows, numerics
 from tinygrad_vg.autodiff.core import plain
 from tinygrad_vg.drawing.merged import rolled_formula
 from tinygrad_vg.formulas.explain import explain
+from tinygrad_vg.formulas.rules import called, gradient
 from tinygrad_vg.text.formulas import row, written
 
 WORDS = {name: getattr(np, name) for name in ("where", "exp", "log", "sin", "cos", "sqrt", "sign", "tanh", "maximum", "minimum", "cosh", "sinh", "hypot", "rint")}
@@ -151,9 +152,9 @@ def test_users_with_names_are_called_by_them():
 
 def test_the_letter_of_a_leaf_is_that_of_nothing_else():
     u, v = Scalar(2.0), Scalar(3.0)
-    assert [row["index"] for row in explain(v / u + u * v, of=u).rows] == ["∂L/∂x = g₁ (-y₁ / x)", "∂L/∂x += g₂ b"]
+    assert [row["index"] for row in explain(v / u + u * v, of=u).rows] == ["∂L/∂b = g₁ (-y₁ / b)", "∂L/∂b += g₂ a"]
     a = Scalar(1.0, name="a")
-    assert {row["to"] for row in explain(u * a + u, of=u).rows} == {"x"}
+    assert {row["to"] for row in explain(u * a + u, of=u).rows} == {"b"}
 
 
 def test_the_sum_over_the_uses_carried_out_is_the_gradient():
@@ -180,4 +181,48 @@ def test_a_use_of_an_array_has_its_gradient_with_indices():
 
 def test_what_comes_by_the_second_slot_of_one_node_is_added():
     a = Scalar(2.0)
-    assert [row["index"] for row in explain(a * a).rows] == ["∂L/∂a = g a", "∂L/∂a += g a"]
+    assert [row["index"] for row in explain(a * a).rows] == ["∂L/∂a += g a", "∂L/∂a += g a"]
+    assert [row["local"] for row in explain(a * a).rows] == ["∂y/∂a += a", "∂y/∂a += a"]
+    assert "to a, as operand 1: " in (text := explain(a * a).text) and "to a, as operand 2: " in text
+
+
+def test_what_is_one_part_of_several_is_added_and_not_set_equal():
+    x = Scalar(2.0, name="x")
+    e = explain((x * x * x).named("y"))
+    assert [row["index"] for row in e.rows] == ["∂L/∂a = g x", "∂L/∂x += g a"]
+    assert "to x, one of its 3 uses: " in e.text and ", a = x * x, " in e.title
+    assert e.rows[1]["numpy"] == "g_x += g_y * a" and "{+}= g a" in e.tex
+
+
+# ---- letters mean one thing each
+
+
+@pytest.mark.parametrize("name", ["a", "b", "y", "g", "z", "x"])
+def test_a_letter_is_never_the_name_of_something_else(name):
+    w, leaf = Scalar(2.0, name="w"), Scalar(0.7, name=name)
+    for y in ((w * w).tanh() * leaf, leaf / (w * w).tanh(), ((w * w).tanh() * leaf).named("q")):
+        for edge, told in zip(y.edges, explain(y).rows):
+            values = dict(zip(called(edge), [*y.parents, y])) | {gradient(edge): 3.0}
+            assert len(values) == 4
+            g, rest = told["index"].split("= ")[1].split(" ", 1)
+            assert eval(f"{g} * ({rest})", {name: float(getattr(x, "data", x)) for name, x in values.items()}) == pytest.approx(3.0 * float(edge.local))
+
+
+@pytest.mark.parametrize("name", ["a", "b", "x1", "A", "y", "g", "w"])
+def test_of_arrays_too(name):
+    v, leaf = Tensor([2.0, 1.0], name="v"), Tensor([0.7, 0.3], name=name)
+    for y in ((v * v).tanh() * leaf, (v * v).tanh() @ leaf, vg.einsum("i,i->", (v * v).tanh(), leaf), np.concatenate([v.tanh(), leaf]), leaf.max()):
+        for edge in y.edges:
+            names = [*called(edge), gradient(edge)]
+            assert len({*names}) == len(names) and names[-1] == ("δ" if name == "g" else "g")
+            assert f"{names[-1]} = ∂L/∂{names[-2]}" in explain(y).title
+    assert "w_i" not in explain(leaf.max()).rows[0]["local"].split("=")[1] or name != "w"
+
+
+def test_what_a_letter_stands_for_is_said():
+    w, a = Scalar(2.0, name="w"), Scalar(1.0, name="a")
+    assert explain(((w * w).tanh() * a).named("y")).title == "y () = multiply(b (), a ()), b = tanh(w * w), with g = ∂L/∂y"
+    text = explain(((w * w).tanh() * w).named("y"), of=w).text
+    assert text.count(", a = tanh(z₁)") == 1 and "g₂ a" in text
+    deep = explain(vg.linear(Tensor([[1.0]], name="x"), Tensor([[2.0]], name="W")) * Tensor([[1.0]]).tanh())
+    assert ", a = linear(x, W), b = tanh(…), with" in deep.title

@@ -128,7 +128,7 @@ class Variable(Node):
         return bool(self.item())
 
     def __float__(self) -> NoReturn:
-        way = "take its value with .item(); in place of math.tanh(x) write x.tanh(), or tanh(x) from tinygrad_vg; "
+        way = "take its value with .item(); for math.exp(x), math.tanh(x) … write x.exp(), x.tanh() …, or tanh(x) from tinygrad_vg; "
         way += "the entries of an array are collected in a list and joined: stack([…])"
         raise TypeError(f"{describe(self)} would lose its gradient as a plain number; {way}")
     __int__ = __float__

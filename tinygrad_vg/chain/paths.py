@@ -19,19 +19,20 @@ from ..autodiff.core import Node, describe
 from ..autodiff.rows import Elementwise
 from ..autodiff.scalar import Scalar
 from ..text.lines import Result, clean, cut
-from ..text.numbers import figure, from_log, numbers, percent
+from ..text.numbers import SUBSCRIPTS, figure, from_log, numbers, percent
 from ..text.tables import folded, table
 from .blocks import LINEAR
 from .factors import log
 from .stations import paths_between
 
-Step = tuple[Node, float]  # a parent, and the slope on the edge from it
+Step = tuple[Node, float, int]  # a parent, the slope on the edge from it, and which operand it is
 Sums = tuple[int, int, float, float]
 
 
 class Path(NamedTuple):
     """One path, from source to output: its nodes, the slope of each edge, and their product.
 
+    operands which operand of the next node each node is, 1 for the first
     log      ln |product|, right even where the product underflows
     weights  the product of the slopes of + − × / alone: along an active path of a ReLU network the whole product
     slopes   the product of the others, those of activations
@@ -43,12 +44,21 @@ class Path(NamedTuple):
     log: float
     weights: float
     slopes: float
+    operands: tuple[int, ...]
 
     def __str__(self) -> str:
         """The named nodes on the way; all of them, by their ops, if none between the ends has a name."""
         inner = [node for node in self.nodes[1:-1] if node.name] or self.nodes[1:-1]
-        shown = [self.nodes[0], *inner, *self.nodes[1:][-1:]]
-        return " → ".join(clean(str(node.name or (node.op if node.rule else describe(node)))) for node in shown)
+        return " → ".join(map(called, [self.nodes[0], *inner, *self.nodes[1:][-1:]]))
+
+    def whole(self) -> str:
+        """All nodes on the way."""
+        return " → ".join(map(called, self.nodes))
+
+    def numbered(self) -> str:
+        """All nodes on the way, and where a node has several operands, which one is meant: x →₂ multiply."""
+        which = [str(k).translate(SUBSCRIPTS) * (len(node.parents) > 1) for k, node in zip(self.operands, self.nodes[1:])]
+        return called(self.nodes[0]) + "".join(f" →{k} {called(node)}" for k, node in zip(which, self.nodes[1:]))
 
 
 class Paths(Result):
@@ -77,15 +87,32 @@ class Paths(Result):
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and text, so json.dumps takes it: nan and infinities as text, counts above 2^14000 in hex."""
         counts = {name: n if n.bit_length() < 14_000 else hex(n) for name, n in (("count", self.count), ("active", self.active))}
-        return super().to_dict() | counts | {"top": [numbers(path._asdict() | {"nodes": str(path)}) for path in self.top]}
+        top = [numbers(path._asdict() | {"nodes": text}) for text, path in zip(apart(self.top), self.top)]
+        return super().to_dict() | counts | {"top": top}
 
     def __str__(self) -> str:
         active = "all active" if self.active == self.count else f"{big(self.active)} active"
         head = [
             f"{big(self.count)} paths from {clean(self.source)} to {clean(self.output)}, {active}",
             f"sum {figure(self.total)} = the gradient; |sum| / sum of |products| = {figure(self.cancellation)}"]
-        rows = [(str(path), size_of(path), percent(math.exp(path.log - self.log_absolute))) for path in self.top]
+        shown = apart(self.top)
+        head += ["→₁, →₂: as first, as second operand of the next node"] * any("→₁" in text or "→₂" in text for text in shown)
+        rows = [(text, size_of(path), percent(math.exp(path.log - self.log_absolute))) for text, path in zip(shown, self.top)]
         return "\n".join([*(cut(line, 80) for line in head), table(folded(rows), ("path", "product", "of |all|"))])
+
+
+def apart(top: list[Path]) -> list[str]:
+    """The paths as text: by named nodes; where two would read the same, with all nodes; and if they still do, with their operands."""
+    texts = [*map(str, top)]
+    for longer in (Path.whole, Path.numbered):
+        often = Counter(texts)
+        texts = [longer(path) if often[text] > 1 else text for text, path in zip(texts, top)]
+    return texts
+
+
+def called(node: Node) -> str:
+    """The name of a node on a path, or its op."""
+    return clean(str(node.name or (node.op if node.rule else describe(node))))
 
 
 def paths(output: Scalar, source: Scalar, top: int = 10) -> Paths:
@@ -119,7 +146,7 @@ def steps_between(source: Node, output: Node) -> dict[Node, list[Step]]:
     differentiable(output)
     path = paths_between(source, output)
     inside = set(path)
-    after = {node: [(edge.parent, slope(edge)) for edge in node.edges if edge.parent in inside] for node in path[1:]}
+    after = {node: [(edge.parent, slope(edge), edge.index + 1) for edge in node.edges if edge.parent in inside] for node in path[1:]}
     return {source: [], **after}
 
 
@@ -133,15 +160,15 @@ def slope(edge: Any) -> float:
 
 def sums(steps: dict[Node, list[Step]]) -> Sums:
     """Over all paths to the last node: how many, how many active, the sum of their products, ln of the sum of |products|."""
-    waiting = Counter(parent for edges in steps.values() for parent, _ in edges)
+    waiting = Counter(parent for edges in steps.values() for parent, *_ in edges)
     so_far: dict[Node, Sums] = {}
     for node, edges in steps.items():
-        old = [(*so_far[parent], slope) for parent, slope in edges]
+        old = [(*so_far[parent], slope) for parent, slope, _ in edges]
         count, active = sum(n for n, *_ in old), sum(n for _, n, *_, slope in old if slope)
         total = sum(slope * part for _, _, part, _, slope in old)
         log_absolute = float(np.logaddexp.reduce([part + log(abs(slope)) for *_, part, slope in old]))
         so_far[node] = (count, active, total, log_absolute) if edges else (1, 1, 1.0, 0.0)
-        for parent, _ in edges:  # large numbers: keep them no longer than needed
+        for parent, *_ in edges:  # large numbers: keep them no longer than needed
             waiting[parent] -= 1
             if not waiting[parent]:
                 del so_far[parent]
@@ -151,26 +178,25 @@ def sums(steps: dict[Node, list[Step]]) -> Sums:
 def heaviest(steps: dict[Node, list[Step]], k: int) -> dict[Node, list[tuple]]:
     """For each node its k heaviest paths from the source, heaviest first: the best k of the parents' best k, one edge longer.
 
-    A path is (−ln |product|, last node, slope of its last edge, the path before it), so paths share their beginnings.
+    A path is (−ln |product|, last node, slope of its last edge, its operand, the path before it), so paths share their beginnings.
     """
     best: dict[Node, list[tuple]] = {}
     for node, edges in steps.items():
-        longer = [[(old[0] - log(abs(slope)), node, slope, old) for old in best[parent]] for parent, slope in edges if slope]
-        best[node] = list(heapq.merge(*longer, key=itemgetter(0)))[:k] if edges else [(0.0, node, 1.0, None)][:k]
+        longer = [[(old[0] - log(abs(slope)), node, slope, i, old) for old in best[parent]] for parent, slope, i in edges if slope]
+        best[node] = list(heapq.merge(*longer, key=itemgetter(0)))[:k] if edges else [(0.0, node, 1.0, 0, None)][:k]
     return best
 
 
 def path_of(ranked: tuple) -> Path:
     """The path that `heaviest` left as a linked list."""
-    weight, nodes, factors = -ranked[0], [], []
+    weight, steps = -ranked[0], list[tuple]()
     while ranked is not None:
-        _, node, slope, ranked = ranked
-        nodes.append(node)
-        factors.append(slope)
-    nodes, factors = nodes[::-1], factors[-2::-1]  # the source's own entry has no edge
+        _, *step, ranked = ranked
+        steps += [(*step,)]
+    nodes, (_, *factors), (_, *operands) = zip(*steps[::-1])  # the source's own entry has no edge
     weights = math.prod(f for node, f in zip(nodes[1:], factors) if linear(node))
     slopes = math.prod(f for node, f in zip(nodes[1:], factors) if not linear(node))
-    return Path(tuple(nodes), tuple(factors), math.prod(factors), weight, float(weights), float(slopes))
+    return Path(nodes, tuple(factors), math.prod(factors), weight, float(weights), float(slopes), tuple(operands))
 
 
 def linear(node: Node) -> bool:

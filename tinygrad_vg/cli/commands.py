@@ -234,7 +234,7 @@ def save_figure(figure: Any, place: Path) -> None:
 
 
 @command("exercise",
-    option("number", type=int, nargs="?", metavar="N", help="which one, 1 to 25; without a number, all of them"),
+    option("number", type=int, nargs="?", metavar="N", help="which one, 1 to 26; without a number, all of them"),
     option("file", nargs="?", metavar="FILE", help="your answer; the file is run"),
     [option("--hint", action="store_true", help="print where to start"),
      option("--solution", action="store_true", help="print a right answer, a whole Python file"),
@@ -245,8 +245,8 @@ def save_figure(figure: Any, place: Path) -> None:
     option("--out", metavar="FILE", help="where the exercise is written to (by_hand_exercise.py)"), *SETTINGS, *PROGRAM)
 def exercise(options: argparse.Namespace) -> None:
     """Print an exercise, or grade an answer: a Python file that defines the function asked for. 1 to 10: matrix calculus; 11 to 15: build
-    an autodiff engine, step by step; 16 to 20: layers of today by hand; 21 to 25: nets that do not learn. With --by-hand: the backward
-    pass of a model, lines of it left open."""
+    an autodiff engine, step by step; 16 to 20: layers of today by hand; 21 to 25: nets that do not learn; 26: a whole engine. With
+    --by-hand: the backward pass of a model, lines of it left open."""
     if (options.hint or options.solution) and (options.number is None or options.file):
         raise ValueError("--hint and --solution go with the number of an exercise, and with no file")
     if settings(options) or any(vars(options)[name] for name in ("by_hand", "grade", "blanks", "draw", "out", "straight", "stack")):

@@ -159,7 +159,7 @@ def exercises() -> list[dict[str, Any]]:
         heads = "".join(f"{line}\n" for line in one.solution.splitlines() if line.startswith(("import ", "from ")))
         heads += f"\n# your {' and '.join(each.__name__ for each in one.uses)} belong here, too\n" if one.uses else ""
         question = indent(str(inspect.getdoc(one.answer)), "    ").lstrip()
-        text = f'{heads}{heads and chr(10)}\ndef {one.name}({one.arguments}):\n    """{question}"""\n    ...\n'.lstrip()
+        text = f'{heads}{heads and chr(10)}\n{one.head}:\n    """{question}"""\n    ...\n'.lstrip()
         told.append({
             "group": "Exercises", "title": f"{number}  {one.name}({one.arguments})", "number": number, "text": text,
             "hint": one.hint, "solution": one.solution})

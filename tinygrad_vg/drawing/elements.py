@@ -112,7 +112,7 @@ def with_gradient(box: Box, g: Any) -> Box:
     title = titled(box.name, "" if box.within else box.op)
     lines, full = [title, brief(box.value, box.kind)], [box.title, f"value {value(box.value, 17)}"]
     if g is not None:
-        lines.append(f"grad {small(g)}" if np.shape(g) == () else f"|grad| {small(norm(g))}")
+        lines.append(f"grad {small(g, 3)}" if np.shape(g) == () else f"|grad| {small(norm(g))}")
         full.append(f"gradient {value(g, 17)}")
     if box.grad is not None and g is not box.grad and not np.array_equal(g, box.grad, equal_nan=True):
         full.append(f".grad, accumulated over passes, {value(box.grad, 17)}")
@@ -160,7 +160,7 @@ def with_gain(arrow: Arrow, ratio: float | None) -> Arrow:
     words, note = f"∂child/∂parent = {arrow.formula}", f"\n{arrow.note}" * bool(arrow.note)
     if arrow.slope is not None:
         told = f"{words} = {number(arrow.slope, 17)}{note}"
-        return arrow._replace(lines=(arrow.word or small(arrow.slope),), tooltip=told, heat=heat(arrow.slope))
+        return arrow._replace(lines=(arrow.word or small(arrow.slope, 3),), tooltip=told, heat=heat(arrow.slope))
     label = [cut(formula(arrow.formula), LONGEST_LABEL)] if arrow.word is None else []
     if ratio is None:
         return arrow._replace(lines=tuple(label), tooltip=words + note, heat=None)
@@ -209,7 +209,7 @@ def value(x: Any, digits: int = 4) -> str:
 def brief(x: Any, kind: str) -> str:
     """The same for a picture: of what is computed the shape is left out."""
     if np.shape(x) == ():
-        return small(x)
+        return small(x, 3)
     return f"{shape_of(x)}, norm {small(norm(x))}" if kind in ("leaf", "constant") else f"norm {small(norm(x))}"
 
 

@@ -1,19 +1,21 @@
 """What is the right answer, and what is wrong with another?  The engine says, on random inputs and random graphs.
 
-A function of 1 to 10 gives one case: arguments, and what the engine says to them. One of 11 to 15 yields cases without end, the
-small ones first. Those at the end say what is wrong with an answer.
+A function gives one case, arguments and what the engine says to them; or it yields cases without end, the small ones first. Those at the
+end say what is wrong with an answer; SLIPS are wrong answers that many have given.
 
     W weight (out, in)    h state    z pre-activation    y output, or value of an op    a, b its operands    g gradient    T steps
 """
 
 import ast
-from collections.abc import Iterator
-from itertools import cycle
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain, count, cycle
 from typing import Any
 
 import numpy as np
 
 from .. import Scalar, Tensor, grad, history, linear, relu, sigmoid, softmax, tanh
+from . import answers
 from .grading import Case, Fault, numbers
 
 STEPS = [lambda x, y: x + y, lambda x, y: x.sin() * y, lambda x, y: 0.5 - x, lambda x, y: x.tanh() * x]
@@ -32,20 +34,25 @@ def neuron(rng: Any) -> Case:
     return (w.data, x.data, b.data), grad(sigmoid(w * x + b), [w, x, b])
 
 
-def scalar_rnn(rng: Any) -> Case:
+def scalar_rnns(rng: Any) -> Iterator[Case]:
     """(w, h[0], T) and ∂h[T]/∂h[0] of h ← σ(w h)."""
-    w, T = rng.uniform(0.5, 4.0), int(rng.integers(1, 20))
-    start = h = Scalar(rng.uniform())
-    for _ in range(T):
-        h = sigmoid(w * h)
-    return (w, start.data, T), grad(h, start)
+    for T in chain((1, 2), (int(rng.integers(1, 20)) for _ in count())):
+        w, start = rng.uniform(0.5, 4.0), Scalar(rng.uniform())
+        h = start
+        for _ in range(T):
+            h = sigmoid(w * h)
+        yield (w, start.data, T), grad(h, start)
 
 
-def linear_layer(rng: Any, of: int) -> Case:
+def linear_layers(of: int) -> Callable[[Any], Iterator[Case]]:
     """∂L/∂h (0) or ∂L/∂W (1) of z = W h, given g = ∂L/∂z."""
-    m, n = rng.integers(2, 5, size=2)
-    h, W, g = Tensor(rng.normal(size=n)), Tensor(rng.normal(size=(m, n))), rng.normal(size=m)
-    return (g, W.data, h.data), grad(linear(h, W), [h, W], seed=g)[of]
+
+    def cases(rng: Any) -> Iterator[Case]:
+        for m, n in chain([(2, 2), (2, 3)], (rng.integers(2, 5, size=2) for _ in count())):
+            h, W, g = Tensor(rng.normal(size=n)), Tensor(rng.normal(size=(m, n))), rng.normal(size=m)
+            yield (g, W.data, h.data), grad(linear(h, W), [h, W], seed=g)[of]
+
+    return cases
 
 
 def softmax_back(rng: Any) -> Case:
@@ -55,14 +62,14 @@ def softmax_back(rng: Any) -> Case:
     return (y.data, g), grad(y, z, seed=g)
 
 
-def rnn_gradient(rng: Any) -> Case:
+def rnn_gradients(rng: Any) -> Iterator[Case]:
     """(W, states, g) and gᵀ ∂h[T]/∂W, summed over all uses of W, of h ← tanh(W h)."""
-    T, n = int(rng.integers(1, 6)), int(rng.integers(2, 4))
-    W, states = Tensor(rng.normal(size=(n, n))), [Tensor(rng.normal(size=n))]
-    for _ in range(T):
-        states.append(tanh(linear(states[-1], W)))
-    g = rng.normal(size=n)
-    return (W.data, np.array([h.data for h in states]), g), grad(states[-1], W, seed=g)
+    for T, n in chain([(1, 2), (2, 2)], ((int(rng.integers(1, 6)), int(rng.integers(2, 4))) for _ in count())):
+        W, states = Tensor(rng.normal(size=(n, n))), [Tensor(rng.normal(size=n))]
+        for _ in range(T):
+            states.append(tanh(linear(states[-1], W)))
+        g = rng.normal(size=n)
+        yield (W.data, np.array([h.data for h in states]), g), grad(states[-1], W, seed=g)
 
 
 def worst_gain(rng: Any) -> Case:
@@ -83,6 +90,13 @@ def forget_bias(rng: Any) -> Case:
     """(T, kept) and the b with σ(b)^T = kept: −ln(kept^(−1/T) − 1)."""
     T, kept = int(rng.integers(5, 200)), rng.uniform(0.1, 0.9)
     return (T, kept), float(-np.log(kept ** (-1 / T) - 1))
+
+
+SLIPS: dict[str, dict[str, Callable]] = {
+    "gain": {"each slope is taken at h[t−1], the state before its step": lambda w, h0, T: w * h0 * (1 - h0) * answers.gain(w, h0, T - 1)},
+    "back_to_h": {"this is W g; its sum runs over the wrong index of W": lambda g, W, h: W @ g},
+    "softmax_back": {"this is y (1 − y) g; but each z_j changes all y_i, not only y_j": lambda y, g: y * (1 - y) * g},
+    "rnn_gradient": {"on the way back W stands where its transpose belongs": lambda W, h, g: answers.rnn_gradient(W.T, h, g)}}
 
 
 # An engine, step by step
@@ -190,15 +204,24 @@ def astray(given: Any, wanted: dict, *arguments: Any) -> Fault | None:
     """What is wrong with a dictionary of gradients, told of the first node at which it is wrong, the youngest first."""
     node, fault = first_wrong(given, wanted, "gradient")
     if fault and node and node in given:
-        parts = [given[child] * float(edge.local) for child in wanted for edge in child.edges if edge.parent is node]
+        parts = [wanted[child] * float(edge.local) for child in wanted for edge in child.edges if edge.parent is node]
         parts += [before[node] for before in arguments if isinstance(before, dict) and node in before]
-        if len(parts) > 1 and any(numbers(given[node], part) is None for part in parts):
-            return Fault(f"{fault.words}; of its {len(parts)} contributions it has only one", overwrites)
+        return slipped(fault, given[node], parts, node, list(wanted))
     if fault:
         return fault
     if strange := [node for node in given if node not in wanted]:
         return Fault(f"{called(strange[0])} is given a gradient")
     return None
+
+
+def slipped(fault: Fault, given: Any, parts: list[float], node: Any, nodes: list) -> Fault:
+    """A wrong gradient, and which slip it is: of several contributions there is only one, or all are there twice."""
+    if len(parts) > 1 and any(numbers(given, part) is None for part in parts):
+        return Fault(f"{fault.words}; of its {len(parts)} contributions it has only one", overwrites)
+    uses = Counter(edge.parent for child in nodes for edge in child.edges)
+    shared = any(uses[child] > 1 for child in nodes for edge in child.edges if edge.parent is node)
+    twice = shared and numbers(given, 2 * sum(parts)) is None
+    return fault._replace(words=fault.words + "; exactly twice as much: was a node visited twice?" * twice)
 
 
 def called(x: Any) -> str:
@@ -207,11 +230,11 @@ def called(x: Any) -> str:
 
 
 def overwrites(statement: ast.stmt) -> bool:
-    """`gradients[parent] = …`, computed from something, but not from what was there."""
-    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Subscript):
+    """`gradients[parent] = …` or `parent.grad = …`, computed from something, but not from what was there."""
+    if not isinstance(statement, ast.Assign) or not isinstance(to := statement.targets[0], (ast.Subscript, ast.Attribute)):
         return False
-    key, value = ast.dump(statement.targets[0].slice), statement.value
-    return not isinstance(value, ast.Constant) and key not in map(ast.dump, ast.walk(value))
+    key, value = ast.unparse(to.slice if isinstance(to, ast.Subscript) else to), statement.value
+    return not isinstance(value, ast.Constant) and key not in map(ast.unparse, ast.walk(value))
 
 
 def pulled_wrong(given: Any, wanted: tuple, *arguments: Any) -> Fault | None:

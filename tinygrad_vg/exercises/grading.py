@@ -9,10 +9,12 @@ import contextlib
 import inspect
 import linecache
 import sys
+import textwrap
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,8 +40,15 @@ def numbers(given: Any, wanted: Any, *_: Any, within: float = WITHIN, what: str 
     if not np.all(np.abs(given - wanted) <= within * np.maximum(np.abs(wanted), 1e-3)):
         digits = 5 if rounded(given, 5) != rounded(wanted, 5) else 12
         space = "\n" if given.ndim else " "
-        return Fault(f"{what} is {rounded(given, digits)},{space}wanted {rounded(wanted, digits)}")
+        return Fault(f"{what} is {rounded(given, digits)},{space}wanted {rounded(wanted, digits)}{likeness(given, wanted)}")
     return None
+
+
+def likeness(given: np.ndarray, wanted: np.ndarray) -> str:
+    """That a wrong answer has the right numbers, but elsewhere; else ''."""
+    if wanted.ndim == 2 and given.T.shape == wanted.shape and np.allclose(given.T, wanted, rtol=WITHIN):
+        return "; transposed it would be right"
+    return "; the right numbers, in another order" if wanted.ndim == 1 and np.allclose(np.sort(given), np.sort(wanted), rtol=WITHIN) else ""
 
 
 class Exercise(NamedTuple):
@@ -47,6 +56,7 @@ class Exercise(NamedTuple):
 
     answer  a right answer; its docstring is the question      cases(rng)  arguments and right answers, without end
     hint    where to start      check(given, wanted, *arguments)  what is wrong with what was given: a Fault, or None
+    slips   {what to say: a wrong answer that many have given}
     uses    answers to earlier exercises that it calls      times  how many cases      right  what is said when all are right
     """
 
@@ -57,6 +67,7 @@ class Exercise(NamedTuple):
     uses: tuple[Callable, ...] = ()
     times: int = CASES
     right: str = "{name} is what the engine says"
+    slips: Mapping[str, Callable] = MappingProxyType({})
 
     @property
     def name(self) -> str:
@@ -65,8 +76,13 @@ class Exercise(NamedTuple):
 
     @property
     def arguments(self) -> str:
-        """The names of its arguments, as in `def`: "w, x, b"."""
-        return ", ".join(inspect.signature(self.answer).parameters)
+        """The names of its arguments, as in `def`: "w, x, b"; not of those with a default."""
+        return ", ".join(name for name, x in inspect.signature(self.answer).parameters.items() if x.default is x.empty)
+
+    @property
+    def head(self) -> str:
+        """The line it begins with, but for the colon."""
+        return f"class {self.name}" if isinstance(self.answer, type) else f"def {self.name}({self.arguments})"
 
     @property
     def solution(self) -> str:
@@ -77,7 +93,7 @@ class Exercise(NamedTuple):
         return "\n\n".join(["\n".join(heads)] * bool(heads) + texts)
 
     def __str__(self) -> str:
-        return f"Write  def {self.name}({self.arguments})\n\n{inspect.getdoc(self.answer)}"
+        return f"Write  {self.head}\n\n{inspect.getdoc(self.answer)}"
 
     def __repr__(self) -> str:  # without the answer and the hint
         return str(self)
@@ -96,11 +112,12 @@ class Grade(NamedTuple):
 def judged(exercise: Exercise, function: Any) -> Grade:
     """The grade of a function: of the first case that goes wrong it says what, at which line, and for which arguments."""
     if not callable(function):
-        return Grade(False, f"there is no function {exercise.name}({exercise.arguments}) yet; define it in your file")
+        what = exercise.head.replace("def", "function")
+        return Grade(False, f"there is no {what} yet; define it in your file")
     for k, (arguments, wanted) in zip(range(exercise.times), exercise.cases(np.random.default_rng(0))):
         shown = inputs(exercise.arguments.split(", "), arguments)
         if wrong := first_fault(exercise, function, arguments, wanted):
-            begun = f"{k} of {exercise.times} cases are right; then " if exercise.times > 1 else ""
+            begun = f"{k} of {exercise.times} cases are right; {'then ' * (k > 0)}" if exercise.times > 1 else ""
             return Grade(False, f"{begun}{wrong}\n{shown}")
     tried = f"on {exercise.times} random cases" if exercise.times > 1 else "on a net of its kind"
     return Grade(True, f"right, {tried}: {exercise.right.format(name=exercise.name)}")
@@ -108,16 +125,19 @@ def judged(exercise: Exercise, function: Any) -> Grade:
 
 def first_fault(exercise: Exercise, function: Any, arguments: tuple, wanted: Any) -> str:
     """What is wrong with one answer, in words, and the line to look at; '' if it is right."""
-    run, takes = Run(function), len(inspect.signature(exercise.answer).parameters)
+    run, takes = Run(function), len(exercise.arguments.split(", "))
     copies = [x.copy() if isinstance(x, (dict, np.ndarray)) else x for x in arguments]  # the function may change them
     try:
         with run:
             given = function(*copies[:takes])
         with run if arguments[takes:] else contextlib.nullcontext():  # a further argument, g, is for what was returned
             fault = Fault("the function returns nothing") if given is None else exercise.check(given, wanted, *arguments)
+        slip = next((words for words, wrong in exercise.slips.items() if fault and not numbers(given, wrong(*arguments))), "")
     except (Exception, SystemExit) as error:
+        if isinstance(error, TimeoutError) and (isinstance(arguments[0], Scalar) or isinstance(arguments[-1], str)):
+            error.args = (f"{error}; visit each node once",)
         return told(error, run.file, run.last)
-    return fault.words + place(run.file, run.suspected(fault)) if fault else ""
+    return fault.words + f"; {slip}" * bool(slip) + place(run.file, run.suspected(fault)) if fault else ""
 
 
 class Run:
@@ -125,7 +145,8 @@ class Run:
     `ran` are the lines that ran. After SECONDS a TimeoutError stops it. If a debugger watches already, it goes on undisturbed."""
 
     def __init__(self, function: Any):
-        code = getattr(inspect.unwrap(function), "__code__", None)
+        parts = vars(function).values() if isinstance(function, type) else [inspect.unwrap(function)]
+        code = next((code for part in parts if (code := getattr(part, "__code__", None))), None)
         self.file: str = code.co_filename if code else ""
         self.last: int = code.co_firstlineno if code else 0
         self.ran: set[int] = set()
@@ -177,11 +198,23 @@ def place(file: str, line: int) -> str:
 
 def inputs(names: list[str], arguments: tuple) -> str:
     """The arguments of a case as they are told, one a line; those without a name are g. A graph is told op by op."""
+    if isinstance(arguments[-1], str):
+        return f"  of this program:\n{textwrap.indent(arguments[-1], '    ')}"
     lines = [f"  for {name} = {valued(x, len(name) + 9)}" for name, x in zip_longest(names, arguments, fillvalue="g")]
     for graph in (x for x in arguments if isinstance(x, Scalar) and x.parents):
         nodes = history(graph)
-        lines += [f"    {node.name} = {made(node)}" for node in nodes] if len(nodes) <= 16 else [f"    in a graph of {len(nodes):,} nodes"]
+        lines += [f"    {node.name} = {made(node)}" for node in nodes] if len(nodes) <= 16 else [f"    in a graph of {extent(nodes)}"]
     return "\n".join(lines)
+
+
+def extent(nodes: list[Node]) -> str:
+    """How many nodes, edges and paths a graph has, given its history."""
+    ways = {nodes[-1]: 1}
+    for edge in (edge for child in reversed(nodes) for edge in child.edges):
+        ways[edge.parent] = ways.get(edge.parent, 0) + ways[edge.child]
+    n = sum(count for node, count in ways.items() if not node.parents)
+    found = f"{n:,}" if n < 10**6 else f"{'about ' * (n.bit_count() > 1)}2^{n.bit_length() - 1}"
+    return f"{len(nodes):,} nodes, {sum(len(node.edges) for node in nodes):,} edges, {found} paths"
 
 
 def valued(x: Any, indent: int = 0) -> str:

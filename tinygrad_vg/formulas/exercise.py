@@ -95,13 +95,13 @@ class Truth:
     """One run of the true program: what is right for each line and turn, and what is returned."""
 
     def __init__(self, text: str, case: list[Any]):
-        self.text, self.case, self.right = text, case, dict[Any, Any]()
+        self.text, self.case, self.right, self.code = text, case, dict[Any, Any](), dict[Any, Any]()
         self.value, self.gradients = function_of(text, self.keep)(*map(copy, case))
 
     def keep(self, node: Any, key: Any, x: Any, _: Any) -> Any:
         room = isinstance(node.value, (ast.Call, ast.GeneratorExp)) and "empty" in called(node.value)  # nothing is in it yet
         if isinstance(x, (np.ndarray, np.generic, float, int)) and not room:
-            self.right[key] = copy(x)
+            self.right[key], self.code[key] = copy(x), node.value
         return x
 
 
@@ -113,7 +113,7 @@ class Judge:
     """
 
     def __init__(self, truth: Truth, text: str, lines: bool):
-        self.lines, self.right, self.doubtful = lines, truth.right, set[str]()
+        self.lines, self.right, self.code, self.doubtful = lines, truth.right, truth.code, set[str]()
         self.found: dict[int, tuple[str, str]] = {}
         self.first: list[int] = []  # the line found wrong that reads something doubtful
         try:
@@ -141,6 +141,8 @@ class Judge:
             self.first += [node.lineno] if doubtful and not self.first else []
             if not doubtful or self.first == [node.lineno]:  # what comes of a value that cannot be judged is told once
                 at = "".join(f"at {t}={n} " for t, n in turn.items())
+                mine, true = map(ast.unparse, (node.value, self.code[key]))
+                words += "; the right product, but for a .T" * (mine != true and mine.replace(".T", "") == true.replace(".T", ""))
                 self.note(node.lineno, ast.unparse(node), at + words + "".join(f"; look at {name}, too" for name in doubtful))
         return copy(self.right[key])
 

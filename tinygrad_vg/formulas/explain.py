@@ -5,6 +5,8 @@
 
 import ast
 import re
+from collections import Counter
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -14,13 +16,14 @@ from ..autodiff.core import Edge, Node, describe, history
 from ..autodiff.products import Linear, Matmul
 from ..autodiff.structure import Transpose
 from ..chain.factors import adds
-from ..text.formulas import derivative, number_of, parsed
+from ..text.formulas import brief, derivative, name_of, number_of, parsed, text_of
 from ..text.lines import clean, wrapped
+from ..text.numbers import SUBSCRIPTS
 from .loops import operands
 from .naming import identifier, wish
-from .notation import SUBSCRIPTS
-from .prelude import HELPERS, called
-from .rules import Form, Use, form, letter, names, operand, rank
+from .prelude import HELPERS
+from .prelude import called as calls
+from .rules import Form, Use, called, form, gradient, letter, names, operand, rank, unused
 from .statements import Figures
 from .words import pull
 
@@ -47,7 +50,7 @@ class Explanation:
         self.title, self.rows = title, rows
         lines = [title]
         for row in rows:
-            lines.append(f"to {row['to']}: {row['words']}")
+            lines.append(f"to {row['to']}{row.get('as', '')}: {row['words']}")
             lines += [f"  {kind:8}{row[kind]}" for kind in ("matrix", "local", "index", "numpy") if row.get(kind)]
         self.text = "\n".join(map(clean, lines))
         body = " \\\\\n".join(tex)
@@ -96,47 +99,57 @@ def explain(node: Node, of: Node | None = None) -> Explanation:
 
 def of_edges(node: Node, edges: list[Edge]) -> Explanation:
     """A row for each edge."""
-    given = [f"{operand(edges[0], k)}{f' {p.shape}' if hasattr(p, 'shape') else ''}" for k, p in enumerate(node.parents)]
-    y = str(node.name or "y")
-    again = [any(edge.parent is other.parent for other in edges[:k]) for k, edge in enumerate(edges)]  # x * x: what comes is added
-    rows, tex = zip(*map(told, edges, again))
-    return Explanation(f"{y} {node.shape} = {node.op}({', '.join(given)}), with g = ∂L/∂{y}", list(rows), sum(tex, []))
+    *given, y = called(edges[0])
+    shapes = [f" {p.shape}" if hasattr(p, "shape") else "" for p in node.parents]
+    title = f"{y} {node.shape} = {node.op}({', '.join(map(str.__add__, given, shapes))}){meanings(edges[0])}"
+    often = Counter(edge.parent for child in history(node) for edge in child.edges)
+    rows, tex = zip(*(told(edge, often[edge.parent]) for edge in edges))
+    return Explanation(f"{title}, with {gradient(edges[0])} = ∂L/∂{y}", list(rows), sum(tex, []))
 
 
-def told(edge: Edge, again: bool) -> tuple[dict[str, str], list[str]]:
-    """An edge in plain text; and in TeX, the local derivative and the gradient."""
-    f, (y, x) = form(edge), names(edge)
+def meanings(edge: Edge, known: Collection[Node] = ()) -> str:
+    """What the letters stand for that operands without a name were given: `, a = tanh(w * w)`; but for those known."""
+    name, found = partial(letter, edge), dict[str, str]()
+    for x, a in zip(edge.child.parents, called(edge)):
+        if isinstance(x, Node) and x.parents and not x.name and x not in known:
+            short = brief(x, name)
+            found[a] = text_of(short) if short else f"{x.op}({', '.join(str(name(p) or '…') for p in x.parents)})"
+    return "".join(f", {a} = {text}" for a, text in found.items())
+
+
+def told(edge: Edge, uses: int) -> tuple[dict[str, str], list[str]]:
+    """An edge in plain text; and in TeX, the local derivative and the gradient. What is one part of several is added, +=."""
+    f, (y, x), here = form(edge), names(edge), [k for k, parent in enumerate(edge.child.parents, start=1) if parent is edge.parent]
     ix, J, own = f.indices
     left, below = f"∂⟨{y}|{ix}⟩/∂⟨{x}|{J}⟩", f"∂L/∂⟨{x}|{own}⟩"
-    equals = "+=" if again else "="
+    adds, part = ("+=" if n > 1 else "=" for n in (uses, len(here)))
+    which = f", as operand {edge.index + 1}" * (len(here) > 1) + f", one of its {uses} uses" * (uses > len(here))
     return {
-        "to": x, "words": f.words, "formula": edge.formula_here,
-        "matrix": f"∂L/∂{x} {equals} {f.plain(f.matrix)}",
-        "local": f"{f.plain(left)} = {f.plain(f.local)}",
-        "index": f"{f.plain(below)} {equals} {f.plain(f.entry)}",
-        "numpy": in_numpy(edge, equals),
-    }, [f"{f.tex(left)} &= {f.tex(f.local)}", f"{f.tex(below)} &{'{+}=' if again else '='} {f.tex(f.entry)}"]
+        "to": x, "as": which, "words": f.words, "formula": edge.formula_here,
+        "matrix": f"∂L/∂{x} {adds} {f.plain(f.matrix)}",
+        "local": f"{f.plain(left)} {part} {f.plain(f.local)}",
+        "index": f"{f.plain(below)} {adds} {f.plain(f.entry)}",
+        "numpy": in_numpy(edge, adds),
+    }, [f"{f.tex(a)} &{'{+}=' if equals == '+=' else '='} {f.tex(b)}" for a, equals, b in ((left, part, f.local), (below, adds, f.entry))]
 
 
 def in_numpy(edge: Edge, equals: str) -> str:
     """The same as a line of the program that by_hand writes; "" where NumPy alone has no words for it."""
     node = edge.child
-    named = [identifier(wish(x, False, False) if getattr(x, "name", None) else operand(edge, k)) for k, x in enumerate(node.parents)]
+    *named, y = (identifier(wish(x, False, False) if getattr(x, "name", None) else a) for x, a in zip((*node.parents, node), called(edge)))
     codes = [*map(parsed, named), *(ast.Constant(int(x)) if np.ndim(x) == 0 else ast.Name("i") for x in operands(node)[len(named) :])]
     codes[: len(named)] = [code if (x := number_of(p)) is None else ast.Constant(x) for code, p in zip(codes, node.parents)]
-    y = wish(node, False, False) if node.name else "y"
     try:
         code = pull(node, edge.index, ast.Name(f"g_{y}"), ast.Name(y), codes)
     except NotImplementedError:
         return ""
-    return "" if HELPERS.keys() & called(code) else f"g_{named[edge.index]} {equals} {ast.unparse(Figures({}).visit(code))}"
+    return "" if HELPERS.keys() & calls(code) else f"g_{named[edge.index]} {equals} {ast.unparse(Figures({}).visit(code))}"
 
 
 def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:
     """The gradient of a leaf used several times: the sum over its uses, as one Σ_t where they are steps of one recurrence."""
-    letters = letters_of(leaf, edges)
-    uses: list[Edge] = [Use(edge, letters) for edge in edges]
-    name = operand(uses[0], uses[0].index)
+    uses = as_uses(leaf, edges)
+    name, users = operand(uses[0], uses[0].index), {edge.child for edge in uses}
     nameless = "" if leaf.name else ", which has no name,"
     title = f"{name} {leaf.shape}{nameless} is used {len(uses)} times; its gradient is the sum over its uses"
     if step := over_time(uses, output):
@@ -144,30 +157,35 @@ def of_uses(leaf: Node, edges: list[Edge], output: Node) -> Explanation:
         left = f"∂L/∂⟨{name}|{f.indices[2]}⟩"
         row = {"to": name, "words": span, "formula": edge.formula, "index": f"{f.plain(left)} = {f.plain(f.entry)}"}
         return Explanation(f"{title}, each with the g of its own node", [row], [f"{f.tex(left)} &= {f.tex(f.entry)}"])
-    rows, tex, users = [], [], list(dict.fromkeys(edge.child for edge in uses))
-    own_g = {y: "g" if len(users) == 1 else f"g{str(k).translate(SUBSCRIPTS)}" for k, y in enumerate(users, start=1)}
+    rows, tex, known = [], [], {leaf, *users}
     for k, edge in enumerate(uses):
-        f, g, y = form(edge), own_g[edge.child], names(edge)[0]
-        made = "" if edge.child.name else f", {y} = {edge.child.op}({', '.join(operand(edge, i) for i in range(len(edge.child.parents)))})"
-        f = f._replace(entry=f.entry.replace("⟨g|", f"⟨{g}|"))
+        f, (*given, y) = form(edge), called(edge)
+        made = ("" if edge.child.name else f", {y} = {edge.child.op}({', '.join(given)})") + meanings(edge, known)
+        known |= {x for x in edge.child.parents if isinstance(x, Node)}
         own = f"∂L/∂⟨{name}|{f.indices[2]}⟩"
         index = f"{f.plain(own)} {'+' if k else ''}= {f.plain(f.entry)}"
         formula = derivative(edge, partial(letter, edge))
-        rows.append({"to": name, "words": f"{f.words}, {g} = ∂L/∂{y}{made}", "formula": formula, "index": index})
+        rows.append({"to": name, "words": f"{f.words}, {gradient(edge)} = ∂L/∂{y}{made}", "formula": formula, "index": index})
         tex.append(f"{f.tex(own)} &{'{+}' if k else ''}= {f.tex(f.entry)}")
-    which = ", all of one node" if len(users) == 1 else ", each with the gradient of its own node, g₁, g₂ …"
+    g = gradient(uses[0])[0]
+    which = ", all of one node" if len(users) == 1 else f", each with the gradient of its own node, {g}₁, {g}₂ …"
     return Explanation(title + which, rows, tex)
 
 
-def letters_of(leaf: Node, uses: list[Edge]) -> dict[Node, str]:
-    """What is called what, where the graph has no names: the users y, or y₁, y₂ …, and the leaf a letter that nothing else there has."""
-    users = list(dict.fromkeys(edge.child for edge in uses))
-    letters = {y: f"y{str(k).translate(SUBSCRIPTS)}" if len(users) > 1 else "y" for k, y in enumerate(users, start=1) if not y.name}
-    if not leaf.name:
-        others = [Use(Edge(y, k), letters) for y in users for k, x in enumerate(y.parents) if x is not leaf]
-        taken = {"g", *letters.values(), *(name for edge in others for name in (names(edge)[0], operand(edge, edge.index)))}
-        letters[leaf] = next((a for a in (operand(uses[0], uses[0].index), *"xwuvpq") if a not in taken), "leaf")
-    return letters
+def as_uses(leaf: Node, edges: list[Edge]) -> list[Edge]:
+    """The edges, with a letter of its own for whatever has no name: the users y, or y₁, y₂ …, with gradients g₁, g₂ …"""
+    users = list(dict.fromkeys(edge.child for edge in edges))
+    taken = {str(name) for y in users for x in (y, *y.parents) if (name := name_of(x))}
+    g, letters = unused("gδε", taken), dict[int, str]()
+    taken |= {g, y := unused("yzqr", taken)}
+    figures = {node: str(k).translate(SUBSCRIPTS) * (len(users) > 1) for k, node in enumerate(users, start=1)}
+    letters |= {id(node): y + figures[node] for node in users if not node.name}
+    for edge in (edges[0], *(Edge(node, k) for node in users for k in range(len(node.parents)))):
+        x = edge.child.parents[edge.index]
+        if id(x) not in letters and not name_of(x) and number_of(x) is None:
+            letters[id(x)] = unused((operand(Use(edge, letters), edge.index), *"abcduvwpq"), taken)
+            taken.add(letters[id(x)])
+    return [Use(edge, letters, g + figures[edge.child]) for edge in edges]
 
 
 def over_time(uses: list[Edge], output: Node) -> tuple[Form, str, Edge] | None:
@@ -205,15 +223,15 @@ def product_of(edge: Edge, turned: dict[Node, list[Edge]]) -> list[tuple[Edge, b
 
 def one_step(edge: Edge, turned: bool) -> tuple[str, Any]:
     """What one use adds to the gradient, ⟨δ|t,i⟩ ⟨X|j⟩, in the letters of the leaf; and the other operand X, None in a sum."""
-    f, rule = form(edge), edge.child.rule
+    f, g, rule = form(edge), gradient(edge), edge.child.rule
     own = f.indices[2][::-1] if turned else f.indices[2]
     factors = re.findall(r"⟨([^|⟩]*)\|([^⟩]*)⟩", f.entry)
     over = found[1] if (found := re.match(r"Σ_(\w+) ", f.entry)) else ""
     names = {} if isinstance(rule, Linear) else dict(zip(own + over, "ij"[: len(own)] + "nmpqr"))
     renamed = [(name, "".join(names.get(c, c) for c in index)) for name, index in factors]
     total = f"Σ_{''.join(names.get(c, c) for c in over)} " if over else ""
-    delta = next(f"⟨δ|t,{index}⟩" for name, index in renamed if name == "g")
-    others = [f" ⟨X|{index}⟩" for name, index in renamed if name != "g"]
+    delta = next(f"⟨δ|t,{index}⟩" for name, index in renamed if name == g)
+    others = [f" ⟨X|{index}⟩" for name, index in renamed if name != g]
     return total + delta + "".join(others), edge.child.parents[1 - edge.index] if others else None
 
 

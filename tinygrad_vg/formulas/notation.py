@@ -3,11 +3,12 @@
 import ast
 import re
 
+from ..text.numbers import SUBSCRIPTS
+
 GREEK = {"gamma": r"\gamma", "beta": r"\beta", "alpha": r"\alpha", "tau": r"\tau", "δ": r"\delta"}
 FUNCTIONS = {"exp", "log", "sin", "cos", "tanh"}
 OPERATORS = {ast.Add: " + ", ast.Sub: " - ", ast.Mult: r" \, ", ast.BitAnd: r" \wedge "}
 SIGNS = {ast.Gt: ">", ast.Lt: "<", ast.GtE: r"\ge", ast.LtE: r"\le", ast.Eq: "=", ast.NotEq: r"\ne"}
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")  # of the gradients g₁, g₂ … of several users
 FIGURES = {code: chr(figure) for figure, code in SUBSCRIPTS.items()}
 ESCAPES = {"\\": r"\textbackslash ", "~": r"\textasciitilde ", "^": r"\textasciicircum "} | {c: "\\" + c for c in "{}$&%#_"}
 

@@ -1,12 +1,12 @@
 """What is the derivative of this op, on paper?  For an edge of any op: words, the matrix form and the index form.
 
-    y  the node      x, W, A, …  its parents      g = ∂L/∂y      i, j, k  indices      δ_ij  1 where i = j, else 0
+    y  the node      x, W, A, …  its parents      g = ∂L/∂y (∇ until it is named)      i, j, k  indices      δ_ij  1 where i = j, else 0
 
 A form is written with entries in angle brackets, ⟨W|ij⟩; from that one text come the plain and the TeX version.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..autodiff.products import Einsum, Linear, Matmul, explicit
 from ..autodiff.reductions import Weighted
 from ..autodiff.rows import Elementwise
 from ..autodiff.structure import Join, Reshape, Select, Sum, Transpose
+from ..text.formulas import number_of
 from ..text.formulas import row as short_row
 from .lines import part_of
 from .notation import entry, escaped, tex_entry, tex_formula
@@ -55,44 +56,55 @@ class Form(NamedTuple):
 
 def form(edge: Edge) -> Form:
     """The form of an edge, by the kind of op that made its child."""
-    for kind, write in FORMS.items():
-        if isinstance(edge.child.rule, kind):
-            return write(edge)
-    words = f"{edge.child.op}: a linear map J from small changes of {names(edge)[1]} to those of {names(edge)[0]}, J = {edge.formula}"
-    return Form(words, "Jᵀ ⟨g|⟩", ("i", "j", "j"), "⟨J|ij⟩", "Σ_i ⟨g|i⟩ ⟨J|ij⟩")
+    f = next(write for kind, write in FORMS.items() if isinstance(edge.child.rule, kind))(edge)
+    matrix, entry = (text.replace("⟨∇|", f"⟨{gradient(edge)}|") for text in (f.matrix, f.entry))
+    return f._replace(matrix=matrix, entry=entry)
 
 
 class Use(Edge):
-    """One of several uses of a leaf. Whatever has no name is called the same in all of them: letters, {node: letter}."""
+    """One of several uses of a leaf. Whatever has no name is called the same in all of them: letters, {id: letter}; g, the gradient."""
 
-    __slots__ = ("letters",)
+    __slots__ = ("g", "letters")
 
-    def __init__(self, edge: Edge, letters: dict[Node, str]):
+    def __init__(self, edge: Edge, letters: dict[int, str], g: str = ""):
         super().__init__(edge.child, edge.index)
-        self.letters = letters
+        self.letters, self.g = letters, g
+
+
+def gradient(edge: Edge) -> str:
+    """What ∂L/∂y is called: g, unless a node here has that name."""
+    return getattr(edge, "g", "") or next(g for g in ("g", "δ", "ε", "γ") if g not in called(edge))
 
 
 def letter(edge: Edge, x: Any) -> str | None:
     """The name of a node, or its letter among the uses of a leaf; None for what has neither."""
-    return getattr(edge, "letters", {}).get(x) or str(x.name or "") or None if isinstance(x, Node) else None
+    return getattr(edge, "letters", {}).get(id(x)) or str(getattr(x, "name", None) or "") or None
 
 
 def names(edge: Edge) -> tuple[str, str]:
     """(y, x): what the node and this parent are called."""
-    return letter(edge, edge.child) or "y", operand(edge, edge.index)
+    return called(edge)[-1], operand(edge, edge.index)
 
 
 def operand(edge: Edge, k: int) -> str:
-    """The name of the k-th operand: its own, a number's digits, or the letter of the rule where it comes first."""
+    """What the k-th operand is called."""
+    return called(edge)[k]
+
+
+def called(edge: Edge) -> list[str]:
+    """What the operands are called, and last the node: a name, a number's digits, or a letter that nothing else here has."""
     parents, rule = edge.child.parents, edge.child.rule
-    x = parents[k]
-    if name := letter(edge, x):
-        return name
-    if isinstance(x, (int, float)) or isinstance(x, np.generic) and np.ndim(x) == 0:
-        return f"{x:.4g}"
-    k = next(i for i, parent in enumerate(parents) if parent is x)
-    letters = getattr(rule, "operands", None) or (["x"] if len(parents) == 1 else [])
-    return letters[k] if k < len(letters) else f"x{k + 1}"
+    own = getattr(rule, "operands", None) or (["x"] if len(parents) == 1 else [f"x{k}" for k in range(1, len(parents) + 1)])
+    nodes = [*parents, edge.child]
+    found = {id(x): letter(edge, x) if (number := number_of(x)) is None else f"{number:.4g}" for x in nodes}
+    for x, first in zip(nodes, [*own, "y"]):
+        found[id(x)] = found[id(x)] or unused((first, *("zqr" if x is edge.child else "abcduvw")), {*found.values()})
+    return [str(found[id(x)]) for x in nodes]
+
+
+def unused(letters: Sequence[str], taken: Collection[str | None]) -> str:
+    """The first of these letters that is not taken."""
+    return next((a for a in letters if a not in taken), letters[0])
 
 
 def rank(x: Any) -> int:
@@ -115,9 +127,9 @@ def elementwise(edge: Edge) -> Form:
     letters = {a: name if name.startswith(DIGITS) else tex_entry(name, i) for a, (name, i) in zip(rule.operands, entries)}
     tex = in_brackets(tex_formula(row, letters | {"y": tex_entry(y, ix)}), r"\left(", r"\right)")
     whole = substituted(row, dict(zip(rule.operands, (e[0] for e in entries))) | {"y": y})
-    matrix = f"{'sum over the copies of ' if copies else ''}{f'diag({whole})' if ix else plain} ⟨g|⟩"
+    matrix = f"{'sum over the copies of ' if copies else ''}{f'diag({whole})' if ix else plain} ⟨∇|⟩"
     words = f"{rule.name}: every entry of {y} depends on the matching entry of {x}{', which has several copies' if copies else ''}"
-    return Form(words, matrix, (ix, at, own), f"⟪row⟫{kronecker}", f"{many}⟨g|{ix}⟩ ⟪row⟫", (plain, tex))
+    return Form(words, matrix, (ix, at, own), f"⟪row⟫{kronecker}", f"{many}⟨∇|{ix}⟩ ⟪row⟫", (plain, tex))
 
 
 def broadcast(child: Node, parent: Any, ix: str) -> str:
@@ -146,14 +158,14 @@ def linear(edge: Edge) -> Form:
     total = f"Σ_{batch} " if batch else ""
     words = f"linear: {y} = {x} {W}ᵀ" + (f" + {operand(edge, 2)}" if len(edge.child.parents) > 2 else "")
     if edge.index == 0:
-        matrix = f"⟨g|⟩ ⟨{W}|⟩" if lead else f"⟨{W}|⟩ᵀ ⟨g|⟩"
-        return Form(words, matrix, (lead + "i", lead + "j", lead + "j"), f"⟨{W}|{s}ij⟩", f"Σ_i ⟨g|{lead}i⟩ ⟨{W}|{s}ij⟩")
+        matrix = f"⟨∇|⟩ ⟨{W}|⟩" if lead else f"⟨{W}|⟩ᵀ ⟨∇|⟩"
+        return Form(words, matrix, (lead + "i", lead + "j", lead + "j"), f"⟨{W}|{s}ij⟩", f"Σ_i ⟨∇|{lead}i⟩ ⟨{W}|{s}ij⟩")
     if edge.index == 1:
-        matrix = f"⟨g|⟩ᵀ ⟨{x}|⟩" if lead else f"⟨g|⟩ ⟨{x}|⟩ᵀ"
-        return Form(words, matrix, (lead + "i", s + "kj", s + "ij"), f"δ_ik ⟨{x}|{lead}j⟩", f"{total}⟨g|{lead}i⟩ ⟨{x}|{lead}j⟩")
+        matrix = f"⟨∇|⟩ᵀ ⟨{x}|⟩" if lead else f"⟨∇|⟩ ⟨{x}|⟩ᵀ"
+        return Form(words, matrix, (lead + "i", s + "kj", s + "ij"), f"δ_ik ⟨{x}|{lead}j⟩", f"{total}⟨∇|{lead}i⟩ ⟨{x}|{lead}j⟩")
     if rank(edge.parent) == rank(edge.child):
-        return Form(words, "⟨g|⟩", (lead + "i", lead + "j", lead + "i"), "δ_ij", f"⟨g|{lead}i⟩")
-    return Form(words, f"{total}⟨g|{batch}⟩", (lead + "i", s + "j", s + "i"), "δ_ij", f"{total}⟨g|{lead}i⟩")
+        return Form(words, "⟨∇|⟩", (lead + "i", lead + "j", lead + "i"), "δ_ij", f"⟨∇|{lead}i⟩")
+    return Form(words, f"{total}⟨∇|{batch}⟩", (lead + "i", s + "j", s + "i"), "δ_ij", f"{total}⟨∇|{lead}i⟩")
 
 
 def matmul(edge: Edge) -> Form:
@@ -167,12 +179,12 @@ def matmul(edge: Edge) -> Form:
     over = "".join(s for s in S if s not in mine) + rest
     total, words = f"Σ_{over} " if over else "", f"matmul: {y} = {A} {B}"
     if edge.index == 0:
-        matrix = f"⟨g|⟩ ⟨{B}|⟩ᵀ" if j else f"outer ⟨g|⟩ ⟨{B}|⟩ᵀ" if i else f"⟨g|⟩ ⟨{B}|⟩"
+        matrix = f"⟨∇|⟩ ⟨{B}|⟩ᵀ" if j else f"outer ⟨∇|⟩ ⟨{B}|⟩ᵀ" if i else f"⟨∇|⟩ ⟨{B}|⟩"
         at = (S + i + j, a + ("l" if i else "") + "k", a + i + "k")
-        return Form(words, matrix, at, f"⟨{B}|{b}k{j}⟩" + (" δ_il" if i else ""), f"{total}⟨g|{S}{i}{j}⟩ ⟨{B}|{b}k{j}⟩")
-    matrix = f"⟨{A}|⟩ᵀ ⟨g|⟩" if i else f"outer ⟨{A}|⟩ ⟨g|⟩ᵀ" if j else f"⟨g|⟩ ⟨{A}|⟩"
+        return Form(words, matrix, at, f"⟨{B}|{b}k{j}⟩" + (" δ_il" if i else ""), f"{total}⟨∇|{S}{i}{j}⟩ ⟨{B}|{b}k{j}⟩")
+    matrix = f"⟨{A}|⟩ᵀ ⟨∇|⟩" if i else f"outer ⟨{A}|⟩ ⟨∇|⟩ᵀ" if j else f"⟨∇|⟩ ⟨{A}|⟩"
     at = (S + i + j, b + "k" + ("l" if j else ""), b + "k" + j)
-    return Form(words, matrix, at, f"⟨{A}|{a}{i}k⟩" + (" δ_jl" if j else ""), f"{total}⟨{A}|{a}{i}k⟩ ⟨g|{S}{i}{j}⟩")
+    return Form(words, matrix, at, f"⟨{A}|{a}{i}k⟩" + (" δ_jl" if j else ""), f"{total}⟨{A}|{a}{i}k⟩ ⟨∇|{S}{i}{j}⟩")
 
 
 def einsum(edge: Edge) -> Form:
@@ -186,7 +198,7 @@ def einsum(edge: Edge) -> Form:
     twice = "; 0 where the repeated indices differ" if len(set(own)) < len(own) else ""
     words = f"einsum '{rule.subscripts}': a sum of products, so the derivative is the other factors{twice}"
     total = f"Σ_{over} " if over else ""
-    return Form(words, f"{total}⟨g|{out}⟩ {product}".strip(), (out, own, own), product or "1", f"{total}⟨g|{out}⟩ {product}".strip())
+    return Form(words, f"{total}⟨∇|{out}⟩ {product}".strip(), (out, own, own), product or "1", f"{total}⟨∇|{out}⟩ {product}".strip())
 
 
 def kept(edge: Edge) -> tuple[str, str]:
@@ -202,16 +214,24 @@ def total(edge: Edge) -> Form:
     n = edge.parent.size // max(edge.child.size, 1)
     part = "" if edge.child.op == "sum" else f"1/{n} "
     what = "every entry counts with weight 1" if not part else f"every entry counts with weight 1/{n}"
-    return Form(f"{edge.child.op} of {x}: {what}", f"{part}spread ⟨g|⟩", (R, ix, ix), part.strip() or "1", f"{part}⟨g|{R}⟩")
+    return Form(f"{edge.child.op} of {x}: {what}", f"{part}spread ⟨∇|⟩", (R, ix, ix), part.strip() or "1", f"{part}⟨∇|{R}⟩")
 
 
 def weighted(edge: Edge) -> Form:
     """max, min and logsumexp: entry i counts with weight w_i."""
     (y, x), (ix, R) = names(edge), kept(edge)
     logsumexp = edge.child.op == "logsumexp"
-    w = f"exp(⟨{x}|{ix}⟩ - ⟨{y}|{R}⟩)" if logsumexp else f"⟨w|{ix}⟩"
-    words = "w = softmax(x)" if logsumexp else "w = 1 at the entry that is chosen (1/k where k tie), else 0"
-    return Form(f"{edge.child.op} of {x}: y moves by Σ w dx, {words}", "diag(w) spread ⟨g|⟩", (R, ix, ix), w, f"⟨g|{R}⟩ {w}")
+    w = unused("wvu", (x, y))
+    each = f"exp(⟨{x}|{ix}⟩ - ⟨{y}|{R}⟩)" if logsumexp else f"⟨{w}|{ix}⟩"
+    what = f"softmax({x})" if logsumexp else "1 at the entry that is chosen (1/k where k tie), else 0"
+    words = f"{edge.child.op} of {x}: {y} moves by Σ {w} d{x}, {w} = {what}"
+    return Form(words, f"diag({w}) spread ⟨∇|⟩", (R, ix, ix), each, f"⟨∇|{R}⟩ {each}")
+
+
+def other(edge: Edge) -> Form:
+    """An op of which only its map is known."""
+    words = f"{edge.child.op}: a linear map J from small changes of {names(edge)[1]} to those of {names(edge)[0]}, J = {edge.formula}"
+    return Form(words, "Jᵀ ⟨∇|⟩", ("i", "j", "j"), "⟨J|ij⟩", "Σ_i ⟨∇|i⟩ ⟨J|ij⟩")
 
 
 def moved(edge: Edge) -> Form:
@@ -239,14 +259,15 @@ def indexed(part: Any) -> str:
 
 
 MOVED: dict[Any, tuple[Any, ...]] = {  # words, ∂L/∂x whole, one entry of it, and the detail in them
-    Reshape: ("reshape: the numbers of {x} in another shape", "reshape ⟨g|⟩ to {detail}", "⟨g|{ix}⟩ ‹at the same place in C order›",
+    Reshape: ("reshape: the numbers of {x} in another shape", "reshape ⟨∇|⟩ to {detail}", "⟨∇|{ix}⟩ ‹at the same place in C order›",
               lambda edge, own: edge.parent.shape),
-    Transpose: ("transpose: the axes of {x} in another order", "transpose ⟨g|⟩ back", "⟨g|{detail}⟩",
+    Transpose: ("transpose: the axes of {x} in another order", "transpose ⟨∇|⟩ back", "⟨∇|{detail}⟩",
                 lambda edge, own: "".join(own[axis] for axis in edge.child.rule.axes)),
-    Select: ("{op}: {x}[{detail}]", "put ⟨g|⟩ back where it was taken from, else 0", "Σ ⟨g|{ix}⟩ ‹over what was taken from there›",
+    Select: ("{op}: {x}[{detail}]", "put ⟨∇|⟩ back where it was taken from, else 0", "Σ ⟨∇|{ix}⟩ ‹over what was taken from there›",
              lambda edge, own: ", ".join(map(indexed, edge.child.rule.index))),
-    Join: ("{op}: {x} is the part [{detail}] of the result", "⟨g|⟩[{detail}]", "‹the entry of› ⟨g|⟩[{detail}]",
+    Join: ("{op}: {x} is the part [{detail}] of the result", "⟨∇|⟩[{detail}]", "‹the entry of› ⟨∇|⟩[{detail}]",
            lambda edge, own: part_of(edge.child, edge.index)),
-    Broadcast: ("broadcast_to: {x} repeated", "sum of ⟨g|⟩ over the copies", "Σ ⟨g|{ix}⟩ ‹over the copies›", lambda edge, own: "")}
+    Broadcast: ("broadcast_to: {x} repeated", "sum of ⟨∇|⟩ over the copies", "Σ ⟨∇|{ix}⟩ ‹over the copies›", lambda edge, own: "")}
 FORMS: dict[Any, Callable[[Edge], Form]] = {
-    Elementwise: elementwise, Linear: linear, Matmul: matmul, Einsum: einsum, Sum: total, Weighted: weighted} | dict.fromkeys(MOVED, moved)
+    Elementwise: elementwise, Linear: linear, Matmul: matmul, Einsum: einsum, Sum: total, Weighted: weighted,
+    **dict.fromkeys(MOVED, moved), object: other}

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
 
 def figure(x: float) -> str:
     """Three significant digits; nothing that is not zero prints as 0."""

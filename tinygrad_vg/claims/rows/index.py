@@ -17,7 +17,7 @@ from ...formulas.rules import names, operand
 
 def carried_out(formula: str, values: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
     """The right side of `∂L/∂W_ij = Σ_n g_ni h_nj`, an array of `shape`, from the arrays that the names stand for."""
-    left, right = formula.split(" = ")
+    left, right = re.split(r" \+?= ", formula)  # += where the parent is used more than once
     own = re.split("[_,]", left)[-1] if shape else ""
     factors = [factor(text, values) for text in re.findall(r"\([^()]*\)|\S+", right) if not text.startswith("Σ")]
     labels = [label for label, _ in factors]
