@@ -89,9 +89,12 @@ class Canvas:
 
     def words(
         self, x: float, y: float, words: str | list[Run], role: str = "ink", size: float = 18, anchor: str = "start", *,
-        bold: bool = False, italic: bool = False, mono: bool = False, opacity: float = 1.0, halo: bool = False,
+        bold: bool = False, italic: bool = False, mono: bool = False, opacity: float = 1.0, halo: float = 0.0,
     ) -> None:
-        """One line of words whose baseline starts, has its middle, or ends at (x, y); in one ink, or run by run. halo: clear of lines."""
+        """One line of words whose baseline starts, has its middle, or ends at (x, y); in one ink, or run by run.
+
+        halo  the width of a stroke in the colour of the page around them, which keeps lines off
+        """
         runs = [(words, role)] if isinstance(words, str) else words
         look = f' text-anchor="{anchor}"' * (anchor != "start") + f" font-family='{MONO}'" * mono + ' font-weight="600"' * bold
         look += ' font-style="italic"' * italic + f' opacity="{opacity:.2f}"' * (opacity < 1)
@@ -99,7 +102,7 @@ class Canvas:
         if len(runs) > 1:
             text = "".join(f"<tspan {inked(role, '')}>{escape(words)}</tspan>" for words, role in runs)
         else:
-            look += " " + inked(runs[0][1], "page" if halo else "", 4) + ' paint-order="stroke"' * halo
+            look += " " + inked(runs[0][1], "page" if halo else "", halo) + ' paint-order="stroke" stroke-linejoin="round"' * bool(halo)
         font: dict[str, Any] = {"family": "DejaVu Sans Mono" if mono else "DejaVu Sans", "fontsize": size * 0.96, "alpha": opacity}
         font |= {"weight": "bold" if bold else "normal", "style": "italic" if italic else "normal"}
         plot = partial(written, x, y, runs, anchor, halo, **font)
@@ -179,11 +182,11 @@ def patched(kind: str, *shape: Any, ax: Any, **look: Any) -> None:
     ax.add_patch(getattr(patches, kind)(*([path.Path(*shape)] if kind == "PathPatch" else shape), **look))
 
 
-def written(x: float, y: float, runs: list[Run], anchor: str, halo: bool, *, ax: Any, **look: Any) -> None:
+def written(x: float, y: float, runs: list[Run], anchor: str, halo: float, *, ax: Any, **look: Any) -> None:
     """Words by matplotlib: run after run, each where the one before it ends."""
     from matplotlib.patheffects import withStroke
 
-    effects = [withStroke(linewidth=4, foreground=rgb("page"))] if halo else []
+    effects = [withStroke(linewidth=halo, foreground=rgb("page"))] if halo else []
     drawn = [ax.text(0, y, words, color=rgb(role), path_effects=effects, parse_math=False, **look) for words, role in runs]
     wide = [one.get_window_extent(ax.figure.canvas.get_renderer()).width * 72 / ax.figure.dpi for one in drawn]
     x -= {"start": 0, "middle": sum(wide) / 2, "end": sum(wide)}[anchor]

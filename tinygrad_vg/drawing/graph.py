@@ -28,18 +28,20 @@ def canvas_of(picture: Picture, down: bool = False, title: str = "a graph") -> C
 
 
 def graph_svg(picture: Picture, found: Layout) -> str:
-    """The graph alone, for the page."""
+    """The graph alone, for the page, where an arrow and its words are one."""
     canvas = Canvas(found.wide, found.high, "the graph")
-    draw_graph(canvas, picture, found)
+    draw_graph(canvas, picture, found, together=True)
     return canvas.element("")
 
 
-def draw_graph(canvas: Canvas, picture: Picture, found: Layout) -> None:
-    """Frames first, then arrows, then boxes, each over what came before."""
+def draw_graph(canvas: Canvas, picture: Picture, found: Layout, together: bool = False) -> None:
+    """Frames first, then arrows, then their words, so that no arrow strikes them, then boxes, each over what came before."""
     for k, group in enumerate(picture.groups):
         draw_frame(canvas, k, group.label, [found.places[i] for i in group.boxes])
     for k, arrow in enumerate(picture.arrows):
-        draw_arrow(canvas, k, arrow, found.ways[k], found.labels[k], found.square[k], found.down)
+        draw_arrow(canvas, k, arrow, found, together)
+    for k, arrow in enumerate(() if together else picture.arrows):
+        draw_words(canvas, arrow, found.labels[k])
     for i, box in enumerate(picture.boxes):
         draw_box(canvas, i, box, found.places[i])
 
@@ -57,15 +59,21 @@ def draw_box(canvas: Canvas, i: int, box: Box, p: Place) -> None:
             canvas.words(0, y, line, ink(fill), TYPE, "middle", bold=n == 0 and box.kind != "alias", italic=box.kind == "alias")
 
 
-def draw_arrow(canvas: Canvas, k: int, arrow: Arrow, way: Points, label: tuple[float, float], square: bool, down: bool) -> None:
-    """A curve from box to box, or straight with round corners, and its words on it."""
-    shade = colour(arrow.heat, ARROW_SPAN, GREY)
+def draw_arrow(canvas: Canvas, k: int, arrow: Arrow, found: Layout, worded: bool) -> None:
+    """A curve from box to box, or straight with round corners; worded: with its words."""
+    shade, way, square, down = colour(arrow.heat, ARROW_SPAN, GREY), found.ways[k], found.square[k], found.down
     with canvas.group(f"a{k}", "arrow", hover=arrow.tooltip):
         canvas.curve(rounded(way) if square else curve(way, down), shade, thickness(arrow.heat), "2 4" if arrow.heat == -math.inf else "")
         canvas.path(tip(way[-1], down), fill=shade)
-        with canvas.group("", "", *label):
-            for n, line in enumerate(arrow.lines):
-                canvas.words(0, 0.35 * TYPE + 20 * (n - (len(arrow.lines) - 1) / 2), line, "soft", TYPE, "middle", halo=True)
+        if worded:
+            draw_words(canvas, arrow, found.labels[k])
+
+
+def draw_words(canvas: Canvas, arrow: Arrow, middle: tuple[float, float]) -> None:
+    """What stands on an arrow, line by line."""
+    with canvas.group("", "", *middle):
+        for n, line in enumerate(arrow.lines):
+            canvas.words(0, 0.35 * TYPE + 20 * (n - (len(arrow.lines) - 1) / 2), line, "soft", TYPE, "middle", halo=7)
 
 
 def tip(end: tuple[float, float], down: bool) -> Points:
