@@ -5,6 +5,7 @@ from itertools import pairwise
 from textwrap import wrap
 from typing import Any
 
+from ..text.lines import cut
 from .canvas import Canvas
 from .colours import ARROW_SPAN, GREY, Entry, colour, fill_of, ink, thickness
 from .elements import Arrow, Box, Picture, one_line
@@ -14,14 +15,17 @@ CORNER, SWATCH = 9.0, 46.0
 BETWEEN = 30.0  # the rows of the legend
 
 
-def canvas_of(picture: Picture, down: bool = False, title: str = "a graph") -> Canvas:
-    """The whole picture: the graph, what is to be said of it, and the legend."""
-    found = layout(picture, down, lambda wide: key_height(picture, wide))
-    wide = max(found.wide, min(key_width(picture), 1280.0))
-    high = found.high + key_height(picture, wide)
+def canvas_of(picture: Picture, down: bool = False, title: str = "a graph", about: str = "") -> Canvas:
+    """The whole picture: what it is of, if that is known, the graph, what is to be said of it, and the legend."""
+    head, told = BETWEEN * bool(about), cut(one_line(about), 90)
+    found = layout(picture, down, lambda wide: head + key_height(picture, wide))
+    wide = max(found.wide, min(key_width(picture), 1280.0), 1.12 * letters(told) + 2 * MARGIN if told else 0.0)
+    high = head + found.high + key_height(picture, wide)
     space = max(0.0, wide / 2.4 - high)  # no picture is flatter than that
     canvas = Canvas(wide, high + space, one_line(title))
-    with canvas.group("", "", (wide - found.wide) / 2, space / 2):
+    if told:
+        canvas.words(MARGIN, MARGIN + TYPE, told, "ink", TYPE + 2, bold=True)
+    with canvas.group("", "", (wide - found.wide) / 2, head + space / 2):
         draw_graph(canvas, picture, found)
     draw_key(canvas, picture, wide, high + space - key_height(picture, wide))
     return canvas
@@ -41,7 +45,7 @@ def draw_graph(canvas: Canvas, picture: Picture, found: Layout, together: bool =
     for k, arrow in enumerate(picture.arrows):
         draw_arrow(canvas, k, arrow, found, together)
     for k, arrow in enumerate(() if together else picture.arrows):
-        draw_words(canvas, arrow, found.labels[k])
+        draw_words(canvas, arrow, found.labels[k], f"w{k}", "words")
     for i, box in enumerate(picture.boxes):
         draw_box(canvas, i, box, found.places[i])
 
@@ -69,9 +73,9 @@ def draw_arrow(canvas: Canvas, k: int, arrow: Arrow, found: Layout, worded: bool
             draw_words(canvas, arrow, found.labels[k])
 
 
-def draw_words(canvas: Canvas, arrow: Arrow, middle: tuple[float, float]) -> None:
+def draw_words(canvas: Canvas, arrow: Arrow, middle: tuple[float, float], id: str = "", kind: str = "") -> None:
     """What stands on an arrow, line by line."""
-    with canvas.group("", "", *middle):
+    with canvas.group(id, kind, *middle):
         for n, line in enumerate(arrow.lines):
             canvas.words(0, 0.35 * TYPE + 20 * (n - (len(arrow.lines) - 1) / 2), line, "soft", TYPE, "middle", halo=7)
 
