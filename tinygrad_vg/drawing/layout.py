@@ -258,7 +258,7 @@ class Plan:
         for e, arrow in enumerate(self.picture.arrows):
             way = ways[e]
             if e in lanes:
-                found[e] = ((way[2][0] + way[3][0]) / 2, way[2][1] - self.spread(arrow)[1] / 2 - 3)
+                found[e] = ((way[2][0] + way[3][0]) / 2, way[2][1] - self.spread(arrow)[1] / 2 - 5)
                 continue
             early = len(way) == 2 and len(self.tails[arrow.tail]) == 1 and len(self.heads[arrow.head]) > 1
             (x, y), (X, Y) = way[:2] if early else way[-2:]
@@ -271,7 +271,7 @@ class Plan:
             else:
                 below = 2 * among.index(e) >= len(among) if len(among) > 1 else y < Y - 8
                 below = Y < y - 8 or abs(Y - y) <= 8 and e == among[-1] if early else below
-                order[e] = (y if early else Y) + (12 if below else -12)
+                order[e] = (y if early else Y) + (14 if below else -14)
                 found[e] = (min(left + half + 6, (left + right) / 2 - 2) if early else max(X - half - 4, (left + right) / 2 - 2), order[e])
             gaps.setdefault(self.column[arrow.tail] + 1 if early else self.column[arrow.head], []).append(e)
         for es in gaps.values():
