@@ -37,7 +37,7 @@ def test_a_picture_for_a_slide_is_light_or_dark_whoever_looks_at_it(graph, tmp_p
     page = INKS["page"][theme == "dark"]
     for made in (draw(graph, about="y of x"), draw(Chain(graph, graph.parents[0]))):
         corner = np.asarray(Image.open(made.save(tmp_path / "a.png", theme=theme)).convert("RGB"))[2, 2]
-        assert "#%02x%02x%02x" % tuple(corner) == page
+        assert f"#{bytes(corner).hex()}" == page
         svg = made.save(tmp_path / "a.svg", theme=theme).read_text(encoding="utf-8")
         assert f".f-page{{fill:{page}}}" in svg and "@media" not in svg and "@media" in made.svg
         assert (made.save(tmp_path / "a.pdf", theme="dark").read_bytes() == made.save(tmp_path / "b.pdf", theme=theme).read_bytes()) == (theme == "dark")

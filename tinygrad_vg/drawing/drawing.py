@@ -120,12 +120,13 @@ class Drawing:
 
         theme  "light" or "dark": of .svg, .png and .pdf. Without one an SVG is as who looks at it, PNG and PDF are light
 
-        ValueError for another theme, or one for a page or DOT; for a suffix other than .dot .svg .png .pdf .html, IsADirectoryError for a folder, FileNotFoundError if the folder
-        is missing; for .png and .pdf ImportError without matplotlib; for .html ValueError above 3,000 boxes.
+        ValueError for another theme, or one for a page or DOT, and for a suffix other than .dot .svg .png .pdf .html; IsADirectoryError
+        for a folder, FileNotFoundError if the folder is missing; for .png and .pdf ImportError without matplotlib; for .html ValueError
+        above 3,000 boxes.
         """
         place = checked_path(path, FORMATS)
         if theme and (theme not in ("light", "dark") or place.suffix.lower() in (".dot", ".html")):
-            raise ValueError(f"theme is 'light' or 'dark', of .svg, .png or .pdf; a page is as who looks at it. Got {theme!r}, {place.name}")
+            raise ValueError(f"theme is 'light' or 'dark', of .svg, .png or .pdf; a page is as who looks at it; got {theme!r}")
         save_whole(place, self.rendered(place.suffix.lower()[1:], theme))
         return place
 
