@@ -45,7 +45,7 @@ def rnn_rolled() -> Drawing:
 
 def lstm_step() -> Drawing:
     """The last of three steps of an LSTM, a box for each name, the others in one: four gates, and the cell's own path along the top."""
-    return differentiated(recurrent(nn.LSTMCell(3, 4, rng=0), 3), fold="names", steps=(3, 3))
+    return differentiated(recurrent(nn.LSTMCell(3, 4, rng=0), 3), fold="names", steps=(3, 3), about="One step of an LSTM")
 
 
 def residual_mlp() -> Drawing:
@@ -65,7 +65,7 @@ def deep_mlp_folded() -> Drawing:
 
 def slide() -> Drawing:
     """Twenty steps for a slide: the first and the last states, and one box for those in between."""
-    return differentiated(recurrent(nn.RNNCell(3, 4, "sigmoid", rng=0), 20), fold="states")
+    return differentiated(recurrent(nn.RNNCell(3, 4, "sigmoid", rng=0), 20), fold="states", about="Twenty steps of a sigmoid RNN")
 
 
 def river_shut_gate() -> Drawing:

@@ -1,6 +1,7 @@
 """The lab: nothing unchecked gets into its page, a program's lines are found, and in a browser it does what Python does here."""
 
 import hashlib
+import inspect
 import io
 import json
 import pathlib
@@ -151,6 +152,12 @@ def test_of_several_pictures_the_last_one_drawn_is_shown(ran):
     drawn = ran(text + "draw(y)\nChain(y, x)\n")[0]["page"]
     assert drawn and "river-view" not in drawn
     assert "There is no picture: " in ran(text + "for _ in range(5000): y = y * 1.1\nChain(y, x)")[0]["note"]
+
+
+def test_what_an_exercise_asks_stands_beside_it_and_not_in_what_is_typed_over():
+    for one in (choice for choice in CHOICES if "number" in choice):
+        assert one["question"] == inspect.getdoc(EXERCISES[one["number"]].answer) and one["question"] not in one["text"]
+        assert one["text"].endswith("):\n    ...\n") and max(map(len, one["text"].splitlines())) < 60  # as wide as the editor
 
 
 def test_an_exercise_is_graded_and_its_line_is_known(ran):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import inspect
 import json
 import os
 import threading
@@ -114,6 +115,24 @@ def test_exercises_are_graded_and_what_was_typed_is_kept(opened):
         page.select_option("#choice", label=f"{number}  {one.name}({one.arguments})")
         assert press(page, "grade", one.solution).startswith("right, ")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_an_exercise_is_read_while_it_is_typed_and_graded_from_wherever_one_is(opened):
+    page = opened()
+    assert page.evaluate("document.activeElement.id") == "code"
+    assert page.evaluate("parseFloat(getComputedStyle(document.getElementById('code')).fontSize)") >= 16
+    assert not page.locator("#question").is_visible()
+    for number, one in EXERCISES.items():
+        page.select_option("#choice", label=f"{number}  {one.name}({one.arguments})")
+        page.fill("#code", "typed over")
+        asked = page.locator("#question")
+        assert asked.is_visible() and asked.inner_text().split() == inspect.getdoc(one.answer).split()
+        assert page.evaluate("[...document.querySelectorAll('#question, #picture')].every(e => e.scrollWidth <= e.clientWidth)")
+    page.focus("#hint")
+    page.keyboard.press("Control+Enter")
+    page.locator("#output", has_text="does not run").wait_for()
+    page.select_option("#choice", "0")
+    assert page.evaluate("document.activeElement.id") == "code" and not asked.is_visible()
 
 
 def test_a_program_without_an_end_is_stopped_and_python_starts_anew(opened):

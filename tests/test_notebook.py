@@ -1,9 +1,12 @@
 """Does everything show itself in a notebook?  A real one, run without a screen."""
 
 import pathlib
+import re
 import runpy
 
 import pytest
+
+from tinygrad_vg import exercises
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbclient and ipykernel: the extra `notebook`")
 nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel: the extra `notebook`")
@@ -62,11 +65,51 @@ def test_what_a_notebook_is_given_runs_no_script_and_asks_for_nothing(outputs):
         assert "<script" not in content and "onload" not in content and "http-equiv" not in content
 
 
+MAKE = runpy.run_path(str(DOCS / "make_notebook.py"))
+
+
+def executed(made, folder):
+    """A notebook that was made of a page, run."""
+    book = nbformat.from_dict(made)
+    nbformat.validate(book)
+    nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    return book
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("page", ["teaching.md", pytest.param("recurrence.md", marks=pytest.mark.slow)])
 def test_a_page_of_the_book_is_a_notebook_that_runs(page, tmp_path):
     text = (DOCS / page).read_text(encoding="utf-8")
-    made = nbformat.from_dict(runpy.run_path(str(DOCS / "make_notebook.py"))["notebook"](text))
-    nbformat.validate(made)
-    nbclient.NotebookClient(made, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert sum(cell.cell_type == "code" for cell in made.cells) == text.count("```pycon")
+    made = executed(MAKE["notebook"](text), tmp_path)
+    answers = len(re.findall(r"^(?:>>>|\.\.\.)[^\n]*\n(?!>>>|\.\.\.|\n)", text, re.M))
+    shown = [cell for cell in made.cells if cell.cell_type == "code" and cell.outputs]
+    assert len(shown) == answers > 3  # a notebook shows what a cell ends with: each answer of the page has one of its own
+
+
+@pytest.mark.parametrize("page", sorted(place.name for place in DOCS.glob("*.md")))
+def test_a_notebook_needs_no_file_beside_it(page):
+    made = MAKE["notebook"](text := (DOCS / page).read_text(encoding="utf-8"))
+    told = "\n".join(cell["source"] for cell in made["cells"] if cell["cell_type"] == "markdown")
+    prose = re.sub(r"^```.*?^```$|`[^`\n]*`", "", told, flags=re.M | re.S)
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose)
+    assert not [target for target in targets if not target.startswith(("https:", "data:image/"))]
+    assert sum(target.startswith("data:image/") for target in targets) == len(re.findall(r"!\[[^\]]*\]\(", text))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_students_notebook_asks_and_grades_and_has_no_answers(tmp_path):
+    made = executed(MAKE["students"]((DOCS / "teaching.md").read_text(encoding="utf-8")), tmp_path)
+    code = [cell for cell in made.cells if cell.cell_type == "code"]
+    assert [int(re.search(r"grade\((\d+)", cell.source)[1]) for cell in code] == [1, 2, 3, 23, 24, 25]
+    assert all("    ..." in cell.source and cell.outputs[0].text.strip() for cell in code)
+    for cell, number in zip(code, (1, 2, 3, 23, 24, 25)):
+        body = exercises.EXERCISES[number].solution.rpartition("return ")[2].splitlines()[0]
+        assert body and body not in "".join(one.source for one in made.cells)
+        assert "the function returns nothing" in cell.outputs[0].text
+    solved = code[0].source.replace("...", "return 1 - y**2")
+    assert "20" in executed(MAKE["whole"]([(True, solved)]), tmp_path).cells[0].outputs[0].text
+
+
+def test_a_page_without_exercises_has_no_notebook_for_students():
+    with pytest.raises(ValueError, match="names exercises"):
+        MAKE["students"]("# A page\n")

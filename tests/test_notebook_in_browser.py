@@ -1,8 +1,11 @@
 """Is the whole picture in its cell, and every column of a table straight?  In JupyterLab, trusted and not, and as nbconvert exports it."""
 
 import importlib.util
+import json
 import os
+import pathlib
 import re
+import runpy
 import shutil
 import socket
 import subprocess
@@ -13,6 +16,7 @@ import urllib.request
 
 import pytest
 
+DOCS = pathlib.Path(__file__).parent.parent / "docs"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NEEDED = ("playwright", "nbformat", "nbclient", "ipykernel", "matplotlib")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -151,6 +155,16 @@ def test_in_jupyterlab_a_picture_is_whole_in_its_cell_and_tables_are_straight(la
     if name == "untrusted":
         assert not any(cell["text"].strip() for cell in cells[: len(PICTURES)]), "the words of the picture are left over"
     check_straight(page.evaluate(LETTERS))
+    page.close()
+
+
+@pytest.mark.slow
+def test_the_pictures_of_a_page_are_in_its_notebook(lab, folder, browser):
+    made = runpy.run_path(str(DOCS / "make_notebook.py"))["notebook"]((DOCS / "teaching.md").read_text(encoding="utf-8"))
+    (folder / "lesson.ipynb").write_text(json.dumps(made), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1280, "height": 6000})
+    page.goto(lab.format("lesson"))
+    page.wait_for_function("document.querySelector('.jp-RenderedMarkdown img')?.naturalWidth > 1000", timeout=LAB_SHOWS)
     page.close()
 
 

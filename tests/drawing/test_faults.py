@@ -37,7 +37,7 @@ def drawing():
     """One drawing, every format of it made once: what is tried here is the writing."""
     made = draw(recurrent())
     ready = {kind: made.rendered(kind) for kind in FORMATS}
-    made.rendered = ready.__getitem__
+    made.rendered = lambda kind, theme="": ready[kind]
     return made
 
 
@@ -183,7 +183,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(sys.argv[1])
 drawing = picture(20)
 ready = drawing.rendered(path.suffix[1:])
-drawing.rendered = lambda kind: ready
+drawing.rendered = lambda kind, theme="": ready
 resource.setrlimit(resource.RLIMIT_FSIZE, (700, resource.RLIM_INFINITY))
 try:
     drawing.save(path)

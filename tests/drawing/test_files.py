@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from tinygrad_vg import Scalar
+from tinygrad_vg import Chain, Scalar
 from tinygrad_vg.drawing import canvas, draw, drawing
+from tinygrad_vg.drawing.colours import INKS
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and links are POSIX")
 
@@ -27,6 +28,33 @@ def test_every_format_is_saved_and_the_path_returned(graph, tmp_path, suffix, st
     path = tmp_path / f"picture.{suffix.upper()}"
     assert draw(graph).save(str(path)) == path and path.read_bytes().startswith(start)
     assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_picture_for_a_slide_is_light_or_dark_whoever_looks_at_it(graph, tmp_path, theme):
+    from PIL import Image
+
+    page = INKS["page"][theme == "dark"]
+    for made in (draw(graph, about="y of x"), draw(Chain(graph, graph.parents[0]))):
+        corner = np.asarray(Image.open(made.save(tmp_path / "a.png", theme=theme)).convert("RGB"))[2, 2]
+        assert f"#{bytes(corner).hex()}" == page
+        svg = made.save(tmp_path / "a.svg", theme=theme).read_text(encoding="utf-8")
+        assert f".f-page{{fill:{page}}}" in svg and "@media" not in svg and "@media" in made.svg
+        assert (made.save(tmp_path / "a.pdf", theme="dark").read_bytes() == made.save(tmp_path / "b.pdf", theme=theme).read_bytes()) == (theme == "dark")
+
+
+@pytest.mark.parametrize("name, theme", [("a.html", "dark"), ("a.dot", "light"), ("a.png", "night")])
+def test_a_theme_that_there_is_not_is_refused(graph, tmp_path, name, theme):
+    with pytest.raises(ValueError, match="theme is 'light' or 'dark', of .svg, .png or .pdf; a page is as who looks at it"):
+        draw(graph).save(tmp_path / name, theme=theme)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_graph_has_a_title_if_it_is_known_what_it_is(graph):
+    plain, titled = draw(graph).canvas, draw(graph, about="one <neuron>")
+    assert "one &lt;neuron&gt;</text>" in titled.svg and "<title>one &lt;neuron&gt;</title>" in titled.svg
+    assert plain.high < titled.canvas.high and "<h1 class=\"name\">one &lt;neuron&gt;</h1>" in titled.html
+    assert draw(graph, about="words " * 40).canvas.wide < 1280
 
 
 @pytest.mark.parametrize("existing", [False, True])

@@ -44,6 +44,13 @@ def measured(drawing):
     return min(sizes) * PAGE / wide, wide / high
 
 
+def test_the_gates_of_a_cell_are_set_in_one_way():
+    for cell in (nn.LSTMCell(2, 2, rng=0), nn.GRUCell(2, 2, rng=0)):
+        gates = [named(name) for name in cell.parameters() if re.fullmatch(r"W_[xh][ifgozrn]", name)]
+        assert len(gates) >= 6 and all(name.isascii() for name in gates)
+    assert [named(name) for name in ("W_hh", "W_xh", "b_h", "h[3]")] == ["Wₕₕ", "Wₓₕ", "bₕ", "h₃"]
+
+
 @pytest.mark.parametrize("picture", make_gallery.PICTURES, ids=lambda picture: picture.__name__)
 def test_every_picture_of_the_gallery_can_be_read_on_a_slide(picture):
     type_, aspect = measured(picture())

@@ -184,7 +184,7 @@ def test_for_a_slide_there_is_a_box_for_each_state_and_one_for_all_that_comes_af
 def test_the_slide_of_many_weights_has_one_box_for_them_and_an_output_without_a_name_is_called_by_its_op():
     loss, _ = recurrent(nn.LSTMCell(3, 4, rng=0), T=3)
     picture = draw(loss, fold="states").picture
-    assert [box.lines[0] for box in picture.boxes] == ["Wₓᵢ, Wₕᵢ and 10 more", "h₀, c₀", "c₁, h₁", "c₂, h₂", "h₃", "add"]
+    assert [box.lines[0] for box in picture.boxes] == ["W_xi, W_hi and 10 more", "h₀, c₀", "c₁, h₁", "c₂, h₂", "h₃", "add"]
     assert [group.label for group in picture.groups][0] == "shared weights" and picture.boxes[2].uses == (0,)
     assert "<svg" in draw(loss, fold="states").html
 

@@ -230,12 +230,12 @@ def test_graphviz_reads_exactly_our_boxes_arrows_and_frames():
 def test_columns_are_harmless_xml_in_which_every_box_and_arrow_shows_its_lines_as_they_are():
     for what, drawing in drawings().items():
         picture, root = drawing.picture, check_harmless(drawing.svg)
-        for kind, letter, parts in (("box", "n", picture.boxes), ("arrow", "a", picture.arrows)):
-            groups = groups_of(root, kind)
-            assert set(groups) == {f"{letter}{i}" for i in range(len(parts))}, what
+        for kind, worded, letters, parts in (("box", "box", "nn", picture.boxes), ("arrow", "words", "aw", picture.arrows)):
+            groups, words = groups_of(root, kind), groups_of(root, worded)
+            assert [*map(set, (groups, words))] == [{f"{letter}{i}" for i in range(len(parts))} for letter in letters], what
             for i, part in enumerate(parts):
-                group = groups[f"{letter}{i}"]
-                assert [element.text or "" for element in group.iter() if tag(element) == "text"] == list(part.lines), what
+                group, lines = groups[f"{letters[0]}{i}"], words[f"{letters[1]}{i}"]
+                assert [element.text or "" for element in lines.iter() if tag(element) == "text"] == list(part.lines), what
                 assert [element.text for element in group.iter() if tag(element) == "title"] == [part.tooltip], what
 
 

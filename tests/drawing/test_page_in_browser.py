@@ -221,6 +221,55 @@ def test_the_page_opens_legible_at_its_right_end_and_pans_and_zooms(visit):
     assert page.locator(f"#n{i}").bounding_box()["x"] < 900 and page.locator("#n0").bounding_box()["x"] >= 0
 
 
+def three_steps():
+    w, h = Scalar(0.9, name="w"), Scalar(0.5).named("h", 0)
+    for t in range(1, 4):
+        h = (w * h).sigmoid().named("h", t)
+    return h
+
+
+def all_in_sight(page):
+    within = "[view.x, view.y, scene.wide - view.x - stage().w / view.scale, scene.high - view.y - stage().h / view.scale]"
+    left, top, right, bottom = page.evaluate(within)
+    return left <= 0 and top <= 0 and right <= 0 and bottom <= 0
+
+
+def resize(page, size):
+    """To this size, as soon as the page has seen it; its policy lets nothing wait in it."""
+    page.set_viewport_size(size)
+    for _ in range(200):
+        if page.evaluate(f"innerWidth === {size['width']} && ground.w === stage().w && ground.h === stage().h"):
+            return
+        page.wait_for_timeout(20)
+    pytest.fail("the page does not see that its size is another")
+
+
+def test_what_fits_opens_whole_and_the_panel_takes_its_room_when_a_box_is_selected(visit):
+    page = visit(h := three_steps(), viewport={"width": 1280, "height": 800})
+    panel, before = page.locator("#panel"), page.evaluate("({...view})")
+    assert not panel.is_visible() and not page.locator("#divider").is_visible() and all_in_sight(page)
+    click(page, number_of(h, "h[3]"))
+    assert panel.is_visible() and page.locator("#divider").get_attribute("aria-valuenow") == "410"
+    right = page.locator(f"#n{number_of(h, 'h[3]')}").bounding_box()
+    assert right["x"] + right["width"] <= panel.bounding_box()["x"]
+    page.locator("#node button").first.focus()
+    page.keyboard.press("Escape")
+    assert not panel.is_visible() and page.evaluate("({...view})") == before and page.evaluate("document.activeElement.matches('.box')")
+
+
+def test_another_size_of_window_shows_all_again_until_the_view_is_moved(visit):
+    page = visit(three_steps(), viewport={"width": 1280, "height": 800})
+    for size in ({"width": 1200, "height": 780}, {"width": 1500, "height": 900}):
+        resize(page, size)
+        assert all_in_sight(page)
+    page.locator("#larger").click()
+    scale = page.evaluate("view.scale")
+    resize(page, {"width": 1280, "height": 800})
+    assert page.evaluate("view.scale") == scale
+    page.locator("#fit").click()
+    assert all_in_sight(page)
+
+
 def test_both_passes_play_to_the_end_one_op_at_a_time(visit):
     loss, _ = scalar_mlp()
     page = visit(loss, reduced_motion="reduce")
@@ -480,7 +529,8 @@ def test_without_javascript_the_graph_and_a_message_still_show(visit):
 
 
 def test_on_a_narrow_screen_the_panel_is_below_the_graph(visit):
-    page = visit(scalar_mlp()[0], viewport={"width": 420, "height": 800})
+    page = visit(loss := scalar_mlp()[0], viewport={"width": 420, "height": 800})
+    click(page, number_of(loss, "h[1]"))
     graph, panel = page.locator("#view").bounding_box(), page.locator("#panel").bounding_box()
     assert panel["y"] >= graph["y"] + graph["height"] and graph["height"] > 150 and panel["width"] >= 400
 

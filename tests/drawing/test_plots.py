@@ -165,6 +165,20 @@ def test_stacked_bars_touch_and_never_overlap():
         assert all(low >= high - 1e-12 for (_, high), (low, _) in zip(spans, spans[1:]))
 
 
+def test_a_plot_of_blame_says_where_it_begins_for_a_river_begins_elsewhere():
+    chain = model("lstm")[3]
+    title = plot(chain, "blame").axes[0].get_title(loc="left")
+    assert title == f"Who changed the gradient from loss back to {chain.names[0]}: {chain.blame().total:+.1f} nats in all"
+
+
+@pytest.mark.parametrize("kind", ["links", "running"])
+def test_the_legend_of_a_spectrum_hides_no_curve(kind):
+    figure = plot(model()[3].spectrum(), kind)
+    png(figure)
+    legend, axes = figure.axes[0].get_legend().get_window_extent(), figure.axes[0].get_window_extent()
+    assert legend.x0 >= axes.x1 and legend.x1 <= figure.bbox.x1
+
+
 def test_every_kind_of_blame_has_a_colour_of_its_own():
     assert len({BLAME[kind] for kind in KINDS}) == len(KINDS)
 

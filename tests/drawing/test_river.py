@@ -97,7 +97,7 @@ def test_what_was_read_is_one_for_each_step():
     assert river(chain, "abcdef").read == ["", *"abcdef"]
     with pytest.raises(ValueError, match="read has 3 entries, but 6 steps lead from h₀ to h₆; give one for each"):
         draw(chain, read="abc")
-    with pytest.raises(TypeError, match=r"read, about, beside, losses and axis_of belong to a river: draw\(Chain"):
+    with pytest.raises(TypeError, match=r"read, beside, losses and axis_of belong to a river: draw\(Chain"):
         draw(chain.output, read="abc")
 
 

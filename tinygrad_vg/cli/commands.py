@@ -101,7 +101,8 @@ def draw_model(options: argparse.Namespace) -> None:
     asked = build(options.model, **settings(options))
     place = Path(options.out or f"{options.model}.html")
     asked.loss.backward()
-    drawing = draw(asked.loss, None if options.fold == "none" else options.fold, steps=options.window, chain=asked.chain())
+    drawing = draw(asked.loss, None if options.fold == "none" else options.fold, steps=options.window, chain=asked.chain(),
+                   about=asked.title)
     show(f"{asked.title}\nwrote {drawing.save(place)}: {drawing.size}")
     if options.open:
         opened(place)

@@ -103,8 +103,12 @@ function choose(n) {
   $("choice").value = n;
   code.value = drafts[choices[n].title] ?? choices[n].text;
   code.scrollTop = 0;
+  const { question, number: exercise } = choices[n];
+  $("beside").textContent = question ? `Exercise ${exercise}` : "The picture";
+  $("question").hidden = !question;
+  $("question").textContent = question?.replace(/(?<!\n)\n(?!\n)/g, " ");
   clear();
-  show("", "A program's last draw(…) shows here; without one, the river of its last Chain.");
+  show("", question ? " " : "A program's last draw(…) shows here; without one, the river of its last Chain.");
   if (!$("run").disabled) told({ ended: "ready" });
 }
 
@@ -120,19 +124,29 @@ function recalled() {
   try { return JSON.parse(localStorage.getItem(KEEP)) ?? {}; } catch { return {}; }
 }
 
-// Tab indents, but for the one after Escape; Enter keeps the indent; Ctrl + Enter runs or grades. insertText can be undone.
+// Tab indents, but for the one after Escape; Enter keeps the indent; Ctrl + Enter, wherever one is, runs or grades. insertText can be undone.
 let leaving = false;
 code.addEventListener("keydown", (event) => {
   const insert = (text) => { event.preventDefault(); document.execCommand("insertText", false, text); };
   const line = code.value.slice(0, code.selectionStart).split("\n").pop();
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); ask(choices[current].number); }
-  else if (event.key === "Tab" && !event.shiftKey && !leaving) insert(" ".repeat(4 - (line.length % 4)));
+  if (event.ctrlKey || event.metaKey) return;
+  if (event.key === "Tab" && !event.shiftKey && !leaving) insert(" ".repeat(4 - (line.length % 4)));
   else if (event.key === "Enter") insert(`\n${line.match(/^ */)[0]}${/:\s*$/.test(line) ? "    " : ""}`);
   leaving = event.key === "Escape";
 });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); ask(choices[current].number); }
+});
 code.addEventListener("input", typed);
 code.addEventListener("scroll", () => { $("lines").scrollTop = code.scrollTop; });
-$("choice").addEventListener("change", (event) => choose(Number(event.target.value)));
+// Chosen with the mouse, a program is there to be typed in; with the arrow keys, to go on choosing.
+let keys = false;
+$("choice").addEventListener("keydown", () => { keys = true; });
+$("choice").addEventListener("pointerdown", () => { keys = false; });
+$("choice").addEventListener("change", (event) => {
+  choose(Number(event.target.value));
+  if (!keys) code.focus();
+});
 $("run").addEventListener("click", () => ask());
 $("grade").addEventListener("click", () => ask(choices[current].number));
 $("stop").addEventListener("click", stop);
@@ -157,4 +171,5 @@ choices.forEach(({ group, title }, n) => {
 });
 $("choice").append(...groups.values());
 choose(0);
+if (matchMedia("(pointer: fine)").matches) code.focus(); // no keyboard on a phone before it is asked for
 boot();

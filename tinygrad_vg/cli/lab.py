@@ -19,7 +19,6 @@ import zipfile
 from collections.abc import Callable
 from importlib.metadata import metadata
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
 from ..drawing.page import INKED, asset, document, drawn_scripts, dressed, filled, json_text, packed
@@ -153,14 +152,13 @@ def examples() -> list[dict[str, str]]:
 
 
 def exercises() -> list[dict[str, Any]]:
-    """Each with its question as the docstring of a function to fill in."""
+    """Each with its question, and the function to fill in."""
     told = []
     for number, one in EXERCISES.items():
         heads = "".join(f"{line}\n" for line in one.solution.splitlines() if line.startswith(("import ", "from ")))
         heads += f"\n# your {' and '.join(each.__name__ for each in one.uses)} belong here, too\n" if one.uses else ""
-        question = indent(str(inspect.getdoc(one.answer)), "    ").lstrip()
-        text = f'{heads}{heads and chr(10)}\n{one.head}:\n    """{question}"""\n    ...\n'.lstrip()
+        text = f"{heads}{heads and chr(10)}\n{one.head}:\n    ...\n".lstrip()
         told.append({
             "group": "Exercises", "title": f"{number}  {one.name}({one.arguments})", "number": number, "text": text,
-            "hint": one.hint, "solution": one.solution})
+            "question": str(inspect.getdoc(one.answer)), "hint": one.hint, "solution": one.solution})
     return told

@@ -94,7 +94,7 @@ def lines_beside(canvas: Canvas, rivers: Mapping[str, River], lines: list[Points
             x, y = free_place([lines[k], *filter(None, lines), [(left, foot - UNDER), (right, foot - UNDER)]], wide, field, taken)
             taken.append((x, y - 14, x + wide, y + 4))
             canvas.path([(x, y - 6), (x + SAMPLE - 6, y - 6)], *look(k))
-            canvas.words(x + SAMPLE, y, words, look(k)[0], SIZE, bold=True, halo=True)
+            canvas.words(x + SAMPLE, y, words, look(k)[0], SIZE, bold=True, halo=4)
 
 
 def free_place(lines: list[Points], wide: float, field: Box, taken: list[Box]) -> tuple[float, float]:

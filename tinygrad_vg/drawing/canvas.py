@@ -1,5 +1,5 @@
 """How does a drawing become a picture?  Shapes and words, each in a named ink; as SVG that is light or dark with its reader, or as
-PNG and PDF, which are light.
+PNG and PDF, which are the one or the other.
 
     role  the name of an ink: flow, slopes, weights, gates, norms, rest, growth, now, ink, soft, line, faint, card, page; or a colour,
           "#2166ac", which is the same on light and dark pages
@@ -89,9 +89,12 @@ class Canvas:
 
     def words(
         self, x: float, y: float, words: str | list[Run], role: str = "ink", size: float = 18, anchor: str = "start", *,
-        bold: bool = False, italic: bool = False, mono: bool = False, opacity: float = 1.0, halo: bool = False,
+        bold: bool = False, italic: bool = False, mono: bool = False, opacity: float = 1.0, halo: float = 0.0,
     ) -> None:
-        """One line of words whose baseline starts, has its middle, or ends at (x, y); in one ink, or run by run. halo: clear of lines."""
+        """One line of words whose baseline starts, has its middle, or ends at (x, y); in one ink, or run by run.
+
+        halo  the width of a stroke in the colour of the page around them, which keeps lines off
+        """
         runs = [(words, role)] if isinstance(words, str) else words
         look = f' text-anchor="{anchor}"' * (anchor != "start") + f" font-family='{MONO}'" * mono + ' font-weight="600"' * bold
         look += ' font-style="italic"' * italic + f' opacity="{opacity:.2f}"' * (opacity < 1)
@@ -99,7 +102,7 @@ class Canvas:
         if len(runs) > 1:
             text = "".join(f"<tspan {inked(role, '')}>{escape(words)}</tspan>" for words, role in runs)
         else:
-            look += " " + inked(runs[0][1], "page" if halo else "", 4) + ' paint-order="stroke"' * halo
+            look += " " + inked(runs[0][1], "page" if halo else "", halo) + ' paint-order="stroke" stroke-linejoin="round"' * bool(halo)
         font: dict[str, Any] = {"family": "DejaVu Sans Mono" if mono else "DejaVu Sans", "fontsize": size * 0.96, "alpha": opacity}
         font |= {"weight": "bold" if bold else "normal", "style": "italic" if italic else "normal"}
         plot = partial(written, x, y, runs, anchor, halo, **font)
@@ -120,7 +123,7 @@ class Canvas:
         told = [f"<title>{escape(shape.hover)}</title>" if first and shape.hover else "" for shape in self.shapes]
         return "\n".join([head, *first, *(shape.start + hover + shape.end for shape, hover in zip(self.shapes, told)), "</svg>"])
 
-    def rendered(self, format: str, dpi: int = 144) -> bytes:
+    def rendered(self, format: str, dpi: int = 144, dark: bool = False) -> bytes:
         """The picture as a PNG or a PDF. ImportError without matplotlib."""
         try:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -128,7 +131,7 @@ class Canvas:
             from matplotlib.transforms import Affine2D
         except ImportError as error:
             raise ImportError(MISSING) from error
-        figure = Figure(figsize=(self.wide / 72, self.high / 72), dpi=dpi, facecolor=INKS["page"][0])
+        figure = Figure(figsize=(self.wide / 72, self.high / 72), dpi=dpi, facecolor=rgb("page", dark))
         FigureCanvasAgg(figure)  # one renderer measures all words; without it each word has one of its own, as large as the picture
         ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(0, self.wide), ylim=(self.high, 0))
@@ -136,7 +139,7 @@ class Canvas:
         within = [ax.transData]  # of the groups that are open: where they stand
         for z, shape in enumerate(self.shapes):
             if shape.plot is not None:
-                shape.plot(ax=ax, zorder=z, transform=within[-1])
+                shape.plot(ax=ax, dark=dark, zorder=z, transform=within[-1])
             elif shape.corner is not None:
                 within.append(Affine2D().translate(*shape.corner) + within[-1])
             else:
@@ -145,15 +148,15 @@ class Canvas:
         return buffer.getvalue()
 
 
-def sheet() -> str:
-    """The inks, on a light page and on a dark one."""
+def sheet(theme: str = "") -> str:
+    """The inks, on a light page and on a dark one; of a theme, "light" or "dark", on that one alone."""
     light, dark = ("".join(f".f-{role}{{fill:{pair[k]}}}.s-{role}{{stroke:{pair[k]}}}" for role, pair in INKS.items()) for k in (0, 1))
-    return f"{light}@media(prefers-color-scheme:dark){{{dark}}}"
+    return {"light": light, "dark": dark}.get(theme, f"{light}@media(prefers-color-scheme:dark){{{dark}}}")
 
 
-def rgb(role: str) -> str:
-    """The colour of an ink on a light page, or the colour itself."""
-    return role if role.startswith("#") else INKS[role][0]
+def rgb(role: str, dark: bool) -> str:
+    """The colour of an ink on a light page or a dark one, or the colour itself; without a role none."""
+    return INKS[role][dark] if role in INKS else role or "none"
 
 
 def inked(fill: str, stroke: str, line: float = 1.0, dash: str = "") -> str:
@@ -169,22 +172,23 @@ def inked(fill: str, stroke: str, line: float = 1.0, dash: str = "") -> str:
 def plotted(fill: str, stroke: str, line: float, dash: str = "") -> dict[str, Any]:
     """The same for matplotlib."""
     style = (0, tuple(float(x) / line for x in dash.split())) if dash else "-"  # matplotlib's are in widths of the line
-    return {"fc": rgb(fill) if fill else "none", "ec": rgb(stroke) if stroke else "none", "lw": line if stroke else 0, "ls": style}
+    return {"fc": fill, "ec": stroke, "lw": line if stroke else 0, "ls": style}
 
 
-def patched(kind: str, *shape: Any, ax: Any, **look: Any) -> None:
+def patched(kind: str, *shape: Any, ax: Any, dark: bool, fc: str, ec: str, **look: Any) -> None:
     """A shape by matplotlib, as a patch of this kind; of a PathPatch, the points and codes of its path."""
     from matplotlib import patches, path
 
-    ax.add_patch(getattr(patches, kind)(*([path.Path(*shape)] if kind == "PathPatch" else shape), **look))
+    parts = [path.Path(*shape)] if kind == "PathPatch" else shape
+    ax.add_patch(getattr(patches, kind)(*parts, fc=rgb(fc, dark), ec=rgb(ec, dark), **look))
 
 
-def written(x: float, y: float, runs: list[Run], anchor: str, halo: bool, *, ax: Any, **look: Any) -> None:
+def written(x: float, y: float, runs: list[Run], anchor: str, halo: float, *, ax: Any, dark: bool, **look: Any) -> None:
     """Words by matplotlib: run after run, each where the one before it ends."""
     from matplotlib.patheffects import withStroke
 
-    effects = [withStroke(linewidth=4, foreground=rgb("page"))] if halo else []
-    drawn = [ax.text(0, y, words, color=rgb(role), path_effects=effects, parse_math=False, **look) for words, role in runs]
+    effects = [withStroke(linewidth=halo, foreground=rgb("page", dark))] if halo else []
+    drawn = [ax.text(0, y, words, color=rgb(role, dark), path_effects=effects, parse_math=False, **look) for words, role in runs]
     wide = [one.get_window_extent(ax.figure.canvas.get_renderer()).width * 72 / ax.figure.dpi for one in drawn]
     x -= {"start": 0, "middle": sum(wide) / 2, "end": sum(wide)}[anchor]
     for one, step in zip(drawn, wide):

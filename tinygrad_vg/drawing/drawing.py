@@ -14,7 +14,7 @@ from ..autodiff.core import Node, describe, history
 from ..chain import Chain
 from ..text.files import checked_path, save_whole
 from .beside import matched
-from .canvas import Canvas
+from .canvas import Canvas, sheet
 from .dot import dot_text
 from .elements import Picture, counted
 from .graph import canvas_of
@@ -45,7 +45,7 @@ def draw(
     steps       (first, last): these steps in full, and a box for what comes before and for what comes after
     chain       a Chain of this graph: the page (.html) opens on its river
     read        of a river: what was read on the way to each station but the first, oldest first; a text, or a list
-    about       of a river: what was run, in a few words
+    about       what was run, in a few words: the title of a graph, below that of a river
     beside      of a river: {name: chain} to compare with, itself among them to give it a name; lines in the picture, whose title
                 compares them, on the page to choose from; chains cut at every op meet at the names that all share
     axis_of     of a river: the chains of a series of pictures, so that all of these have one axis: give each the same
@@ -67,14 +67,14 @@ def draw(
         raise ValueError(f"direction is 'right' or 'down', where the forward pass runs to; got {direction!r}")
     if isinstance(output, Chain):
         return RiverDrawing(picture(output.output, limit, fold, steps), output, read, about, beside or {}, losses, axis_of)
-    if read is not None or about or beside or losses or axis_of:
-        belong = "read, about, beside, losses and axis_of belong to a river"
+    if read is not None or beside or losses or axis_of:
+        belong = "read, beside, losses and axis_of belong to a river"
         raise TypeError(f"{belong}: draw(Chain({describe(output)}, …), …); got the output alone")
     if chain is not None and not isinstance(chain, Chain):
         raise TypeError(f"chain is a Chain to show beside the graph, got {type(chain).__name__}")
     if chain is not None and chain.output not in set(history(output)):
         raise ValueError(f"the chain starts at {describe(chain.output)}, which is no part of the graph of {describe(output)}; draw that")
-    return Drawing(picture(output, limit, fold, steps), chain, describe(output), direction)
+    return Drawing(picture(output, limit, fold, steps), chain, describe(output), direction, about)
 
 
 class Drawing:
@@ -84,13 +84,13 @@ class Drawing:
     .html  a page that steps through the passes    .save(path)  as .dot, .svg, .png, .pdf or .html
     """
 
-    def __init__(self, picture: Picture, chain: Chain | None = None, title: str = "graph", direction: str = "right"):
-        self.picture, self.chain, self.title, self.direction = picture, chain, title, direction
+    def __init__(self, picture: Picture, chain: Chain | None = None, title: str = "graph", direction: str = "right", about: str = ""):
+        self.picture, self.chain, self.title, self.direction, self.about = picture, chain, about or title, direction, about
 
     @cached_property
     def rivers(self) -> dict[str, River]:
         """What the page opens on: the river of the chain, if there is one."""
-        return {"": river(self.chain)} if self.chain is not None else {}
+        return {"": river(self.chain, None, self.about)} if self.chain is not None else {}
 
     @cached_property
     def dot(self) -> str:
@@ -100,7 +100,7 @@ class Drawing:
     @cached_property
     def canvas(self) -> Canvas:
         """Everything laid out and drawn, ready to become SVG, PNG or PDF."""
-        return canvas_of(self.picture, self.direction == "down", self.title)
+        return canvas_of(self.picture, self.direction == "down", self.title, self.about)
 
     @cached_property
     def svg(self) -> str:
@@ -115,22 +115,27 @@ class Drawing:
         """
         return page_html(self.picture, self.rivers, self.title)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], theme: str = "") -> Path:
         """Write the picture, in the format its suffix names, and return the path. The file is complete or untouched.
 
-        ValueError for a suffix other than .dot .svg .png .pdf .html, IsADirectoryError for a folder, FileNotFoundError if the folder
-        is missing; for .png and .pdf ImportError without matplotlib; for .html ValueError above 3,000 boxes.
+        theme  "light" or "dark": of .svg, .png and .pdf. Without one an SVG is as who looks at it, PNG and PDF are light
+
+        ValueError for another theme, or one for a page or DOT, and for a suffix other than .dot .svg .png .pdf .html; IsADirectoryError
+        for a folder, FileNotFoundError if the folder is missing; for .png and .pdf ImportError without matplotlib; for .html ValueError
+        above 3,000 boxes.
         """
         place = checked_path(path, FORMATS)
-        save_whole(place, self.rendered(place.suffix.lower()[1:]))
+        if theme and (theme not in ("light", "dark") or place.suffix.lower() in (".dot", ".html")):
+            raise ValueError(f"theme is 'light' or 'dark', of .svg, .png or .pdf; a page is as who looks at it; got {theme!r}")
+        save_whole(place, self.rendered(place.suffix.lower()[1:], theme))
         return place
 
-    def rendered(self, format: str) -> bytes:
+    def rendered(self, format: str, theme: str = "") -> bytes:
         """The content of a file of that format."""
         if format in ("dot", "svg", "html"):
-            return getattr(self, format).encode()
+            return getattr(self, format).replace(f"<style>{sheet()}", f"<style>{sheet(theme)}").encode()
         longest = max(self.canvas.wide, self.canvas.high)
-        return self.canvas.rendered(format, min(144, int(72 * LONGEST_SIDE / longest)))
+        return self.canvas.rendered(format, min(144, int(72 * LONGEST_SIDE / longest)), theme == "dark")
 
     def _repr_mimebundle_(self, include: Container[str] | None = None, exclude: Container[str] | None = None) -> dict[str, Any]:
         """What a notebook shows; never raises."""

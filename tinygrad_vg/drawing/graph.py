@@ -5,6 +5,7 @@ from itertools import pairwise
 from textwrap import wrap
 from typing import Any
 
+from ..text.lines import cut
 from .canvas import Canvas
 from .colours import ARROW_SPAN, GREY, Entry, colour, fill_of, ink, thickness
 from .elements import Arrow, Box, Picture, one_line
@@ -14,32 +15,37 @@ CORNER, SWATCH = 9.0, 46.0
 BETWEEN = 30.0  # the rows of the legend
 
 
-def canvas_of(picture: Picture, down: bool = False, title: str = "a graph") -> Canvas:
-    """The whole picture: the graph, what is to be said of it, and the legend."""
-    found = layout(picture, down, lambda wide: key_height(picture, wide))
-    wide = max(found.wide, min(key_width(picture), 1280.0))
-    high = found.high + key_height(picture, wide)
+def canvas_of(picture: Picture, down: bool = False, title: str = "a graph", about: str = "") -> Canvas:
+    """The whole picture: what it is of, if that is known, the graph, what is to be said of it, and the legend."""
+    head, told = BETWEEN * bool(about), cut(one_line(about), 90)
+    found = layout(picture, down, lambda wide: head + key_height(picture, wide))
+    wide = max(found.wide, min(key_width(picture), 1280.0), 1.12 * letters(told) + 2 * MARGIN if told else 0.0)
+    high = head + found.high + key_height(picture, wide)
     space = max(0.0, wide / 2.4 - high)  # no picture is flatter than that
     canvas = Canvas(wide, high + space, one_line(title))
-    with canvas.group("", "", (wide - found.wide) / 2, space / 2):
+    if told:
+        canvas.words(MARGIN, MARGIN + TYPE, told, "ink", TYPE + 2, bold=True)
+    with canvas.group("", "", (wide - found.wide) / 2, head + space / 2):
         draw_graph(canvas, picture, found)
     draw_key(canvas, picture, wide, high + space - key_height(picture, wide))
     return canvas
 
 
 def graph_svg(picture: Picture, found: Layout) -> str:
-    """The graph alone, for the page."""
+    """The graph alone, for the page, where an arrow and its words are one."""
     canvas = Canvas(found.wide, found.high, "the graph")
-    draw_graph(canvas, picture, found)
+    draw_graph(canvas, picture, found, together=True)
     return canvas.element("")
 
 
-def draw_graph(canvas: Canvas, picture: Picture, found: Layout) -> None:
-    """Frames first, then arrows, then boxes, each over what came before."""
+def draw_graph(canvas: Canvas, picture: Picture, found: Layout, together: bool = False) -> None:
+    """Frames first, then arrows, then their words, so that no arrow strikes them, then boxes, each over what came before."""
     for k, group in enumerate(picture.groups):
         draw_frame(canvas, k, group.label, [found.places[i] for i in group.boxes])
     for k, arrow in enumerate(picture.arrows):
-        draw_arrow(canvas, k, arrow, found.ways[k], found.labels[k], found.square[k], found.down)
+        draw_arrow(canvas, k, arrow, found, together)
+    for k, arrow in enumerate(() if together else picture.arrows):
+        draw_words(canvas, arrow, found.labels[k], f"w{k}", "words")
     for i, box in enumerate(picture.boxes):
         draw_box(canvas, i, box, found.places[i])
 
@@ -57,15 +63,21 @@ def draw_box(canvas: Canvas, i: int, box: Box, p: Place) -> None:
             canvas.words(0, y, line, ink(fill), TYPE, "middle", bold=n == 0 and box.kind != "alias", italic=box.kind == "alias")
 
 
-def draw_arrow(canvas: Canvas, k: int, arrow: Arrow, way: Points, label: tuple[float, float], square: bool, down: bool) -> None:
-    """A curve from box to box, or straight with round corners, and its words on it."""
-    shade = colour(arrow.heat, ARROW_SPAN, GREY)
+def draw_arrow(canvas: Canvas, k: int, arrow: Arrow, found: Layout, worded: bool) -> None:
+    """A curve from box to box, or straight with round corners; worded: with its words."""
+    shade, way, square, down = colour(arrow.heat, ARROW_SPAN, GREY), found.ways[k], found.square[k], found.down
     with canvas.group(f"a{k}", "arrow", hover=arrow.tooltip):
         canvas.curve(rounded(way) if square else curve(way, down), shade, thickness(arrow.heat), "2 4" if arrow.heat == -math.inf else "")
         canvas.path(tip(way[-1], down), fill=shade)
-        with canvas.group("", "", *label):
-            for n, line in enumerate(arrow.lines):
-                canvas.words(0, 0.35 * TYPE + 20 * (n - (len(arrow.lines) - 1) / 2), line, "soft", TYPE, "middle", halo=True)
+        if worded:
+            draw_words(canvas, arrow, found.labels[k])
+
+
+def draw_words(canvas: Canvas, arrow: Arrow, middle: tuple[float, float], id: str = "", kind: str = "") -> None:
+    """What stands on an arrow, line by line."""
+    with canvas.group(id, kind, *middle):
+        for n, line in enumerate(arrow.lines):
+            canvas.words(0, 0.35 * TYPE + 20 * (n - (len(arrow.lines) - 1) / 2), line, "soft", TYPE, "middle", halo=7)
 
 
 def tip(end: tuple[float, float], down: bool) -> Points:

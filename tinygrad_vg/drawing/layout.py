@@ -250,22 +250,32 @@ class Plan:
         return found
 
     def labels(self, at: Any, ways: dict[int, Points], lanes: Any) -> dict[int, tuple[float, float]]:
-        """The middle of each arrow's words: near the end that it shares with fewer others; those in one gap are moved apart."""
-        found, gaps = {}, dict[int, list[int]]()
+        """The middle of each arrow's words: at the end that it shares with fewer others; those in one gap are moved apart.
+
+        One line stands beside the end of its arrow, on the side that it bends away from, and of several into one box, the upper above.
+        """
+        found, order, gaps = {}, dict[int, float](), dict[int, list[int]]()
         for e, arrow in enumerate(self.picture.arrows):
             way = ways[e]
             if e in lanes:
-                found[e] = ((way[2][0] + way[3][0]) / 2, way[2][1] - self.spread(arrow)[1] / 2 - 3)
+                found[e] = ((way[2][0] + way[3][0]) / 2, way[2][1] - self.spread(arrow)[1] / 2 - 5)
                 continue
             early = len(way) == 2 and len(self.tails[arrow.tail]) == 1 and len(self.heads[arrow.head]) > 1
             (x, y), (X, Y) = way[:2] if early else way[-2:]
             left, right = (self.side[arrow.tail][1], X) if early else (x, self.side[arrow.head][0])
-            share = 0.25 if early else 0.5 if len(self.tails[arrow.tail]) == 1 else 0.75
-            level = 12.0 if abs(Y - y) < 8 and len(arrow.lines) == 1 and not self.down else 0.0  # above a level line, not on it
-            found[e] = ((left + right) / 2 - 2, y + share * (Y - y) - level)
+            order[e] = (ways[e][0][1] + ways[e][-1][1]) / 2
+            among, half = self.heads[arrow.head], self.spread(arrow)[0] / 2
+            if len(arrow.lines) != 1 or self.down:
+                share = 0.25 if early else 0.5 if len(self.tails[arrow.tail]) == 1 else 0.75
+                found[e] = ((left + right) / 2 - 2, y + share * (Y - y))
+            else:
+                below = 2 * among.index(e) >= len(among) if len(among) > 1 else y < Y - 8
+                below = Y < y - 8 or abs(Y - y) <= 8 and e == among[-1] if early else below
+                order[e] = (y if early else Y) + (14 if below else -14)
+                found[e] = (min(left + half + 6, (left + right) / 2 - 2) if early else max(X - half - 4, (left + right) / 2 - 2), order[e])
             gaps.setdefault(self.column[arrow.tail] + 1 if early else self.column[arrow.head], []).append(e)
         for es in gaps.values():
-            es = sorted((e for e in es if self.picture.arrows[e].lines), key=lambda e: ways[e][0][1] + ways[e][-1][1])
+            es = sorted((e for e in es if self.picture.arrows[e].lines), key=lambda e: order[e])
             moved = spaced([found[e][1] for e in es], [self.spread(self.picture.arrows[e])[1] + 2 for e in es])
             found |= {e: (found[e][0], z) for e, z in zip(es, moved)}
         return found

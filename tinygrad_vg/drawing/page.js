@@ -78,6 +78,7 @@ const goto = (i, text = nameOf(i)) => el("button", { type: "button", class: "lin
 
 function nodePanel() {
   const panel = $("node");
+  room(told !== null || stepping);
   panel.replaceChildren();
   if (told === null) return panel.append(...intro());
   const i = real(told), box = boxes[i], hidden = pending(i);
@@ -108,6 +109,15 @@ function soFar(i) {
 // No pass has been run for this picture; a backward pass of the reader's own may have left a gradient.
 const withoutPass = (box) => box.grad
   ?? `none: the output is ${output < 0 ? "in a folded box; fold=None draws it in full" : "not one number, or a value has changed since"}`;
+
+// The panel takes its room from the graph only while there is something to tell.
+function room(wanted) {
+  if ($("panel").hidden === !wanted) return;
+  if (!wanted && $("panel").contains(document.activeElement)) reachable?.focus({ preventScroll: true });
+  $("panel").hidden = $("divider").hidden = !wanted;
+  $("divider").setAttribute("aria-valuenow", $("panel").offsetWidth);
+  settle();
+}
 
 function intro() {
   const words = hasGradients
@@ -206,8 +216,8 @@ function outline(i) {
 }
 function select(i) {
   outline(i);
-  if (i !== null) { focusable(i); show(i); $("node").scrollTop = 0; }
   nodePanel();
+  if (i !== null) { focusable(i); show(i); $("node").scrollTop = 0; }
 }
 let near = [];
 
@@ -320,8 +330,8 @@ function step(k) {
   for (const [i, n] of turn) if (from < 0 || (n > Math.min(from, to) && n <= Math.max(from, to))) turnAround(into[i]);
   outline(null);
   told = narrate();
-  if (told !== null) show(told);
   nodePanel();
+  if (told !== null) show(told);
   drawMap();
 }
 
@@ -527,12 +537,12 @@ function listen() {
   for (const [id, does] of [["fold", foldAll], ["fit", fit], ["larger", () => zoom(1.25)], ["smaller", () => zoom(0.8)], ["help", () => $("keys").showModal()],
     ["play", play], ["next", () => { stop(); step(at + 1); }], ["back", () => { stop(); step(at - 1); }]]) $(id).addEventListener("click", does);
   $("step").addEventListener("input", () => { stop(); step(Number($("step").value)); });
-  addEventListener("resize", () => { look(); reachKey(); });
+  addEventListener("resize", () => { if (view.moved) look(); else start(); reachKey(); });
   addEventListener("beforeprint", printed);
   addEventListener("afterprint", () => { ground = null; look(); });
 }
 
-for (const element of [document.querySelector(".tools"), $("map"), $("divider"), $("panel"), $("graph-view").querySelector("footer")]) element.hidden = false;
+for (const element of [document.querySelector(".tools"), $("map"), $("graph-view").querySelector("footer")]) element.hidden = false;
 $("view").classList.add("live");
 $("fold").hidden = !groups.length;
 $("step").max = last;
@@ -544,7 +554,7 @@ watchPointer();
 dividerMoves();
 listen();
 $("step").value = last;
-const doneWords = hasGradients ? "Both passes are done. Play goes through them, one op at a time." : "Play goes through the forward pass, one op at a time.";
+const doneWords = hasGradients ? "Both passes are done. Play goes through them, one op at a time; select a box to see its numbers." : "Play goes through the forward pass, one op at a time; select a box to see its numbers.";
 $("said").textContent = doneWords;
 nodePanel();
 start();

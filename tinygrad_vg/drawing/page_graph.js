@@ -253,7 +253,14 @@ function start() {
   look();
 }
 
+// When the panel comes or goes: all of it again, if it can be read then, and nobody has moved it.
+function settle() {
+  const { w, h } = stage();
+  if (!view.moved && Math.min(w / scene.wide, h / scene.high) >= LEGIBLE) start(); else look();
+}
+
 function fit() {
+  view.moved = false;
   const { w, h } = stage();
   view.scale = Math.max(SMALLEST, Math.min(1.5, w / scene.wide, h / scene.high));
   view.x = (scene.wide - w / view.scale) / 2;
@@ -266,6 +273,7 @@ function zoom(factor, px = stage().w / 2, py = stage().h / 2) {
   view.x += px / view.scale - px / scale;
   view.y += py / view.scale - py / scale;
   view.scale = scale;
+  view.moved = true;
   look();
 }
 
@@ -274,6 +282,7 @@ function show(i) {
   const [x, y, w, h] = standing.get(unit(i)), { w: W, h: H } = stage(), wide = W / view.scale, high = H / view.scale, margin = 30;
   const outside = x - w / 2 - margin < view.x || x + w / 2 + margin > view.x + wide || y - h / 2 - margin < view.y || y + h / 2 + margin > view.y + high;
   if (!outside) return;
+  view.moved = true;
   view.x = x - wide / 2;
   view.y = high > scene.high ? view.y : y - high / 2;
   look();
@@ -331,6 +340,7 @@ function watchPointer() {
     const from = middle();
     [finger.x, finger.y] = [event.clientX, event.clientY];
     const to = middle(), { left, top } = place.getBoundingClientRect();
+    view.moved = true;
     view.x -= (to.x - from.x) / view.scale;
     view.y -= (to.y - from.y) / view.scale;
     if (from.apart && to.apart) zoom(to.apart / from.apart, to.x - left, to.y - top); else look();
@@ -345,7 +355,7 @@ function watchPointer() {
   place.addEventListener("wheel", (event) => {
     event.preventDefault();
     const { left, top } = place.getBoundingClientRect();
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) { view.x += (event.deltaX || event.deltaY) / view.scale; look(); }
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) { view.x += (event.deltaX || event.deltaY) / view.scale; view.moved = true; look(); }
     else zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - left, event.clientY - top);
   }, { passive: false });
   place.addEventListener("click", (event) => {
@@ -357,6 +367,7 @@ function watchPointer() {
   const jump = (event) => {
     if (!event.buttons) return;
     const { left, top, width, height } = $("map").getBoundingClientRect(), { w, h } = stage();
+    view.moved = true;
     view.x = (event.clientX - left) / width * scene.wide - w / view.scale / 2;
     if (scene.high > h / view.scale) view.y = (event.clientY - top) / height * scene.high - h / view.scale / 2;
     look();

@@ -132,8 +132,9 @@ def blamed(ax: Any, blame: Blame | Chain) -> None:
     ax.axhline(0, color=GREY, linewidth=0.8)
     ax.set_xlim(-1, max(len(rows), 4))
     ticks(ax, [row["link"] for row in rows])
-    end = f"; it ends at {as_text(blame.ended['at'])}" if blame.ended else f", {blame.total:+.1f} nats in all"
-    words(ax, f"Who changed the gradient{end}", "link", "nats", outside=True)
+    (source, _), (_, output) = (rows[k]["link"].split(" → ", 1) for k in (0, -1)) if rows else [("", "the output")] * 2
+    back = f", which ends at {as_text(blame.ended['at'])}" if blame.ended else f" back to {as_text(source)}: {blame.total:+.1f} nats in all"
+    words(ax, f"Who changed the gradient from {as_text(output)}{back}", "link", "nats", outside=True)
 
 
 def of_links(ax: Any, spectrum: Spectrum) -> None:
@@ -143,7 +144,7 @@ def of_links(ax: Any, spectrum: Spectrum) -> None:
     spread(ax, rows, lambda s: np.where(s > 0, s, np.nan), np.log, zero="zero")
     ax.axhline(1, color=GREY, linewidth=0.8)
     ticks(ax, spectrum.links)
-    words(ax, "What each link can do to any gradient", "link", "singular values")
+    words(ax, "What each link can do to any gradient", "link", "singular values", outside=True)
 
 
 def running(ax: Any, spectrum: Spectrum, theory: Any = None) -> None:
@@ -155,7 +156,7 @@ def running(ax: Any, spectrum: Spectrum, theory: Any = None) -> None:
     ticks(ax, spectrum.stations)
     whole = all(np.all(known) for known in spectrum.known)
     title = f"What the product can do, from {as_text(spectrum.stations[-1])} back{'' if whole else ', where known'}"
-    words(ax, title, "station", "log10 of singular values of the product")
+    words(ax, title, "station", "log10 of singular values of the product", outside=True)
 
 
 def spread(ax: Any, rows: Sequence[Any], height: Callable[..., Any], log: Callable[..., Any], zero: str = "exact zero") -> None:

@@ -9,12 +9,13 @@ from ..text.numbers import number
 LOWERED = dict(zip("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"))
 RAISED, DIGITS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"), str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 NAME = re.compile(r"(?:layer(\d+)\.)?([A-Za-zα-ωΑ-Ω])(?:_([a-z]+))?(?:\[([\w+-]+)\])?")
+GATES = re.compile(r"[Wb]_[xh]?[ifgozrn](\[|$)")  # no lower f, g or z: so none of a cell's gates is lowered
 INSIDE = re.compile(r"(?<![\w.\]])(?:layer\d+\.)?[A-Za-zα-ω](?:_[a-z]+)?(?:\[[\w+-]+\])?(?![\w\[(.])")
 
 
 def named(name: str) -> str:
     """h₄ for h[4], Wₕₕ for W_hh, W₂ for layer2.W; as it is where a character has no lower form, or it is no such name."""
-    found = NAME.fullmatch(name)
+    found = None if GATES.match(name) else NAME.fullmatch(name)
     low = "".join(part or "" for part in found.groups()[:1] + found.groups()[2:]) if found else ""
     return found[2] + "".join(map(LOWERED.__getitem__, low)) if found and set(low) <= LOWERED.keys() else name
 
