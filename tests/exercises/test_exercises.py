@@ -309,6 +309,35 @@ def test_an_engine_that_is_wrong_is_told_where_and_in_which_program(change, word
     assert words in out and " at mine.py:" in out and "a = Value(" in out
 
 
+AS_THEY_COME = """
+class Value:
+    def __init__(self, data, edges=()):
+        self.data, self.edges, self.grad = data, edges, 0.0
+    def __add__(self, other):
+        return Value(self.data + other.data, [(self, 1.0), (other, 1.0)])
+    def __mul__(self, other):
+        return Value(self.data * other.data, [(self, other.data), (other, self.data)])
+    def tanh(self):
+        y = np.tanh(self.data)
+        return Value(y, [(self, 1 - y * y)])
+    def backward(self):
+        order, stack, self.grad = {}, [self], 1.0
+        while stack:
+            value = stack.pop()
+            if value not in order:
+                order[value] = True
+                stack += [parent for parent, _ in value.edges]
+        for child in order:
+            for parent, local in child.edges:
+                parent.grad += child.grad * local
+"""
+
+
+def test_a_gradient_that_is_handed_on_too_early_is_told_whose(graded):
+    out = " ".join(graded(26, "import numpy as np\n" + AS_THEY_COME).split())
+    assert "5 of 20 cases are right; then b.grad is" in out and "multiply handed on before its 2 contributions had all arrived" in out
+
+
 def test_a_class_that_is_not_there_is_asked_for(graded):
     assert "there is no class Value yet" in graded(26, "x = 1\n")
 

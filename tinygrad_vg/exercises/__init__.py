@@ -120,6 +120,6 @@ EXERCISES: dict[int, Exercise] = {
         "In terms of t = tanh(z/2) a layer reads z = W (1 + t)/2 + b = (W/2) t + (b + W 1/2), and the tanh halves z once more.",
         cases_nets.not_mended, times=1, right="the verdict is healthy, and it learns"),
     26: Exercise(answers.Value, cases_value.programs,
-        "Give each Value a list of (parent, local derivative). backward first finds an order, as in 11: put a Value into it once all its "
-        "parents are there. Then the sweep, as in 12 and 13, from the end of it: parent.grad += child.grad * local.",
+        "Give each Value a list of (parent, local derivative). backward first finds an order, as in 11: but parents first: put a Value "
+        "into it once all its parents are there. Then the sweep, as in 12 and 13, backwards through it: parent.grad += child.grad * local.",
         cases_value.value_wrong, right="{name} is a whole engine, and agrees with ours")}

@@ -206,7 +206,7 @@ def astray(given: Any, wanted: dict, *arguments: Any) -> Fault | None:
     if fault and node and node in given:
         parts = [wanted[child] * float(edge.local) for child in wanted for edge in child.edges if edge.parent is node]
         parts += [before[node] for before in arguments if isinstance(before, dict) and node in before]
-        return slipped(fault, given[node], parts, node, list(wanted))
+        return slipped(fault, given[node], parts, node, wanted)
     if fault:
         return fault
     if strange := [node for node in given if node not in wanted]:
@@ -214,13 +214,19 @@ def astray(given: Any, wanted: dict, *arguments: Any) -> Fault | None:
     return None
 
 
-def slipped(fault: Fault, given: Any, parts: list[float], node: Any, nodes: list) -> Fault:
-    """A wrong gradient, and which slip it is: of several contributions there is only one, or all are there twice."""
+def slipped(fault: Fault, given: Any, parts: list[float], node: Any, gradients: dict[Any, Any]) -> Fault:
+    """A wrong gradient, and which slip it is: of several contributions there is only one, a child handed on too early, or all are
+    there twice."""
     if len(parts) > 1 and any(numbers(given, part) is None for part in parts):
         return Fault(f"{fault.words}; of its {len(parts)} contributions it has only one", overwrites)
-    uses = Counter(edge.parent for child in nodes for edge in child.edges)
-    shared = any(uses[child] > 1 for child in nodes for edge in child.edges if edge.parent is node)
-    twice = shared and numbers(given, 2 * sum(parts)) is None
+    uses = Counter(edge.parent for child in gradients for edge in child.edges)
+    shared = [edge for child in gradients for edge in child.edges if edge.parent is node and uses[child] > 1]
+    for edge in shared:
+        child, local = edge.child, float(edge.local)
+        some = [gradients[above] * float(e.local) for above in gradients for e in above.edges if e.parent is child]
+        if any(numbers(given, sum(parts) - left * local) is None for part in some for left in (part, sum(some) - part)):
+            return Fault(f"{fault.words}; {child.name or child.op} handed on before its {uses[child]} contributions had all arrived")
+    twice = bool(shared) and numbers(given, 2 * sum(parts)) is None
     return fault._replace(words=fault.words + "; exactly twice as much: was a node visited twice?" * twice)
 
 

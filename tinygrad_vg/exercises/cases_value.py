@@ -55,5 +55,5 @@ def value_wrong(given: Any, wanted: dict[str, Any], _: float, text: str) -> Faul
         if fault := numbers(found[name].grad, right.grad, what=f"{name}.grad"):
             nodes = history(wanted["y"])
             parts = [child.grad * float(edge.local) for child in nodes for edge in child.edges if edge.parent is right]
-            return slipped(fault, found[name].grad, parts, right, nodes)
+            return slipped(fault, found[name].grad, parts, right, {node: node.grad for node in nodes})
     return None
