@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_vg import Tensor, nn, sigmoid, softmax
-from tinygrad_vg.cli.aims import aimed
+from tinygrad_vg.cli.aims import aimed, squashed
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(size=(3, 5, 4))  # (B, T, classes)
@@ -41,7 +41,7 @@ def test_0_and_1_for_one_logit_ask_for_the_binary_cross_entropy(aim):
     for output in (z, z.reshape(3), sigmoid(z)):
         loss, said = loss_of(output, aim)
         assert loss.item() == pytest.approx(nn.binary_cross_entropy(z.data.ravel(), aim.ravel() * 1)) and "the binary cross entropy" in said
-    assert loss_of(z, aim.reshape(3, 1) * 1.0)[1].endswith("--loss bce, if these are labels"), "mse, since these are floats"
+    assert loss_of(z, aim.reshape(3, 1) * 1.0)[1].endswith("the binary cross entropy"), "of floats, too, as torch's BCEWithLogitsLoss asks for"
     assert loss_of(z, aim * 1.0, "bce")[0].item() == loss_of(z, aim)[0].item()
 
 
@@ -56,9 +56,12 @@ def test_a_target_is_drawn_for_each_loss_if_there_is_none():
         assert np.isfinite(loss.item()) and "a random target (the file has no target" in said
 
 
-def test_a_softmax_before_the_cross_entropy_is_said():
+def test_a_softmax_or_sigmoid_before_a_loss_that_takes_logits_is_said():
     for z, labels in ((softmax(Tensor(Z)), Y), (softmax(Tensor(Z), 1), Y[:, :4])):
-        assert "a softmax already: give cross entropy the logits" in loss_of(z, labels)[1]
+        assert "gets what a softmax gave" in squashed(loss_of(z, labels)[0])
+    z, yes = Tensor(Z[..., 0]), Y > 1
+    assert "gets what a sigmoid gave" in squashed(nn.binary_cross_entropy(sigmoid(z), yes))
+    assert squashed(nn.binary_cross_entropy(z, yes)) == squashed(nn.mse(sigmoid(z), yes * 1.0)) == squashed(loss_of(Tensor(Z), Y)[0]) == ""
 
 
 @pytest.mark.parametrize(("z", "aim", "kind", "said"), [

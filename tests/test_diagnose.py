@@ -163,7 +163,7 @@ def test_a_model_that_returns_its_loss_is_asked_for_no_other(monkeypatch, capsys
         """As Hugging Face writes it: the labels come with the input, the loss and the logits go out."""
 
         inputs, cuts = {"x": ((3, 4), "float64"), "labels": ((3,), "int64")}, {"tagger.py:8  y = x.detach()": 2}
-        where = staticmethod(lambda node: "tagger.py:9  return loss, logits")
+        where, frozen = staticmethod(lambda node: "tagger.py:9  return loss, logits"), {"head.b"}
 
         def __init__(self):
             self.head = nn.Linear(4, 2)
@@ -176,7 +176,8 @@ def test_a_model_that_returns_its_loss_is_asked_for_no_other(monkeypatch, capsys
     np.savez(tmp_path / "data.npz", x=np.ones((3, 4)), labels=np.array([0, 1, 1]))
     assert main(["diagnose", "tagger.pt2", "--data", str(tmp_path / "data.npz"), "--json", "--html", str(tmp_path / "one.html")]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["title"] == "tagger.pt2 on its data; the model returns its loss"
+    assert said["title"] == "tagger.pt2 on its data; the model returns its loss; 1 of 2 parameters are frozen, and not judged"
+    assert [part["source"] for part in said["verdict"]["parts"]] == ["head.W"]
     assert "What lies before a detach() gets nothing through it" in said["short"] and "y = x.detach() (×2)" in said["short"]
 
 

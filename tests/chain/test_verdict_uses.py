@@ -324,6 +324,16 @@ def test_a_mean_over_steps_of_which_few_sentences_reach_the_last_is_no_cancellat
     assert {part.kind for part in found.parts} == {"healthy"}
 
 
+@pytest.mark.parametrize("how", ["a product of matrices", "multiplied and summed"])
+def test_attention_over_the_steps_is_no_gate_however_it_is_written(how):
+    cell, ask, head = nn.RNNCell(3, 8, init="orthogonal", rng=0), nn.Linear(8, 1, rng=1), nn.Linear(8, 3, rng=2)
+    hs = stack(nn.unroll(cell, 0.3 * np.random.default_rng(0).normal(size=(50, 3)))[1:])
+    shares = vg.softmax(ask(hs).reshape(50))
+    read = shares @ hs if how == "a product of matrices" else vg.sum(vg.reshape(shares, (50, 1)) * hs, axis=0)
+    found = verdict(nn.cross_entropy(head(read), 1), cell)
+    assert found.kind == "healthy" and "gates" not in found.why and "attention" in found.why
+
+
 # the chain that was judged ------------------------------------------------------------------------------------------------
 def test_the_chain_of_a_verdict_has_the_log_gain_that_decided():
     cell = nn.RNNCell(3, 6, rng=0)

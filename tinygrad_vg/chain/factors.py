@@ -94,6 +94,8 @@ def kind_of(child: Node, i: int) -> str:
         other = origin(child.parents[1 - i])
         if child.parents[0] is child.parents[1]:
             return "activation"  # x · x
+        if is_softmax(other) or is_softmax(origin(child.parents[i])):
+            return "attention"
         return "scale" if not isinstance(other, Node) else "weight" if is_weight(other) else "gate"
     if isinstance(rule, (Weighted, LinearOperation)):
         return "activation" if isinstance(rule, Weighted) else "scale"
@@ -106,6 +108,11 @@ def gate_name(gate: Any) -> str:
         return str(gate.name.base)
     other = gate.parents[1] if gate.op == "subtract" and np.all(plain(gate.parents[0]) == 1) else None
     return f"1 − {other.name.base}" if isinstance(other, Node) and other.name else gate.op
+
+
+def is_softmax(x: Any) -> bool:
+    """Whether x is eᶻ over a sum, as a softmax is written."""
+    return isinstance(x, Node) and x.op == "divide" and isinstance(x.parents[0], Node) and x.parents[0].op == "exp"
 
 
 def is_weight(x: Any) -> bool:

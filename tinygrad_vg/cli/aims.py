@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.core import Node
+from ..autodiff.core import Node, history
 from ..autodiff.structure import mean
 from ..autodiff.table import softplus
+from ..chain.factors import is_softmax, origin
 from ..nn import cross_entropy, mse
 
 AIMS = ("target", "labels", "y")
@@ -23,8 +24,8 @@ Loss = Callable[[Any], Any]
 def aimed(outputs: Any, data: dict[str, np.ndarray], options: argparse.Namespace, rng: Any) -> tuple[Loss, str]:
     """(the loss of such outputs, what a title says of it); the target is taken out of the data, or drawn if there is none.
 
-    A single number is the loss itself. Labels that are whole numbers ask for cross entropy, if they are 0 and 1 for one logit each for
-    the binary one, and other targets for the mean squared error. ValueError for what does not fit, with what to do.
+    A single number is the loss itself. A target of 0 and 1, one for each logit, asks for the binary cross entropy, other whole numbers
+    for cross entropy, and all else for the mean squared error. ValueError for what does not fit, with what to do.
     """
     z, *others = outputs if isinstance(outputs, tuple) else (outputs,)
     aim, kind, said = next((data.pop(name) for name in AIMS if name in data), None), options.loss, ""
@@ -37,7 +38,8 @@ def aimed(outputs: Any, data: dict[str, np.ndarray], options: argparse.Namespace
         aim = rng.normal(size=z.shape).astype(z.data.dtype) if kind == "mse" else \
             rng.integers(0, 2, z.shape) if kind == "bce" else rng.integers(0, z.shape[-1], z.shape[:-1])
     aim = aim.astype(int) if aim.dtype.kind == "b" else aim
-    kind = kind or ("mse" if aim.dtype.kind == "f" else "bce" if yes_no(aim) and paired(z, aim) else "cross_entropy")
+    binary = yes_no(aim) and paired(z, aim) and (aim.dtype.kind != "f" or aim.any() and not aim.all())
+    kind = kind or ("bce" if binary else "mse" if aim.dtype.kind == "f" else "cross_entropy")
     if wrong := misfit(kind, z, aim, others):
         raise ValueError(f"the output has shape {z.shape}, the {aim.dtype} target {aim.shape}: {wrong}")
     loss, more = LOSSES[kind](z, aim)
@@ -65,8 +67,7 @@ def misfit(kind: str, z: Any, aim: np.ndarray, others: list[Any]) -> str:
 
 def near(z: Any, aim: np.ndarray) -> tuple[Loss, str]:
     """The mean squared error."""
-    hint = "; its target is 0 and 1: --loss bce, if these are labels" if yes_no(aim) and aim.any() and not aim.all() else ""
-    return lambda z: mse(z, aim), hint
+    return lambda z: mse(z, aim), ""
 
 
 def yes_or_no(z: Any, aim: np.ndarray) -> tuple[Loss, str]:
@@ -82,9 +83,17 @@ def classes(z: Any, aim: np.ndarray) -> tuple[Loss, str]:
     labels, said = aim.reshape(z.shape[:-1] if last else z.shape[:1] + z.shape[2:]), "; classes along axis 1" * (not last)
     if ignored := np.count_nonzero(labels == IGNORED):
         said += f"; {ignored} of {labels.size} labels are {IGNORED} and do not count"
-    if (z.data >= 0).all() and np.allclose(z.data.sum(-1 if last else 1), 1):
-        said += "; the output is a softmax already: give cross entropy the logits"
     return lambda z: cross_entropy(z if last else np.moveaxis(z, 1, -1), labels, ignore_index=IGNORED), said
+
+
+def squashed(loss: Node) -> str:
+    """What a title says if the loss takes logits and gets what a softmax or a sigmoid gave."""
+    for node in history(loss):
+        x = origin(node.parents[0]) if node.op in ("logsumexp", "softplus") else None
+        x = origin(x.parents[0]) if isinstance(x, Node) and x.op == "negative" else x
+        if is_softmax(x) or isinstance(x, Node) and x.op == "sigmoid":
+            return f"; the loss takes logits and gets what a {'softmax' if is_softmax(x) else 'sigmoid'} gave: give it what went into that"
+    return ""
 
 
 LOSSES = {"mse": near, "bce": yes_or_no, "cross_entropy": classes}

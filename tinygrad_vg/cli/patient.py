@@ -17,7 +17,7 @@ from ..autodiff.tensor import Tensor
 from ..nn import GRUCell, LSTMCell, RNNCell, Stacked, load_model, load_weights, unroll
 from ..nn.linear_cells import LRUCell, MinGRUCell, SelectiveCell
 from ..nn.weights import read_weights
-from .aims import AIMS, aimed
+from .aims import AIMS, aimed, squashed
 
 CELLS: dict[int, Any] = {1: RNNCell, 3: GRUCell, 4: LSTMCell}  # by how many gates lie in weight_hh
 OWN: dict[str, Any] = {  # by a name that only they have, of those that are left
@@ -55,8 +55,10 @@ def exported(options: argparse.Namespace) -> Patient:
     loss, starts = of(output), [x for x in inputs if isinstance(x, Node)] or [*model.parameters().values()]
     known = {*history(loss)}
     source = next((x for x in starts if x in known), starts[0])
-    title = f"{Path(options.file).name} on {about}{said}{unused(data)}"
-    return Patient(title, loss, source, model.parameters(), model.where, lambda: of(model(*inputs)), dict(model.cuts))
+    every, learnt = model.parameters(), {path: leaf for path, leaf in model.parameters().items() if path not in model.frozen}
+    held = f"; {len(model.frozen)} of {len(every)} parameters are frozen, and not judged" * (0 < len(learnt) < len(every))
+    title = f"{Path(options.file).name} on {about}{said}{squashed(loss)}{held}{unused(data)}"
+    return Patient(title, loss, source, learnt or every, model.where, lambda: of(model(*inputs)), dict(model.cuts))
 
 
 def of_weights(options: argparse.Namespace) -> Patient:

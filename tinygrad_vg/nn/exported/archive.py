@@ -31,6 +31,7 @@ class Meta(NamedTuple):
     sizes: tuple[int | None, ...]
     strides: tuple[int | None, ...]
     offset: int | None
+    frozen: bool = False  # requires_grad is False
 
 
 class Part:
@@ -127,7 +128,7 @@ def meta_of(entry: Part) -> Meta:
     sizes, strides = (tuple([whole_or_open(part) for part in entry[key].each()]) for key in ("sizes", "strides"))
     if len(sizes) != len(strides):
         raise entry["strides"].error("must have one entry for each size")
-    return Meta(DTYPES[code], sizes, strides, whole_or_open(entry["storage_offset"]))
+    return Meta(DTYPES[code], sizes, strides, whole_or_open(entry["storage_offset"]), not entry["requires_grad"].of(bool))
 
 
 def whole_or_open(part: Part) -> int | None:
@@ -153,7 +154,7 @@ def stored_arrays(read: Callable[[str], bytes], limit: int, wanted: dict[str, Me
             raise entry["use_pickle"].error("must be false: a pickle can run code when it is opened")
         if not re.fullmatch(r"[\w-][\w.-]*", name := entry["path_name"].of(str)):
             raise entry["path_name"].error("must be the name of a file beside it")
-        if (own := meta_of(entry["tensor_meta"])) != meta:
+        if (own := meta_of(entry["tensor_meta"]))[:4] != meta[:4]:
             raise entry["tensor_meta"].error(f"must agree with the graph, {meta}, but is {own}")
         key = folder, name, meta
         if key not in found:

@@ -31,7 +31,7 @@ class ExportedModel(Module):
 
     inputs are arrays, or Tensors where a gradient is wanted, in the order of the export. .inputs says of which: {name: (shape,
     dtype)}, a size None where the export left it open. Parameters and buffers have torch's paths. .cuts: {line: how often the last call
-    detached something there that had a gradient}.
+    detached something there that had a gradient}; .frozen: the parameters that had requires_grad_(False).
 
     Names: states of recurrent nets h[t], c[t] (of the second layer h2[t], of the reverse direction hr[t]; with their module's path
     in front if there are several), the last node of a module its path, the numbers in it as index: layers[3].
@@ -51,6 +51,7 @@ class ExportedModel(Module):
                 raise ValueError(f"the parameter {path} must be float64 or float32; it is {array.dtype}")
             vars(self)[path] = made.setdefault(id(array), Tensor(array, path)) if kind == "parameter" else array
         self.cuts: Counter[str] = Counter()
+        self.frozen = {path for kind, name, path in program.inputs if kind == "parameter" and program.metas[name].frozen}
         self._program, self._rng = program, np.random.default_rng(rng)
         self._lines: dict[int, str] = {}  # of which line is each node that is alive, by its birth
         recurrent = {step.calls[-1][0] for step in program.steps if "label" in ASKS[step.target] and step.calls}
