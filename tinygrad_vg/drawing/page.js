@@ -537,7 +537,7 @@ function listen() {
   for (const [id, does] of [["fold", foldAll], ["fit", fit], ["larger", () => zoom(1.25)], ["smaller", () => zoom(0.8)], ["help", () => $("keys").showModal()],
     ["play", play], ["next", () => { stop(); step(at + 1); }], ["back", () => { stop(); step(at - 1); }]]) $(id).addEventListener("click", does);
   $("step").addEventListener("input", () => { stop(); step(Number($("step").value)); });
-  addEventListener("resize", () => { if (view.moved) look(); else start(); reachKey(); });
+  addEventListener("resize", () => { settle(); reachKey(); });
   addEventListener("beforeprint", printed);
   addEventListener("afterprint", () => { ground = null; look(); });
 }

@@ -253,7 +253,7 @@ function start() {
   look();
 }
 
-// When the panel comes or goes: all of it again, if it can be read then, and nobody has moved it.
+// In another room, without the panel or in another window: all of it again, if it can be read then, and nobody has moved it.
 function settle() {
   const { w, h } = stage();
   if (!view.moved && Math.min(w / scene.wide, h / scene.high) >= LEGIBLE) start(); else look();
@@ -282,7 +282,6 @@ function show(i) {
   const [x, y, w, h] = standing.get(unit(i)), { w: W, h: H } = stage(), wide = W / view.scale, high = H / view.scale, margin = 30;
   const outside = x - w / 2 - margin < view.x || x + w / 2 + margin > view.x + wide || y - h / 2 - margin < view.y || y + h / 2 + margin > view.y + high;
   if (!outside) return;
-  view.moved = true;
   view.x = x - wide / 2;
   view.y = high > scene.high ? view.y : y - high / 2;
   look();
