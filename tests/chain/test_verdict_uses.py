@@ -314,6 +314,14 @@ def test_what_lies_between_two_layers_all_steps_in_one_array_does_not_mix_the_ac
         assert found[1].numbers[key] == pytest.approx(found[0].numbers[key], abs=1e-6), key
 
 
+def test_what_is_dead_behind_steps_that_lie_side_by_side_is_said_to_be_so():
+    lower, upper = nn.RNNCell(3, 8, rng=0), nn.RNNCell(8, 8, activation="relu", rng=1)
+    upper.b_h.data = np.full(8, -50.0)
+    y = relu(stack(nn.unroll(lower, np.random.default_rng(0).normal(size=(12, 2, 3)))[1:]))
+    found = verdict(wrong_by_one(nn.unroll(upper, [y[t] for t in range(12)])[-1]), lower)
+    assert {part.kind for part in found.parts} == {"dead"} and "the slope of relu is 0" in found.why
+
+
 def test_a_mean_over_steps_of_which_few_sentences_reach_the_last_is_no_cancellation():
     rng, cell, head = np.random.default_rng(0), nn.GRUCell(3, 8, rng=0), nn.Linear(8, 3, rng=1)
     lengths = np.array([40] + [15] * 31)

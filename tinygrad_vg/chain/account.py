@@ -21,7 +21,7 @@ import numpy as np
 
 from ..autodiff.core import Node
 from ..autodiff.scalar import Scalar
-from ..autodiff.structure import Join, Select
+from ..autodiff.structure import Join
 from .blocks import blocks_of
 from .columns import columns_of
 from .factors import KINDS, SCALE, factor_of, log, norm, origin, scaled, unfit
@@ -59,7 +59,8 @@ class Arrival(NamedTuple):
     child: Node | None = None  # who gave the part
 
 
-def nowhere(node: Node) -> str:  # where places are not asked for
+def nowhere(node: Node) -> str:
+    """The place of a node, where places are not asked for."""
     return ""
 
 
@@ -96,7 +97,7 @@ class Walk:
                     arrival = self.settle(node, parts)
                     self.hand_on(node, arrival, columns if node in columns else self.inside)
                     if node in columns:
-                        self.hand_on_apart(node, parts, behind([node], within=columns))
+                        self.hand_on_apart(node, parts, columns)
                     if node in kept:
                         self.at[node] = arrival
 
@@ -144,13 +145,13 @@ class Walk:
         account[merge] = account.get(merge, 0.0) + nats - self.base - sum([x for term, x in account.items() if term.kind != "count"])
         return account
 
-    def hand_on_apart(self, node: Node, parts: list[Arrival], region: list[Node]) -> None:
-        """What selections handed back, each by itself through a region of columns, to whatever lies before it."""
-        outside, merges, self.merges = self.received, self.merges, None
+    def hand_on_apart(self, node: Node, parts: list[Arrival], columns: set[Node]) -> None:
+        """What comes to a column from outside, each part by itself through the columns behind it, to whatever lies before them."""
+        outside, merges, region, self.merges = self.received, self.merges, behind([node], within=columns)[::-1], None
         for part in parts:
-            if part.child is not None and isinstance(part.child.rule, Select):
+            if part.child not in columns:
                 self.received = {node: [part]}
-                for child in reversed(region):
+                for child in region:
                     if here := self.received.pop(child, None):
                         self.hand_on(child, self.settle(child, here), self.inside)
                 for parent, there in self.received.items():
@@ -164,9 +165,8 @@ class Walk:
         if not math.isfinite(a.size):
             self.broken = self.broken or (child, unfit(a.c), None)
         if not a.size:
-            for parent in child.variables:
-                if parent in inside:
-                    self.received.setdefault(parent, []).append(a)
+            for parent in inside.intersection(child.variables):
+                self.received.setdefault(parent, []).append(a)
         elif block := self.blocks.get(child):
             if block.start in inside:
                 self.give(child, block.start, None, block.pull(a.c), a)

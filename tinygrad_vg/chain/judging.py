@@ -158,6 +158,11 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
         return "healthy", ""
     if gain > 0:
         return "exploding", ""
+    return shrunk(flow, part, account, mixed)
+
+
+def shrunk(flow: Flow, part: Arrival, account: dict[str, float], mixed: bool) -> tuple[str, str]:
+    """The kind of what costs most of a small gain, and whose part it is; mixed: whether a softmax is one-sided."""
     if part.account.get(MERGE, 0.0) > account["merges"] / 2:  # it is only that a stack has many parts
         del account["merges"]
     least = min(account, key=account.__getitem__)
