@@ -3,8 +3,8 @@
 A gradient is a product of local derivatives, one for each link between two stations that every path must pass. A Chain is
 that product as an object: its links, how much each shrinks or grows the gradient, and the product so far.
 
-Read stations (where the chain is cut), links, factors, chain and table; then what one asks of it: blame (with account, blocks, reasons),
-horizon, spectrum (with product, eigen), reach (with carried, window), uses, paths, verdict (with kinds, judging, flow, loss, sites, idle).
+Read stations (where the chain is cut), links, factors, chain and table; then what one asks of it: blame (with account, blocks, columns,
+reasons), horizon, spectrum (product, eigen), reach (carried, window), uses, paths, verdict (kinds, judging, flow, loss, sites, idle).
 """
 
 from .blame import Blame, blame

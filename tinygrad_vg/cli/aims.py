@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.core import Node, history
-from ..autodiff.structure import mean
-from ..autodiff.table import softplus
 from ..chain.factors import is_softmax, origin
-from ..nn import cross_entropy, mse
+from ..nn import binary_cross_entropy, cross_entropy, mse
 
 AIMS = ("target", "labels", "y")
 IGNORED = -100  # PyTorch's ignore_index
@@ -72,9 +70,9 @@ def near(z: Any, aim: np.ndarray) -> tuple[Loss, str]:
 
 def yes_or_no(z: Any, aim: np.ndarray) -> tuple[Loss, str]:
     """Binary cross entropy from logits; of a sigmoid, from what went into it."""
-    sign, past = 1 - 2 * aim.reshape(z.shape).astype(z.dtype), z.op == "sigmoid"
+    target, past = aim.reshape(z.shape).astype(z.dtype), z.op == "sigmoid"
     said = "; the binary cross entropy" + " of what goes into its last sigmoid" * past
-    return lambda z: mean(softplus(sign * (z.parents[0] if past else z))), said  # there is one way to z
+    return lambda z: binary_cross_entropy(z.parents[0] if past else z, target), said
 
 
 def classes(z: Any, aim: np.ndarray) -> tuple[Loss, str]:

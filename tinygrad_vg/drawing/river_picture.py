@@ -149,7 +149,7 @@ def ends(canvas: Canvas, river: River, frame: Frame) -> None:
         points, value = line(river, frame), power(river.logs[0])
         field = LEFT, TOP - 24, WIDE - RIGHT, foot + UNDER
         x, y = free_place([points, points, [(LEFT, foot), (WIDE, foot)]], room(value, 20, bold=True), field, [])
-        canvas.words(x, y, value, "flow", 20, bold=True, halo=True)
+        canvas.words(x, y, value, "flow", 20, bold=True, halo=4)
     far = next((j for j in reversed(range(k, len(heights))) if heights[j] < -HORIZON), None)
     if far is not None and foot - frame.y(-HORIZON) > 90:
         x = frame.x(far)
