@@ -74,6 +74,13 @@ def goto(browser, at_rest, request):
     assert sum(url.startswith("file:") for url in asked) == len(opened)
 
 
+def paused(page):
+    """The page, opened `alone`: its timers stand still but for `page.clock.run_for(milliseconds)`, however busy the machine is."""
+    page.clock.install(time=0)
+    page.clock.pause_at(3_600_000)
+    return page
+
+
 def by_day_and_by_night(page):
     """The page in light and in dark colours, each when it is settled."""
     for scheme in ("light", "dark"):

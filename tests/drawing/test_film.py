@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from pages import violations
+from pages import paused, violations
 
 from tinygrad_vg import Chain, Tensor, drawing, nn, relu, training
 from tinygrad_vg.drawing import plot
@@ -152,7 +152,7 @@ def test_what_is_no_film_and_no_page_is_refused(tmp_path):
 
 def test_the_slider_moves_the_river_and_the_button_plays_it(tmp_path, goto):
     page(tmp_path)
-    tab = goto((tmp_path / "film.html").as_uri())
+    tab = goto((tmp_path / "film.html").as_uri(), alone=True)
     shown = "[...document.querySelectorAll('#stage > div')].map((still, k) => still.hidden ? -1 : k).filter((k) => k >= 0)"
     assert tab.evaluate(shown) == [4]
     assert [one for one in violations(tab) if one[0] in ("serious", "critical")] == []
@@ -161,9 +161,11 @@ def test_the_slider_moves_the_river_and_the_button_plays_it(tmp_path, goto):
     assert tab.evaluate(shown) == [3]
     tab.keyboard.press("Home")
     assert tab.evaluate(shown) == [0]
-    tab.click("#play")
-    tab.wait_for_selector("#stage > div:nth-child(5):not([hidden])")
-    tab.wait_for_selector("text=▶ Train")
+    paused(tab).click("#play")
+    tab.clock.run_for(4 * 150)
+    assert tab.evaluate(shown) == [4] and tab.text_content("#play") == "❚❚ Pause"
+    tab.clock.run_for(150)
+    assert tab.text_content("#play") == "▶ Train"
     tab.click("#play")
     assert tab.evaluate(shown) == [0]
     tab.click("#play")

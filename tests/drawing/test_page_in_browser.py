@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from pages import settled
+from pages import paused, settled
 
 from tinygrad_vg import Chain, Scalar, Tensor, grad, history, nn
 from tinygrad_vg.drawing import draw
@@ -301,15 +301,16 @@ def test_in_the_backward_pass_a_gradient_appears_only_when_all_its_children_have
 
 def test_play_runs_by_itself_and_a_step_at_a_time_where_motion_is_unwelcome(visit):
     h = Scalar(0.5, "x").tanh().named("h").sin()
-    page = visit(h)
-    page.locator("#play").click()
-    assert page.locator("#play").inner_text() == "Pause"
-    page.wait_for_function("() => at >= 1", timeout=1_100)
-    page.locator("#play").click()
-    still = visit(h, reduced_motion="reduce")
-    still.locator("#play").click()
-    still.wait_for_timeout(300)
-    assert still.evaluate("at") == 1
+    for motion in ("no-preference", "reduce"):
+        page = paused(visit(h, alone=True, reduced_motion=motion))
+        play = page.locator("#play")
+        play.click()
+        if motion == "no-preference":
+            assert play.inner_text() == "Pause" and page.evaluate("at") == 0
+            page.clock.run_for(900)
+            play.click()
+        page.clock.run_for(3_000)
+        assert play.inner_text() == "Play" and page.evaluate("at") == 1
 
 
 def test_the_finder_goes_from_hit_to_hit_and_shows_names_as_they_are(visit):

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 from packed import packed
-from pages import by_day_and_by_night, violations
+from pages import by_day_and_by_night, paused, violations
 
 from tinygrad_vg import Chain, Scalar, Tensor, draw, linear, nn, sigmoid, tanh
 from tinygrad_vg.drawing.colours import INKS
@@ -337,9 +337,7 @@ def test_one_link_is_replaced_as_the_chains_own_replace_does_it(visit, x):
 
 
 def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
-    page = visit(draw(net(sigmoid_rnn, T=5), read="abcde"), alone=True)
-    page.clock.install(time=0)
-    page.clock.pause_at(3_600_000)
+    page = paused(visit(draw(net(sigmoid_rnn, T=5), read="abcde"), alone=True))
     page.locator("#speed").select_option("0.5")
     send, shown = page.locator("#send"), pytest.importorskip("playwright.sync_api").expect(page.locator("#river .dot"))
     send.click()
@@ -367,12 +365,12 @@ def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
 
 def test_the_forward_pass_gives_way_to_a_key_a_model_and_the_gradient(visit):
     one, expect = net(sigmoid_rnn, T=6), pytest.importorskip("playwright.sync_api").expect
-    page = visit(draw(one, read="abcdef", beside={"one": one, "other": net(nn.RNNCell, T=6)}))
-    page.locator("#speed").select_option("0.5")
+    page = paused(visit(draw(one, read="abcdef", beside={"one": one, "other": net(nn.RNNCell, T=6)}), alone=True))
     letters = page.locator("#river .letter")
     for leave in (lambda: page.keyboard.press("."), page.get_by_role("button", name="other").click, page.locator("#send").click):
         page.get_by_role("button", name="Forward pass").click()
-        expect(letters.first).to_be_visible()
+        page.clock.run_for(200)
+        expect(letters).to_have_count(1)
         leave()
         expect(letters).to_have_count(6)
     assert page.locator("#send").inner_text() == "❚❚ Pause"
@@ -513,13 +511,14 @@ def test_no_button_moves_while_one_demonstrates(visit):
 
 
 def test_the_forward_pass_speaks_of_no_gradient(visit):
-    page = visit(draw(net(sigmoid_rnn), read="abcdef"))
-    page.locator("#speed").select_option("0.5")
+    page = paused(visit(draw(net(sigmoid_rnn), read="abcdef"), alone=True))
     page.get_by_role("button", name="Forward pass").click()
-    pytest.importorskip("playwright.sync_api").expect(page.locator("h1")).to_have_text("Forward: h₂ is computed from h₁ and ‘b’. No gradient yet.")
+    page.clock.run_for(2 * 200)
+    assert page.locator("h1").inner_text() == "Forward: h₂ is computed from h₁ and ‘b’. No gradient yet."
     card, rest = page.evaluate("['#card', '#about'].map((e) => document.querySelector(e).textContent)")
     assert "No gradient yet" in card and "∂" not in card and "nats" not in rest
-    pytest.importorskip("playwright.sync_api").expect(page.locator("h1")).to_contain_text("arrives")
+    page.clock.run_for(6 * 200)
+    assert "arrives" in page.locator("h1").inner_text()
 
 
 @cache
