@@ -44,7 +44,7 @@ def test_data_are_taken_by_name_and_labels_ask_for_cross_entropy(capsys, tmp_pat
     assert main(["diagnose", str(EXPORTED / "mlp_bn_eval.pt2"), "--loss", "cross_entropy"]) == 0
 
 
-@pytest.mark.parametrize("gates, kind", [(1, "RNN"), (3, "GRU"), (4, "LSTM")])
+@pytest.mark.parametrize("gates, kind", [(1, "tanh RNN"), (3, "GRU"), (4, "LSTM")])
 def test_weights_alone_make_recurrent_cells(gates, kind, capsys, tmp_path):
     rng, n = np.random.default_rng(0), 4
     w = {f"rnn.{what}_l{k}": 0.3 * rng.normal(size=(gates * n, *width))
@@ -60,7 +60,7 @@ def test_a_cell_that_was_saved_is_made_again_from_its_own_names(kind, capsys, tm
     np.savez(tmp_path / "w.npz", **{f"cell.{name}": w for name, w in cell.state_dict().items()}, **{"out.W": np.ones((2, 4))})
     assert main(["diagnose", str(tmp_path / "w.npz"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert f"1 × {kind} over 50 steps of noise" in found["title"]
+    assert f"1 × {'tanh ' * (kind == 'RNN')}{kind} over 50 steps of noise" in found["title"]
     assert [part["source"] for part in found["verdict"]["parts"]] == [*cell.parameters()]
     assert found["blame"]["parts"]["other"] == 0
 

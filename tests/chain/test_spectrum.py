@@ -283,6 +283,9 @@ def test_what_is_too_large_or_not_finite_is_refused_with_a_way_out():
     x = Tensor(np.zeros(2001), name="x")
     with pytest.raises(ValueError, match="x has 2001 numbers.*through"):
         Spectrum(Chain(tanh(x), x, seed=np.ones(2001)))
+    nothing = Tensor(np.zeros(0), name="e")
+    with pytest.raises(ValueError, match="e has no numbers"):
+        Spectrum(Chain((nothing * 2).sum(), nothing))
     x = Tensor([0.0, 1.0], name="x")
     with np.errstate(all="ignore"), pytest.raises(ValueError, match="the link .* nan or inf"):
         Spectrum(Chain(np.sqrt(x).named("y"), x, seed=np.ones(2)))

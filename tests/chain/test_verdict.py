@@ -1100,6 +1100,14 @@ def test_a_ten_thousand_step_chain_is_followed_below_the_smallest_float():
     assert v.kind == "underflowed" and v.numbers["log_gain"] == pytest.approx(10_000 * np.log(0.5))
 
 
+@pytest.mark.parametrize("value, what", [(np.nan, "a nan"), (np.inf, "an inf")])
+def test_what_a_leaf_brings_in_is_named_with_its_place(value, what):
+    x, w = Tensor([0.5, value], name="x"), Tensor([1.0, 2.0], name="w")
+    with np.errstate(invalid="ignore"):
+        found = verdict(square((w * x).sum() - (w * x * x).sum()), {"w": w})
+    assert found.kind == "overflowed" and f"x itself holds {what}" in found.why and "[1]" in found.why and "of data, leave out" in found.helps
+
+
 def test_what_cannot_be_judged_says_why():
     x = Scalar(1.0, name="x")
     with pytest.raises(TypeError, match="a station is a node"):

@@ -99,6 +99,9 @@ def test_what_was_read_is_one_for_each_step():
         draw(chain, read="abc")
     with pytest.raises(TypeError, match=r"read, beside, losses and axis_of belong to a river: draw\(Chain"):
         draw(chain.output, read="abc")
+    for belongs in ({"chain": chain}, {"direction": "down"}):
+        with pytest.raises(TypeError, match="chain and direction belong to a graph"):
+            draw(chain, **belongs)
 
 
 @pytest.mark.parametrize("nats, words", [

@@ -125,33 +125,33 @@ def is_gate(x: Node) -> bool:
 
 
 def why_not_finite(order: Iterable[Node], broken: Any) -> Reason:
-    """From the oldest node on: a nan in a constant; an inf in one, or an op that makes what is not finite; else the slope."""
+    """From the oldest node on: a nan in a leaf or constant; an inf in one, or an op that makes what is not finite; else the slope."""
     order = list(order)
     for node in order:
-        if node.rule is None and np.any(np.isnan(node.data)):
-            return Reason("overflowed", f"{called(node)} itself holds a nan, which a step before this pass left in it", "leaf")
-        if found := of_constants(node, np.isnan, "a nan"):
+        if found := brought(node, np.isnan, "a nan"):
             return found
     for node in order:
         if node.rule is not None and not np.all(np.isfinite(node.data)) and all(np.all(np.isfinite(plain(x))) for x in node.parents):
             return made(node)
-        if spoils(node) and (found := of_constants(node, np.isinf, "an inf")):
+        if spoils(node) and (found := brought(node, np.isinf, "an inf")):
             return found
     if broken and broken[2] is not None:
         return slope_of(broken[2], broken[0])
     return Reason("overflowed", "the product is beyond its dtype")
 
 
-def of_constants(node: Node, holds: Any, what: str) -> Reason | None:
-    """The data, if a constant among the operands holds one."""
-    bad = next((x for x in node.parents if not isinstance(x, Node) and np.any(holds(np.asarray(x)))), None)
+def brought(node: Node, holds: Any, what: str) -> Reason | None:
+    """What came in from outside, if a constant or a leaf among the operands (or the node, a leaf itself) holds one."""
+    bad = next((x for x in (*node.parents, node) if getattr(x, "rule", None) is None and np.any(holds(plain(x)))), None)
     if bad is None:
         return None
+    if isinstance(bad, Node):
+        return Reason("overflowed", f"{called(bad)} itself holds {what}, of data, or of a step before this pass: {place(plain(bad), holds)}", "leaf")
     return Reason("nan in the data", f"a constant of {called(node)} ({node.op}) holds {what}: {place(bad, holds)}", node.op)
 
 
 def spoils(node: Node) -> bool:
-    """Whether an inf in a constant makes a nan, or an inf that is no mask: −inf that is added, or chosen, is put there on purpose."""
+    """Whether an inf in an operand makes a nan, or an inf that is no mask: −inf that is added, or chosen, is put there on purpose."""
     return bool(np.any(np.isnan(node.data)) or node.op not in ("add", "where", "maximum", "minimum", "clip"))
 
 

@@ -35,7 +35,7 @@ class Spectrum(Result):
     .lyapunov          finite-time Lyapunov exponents, (1/T) Σ ln |R_ii|, T links; as many as the smallest station has numbers
     .angle             degrees between the gradient at the source and the direction most stretched there
 
-    Time and memory grow linearly with the number of links. ValueError where a station has more than 2,000 numbers (a dense
+    Time and memory grow linearly with the number of links. ValueError where a station has no numbers or more than 2,000 (a dense
     Jacobian each is too much; a smaller model or batch shows the same) or a link holds nan or inf.
     """
 
@@ -95,8 +95,10 @@ def starting_frame(links: list, m: int) -> np.ndarray:
 
 
 def check_sizes(chain: Chain) -> None:
-    """ValueError above 2,000 numbers in a station."""
+    """ValueError for none, or above 2,000 numbers in a station."""
     for name, g in zip(chain.names, chain.gradients):
+        if not np.size(g):
+            raise ValueError(f"{name} has no numbers, so there are no singular values; give the chain a source that is not empty")
         if np.size(g) > DENSE_LIMIT:
             raise ValueError(
                 f"{name} has {np.size(g)} numbers; the spectrum needs dense Jacobians and stops at {DENSE_LIMIT}. Take a smaller "

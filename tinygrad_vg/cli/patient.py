@@ -80,6 +80,7 @@ def of_weights(options: argparse.Namespace) -> Patient:
     while isinstance(first, tuple):
         first = first[-1]
     kind = type(cells[0]).__name__.removesuffix("Cell")
+    kind = "tanh RNN" if kind == "RNN" else kind  # no file says whether it is ReLU, or leaks
     title = f"{Path(options.file).name}: {len(cells)} × {kind} over {len(x)} steps of {about}{said}{unused(data)}"
     return Patient(title, of(output), first, cell.parameters(), lambda node: None, lambda: of(cell.output(unroll(cell, x)[-1])))
 

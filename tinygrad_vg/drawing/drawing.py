@@ -57,7 +57,7 @@ def draw(
     has left, and none where there was none. The page shows those of a pass from the output: draw runs one for it, which touches no
     .grad. The Drawing is of this moment: what is computed or assigned later does not change it.
 
-    TypeError if output is not a Scalar or Tensor or chain not a Chain; ValueError above the limit, for a limit that is not positive,
+    TypeError if output is not a Scalar, Tensor or Chain or chain not a Chain, and for what belongs to a river, not a graph, or the reverse; ValueError above the limit, for a limit that is not positive,
     for a fold, steps or a direction that do not exist, for names that speak of no steps where it is to be folded, for the chain of
     another graph, and for chains beside that share no names.
     """
@@ -66,6 +66,8 @@ def draw(
     if direction not in ("right", "down"):
         raise ValueError(f"direction is 'right' or 'down', where the forward pass runs to; got {direction!r}")
     if isinstance(output, Chain):
+        if chain is not None or direction != "right":
+            raise TypeError("chain and direction belong to a graph: draw(chain.output, …); a river runs to the right. To compare, beside=…")
         return RiverDrawing(picture(output.output, limit, fold, steps), output, read, about, beside or {}, losses, axis_of)
     if read is not None or beside or losses or axis_of:
         belong = "read, beside, losses and axis_of belong to a river"
