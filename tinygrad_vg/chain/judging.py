@@ -162,7 +162,13 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
 
 
 def shrunk(flow: Flow, part: Arrival, account: dict[str, float], mixed: bool) -> tuple[str, str]:
-    """The kind of what costs most of a small gain, and whose part it is; mixed: whether a softmax is one-sided."""
+    """The kind of what costs most of a small gain, and whose part it is; mixed: whether a softmax is one-sided.
+
+    Constants that are parts of a sum, as in a mean, have cost only what the sum does not give back.
+    """
+    scale = part.account.get(Term("scale"), 0.0)
+    given_back = max(min(account["merges"], -scale), 0.0)
+    account["weights"] += given_back
     if part.account.get(MERGE, 0.0) > account["merges"] / 2:  # it is only that a stack has many parts
         del account["merges"]
     least = min(account, key=account.__getitem__)
@@ -173,7 +179,7 @@ def shrunk(flow: Flow, part: Arrival, account: dict[str, float], mixed: bool) ->
     if least == "attention" and mixed:
         return "saturated", "softmax"
     least += " after sums" * (least == "norms" and after_sums(flow))
-    least = "constant factors" if least == "weights" and part.account.get(Term("scale"), 0.0) <= account["weights"] / 2 else least
+    least = "constant factors" if least == "weights" and scale + given_back <= account["weights"] / 2 else least
     gate = costliest(flow, part, "gate") if least == "gates" else ""
     return ("cancelled", "") if least == "merges" else ("contracting weights", f"gate {gate}" if gate else least)
 
