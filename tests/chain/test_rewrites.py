@@ -19,7 +19,7 @@ REWRITTEN = {
     "sorted and sorted back": lambda h: h[..., ORDER][..., np.argsort(ORDER)],
     "times I": lambda h: linear(h, np.eye(h.shape[-1])),
     "halved and doubled": lambda h: h * 0.5 * 2.0,
-    "minus minus": lambda h: -(-h),
+    "minus minus": lambda h: -1.0 * -h,
     "up and down": lambda h: (h + 5.0) - 5.0,
     "a mean of two": lambda h: h * 0.25 + h * 0.75,
 }  # fmt: skip

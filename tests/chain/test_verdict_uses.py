@@ -1,6 +1,7 @@
 """A weight that is used step after step: judged by its farthest and its nearest use, in the same words however it is written."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -435,3 +436,19 @@ def test_of_a_net_that_reads_backwards_the_steps_behind_what_is_read_do_not_coun
 @pytest.mark.parametrize("gate", ["f", "z2", "enc.f", "layers.0.z"])
 def test_the_bias_that_keeps_a_state_is_said_of_every_forget_gate(gate):
     assert "ln 40 = 3.7 keeps a state for 40 steps" in Verdict("contracting weights", "", {"uses": 40.0}, "", f"gate {gate}").helps
+
+
+def test_memory_grows_with_the_steps_though_all_of_them_lie_in_one_array():
+    """Two layers, between them one array of all states, and an embedding of all inputs before them: a step's part is no array of all steps."""
+    peaks = []
+    for T in (40, 80):
+        table, rng = Tensor(0.1 * np.random.default_rng(0).normal(size=(9, 16)), "table"), np.random.default_rng(1)
+        x, first, second = table[rng.integers(0, 9, (T, 8))], nn.RNNCell(16, 16, rng=0), nn.RNNCell(16, 16, rng=1)
+        between = tanh(stack([state * 1.1 for state in nn.unroll(first, x)[1:]]))
+        loss = square(nn.unroll(second, between)[-1]).sum()
+        tracemalloc.start()
+        found = verdict(loss, {"table": table, "W": first.W_hh, "W2": second.W_hh})
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert found.kind != "healthy" and len(found.parts) == 3
+    assert peaks[1] < 2.6 * peaks[0]

@@ -22,15 +22,14 @@ import numpy as np
 from ..autodiff.core import Node
 from ..autodiff.scalar import Scalar
 from ..autodiff.structure import Join
+from .arrivals import LN2, NEAR, Arrival, Placed, added, alone, arrived, as_array, inner, log_length, part_of, worst_reason
 from .blocks import blocks_of
 from .columns import columns_of
-from .factors import KINDS, SCALE, factor_of, log, norm, origin, scaled, unfit
+from .factors import KINDS, SCALE, factor_of, log, norm, origin, unfit
 from .reasons import NEARLY_NOTHING, Reason, lost, why_zero
 from .stations import behind, unpacked
 
 ROUNDING = {8: 1.5e-14, 4: 8e-6, 2: 0.05}  # by bytes of a number: a sum smaller than so much of its parts is what rounding left
-NEAR = (1e-12, 1e12)  # sizes that a product of float32 numbers survives
-LN2 = math.log(2)
 
 
 class Term(NamedTuple):
@@ -45,18 +44,6 @@ class Term(NamedTuple):
 Account = dict[Term, float]
 MERGE, SHARE = Term("merge"), Term("merge", "share")
 FACTORS, SLOPES, ZERO_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes"))
-
-
-class Arrival(NamedTuple):
-    """A gradient, or one child's part of it: c · 2^e, its log, its account; and if it is 0, or mere rounding, why."""
-
-    c: Any
-    e: int
-    size: float  # |c|
-    log: float  # ln |c · 2^e|
-    account: Account
-    zero: Reason | None = None
-    child: Node | None = None  # who gave the part
 
 
 def nowhere(node: Node) -> str:
@@ -109,10 +96,10 @@ class Walk:
     def settle(self, node: Node, parts: list[Arrival]) -> Arrival:
         """What the node received, added up; the account is the mean of the parts', by their signed shares."""
         if len(parts) == 1 and (NEAR[0] < parts[0].size < NEAR[1] or not 0 < parts[0].size < math.inf):
-            return parts[0]
+            return as_array(parts[0])
         some = [part for part in parts if part.size]
         if not some:
-            return parts[0]._replace(zero=worst_reason(parts))
+            return as_array(parts[0])._replace(zero=worst_reason(parts))
         g, e, size = added(some)
         if not math.isfinite(size):
             return Arrival(g, e, size, size, some[0].account)
@@ -126,7 +113,7 @@ class Walk:
         if rounded or not nats > top - 600:
             raw = [math.exp(2 * (part.log - top)) for part in some]
         else:
-            raw = [math.ldexp(float(np.add.reduce(np.multiply(part.c, g, dtype=float), axis=None)), part.e - e) for part in some]
+            raw = [math.ldexp(inner(part, g), part.e - e) for part in some]
         whole = sum(raw)
         shares = [p / whole for p in raw]
         account = self.mean(some, shares, nats, self.where(node))
@@ -155,7 +142,7 @@ class Walk:
                     if here := self.received.pop(child, None):
                         self.hand_on(child, self.settle(child, here), self.inside)
                 for parent, there in self.received.items():
-                    outside[parent] = [*outside.get(parent, []), *(a for a in there if a.size or parent not in outside)]
+                    outside[parent] = [*outside.get(parent, []), *(alone(a) for a in there if a.size or parent not in outside)]
         self.received, self.merges = outside, merges
 
     def hand_on(self, child: Node, a: Arrival, inside: set[Node]) -> None:
@@ -174,14 +161,14 @@ class Walk:
             g = child.finalise(float(a.c) if isinstance(child, Scalar) else a.c)
             for i, part in enumerate(child.rule.parts(child, g, inside)):
                 if part is not None:
-                    self.give(child, child.parents[i], i, part.total() if isinstance(part, list) else part, a)  # type: ignore[attr-defined]
+                    self.give(child, child.parents[i], i, part_of(part), a)
 
     def give(self, child: Node, parent: Node, i: int | None, c: Any, a: Arrival) -> None:
         """One part: its gain goes to the kind of its factor, split into size and alignment where the factor has a size."""
         if c is a.c:  # handed on as it is, as a sum does
             self.received.setdefault(parent, []).append(Arrival(c, a.e, a.size, a.log, a.account, a.zero, child))
             return
-        size, zero = norm(c), a.zero
+        size, zero = norm(c.g if isinstance(c, Placed) else c), a.zero
         if not math.isfinite(size):
             self.broken = self.broken or (parent, unfit(c), child)
         if size == 0 or size < NEARLY_NOTHING[getattr(a.c, "itemsize", 8)] * a.size and not zero and lost(child, i, a.c, size):
@@ -233,12 +220,6 @@ def met_by(d: np.ndarray, largest: float | None, a: Arrival, gain: float) -> str
     return "dead" * (share > 0.9) if largest is None else "saturated" * (share > 0.5)
 
 
-def arrived(g: Any, e: int = 0) -> Arrival:
-    """The gradient g · 2^e, that a walk begins with."""
-    g, shift, size = scaled(g if np.asarray(g).dtype.kind == "f" else np.asarray(g, float))
-    return Arrival(g, e + shift, size, log(size) + (e + shift) * LN2, {})
-
-
 def by_kind(account: Account) -> dict[str, float]:
     """Nats by kind of factor."""
     nats = dict.fromkeys(KINDS, 0.0)
@@ -277,24 +258,3 @@ def opening(gates: list[Node]) -> float:
     """How far a gate is open: the mean of its values; nan where they are not between 0 and 1."""
     values = np.concatenate([gate._value for gate in gates], axis=None)
     return float(np.mean(values)) if values.size and np.min(values) >= 0 and np.max(values) <= 1 else math.nan
-
-
-def added(parts: list[Arrival]) -> tuple[Any, int, float]:
-    """The sum of the parts as g · 2^e, and |g|."""
-    top = max(part.e for part in parts)
-    terms = [part.c if part.e == top else np.ldexp(part.c, part.e - top) for part in parts]
-    g = np.asarray(sum(terms[1:], terms[0]))
-    if NEAR[0] < (size := norm(g)) < NEAR[1]:
-        return g, top, size
-    g, shift, size = scaled(g)
-    return g, top + shift, size
-
-
-def worst_reason(parts: list[Arrival]) -> Reason | None:
-    """Why all of the parts are 0. That a state is 0 is a reason only where there is no other."""
-    return min((part.zero for part in parts if part.zero), key=lambda zero: zero.kind == "zero state", default=None)
-
-
-def log_length(logs: Iterable[float]) -> float:
-    """ln √Σ exp(2 l): the log length of a vector, from those of its parts."""
-    return float(0.5 * np.logaddexp.reduce([2 * log for log in logs] or [-math.inf]))

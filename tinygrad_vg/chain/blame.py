@@ -18,7 +18,8 @@ from ..autodiff.core import Node, describe
 from ..text.lines import Result, clean, wrapped
 from ..text.numbers import jsonable, signed
 from ..text.tables import folded, table
-from .account import ROUNDING, Account, Arrival, Walk, by_kind, by_label, opening, walk_through
+from .account import ROUNDING, Account, Walk, by_kind, by_label, opening, walk_through
+from .arrivals import Arrival
 from .blocks import blocks_of
 from .chain import Chain
 from .columns import columns_of

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ..autodiff.core import Node
 from ..autodiff.structure import Join, Select
 
-MOST = 20_000_000  # numbers, all selections together, that are carried; beyond it the steps share one account
+MOST = 200_000_000  # numbers, all selections together, that are carried, in a second or two; beyond it the steps share one account
 
 
 def columns_of(order: list[Node], inside: set[Node], apart: Iterable[Node] = ()) -> set[Node]:

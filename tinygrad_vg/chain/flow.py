@@ -15,7 +15,8 @@ import numpy as np
 from ..autodiff.calculus import dependents, differentiable, jvp
 from ..autodiff.core import Node, by_birth
 from ..autodiff.structure import Join
-from .account import Arrival, Walk, arrived
+from .account import Walk
+from .arrivals import Arrival, arrived
 from .factors import called
 from .loss import loss_part, relative_error
 from .stations import behind

@@ -13,7 +13,8 @@ import numpy as np
 from ..autodiff.core import Node, by_birth, plain
 from ..text.lines import clean
 from ..text.numbers import from_log
-from .account import MERGE, SHARE, Arrival, Term, by_kind, by_label
+from .account import MERGE, SHARE, Term, by_kind, by_label
+from .arrivals import Arrival
 from .factors import called, exp, log, norm
 from .flow import Flow
 from .kinds import SOUND, Verdict

@@ -35,7 +35,7 @@ ADVICE = {  # where it depends on the activation, or on what shrinks
     ("saturated", "clip"): "wider bounds, or smaller inputs", ("dead", "minimum"): "look at which side is the smaller",
     ("saturated", "softmax"): "smaller scores: divide them by a temperature, or by √d in attention",
     ("dead", "sign"): "sign has no slope anywhere: a smooth stand-in, tanh, or y + (sign(y.data) − y.data), a straight-through estimate",
-    ("overflowed", "leaf"): "of data, leave out or fill in what is missing; of weights, those from before the step that spoilt them, and smaller steps",
+    ("overflowed", "leaf"): "in data, leave out what is missing; in weights, take those from before the step that spoilt them",
     ("cancelled", IDLE): "nothing: leave it out, or leave it alone",
     ("contracting weights", "attention"): "larger scores or values; a residual connection past the attention",
     ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread",

@@ -146,7 +146,8 @@ def brought(node: Node, holds: Any, what: str) -> Reason | None:
     if bad is None:
         return None
     if isinstance(bad, Node):
-        return Reason("overflowed", f"{called(bad)} itself holds {what}, of data, or of a step before this pass: {place(plain(bad), holds)}", "leaf")
+        where = place(plain(bad), holds)
+        return Reason("overflowed", f"{called(bad)} itself holds {what}, of data, or of a step before this pass: {where}", "leaf")
     return Reason("nan in the data", f"a constant of {called(node)} ({node.op}) holds {what}: {place(bad, holds)}", node.op)
 
 

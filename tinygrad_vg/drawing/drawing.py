@@ -57,9 +57,9 @@ def draw(
     has left, and none where there was none. The page shows those of a pass from the output: draw runs one for it, which touches no
     .grad. The Drawing is of this moment: what is computed or assigned later does not change it.
 
-    TypeError if output is not a Scalar, Tensor or Chain or chain not a Chain, and for what belongs to a river, not a graph, or the reverse; ValueError above the limit, for a limit that is not positive,
-    for a fold, steps or a direction that do not exist, for names that speak of no steps where it is to be folded, for the chain of
-    another graph, and for chains beside that share no names.
+    TypeError if output is not a Scalar, Tensor or Chain or chain not a Chain, and for what belongs to a river of a graph, or the reverse;
+    ValueError above the limit, for a limit that is not positive, for a fold, steps or a direction that do not exist, for names that
+    speak of no steps where it is to be folded, for the chain of another graph, and for chains beside that share no names.
     """
     if not isinstance(limit, (int, np.integer)) or limit < 1:
         raise ValueError(f"limit is the most boxes to draw, a whole number from 1 on, got {limit!r}")
