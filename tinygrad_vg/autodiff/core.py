@@ -20,13 +20,8 @@ from typing import Any
 
 from ..text.formulas import derivative
 
-new = object.__new__
 by_birth = attrgetter("birth")
-births = count(1)  # of nodes, and of changes to leaves, so that the two can be compared; never printed
 guard: ContextVar[Any] = ContextVar("guard", default=None)  # the watcher of every new node and every part, see guards.py
-filling = RLock()  # held by the thread that adds to gradients; a signal handler of that thread may come in, too
-if hasattr(os, "register_at_fork"):  # not on Windows; a child must not wait for a thread that it does not have
-    os.register_at_fork(before=filling.acquire, after_in_parent=filling.release, after_in_child=filling.release)
 
 
 def history(output: Any) -> "History":
@@ -102,6 +97,15 @@ def fill(gradients: dict) -> None:
             g = node.finalise(g)
             gradients[node] = g if node._grad is None else node.own_copy(node._grad + g)
     deque(map(set_grad, gradients, gradients.values()), maxlen=0)
+
+
+filling = RLock()  # held by the thread that fills; a signal handler of that thread may come in, too
+if hasattr(os, "register_at_fork"):  # not on Windows; a child must not wait for a thread that it does not have
+    os.register_at_fork(before=filling.acquire, after_in_parent=filling.release, after_in_child=filling.release)
+
+
+new = object.__new__
+births = count(1)  # of nodes, and of changes to leaves, so that the two can be compared; never printed
 
 
 class Node:
