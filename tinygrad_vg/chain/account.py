@@ -42,7 +42,7 @@ class Term(NamedTuple):
 
 
 Account = dict[Term, float]
-MERGE, SHARE = Term("merge"), Term("merge", "share")
+MERGE, SHARE, ASKED = Term("merge"), Term("merge", "share"), Term("merge", "asked")  # asked: by the loss, of one of several predictions
 FACTORS, SLOPES, ZERO_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes"))
 
 
@@ -77,7 +77,7 @@ class Walk:
         self.base = log_length(part.log for part in start.values())
         share = {node: part.log - self.base for node, part in start.items()}
         self.received: dict[Node, list[Arrival]] = {
-            node: [part._replace(account={MERGE: share[node] if math.isfinite(share[node]) else 0.0})] for node, part in start.items()}
+            node: [part._replace(account={ASKED: share[node] if math.isfinite(share[node]) else 0.0})] for node, part in start.items()}
         with np.errstate(all="ignore"):
             for node in reversed(order):
                 if parts := self.received.pop(node, None):

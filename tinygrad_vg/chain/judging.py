@@ -10,29 +10,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Node, by_birth, plain
+from ..autodiff.core import Node, plain
 from ..text.lines import clean
 from ..text.numbers import from_log
-from .account import MERGE, SHARE, Term, by_kind, by_label
+from .account import ASKED, SHARE, Term, by_kind, by_label
 from .arrivals import Arrival
+from .causes import costliest, forgiven, grouped, shrunk, usual_cost
 from .factors import called, exp, log, norm
 from .flow import Flow
 from .kinds import SOUND, Verdict
 from .reasons import Reason, one_sided, why_not_finite
 from .sites import at_use
-from .stations import behind
 
 SMALL_ERROR = 1e-4  # of the spread of the targets
 SMALL_SIGNAL = 1e-3  # where that is not known
 TINY_ERROR = 1e-6  # whatever the chain does: there is nothing left to learn
 NOT_SMALL = 0.1  # a gradient of this size is none that has vanished, though much of a large signal was lost
 FAR = 4.0  # nats, a factor of 55 either way: no one step size suits both ends. A sigmoid MLP of depth 5 loses 4.3 and does not learn
-ATTENTION = 6.0  # nats: a softmax over many entries has small slopes, and that is its usual work
-INTO_A_GATE = 6.0  # nats: a gate that is open has a small slope, and what it lets through multiplies it
 NORMED = 2.0  # nats: a norm divides a weight's gradient by the weight's own scale, and its size says less
-GROUPS = {  # of the kinds of factors: what is neither is with the weights
-    "activation": "slopes", "weight": "weights", "gate": "gates", "attention": "attention", "norm": "norms", "merge": "merges",
-    "scale": "weights", "other": "weights"}
 UNUSED = ("zero state", "disconnected")  # a use that multiplies a state of 0, or that nothing reads, says nothing of the others
 THOUSANDTH = math.log(1e-3)
 
@@ -122,11 +117,6 @@ def lost_from(arrivals: list[Arrival]) -> int | None:
     return far if far < last else None
 
 
-def forgiven(nats: float, most: float) -> float:
-    """The nats that are lost, if they are, up to so many."""
-    return max(min(nats, 0.0), -most)
-
-
 def stopped(flow: Flow, part: Arrival, parameter: Parameter) -> tuple[str, str] | None:
     """The kind, and the op of what is 0, if the gradient is 0 but for rounding."""
     if flow.log_signal == -math.inf or not flow.asks or part.zero and flow.error < SMALL_ERROR:
@@ -162,61 +152,6 @@ def small_or_large(flow: Flow, part: Arrival, gain: float, weight: bool, step: f
     return shrunk(flow, part, account, mixed)
 
 
-def shrunk(flow: Flow, part: Arrival, account: dict[str, float], mixed: bool) -> tuple[str, str]:
-    """The kind of what costs most of a small gain, and whose part it is; mixed: whether a softmax is one-sided.
-
-    Constants that are parts of a sum, as in a mean, have cost only what the sum does not give back.
-    """
-    scale = part.account.get(Term("scale"), 0.0)
-    given_back = max(min(account["merges"], -scale), 0.0)
-    account["weights"] += given_back
-    if part.account.get(MERGE, 0.0) > account["merges"] / 2:  # it is only that a stack has many parts
-        del account["merges"]
-    least = min(account, key=account.__getitem__)
-    if least == "slopes":
-        by_met = {met: sum(x for term, x in part.account.items() if term.met == met) for met in ("dead", "saturated")}
-        most = [met for met, nats in by_met.items() if nats <= account["slopes"] / 2]
-        return (*most, "shallow slopes")[0], costliest(flow, part, "activation")
-    if least == "attention" and mixed:
-        return "saturated", "softmax"
-    least += " after sums" * (least == "norms" and after_sums(flow))
-    least = "constant factors" if least == "weights" and scale + given_back <= account["weights"] / 2 else least
-    gate = costliest(flow, part, "gate") if least == "gates" else ""
-    return ("cancelled", "") if least == "merges" else ("contracting weights", f"gate {gate}" if gate else least)
-
-
-def usual_cost(flow: Flow, part: Arrival, mixed: bool, weight: bool) -> float:
-    """Nats that are no loss to speak of: of a softmax that is not saturated, and of a weight's way into a gate."""
-    account, gates, opened = grouped(part), by_label(part.account, "gate"), flow.walk.openings
-    into = sum(x for gate, x in gates.items() if math.isnan(opened[gate])) if weight else 0.0  # a state multiplies on the way into a gate
-    softmax = 0.0 if mixed else forgiven(account["attention"], ATTENTION)
-    return softmax + (forgiven(into + account["slopes"], INTO_A_GATE) if into < 0 else 0.0)
-
-
-def after_sums(flow: Flow) -> bool:
-    """Whether most normalisations take what a branch was added to, so that there is no way past them: a post-norm residual net."""
-    norms = {end: block.start for end, block in flow.walk.blocks.items() if block.kind == "norm"}
-    starts = [start for start in norms.values() if start not in norms]  # the mean is taken off first, then comes the division
-    sums = [sorted(start.variables, key=by_birth) for start in starts if start.op == "add" and len(start.variables) == 2]
-    branches = (any(x in set(node.variables) for node in behind([y], stop={x})) for x, y in sums if y.rule is not None)
-    return sum(branches) > len(starts) / 2
-
-
-def grouped(part: Arrival) -> dict[str, float]:
-    """Nats by group of kinds."""
-    nats = dict.fromkeys(GROUPS.values(), 0.0)
-    for kind, x in by_kind(part.account).items():
-        nats[GROUPS[kind.partition(" ")[0]]] += x
-    return nats
-
-
-def costliest(flow: Flow, part: Arrival, kind: str) -> str:
-    """The activation, or the gate, that cost most; what is no share, such as a state that multiplies, is no gate to open."""
-    costs = {label: x for label, x in by_label(part.account, kind).items() if x < 0}
-    shares = [label for label in costs if kind != "gate" or not math.isnan(flow.walk.openings[label])]
-    return min(shares, key=costs.__getitem__, default="")
-
-
 def numbers_of(flow: Flow, part: Arrival) -> dict[str, float]:
     """The two numbers that decide, and the account: by kind, as blame's, and summed up. Where the signal is 0 there is no gain."""
     gain = part.log - flow.log_signal if math.isfinite(flow.log_signal) else math.nan
@@ -250,11 +185,14 @@ def sentence(flow: Flow, part: Arrival, kind: str, n: dict[str, float], name: st
 def account_in_words(flow: Flow, part: Arrival) -> str:
     """slopes −17.82 (sigmoid), gates −3.10 (f is open to 0.50), …: what is not there is left out, but for slopes, weights and merges.
 
-    Constant factors are counted with the weights where a kind is decided, and named by themselves, as blame names them.
+    Constant factors are counted with the weights where a kind is decided, and named by themselves, as blame names them; so is what
+    the loss asks of this prediction, of all that it asks.
     """
-    told, scale = [], part.account.get(Term("scale"), 0.0)
-    for name, nats in (grouped(part) | {"constant factors": scale}).items():
-        nats -= scale * (name == GROUPS["scale"])
+    told, apart = [], {"constant factors": part.account.get(Term("scale"), 0.0), "share of the loss": part.account.get(ASKED, 0.0)}
+    groups = grouped(part)
+    groups["weights"] -= apart["constant factors"]
+    groups["merges"] -= apart["share of the loss"]
+    for name, nats in (groups | apart).items():
         kind = {"slopes": "activation", "gates": "gate"}.get(name)
         of = costliest(flow, part, kind) if kind and nats else ""
         if of and kind == "gate":

@@ -13,8 +13,9 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.variable import Name
 from ..chain import Chain, verdict
 from ..chain.account import by_place, walk_through
+from ..chain.causes import GROUPS
 from ..chain.factors import KINDS, called, kind_of, origin
-from ..chain.judging import FAR, GROUPS
+from ..chain.judging import FAR
 from ..chain.kinds import SOUND
 from ..chain.uses import next_names
 from ..drawing import draw
@@ -93,9 +94,10 @@ def in_short(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where
     line, cost = culprit(found, chain, lines, where) if found.way else ("", "")
     at, _, code = cut(clean(line), 90).partition("  ")
     lag = f" Less than a thousandth arrives further back than {found.numbers['reach']:.0f} steps." if "reach" in found.numbers else ""
-    if found.numbers.get("nearest_log_gain", 0.0) < -FAR:
+    near = found.numbers.get("nearest_log_gain", 0.0) >= -FAR
+    if not near:
         lag += f" Even the nearest arrives with {found.numbers['nearest_log_gain']:.1f} nats: mend the way from the loss to it first."
-    far = ", if the task needs the far steps" if lag and found.kind == "contracting weights" else ""
+    far = ", if the task needs the far steps" if lag and near and found.kind == "contracting weights" else ""
     return f"In short: {f'{at} `{code}`{cost}: ' if line else ''}{found.means}.{lag if found.way else ''} Try{far}: {found.helps}."
 
 
