@@ -15,6 +15,8 @@ import pytest
 
 import tinygrad_vg as vg
 from tinygrad_vg import Scalar, Tensor, grad, linear, nn, relu, scalars, sigmoid, square, tanh
+from tinygrad_vg.chain.causes import after_sums
+from tinygrad_vg.chain.flow import Flow
 from tinygrad_vg.chain.verdict import KINDS, verdict
 
 DOC = pathlib.Path(__file__).parent.parent.parent / "docs" / "verdicts.md"
@@ -25,7 +27,7 @@ class Situation(NamedTuple):
     name: str
     kind: str
     make: object  # () -> (output, source)
-    written: str  # 'first', 'further', 'later', 'newest'
+    written: str  # a key of MARKS
 
 
 def situation(kind, name, written="first"):
@@ -990,6 +992,66 @@ def _():
     return nn.cross_entropy(out(states[-1][0]), np.arange(4) % 2), cell
 
 
+# reported: of models that somebody had planted a cause in, and of sound ones that were called ill --------------------------
+def gated(kind, gate, bias, T=40):
+    """An LSTM or GRU over T steps of noise, one of its gates with a bias of its own: (loss, cell)."""
+    cell, out, rng = kind(3, 16, rng=0), nn.Linear(16, 2, rng=1), np.random.default_rng(0)
+    cell.parameters()[f"b_{gate}"].data = np.full(16, float(bias))
+    states = nn.unroll(cell, rng.normal(size=(T, 8, 3)))
+    return nn.cross_entropy(out(states[-1][0] if kind is nn.LSTMCell else states[-1]), np.arange(8) % 2), cell
+
+
+@situation("contracting weights", "GRU, T = 40, a shut update gate: what arrives has come by the reset gate", "reported")
+def _():
+    return gated(nn.GRUCell, "z", -4)
+
+
+@situation("contracting weights", "LSTM, T = 10, a shut output gate", "reported")
+def _():
+    return gated(nn.LSTMCell, "o", -8, 10)
+
+
+@situation("contracting weights", "LSTM, T = 10, a shut input gate", "reported")
+def _():
+    return gated(nn.LSTMCell, "i", -8, 10)
+
+
+@situation("contracting weights", "two tasks, the second with a weight of 1/1000 in the loss", "reported")
+def _():
+    h, first, second = Tensor(np.random.default_rng(0).normal(size=(9, 4)), name="h"), nn.Linear(4, 3, rng=0), nn.Linear(4, 1, rng=1)
+    return nn.cross_entropy(first(h), np.arange(9) % 3) + 1e-3 * nn.mse(second(h), np.ones((9, 1))), [first.W, second.W]
+
+
+@situation("small inputs", "a network whose inputs are of the size 1e-5", "reported")
+def _():
+    net = nn.MLP([4, 8, 2], rng=0)
+    return nn.cross_entropy(net(1e-5 * np.random.default_rng(0).normal(size=(16, 4))), np.arange(16) % 2), net
+
+
+@situation("contracting weights", "an adapter that begins at 0, as in LoRA: for one step", "reported")
+def _():
+    rng = np.random.default_rng(0)
+    A, B, x = Tensor(rng.normal(size=(2, 6)), name="A"), Tensor(np.zeros((4, 2)), name="B"), rng.normal(size=(8, 6))
+    return nn.cross_entropy(x @ rng.normal(size=(6, 4)) + linear(linear(x, A), B), np.arange(8) % 4), {"A": A, "B": B}
+
+
+SAID = {"GRU, T = 40": "gate z", "a shut output gate": "gate o", "a shut input gate": "gate i", "two tasks": "loss", "an adapter": "start"}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_was_reported_is_put_right_by_what_the_verdict_speaks_of(name):
+    found = verdict(*next(s for s in SITUATIONS if name in s.name).make())
+    assert found.op == SAID[name] and (f"opens the {SAID[name]}" in found.helps or not found.op.startswith("gate"))
+
+
+def test_a_pre_norm_net_is_not_advised_to_become_one():
+    for norm in ("pre", "post"):
+        h = x = Tensor(np.random.default_rng(0).normal(size=(5, 8)), name="x")
+        for k in range(6):
+            h = nn.TransformerBlock(8, 2, norm, rng=k)(h)
+        assert after_sums(Flow(square(h).sum(), [x])) == (norm == "post")
+
+
 @pytest.mark.parametrize("s", SITUATIONS, ids=label)
 def test_the_verdict_is_the_reason_the_situation_was_made_with(s):
     v = verdict(*s.make())
@@ -1131,7 +1193,7 @@ def test_how_many_factors_is_a_count_whatever_cancels():
     assert "-0.00" not in found.why
 
 
-MARKS = {"first": "", "further": " †", "later": " ‡", "newest": " §", "blamed": " ¶"}
+MARKS = {"first": "", "further": " †", "later": " ‡", "newest": " §", "blamed": " ¶", "reported": " ‖"}
 
 
 ROUNDED = -25  # nats; of what cancels, nothing but rounding is left, and that differs from machine to machine

@@ -58,13 +58,14 @@ def costliest(flow: Flow, part: Arrival, kind: str) -> str:
     A gate on the state's own way, less than half open, comes first: where it lets nothing through, all that arrives has taken the long
     way through the weights, and met other gates there.
     """
-    costs = {label: x for label, x in by_label(part.account, kind).items() if x < 0}
-    if kind != "gate":
-        return min(costs, key=costs.__getitem__, default="")
-    opened = flow.walk.openings
-    shares = [label for label in costs if not math.isnan(opened[label])]
-    own = [label for label in shares if opened[label] < 0.5 and carries(flow.path, set(flow.walk.gates[label]))]
-    return min(own or shares, key=costs.__getitem__, default="")
+    nats = by_label(part.account, kind)
+    costs = [label for label, x in nats.items() if x < 0]
+    if kind == "gate":
+        opened = flow.walk.openings
+        costs = [label for label in costs if not math.isnan(opened[label])]
+        own = [label for label in nats if opened[label] < 0.5 and carries(flow.path, set(flow.walk.gates[label]))]
+        costs = own if costs and own else costs
+    return min(costs, key=nats.__getitem__, default="")
 
 
 def carries(path: list[Node], gates: set[Node]) -> bool:

@@ -33,11 +33,12 @@ class Flow:
     walk         the accounts from there on                     error        the relative error of the predictions, or nan
     asks         whether the signal is more than what rounding left of a loss that is met
     broken       where a nan or inf first arose, or None        sent         {prediction: the gradient that it sends}
+    moves        of the leaves that are judged those that a step changes, and that are not used step after step
     """
 
-    def __init__(self, output: Node, sources: Iterable[Node], seed: Any = None, order: Any = None):
+    def __init__(self, output: Node, sources: Iterable[Node], seed: Any = None, order: Any = None, moves: Iterable[Node] = ()):
         self.output, self.seed, self.order = output, seed, order or differentiable(output)
-        self.sources, self.broken = set(sources), None
+        self.sources, self.moves, self.broken = set(sources), set(moves), None
         reached = dependents(self.order, self.sources)
         self.connected = output in reached
         self.path = [node for node in self.order if node in reached]

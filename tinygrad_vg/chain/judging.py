@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..autodiff.core import Node, plain
+from ..autodiff.products import Product
 from ..text.lines import clean
 from ..text.numbers import from_log
 from .account import ASKED, SHARE, Term, by_kind, by_label
 from .arrivals import Arrival
 from .causes import costliest, forgiven, grouped, shrunk, usual_cost
-from .factors import called, exp, log, norm
+from .factors import called, exp, log, norm, origin
 from .flow import Flow
 from .kinds import SOUND, Verdict
 from .reasons import Reason, one_sided, why_not_finite
@@ -24,6 +25,7 @@ from .sites import at_use
 
 SMALL_ERROR = 1e-4  # of the spread of the targets
 SMALL_SIGNAL = 1e-3  # where that is not known
+SMALL_INPUT = 1e-3  # of what a weight multiplies, the largest entry
 TINY_ERROR = 1e-6  # whatever the chain does: there is nothing left to learn
 NOT_SMALL = 0.1  # a gradient of this size is none that has vanished, though much of a large signal was lost
 FAR = 4.0  # nats, a factor of 55 either way: no one step size suits both ends. A sigmoid MLP of depth 5 loses 4.3 and does not learn
@@ -106,8 +108,19 @@ def judged(flow: Flow, parameter: Parameter, nodes: list[Node], use: str = "", s
         why = f"{broken.what}; signal {numbers['signal']:.3g} at {flow.where}."
         return Verdict(broken.kind, why, numbers, source, broken.op, way)
     kind, op = stopped(flow, part, parameter) or small_or_large(flow, part, numbers["log_gain"], parameter.at_uses, step)
-    own = 0.0 if use else norm(np.concatenate([np.ravel(g) for g in parameter.received]))
+    kind = "small inputs" if kind == "healthy" and 0 < largest_input(parameter) < SMALL_INPUT else kind
+    own = norm(np.concatenate([np.ravel(g) for g in parameter.received])) if parameter.at_uses and not use else math.nan
     return Verdict(kind, sentence(flow, part, kind, numbers, name, own), numbers, source, op, way)
+
+
+def largest_input(parameter: Parameter) -> float:
+    """The largest |entry| of all that a weight multiplies; inf for what is no weight, or not judged as one."""
+    uses = [(leaf, use) for leaf, own in zip(parameter.leaves, parameter.sites) for use in own]
+    edges = [edge for leaf, use in uses for edge in use.edges if origin(edge.parent) is leaf]
+    products = (isinstance(edge.child.rule, Product) and edge.index < 2 <= len(edge.child.parents) for edge in edges)
+    if not parameter.at_uses or not all(products):
+        return math.inf
+    return max((float(np.max(np.abs(plain(edge.child.parents[1 - edge.index])), initial=0.0)) for edge in edges), default=math.inf)
 
 
 def lost_from(arrivals: list[Arrival]) -> int | None:
@@ -122,7 +135,8 @@ def stopped(flow: Flow, part: Arrival, parameter: Parameter) -> tuple[str, str] 
     if flow.log_signal == -math.inf or not flow.asks or part.zero and flow.error < SMALL_ERROR:
         return "converged", part.zero.op if part.zero else ""
     if part.zero:
-        return part.zero.kind, part.zero.op
+        by_weights = part.zero.kind == "contracting weights" and isinstance(part.zero.leaf, Node)
+        return part.zero.kind, ("start" if part.zero.leaf in flow.moves else "weights") if by_weights else part.zero.op
     tiny = math.log(np.finfo(np.result_type(*parameter.received)).tiny)
     arrives = any(np.any(g) for g in parameter.received) or parameter.at_uses and part.log > tiny
     return None if arrives else ("underflowed", "")
@@ -178,7 +192,7 @@ def sentence(flow: Flow, part: Arrival, kind: str, n: dict[str, float], name: st
     return (
         f"signal {n['signal']:.3g} at {flow.where}{error}; log gain {n['log_gain']:+z.2f} nats from there to {name}, "
         f"{n['per_factor']:+z.2f} for each of {factors} factor{'s' * (factors != '1')}:\n"
-        f"{account_in_words(flow, part)}. So |gradient| = {f'{own:.3g}' if own else from_log(part.log, 3)}."
+        f"{account_in_words(flow, part)}. So |gradient| = {from_log(part.log, 3)}{f' there, {own:.3g} in it' * (own >= 0)}."
     )
 
 

@@ -23,6 +23,7 @@ KINDS = {  # kind: what it means, what usually helps; the worst first
     "saturated":           ("activations near their bounds, where they are flat", "smaller weights or inputs, or a norm before them"),
     "shallow slopes":      ("slopes below 1 though not near a bound", "tanh or ReLU, a normalisation, or a way past: skips, gates"),
     "contracting weights": ("weights (gates, constant factors) that shrink", "larger or orthogonal weights; a bias that opens the gates"),
+    "small inputs":        ("what the weights multiply is small", "standardise the inputs, a larger embedding, or a norm"),
     "converged":           ("the loss asks for nothing", "nothing: the error is almost 0 here"),
     "zero state":          ("a factor, a state or an input, is exactly 0", "nothing, if later steps carry it; else a state that is not 0"),
     "healthy":             ("signal and gain are in their usual range", "nothing")}
@@ -40,12 +41,16 @@ ADVICE = {  # where it depends on the activation, or on what shrinks
     ("contracting weights", "attention"): "larger scores or values; a residual connection past the attention",
     ("contracting weights", "norms"): "smaller inputs to the normalisation, which divides by their spread",
     ("contracting weights", "norms after sums"): "the norm inside the branch (pre-norm; norm_first=True), so that a way past stays free",
+    ("contracting weights", "loss"): "a larger weight for that part of the loss, unless its error is small already",
+    ("contracting weights", "start"): "nothing, if it is meant so (a head, ReZero, LoRA): ask again after some steps",
     ("contracting weights", "weights"): "larger or orthogonal weights",
     ("contracting weights", "constant factors"): "constant factors nearer to 1",
     ("contracting weights", "recurrent weights"): "orthogonal recurrent weights, or a cell with gates (LSTM, GRU)"}
 MEANS = {  # where the kind's own words would be too wide: by the first word of op
     "norms": "normalisations, which divide by the spread of what they get", "gate": "gates that let little through",
-    "attention": "attention that hands on little", "constant": "constant factors below 1"}
+    "attention": "attention that hands on little", "constant": "constant factors below 1",
+    "start": "weights that are exactly 0; they have a gradient themselves, so the first step opens the way",
+    "loss": "a prediction of which the loss asks little"}
 
 
 class Verdict(Result):
@@ -81,6 +86,8 @@ class Verdict(Result):
     def helps(self) -> str:
         """What usually does."""
         steps = self.numbers.get("uses", 0)  # f ** steps = 1 / e (Tallec & Ollivier 2018)
+        if (self.kind, self.op) == ("shallow slopes", "relu") and steps > 1:
+            return "recurrent weights that begin as the identity, or a cell with gates (LSTM, GRU)"  # Le, Jaitly & Hinton 2015
         if self.op == "constant factors" and steps > 1:
             return f"constant factors nearer to 1: 1 − 1/{steps:.0f} keeps a state for {steps:.0f} steps"
         if not self.op.startswith("gate "):

@@ -23,12 +23,13 @@ SINGULAR = {"sqrt", "log", "log1p", "power", "divide"}  # ops with a place where
 
 
 class Reason(NamedTuple):
-    """Why a gradient is 0 or not finite: the kind of verdict that it leads to, in words, the op that did it, at which node."""
+    """Why a gradient is 0 or not finite: the kind of verdict, in words, the op that did it, at which node; by which leaf."""
 
     kind: str
     what: str
     op: str = ""
     at: Node | None = None
+    leaf: Any = None
 
 
 def lost(child: Node, i: int | None, g: Any, size: float) -> bool:
@@ -73,7 +74,7 @@ def why_zero(child: Node, i: int | None, parent: Node, rounding: bool = False, k
     kind, first, op = why_factor_zero(child, k)
     because = f" because {called(first)} is" if isinstance(x, Node) and origin(x) is not first and not op else ""
     off = f": its {op} is off" if op else ""
-    return Reason(kind, f"{called(parent)} is multiplied by {called(x)}, which is 0{because}{off}", op, child)
+    return Reason(kind, f"{called(parent)} is multiplied by {called(x)}, which is 0{because}{off}", op, child, first)
 
 
 def one_sided(p: Node) -> bool:

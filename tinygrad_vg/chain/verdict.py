@@ -83,7 +83,8 @@ def judge_each(output: Node, groups: dict[str, list[Node]], seed: Any, alone: bo
         called_so = name or called(group[0]) + ", …" * (len(group) > 1)
         parameters.append(Parameter(called_so, group, where, got, steps and at_uses, at_uses))
     used = [node for one in parameters if one.at_uses for use in one.sites for node in use]
-    flow: Any = Flow(output, used, seed, order) if used else None
+    moves = [leaf for one in parameters if not one.recurs for leaf in one.leaves if np.any(received[leaf])]
+    flow: Any = Flow(output, used, seed, order, moves) if used else None
     verdicts = []
     for one in parameters:
         its = flow if one.at_uses else Flow(output, one.leaves, seed, order)

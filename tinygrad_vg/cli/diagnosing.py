@@ -28,7 +28,7 @@ from .texts import show
 
 LINES, WIDEST = 12, 8  # shown of the source; nodes of a station
 CAUSES = {"dead": "slopes", "saturated": "slopes", "shallow slopes": "slopes", "contracting weights": "weights", "cancelled": "merges"}
-SOUND_WORDS = {"healthy": "the gradient arrives in this pass. If the loss is flat all the same, look first at the step size and the "
+SOUND_WORDS = {"healthy": "the gradient arrives in this pass{}. If the loss is flat all the same, look first at the step size and the "
                "data; it can also come with training: export the model again where it is stuck"}
 
 
@@ -90,7 +90,9 @@ def by_line(chain: Chain, where: Callable[[Node], str | None]) -> dict[str, dict
 def in_short(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where: Callable[[Node], str | None]) -> str:
     """Line, cause and remedy in a sentence."""
     if found.kind in SOUND:
-        return f"In short: {SOUND_WORDS.get(found.kind, found.means)}."
+        least = min((part.numbers.get("log_gain", 0.0) for part in found.parts), default=0.0)
+        gain = f", at the least with {least:.1f} nats, where {-FAR:.0f} and what gates and norms usually take are no loss" * (least < -FAR)
+        return f"In short: {SOUND_WORDS.get(found.kind, found.means).format(gain)}."
     line, cost = culprit(found, chain, lines, where) if found.way else ("", "")
     at, _, code = cut(clean(line), 90).partition("  ")
     lag = f" Less than a thousandth arrives further back than {found.numbers['reach']:.0f} steps." if "reach" in found.numbers else ""
@@ -102,7 +104,10 @@ def in_short(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where
 
 
 def culprit(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where: Callable[[Node], str | None]) -> tuple[str, str]:
-    """The line to look at, and what it did: where the gradient ends, else where the factors that the verdict speaks of cost most."""
+    """The line to look at, and what it did: where the gradient ends, or the weight meets small inputs, else where the factors that the
+    verdict speaks of cost most."""
+    if found.kind == "small inputs":
+        return where(found.way[1]) or "", ""
     if ended := chain.blame().ended:
         ops = (node for link in chain.links if link.name == ended["link"] for node in reversed(link.ops))
         return next((line for node in ops if (line := where(node))), ""), " is where the gradient ends"
@@ -111,7 +116,8 @@ def culprit(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where:
     line = (max if found.kind == "exploding" else min)(nats, key=nats.__getitem__, default="")
     part, total = sum(lines[line][kind] for kind in KINDS) if line else 0.0, chain.log_product[0]
     share = f"{abs(part):.1f} of {abs(total):.1f}" if abs(part) <= abs(total) else f"{abs(part):.1f}"
-    return line, f" {'costs' if total < 0 else 'adds'} {share} nats" if part * total > 0 else ""
+    of = f", the most of {len(lines)} lines" * (abs(part) < abs(total) / 2)
+    return line, f" {'costs' if total < 0 else 'adds'} {share} nats{of}" if part * total > 0 else ""
 
 
 def tried(found: Any, chain: Chain, patient: Patient) -> str:
