@@ -99,7 +99,8 @@ def in_short(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where
     near = found.numbers.get("nearest_log_gain", 0.0) >= -FAR
     if not near:
         lag += f" Even the nearest arrives with {found.numbers['nearest_log_gain']:.1f} nats: mend the way from the loss to it first."
-    far = ", if the task needs the far steps" if lag and near and found.kind == "contracting weights" else ""
+    needed = ", if the task needs the far steps" if near else ", if the loss is flat"
+    far = needed if lag and found.kind == "contracting weights" else ""
     return f"In short: {f'{at} `{code}`{cost}: ' if line else ''}{found.means}.{lag if found.way else ''} Try{far}: {found.helps}."
 
 
