@@ -90,7 +90,7 @@ def test_data_that_do_not_fit_are_refused_in_words(write, words, capsys, tmp_pat
 
 @pytest.mark.parametrize(("name", "x", "said"), [
     ("rnn", 1.0, ("make_exported.py:46 `out, state = self.rnn(x)` costs", "near their bounds", "further back than 2 steps. Try: smaller weights or inputs")),
-    ("mlp_tanh", 1e-6, ("make_exported.py:33 `x = self.activation(layer(x))`: what the weights multiply is small. Try: standardise",)),
+    ("mlp_raw", 1e-6, ("make_exported.py:33 `x = self.activation(layer(x))`: what the weights multiply is small. Try: standardise",)),
     ("rnn_relu", 0.0, ()), ("mlp_tanh", 300.0, ("make_exported.py:33 `x = self.activation(layer(x))` is where the gradient ends: ", "flat. Try: "))])
 def test_line_cause_and_remedy_stand_in_the_first_sentence(name, x, said, capsys, tmp_path):
     file = str(EXPORTED / f"{name}.pt2")

@@ -108,9 +108,11 @@ def judged(flow: Flow, parameter: Parameter, nodes: list[Node], use: str = "", s
         why = f"{broken.what}; signal {numbers['signal']:.3g} at {flow.where}."
         return Verdict(broken.kind, why, numbers, source, broken.op, way)
     kind, op = stopped(flow, part, parameter) or small_or_large(flow, part, numbers["log_gain"], parameter.at_uses, step)
-    kind = "small inputs" if kind == "healthy" and 0 < largest_input(parameter) < SMALL_INPUT else kind
-    own = norm(np.concatenate([np.ravel(g) for g in parameter.received])) if parameter.at_uses and not use else math.nan
-    return Verdict(kind, sentence(flow, part, kind, numbers, name, own), numbers, source, op, way)
+    own = norm(np.concatenate([np.ravel(g) for g in parameter.received]))
+    if kind == "healthy" and log(own) < flow.log_signal - FAR and 0 < largest_input(parameter) < SMALL_INPUT:
+        kind = "small inputs"
+    told = math.nan if use or not parameter.at_uses else own
+    return Verdict(kind, sentence(flow, part, kind, numbers, name, told), numbers, source, op, way)
 
 
 def largest_input(parameter: Parameter) -> float:
