@@ -91,7 +91,7 @@ def in_short(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where
     """Line, cause and remedy in a sentence."""
     if found.kind in SOUND:
         least = min((part.numbers.get("log_gain", 0.0) for part in found.parts), default=0.0)
-        gain = f", at the least with {least:.1f} nats, where {-FAR:.0f} and what gates and norms usually take are no loss" * (least < -FAR)
+        gain = f", at the least with {least:.1f} nats ({-FAR:.0f} are no loss, nor what gates and norms usually take)" * (least < -FAR)
         return f"In short: {SOUND_WORDS.get(found.kind, found.means).format(gain)}."
     line, cost = culprit(found, chain, lines, where) if found.way else ("", "")
     at, _, code = cut(clean(line), 90).partition("  ")
