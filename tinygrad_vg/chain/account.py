@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.core import Node
+from ..autodiff.core import Node, by_birth
+from ..autodiff.products import Product
 from ..autodiff.scalar import Scalar
 from ..autodiff.structure import Join
 from .arrivals import LN2, NEAR, Arrival, Placed, added, alone, arrived, as_array, inner, log_length, part_of, worst_reason
@@ -59,7 +60,8 @@ class Walk:
     apart   nodes that no block may hide: what is asked about      stop  nodes that hand nothing on
     where   of each node the place that its terms are entered under, such as a line of source
 
-    .at       of these, the ends of blocks, and columns; the others are forgotten on the way     .gates  {name: the gates of that name}
+    .at       of these, the ends of blocks, and columns; the others are forgotten on the way
+    .gates    {name: the gates of that name}      .gated  {name: what they are factors of}
     .merges   [(node, parts, shares, ln (|g| / √Σ|c|²))], if asked for     .broken  where a nan or inf first arose: (node, which, child)
     """
 
@@ -71,6 +73,7 @@ class Walk:
         kept = {*apart, *stop, *self.blocks, *columns}
         self.sizes: dict[tuple, float | None] = {}  # of weights
         self.gates: dict[str, list[Node]] = defaultdict(list)
+        self.gated: dict[str, set[Node]] = defaultdict(set)
         self.at: dict[Node, Arrival] = {}
         self.merges: list[tuple[Node, list[Arrival], list[float], float]] | None = [] if merges else None
         self.broken: Any = None
@@ -92,6 +95,11 @@ class Walk:
     def openings(self) -> dict[str, float]:
         """How far each gate is open."""
         return {name: opening(nodes) for name, nodes in self.gates.items()}
+
+    @cached_property
+    def carrying(self) -> set[str]:
+        """The gates on a state's own way: what they multiply was made of what they had multiplied before, and no weight lies between."""
+        return {name for name, gates in self.gates.items() if carries(self.gated[name], set(gates))}
 
     def settle(self, node: Node, parts: list[Arrival]) -> Arrival:
         """What the node received, added up; the account is the mean of the parts', by their signed shares."""
@@ -185,6 +193,7 @@ class Walk:
         label = SHARE.label if kind == "merge" and isinstance(child.rule, Join) else label
         if kind == "gate":
             self.gates[label].append(origin(child.parents[1 - i]))
+            self.gated[label].add(child)
         if factor.slopes is not None:
             met = met_by(factor.slopes, factor.largest, a, gain)
             entries |= {SLOPES: 1.0, ZERO_SLOPES: 1 - np.count_nonzero(factor.slopes) / (factor.slopes.size or 1)}
@@ -252,6 +261,20 @@ def walk_through(links: list[Any], g: np.ndarray, where: Callable[[Node], str] =
     start = dict.fromkeys(links[0].start)
     order = [*sorted(start, key=lambda node: node.birth), *(node for link in links for node in link.ops if node not in start)]
     return Walk(order, {node: arrived(c) for node, c in unpacked(links[-1].end, g).items()}, stop=start, merges=True, where=where)
+
+
+def carries(gated: set[Node], gates: set[Node]) -> bool:
+    """Whether a way without weights leads from the last of some products with gates back to another of them."""
+    last = max(gated, key=by_birth)
+    front, met = [x for x in last.variables if origin(x) not in gates], set[Node]()
+    while front:
+        node = front.pop()
+        if node in gated:
+            return True
+        if node not in met and not (isinstance(node.rule, Product) and len(node.variables) > 1):
+            met.add(node)
+            front += node.variables
+    return False
 
 
 def opening(gates: list[Node]) -> float:

@@ -2,11 +2,9 @@
 
 import math
 
-from ..autodiff.core import Node, by_birth
-from ..autodiff.products import Product
+from ..autodiff.core import by_birth
 from .account import ASKED, MERGE, Term, by_kind, by_label
 from .arrivals import Arrival
-from .factors import origin
 from .flow import Flow
 from .stations import behind
 
@@ -63,24 +61,9 @@ def costliest(flow: Flow, part: Arrival, kind: str) -> str:
     if kind == "gate":
         opened = flow.walk.openings
         costs = [label for label in costs if not math.isnan(opened[label])]
-        own = [label for label in nats if opened[label] < 0.5 and carries(flow.path, set(flow.walk.gates[label]))]
+        own = [label for label in nats if opened[label] < 0.5 and label in flow.walk.carrying]
         costs = own if costs and own else costs
     return min(costs, key=nats.__getitem__, default="")
-
-
-def carries(path: list[Node], gates: set[Node]) -> bool:
-    """Whether what some gates multiply was made of what one of them had multiplied before, and no weight lies between."""
-    gated = {node for node in path if node.op == "multiply" and not {origin(x) for x in node.variables}.isdisjoint(gates)}
-    last = max(gated, key=by_birth, default=None)
-    front, met = [x for x in last.variables if origin(x) not in gates] if last is not None else [], set[Node]()
-    while front:
-        node = front.pop()
-        if node in gated:
-            return True
-        if node not in met and not (isinstance(node.rule, Product) and len(node.variables) > 1):
-            met.add(node)
-            front += node.variables
-    return False
 
 
 def after_sums(flow: Flow) -> bool:
