@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..text.lines import Result, clean, cut, wrapped
-from ..text.tables import folded
+from ..text.tables import MOST, folded
 from .chain import Chain
 
 SOUND = ("healthy", "converged", "zero state")  # nothing has shrunk the gradient
@@ -115,9 +115,11 @@ class Verdict(Result):
         return narrow or KINDS[self.kind][0]
 
     def __str__(self) -> str:
-        rows = [f"  {cut(clean(part.source), 24, middle=True):24} {part.kind:20} {part.figures()}" for part in self.parts]
+        ill = [part for part in self.parts if part.kind != "healthy"] if len(self.parts) > MOST else []
+        rows = folded([f"  {cut(clean(part.source), 24, middle=True):24} {part.kind:20} {part.figures()}" for part in ill or self.parts])
+        rows += [f"  … {len(self.parts) - len(ill)} more, healthy …"] * (len(self.parts) > len(ill) > 0)
         head = [f"{self.kind}{f' at {self.source}' if self.parts else ''}: {self.means}."]
-        return wrapped("\n".join([*head, self.why, f"What usually helps: {self.helps}.", *folded(rows)]))
+        return wrapped("\n".join([*head, self.why, f"What usually helps: {self.helps}.", *rows]))
 
     def figures(self) -> str:
         """"signal 0.03, log gain -3.51" (in nats): those of the two that are known."""
