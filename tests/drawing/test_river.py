@@ -623,6 +623,56 @@ def test_the_forward_pass_run_again_is_a_net_with_this_weight(visit, activation,
         page.locator("#chip").click()
 
 
+@cache
+def several():
+    """A page of cells that differ in what can be replaced in them, and in length; the first can begin at any prediction."""
+    rng = np.random.default_rng(0)
+    states = nn.unroll(sigmoid_rnn(3, 5, rng), rng.normal(size=(6, 3)))
+    losses = [(h * rng.normal(size=5)).sum() for h in states[1:]]
+    chain = Chain(losses[-1].named("loss"), states[0], through=states)
+    beside = {"sigmoid": chain, "tanh": net(nn.RNNCell), "LSTM": net(nn.LSTMCell), "GRU": net(nn.GRUCell), "short": net(sigmoid_rnn, T=4)}
+    return draw(chain, losses=losses, beside=beside)
+
+
+SHOWN = """() => [...["h1", "#about", "#chip", "#card", "#rows"].map((where) => document.querySelector(where).textContent), document.querySelector("#again").checked,
+    ...[...document.querySelectorAll("[data-station]")].map((e) => e.dataset.gradient)]"""
+
+
+def test_a_factor_alone_is_what_is_shown_after_a_rerun_and_a_visit_to_another_cell(visit):
+    page, fresh = visit(several(), "#scale=4"), visit(several(), "#scale=4").evaluate(SHOWN)
+    for other in ("LSTM", "tanh"):
+        page.get_by_label("rerun").check()
+        page.get_by_role("button", name=other, exact=True).click()
+        page.get_by_role("button", name="sigmoid", exact=True).click()
+        page.get_by_label("rerun").uncheck()
+        assert page.evaluate(SHOWN) == fresh
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_shown_is_what_a_fresh_page_of_this_address_shows(visit, seed):
+    rng, page = np.random.default_rng(seed), visit(several(), "#scale=4")
+    places = ["#models button", "#again:enabled"] * 3 + ["#what-if button:enabled", "#scale:enabled", "[data-station]", ".one button:not(.door)", "#linear", "<"]
+    for turn in range(6):
+        for where in [*rng.choice(places, size=6), *["#models button:first-child"] * (turn % 3 > 0)]:
+            page.evaluate("""([where, share]) => {
+                if (where === "<") return document.body.dispatchEvent(new KeyboardEvent("keydown", { key: where, bubbles: true }));
+                const all = [...document.querySelectorAll(where)], one = all[Math.floor(share ** 2 * all.length)];
+                if (one?.type === "range") { one.value = 0.5 + 5.5 * share; one.dispatchEvent(new Event("input")); }
+                else one?.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+            }""", [str(where), rng.random()])
+        fresh = visit(several(), "#" + page.url.partition("#")[2])
+        assert fresh.evaluate(SHOWN) == page.evaluate(SHOWN), page.url
+
+
+def test_what_another_cell_does_not_have_is_there_again_when_one_comes_back(visit):
+    page = visit(several(), "#scale=4&what=again+gates1&links=5:0.5")
+    start, url = page.evaluate(SHOWN), page.url
+    page.get_by_role("button", name="short", exact=True).click()
+    assert "h₅" not in page.locator("#chip").inner_text() and page.locator("#again").is_disabled()
+    page.get_by_role("button", name="sigmoid", exact=True).click()
+    assert page.evaluate(SHOWN) == start and page.url == url and "→" not in page.locator("#chip").inner_text()
+
+
 def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visit):
     x = Tensor([1e-250, 2e-250], "x")
     page = visit(draw(Chain((x * 1e200 * 1e200).sum().named("loss"), x)), "#axis=linear")

@@ -14,7 +14,10 @@ function show(k, focus = true) {
 }
 
 function change() {
-  now = touched() && model.carried ? sweep(model, what, begin) : real;
+  const can = (id) => !$(id).disabled, fits = ([k, x]) => model.carried && k in model.links && (x !== "one" || square(model.links[k]));
+  what = { slopes: asked.slopes && can("if-slopes"), orthogonal: asked.orthogonal && can("if-orthogonal"), gates: asked.gates && can("if-gates"),
+    again: asked.again && can("again"), scale: can("scale") ? asked.scale : 1, links: new Map([...asked.links].filter(fits)) };
+  now = touched() ? sweep(model, what, begin) : real;
   for (const [id, on] of [["slopes", what.slopes], ["orthogonal", what.orthogonal], ["gates", what.gates]]) $(`if-${id}`).setAttribute("aria-pressed", String(on));
   $("again").checked = what.again;
   $("scale").value = what.scale;
@@ -73,7 +76,6 @@ function choose(n) {
   t = Math.min(t, lastStation());
   for (const [k, button] of [...$("models").children].entries()) button.setAttribute("aria-pressed", String(k === n));
   controls();
-  what.links.clear();
   change();
 }
 function controls() {
@@ -90,30 +92,24 @@ function controls() {
   }
   $("what-if").hidden = !data.models.some(own);
   $("left-out").hidden = model.carried;
-  what.again &&= Boolean(model.forward);
-  if (!gate) what.gates = false;
-  if (!model.carried) what = untouched(); // nothing can be replaced
 }
 
 // The state in the hash: a slide can link to a moment.
 let remembered = "";
 function remember() {
-  const n = data.models.indexOf(model), links = [...what.links].map(([k, x]) => `${k}:${x}`).join(",");
-  const state = { model: n || "", begin: begin === lastStation() ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "gates1", what.again && "again"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
+  const n = data.models.indexOf(model), links = [...asked.links].map(([k, x]) => `${k}:${x}`).join(",");
+  const state = { model: n || "", begin: begin === lastStation() ? "" : begin, t: t === middle() ? "" : t, what: [asked.slopes && "slopes1", asked.orthogonal && "orthogonal", asked.gates && "gates1", asked.again && "again"].filter(Boolean).join("+"), scale: asked.scale === 1 ? "" : asked.scale, links, axis: linear ? "linear" : "" };
   remembered = Object.entries(state).filter(([, x]) => x !== "").map(([key, x]) => `${key}=${x}`).join("&");
   if (location.hash.slice(1) !== remembered) try { history.replaceState(null, "", remembered ? `#${remembered}` : location.pathname + location.search); } catch { /* a file that may not */ }
 }
 function recall() {
   const state = new URLSearchParams(location.hash.slice(1)), n = Number(state.get("model") ?? 0), flags = (state.get("what") ?? "").split(/[+ ]/), scale = Number(state.get("scale") ?? 1);
-  what = { slopes: flags.includes("slopes1"), orthogonal: flags.includes("orthogonal"), gates: flags.includes("gates1"), again: flags.includes("again"), scale: scale > 0 && scale < 1e6 ? scale : 1, links: new Map() };
+  const links = [...(state.get("links") ?? "").matchAll(/(\d+):([^,]+)/g)].map(([, k, x]) => [Number(k), x === "one" ? x : Number(x)]).filter(([, x]) => x === "one" || Number.isFinite(x));
+  asked = { slopes: flags.includes("slopes1"), orthogonal: flags.includes("orthogonal"), gates: flags.includes("gates1"), again: flags.includes("again"), scale: scale > 0 && scale < 1e6 ? scale : 1, links: new Map(links) };
   linear = state.get("axis") === "linear";
   model = data.models[n] ?? data.models[0];
   t = middle();
   choose(data.models.indexOf(model));
-  for (const pair of (state.get("links") ?? "").split(",").filter(Boolean)) {
-    const [k, x] = pair.split(":");
-    if (model.carried && Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
-  }
   if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) beginAt(Number(state.get("begin")));
   if (state.has("t") && Number(state.get("t")) in model.names) t = Number(state.get("t"));
   $("linear").setAttribute("aria-pressed", String(linear));
@@ -160,15 +156,15 @@ function keys(event) {
   event.preventDefault();
   does();
 }
-function reset() { what = untouched(); beginAt(lastStation()); $("every").setAttribute("aria-pressed", "false"); showAll(); stop(); change(); }
+function reset() { asked = untouched(); beginAt(lastStation()); $("every").setAttribute("aria-pressed", "false"); showAll(); stop(); change(); }
 
-const flip = (key) => () => { what[key] = !what[key]; change(); };
+const flip = (key) => () => { asked[key] = !asked[key]; change(); };
 for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save],
   ["every", () => { const on = $("every").ariaPressed !== "true"; if (on) $("every").setAttribute("aria-pressed", "true"); else reset(); }],
   ["tabled", () => { const on = $("rows").hidden; $("rows").hidden = !on; $("tabled").setAttribute("aria-expanded", String(on)); if (on) $("rows").scrollIntoView(); }],
   ["linear", () => { linear = !linear; $("linear").setAttribute("aria-pressed", String(linear)); paint(); }]]) $(id).addEventListener("click", does);
-$("again").addEventListener("change", () => { what.again = $("again").checked; what.rerun = null; change(); });
-$("scale").addEventListener("input", () => { what.scale = Number($("scale").value); change(); });
+$("again").addEventListener("change", () => { asked.again = $("again").checked; change(); });
+$("scale").addEventListener("input", () => { asked.scale = Number($("scale").value); change(); });
 data.models.forEach(({ label }, n) => { if (data.models.length > 1) $("models").append(el("button", { type: "button", "aria-pressed": String(n === 0), onclick: () => choose(n) }, label)); });
 document.addEventListener("keydown", keys);
 addEventListener("resize", () => { if (!$("river-view").hidden) paint(); });

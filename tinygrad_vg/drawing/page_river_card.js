@@ -60,7 +60,7 @@ function card() {
   }
   const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), parts = [head, equation(k), tiles(k)];
   if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes of ${whose(link, steep)}: all replaced by 1`));
-  else if (steep) { const d = what.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
+  else if (steep) { const d = now.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
   parts.push(...arrived(k));
   const steps = last - k, so = now.logs[k];
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `relative to ${model.names[last]}: ${power(so)}`, Number.isFinite(so) && steps > 1 ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
@@ -86,7 +86,7 @@ function square(link) {
   return size(link.start) === size(link.end);
 }
 function linkWhatIf(k) {
-  const set = (x) => { if (x === null) what.links.delete(k); else what.links.set(k, x); change(); };
+  const set = (x) => { if (x === null) asked.links.delete(k); else asked.links.set(k, x); change(); };
   const at = what.links.get(k), choice = (x, words) => el("button", { type: "button", "aria-pressed": String(at === x), onclick: () => set(at === x ? null : x) }, words);
   const times = el("input", { type: "number", step: "any", placeholder: "× …", "aria-label": "this link times", value: typeof at === "number" && at !== 0 ? at : null });
   times.addEventListener("change", () => set(times.value === "" ? null : Number(times.value)));

@@ -34,7 +34,7 @@ const math = (tag, attributes, ...children) => make("http://www.w3.org/1998/Math
 const inked = (runs) => runs.map(([words, kind]) => (kind ? el("b", { class: kind }, words) : words));
 
 const lastStation = () => model.names.length - 1;
-let model = data.models[0], begin = model.names.length - 1, real = given(model, begin), now = real, what = untouched();
+let model = data.models[0], begin = model.names.length - 1, real = given(model, begin), now = real, asked = untouched(), what = asked; // of what is asked for, what this model has
 function beginAt(k) { begin = k; real = given(model, begin); }
 const top = () => Math.log(real.sizes[begin] || 1); // ln |gradient| where the river begins
 const middle = () => Math.floor(lastStation() * 0.6);
