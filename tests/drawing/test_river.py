@@ -366,6 +366,33 @@ def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
     shown.to_have_count(6)
 
 
+def test_a_station_that_was_clicked_stays_till_one_clicks_elsewhere_or_leaves(visit):
+    page = visit(draw(net(sigmoid_rnn)), "#t=5")
+    shown, ground = lambda: page.locator("#card h2").inner_text().strip(), page.locator("#about").bounding_box()  # noqa: E731
+    at = {k: page.locator(f"[data-station='{k}'] > rect").nth(1).bounding_box() for k in range(7)}
+    over = lambda k: page.mouse.move(at[k]["x"] + at[k]["width"] / 2, at[k]["y"] + 100)  # noqa: E731
+    over(4)
+    assert shown() == "h₄"
+    over(1)
+    page.mouse.down()
+    page.mouse.up()
+    over(5)
+    assert shown() == "h₁"  # on the way to the panel
+    page.locator("#card").get_by_role("button", name="→ 0").click()
+    assert "links=1:0" in page.url
+    over(3)
+    assert shown() == "h₁"
+    page.mouse.click(ground["x"] + 5, ground["y"] + 5)
+    over(3)
+    assert shown() == "h₃"
+    page.keyboard.press("ArrowLeft")
+    over(5)
+    assert shown() == "h₂"
+    page.keyboard.press("Escape")
+    over(4)
+    assert shown() == "h₄"
+
+
 def test_the_forward_pass_gives_way_to_a_key_a_model_and_the_gradient(visit):
     one, expect = net(sigmoid_rnn, T=6), pytest.importorskip("playwright.sync_api").expect
     page = paused(visit(draw(one, read="abcdef", beside={"one": one, "other": net(nn.RNNCell, T=6)}), alone=True))

@@ -4,6 +4,7 @@
 
 function show(k, focus = true) {
   t = Math.max(0, Math.min(lastStation(), k));
+  held ||= focus; // one that is only pointed at does not stay
   document.querySelectorAll(".column").forEach((column, n) => { column.classList.toggle("on", n === t); column.setAttribute("tabindex", n === t ? 0 : -1); column.setAttribute("aria-pressed", String(n === t)); });
   const dots = document.querySelectorAll("#river .dot"), alive = [...now.logs.keys()].filter((n) => n >= reach && n <= begin && Number.isFinite(now.logs[n]));
   if (dots.length === alive.length) dots.forEach((dot, n) => dot.setAttribute("r", alive[n] === t ? 8 : 4));
@@ -47,9 +48,11 @@ function advance(by) {
   paint();
   if (reach === 0) stop();
 }
+function step(by) { stop(); held = true; advance(by); }
 function send() {
   if (timer && reach <= begin) return stop();
   stop(); // the forward pass
+  held = false;
   upTo = Infinity;
   reach = t = begin;
   paint();
@@ -60,6 +63,7 @@ function send() {
 }
 function forward() {
   stop();
+  held = false;
   reach = model.names.length;
   upTo = t = 0;
   const step = () => { paint(); if (upTo === lastStation()) { showAll(); stop(); paint(); } else { upTo += 1; t = upTo; } };
@@ -151,12 +155,12 @@ function openGraph() {
 
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || event.target.matches("input, select") && event.key !== "Escape") return;
-  const does = { " ": send, ",": () => { stop(); advance(-1); }, ".": () => { stop(); advance(1); }, ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1) }[event.key];
+  const does = { " ": send, ",": () => step(-1), ".": () => step(1), ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1) }[event.key];
   if (!does || event.key === " " && event.target.matches("button")) return;
   event.preventDefault();
   does();
 }
-function reset() { asked = untouched(); beginAt(lastStation()); $("every").setAttribute("aria-pressed", "false"); showAll(); stop(); change(); }
+function reset() { asked = untouched(); held = false; beginAt(lastStation()); $("every").setAttribute("aria-pressed", "false"); showAll(); stop(); change(); }
 
 const flip = (key) => () => { asked[key] = !asked[key]; change(); };
 for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save],
@@ -167,6 +171,7 @@ $("again").addEventListener("change", () => { asked.again = $("again").checked; 
 $("scale").addEventListener("input", () => { asked.scale = Number($("scale").value); change(); });
 data.models.forEach(({ label }, n) => { if (data.models.length > 1) $("models").append(el("button", { type: "button", "aria-pressed": String(n === 0), onclick: () => choose(n) }, label)); });
 document.addEventListener("keydown", keys);
+$("river-view").addEventListener("click", (event) => { held &&= Boolean(event.target.closest("#card, .controls")); }, true); // before a station holds itself
 addEventListener("resize", () => { if (!$("river-view").hidden) paint(); });
 addEventListener("hashchange", () => { if (location.hash.slice(1) !== remembered) recall(); });
 $("stage").replaceChildren(draw("svg", { id: "river", role: "group", "aria-label": "Size of the gradient at each station, from where it begins back to the source" }));

@@ -38,7 +38,7 @@ let model = data.models[0], begin = model.names.length - 1, real = given(model, 
 function beginAt(k) { begin = k; real = given(model, begin); }
 const top = () => Math.log(real.sizes[begin] || 1); // ln |gradient| where the river begins
 const middle = () => Math.floor(lastStation() * 0.6);
-let t = middle(), reach = 0, upTo = Infinity, timer = null, linear = false; // station in the card; first that is shown; last letter shown
+let t = middle(), held = false, reach = 0, upTo = Infinity, timer = null, linear = false; // station in the card, and whether it stays there; first that is shown; last letter shown
 
 const LARGEST = 1e300; // on a linear scale: beyond it a float overflows
 // One unit for river and bars: the bars are the river's slope.
@@ -115,7 +115,7 @@ function columns(f) {
   return model.names.map((name, k) => draw("g", {
     class: `column${k === t ? " on" : ""}`, "data-station": k, "data-gradient": exact(now.sizes[k], now.logs[k] + top()), role: "button", tabindex: k === t ? 0 : -1,
     "aria-label": `${name}: ${power(now.logs[k], 3)} of the gradient at ${model.names[begin]}`, "aria-pressed": String(k === t),
-    onclick: () => show(k), onmouseenter: () => { if (!timer) show(k, false); },
+    onclick: () => show(k), onmouseenter: () => { if (!timer && !held) show(k, false); },
   }, draw("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), box("shade", k < begin ? k : k - 9 / each, k < begin ? k + 1 : k + 9 / each, f.top - 14, f.high - 2),
   box("", k ? k - 0.5 : -9 / each, k < end ? k + 0.5 : k + 9 / each, 2, f.foot), k < end ? box("", k, k + 1, f.foot, f.high - 2) : ""));
 }
