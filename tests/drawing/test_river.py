@@ -393,6 +393,13 @@ def test_a_station_that_was_clicked_stays_till_one_clicks_elsewhere_or_leaves(vi
     assert shown() == "h₄"
 
 
+def test_steps_by_key_go_from_the_station_that_is_shown(visit):
+    for key, name in ((".", "h₃"), (",", "h₅")):
+        page = visit(draw(net(sigmoid_rnn)), "#t=4")
+        page.keyboard.press(key)
+        assert page.locator("#card h2").inner_text().strip() == name
+
+
 def test_the_forward_pass_gives_way_to_a_key_a_model_and_the_gradient(visit):
     one, expect = net(sigmoid_rnn, T=6), pytest.importorskip("playwright.sync_api").expect
     page = paused(visit(draw(one, read="abcdef", beside={"one": one, "other": net(nn.RNNCell, T=6)}), alone=True))

@@ -44,7 +44,7 @@ function showAll() { reach = 0; upTo = Infinity; }
 function stop() { clearInterval(timer); timer = null; $("send").textContent = "▶ Send the gradient back"; }
 function advance(by) {
   upTo = Infinity;
-  reach = t = Math.max(0, Math.min(begin, reach - by));
+  reach = t = Math.max(0, Math.min(begin, t - by));
   paint();
   if (reach === 0) stop();
 }
