@@ -400,6 +400,22 @@ def test_steps_by_key_go_from_the_station_that_is_shown(visit):
         assert page.locator("#card h2").inner_text().strip() == name
 
 
+def test_space_plays_after_a_click_of_the_mouse_and_presses_the_button_that_the_tab_key_reached(visit):
+    page = paused(visit(several(), alone=True))
+    pause, linear = "❚❚ Pause", page.locator("#linear")
+    for where in (linear, page.locator("#again"), page.get_by_text("rerun"), page.get_by_role("button", name="tanh")):
+        where.click()
+        page.keyboard.press(" ")
+        assert page.locator("#send").inner_text() == pause
+        page.keyboard.press(" ")
+        assert page.locator("#send").inner_text() != pause
+    page.locator("#save").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press(" ")
+    assert linear.get_attribute("aria-pressed") == "false" and page.locator("#send").inner_text() != pause
+    assert page.evaluate("document.activeElement.id") == "linear"
+
+
 def test_the_forward_pass_gives_way_to_a_key_a_model_and_the_gradient(visit):
     one, expect = net(sigmoid_rnn, T=6), pytest.importorskip("playwright.sync_api").expect
     page = paused(visit(draw(one, read="abcdef", beside={"one": one, "other": net(nn.RNNCell, T=6)}), alone=True))

@@ -172,6 +172,7 @@ $("scale").addEventListener("input", () => { asked.scale = Number($("scale").val
 data.models.forEach(({ label }, n) => { if (data.models.length > 1) $("models").append(el("button", { type: "button", "aria-pressed": String(n === 0), onclick: () => choose(n) }, label)); });
 document.addEventListener("keydown", keys);
 $("river-view").addEventListener("click", (event) => { held &&= Boolean(event.target.closest("#card, .controls")); }, true); // before a station holds itself
+$("river-view").addEventListener("click", ({ detail }) => { if (detail && document.activeElement.matches("button, [type=checkbox]")) document.activeElement.blur(); }); // of the mouse: space plays
 addEventListener("resize", () => { if (!$("river-view").hidden) paint(); });
 addEventListener("hashchange", () => { if (location.hash.slice(1) !== remembered) recall(); });
 $("stage").replaceChildren(draw("svg", { id: "river", role: "group", "aria-label": "Size of the gradient at each station, from where it begins back to the source" }));
