@@ -339,6 +339,13 @@ def test_one_link_is_replaced_as_the_chains_own_replace_does_it(visit, x):
     assert f"links=2:{'one' if x == 1 else x:g}" in page.url if x != 1 else "links=2:one" in page.url
 
 
+def test_the_panel_of_the_last_station_has_words_for_every_cell(visit):
+    page = visit(several(), "#t=6")
+    for name in ("tanh", "LSTM", "GRU", "sigmoid"):
+        page.get_by_role("button", name=name, exact=True).click()
+        assert "Here the gradient is" in page.locator("#card").inner_text() and "null" not in page.locator("#card").inner_text()
+
+
 def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
     page = paused(visit(draw(net(sigmoid_rnn, T=5), read="abcde"), alone=True))
     page.locator("#speed").select_option("0.5")

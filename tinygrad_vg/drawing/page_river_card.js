@@ -79,7 +79,7 @@ function fit(formula) {
   const rest = [...formula.children].slice(2), line = (...cells) => math("mtr", {}, math("mtd", { class: "left" }, ...cells));
   formula.replaceChildren(math("mtable", {}, line(...[...formula.children].slice(0, 2)), line(...rest)));
 }
-const door = () => model !== data.models[0] ? null : el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
+const door = () => model !== data.models[0] ? "" : el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
 
 function square(link) {
   const size = (ends) => ends.reduce((sum, i) => sum + link.sizes[i], 0);
