@@ -339,11 +339,33 @@ def test_one_link_is_replaced_as_the_chains_own_replace_does_it(visit, x):
     assert f"links=2:{'one' if x == 1 else x:g}" in page.url if x != 1 else "links=2:one" in page.url
 
 
+@pytest.mark.parametrize("x, begins", [("0", "=0·∂L∂h4"), ("one", "=1·∂L∂h4"), ("0.5", "=0.5·Whh⊤·σ′(z4)⊙∂L∂h4"), ("-2", "=−2·Whh⊤·σ′(z4)⊙∂L∂h4")])
+def test_the_panel_multiplies_out_to_what_is_shown_where_a_link_is_replaced(visit, x, begins):
+    page = visit(draw(net(sigmoid_rnn)), f"#t=3&links=3:{x}")
+    numbers, here = page.locator("#card .numbers").inner_text().split("\n")[-1], gradients(page)[3]
+    parts = page.locator("#card .tile").evaluate_all("all => all.map((e) => Number(e.title))")
+    assert math.prod(parts) == pytest.approx(here, rel=1e-12, abs=0) and numbers.split(" = ")[0] == power(math.log(here) if here else -math.inf)
+    assert page.locator(".equation math").text_content().endswith(begins)
+    assert page.locator(".step text.flow").all_text_contents()[-1:] == ([] if x in ("0", "one") else [power(math.log(here))])
+    assert page.locator("#by-hand").is_visible() == bool(page.locator(".step").count()) == bool(page.locator(".strip.slopes").count())
+    assert ("The link from h₄ to h₃ is replaced by 0." in page.locator("#about").inner_text()) == (x == "0")
+
+
 def test_the_panel_of_the_last_station_has_words_for_every_cell(visit):
     page = visit(several(), "#t=6")
     for name in ("tanh", "LSTM", "GRU", "sigmoid"):
         page.get_by_role("button", name=name, exact=True).click()
         assert "Here the gradient is" in page.locator("#card").inner_text() and "null" not in page.locator("#card").inner_text()
+
+
+@pytest.mark.parametrize("activation, code", [("sigmoid", "g_h * 1"), ("tanh", "g_h * 1"), ("relu", "g_h * 1")])
+def test_slopes_of_1_are_1_in_the_formula_and_in_the_code(visit, activation, code):
+    chain = net(lambda n_in, n, rng: nn.RNNCell(n_in, n, activation, rng=rng))
+    page = visit(draw(chain), "#t=3&what=slopes1")
+    assert page.locator(".equation math").text_content().endswith("=Whh⊤·1·∂L∂h4")
+    assert page.locator("#by-hand code").first.text_content() == f"g_z = {code}\n"
+    page.locator("#if-slopes").click()
+    assert "′" in page.locator(".equation math").text_content() and code not in page.locator("#by-hand").text_content()
 
 
 def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):

@@ -23,7 +23,8 @@ function movers(sums, way) {
 function below(model, now) {
   const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${PARTS[p]} ${plus(nats)}`, INK[p]], [", "]] : []));
   if (shown.length) shown[0][0] += " nats";
-  const ended = touched() ? "" : model.ended;
+  const cut = Math.max(...[...what.links].map(([k, x]) => (x === 0 && k < begin ? k : -1)));
+  const ended = cut >= 0 ? `The link from ${model.names[cut + 1]} to ${model.names[cut]} is replaced by 0.` : touched() ? "" : model.ended;
   return [[model.about ? `${model.about}. ` : ""], ...shown.slice(0, -1), [shown.length ? `.${ended ? ` ${ended}` : ""}` : ended]];
 }
 const told = (runs) => runs.map(([words]) => words).join("");

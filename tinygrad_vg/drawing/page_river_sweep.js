@@ -158,7 +158,8 @@ function sweep(model, what, begin) {
     else {
       const found = through(model.links[k], g, { ...what, rerun });
       [g, nats[k], inner[k], gains[k]] = [found.c, found.nats, found.inner, found.gains];
-      if (link !== undefined) { g = g.map((x) => x * link); if (link) nats[k][REST] += Math.log(Math.abs(link)); }
+      if (link) { g = g.map((x) => x * link); nats[k][REST] += Math.log(Math.abs(link)); }
+      else if (link === 0) { g = g.map(() => 0); nats[k] = none(); inner[k] = null; }
     }
     const size = norm(g);
     if (size && (size < 1e-150 || size > 1e150)) { g = g.map((x) => x / size); far += Math.log(size); }
