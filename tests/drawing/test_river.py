@@ -506,8 +506,12 @@ def test_the_full_graph_is_the_second_view_and_leads_back(visit):
     page.get_by_role("button", name="open in the full graph").click()
     page.locator("#view").wait_for()
     assert page.locator("#node h2").inner_text() == "h[2]" and page.locator("h1").count() == 1
+    assert not page.locator("#as-is").is_visible()
     page.get_by_role("button", name="← the river").click()
     assert page.locator("#river").is_visible() and not page.locator("#graph-view").is_visible()
+    page.locator("#if-slopes").click()
+    page.get_by_role("button", name="open in the full graph").click()
+    assert page.locator("#as-is").inner_text() == "the net as it was run: what is replaced in the river is not replaced here" and page.locator("#to-river").inner_text() == "← the river"
 
 
 def test_the_stage_is_saved_as_a_picture(visit, tmp_path):

@@ -146,8 +146,7 @@ function openGraph() {
     $("to-river").hidden = false;
     $("to-river").addEventListener("click", () => { $("graph-view").hidden = true; $("river-view").hidden = false; paint(); });
   }
-  $("graph-view").querySelector(".name").title = touched() ? "as it was run: what is replaced in the river is not replaced here" : "";
-  $("to-river").textContent = touched() ? "← the river, with its what if" : "← the river";
+  $("as-is").hidden = !touched();
   $("river-view").hidden = true;
   $("graph-view").hidden = false;
   dispatchEvent(new CustomEvent("opened", { detail: model === data.models[0] ? model.raw[t] : null }));
