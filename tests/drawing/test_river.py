@@ -663,8 +663,10 @@ def test_the_river_begins_at_any_prediction_and_every_row_is_a_row_of_reach(visi
         page = visit(draw(chain, read="abcdef", losses=losses))
         wanted = reach(losses, states).matrix
         page.get_by_role("button", name="Every prediction").click()
+        assert page.locator("#about").inner_text().endswith(". Now point at a letter.")
         for t in (2, 4, 6):
             page.locator(f"[data-letter='{t}']").hover()
+            assert ("Now point" in page.locator("#about").inner_text()) == (t == 6)  # where it is as it was
             assert np.allclose(gradients(page)[1:], wanted[t - 1][1:], rtol=1e-12, atol=0)
             page.locator("[data-station='1']").hover()  # its dot is the large one
             assert page.locator("#river .dot").evaluate_all("all => all.map((e) => e.getAttribute('r'))") == ["4", "8", *"4" * (t - 1)]

@@ -163,7 +163,7 @@ function reset() { asked = untouched(); held = false; beginAt(lastStation()); $(
 
 const flip = (key) => () => { asked[key] = !asked[key]; change(); };
 for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save],
-  ["every", () => { const on = $("every").ariaPressed !== "true"; if (on) $("every").setAttribute("aria-pressed", "true"); else reset(); }],
+  ["every", () => { const on = $("every").ariaPressed !== "true"; if (!on) return reset(); $("every").setAttribute("aria-pressed", "true"); paint(); }],
   ["tabled", () => { const on = $("rows").hidden; $("rows").hidden = !on; $("tabled").setAttribute("aria-expanded", String(on)); if (on) $("rows").scrollIntoView(); }],
   ["linear", () => { linear = !linear; $("linear").setAttribute("aria-pressed", String(linear)); paint(); }]]) $(id).addEventListener("click", does);
 $("again").addEventListener("change", () => { asked.again = $("again").checked; change(); });

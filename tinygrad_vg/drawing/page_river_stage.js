@@ -80,7 +80,8 @@ function paint() {
   const ahead = upTo < Infinity, finding = ahead ? onTheWay() : title(model, now);
   $("finding").replaceChildren(...inked(finding));
   if (data.models.length === 1) document.title = told(finding); // else it compares them
-  $("about").replaceChildren(...inked(ahead ? [[model.about]] : below(model, now)));
+  const hint = begin === lastStation() && $("every").ariaPressed === "true" ? [[" Now point at a letter.", "now"]] : [];
+  $("about").replaceChildren(...inked(ahead ? [[model.about]] : [...below(model, now), ...hint]));
   chip();
   const stage = $("river"), f = frame();
   stage.setAttribute("viewBox", `0 0 ${f.wide} ${f.high}`);
