@@ -445,6 +445,17 @@ def test_space_plays_after_a_click_of_the_mouse_and_presses_the_button_that_the_
     assert page.evaluate("document.activeElement.id") == "linear"
 
 
+def test_the_keys_are_told_by_a_key_and_by_a_button(visit):
+    page = visit(draw(net(sigmoid_rnn)), "#what=slopes1&t=4")
+    keys = page.locator("#river-keys")
+    for opens in (lambda: page.keyboard.press("?"), page.get_by_role("button", name="? keys").click):
+        opens()
+        assert keys.is_visible()
+        page.keyboard.press(".")
+        page.keyboard.press("Escape")
+        assert not keys.is_visible() and "what=slopes1" in page.url and "t=4" in page.url  # the keys behind it are at rest
+
+
 def test_the_forward_pass_gives_way_to_a_key_a_model_and_the_gradient(visit):
     one, expect = net(sigmoid_rnn, T=6), pytest.importorskip("playwright.sync_api").expect
     page = paused(visit(draw(one, read="abcdef", beside={"one": one, "other": net(nn.RNNCell, T=6)}), alone=True))

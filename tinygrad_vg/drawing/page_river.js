@@ -153,16 +153,17 @@ function openGraph() {
 }
 
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || event.target.matches("input, select") && event.key !== "Escape") return;
-  const does = { " ": send, ",": () => step(-1), ".": () => step(1), ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1) }[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || $("river-keys").open || event.target.matches("input, select") && event.key !== "Escape") return;
+  const does = { " ": send, ",": () => step(-1), ".": () => step(1), ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1), "?": ask }[event.key];
   if (!does || event.key === " " && event.target.matches("button")) return;
   event.preventDefault();
   does();
 }
+function ask() { $("river-keys").showModal(); }
 function reset() { asked = untouched(); held = false; beginAt(lastStation()); $("every").setAttribute("aria-pressed", "false"); showAll(); stop(); change(); }
 
 const flip = (key) => () => { asked[key] = !asked[key]; change(); };
-for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save],
+for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save], ["ask", ask],
   ["every", () => { const on = $("every").ariaPressed !== "true"; if (!on) return reset(); $("every").setAttribute("aria-pressed", "true"); paint(); }],
   ["tabled", () => { const on = $("rows").hidden; $("rows").hidden = !on; $("tabled").setAttribute("aria-expanded", String(on)); if (on) $("rows").scrollIntoView(); }],
   ["linear", () => { linear = !linear; $("linear").setAttribute("aria-pressed", String(linear)); paint(); }]]) $(id).addEventListener("click", does);
