@@ -586,6 +586,26 @@ def test_formula_graph_and_code_stand_in_the_panel_without_scrolling(visit, cell
         assert page.evaluate("document.querySelector('#card').scrollHeight <= document.querySelector('#card').clientHeight") and page.locator(".step").count() == 1
 
 
+@cache
+def as_the_main_job():
+    """A page of as many cells, letters and predictions as that of the main job."""
+    rng, text = np.random.default_rng(0), "'s do more of those!"
+    states = nn.unroll(sigmoid_rnn(3, 32, rng), rng.normal(size=(20, 3)))
+    losses = [(h * rng.normal(size=32)).sum() for h in states[1:]]
+    chain, others = Chain(losses[-1].named("loss"), states[0], through=states), ("tanh", "relu", "GRU", "leaky", "LSTM, forget bias 3")
+    beside = {"sigmoid": chain} | {name: net(nn.GRUCell if name == "GRU" else nn.RNNCell, T=20) for name in others} | {"LSTM": net(nn.LSTMCell, T=20)}
+    return draw(chain, read=text, about=f"20 steps of a sigmoid RNN reading “{text}”", losses=losses, beside=beside)
+
+
+@pytest.mark.parametrize("state", ["", "#scale=4", "#what=slopes1+orthogonal&scale=4", "#links=12:0.5", "#links=12:0", "#model=1"])
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)])
+def test_the_last_row_of_the_panel_and_of_the_buttons_is_in_sight(visit, size, state):
+    page = visit(as_the_main_job(), state, viewport={"width": size[0], "height": size[1]})
+    card, one, controls, code = page.evaluate("""["#card", ".one", ".controls", "#by-hand"].map((where) => document.querySelector(where).getBoundingClientRect().bottom)""")
+    assert controls <= size[1] and card - 2 <= one <= card  # no room below it
+    assert code <= page.locator(".one").bounding_box()["y"] + 1
+
+
 def test_a_formula_of_long_names_stands_in_two_lines(visit):
     h = [Tensor(np.ones(3)).named("a_state_of_a_long_name", 0)]
     for t in (1, 2):

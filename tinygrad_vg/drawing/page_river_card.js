@@ -68,8 +68,8 @@ function card() {
       ...arrived(k), door());
   }
   const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), parts = [head, equation(k), tiles(k)];
-  if (whole(k)) { /* it has none */ } else if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes of ${whose(link, steep)}: all replaced by 1`));
-  else if (steep) { const d = now.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
+  if (whole(k)) { /* it has none */ } else if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `${steep.m.rows} slopes of ${whose(link, steep)}: replaced by 1`));
+  else if (steep) { const d = now.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
   parts.push(...arrived(k));
   const steps = last - k, so = now.logs[k];
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `relative to ${model.names[last]}: ${power(so)}`, Number.isFinite(so) && steps > 1 ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
@@ -88,7 +88,7 @@ function fit(formula) {
   const rest = [...formula.children].slice(2), line = (...cells) => math("mtr", {}, math("mtd", { class: "left" }, ...cells));
   formula.replaceChildren(math("mtable", {}, line(...[...formula.children].slice(0, 2)), line(...rest)));
 }
-const door = () => model !== data.models[0] ? "" : el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
+const door = () => model !== data.models[0] ? "" : el("button", { type: "button", class: "door", onclick: openGraph, "aria-label": "open in the full graph" }, "full graph");
 
 function square(link) {
   const size = (ends) => ends.reduce((sum, i) => sum + link.sizes[i], 0);
@@ -115,13 +115,13 @@ function oneStep(k) {
   const names = new Map(nodes.map((i) => [i, named([...onto.keys()].reverse().find((c) => standing(c) === i) ?? i)])), depth = new Map(nodes.map((i) => [i, 0]));
   for (const edge of [...edges].sort((a, b) => b.c - a.c)) depth.set(standing(edge.p), Math.max(depth.get(standing(edge.p)), depth.get(standing(edge.c)) + 1));
   for (const i of link.start) depth.set(i, Math.max(...depth.values()));
-  const rows = [...new Set(depth.values())].sort((a, b) => a - b).map((d) => nodes.filter((i) => depth.get(i) === d)), high = straight ? 50 : 60, wide = 320, place = new Map();
+  const rows = [...new Set(depth.values())].sort((a, b) => a - b).map((d) => nodes.filter((i) => depth.get(i) === d)), high = straight ? 45 : 60, wide = 320, place = new Map();
   rows.forEach((row, r) => row.forEach((i, j) => place.set(i, [straight ? 110 : (j + 0.5) * wide / row.length, 14 + r * high])));
   const size = (i) => (inner[i] ? Math.log10(norm(inner[i].c) / (norm(now.gradients[k + 1]) || 1)) : -99), broad = (i) => Math.max(1.5, Math.min(12, 10 + 3 * size(i)));
   const times = Math.abs(put(k) ?? 1), more = what.links.has(k) ? ` × ${times}` : "", parts = edges.flatMap((edge) => {
     const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k > 2 || edge.e ? edge.name : `${edge.name}ᵀ`;
     return [draw("path", { d: `M${x},${y + 14} L${X},${Y - 22}`, class: `way ${INK[edge.k]}`, "stroke-width": broad(edge.p) }), draw("path", { d: `M${X - 7},${Y - 23} L${X + 7},${Y - 23} L${X},${Y - 13}Z`, class: `tip ${INK[edge.k]}` }),
-      straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 2, class: INK[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}${link.start.includes(standing(edge.p)) ? more : ""}`) : ""];
+      straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 4, class: INK[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}${link.start.includes(standing(edge.p)) ? more : ""}`) : ""];
   });
   for (const [i, [x, y]] of place) {
     const name = names.get(i), short = name.length > 9 ? `${name.slice(0, 8)}…` : name;
