@@ -397,7 +397,7 @@ def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
 
 def test_a_station_that_was_clicked_stays_till_one_clicks_elsewhere_or_leaves(visit):
     page = visit(draw(net(sigmoid_rnn)), "#t=5")
-    shown, ground = lambda: page.locator("#card h2").inner_text().strip(), page.locator("#about").bounding_box()  # noqa: E731
+    shown, ground = lambda: page.locator("#card h2").inner_text().strip(), page.locator("#about").bounding_box()
     at = {k: page.locator(f"[data-station='{k}'] > rect").nth(1).bounding_box() for k in range(7)}
     over = lambda k: page.mouse.move(at[k]["x"] + at[k]["width"] / 2, at[k]["y"] + 100)  # noqa: E731
     over(4)
@@ -482,6 +482,8 @@ def test_what_cannot_be_replaced_is_not_said_to_be(visit, goto, tmp_path):
 def test_behind_a_link_of_0_no_factor_is_said_to_be_not_finite(visit):
     page = visit(draw(net(nn.LSTMCell)), "#links=3:0")
     assert gradients(page)[:4].tolist() == [0, 0, 0, 0] and "not finite" not in page.locator("#rows").text_content()
+    for t in (0, 2, 3):
+        assert not re.search("not finite|NaN", visit(draw(net(nn.RNNCell)), f"#links=3:0&t={t}").locator("#card").inner_text())
 
 
 def test_models_are_compared_and_the_moment_stands_in_the_address(visit):

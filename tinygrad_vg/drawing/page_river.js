@@ -48,7 +48,7 @@ function advance(by) {
   paint();
   if (reach === 0) stop();
 }
-function step(by) { stop(); held = true; advance(by); }
+function go(by) { stop(); held = true; advance(by); }
 function send() {
   if (timer && reach <= begin) return stop();
   stop(); // the forward pass
@@ -154,7 +154,7 @@ function openGraph() {
 
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || $("river-keys").open || event.target.matches("input, select") && event.key !== "Escape") return;
-  const does = { " ": send, ",": () => step(-1), ".": () => step(1), ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1), "?": ask }[event.key];
+  const does = { " ": send, ",": () => go(-1), ".": () => go(1), ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1), "?": ask }[event.key];
   if (!does || event.key === " " && event.target.matches("button")) return;
   event.preventDefault();
   does();

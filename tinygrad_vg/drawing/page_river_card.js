@@ -67,8 +67,8 @@ function card() {
     return box.replaceChildren(head, el("p", {}, "Here the gradient is ", el("b", { class: "flow" }, power(top())), "; all other sizes are relative to it. Point at a station to its left, or send the gradient back."),
       ...arrived(k), door());
   }
-  const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), parts = [head, equation(k), tiles(k)];
-  if (whole(k)) { /* it has none */ } else if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `${steep.m.rows} slopes of ${whose(link, steep)}: replaced by 1`));
+  const link = model.links[k], steep = !whole(k) && link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), parts = [head, equation(k), tiles(k)];
+  if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `${steep.m.rows} slopes of ${whose(link, steep)}: replaced by 1`));
   else if (steep) { const d = now.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
   parts.push(...arrived(k));
   const steps = last - k, so = now.logs[k];
@@ -106,7 +106,7 @@ function linkWhatIf(k) {
 // factors of 1 are passed over.
 function oneStep(k) {
   const link = model.links[k], inner = now.inner[k];
-  if (!inner || !link.edges) return null;
+  if (!inner || !link.edges || !norm(now.gradients[k + 1])) return null;
   const straight = link.edges.length === link.sizes.length - 1 && new Set(link.edges.map((edge) => edge.p)).size === link.edges.length, onto = new Map();
   const edges = straight ? link.edges.filter((edge) => { const one = edge.m.kind === "scale" && Number(edge.m.x) === 1; if (one) onto.set(edge.c, edge.p); return !one; }) : link.edges;
   const standing = (i) => { while (onto.has(i)) i = onto.get(i); return i; }, named = (i) => link.names[i] || model.names[link.start.includes(i) ? k : k + 1];
