@@ -339,6 +339,35 @@ def test_one_link_is_replaced_as_the_chains_own_replace_does_it(visit, x):
     assert f"links=2:{'one' if x == 1 else x:g}" in page.url if x != 1 else "links=2:one" in page.url
 
 
+@pytest.mark.parametrize("x, begins", [("0", "=0·∂L∂h4"), ("one", "=1·∂L∂h4"), ("0.5", "=0.5·Whh⊤·σ′(z4)⊙∂L∂h4"), ("-2", "=−2·Whh⊤·σ′(z4)⊙∂L∂h4")])
+def test_the_panel_multiplies_out_to_what_is_shown_where_a_link_is_replaced(visit, x, begins):
+    page = visit(draw(net(sigmoid_rnn)), f"#t=3&links=3:{x}")
+    numbers, here = page.locator("#card .numbers").inner_text().split("\n")[-1], gradients(page)[3]
+    parts = page.locator("#card .tile").evaluate_all("all => all.map((e) => Number(e.title))")
+    assert math.prod(parts) == pytest.approx(here, rel=1e-12, abs=0) and numbers.split(" = ")[0] == power(math.log(here) if here else -math.inf)
+    assert page.locator(".equation math").text_content().endswith(begins)
+    assert page.locator(".step text.flow").all_text_contents()[-1:] == ([] if x in ("0", "one") else [power(math.log(here))])
+    assert page.locator("#by-hand").is_visible() == bool(page.locator(".step").count()) == bool(page.locator(".strip.slopes").count())
+    assert ("The link from h₄ to h₃ is replaced by 0." in page.locator("#about").inner_text()) == (x == "0")
+
+
+def test_the_panel_of_the_last_station_has_words_for_every_cell(visit):
+    page = visit(several(), "#t=6")
+    for name in ("tanh", "LSTM", "GRU", "sigmoid"):
+        page.get_by_role("button", name=name, exact=True).click()
+        assert "Here the gradient is" in page.locator("#card").inner_text() and "null" not in page.locator("#card").inner_text()
+
+
+@pytest.mark.parametrize("activation, code", [("sigmoid", "g_h * 1"), ("tanh", "g_h * 1"), ("relu", "g_h * 1")])
+def test_slopes_of_1_are_1_in_the_formula_and_in_the_code(visit, activation, code):
+    chain = net(lambda n_in, n, rng: nn.RNNCell(n_in, n, activation, rng=rng))
+    page = visit(draw(chain), "#t=3&what=slopes1")
+    assert page.locator(".equation math").text_content().endswith("=Whh⊤·1·∂L∂h4")
+    assert page.locator("#by-hand code").first.text_content() == f"g_z = {code}\n"
+    page.locator("#if-slopes").click()
+    assert "′" in page.locator(".equation math").text_content() and code not in page.locator("#by-hand").text_content()
+
+
 def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
     page = paused(visit(draw(net(sigmoid_rnn, T=5), read="abcde"), alone=True))
     page.locator("#speed").select_option("0.5")
@@ -364,6 +393,67 @@ def test_the_gradient_is_sent_back_a_link_at_a_time_and_keys_step(visit):
     page.get_by_role("button", name="Forward pass").click()
     page.clock.run_for(6 * 50)
     shown.to_have_count(6)
+
+
+def test_a_station_that_was_clicked_stays_till_one_clicks_elsewhere_or_leaves(visit):
+    page = visit(draw(net(sigmoid_rnn)), "#t=5")
+    shown, ground = lambda: page.locator("#card h2").inner_text().strip(), page.locator("#about").bounding_box()
+    at = {k: page.locator(f"[data-station='{k}'] > rect").nth(1).bounding_box() for k in range(7)}
+    over = lambda k: page.mouse.move(at[k]["x"] + at[k]["width"] / 2, at[k]["y"] + 100)  # noqa: E731
+    over(4)
+    assert shown() == "h₄"
+    over(1)
+    page.mouse.down()
+    page.mouse.up()
+    over(5)
+    assert shown() == "h₁"  # on the way to the panel
+    page.locator("#card").get_by_role("button", name="→ 0").click()
+    assert "links=1:0" in page.url
+    over(3)
+    assert shown() == "h₁"
+    page.mouse.click(ground["x"] + 5, ground["y"] + 5)
+    over(3)
+    assert shown() == "h₃"
+    page.keyboard.press("ArrowLeft")
+    over(5)
+    assert shown() == "h₂"
+    page.keyboard.press("Escape")
+    over(4)
+    assert shown() == "h₄"
+
+
+def test_steps_by_key_go_from_the_station_that_is_shown(visit):
+    for key, name in ((".", "h₃"), (",", "h₅")):
+        page = visit(draw(net(sigmoid_rnn)), "#t=4")
+        page.keyboard.press(key)
+        assert page.locator("#card h2").inner_text().strip() == name
+
+
+def test_space_plays_after_a_click_of_the_mouse_and_presses_the_button_that_the_tab_key_reached(visit):
+    page = paused(visit(several(), alone=True))
+    pause, linear = "❚❚ Pause", page.locator("#linear")
+    for where in (linear, page.locator("#again"), page.get_by_text("rerun"), page.get_by_role("button", name="tanh")):
+        where.click()
+        page.keyboard.press(" ")
+        assert page.locator("#send").inner_text() == pause
+        page.keyboard.press(" ")
+        assert page.locator("#send").inner_text() != pause
+    page.locator("#save").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press(" ")
+    assert linear.get_attribute("aria-pressed") == "false" and page.locator("#send").inner_text() != pause
+    assert page.evaluate("document.activeElement.id") == "linear"
+
+
+def test_the_keys_are_told_by_a_key_and_by_a_button(visit):
+    page = visit(draw(net(sigmoid_rnn)), "#what=slopes1&t=4")
+    keys = page.locator("#river-keys")
+    for opens in (lambda: page.keyboard.press("?"), page.get_by_role("button", name="? keys").click):
+        opens()
+        assert keys.is_visible()
+        page.keyboard.press(".")
+        page.keyboard.press("Escape")
+        assert not keys.is_visible() and "what=slopes1" in page.url and "t=4" in page.url  # the keys behind it are at rest
 
 
 def test_the_forward_pass_gives_way_to_a_key_a_model_and_the_gradient(visit):
@@ -392,6 +482,8 @@ def test_what_cannot_be_replaced_is_not_said_to_be(visit, goto, tmp_path):
 def test_behind_a_link_of_0_no_factor_is_said_to_be_not_finite(visit):
     page = visit(draw(net(nn.LSTMCell)), "#links=3:0")
     assert gradients(page)[:4].tolist() == [0, 0, 0, 0] and "not finite" not in page.locator("#rows").text_content()
+    for t in (0, 2, 3):
+        assert not re.search("not finite|NaN", visit(draw(net(nn.RNNCell)), f"#links=3:0&t={t}").locator("#card").inner_text())
 
 
 def test_models_are_compared_and_the_moment_stands_in_the_address(visit):
@@ -427,8 +519,12 @@ def test_the_full_graph_is_the_second_view_and_leads_back(visit):
     page.get_by_role("button", name="open in the full graph").click()
     page.locator("#view").wait_for()
     assert page.locator("#node h2").inner_text() == "h[2]" and page.locator("h1").count() == 1
+    assert not page.locator("#as-is").is_visible()
     page.get_by_role("button", name="← the river").click()
     assert page.locator("#river").is_visible() and not page.locator("#graph-view").is_visible()
+    page.locator("#if-slopes").click()
+    page.get_by_role("button", name="open in the full graph").click()
+    assert page.locator("#as-is").inner_text() == "the net as it was run: what is replaced in the river is not replaced here" and page.locator("#to-river").inner_text() == "← the river"
 
 
 def test_the_stage_is_saved_as_a_picture(visit, tmp_path):
@@ -490,6 +586,26 @@ def test_formula_graph_and_code_stand_in_the_panel_without_scrolling(visit, cell
     assert all(a <= b + 1 for a, b in wide) and len(wide) == 1
     if cell in ("sigmoid", "tanh"):
         assert page.evaluate("document.querySelector('#card').scrollHeight <= document.querySelector('#card').clientHeight") and page.locator(".step").count() == 1
+
+
+@cache
+def as_the_main_job():
+    """A page of as many cells, letters and predictions as that of the main job."""
+    rng, text = np.random.default_rng(0), "'s do more of those!"
+    states = nn.unroll(sigmoid_rnn(3, 32, rng), rng.normal(size=(20, 3)))
+    losses = [(h * rng.normal(size=32)).sum() for h in states[1:]]
+    chain, others = Chain(losses[-1].named("loss"), states[0], through=states), ("tanh", "relu", "GRU", "leaky", "LSTM, forget bias 3")
+    beside = {"sigmoid": chain} | {name: net(nn.GRUCell if name == "GRU" else nn.RNNCell, T=20) for name in others} | {"LSTM": net(nn.LSTMCell, T=20)}
+    return draw(chain, read=text, about=f"20 steps of a sigmoid RNN reading “{text}”", losses=losses, beside=beside)
+
+
+@pytest.mark.parametrize("state", ["", "#scale=4", "#what=slopes1+orthogonal&scale=4", "#links=12:0.5", "#links=12:0", "#model=1"])
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)])
+def test_the_last_row_of_the_panel_and_of_the_buttons_is_in_sight(visit, size, state):
+    page = visit(as_the_main_job(), state, viewport={"width": size[0], "height": size[1]})
+    card, one, controls, code = page.evaluate("""["#card", ".one", ".controls", "#by-hand"].map((where) => document.querySelector(where).getBoundingClientRect().bottom)""")
+    assert controls <= size[1] and card - 2 <= one <= card  # no room below it
+    assert code <= page.locator(".one").bounding_box()["y"] + 1
 
 
 def test_a_formula_of_long_names_stands_in_two_lines(visit):
@@ -580,8 +696,10 @@ def test_the_river_begins_at_any_prediction_and_every_row_is_a_row_of_reach(visi
         page = visit(draw(chain, read="abcdef", losses=losses))
         wanted = reach(losses, states).matrix
         page.get_by_role("button", name="Every prediction").click()
+        assert page.locator("#about").inner_text().endswith(". Now point at a letter.")
         for t in (2, 4, 6):
             page.locator(f"[data-letter='{t}']").hover()
+            assert ("Now point" in page.locator("#about").inner_text()) == (t == 6)  # where it is as it was
             assert np.allclose(gradients(page)[1:], wanted[t - 1][1:], rtol=1e-12, atol=0)
             page.locator("[data-station='1']").hover()  # its dot is the large one
             assert page.locator("#river .dot").evaluate_all("all => all.map((e) => e.getAttribute('r'))") == ["4", "8", *"4" * (t - 1)]
@@ -621,6 +739,56 @@ def test_the_forward_pass_run_again_is_a_net_with_this_weight(visit, activation,
         agree(page, [np.linalg.norm(g) for g in wanted.gradients])
         assert "the net run again, gradient at h₅ kept" in page.locator("#chip").inner_text() and page.url.count("again") == 1
         page.locator("#chip").click()
+
+
+@cache
+def several():
+    """A page of cells that differ in what can be replaced in them, and in length; the first can begin at any prediction."""
+    rng = np.random.default_rng(0)
+    states = nn.unroll(sigmoid_rnn(3, 5, rng), rng.normal(size=(6, 3)))
+    losses = [(h * rng.normal(size=5)).sum() for h in states[1:]]
+    chain = Chain(losses[-1].named("loss"), states[0], through=states)
+    beside = {"sigmoid": chain, "tanh": net(nn.RNNCell), "LSTM": net(nn.LSTMCell), "GRU": net(nn.GRUCell), "short": net(sigmoid_rnn, T=4)}
+    return draw(chain, losses=losses, beside=beside)
+
+
+SHOWN = """() => [...["h1", "#about", "#chip", "#card", "#rows"].map((where) => document.querySelector(where).textContent), document.querySelector("#again").checked,
+    ...[...document.querySelectorAll("[data-station]")].map((e) => e.dataset.gradient)]"""
+
+
+def test_a_factor_alone_is_what_is_shown_after_a_rerun_and_a_visit_to_another_cell(visit):
+    page, fresh = visit(several(), "#scale=4"), visit(several(), "#scale=4").evaluate(SHOWN)
+    for other in ("LSTM", "tanh"):
+        page.get_by_label("rerun").check()
+        page.get_by_role("button", name=other, exact=True).click()
+        page.get_by_role("button", name="sigmoid", exact=True).click()
+        page.get_by_label("rerun").uncheck()
+        assert page.evaluate(SHOWN) == fresh
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_shown_is_what_a_fresh_page_of_this_address_shows(visit, seed):
+    rng, page = np.random.default_rng(seed), visit(several(), "#scale=4")
+    places = ["#models button", "#again:enabled"] * 3 + ["#what-if button:enabled", "#scale:enabled", "[data-station]", ".one button:not(.door)", "#linear", "<"]
+    for turn in range(6):
+        for where in [*rng.choice(places, size=6), *["#models button:first-child"] * (turn % 3 > 0)]:
+            page.evaluate("""([where, share]) => {
+                if (where === "<") return document.body.dispatchEvent(new KeyboardEvent("keydown", { key: where, bubbles: true }));
+                const all = [...document.querySelectorAll(where)], one = all[Math.floor(share ** 2 * all.length)];
+                if (one?.type === "range") { one.value = 0.5 + 5.5 * share; one.dispatchEvent(new Event("input")); }
+                else one?.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+            }""", [str(where), rng.random()])
+        fresh = visit(several(), "#" + page.url.partition("#")[2])
+        assert fresh.evaluate(SHOWN) == page.evaluate(SHOWN), page.url
+
+
+def test_what_another_cell_does_not_have_is_there_again_when_one_comes_back(visit):
+    page = visit(several(), "#scale=4&what=again+gates1&links=5:0.5")
+    start, url = page.evaluate(SHOWN), page.url
+    page.get_by_role("button", name="short", exact=True).click()
+    assert "h₅" not in page.locator("#chip").inner_text() and page.locator("#again").is_disabled()
+    page.get_by_role("button", name="sigmoid", exact=True).click()
+    assert page.evaluate(SHOWN) == start and page.url == url and "→" not in page.locator("#chip").inner_text()
 
 
 def test_a_gradient_too_large_for_a_float_has_a_place_on_a_linear_scale_too(visit):

@@ -4,6 +4,7 @@
 
 function show(k, focus = true) {
   t = Math.max(0, Math.min(lastStation(), k));
+  held ||= focus; // one that is only pointed at does not stay
   document.querySelectorAll(".column").forEach((column, n) => { column.classList.toggle("on", n === t); column.setAttribute("tabindex", n === t ? 0 : -1); column.setAttribute("aria-pressed", String(n === t)); });
   const dots = document.querySelectorAll("#river .dot"), alive = [...now.logs.keys()].filter((n) => n >= reach && n <= begin && Number.isFinite(now.logs[n]));
   if (dots.length === alive.length) dots.forEach((dot, n) => dot.setAttribute("r", alive[n] === t ? 8 : 4));
@@ -14,7 +15,10 @@ function show(k, focus = true) {
 }
 
 function change() {
-  now = touched() && model.carried ? sweep(model, what, begin) : real;
+  const can = (id) => !$(id).disabled, fits = ([k, x]) => model.carried && k in model.links && (x !== "one" || square(model.links[k]));
+  what = { slopes: asked.slopes && can("if-slopes"), orthogonal: asked.orthogonal && can("if-orthogonal"), gates: asked.gates && can("if-gates"),
+    again: asked.again && can("again"), scale: can("scale") ? asked.scale : 1, links: new Map([...asked.links].filter(fits)) };
+  now = touched() ? sweep(model, what, begin) : real;
   for (const [id, on] of [["slopes", what.slopes], ["orthogonal", what.orthogonal], ["gates", what.gates]]) $(`if-${id}`).setAttribute("aria-pressed", String(on));
   $("again").checked = what.again;
   $("scale").value = what.scale;
@@ -40,13 +44,15 @@ function showAll() { reach = 0; upTo = Infinity; }
 function stop() { clearInterval(timer); timer = null; $("send").textContent = "▶ Send the gradient back"; }
 function advance(by) {
   upTo = Infinity;
-  reach = t = Math.max(0, Math.min(begin, reach - by));
+  reach = t = Math.max(0, Math.min(begin, t - by));
   paint();
   if (reach === 0) stop();
 }
+function go(by) { stop(); held = true; advance(by); }
 function send() {
   if (timer && reach <= begin) return stop();
   stop(); // the forward pass
+  held = false;
   upTo = Infinity;
   reach = t = begin;
   paint();
@@ -57,6 +63,7 @@ function send() {
 }
 function forward() {
   stop();
+  held = false;
   reach = model.names.length;
   upTo = t = 0;
   const step = () => { paint(); if (upTo === lastStation()) { showAll(); stop(); paint(); } else { upTo += 1; t = upTo; } };
@@ -73,7 +80,6 @@ function choose(n) {
   t = Math.min(t, lastStation());
   for (const [k, button] of [...$("models").children].entries()) button.setAttribute("aria-pressed", String(k === n));
   controls();
-  what.links.clear();
   change();
 }
 function controls() {
@@ -90,30 +96,24 @@ function controls() {
   }
   $("what-if").hidden = !data.models.some(own);
   $("left-out").hidden = model.carried;
-  what.again &&= Boolean(model.forward);
-  if (!gate) what.gates = false;
-  if (!model.carried) what = untouched(); // nothing can be replaced
 }
 
 // The state in the hash: a slide can link to a moment.
 let remembered = "";
 function remember() {
-  const n = data.models.indexOf(model), links = [...what.links].map(([k, x]) => `${k}:${x}`).join(",");
-  const state = { model: n || "", begin: begin === lastStation() ? "" : begin, t: t === middle() ? "" : t, what: [what.slopes && "slopes1", what.orthogonal && "orthogonal", what.gates && "gates1", what.again && "again"].filter(Boolean).join("+"), scale: what.scale === 1 ? "" : what.scale, links, axis: linear ? "linear" : "" };
+  const n = data.models.indexOf(model), links = [...asked.links].map(([k, x]) => `${k}:${x}`).join(",");
+  const state = { model: n || "", begin: begin === lastStation() ? "" : begin, t: t === middle() ? "" : t, what: [asked.slopes && "slopes1", asked.orthogonal && "orthogonal", asked.gates && "gates1", asked.again && "again"].filter(Boolean).join("+"), scale: asked.scale === 1 ? "" : asked.scale, links, axis: linear ? "linear" : "" };
   remembered = Object.entries(state).filter(([, x]) => x !== "").map(([key, x]) => `${key}=${x}`).join("&");
   if (location.hash.slice(1) !== remembered) try { history.replaceState(null, "", remembered ? `#${remembered}` : location.pathname + location.search); } catch { /* a file that may not */ }
 }
 function recall() {
   const state = new URLSearchParams(location.hash.slice(1)), n = Number(state.get("model") ?? 0), flags = (state.get("what") ?? "").split(/[+ ]/), scale = Number(state.get("scale") ?? 1);
-  what = { slopes: flags.includes("slopes1"), orthogonal: flags.includes("orthogonal"), gates: flags.includes("gates1"), again: flags.includes("again"), scale: scale > 0 && scale < 1e6 ? scale : 1, links: new Map() };
+  const links = [...(state.get("links") ?? "").matchAll(/(\d+):([^,]+)/g)].map(([, k, x]) => [Number(k), x === "one" ? x : Number(x)]).filter(([, x]) => x === "one" || Number.isFinite(x));
+  asked = { slopes: flags.includes("slopes1"), orthogonal: flags.includes("orthogonal"), gates: flags.includes("gates1"), again: flags.includes("again"), scale: scale > 0 && scale < 1e6 ? scale : 1, links: new Map(links) };
   linear = state.get("axis") === "linear";
   model = data.models[n] ?? data.models[0];
   t = middle();
   choose(data.models.indexOf(model));
-  for (const pair of (state.get("links") ?? "").split(",").filter(Boolean)) {
-    const [k, x] = pair.split(":");
-    if (model.carried && Number(k) in model.links && (x === "one" && square(model.links[k]) || Number.isFinite(Number(x)))) what.links.set(Number(k), x === "one" ? x : Number(x));
-  }
   if (Number(state.get("begin")) > 0 && model.seeds?.[Number(state.get("begin"))]) beginAt(Number(state.get("begin")));
   if (state.has("t") && Number(state.get("t")) in model.names) t = Number(state.get("t"));
   $("linear").setAttribute("aria-pressed", String(linear));
@@ -146,31 +146,33 @@ function openGraph() {
     $("to-river").hidden = false;
     $("to-river").addEventListener("click", () => { $("graph-view").hidden = true; $("river-view").hidden = false; paint(); });
   }
-  $("graph-view").querySelector(".name").title = touched() ? "as it was run: what is replaced in the river is not replaced here" : "";
-  $("to-river").textContent = touched() ? "← the river, with its what if" : "← the river";
+  $("as-is").hidden = !touched();
   $("river-view").hidden = true;
   $("graph-view").hidden = false;
   dispatchEvent(new CustomEvent("opened", { detail: model === data.models[0] ? model.raw[t] : null }));
 }
 
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || event.target.matches("input, select") && event.key !== "Escape") return;
-  const does = { " ": send, ",": () => { stop(); advance(-1); }, ".": () => { stop(); advance(1); }, ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1) }[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey || $("river-view").hidden || $("river-keys").open || event.target.matches("input, select") && event.key !== "Escape") return;
+  const does = { " ": send, ",": () => go(-1), ".": () => go(1), ArrowLeft: () => show(t - 1), ArrowRight: () => show(t + 1), Home: () => show(0), End: () => show(Infinity), Escape: reset, "<": () => from(begin - 1), ">": () => from(begin + 1), "?": ask }[event.key];
   if (!does || event.key === " " && event.target.matches("button")) return;
   event.preventDefault();
   does();
 }
-function reset() { what = untouched(); beginAt(lastStation()); $("every").setAttribute("aria-pressed", "false"); showAll(); stop(); change(); }
+function ask() { $("river-keys").showModal(); }
+function reset() { asked = untouched(); held = false; beginAt(lastStation()); $("every").setAttribute("aria-pressed", "false"); showAll(); stop(); change(); }
 
-const flip = (key) => () => { what[key] = !what[key]; change(); };
-for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save],
-  ["every", () => { const on = $("every").ariaPressed !== "true"; if (on) $("every").setAttribute("aria-pressed", "true"); else reset(); }],
+const flip = (key) => () => { asked[key] = !asked[key]; change(); };
+for (const [id, does] of [["send", send], ["forward", forward], ["if-slopes", flip("slopes")], ["if-orthogonal", flip("orthogonal")], ["if-gates", flip("gates")], ["chip", reset], ["save", save], ["ask", ask],
+  ["every", () => { const on = $("every").ariaPressed !== "true"; if (!on) return reset(); $("every").setAttribute("aria-pressed", "true"); paint(); }],
   ["tabled", () => { const on = $("rows").hidden; $("rows").hidden = !on; $("tabled").setAttribute("aria-expanded", String(on)); if (on) $("rows").scrollIntoView(); }],
   ["linear", () => { linear = !linear; $("linear").setAttribute("aria-pressed", String(linear)); paint(); }]]) $(id).addEventListener("click", does);
-$("again").addEventListener("change", () => { what.again = $("again").checked; what.rerun = null; change(); });
-$("scale").addEventListener("input", () => { what.scale = Number($("scale").value); change(); });
+$("again").addEventListener("change", () => { asked.again = $("again").checked; change(); });
+$("scale").addEventListener("input", () => { asked.scale = Number($("scale").value); change(); });
 data.models.forEach(({ label }, n) => { if (data.models.length > 1) $("models").append(el("button", { type: "button", "aria-pressed": String(n === 0), onclick: () => choose(n) }, label)); });
 document.addEventListener("keydown", keys);
+$("river-view").addEventListener("click", (event) => { held &&= Boolean(event.target.closest("#card, .controls")); }, true); // before a station holds itself
+$("river-view").addEventListener("click", ({ detail }) => { if (detail && document.activeElement.matches("button, [type=checkbox]")) document.activeElement.blur(); }); // of the mouse: space plays
 addEventListener("resize", () => { if (!$("river-view").hidden) paint(); });
 addEventListener("hashchange", () => { if (location.hash.slice(1) !== remembered) recall(); });
 $("stage").replaceChildren(draw("svg", { id: "river", role: "group", "aria-label": "Size of the gradient at each station, from where it begins back to the source" }));

@@ -14,24 +14,33 @@ function transposed(name) { // W_hh with ⊤ above its index
   const [base, sub] = name.split(/_(.*)/);
   return sub ? math("msubsup", {}, math("mi", {}, base), math("mi", {}, sub), tight("⊤")) : math("msup", {}, symbol(name), tight("⊤"));
 }
-const sign = (factor) => factor?.k === 0 || factor?.e ? "⊙" : "·"; // entry by entry, or a matrix
+const sign = ({ k, e }) => (k === 0 && !what.slopes || e ? "⊙" : "·"); // entry by entry, or a matrix
+const put = (k) => (what.links.get(k) === "one" ? 1 : what.links.get(k)), whole = (k) => put(k) === 0 || what.links.get(k) === "one"; // what a link is replaced by, or multiplied by
 
 function equation(k) {
-  const link = model.links[k], factors = link.formula.flatMap((factor, n) => [n ? operator(sign(link.formula[n - 1])) : null, factor.f
-    ? math("mrow", { class: "slopes" }, math("msup", {}, math("mi", {}, factor.f), tight("′")), tight("("), symbol(factor.at), tight(")"))
-    : math("mrow", { class: INK[factor.k] }, factor.e ? symbol(factor.t) : transposed(factor.t))]);
+  const link = model.links[k], slope = (at) => what.slopes ? math("mn", { class: "slopes" }, 1) : math("mrow", { class: "slopes" }, at), factor = (one) => one.f
+    ? slope([math("msup", {}, math("mi", {}, one.f), tight("′")), tight("("), symbol(one.at), tight(")")])
+    : math("mrow", { class: INK[one.k] }, one.e ? symbol(one.t) : transposed(one.t));
   const jacobian = () => math("msup", {}, math("mrow", {}, operator("("), math("mfrac", {}, math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k + 1])), math("mrow", {}, math("mi", {}, "∂"), symbol(model.names[k]))), operator(")")), operator("⊤"));
-  const way = link.factor ? el("p", { class: "caption" }, `= ${link.factor}`) : null;
-  const joint = sign(link.formula.at(-1));
-  return el("div", { class: "equation", tabindex: 0, role: "group", "aria-label": "the chain rule of this link" }, math("math", {}, partial(model.names[k]), operator("="), factors.length ? factors : jacobian(), operator(joint), partial(model.names[k + 1], "flow")), way);
+  const terms = whole(k) ? [] : link.formula.length ? link.formula.map((one) => [factor(one), sign(one)]) : [[jacobian(), "·"]];
+  if (what.links.has(k)) terms.unshift([math("mn", { class: "now" }, String(put(k)).replace("-", "−")), "·"]);
+  const way = link.factor && !whole(k) ? el("p", { class: "caption" }, `= ${link.factor}`) : null;
+  return el("div", { class: "equation", tabindex: 0, role: "group", "aria-label": "the chain rule of this link" }, math("math", {}, partial(model.names[k]), operator("="), terms.flatMap(([term, joint]) => [term, operator(joint)]), partial(model.names[k + 1], "flow")), way);
 }
 
-const lines = (link) => el("pre", { id: "by-hand", hidden: !link.hand, tabindex: 0, "aria-label": "the same, in the program written out by hand" }, link.hand.split("\n").map((line) => el("code", {}, `${line}\n`)));
+// The link in the program written out by hand, as far as it stands.
+function lines(k) {
+  const code = whole(k) ? "" : what.slopes ? model.links[k].hand.replace(SLOPED, "1").replace(STEPPED, "$1 * 1") : model.links[k].hand, times = code && what.links.has(k) ? `\n# all this × ${put(k)}` : "";
+  return el("pre", { id: "by-hand", hidden: !code, tabindex: 0, "aria-label": "the same, in the program written out by hand" }, `${code}${times}`.split("\n").map((line) => el("code", {}, `${line}\n`)));
+}
+const SLOPED = /\(([^()]+) \* \(1 - \1\)\)|\(1 - ([^()]+) \* \2\)/g, STEPPED = /np\.where\(\S+ > 0, (\w+), 0\)/g; // slopes of sigmoid and tanh, and of ReLU
 
 function tiles(k) {
-  const row = now.nats[k], kinds = [1, 0, ...KINDS.slice(2)].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
+  const row = now.nats[k].slice(), times = what.links.has(k) ? [Math.abs(put(k))] : [];
+  if (put(k)) row[REST] -= Math.log(times[0]);
+  const kinds = [1, 0, ...KINDS.slice(2)].filter((p) => Math.abs(row[p]) > 1e-12), first = top();
   const tile = (p) => el("span", { class: `tile ${INK[p]}`, title: String(Math.exp(row[p])), onmouseenter: () => outline(k, p, true), onmouseleave: () => outline(k, p, false) }, power(row[p], 3));
-  return el("p", { class: "numbers", title: "the gradient here, what each factor keeps of it, the gradient it comes from" }, el("small", {}, `absolute size, ${model.names[k + 1]} → ${model.names[k]}`), `${power(now.logs[k] + first, 2)} = `, kinds.flatMap((p) => [tile(p), " · "]),
+  return el("p", { class: "numbers", title: "the gradient here, what each factor keeps of it, the gradient it comes from" }, el("small", {}, `absolute size, ${model.names[k + 1]} → ${model.names[k]}`), `${power(now.logs[k] + first, 2)} = `, times.flatMap((x) => [el("span", { class: "tile now", title: x }, power(Math.log(x), 3)), " · "]), kinds.flatMap((p) => [tile(p), " · "]),
     el("span", { class: "tile flow", title: exact(now.sizes[k + 1], now.logs[k + 1] + first) }, power(now.logs[k + 1] + first, 2)));
 }
 // Pointing at a tile outlines its bar, its arrow and its term.
@@ -58,15 +67,15 @@ function card() {
     return box.replaceChildren(head, el("p", {}, "Here the gradient is ", el("b", { class: "flow" }, power(top())), "; all other sizes are relative to it. Point at a station to its left, or send the gradient back."),
       ...arrived(k), door());
   }
-  const link = model.links[k], steep = link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), parts = [head, equation(k), tiles(k)];
-  if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `the ${steep.m.rows} slopes of ${whose(link, steep)}: all replaced by 1`));
-  else if (steep) { const d = what.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `the ${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
+  const link = model.links[k], steep = !whole(k) && link.edges?.find((edge) => edge.k === 0 && edge.m.kind === "diagonal"), parts = [head, equation(k), tiles(k)];
+  if (what.slopes && steep) parts.push(...strip([1], "slopes", 1, `${steep.m.rows} slopes of ${whose(link, steep)}: replaced by 1`));
+  else if (steep) { const d = now.rerun?.get(steep) ?? diagonal(steep.m); parts.push(...strip(d, "slopes", peak(d), `${d.length} slopes of ${whose(link, steep)}: ${range(d)}`)); }
   parts.push(...arrived(k));
   const steps = last - k, so = now.logs[k];
   parts.push(el("p", { class: "caption", "data-so-far": String(so) }, `relative to ${model.names[last]}: ${power(so)}`, Number.isFinite(so) && steps > 1 ? ` = (${power(so / steps, 3)})${superscript(steps)}` : ""));
   const picture = oneStep(k);
   if (picture) parts.push(picture);
-  parts.push(lines(link), el("div", { class: "one" }, model.carried ? linkWhatIf(k) : null, door()));
+  parts.push(lines(k), el("div", { class: "one" }, model.carried ? linkWhatIf(k) : null, door()));
   box.replaceChildren(...parts);
   fit(box.querySelector(".equation math"));
 }
@@ -79,14 +88,14 @@ function fit(formula) {
   const rest = [...formula.children].slice(2), line = (...cells) => math("mtr", {}, math("mtd", { class: "left" }, ...cells));
   formula.replaceChildren(math("mtable", {}, line(...[...formula.children].slice(0, 2)), line(...rest)));
 }
-const door = () => model !== data.models[0] ? null : el("button", { type: "button", class: "door", onclick: openGraph }, "open in the full graph");
+const door = () => model !== data.models[0] ? "" : el("button", { type: "button", class: "door", onclick: openGraph, "aria-label": "open in the full graph" }, "full graph");
 
 function square(link) {
   const size = (ends) => ends.reduce((sum, i) => sum + link.sizes[i], 0);
   return size(link.start) === size(link.end);
 }
 function linkWhatIf(k) {
-  const set = (x) => { if (x === null) what.links.delete(k); else what.links.set(k, x); change(); };
+  const set = (x) => { if (x === null) asked.links.delete(k); else asked.links.set(k, x); change(); };
   const at = what.links.get(k), choice = (x, words) => el("button", { type: "button", "aria-pressed": String(at === x), onclick: () => set(at === x ? null : x) }, words);
   const times = el("input", { type: "number", step: "any", placeholder: "× …", "aria-label": "this link times", value: typeof at === "number" && at !== 0 ? at : null });
   times.addEventListener("change", () => set(times.value === "" ? null : Number(times.value)));
@@ -97,7 +106,7 @@ function linkWhatIf(k) {
 // factors of 1 are passed over.
 function oneStep(k) {
   const link = model.links[k], inner = now.inner[k];
-  if (!inner || !link.edges) return null;
+  if (!inner || !link.edges || !norm(now.gradients[k + 1])) return null;
   const straight = link.edges.length === link.sizes.length - 1 && new Set(link.edges.map((edge) => edge.p)).size === link.edges.length, onto = new Map();
   const edges = straight ? link.edges.filter((edge) => { const one = edge.m.kind === "scale" && Number(edge.m.x) === 1; if (one) onto.set(edge.c, edge.p); return !one; }) : link.edges;
   const standing = (i) => { while (onto.has(i)) i = onto.get(i); return i; }, named = (i) => link.names[i] || model.names[link.start.includes(i) ? k : k + 1];
@@ -106,18 +115,18 @@ function oneStep(k) {
   const names = new Map(nodes.map((i) => [i, named([...onto.keys()].reverse().find((c) => standing(c) === i) ?? i)])), depth = new Map(nodes.map((i) => [i, 0]));
   for (const edge of [...edges].sort((a, b) => b.c - a.c)) depth.set(standing(edge.p), Math.max(depth.get(standing(edge.p)), depth.get(standing(edge.c)) + 1));
   for (const i of link.start) depth.set(i, Math.max(...depth.values()));
-  const rows = [...new Set(depth.values())].sort((a, b) => a - b).map((d) => nodes.filter((i) => depth.get(i) === d)), high = straight ? 50 : 60, wide = 320, place = new Map();
+  const rows = [...new Set(depth.values())].sort((a, b) => a - b).map((d) => nodes.filter((i) => depth.get(i) === d)), high = straight ? 45 : 60, wide = 320, place = new Map();
   rows.forEach((row, r) => row.forEach((i, j) => place.set(i, [straight ? 110 : (j + 0.5) * wide / row.length, 14 + r * high])));
   const size = (i) => (inner[i] ? Math.log10(norm(inner[i].c) / (norm(now.gradients[k + 1]) || 1)) : -99), broad = (i) => Math.max(1.5, Math.min(12, 10 + 3 * size(i)));
-  const parts = edges.flatMap((edge) => {
+  const times = Math.abs(put(k) ?? 1), more = what.links.has(k) ? ` × ${times}` : "", parts = edges.flatMap((edge) => {
     const [x, y] = place.get(standing(edge.c)), [X, Y] = place.get(standing(edge.p)), name = edge.k === 0 ? `${edge.name}′` : edge.k > 2 || edge.e ? edge.name : `${edge.name}ᵀ`;
     return [draw("path", { d: `M${x},${y + 14} L${X},${Y - 22}`, class: `way ${INK[edge.k]}`, "stroke-width": broad(edge.p) }), draw("path", { d: `M${X - 7},${Y - 23} L${X + 7},${Y - 23} L${X},${Y - 13}Z`, class: `tip ${INK[edge.k]}` }),
-      straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 2, class: INK[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}`) : ""];
+      straight ? draw("text", { x: X + 16, y: (y + Y) / 2 + 4, class: INK[edge.k] }, `${name} × ${power(Math.log(now.gains[k].get(edge)), 3)}${link.start.includes(standing(edge.p)) ? more : ""}`) : ""];
   });
   for (const [i, [x, y]] of place) {
     const name = names.get(i), short = name.length > 9 ? `${name.slice(0, 8)}…` : name;
     parts.push(draw("rect", { x: x - 34, y: y - 13, width: 68, height: 26, rx: 7, class: "node" }), draw("text", { x, y: y + 5, "text-anchor": "middle" }, draw("title", {}, name), short));
-    if (straight && inner[i]) parts.push(draw("text", { x: x + 42, y: y + 5, class: "flow" }, power(Math.log(norm(inner[i].c)) + far(k))));
+    if (straight && inner[i]) parts.push(draw("text", { x: x + 42, y: y + 5, class: "flow" }, power(Math.log(norm(inner[i].c) * (link.start.includes(i) ? times : 1)) + far(k))));
   }
   return draw("svg", { class: "step", viewBox: `0 0 ${wide} ${(rows.length - 1) * high + 28}`, role: "img", "aria-label": `the link from ${model.names[k + 1]} back to ${model.names[k]}` }, parts);
 }

@@ -23,7 +23,8 @@ function movers(sums, way) {
 function below(model, now) {
   const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${PARTS[p]} ${plus(nats)}`, INK[p]], [", "]] : []));
   if (shown.length) shown[0][0] += " nats";
-  const ended = touched() ? "" : model.ended;
+  const cut = Math.max(...[...what.links].map(([k, x]) => (x === 0 && k < begin ? k : -1)));
+  const ended = cut >= 0 ? `The link from ${model.names[cut + 1]} to ${model.names[cut]} is replaced by 0.` : touched() ? "" : model.ended;
   return [[model.about ? `${model.about}. ` : ""], ...shown.slice(0, -1), [shown.length ? `.${ended ? ` ${ended}` : ""}` : ended]];
 }
 const told = (runs) => runs.map(([words]) => words).join("");
@@ -34,11 +35,11 @@ const math = (tag, attributes, ...children) => make("http://www.w3.org/1998/Math
 const inked = (runs) => runs.map(([words, kind]) => (kind ? el("b", { class: kind }, words) : words));
 
 const lastStation = () => model.names.length - 1;
-let model = data.models[0], begin = model.names.length - 1, real = given(model, begin), now = real, what = untouched();
+let model = data.models[0], begin = model.names.length - 1, real = given(model, begin), now = real, asked = untouched(), what = asked; // of what is asked for, what this model has
 function beginAt(k) { begin = k; real = given(model, begin); }
 const top = () => Math.log(real.sizes[begin] || 1); // ln |gradient| where the river begins
 const middle = () => Math.floor(lastStation() * 0.6);
-let t = middle(), reach = 0, upTo = Infinity, timer = null, linear = false; // station in the card; first that is shown; last letter shown
+let t = middle(), held = false, reach = 0, upTo = Infinity, timer = null, linear = false; // station in the card, and whether it stays there; first that is shown; last letter shown
 
 const LARGEST = 1e300; // on a linear scale: beyond it a float overflows
 // One unit for river and bars: the bars are the river's slope.
@@ -79,7 +80,8 @@ function paint() {
   const ahead = upTo < Infinity, finding = ahead ? onTheWay() : title(model, now);
   $("finding").replaceChildren(...inked(finding));
   if (data.models.length === 1) document.title = told(finding); // else it compares them
-  $("about").replaceChildren(...inked(ahead ? [[model.about]] : below(model, now)));
+  const hint = begin === lastStation() && $("every").ariaPressed === "true" ? [[" Now point at a letter.", "now"]] : [];
+  $("about").replaceChildren(...inked(ahead ? [[model.about]] : [...below(model, now), ...hint]));
   chip();
   const stage = $("river"), f = frame();
   stage.setAttribute("viewBox", `0 0 ${f.wide} ${f.high}`);
@@ -115,7 +117,7 @@ function columns(f) {
   return model.names.map((name, k) => draw("g", {
     class: `column${k === t ? " on" : ""}`, "data-station": k, "data-gradient": exact(now.sizes[k], now.logs[k] + top()), role: "button", tabindex: k === t ? 0 : -1,
     "aria-label": `${name}: ${power(now.logs[k], 3)} of the gradient at ${model.names[begin]}`, "aria-pressed": String(k === t),
-    onclick: () => show(k), onmouseenter: () => { if (!timer) show(k, false); },
+    onclick: () => show(k), onmouseenter: () => { if (!timer && !held) show(k, false); },
   }, draw("title", {}, `${name}: |gradient| ${exact(now.sizes[k], now.logs[k] + top())}`), box("shade", k < begin ? k : k - 9 / each, k < begin ? k + 1 : k + 9 / each, f.top - 14, f.high - 2),
   box("", k ? k - 0.5 : -9 / each, k < end ? k + 0.5 : k + 9 / each, 2, f.foot), k < end ? box("", k, k + 1, f.foot, f.high - 2) : ""));
 }

@@ -148,7 +148,7 @@ function through(link, g, what) {
 function sweep(model, what, begin) {
   const last = model.names.length - 1, logs = Array(last + 1).fill(-Infinity), sizes = Array(last + 1).fill(0), nats = model.nats.map(none);
   const gradients = Array(last + 1).fill(null), inner = Array(last).fill(null), gains = Array(last).fill(null);
-  if (what.again && model.forward) what.rerun = again(model, what);
+  const rerun = what.again ? again(model, what) : null;
   let g = blob(begin < last ? model.seeds[begin] : model.seed), far = 0;
   const first = Math.log(norm(g)), keep = (k) => { gradients[k] = g; sizes[k] = norm(g) * Math.exp(far); logs[k] = Math.log(norm(g)) + far - first; };
   keep(begin);
@@ -156,15 +156,16 @@ function sweep(model, what, begin) {
     const link = what.links.get(k);
     if (link === "one") { nats[k] = none(); inner[k] = null; }
     else {
-      const found = through(model.links[k], g, what);
+      const found = through(model.links[k], g, { ...what, rerun });
       [g, nats[k], inner[k], gains[k]] = [found.c, found.nats, found.inner, found.gains];
-      if (link !== undefined) { g = g.map((x) => x * link); if (link) nats[k][REST] += Math.log(Math.abs(link)); }
+      if (link) { g = g.map((x) => x * link); nats[k][REST] += Math.log(Math.abs(link)); }
+      else if (link === 0) { g = g.map(() => 0); nats[k] = none(); inner[k] = null; }
     }
     const size = norm(g);
     if (size && (size < 1e-150 || size > 1e150)) { g = g.map((x) => x / size); far += Math.log(size); }
     keep(k);
   }
-  return { logs, sizes, nats, gradients, inner, gains };
+  return { logs, sizes, nats, gradients, inner, gains, rerun };
 }
 
 // What the engine found, with the gradients from the maps where they are here.
