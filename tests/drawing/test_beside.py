@@ -41,7 +41,7 @@ def test_a_line_that_lies_lower_is_drawn_above_the_area():
 
 def test_no_two_lines_look_alike_and_all_are_seen_on_page_and_area():
     looks = [look(k) for k in range(16)]
-    assert len(set(looks)) == 16
+    assert len(set(looks)) == 16 and len({dash for *_, dash in looks[:7]} - {"6 5"}) == 7  # "6 5": of the page's "as it is"
     for ink, *_ in looks:
         assert all(contrast(INKS[ink][k], INKS[ground][k]) >= 3 for ground in ("page", "flow-mark") for k in (0, 1))
     assert plotted("", "ink", 3.0, "12 6")["ls"] == (0, (4.0, 2.0))  # of matplotlib, in widths of the line: as long as in the SVG
@@ -70,6 +70,19 @@ def test_a_value_stands_at_the_height_where_its_line_ends(names):
         words = f"{name}: {value}" if len(names) > 1 else value
         y = next(float(e.get("y")) for e in elements(drawing, "text") if e.text == words and e.get("font-weight")) - 5
         assert abs(y - line[0, 1]) <= 30, (name, y, line[0])
+
+
+CROWD = {"LSTM, forget bias 3": 0.52, "tanh": 0.3, "leaky": 0.35, "GRU": 8.7e-4, "sigmoid": 2.1e-13, "relu": 40.0}
+
+
+def test_in_a_crowd_each_name_stands_where_its_line_ends_or_a_leader_goes_there():
+    drawing = draw(scalars(*[300**0.05] * 20), beside={name: scalars(*[all**0.05] * 20) for name, all in CROWD.items()})
+    lines = [points(e) for e in elements(drawing, "polyline")]
+    ends, leaders = [line[0] for line in lines if len(line) == 21], [line for line in lines if len(line) == 2]
+    for name, end in zip(["This one", *CROWD], ends, strict=True):
+        x, y = next((float(e.get("x")) - 36, float(e.get("y")) - 6) for e in elements(drawing, "text") if (e.text or "").startswith(f"{name}: "))
+        led = any(np.allclose(line, [end, (x, y)], atol=0.2) for line in leaders)
+        assert math.dist(end, (x, y)) <= (100 if led else 24.5), name
 
 
 def test_titles_have_one_size_in_all_pictures_and_break_rather_after_a_sentence():

@@ -475,6 +475,20 @@ def test_all_models_of_a_page_have_one_axis_and_stand_beside_with_their_names(vi
     assert all(c <= x or z <= a or d <= y or w <= b for k, (a, b, c, d) in enumerate(boxes) for x, y, z, w in boxes[:k])
 
 
+@pytest.mark.parametrize("at", ["", "#axis=linear"])
+def test_on_the_page_a_name_far_from_where_its_line_ends_has_a_leader(visit, at):
+    few = [0.52, 0.3, 0.35, 8.7e-4, 3.7e-5, 0.039]
+    page = visit(draw(scalars(*[0.2] * 20), beside={f"the cell called {k}": scalars(*[all**0.05] * 20) for k, all in enumerate(few)}), at)
+    ends, names, leaders = page.evaluate("""["other", "named", "leader"].map((kind) => [...document.querySelectorAll(`#river .${kind}`)].map((e) => ({
+        other: () => [...e.getAttribute("d").matchAll(/[-.0-9]+/g)].slice(0, 2).map(Number), named: () => [e.textContent, e.getAttribute("x") - 30, e.getAttribute("y") - 5],
+        leader: () => ["x1", "y1", "x2", "y2"].map((key) => Number(e.getAttribute(key))) })[kind]()))""")
+    assert len(ends) == len(names) == 6
+    for text, x, y in names:
+        end = ends[int(text[len("the cell called ")])]
+        assert math.dist(end, (x, y)) <= 24.5 or any(np.allclose(line, [*end, x, y], atol=0.1) for line in leaders)
+        assert math.dist(end, (x, y)) <= 120
+
+
 def test_the_horizon_crosses_no_words(visit):
     for size in ((1280, 720), (1024, 768)):
         page = visit(draw(net(sigmoid_rnn, T=20)), viewport={"width": size[0], "height": size[1]})
