@@ -93,13 +93,15 @@ def test_titles_have_one_size_in_all_pictures_and_break_rather_after_a_sentence(
     assert lstm[0][0].strip().endswith("arrives at h₀.") and lstm[1][0].startswith(("What the ", "The "))
 
 
-def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says_whose_nats():
+def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says_who_did_it():
     drawing = compared("LSTM", "sigmoid", about="20 steps")
     keep = {name: power(river(chain).logs[0]) for name, chain in CHAINS.items()}
     title = f"LSTM: {keep['LSTM']} arrives at h₀; sigmoid: {keep['sigmoid']}"
     assert repr(drawing) == f"Drawing({title})" and drawing.canvas.title == title
     big, below = ("".join(e.itertext()) for e in elements(drawing, "text")[:2])
-    assert big == title and below.startswith("20 steps. LSTM: ") and "nats" in below
+    assert big == title and below == "20 steps. LSTM: the gates did it; sigmoid: the slopes did it."
+    slopes = next(e for e in elements(drawing, "tspan") if e.text == "slopes")
+    assert slopes.get("class") == "f-slopes"  # of the one beside, though the LSTM has no slopes to speak of
     rivers = {LONG[name]: river(chain) for name, chain in CHAINS.items()}
     assert told(headline(rivers)).count(";") == 2 and len(lines_of(headline(rivers), 28, True)) == 2
     wordy = {called("x" * 99): rivers[LONG["GRU"]]._replace(about="many words " * 8), "y": rivers[LONG["tanh"]]}
@@ -108,6 +110,21 @@ def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says
         words = [e for e in ET.fromstring(river_picture(first[1], dict(others), name=first[0]).svg).iter() if e.tag.endswith("text") and e.get("x") == "28.0"]
         assert all(room("".join(e.itertext()), float(e.get("font-size")), e.get("font-weight") == "600") <= 1224.5 for e in words)
         assert len(words) <= 4 and max(float(e.get("y")) for e in words) < 118
+
+
+def test_where_each_arrives_who_did_it_and_whose_the_bars_are():
+    rng, x = np.random.default_rng(0), np.eye(4)[[0, 1, 2, 3] * 5]
+    states = nn.unroll(nn.LSTMCell(4, 8, rng=rng), x)
+    lstm, others = Chain(states[-1][0].sum().named("loss"), states[0][1], through=states), {name: CHAINS[name] for name in ("sigmoid", "tanh")}
+    drawing = draw(lstm, beside={"LSTM": lstm, **others, "dead": scalars(*[1.0] * 10, 0.0, *[1.0] * 9)})
+    keep = {name: power(river(chain).logs[0]) for name, chain in {"LSTM": lstm, **others}.items()}
+    assert repr(drawing) == f"Drawing(LSTM: {keep['LSTM']} arrives at c₀; sigmoid: {keep['sigmoid']} at h₀; tanh: {keep['tanh']} at h₀)"
+    words = ["".join(e.itertext()) for e in elements(drawing, "text")]
+    assert "; sigmoid, tanh: the slopes did it; dead: it ends at " in "".join(words[:4])
+    [bars] = [text for text in words if text.startswith("The bars are of LSTM: ")]
+    assert "nats" in bars and bars == "The bars are of LSTM: " + told(river(lstm).parts)
+    alone = "".join(ET.fromstring(draw(lstm).svg).itertext())
+    assert "The bars are of" not in alone and told(river(lstm).below) in alone
 
 
 def test_the_main_river_without_a_name_is_this_one_and_alone_it_keeps_its_finding():

@@ -19,7 +19,7 @@ Box = tuple[float, float, float, float]
 INK = "now", "ink", "soft"
 DASHES = "12 6", "2.5 4.5", "18 5 3 5", "12 4 3 4 3 4", "24 5", "6 3 6 9", "3 9"  # 21 pairs, none twice; "6 5" is what the page replaced
 NAMED, LONGEST = 3, 28  # rivers in the title, characters of a name
-UNDER = 30.0  # pixels below the river for words
+UNDER, LINE = 30.0, 1224.0  # pixels below the river for words; of a line of the heading
 NEAR, CROSSED = 24.0, 100.0  # pixels from its line's end to a name that needs no leader; that a name goes to stand on no line
 SAMPLE, CLEAR, SIZE = 36.0, 4.0, 18.0  # pixels before a name for a piece of its line; between words and lines; of type
 
@@ -63,23 +63,46 @@ def called(name: str) -> str:
 
 
 def headline(rivers: Mapping[str, River]) -> list[Run]:
-    """The finding of a river; of several what arrives in each, three at most, in the ink of its line."""
+    """The finding of a river; of several what arrives in each, and where, three at most, in the ink of its line."""
     if len(rivers) == 1:
         return next(iter(rivers.values())).title
-    each = []
-    for k, (name, river) in enumerate(rivers.items()):
-        found = f"{called(name)}: {power(river.logs[0])}", look(k)[0]
-        each.append([("; ", "ink"), found] if k else [found, (f" arrives at {river.names[0]}", "ink")])
-    return sum(each[:NAMED], [])
+    shown, each = [*rivers.items()][:NAMED], []
+    apart = len({river.names[0] for _, river in shown}) > 1  # they arrive at states of other names
+    for k, (name, river) in enumerate(shown):
+        each.append((f"{called(name)}: {power(river.logs[0])}", look(k)[0]))
+        each.append((f"{'' if k else ' arrives'} at {river.names[0]}" * (apart or not k) + "; ", "ink"))
+    return [*each[:-1], (each[-1][0][:-2], "ink")]
 
 
 def subtitle(rivers: Mapping[str, River]) -> list[Run]:
-    """What was run, and the parts in nats; of several rivers of the first, which is named."""
-    (name, river), *others = rivers.items()
-    (about, soft), *parts = river.below
-    if others and told(parts):
-        parts = [(f"{called(name)}: ", "flow"), *parts]
-    return [(about, soft), *parts]
+    """What was run, and the parts in nats; of several rivers who did it in each, the same words once, as many as two lines hold."""
+    first, *others = rivers.values()
+    if not others:
+        return first.below
+    found = [one.culprit or [(one.ended or "It is no number.", "ink")] for one in rivers.values()]
+    names: dict[str, list[Run]] = {}
+    for k, (name, who) in enumerate(zip(rivers, found)):
+        names.setdefault(told(who), []).extend([(", ", "soft"), (called(name), look(k)[0])])
+    said = {told(who): clause(who) for who in found}
+    each = [[*runs[1:], (": ", "soft"), *said[words], ("; ", "soft")] for words, runs in names.items()]
+    while len(each) > 1 and any(room(told(runs), SIZE) > LINE for runs in lines_of([first.below[0], *sum(each, [])], SIZE)):
+        each.pop()
+    return [first.below[0], *sum(each, [])[:-1], (".", "soft")]
+
+
+def clause(sentence: list[Run]) -> list[Run]:
+    """A sentence as a part of another."""
+    runs = [(words, "soft" if ink == "ink" else ink) for words, ink in sentence]
+    runs[0] = runs[0][0][0].lower() + runs[0][0][1:], runs[0][1]
+    return [*runs[:-1], (runs[-1][0].rstrip("."), runs[-1][1])]
+
+
+def lines_of(runs: list[Run], size: float, bold: bool = False) -> list[list[Run]]:
+    """Words too wide for a line in two, the first as long as it may be: after a sentence, or one that is compared, or after a comma."""
+    ends = [k for marks in ((". ", "; "), (", ",)) for k in reversed(range(1, len(runs))) if runs[k - 1][0].endswith(marks)]
+    first = [k for k in ends if room(told(runs[:k]), size, bold) <= LINE]
+    k = next((k for k in first if room(told(runs[k:]), size, bold) <= LINE), (first or ends or [0])[0])
+    return [runs[:k], runs[k:]] if k and room(told(runs), size, bold) > LINE else [runs]
 
 
 def lines_beside(canvas: Canvas, rivers: Mapping[str, River], lines: list[Points], field: Box) -> None:
