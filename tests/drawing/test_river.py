@@ -497,6 +497,14 @@ def test_the_horizon_crosses_no_words(visit):
         assert all(not (a < x < c and b < foot and top < d) for a, b, c, d in words)
 
 
+def test_no_horizon_stands_at_the_end_where_nothing_lies_behind(visit):
+    deep = scalars(*[0.25] * 20)
+    for factors, marked in (([0.7] * 20, False), ([0.65] * 20, True)):
+        chain = scalars(*factors)
+        assert ("below 1/1000 from" in draw(chain, axis_of=[deep]).svg) == marked
+        assert visit(draw(chain, beside={"deep": deep})).locator("#river .horizon").count() == marked
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_formula_graph_and_code_stand_in_the_panel_without_scrolling(visit, cell):
     page = visit(draw(lesson({"sigmoid": lambda n, m, rng: nn.RNNCell(n, m, "sigmoid", rng=rng)}.get(cell, CELLS[cell])(27, 16, rng=0)), read="the gradient went back"))
@@ -658,7 +666,8 @@ def test_the_title_names_the_norms_alone_and_nothing_of_opposite_sign_is_summed(
     assert parts["norm"] < -10 and parts["merge"] > 5 and chain.blame().total < 0
     assert told(drawing.river.title).endswith(" arrives at h0. The norms did it.") and ("norms", "norms") in drawing.river.title
     for words in (told(drawing.river.below), visit(drawing).locator("#about").inner_text()):
-        assert f"norms −{-parts['norm']:.1f}" in words and "merging branches +" in words and " and " not in words
+        assert f"norms −{-parts['norm']:.1f}" in words and re.search(r"merging branches (\+|gave )", words) and " and " not in words
+    assert f"merging branches gave {parts['merge']:.1f} back, " in told(drawing.river.below)
     assert visit(drawing).locator("h1").inner_text() == told(drawing.river.title)
     bars = [e.get("class") for e in ET.fromstring(drawing.svg).iter() if e.tag.endswith("rect")]
     assert bars.count("f-norms-mark") == 12

@@ -146,7 +146,7 @@ function names(f, beside, alive, points) {
   const [end, log] = alive[0] ?? [begin, NaN], several = data.models.length > 1, value = several && reach <= 2 ? `${model.label}: ${power(log)}` : power(log);
   const place = (at, words, size, weight, more = 0) => freePlace(at, [...lines, low], room(words, size, weight) + more, field, taken);
   const far = now.logs.findLastIndex((x, k) => k >= reach && k <= begin && x < HORIZON);
-  if (far >= 0 && !linear && !f.narrow && f.foot - f.y(HORIZON) > 90) {
+  if (far > 0 && !linear && !f.narrow && f.foot - f.y(HORIZON) > 90) {
     const words = `below 1/1000 from ${model.names[far]} back`, long = room(words, 14);
     taken.push([f.x(far) - 3, f.y(HORIZON), f.x(far) + 3, f.foot]);
     const [x, y] = place([f.x(far) < f.wide * 0.55 ? f.x(far) + 10 : f.x(far) - long - 10, f.foot - 40], words, 14, 400);

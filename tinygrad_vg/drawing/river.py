@@ -80,11 +80,13 @@ class River(NamedTuple):
 
     @property
     def parts(self) -> list[Run]:
-        """The parts in nats."""
+        """The parts in nats; of a loss that is larger than all of it, what gave the difference back."""
         runs: list[Run] = []
         for part, nats in self.sums.items():
             if abs(nats) >= 0.05:
-                runs += [(f"{part} {'−' if nats < 0 else '+'}{abs(nats):.1f}{' nats' * (not runs)}", PARTS[part]), (", ", "soft")]
+                size = f"{abs(nats):.1f}{' nats' * (not runs)}"
+                back = part == "merging branches" and nats > 0 > math.fsum(self.sums.values())
+                runs += [(f"{part} gave {size} back" if back else f"{part} {'−' if nats < 0 else '+'}{size}", PARTS[part]), (", ", "soft")]
         return runs[:-1]
 
     @property

@@ -146,7 +146,7 @@ def ends(canvas: Canvas, river: River, frame: Frame) -> None:
         x, y = free_place([points, points, [(LEFT, foot), (WIDE, foot)]], room(value, 20, bold=True), field, [])
         canvas.words(x, y, value, "flow", 20, bold=True, halo=4)
     far = next((j for j in reversed(range(k, len(heights))) if heights[j] < -HORIZON), None)
-    if far is not None and foot - frame.y(-HORIZON) > 90:
+    if far is not None and far > k and foot - frame.y(-HORIZON) > 90:  # something lies behind it
         x = frame.x(far)
         canvas.path([(x, frame.y(-HORIZON)), (x, foot)], "soft", dash=DASHED)
         side, anchor = (8, "start") if x < WIDE * 0.55 else (-8, "end")
