@@ -11,7 +11,7 @@ from tinygrad_vg import Chain, Tensor, draw, nn
 from tinygrad_vg.drawing.beside import called, headline, look
 from tinygrad_vg.drawing.canvas import plotted, room
 from tinygrad_vg.drawing.colours import INKS
-from tinygrad_vg.drawing.river import river, told
+from tinygrad_vg.drawing.river import PARTS, river, told
 from tinygrad_vg.drawing.river_picture import lines_of, river_picture
 from tinygrad_vg.drawing.typography import power
 
@@ -121,10 +121,15 @@ def test_where_each_arrives_who_did_it_and_whose_the_bars_are():
     assert repr(drawing) == f"Drawing(LSTM: {keep['LSTM']} arrives at c₀; sigmoid: {keep['sigmoid']} at h₀; tanh: {keep['tanh']} at h₀)"
     words = ["".join(e.itertext()) for e in elements(drawing, "text")]
     assert "; sigmoid, tanh: the slopes did it; dead: it ends at " in "".join(words[:4])
-    [bars] = [text for text in words if text.startswith("The bars are of LSTM: ")]
-    assert "nats" in bars and bars == "The bars are of LSTM: " + told(river(lstm).parts)
+    lstm_river = river(lstm)
+    [bars] = [text for text in words if text.startswith("Bars of LSTM: ")]
+    assert "nats" in bars and bars == "Bars of LSTM: " + told(lstm_river.parts)
+    all_kinds = lstm_river._replace(nats=[dict.fromkeys(PARTS, -9.9)] * 20)
+    drawn = ET.fromstring(river_picture(all_kinds, {"tanh": river(others["tanh"])}, name="x" * 40).svg)
+    [bars] = ["".join(e.itertext()) for e in drawn.iter() if e.tag.endswith("}text") and "".join(e.itertext()).startswith("Bars of")]
+    assert "slopes −198.0 nats, " in bars and room(bars, 18) < 1140
     alone = "".join(ET.fromstring(draw(lstm).svg).itertext())
-    assert "The bars are of" not in alone and told(river(lstm).below) in alone
+    assert "Bars of" not in alone and told(lstm_river.below) in alone
 
 
 def test_the_main_river_without_a_name_is_this_one_and_alone_it_keeps_its_finding():

@@ -54,7 +54,10 @@ def river_picture(river: River, beside: Mapping[str, River] | None = None, frame
     if others:
         lines = [line(one, frame) for one in rivers.values()]
         lines_beside(canvas, rivers, lines, (LEFT, TOP - 24, WIDE - RIGHT, frame.y(frame.bottom) + UNDER))
-        canvas.words(LEFT, HIGH - 10, [(f"The bars are of {called(name) if name else 'this one'}: ", "flow"), *river.parts], "soft")
+        whose = [(f"Bars of {called(name) if name else 'this one'}: ", "flow"), *river.parts]
+        while room(told(whose), SIZE) > WIDE - LEFT - 28:
+            whose = whose[:-2]
+        canvas.words(LEFT, HIGH - 10, whose)
     else:
         ends(canvas, river, frame)
     canvas.words(WIDE - RIGHT, frame.y(frame.bottom) + 24, "← the gradient flows back", "soft", anchor="end", italic=True)
