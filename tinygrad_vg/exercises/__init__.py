@@ -59,7 +59,7 @@ PARTS = {1: "Matrix calculus", 11: "An engine of your own", 16: "By hand, on lay
 EXERCISES: dict[int, Exercise] = {
     1: Exercise(answers.tanh_slope, endless(cases.tanh_slope), "d tanh/dz = 1/cosh², and cosh² − sinh² = 1."),
     2: Exercise(answers.neuron, endless(cases.neuron), "∂y/∂z = y (1 − y) with z = w x + b; then ∂z/∂w = x."),
-    3: Exercise(answers.gain, cases.scalar_rnns, "It is a product of T factors w h_t (1 − h_t), each at its own h_t.",
+    3: Exercise(answers.gain, cases.scalar_rnns, "It is a product of T factors w h[t] (1 − h[t]), each at its own h[t].",
         slips=cases.SLIPS["gain"]),
     4: Exercise(answers.back_to_h, cases.linear_layers(0), "The sum runs over the first index of W, so W is transposed.",
         slips=cases.SLIPS["back_to_h"]),
