@@ -24,6 +24,8 @@ def grade(number: int, answer: str | Path | Mapping[str, Any]) -> Grade:
     """Grade an answer, a Python file (which is run) or a namespace that holds the function. ValueError for no such exercise,
     OSError for a file that cannot be read."""
     exercise = numbered(number)
+    if not isinstance(answer, Mapping) and not Path(answer).exists():
+        raise FileNotFoundError(f"there is no file {answer}; give the Python file that you wrote `{exercise.head}:` into")
     try:
         space = answer if isinstance(answer, Mapping) else runpy.run_path(str(answer))
     except OSError:
