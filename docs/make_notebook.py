@@ -21,7 +21,7 @@ FENCE = re.compile(r"^```pycon\n(.*?)^```\n", re.M | re.S)
 LINK = re.compile(r"(^```.*?^```$|`[^`\n]*`)|(!?)\[((?:[^\]`]|`[^`]*`)*)\]\((?!https?:)([^)\s]+)\)", re.M | re.S)
 NAMED = re.compile(r"^\|.*exercises\S* ((?:\d+, )*\d+) \|", re.M)  # in a table
 TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
-EMPTY = """# {}
+EMPTY = """# Exercises {}
 
 Fill in each `...` and run the cell, as often as you like: it says what is wrong, and in which line.
 A hint: `from tinygrad_vg.exercises import EXERCISES`, then `print(EXERCISES[{}].hint)`."""
@@ -38,7 +38,7 @@ def students(page: str) -> dict[str, Any]:
     numbers = [int(number) for run in NAMED.findall(page) for number in run.split(", ")]
     if not numbers:
         raise ValueError("no table of this page names exercises, as docs/teaching.md does")
-    known, cells = {one["number"]: one for one in exercises()}, [(False, EMPTY.format(page.partition("\n")[0].strip("# "), numbers[0]))]
+    known, cells = {one["number"]: one for one in exercises()}, [(False, EMPTY.format(", ".join(map(str, numbers)), numbers[0]))]
     for number in numbers:
         asked = known[number]
         cells += [(False, f"## Exercise {number}\n\n{asked['question']}"),

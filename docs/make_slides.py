@@ -1,5 +1,6 @@
-"""Which slides does the lesson have?  `python docs/make_slides.py slides` writes them, in order, each named by its minute in the
-table of docs/teaching.md, and rnn.html, the page to play with.
+"""Which slides does the lesson have?  `python docs/make_slides.py slides` writes them, and rnn.html, the page to play with.
+
+Each is 16 to 9, and is named by its minute in the table of docs/teaching.md.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from tinygrad_vg.cli import reading
 from tinygrad_vg.cli.options import parser
 from tinygrad_vg.cli.texts import zen
 from tinygrad_vg.drawing import Drawing
+from tinygrad_vg.drawing.canvas import Canvas
 
 GATED = "LSTM, forget bias 3"
 reading.CELLS[GATED] = partial(nn.LSTMCell, forget_bias=3.0)
@@ -26,14 +28,24 @@ def slides(asked: Any) -> Iterator[tuple[int, str, Drawing]]:
     text, series = zen(), ("", GATED, "GRU")
     found = {name or "sigmoid RNN": reading.run(text, asked, name) for name in series}
     chains, read = {name: one["chain"] for name, one in found.items()}, found["GRU"]["text"]
-    yield 0, "neuron", neuron()
+    yield 0, "neuron", slide(neuron())
     loss = chains["sigmoid RNN"].output
-    yield 25, "graph", draw(loss, "states", about=f"A sigmoid RNN reads {asked.steps} characters")
+    yield 25, "graph", slide(draw(loss, "states", about=f"A sigmoid RNN reads {asked.steps} characters"))
     for minute, name, file in ((30, "sigmoid RNN", "river"), (76, GATED, "lstm"), (77, "GRU", "gru")):
         yield minute, file, draw(chains[name], read=read, about=name, axis_of=chains.values())
     yield 78, "remedies", draw(chains[GATED], read=read, about=f"{asked.steps} steps", beside=chains)
-    blocks = {f"norm {norm or 'none'}": transformer(norm) for norm in ("pre", "post", None)}
-    yield 90, "transformer", draw(blocks["norm post"], about="12 transformer blocks, before training", beside=blocks)
+    blocks = {name: transformer(norm) for name, norm in (("norm before", "pre"), ("norm after", "post"), ("no norm", None))}
+    yield 90, "transformer", draw(blocks["norm after"], about="12 transformer blocks, before training", beside=blocks)
+
+
+def slide(graph: Drawing) -> Drawing:
+    """A graph in the middle of a page of 16 to 9."""
+    drawn = graph.canvas
+    page = Canvas(max(drawn.wide, drawn.high * 16 / 9), max(drawn.high, drawn.wide * 9 / 16), drawn.title)
+    with page.group("", "", (page.wide - drawn.wide) / 2, (page.high - drawn.high) / 2):
+        page.shapes += drawn.shapes
+    graph.canvas = page
+    return graph
 
 
 def neuron() -> Drawing:
@@ -59,7 +71,7 @@ def main() -> int:
     """Write all of them into a folder, which is made if it is missing."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("out", type=Path, nargs="?", default=Path("slides"), metavar="FOLDER")
-    options.add_argument("--theme", choices=["light", "dark"], default="", help="without one an SVG is as who looks at it")
+    options.add_argument("--theme", choices=["light", "dark"], default="", help="of the slides (an SVG without one is as who looks at it; the page always is)")
     options.add_argument("--format", choices=["svg", "png", "pdf"], default="svg")
     given = options.parse_args()
     asked = parser("").parse_args(["--activation", "sigmoid", "--out", str(given.out)])

@@ -50,6 +50,19 @@ def test_slides_have_the_theme_that_was_asked_for(slides):
     assert all("@media" not in text and ".f-page{fill:#1" in text for name, text in slides.items() if name.endswith(".svg"))
 
 
+def test_every_slide_is_16_to_9(slides):
+    for name, text in slides.items():
+        if name.endswith(".svg"):
+            wide, high = (float(re.search(rf'{side}="([\d.]+)"', text)[1]) for side in ("width", "height"))
+            assert wide / high == pytest.approx(16 / 9, rel=1e-3), name
+
+
+def test_the_help_has_whole_sentences_and_the_norms_plain_names(slides):
+    told = " ".join(run("--help").stdout.split())
+    assert "writes them, and rnn.html, the page to play with." in told
+    assert "norm after: " in slides["90_transformer.svg"] and "norm none" not in slides["90_transformer.svg"]
+
+
 def test_every_command_for_the_lesson_is_of_the_sigmoid():
     made = re.findall(r"-m tinygrad_vg(?: draw rnn)? --.*", LESSON.partition("\n## The lesson")[0])
     assert made and all("--activation sigmoid" in command for command in made)

@@ -101,6 +101,8 @@ def test_the_students_notebook_asks_and_grades_and_has_no_answers(tmp_path):
     made = executed(MAKE["students"]((DOCS / "teaching.md").read_text(encoding="utf-8")), tmp_path)
     code = [cell for cell in made.cells if cell.cell_type == "code"]
     assert [int(re.search(r"grade\((\d+)", cell.source)[1]) for cell in code] == [1, 2, 3, 23, 24, 25]
+    told = "".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
+    assert told.startswith("# Exercises 1, 2, 3, 23, 24, 25\n") and "For teachers" not in told and "_{" not in told
     assert all("    ..." in cell.source and cell.outputs[0].text.strip() for cell in code)
     for cell, number in zip(code, (1, 2, 3, 23, 24, 25)):
         body = exercises.EXERCISES[number].solution.rpartition("return ")[2].splitlines()[0]

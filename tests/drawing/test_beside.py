@@ -11,7 +11,7 @@ from tinygrad_vg import Chain, Tensor, draw, nn
 from tinygrad_vg.drawing.beside import called, headline, look
 from tinygrad_vg.drawing.canvas import plotted, room
 from tinygrad_vg.drawing.colours import INKS
-from tinygrad_vg.drawing.river import river, told
+from tinygrad_vg.drawing.river import PARTS, river, told
 from tinygrad_vg.drawing.river_picture import lines_of, river_picture
 from tinygrad_vg.drawing.typography import power
 
@@ -41,7 +41,7 @@ def test_a_line_that_lies_lower_is_drawn_above_the_area():
 
 def test_no_two_lines_look_alike_and_all_are_seen_on_page_and_area():
     looks = [look(k) for k in range(16)]
-    assert len(set(looks)) == 16
+    assert len(set(looks)) == 16 and len({dash for *_, dash in looks[:7]} - {"6 5"}) == 7  # "6 5": of the page's "as it is"
     for ink, *_ in looks:
         assert all(contrast(INKS[ink][k], INKS[ground][k]) >= 3 for ground in ("page", "flow-mark") for k in (0, 1))
     assert plotted("", "ink", 3.0, "12 6")["ls"] == (0, (4.0, 2.0))  # of matplotlib, in widths of the line: as long as in the SVG
@@ -72,6 +72,19 @@ def test_a_value_stands_at_the_height_where_its_line_ends(names):
         assert abs(y - line[0, 1]) <= 30, (name, y, line[0])
 
 
+CROWD = {"LSTM, forget bias 3": 0.52, "tanh": 0.3, "leaky": 0.35, "GRU": 8.7e-4, "sigmoid": 2.1e-13, "relu": 40.0}
+
+
+def test_in_a_crowd_each_name_stands_where_its_line_ends_or_a_leader_goes_there():
+    drawing = draw(scalars(*[300**0.05] * 20), beside={name: scalars(*[all**0.05] * 20) for name, all in CROWD.items()})
+    lines = [points(e) for e in elements(drawing, "polyline")]
+    ends, leaders = [line[0] for line in lines if len(line) == 21], [line for line in lines if len(line) == 2]
+    for name, end in zip(["This one", *CROWD], ends, strict=True):
+        x, y = next((float(e.get("x")) - 36, float(e.get("y")) - 6) for e in elements(drawing, "text") if (e.text or "").startswith(f"{name}: "))
+        led = any(np.allclose(line, [end, (x, y)], atol=0.2) for line in leaders)
+        assert math.dist(end, (x, y)) <= (100 if led else 24.5), name
+
+
 def test_titles_have_one_size_in_all_pictures_and_break_rather_after_a_sentence():
     words = [[("".join(e.itertext()), e.get("font-size")) for e in elements(draw(chain), "text")[:3]] for chain in CHAINS.values()]
     assert {size for rows in words for text, size in rows if "radient" in text} == {"28"} == {rows[0][1] for rows in words}
@@ -80,13 +93,15 @@ def test_titles_have_one_size_in_all_pictures_and_break_rather_after_a_sentence(
     assert lstm[0][0].strip().endswith("arrives at h₀.") and lstm[1][0].startswith(("What the ", "The "))
 
 
-def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says_whose_nats():
+def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says_who_did_it():
     drawing = compared("LSTM", "sigmoid", about="20 steps")
     keep = {name: power(river(chain).logs[0]) for name, chain in CHAINS.items()}
     title = f"LSTM: {keep['LSTM']} arrives at h₀; sigmoid: {keep['sigmoid']}"
     assert repr(drawing) == f"Drawing({title})" and drawing.canvas.title == title
     big, below = ("".join(e.itertext()) for e in elements(drawing, "text")[:2])
-    assert big == title and below.startswith("20 steps. LSTM: ") and "nats" in below
+    assert big == title and below == "20 steps. LSTM: the gates did it; sigmoid: the slopes did it."
+    slopes = next(e for e in elements(drawing, "tspan") if e.text == "slopes")
+    assert slopes.get("class") == "f-slopes"  # of the one beside, though the LSTM has no slopes to speak of
     rivers = {LONG[name]: river(chain) for name, chain in CHAINS.items()}
     assert told(headline(rivers)).count(";") == 2 and len(lines_of(headline(rivers), 28, True)) == 2
     wordy = {called("x" * 99): rivers[LONG["GRU"]]._replace(about="many words " * 8), "y": rivers[LONG["tanh"]]}
@@ -95,6 +110,26 @@ def test_the_title_compares_at_most_three_within_the_slide_and_the_subtitle_says
         words = [e for e in ET.fromstring(river_picture(first[1], dict(others), name=first[0]).svg).iter() if e.tag.endswith("text") and e.get("x") == "28.0"]
         assert all(room("".join(e.itertext()), float(e.get("font-size")), e.get("font-weight") == "600") <= 1224.5 for e in words)
         assert len(words) <= 4 and max(float(e.get("y")) for e in words) < 118
+
+
+def test_where_each_arrives_who_did_it_and_whose_the_bars_are():
+    rng, x = np.random.default_rng(0), np.eye(4)[[0, 1, 2, 3] * 5]
+    states = nn.unroll(nn.LSTMCell(4, 8, rng=rng), x)
+    lstm, others = Chain(states[-1][0].sum().named("loss"), states[0][1], through=states), {name: CHAINS[name] for name in ("sigmoid", "tanh")}
+    drawing = draw(lstm, beside={"LSTM": lstm, **others, "dead": scalars(*[1.0] * 10, 0.0, *[1.0] * 9)})
+    keep = {name: power(river(chain).logs[0]) for name, chain in {"LSTM": lstm, **others}.items()}
+    assert repr(drawing) == f"Drawing(LSTM: {keep['LSTM']} arrives at c₀; sigmoid: {keep['sigmoid']} at h₀; tanh: {keep['tanh']} at h₀)"
+    words = ["".join(e.itertext()) for e in elements(drawing, "text")]
+    assert "; sigmoid, tanh: the slopes did it; dead: it ends at " in "".join(words[:4])
+    lstm_river = river(lstm)
+    [bars] = [text for text in words if text.startswith("Bars of LSTM: ")]
+    assert "nats" in bars and bars == "Bars of LSTM: " + told(lstm_river.parts)
+    all_kinds = lstm_river._replace(nats=[dict.fromkeys(PARTS, -9.9)] * 20)
+    drawn = ET.fromstring(river_picture(all_kinds, {"tanh": river(others["tanh"])}, name="x" * 40).svg)
+    [bars] = ["".join(e.itertext()) for e in drawn.iter() if e.tag.endswith("}text") and "".join(e.itertext()).startswith("Bars of")]
+    assert "slopes −198.0 nats, " in bars and room(bars, 18) < 1140
+    alone = "".join(ET.fromstring(draw(lstm).svg).itertext())
+    assert "Bars of" not in alone and told(lstm_river.below) in alone
 
 
 def test_the_main_river_without_a_name_is_this_one_and_alone_it_keeps_its_finding():

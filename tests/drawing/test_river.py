@@ -571,12 +571,34 @@ def test_all_models_of_a_page_have_one_axis_and_stand_beside_with_their_names(vi
     assert all(c <= x or z <= a or d <= y or w <= b for k, (a, b, c, d) in enumerate(boxes) for x, y, z, w in boxes[:k])
 
 
+@pytest.mark.parametrize("at", ["", "#axis=linear"])
+def test_on_the_page_a_name_far_from_where_its_line_ends_has_a_leader(visit, at):
+    few = [0.52, 0.3, 0.35, 8.7e-4, 3.7e-5, 0.039]
+    page = visit(draw(scalars(*[0.2] * 20), beside={f"the cell called {k}": scalars(*[all**0.05] * 20) for k, all in enumerate(few)}), at)
+    ends, names, leaders = page.evaluate("""["other", "named", "leader"].map((kind) => [...document.querySelectorAll(`#river .${kind}`)].map((e) => ({
+        other: () => [...e.getAttribute("d").matchAll(/[-.0-9]+/g)].slice(0, 2).map(Number), named: () => [e.textContent, e.getAttribute("x") - 30, e.getAttribute("y") - 5],
+        leader: () => ["x1", "y1", "x2", "y2"].map((key) => Number(e.getAttribute(key))) })[kind]()))""")
+    assert len(ends) == len(names) == 6
+    for text, x, y in names:
+        end = ends[int(text[len("the cell called ")])]
+        assert math.dist(end, (x, y)) <= 24.5 or any(np.allclose(line, [*end, x, y], atol=0.1) for line in leaders)
+        assert math.dist(end, (x, y)) <= 120
+
+
 def test_the_horizon_crosses_no_words(visit):
     for size in ((1280, 720), (1024, 768)):
         page = visit(draw(net(sigmoid_rnn, T=20)), viewport={"width": size[0], "height": size[1]})
         where = "all => all.map((e) => e.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom])"
         [(x, top, _, foot)], words = page.locator("#river .horizon").evaluate_all(where), page.locator("#river text").evaluate_all(where)
         assert all(not (a < x < c and b < foot and top < d) for a, b, c, d in words)
+
+
+def test_no_horizon_stands_at_the_end_where_nothing_lies_behind(visit):
+    deep = scalars(*[0.25] * 20)
+    for factors, marked in (([0.7] * 20, False), ([0.65] * 20, True)):
+        chain = scalars(*factors)
+        assert ("below 1/1000 from" in draw(chain, axis_of=[deep]).svg) == marked
+        assert visit(draw(chain, beside={"deep": deep})).locator("#river .horizon").count() == marked
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -812,7 +834,8 @@ def test_the_title_names_the_norms_alone_and_nothing_of_opposite_sign_is_summed(
     assert parts["norm"] < -10 and parts["merge"] > 5 and chain.blame().total < 0
     assert told(drawing.river.title).endswith(" arrives at h0. The norms did it.") and ("norms", "norms") in drawing.river.title
     for words in (told(drawing.river.below), visit(drawing).locator("#about").inner_text()):
-        assert f"norms −{-parts['norm']:.1f}" in words and "merging branches +" in words and " and " not in words
+        assert f"norms −{-parts['norm']:.1f}" in words and re.search(r"merging branches (\+|gave )", words) and " and " not in words
+    assert f"merging branches gave {parts['merge']:.1f} back, " in told(drawing.river.below)
     assert visit(drawing).locator("h1").inner_text() == told(drawing.river.title)
     bars = [e.get("class") for e in ET.fromstring(drawing.svg).iter() if e.tag.endswith("rect")]
     assert bars.count("f-norms-mark") == 12

@@ -31,7 +31,7 @@ def graded(tmp_path, capsys, monkeypatch):
         pathlib.Path("mine.py").write_text(text, encoding="utf-8")
         code = main(["exercise", str(number), "mine.py"])
         out, err = capsys.readouterr()
-        assert (code == 0) == (err == "") == out.startswith("right")
+        assert (code == 0) == out.startswith("right") and code in (0, 1) and err == ""
         assert max(map(len, out.splitlines())) <= 80
         return out
 
@@ -45,6 +45,12 @@ def test_every_solution_is_a_file_that_passes_and_fits_in_eighty_columns(number,
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80
     assert graded(number, text).startswith("right")
+
+
+def test_where_there_is_no_file_it_is_said_what_belongs_into_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["exercise", "3", "mine.py"]) == 1
+    assert capsys.readouterr().err == "tinygrad_vg: there is no file mine.py; give the Python file that you wrote `def gain(w, h0, T):` into\n"
 
 
 @pytest.mark.parametrize("number", range(1, 11))

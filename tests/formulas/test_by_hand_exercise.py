@@ -245,7 +245,9 @@ def test_the_command_writes_an_exercise_once_and_grades_it(tmp_path, capsys, mon
     assert "by_hand_exercise.py is there already" in capsys.readouterr().err
     assert main([*command, "--grade", "by_hand_exercise.py"]) == 1
     out, err = capsys.readouterr()
-    assert out.splitlines() == open_lines(text) and err == "tinygrad_vg: by_hand_exercise.py is not right yet\n"
+    assert out.splitlines() == open_lines(text) and err == ""
+    assert main([*command, "--grade", "none.py"]) == 1
+    assert "there is no file none.py; with --out in place of --grade" in capsys.readouterr().err
     assert main([*command, "--blanks", "1", "--draw", "3", "--out", "one.py"]) == 0 and (tmp_path / "one.py").read_text(encoding="utf-8").count("# ←") == 1
     assert main(["by_hand", *command[2:]]) == 0
     (tmp_path / "right.py").write_text(capsys.readouterr().out.partition("\n")[2], encoding="utf-8")

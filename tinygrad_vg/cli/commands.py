@@ -263,7 +263,7 @@ def exercise(options: argparse.Namespace) -> None:
     graded = exercises.grade(options.number, Path(options.file))
     show(wrapped(str(graded), hang=0))
     if not graded.passed:
-        raise RuntimeError(f"exercise {options.number} is not solved yet; --hint tells where to start")
+        raise RuntimeError  # all is said
 
 
 def fill_in(options: argparse.Namespace) -> None:
@@ -277,10 +277,12 @@ def fill_in(options: argparse.Namespace) -> None:
             raise ValueError(f"{place} is there already; grade it with --grade {place}, or give another name with --out")
         save_whole(place, program.exercise(options.blanks or 3, options.draw or 0).encode())
         return show(f"wrote {place}: fill in each `...`; to grade it, add --grade {place} to the same command")
+    if options.grade != "-" and not Path(options.grade).exists():
+        raise ValueError(f"there is no file {options.grade}; with --out in place of --grade the same command writes it, to be filled in")
     found = program.grade(read(options.grade)[0])
     show("\n".join(found) or "right, with the recorded values and with others: the value and every gradient")
     if found:
-        raise RuntimeError(f"{options.grade} is not right yet")
+        raise RuntimeError  # all is said
 
 
 @command("lab",

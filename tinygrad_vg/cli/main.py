@@ -15,7 +15,8 @@ from .options import COMMANDS, parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. The exit code is 0; 1 with one line on stderr if something is unusable; 130 after Ctrl-C."""
+    """Run the command line. The exit code is 0; 1 with one line on stderr if something is unusable, without one if an answer is
+    wrong; 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else ""
     if name not in COMMANDS:
@@ -32,6 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         code, why = 1, "there is not enough memory for a model of this size; use fewer steps or units"
     except KeyboardInterrupt:
         code, why = 130, "interrupted"
-    if sys.stderr:
+    if why and sys.stderr:
         print(f"tinygrad_vg: {clean(why)}", file=sys.stderr)
     return code

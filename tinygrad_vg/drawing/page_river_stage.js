@@ -148,7 +148,7 @@ function names(f, beside, alive, points) {
   const [end, log] = alive[0] ?? [begin, NaN], several = data.models.length > 1, value = several && reach <= 2 ? `${model.label}: ${power(log)}` : power(log);
   const place = (at, words, size, weight, more = 0) => freePlace(at, [...lines, low], room(words, size, weight) + more, field, taken);
   const far = now.logs.findLastIndex((x, k) => k >= reach && k <= begin && x < HORIZON);
-  if (far >= 0 && !linear && !f.narrow && f.foot - f.y(HORIZON) > 90) {
+  if (far > 0 && !linear && !f.narrow && f.foot - f.y(HORIZON) > 90) {
     const words = `below 1/1000 from ${model.names[far]} back`, long = room(words, 14);
     taken.push([f.x(far) - 3, f.y(HORIZON), f.x(far) + 3, f.foot]);
     const [x, y] = place([f.x(far) < f.wide * 0.55 ? f.x(far) + 10 : f.x(far) - long - 10, f.foot - 40], words, 14, 400);
@@ -159,8 +159,12 @@ function names(f, beside, alive, points) {
     const [x, y] = reach > 2 ? [f.x(end) - 12, f.y(log) + 5] : place(points[0], value, 16, 650);
     parts.push(draw("text", { x, y, "text-anchor": reach > 2 ? "end" : "start", class: "value" }, value));
   }
-  for (const { points, look: [ink, , , dash], label, log } of beside.filter((one) => one.ghost || !f.narrow)) {
-    const words = `${label}: ${power(log)}`, [x, y] = place(points[0], words, 14, 600, 30);
+  for (const { points, look: [ink, , , dash], label, log } of beside.filter((one) => one.ghost || !f.narrow).sort((one, two) => one.points[0][1] - two.points[0][1])) {
+    const words = `${label}: ${power(log)}`, wide = room(words, 14, 600) + 30, [X, Y] = points[0], start = Math.min(X + 8, side - wide - 60);
+    const at = (avoided) => freePlace([X, Y], [...avoided, low], wide, [start, f.top - 20, start + wide + 60, f.foot + 30], [...taken]), free = at(lines);
+    const [x, y] = Math.abs(free[1] - 5 - Y) > 60 ? at([points]) : free; // rather on another line than far from its own
+    taken.push([x, y - 14, x + wide, y + 4]);
+    if (Math.hypot(x - X, y - 5 - Y) > 24) parts.push(draw("line", { x1: X, y1: Y, x2: x, y2: y - 5, class: "leader", stroke: `var(--${ink})`, "pointer-events": "none" }));
     parts.push(draw("path", { d: `M${x},${y - 5} L${x + 24},${y - 5}`, class: "sample", stroke: `var(--${ink})`, "stroke-dasharray": dash }), draw("text", { x: x + 30, y, class: "named", fill: `var(--${ink})` }, words));
   }
   return parts;

@@ -68,26 +68,43 @@ class River(NamedTuple):
     @property
     def title(self) -> list[Run]:
         """The finding: how much arrives, and who did it; the words of a kind in its ink."""
-        keep = self.logs[0]
-        _, *words, did, cancel = next((row for row in FINDINGS if keep < row[0]), FINDINGS[-1])
+        _, *words, _, _ = ending(self.logs[0])
         before, ink, after = (one.format(start=self.names[-1], source=self.names[0]) for one in words)
-        return [(before, "ink"), (power(keep), ink), (after, "ink"), *(culprit(self, keep, did, cancel) if did else ())]
+        return [(before, "ink"), (power(self.logs[0]), ink), (after, "ink"), *self.culprit]
+
+    @property
+    def culprit(self) -> list[Run]:
+        """Who did it, as a sentence; none where nothing arrives that is finite."""
+        *_, did, cancel = ending(self.logs[0])
+        return culprit(self, self.logs[0], did, cancel) if did else []
+
+    @property
+    def parts(self) -> list[Run]:
+        """The parts in nats; of a loss that is larger than all of it, what gave the difference back."""
+        runs: list[Run] = []
+        for part, nats in self.sums.items():
+            if abs(nats) >= 0.05:
+                size = f"{abs(nats):.1f}{' nats' * (not runs)}"
+                back = part == "merging branches" and nats > 0 > math.fsum(self.sums.values())
+                runs += [(f"{part} gave {size} back" if back else f"{part} {'−' if nats < 0 else '+'}{size}", PARTS[part]), (", ", "soft")]
+        return runs[:-1]
 
     @property
     def below(self) -> list[Run]:
         """What was run, and the parts in nats; if the gradient ended, where and why."""
-        runs = [(f"{self.about}. " if self.about else "", "soft")]
-        for part, nats in self.sums.items():
-            if abs(nats) >= 0.05:
-                unit = " nats" * (len(runs) == 1)
-                runs += [(f"{part} {'−' if nats < 0 else '+'}{abs(nats):.1f}{unit}", PARTS[part]), (", ", "soft")]
-        return [*runs[:-1], (f". {self.ended}" if self.ended else ".", "soft")] if len(runs) > 1 else [*runs, (self.ended, "soft")]
+        runs = [(f"{self.about}. " if self.about else "", "soft"), *self.parts]
+        return [*runs, (f". {self.ended}" if self.ended else ".", "soft")] if len(runs) > 1 else [*runs, (self.ended, "soft")]
 
     @property
     def shown(self) -> list[str]:
         """The inks that matter: with a part that is, in any link, at least a hundredth of the largest."""
         most = max((abs(x) for row in self.nats for x in row.values()), default=0.0)
         return list(dict.fromkeys(ink for part, ink in PARTS.items() if any(abs(row[part]) > 0.01 * most for row in self.nats)))
+
+
+def ending(keep: float) -> tuple[Any, ...]:
+    """The row of FINDINGS for what is left."""
+    return next((row for row in FINDINGS if keep < row[0]), FINDINGS[-1])
 
 
 def culprit(river: River, keep: float, did: str, cancel: bool) -> list[Run]:

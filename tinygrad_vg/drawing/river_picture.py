@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from .beside import SIZE, UNDER, free_place, headline, lines_beside, subtitle
+from .beside import LINE, SIZE, UNDER, called, free_place, headline, lines_beside, lines_of, subtitle
 from .canvas import Canvas, Points, Run, room
 from .river import PARTS, River, told
 from .typography import decade, power
@@ -54,6 +54,10 @@ def river_picture(river: River, beside: Mapping[str, River] | None = None, frame
     if others:
         lines = [line(one, frame) for one in rivers.values()]
         lines_beside(canvas, rivers, lines, (LEFT, TOP - 24, WIDE - RIGHT, frame.y(frame.bottom) + UNDER))
+        whose = [(f"Bars of {called(name) if name else 'this one'}: ", "flow"), *river.parts]
+        while room(told(whose), SIZE) > WIDE - LEFT - 28:
+            whose = whose[:-2]
+        canvas.words(LEFT, HIGH - 10, whose)
     else:
         ends(canvas, river, frame)
     canvas.words(WIDE - RIGHT, frame.y(frame.bottom) + 24, "← the gradient flows back", "soft", anchor="end", italic=True)
@@ -78,17 +82,11 @@ def frame_of(rivers: list[River], others: Mapping[str, River]) -> Frame:
 
 def heading(canvas: Canvas, title: list[Run], below: list[Run]) -> None:
     """The finding, and below it what was run; each of one size in all pictures, on two lines if it must."""
-    big, small = lines_of(title, BIG, True), lines_of(below, SIZE, False)
-    y = 50.0 if len(big) == 1 else 36.0
-    for runs, size, high, bold in [*((runs, BIG, 34.0, True) for runs in big), *((runs, SIZE, 22.0, False) for runs in small)]:
-        canvas.words(28, y, runs, size=max(SIZE, min(size, (WIDE - 56) / room(told(runs), 1.0, bold))), bold=bold)
+    big, small = lines_of(title, BIG, True), lines_of(below, SIZE)
+    y, step, close = (50.0, 34.0, 22.0) if len(big) == 1 else (36.0, 34.0, 22.0) if len(small) == 1 else (30.0, 29.0, 20.0)
+    for runs, size, high, bold in [*((runs, BIG, step, True) for runs in big), *((runs, SIZE, close, False) for runs in small)]:
+        canvas.words(28, y, runs, size=max(SIZE, min(size, LINE / room(told(runs), 1.0, bold))), bold=bold)
         y += high
-
-
-def lines_of(runs: list[Run], size: float, bold: bool) -> list[list[Run]]:
-    """Words too wide for a line, broken after their first sentence, or the first of what is compared."""
-    k = next((k for k, (words, _) in enumerate(runs, 1) if words.endswith((". ", "; "))), 0)
-    return [runs[:k], runs[k:]] if 0 < k < len(runs) and room(told(runs), size, bold) > WIDE - 56 else [runs]
 
 
 def read(canvas: Canvas, river: River, frame: Frame) -> None:
@@ -151,7 +149,7 @@ def ends(canvas: Canvas, river: River, frame: Frame) -> None:
         x, y = free_place([points, points, [(LEFT, foot), (WIDE, foot)]], room(value, 20, bold=True), field, [])
         canvas.words(x, y, value, "flow", 20, bold=True, halo=4)
     far = next((j for j in reversed(range(k, len(heights))) if heights[j] < -HORIZON), None)
-    if far is not None and foot - frame.y(-HORIZON) > 90:
+    if far is not None and far > k and foot - frame.y(-HORIZON) > 90:  # something lies behind it
         x = frame.x(far)
         canvas.path([(x, frame.y(-HORIZON)), (x, foot)], "soft", dash=DASHED)
         side, anchor = (8, "start") if x < WIDE * 0.55 else (-8, "end")

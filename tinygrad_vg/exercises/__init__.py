@@ -24,6 +24,8 @@ def grade(number: int, answer: str | Path | Mapping[str, Any]) -> Grade:
     """Grade an answer, a Python file (which is run) or a namespace that holds the function. ValueError for no such exercise,
     OSError for a file that cannot be read."""
     exercise = numbered(number)
+    if not isinstance(answer, Mapping) and not Path(answer).exists():
+        raise FileNotFoundError(f"there is no file {answer}; give the Python file that you wrote `{exercise.head}:` into")
     try:
         space = answer if isinstance(answer, Mapping) else runpy.run_path(str(answer))
     except OSError:
@@ -59,7 +61,7 @@ PARTS = {1: "Matrix calculus", 11: "An engine of your own", 16: "By hand, on lay
 EXERCISES: dict[int, Exercise] = {
     1: Exercise(answers.tanh_slope, endless(cases.tanh_slope), "d tanh/dz = 1/cosh², and cosh² − sinh² = 1."),
     2: Exercise(answers.neuron, endless(cases.neuron), "∂y/∂z = y (1 − y) with z = w x + b; then ∂z/∂w = x."),
-    3: Exercise(answers.gain, cases.scalar_rnns, "It is a product of T factors w h_t (1 − h_t), each at its own h_t.",
+    3: Exercise(answers.gain, cases.scalar_rnns, "It is a product of T factors w h[t] (1 − h[t]), each at its own h[t].",
         slips=cases.SLIPS["gain"]),
     4: Exercise(answers.back_to_h, cases.linear_layers(0), "The sum runs over the first index of W, so W is transposed.",
         slips=cases.SLIPS["back_to_h"]),

@@ -24,7 +24,7 @@ def neuron(w, x, b):
 
 
 def gain(w, h0, T):
-    """∂h_T/∂h_0 of the recurrence h_t = σ(w h_{t−1}), T steps from h_0."""
+    """∂h[T]/∂h[0] of the recurrence h[t] = σ(w h[t−1]), T steps from h[0]."""
     h, product = h0, 1.0
     for _ in range(T):
         h = 1 / (1 + np.exp(-w * h))
@@ -61,7 +61,7 @@ def rnn_gradient(W, h, g):
 
 
 def worst_gain(W, slope, T):
-    """The most that |gradient| can grow over T steps h_t = φ(W h_{t−1}), if
+    """The most that |gradient| can grow over T steps h[t] = φ(W h[t−1]), if
     |φ′| ≤ slope everywhere."""
     return (slope * np.linalg.norm(W, 2)) ** T
 
