@@ -1,8 +1,8 @@
 """Where does everything stand?  One layout, for the SVG, the PNG, the PDF and the page.
 
 Columns follow each other to the right, or downwards, and wrap into bands like words into lines: as many bands as bring the picture near
-16:9 and its type to what can be read. An arrow to another band, and one that leads back (the loop of a recurrence), runs on a lane of
-its own between the bands. Shared weights that no arrow leaves stand in lines below all.
+16:9 and its type to what can be read; few boxes stay in one if they can. An arrow to another band, and one that leads back (the loop
+of a recurrence), runs on a lane of its own between the bands. Shared weights that no arrow leaves stand in lines below all.
 
     x, y  the centre of a box      wide, high  its size      way  the points of an arrow, from tail to head
 """
@@ -18,9 +18,11 @@ from .layers import FAR, Columns, columns, heights, mesh, spaced, untangle
 
 TYPE, LINE = 18.0, 23.0  # of all words, and from line to line
 PAGE, WIDEST, TARGET = 1280.0, 2.4, 16 / 9  # a slide: its width; the widest picture, and the best, width / height
+FEW, LONGEST = 12, PAGE * TYPE / 14  # so few boxes do not wrap up to this width, where their type has 14 pixels
 GAP, GAP_ACROSS, MARGIN, LANE, TIP = 26.0, 16.0, 20.0, 12.0, 9.0
 TRIED, MANY = 4, 1_000  # ways to cut that are laid out, if there are not so many boxes that this would take seconds
 FRAME, NAME = 14.0, 28.0  # room in a frame around boxes, and on top for its name
+ORDERED = ("subtract", "divide", "power", "matmul")  # a − b is not b − a
 Points = list[tuple[float, float]]
 
 
@@ -67,9 +69,15 @@ def layout(picture: Picture, down: bool = False, below: Any = lambda wide: 0.0) 
     def cost(wide: float, high: float, bands: int) -> float:
         return unfit(wide, high + strip(sizes, wide)[1] + below(wide), bands)
 
+    def scale(made: Layout) -> float:
+        return min(PAGE / made.wide, PAGE / TARGET / (made.high + strip(sizes, made.wide)[1] + below(made.wide)))
+
     likely = sorted(plan.cuttings(), key=lambda bands: cost(*plan.turned(plan.extent(bands)), len(bands)))
     tried = map(plan.made, likely[: TRIED if len(picture.boxes) <= MANY else 1])
     found = min(tried, key=lambda made: cost(made.wide, made.high, max(made.band)))
+    if len(picture.boxes) - len(apart) <= FEW:
+        one, least = plan.made([plan.table]), (0.5 if down else 0.6) * scale(found)  # an arrow that wraps goes all the way up
+        found = one if one.wide <= LONGEST and scale(one) >= least else found
     spots, lines = strip(sizes, found.wide)
     places, band = dict(enumerate(found.places)), dict(enumerate(found.band))
     places |= {i: Place(x, found.high + y, w, h) for i, (x, y), (w, h) in zip(apart, spots, sizes)}
@@ -113,6 +121,7 @@ class Plan:
             self.heads.setdefault(arrow.head, []).append(e)
             self.tails.setdefault(arrow.tail, []).append(e)
         self.row = {i: box.row for i, box in enumerate(picture.boxes) if box.row is not None}
+        self.ordered = [i for i, box in enumerate(picture.boxes) if box.op in ORDERED]
         self.crossed = {i for group in picture.groups if any(j in self.row for j in group.boxes) for i in group.boxes}
         self.column = {i: k for k, members in enumerate(table) for i in members}
         self.framed = {i: k for k, group in enumerate(picture.groups) if group.label for i in group.boxes}
@@ -182,7 +191,7 @@ class Plan:
         for k, band in enumerate(bands):
             row = {i: r for i, r in self.row.items() if band_of.get(i) == k}
             found = mesh(self.picture, band, row)
-            untangle(found, row)
+            untangle(found, row, self.ordered)
             under = [column[0] in self.crossed for column in band]
             v = heights(found, {i: size[1] for i, size in enumerate(self.sizes)}, row, under, GAP_ACROSS)
             tops.append(top)
