@@ -109,6 +109,15 @@ def test_operands_of_a_difference_and_of_a_power_enter_in_their_order(direction)
             assert ends == sorted(ends) and len(ends) == 2
 
 
+def test_an_rnn_of_three_steps_can_be_read_on_a_slide():
+    states = nn.unroll(nn.RNNCell(3, 4, rng=0), np.random.default_rng(0).normal(size=(3, 3)))
+    loss = nn.mse(states[-1], np.ones(4)).named("loss")
+    loss.backward()
+    plain, folded = draw(loss), draw(loss, "states")
+    assert on_a_slide(plain) >= 12 and plain.canvas.wide > plain.canvas.high
+    assert on_a_slide(folded) >= 18 and len({layout(folded.picture).band[i] for arrow in folded.picture.arrows for i in arrow[:2]}) == 1
+
+
 def cross(a, b, c, d):
     """Whether the stretches a b and c d cross."""
     def side(p, q, r):

@@ -177,6 +177,7 @@ def test_for_a_slide_there_is_a_box_for_each_state_and_one_for_all_that_comes_af
     assert [box.lines[1] for box in folded] == [f"|grad| {small(norm(node.grad))}" for node in states[1:]]
     assert [(box.lines[0], box.nodes) for box in picture.boxes if box.kind == "output"] == [("loss", 3)]
     assert all("uses W_hh, b_h, W_xh" in box.tooltip for box in folded[:3])
+    assert "the steps use the shared weights" in picture.note and "weights" not in draw(loss, fold=None).picture.note
     wanted = [link.gain for link in Chain(loss, states[0], through=states).links]
     assert [float(arrow.tooltip.split("gain ")[1].split()[0]) for arrow in picture.arrows] == pytest.approx(wanted, rel=1e-12)
 

@@ -19,6 +19,7 @@ from .layers import FAR, Columns, columns, heights, mesh, spaced, untangle
 TYPE, LINE = 18.0, 23.0  # of all words, and from line to line
 PAGE, WIDEST, TARGET = 1280.0, 2.4, 16 / 9  # a slide: its width; the widest picture, and the best, width / height
 FEW, LONGEST = 12, PAGE * TYPE / 14  # so few boxes do not wrap up to this width, where their type has 14 pixels
+SMALL = math.log(TYPE / 10)  # how much smaller type is that has less than 10 pixels
 GAP, GAP_ACROSS, MARGIN, LANE, TIP = 26.0, 16.0, 20.0, 12.0, 9.0
 TRIED, MANY = 4, 1_000  # ways to cut that are laid out, if there are not so many boxes that this would take seconds
 FRAME, NAME = 14.0, 28.0  # room in a frame around boxes, and on top for its name
@@ -89,11 +90,12 @@ def layout(picture: Picture, down: bool = False, below: Any = lambda wide: 0.0) 
 def unfit(wide: float, high: float, bands: int) -> float:
     """How much smaller than on a slide its type would be; then how much of it is empty, how far it is from 16:9, how often it wraps.
 
-    Too wide counts once more: what is too high can be scrolled, and is read as it is in a text.
+    Too wide counts once more: what is too high can be scrolled, and is read as it is in a text. So does type that is too small to read.
     """
     padded = max(high, wide / WIDEST)
     smaller = max(0.0, math.log(wide / PAGE), math.log(padded * TARGET / PAGE))
-    return smaller + 0.5 * (wide > PAGE) + 0.5 * (padded - high) / padded + 0.1 * abs(math.log(wide / padded / TARGET)) + 0.03 * bands
+    smaller += 0.5 * (wide > PAGE) + 0.25 * (smaller > SMALL)
+    return smaller + 0.5 * (padded - high) / padded + 0.1 * abs(math.log(wide / padded / TARGET)) + 0.03 * bands
 
 
 def strip(sizes: list[tuple[float, float]], wide: float) -> tuple[Points, float]:

@@ -192,7 +192,7 @@ function foldAll() {
 // ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const view = { x: 0, y: 0, scale: 1 }; // the corner shown, in the picture's units, and pixels per unit
-const SMALLEST = 0.05, FAR = 0.2, LEGIBLE = 0.78; // below FAR words would be under 4 px, and are left out; at LEGIBLE they are 14
+const SMALLEST = 0.05, FAR = 0.2, OVERVIEW = 0.5, LEGIBLE = 0.78; // below FAR words would be under 4 px, and are left out; they have 9 px, and 14
 const stage = () => ({ w: Math.max(1, $("view").clientWidth), h: Math.max(1, $("view").clientHeight) });
 
 // While it stays on its ground, the picture is moved as it is painted; beyond, the ground is laid anew around what is in sight.
@@ -242,11 +242,11 @@ function printed() {
   svg.setAttribute("viewBox", `0 0 ${scene.wide} ${scene.high}`);
 }
 
-// All of it, yet never too small to read; then around the output, where the backward pass starts.
+// All of it, if its words have 9 px; if not, with words of 14, around the output, where the backward pass starts.
 function start() {
   const { w, h } = stage(), [X, Y] = output >= 0 ? standing.get(unit(output)) : [scene.wide, 0];
   const all = Math.min(1.5, w / scene.wide, h / scene.high);
-  view.scale = all >= LEGIBLE ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
+  view.scale = all >= OVERVIEW ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
   const high = h / view.scale, wide = w / view.scale;
   view.x = wide > scene.wide ? (scene.wide - wide) / 2 : Math.max(0, Math.min(scene.wide - wide, X - wide / 2));
   view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, Y - high / 2));

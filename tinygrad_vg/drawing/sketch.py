@@ -144,7 +144,8 @@ class Sketch:
             unread = self.asked == "auto" and len(self.boxes) > ABOVE and not self.step
             return f"{counted(len(self.boxes), 'box')}: {NAME_STEPS}, and draw folds them" if unread else ""
         many = f"{counted(len(self.key), 'node')} are folded into {counted(len(set(self.key.values())), 'box')}"
-        return f"{many}: fold=None draws each, steps=(first, last) some"
+        used = "; the steps use the shared weights" * any(box.uses for box in self.boxes)
+        return f"{many}{used}: fold=None draws each, steps=(first, last) some"
 
     def check_limit(self, boxes: int) -> None:
         """ValueError above the limit: nobody could read the picture, and laying it out would take minutes."""
