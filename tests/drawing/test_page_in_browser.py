@@ -240,6 +240,42 @@ def all_in_sight(page):
     return left <= 0 and top <= 0 and right <= 0 and bottom <= 0
 
 
+WORDS_UNDER_BOXES = """[...document.querySelectorAll('.arrow:not(.gone) text')].filter((text) => text.checkVisibility() && [...document.querySelectorAll('.box:not(.gone)')].some((box) => {
+    const a = text.getBoundingClientRect(), b = box.querySelector('rect').getBoundingClientRect();
+    return a.left < b.right - 1 && a.right > b.left + 1 && a.top < b.bottom - 1 && a.bottom > b.top + 1; })).map((text) => text.textContent)"""
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)], ids=["laptop", "projector"])
+def test_what_is_all_in_sight_stays_so_beside_the_panel(visit, size):
+    w, x, b = Scalar(0.9, "w"), Scalar(0.5, "x"), Scalar(0.1, "b")
+    loss = (((w * x + b).sigmoid() * w - x) ** 2).named("loss")
+    page = visit(loss, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    assert all_in_sight(page)
+    page.locator(f"#n{number_of(loss, 'loss')}").click()
+    assert page.locator("#panel").is_visible() and all_in_sight(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Play").click()
+    assert page.locator("#panel").is_visible() and all_in_sight(page)
+
+
+def test_fold_all_hides_no_words_shows_all_and_lets_the_panel_go(visit):
+    deep = nn.mse(nn.MLP([4] * 5, rng=0)(Tensor(np.eye(4), "x")), np.ones((4, 4))).named("loss")
+    for loss in (deep, nn.mse(rnn(3)[1][-1], np.ones(3)).named("loss")):
+        page = visit(loss, fold="auto", viewport={"width": 1280, "height": 720})
+        page.evaluate("select([...groupOf.keys()].at(-1))")
+        page.get_by_role("button", name="Fold all").click()
+        assert page.evaluate(WORDS_UNDER_BOXES) == [] and all_in_sight(page)
+        assert page.locator("#panel").is_hidden()
+
+
+def test_from_the_river_a_box_is_shown_among_others(visit):
+    loss, states = rnn(20)
+    page = visit(loss, Chain(loss, states[0], through=states[1:]), viewport={"width": 1280, "height": 720})
+    x, y, right, below = page.evaluate("[view.x, view.y, view.x + stage().w / view.scale - scene.wide, view.y + stage().h / view.scale - scene.high]")
+    assert x >= 0 and y >= 0 and right <= 0 and below <= 0
+    assert page.evaluate("boxes.filter((_, i) => { const [x, y] = standing.get(unit(i)); return x > view.x && x < view.x + stage().w / view.scale && y > view.y && y < view.y + stage().h / view.scale; }).length") >= 12
+
+
 def resize(page, size):
     """To this size, as soon as the page has seen it; its policy lets nothing wait in it."""
     page.set_viewport_size(size)

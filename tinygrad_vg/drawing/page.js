@@ -565,5 +565,8 @@ addEventListener("opened", ({ detail }) => { // from the river: at the station t
   if (!opened) start(); else look();
   opened = true;
   reachKey();
-  if (i >= 0) { select(i); focusable(i, true); }
+  if (i < 0) return;
+  select(i);
+  if (!view.whole) around(i);
+  focusable(i, true);
 });
