@@ -268,6 +268,14 @@ def test_fold_all_hides_no_words_shows_all_and_lets_the_panel_go(visit):
         assert page.locator("#panel").is_hidden()
 
 
+def test_the_panel_sets_numbers_as_the_boxes_do(visit):
+    x = Tensor([1.0, 2.0], "x")
+    loss = ((x * 1e-6) ** 2).sum().named("loss")
+    page = visit(loss)
+    click(page, number_of(loss, "loss"))
+    assert "5·10⁻¹²" in page.locator("#node").inner_text() and "e-" not in page.locator("#node").inner_text()
+
+
 def test_from_the_river_a_box_is_shown_among_others(visit):
     loss, states = rnn(20)
     page = visit(loss, Chain(loss, states[0], through=states[1:]), viewport={"width": 1280, "height": 720})
@@ -326,7 +334,7 @@ def test_both_passes_play_to_the_end_one_op_at_a_time(visit):
     values = [v for v, _ in waiting]
     assert max(a - b for a, b in zip(values, values[1:])) == 1
     assert any("h[1] gets" in text and "from multiply" in text and "×" in text and "=" in text for text in said)
-    assert "h[0] = tanh is -0.1317, from add, -0.1324" in "\n".join(said)
+    assert "h[0] = tanh is −0.1317, from add, −0.1324" in "\n".join(said)
 
 
 def test_in_the_backward_pass_a_gradient_appears_only_when_all_its_children_have_passed_theirs_on(visit):

@@ -155,7 +155,7 @@ function edges(i) {
     const { formula, numbers, map, tail } = arrows[e], g = now.g[i], c = now.c[e];
     const line = el("p", { class: "formula" }, `∂${nameOf(i)}/∂`, goto(tail), formula ? ` = ${formula}` : "");
     if (map?.kind === "scale" && map.rows === 1 && map.columns === 1) {
-      if (numbers && numbers !== formula && numbers !== short(Number(map.x)) && numbers !== `(${short(Number(map.x))})`) line.append(` = ${numbers}`);
+      if (numbers && numbers !== formula && !/^\(?[-+.\de]+\)?$/.test(numbers)) line.append(` = ${numbers.replace(/e([-+]\d+)/g, (_, k) => `·10${superscript(Number(k))}`)}`);
       if (formula !== String(map.x)) line.append(" = ", num(Number(map.x), { class: "local" }));
     }
     if (replaced.has(e)) line.append(el("span", { class: "swap" }, ` ${inPlace(e)}`));
