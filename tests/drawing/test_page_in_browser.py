@@ -276,6 +276,14 @@ def test_the_panel_sets_numbers_as_the_boxes_do(visit):
     assert "5·10⁻¹²" in page.locator("#node").inner_text() and "e-" not in page.locator("#node").inner_text()
 
 
+def test_of_an_array_the_panel_says_how_far_its_own_numbers_reach(visit):
+    W = Tensor([[0.25, -0.1, 0.5], [0.2, 0.3, 0.4]], "W")
+    loss = (W * W).sum().named("loss")
+    page = visit(loss)
+    click(page, number_of(loss, "W"))
+    assert page.locator("#node .read").first.inner_text().startswith("from −0.1 to 0.5, brown below 0 and teal above")
+
+
 def test_from_the_river_a_box_is_shown_among_others(visit):
     loss, states = rnn(20)
     page = visit(loss, Chain(loss, states[0], through=states[1:]), viewport={"width": 1280, "height": 720})
