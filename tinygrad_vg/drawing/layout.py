@@ -263,7 +263,8 @@ class Plan:
     def labels(self, at: Any, ways: dict[int, Points], lanes: Any) -> dict[int, tuple[float, float]]:
         """The middle of each arrow's words: at the end that it shares with fewer others; those in one gap are moved apart.
 
-        One line stands beside the end of its arrow, on the side that it bends away from, and of several into one box, the upper above.
+        One line stands beside the end of its arrow, on the side that it bends away from, and of several into one box, the upper above;
+        of one that has passed columns and comes in a little outside all others, where it bends.
         """
         found, order, gaps = {}, dict[int, float](), dict[int, list[int]]()
         for e, arrow in enumerate(self.picture.arrows):
@@ -280,10 +281,13 @@ class Plan:
                 share = 0.25 if early else 0.5 if len(self.tails[arrow.tail]) == 1 else 0.75
                 found[e] = ((left + right) / 2 - 2, y + share * (Y - y))
             else:
+                outer = len(way) > 2 and (8 < y - Y < 80 and e == among[-1] or 8 < Y - y < 80 and e == among[0])
                 below = 2 * among.index(e) >= len(among) if len(among) > 1 else y < Y - 8
-                below = Y < y - 8 or abs(Y - y) <= 8 and e == among[-1] if early else below
-                order[e] = (y if early else Y) + (14 if below else -14)
-                found[e] = (min(left + half + 6, (left + right) / 2 - 2) if early else max(X - half - 4, (left + right) / 2 - 2), order[e])
+                free = e == among[-1] or len(ways[among[among.index(e) + 1]]) == 2  # nothing comes in from far below
+                below = free and (Y < y - 8 or abs(Y - y) <= 8 and e == among[-1]) if early or outer else below
+                order[e] = (y if early or outer else Y) + (14 if below else -14)
+                middle = (left + right) / 2 - 2
+                found[e] = min(left + half + 6, middle) if early or outer else max(X - half - 4, middle), order[e]
             gaps.setdefault(self.column[arrow.tail] + 1 if early else self.column[arrow.head], []).append(e)
         for es in gaps.values():
             es = sorted((e for e in es if self.picture.arrows[e].lines), key=lambda e: order[e])
