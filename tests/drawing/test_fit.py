@@ -3,20 +3,20 @@
 import re
 import xml.etree.ElementTree as ET
 from functools import cache, partial
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, permutations
 
 import make_gallery
 import numpy as np
 import pytest
 
-from tinygrad_vg import Tensor, draw, nn, scalars
+from tinygrad_vg import Scalar, Tensor, draw, nn, scalars
 from tinygrad_vg.drawing import colours
 from tinygrad_vg.drawing.canvas import INKS
 from tinygrad_vg.drawing.layers import crossings, mesh
 from tinygrad_vg.drawing.layout import layout
 from tinygrad_vg.drawing.typography import formula, from_nats, named, small
 
-PAGE, READABLE, WIDEST = 1280, 18, 2.4
+PAGE, READABLE, WIDEST = 1280, 17.5, 2.4
 CELLS = {"rnn": nn.RNNCell, "leaky": partial(nn.LeakyCell, tau=3.0), "lstm": nn.LSTMCell, "gru": nn.GRUCell, "skip": partial(nn.SkipCell, delay=3)}
 NETS = {"mlp": {}, "residual": {"residual": True}, "batch norm": {"norm": "batch"}, "layer norm": {"norm": "layer"}}
 FOLDS = {"none": {"fold": None}, "names": {"fold": "names"}, "layer": {"fold": "layer"}, "states": {"fold": "states"}, "rolled": {"fold": "rolled"}}
@@ -72,6 +72,50 @@ def test_a_picture_runs_where_it_is_asked_to(direction):
     assert ways and all((way[-1][1] > way[0][1]) if direction == "down" else (way[-1][0] > way[0][0]) for way in ways)
     with pytest.raises(ValueError, match="direction is 'right' or 'down', where the forward pass runs to; got 'up'"):
         draw(model("mlp"), direction="up")
+
+
+def on_a_slide(drawing):
+    """The size of its type in pixels on a slide of 1280 × 720."""
+    return 18 * min(1280 / drawing.canvas.wide, 720 / drawing.canvas.high)
+
+
+def neuron(born="wxb"):
+    """(σ(w x + b) w − x)², its leaves made in this order."""
+    leaves = {name: Scalar({"w": 0.9, "x": 0.5, "b": 0.1}[name], name) for name in born}
+    w, x, b = map(leaves.get, "wxb")
+    loss = (((w * x + b).sigmoid() * w - x) ** 2).named("loss")
+    loss.backward()
+    return loss
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_a_small_graph_stays_in_one_row_and_no_two_of_its_arrows_cross(direction):
+    drawing = draw(neuron(), direction=direction)
+    found = layout(drawing.picture, direction == "down")
+    assert set(found.band) == {0} and not any(found.square)
+    assert on_a_slide(drawing) >= 13
+    stretches = [(k, *stretch) for k, way in enumerate(found.ways) for stretch in pairwise(way)]
+    assert not [(a[0], b[0]) for a, b in combinations(stretches, 2) if a[0] != b[0] and cross(*a[1:], *b[1:])]
+
+
+@pytest.mark.parametrize("direction", ["right", "down"])
+def test_operands_of_a_difference_and_of_a_power_enter_in_their_order(direction):
+    for born in permutations("wxb"):
+        picture = draw(neuron(born)).picture
+        found = layout(picture, direction == "down")
+        for op in ("subtract", "power"):
+            head = next(i for i, box in enumerate(picture.boxes) if box.op == op)
+            ends = [found.ways[e][-1][direction == "right"] for e, arrow in enumerate(picture.arrows) if arrow.head == head]
+            assert ends == sorted(ends) and len(ends) == 2
+
+
+def test_an_rnn_of_three_steps_can_be_read_on_a_slide():
+    states = nn.unroll(nn.RNNCell(3, 4, rng=0), np.random.default_rng(0).normal(size=(3, 3)))
+    loss = nn.mse(states[-1], np.ones(4)).named("loss")
+    loss.backward()
+    plain, folded = draw(loss), draw(loss, "states")
+    assert on_a_slide(plain) >= 12 and plain.canvas.wide > plain.canvas.high
+    assert on_a_slide(folded) >= 18 and len({layout(folded.picture).band[i] for arrow in folded.picture.arrows for i in arrow[:2]}) == 1
 
 
 def cross(a, b, c, d):

@@ -65,12 +65,12 @@ def test_no_node_and_no_arrow_is_lost_in_any_fold(name, fold):
 
 @pytest.mark.parametrize("fold", [fold for fold in FOLDS if fold != "none"])
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_folded_picture_is_smaller_and_says_how_to_unfold_it(name, fold):
+def test_a_folded_picture_is_smaller_and_says_so_in_plain_words(name, fold):
     output = GRAPHS[name]()
     drawing = draw(output, **FOLDS[fold])
     assert len(drawing.picture.boxes) < len(draw(output, fold=None).picture.boxes)
-    assert "fold=None" in drawing.picture.note
-    assert "fold=None" in drawing.dot
+    assert "are folded into" in drawing.picture.note and "=" not in drawing.picture.note
+    assert drawing.picture.note in drawing.dot
     assert not draw(output, fold=None).picture.note
 
 
@@ -177,6 +177,7 @@ def test_for_a_slide_there_is_a_box_for_each_state_and_one_for_all_that_comes_af
     assert [box.lines[1] for box in folded] == [f"|grad| {small(norm(node.grad))}" for node in states[1:]]
     assert [(box.lines[0], box.nodes) for box in picture.boxes if box.kind == "output"] == [("loss", 3)]
     assert all("uses W_hh, b_h, W_xh" in box.tooltip for box in folded[:3])
+    assert "the steps use the shared weights" in picture.note and "weights" not in draw(loss, fold=None).picture.note
     wanted = [link.gain for link in Chain(loss, states[0], through=states).links]
     assert [float(arrow.tooltip.split("gain ")[1].split()[0]) for arrow in picture.arrows] == pytest.approx(wanted, rel=1e-12)
 
@@ -319,6 +320,9 @@ def test_of_many_steps_a_slide_shows_the_first_and_the_last_and_what_those_betwe
     shown = [box.lines[0] for box in picture.boxes if box.kind == "folded"]
     assert shown == ["h₁", "h₂", "16 more like these", "h₁₉", "h₂₀"]
     between = next(arrow for arrow in picture.arrows if arrow.lines and arrow.lines[0].startswith("together"))
+    more = next(box for box in picture.boxes if "more" in box.lines[0])
+    assert more.lines[1:] == (f"|grad| {small(norm(states[18].grad))}", f"… {small(norm(states[3].grad))}")
+    assert 10**more.heat == pytest.approx(np.sqrt(norm(states[18].grad) * norm(states[3].grad)) / norm(loss.grad), rel=1e-9)
     assert 10**between.heat == pytest.approx(norm(states[2].grad) / norm(states[18].grad), rel=1e-12)
     assert [box.lines[0] for box in draw(recurrent(nn.RNNCell(3, 4, rng=0), T=8)[0], fold="states").picture.boxes if box.kind == "folded"][-1] == "h₈"
 

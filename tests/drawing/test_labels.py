@@ -32,8 +32,17 @@ def points(way):
         yield from zip((1 - t) ** 3 * x + middle + t**3 * X, y + (3 * t**2 - 2 * t**3) * (Y - y))
 
 
-def test_no_other_arrow_strikes_the_words_in_a_small_graph():
-    picture = small().picture
+def read_out():
+    """Twenty steps of an RNN for a slide, with what reads the last state."""
+    states = nn.unroll(nn.RNNCell(3, 4, "sigmoid", rng=0), np.random.default_rng(0).normal(size=(20, 3)))
+    loss = nn.cross_entropy(nn.Linear(4, 3, rng=1, name="out")(states[-1]), 2).named("loss")
+    loss.backward()
+    return draw(loss, fold="states")
+
+
+@pytest.mark.parametrize("drawing", [small, read_out])
+def test_no_other_arrow_strikes_the_words_in_a_small_graph(drawing):
+    picture = drawing().picture
     found = layout(picture)
     for k, (arrow, (x, y)) in enumerate(zip(picture.arrows, found.labels)):
         wide = letters(arrow.lines[0]) / 2

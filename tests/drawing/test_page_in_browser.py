@@ -221,6 +221,12 @@ def test_the_page_opens_legible_at_its_right_end_and_pans_and_zooms(visit):
     assert page.locator(f"#n{i}").bounding_box()["x"] < 900 and page.locator("#n0").bounding_box()["x"] >= 0
 
 
+def test_the_page_of_three_steps_opens_on_all_of_them(visit):
+    loss = nn.mse(rnn(3)[1][-1], np.ones(3)).named("loss")
+    for width, height in ((1280, 720), (1024, 768)):
+        assert all_in_sight(visit(loss, fold="auto", viewport={"width": width, "height": height}))
+
+
 def three_steps():
     w, h = Scalar(0.9, name="w"), Scalar(0.5).named("h", 0)
     for t in range(1, 4):
@@ -232,6 +238,58 @@ def all_in_sight(page):
     within = "[view.x, view.y, scene.wide - view.x - stage().w / view.scale, scene.high - view.y - stage().h / view.scale]"
     left, top, right, bottom = page.evaluate(within)
     return left <= 0 and top <= 0 and right <= 0 and bottom <= 0
+
+
+WORDS_UNDER_BOXES = """[...document.querySelectorAll('.arrow:not(.gone) text')].filter((text) => text.checkVisibility() && [...document.querySelectorAll('.box:not(.gone)')].some((box) => {
+    const a = text.getBoundingClientRect(), b = box.querySelector('rect').getBoundingClientRect();
+    return a.left < b.right - 1 && a.right > b.left + 1 && a.top < b.bottom - 1 && a.bottom > b.top + 1; })).map((text) => text.textContent)"""
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)], ids=["laptop", "projector"])
+def test_what_is_all_in_sight_stays_so_beside_the_panel(visit, size):
+    w, x, b = Scalar(0.9, "w"), Scalar(0.5, "x"), Scalar(0.1, "b")
+    loss = (((w * x + b).sigmoid() * w - x) ** 2).named("loss")
+    page = visit(loss, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    assert all_in_sight(page)
+    page.locator(f"#n{number_of(loss, 'loss')}").click()
+    assert page.locator("#panel").is_visible() and all_in_sight(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Play").click()
+    assert page.locator("#panel").is_visible() and all_in_sight(page)
+
+
+def test_fold_all_hides_no_words_shows_all_and_lets_the_panel_go(visit):
+    deep = nn.mse(nn.MLP([4] * 5, rng=0)(Tensor(np.eye(4), "x")), np.ones((4, 4))).named("loss")
+    for loss in (deep, nn.mse(rnn(3)[1][-1], np.ones(3)).named("loss")):
+        page = visit(loss, fold="auto", viewport={"width": 1280, "height": 720})
+        page.evaluate("select([...groupOf.keys()].at(-1))")
+        page.get_by_role("button", name="Fold all").click()
+        assert page.evaluate(WORDS_UNDER_BOXES) == [] and all_in_sight(page)
+        assert page.locator("#panel").is_hidden()
+
+
+def test_the_panel_sets_numbers_as_the_boxes_do(visit):
+    x = Tensor([1.0, 2.0], "x")
+    loss = ((x * 1e-6) ** 2).sum().named("loss")
+    page = visit(loss)
+    click(page, number_of(loss, "loss"))
+    assert "5·10⁻¹²" in page.locator("#node").inner_text() and "e-" not in page.locator("#node").inner_text()
+
+
+def test_of_an_array_the_panel_says_how_far_its_own_numbers_reach(visit):
+    W = Tensor([[0.25, -0.1, 0.5], [0.2, 0.3, 0.4]], "W")
+    loss = (W * W).sum().named("loss")
+    page = visit(loss)
+    click(page, number_of(loss, "W"))
+    assert page.locator("#node .read").first.inner_text().startswith("from −0.1 to 0.5, brown below 0 and teal above")
+
+
+def test_from_the_river_a_box_is_shown_among_others(visit):
+    loss, states = rnn(20)
+    page = visit(loss, Chain(loss, states[0], through=states[1:]), viewport={"width": 1280, "height": 720})
+    x, y, right, below = page.evaluate("[view.x, view.y, view.x + stage().w / view.scale - scene.wide, view.y + stage().h / view.scale - scene.high]")
+    assert x >= 0 and y >= 0 and right <= 0 and below <= 0
+    assert page.evaluate("boxes.filter((_, i) => { const [x, y] = standing.get(unit(i)); return x > view.x && x < view.x + stage().w / view.scale && y > view.y && y < view.y + stage().h / view.scale; }).length") >= 12
 
 
 def resize(page, size):
@@ -284,7 +342,7 @@ def test_both_passes_play_to_the_end_one_op_at_a_time(visit):
     values = [v for v, _ in waiting]
     assert max(a - b for a, b in zip(values, values[1:])) == 1
     assert any("h[1] gets" in text and "from multiply" in text and "×" in text and "=" in text for text in said)
-    assert "h[0] = tanh is -0.1317, from add, -0.1324" in "\n".join(said)
+    assert "h[0] = tanh is −0.1317, from add, −0.1324" in "\n".join(said)
 
 
 def test_in_the_backward_pass_a_gradient_appears_only_when_all_its_children_have_passed_theirs_on(visit):
@@ -783,4 +841,4 @@ def test_nothing_is_cut_off_type_is_14_pixels_and_every_name_holds_the_words_in_
                     return words.some((w) => !e.getAttribute('aria-label').includes(w.trim())); }).map((e) => e.outerHTML)""")
             assert unnamed == [], state
         page.evaluate("$('changed').hidden || $('reset').click(); start()")
-        assert page.evaluate("view.scale * 18 >= 14")
+        assert page.evaluate("view.scale * 18 >= 9")

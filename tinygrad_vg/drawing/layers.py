@@ -5,6 +5,7 @@
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from itertools import pairwise, permutations
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from .elements import Picture
 
 FAR = 12  # columns that an arrow passes one by one; a longer one runs around
 SWEEPS, POINT = 12, 12.0  # how often the order is tried anew; the room an arrow takes when it passes a column
+LITTLE = 40  # boxes and points: of so few the order is tried again from its mirror image
 Columns = list[list[int]]
 
 
@@ -66,27 +68,40 @@ def mesh(picture: Picture, band: Columns, row: dict[int, int]) -> Mesh:
     return found
 
 
-def untangle(found: Mesh, row: dict[int, int]) -> None:
-    """Sort every column by the medians of its neighbours, to and fro; the order with the fewest crossings stays. Rows are on top."""
+def untangle(found: Mesh, row: dict[int, int], ordered: Iterable[int] = ()) -> None:
+    """Sort every column by the medians of its neighbours, to and fro; the order with the fewest crossings stays. Rows are on top.
+
+    ordered  boxes whose operands are to enter in their order, first on top, where that costs no crossing
+    """
     def sort(column: list[int], near: dict[int, list[int]], place: dict[int, int]) -> None:
         def median(item: int) -> float:
             around = sorted(place[other] for other in near.get(item, []))
             return (around[(len(around) - 1) // 2] + around[len(around) // 2]) / 2 if around else here[item]
 
         here = {item: k for k, item in enumerate(column)}
-        column.sort(key=lambda item: (item not in row, row.get(item, 0), median(item)))
+        column.sort(key=lambda item: (item not in row, row.get(item, 0), median(item), operand.get(item, 0)))
 
-    best, least = [list(column) for column in found.columns], crossings(found) + 1
-    for sweep in range(SWEEPS):
+    operand = {item: k for head in ordered for k, item in enumerate(found.left.get(head, []))}
+    best, least = [list(column) for column in found.columns], (crossings(found) + 1, 0)
+    little = sum(map(len, found.columns)) <= LITTLE
+    for sweep in range(SWEEPS * (1 + little)):
+        if sweep == SWEEPS:
+            found.columns[:] = [column[::-1] for column in best]
         order, near = (found.columns, found.left) if sweep % 2 else (found.columns[::-1], found.right)
         for column, after in pairwise(order):
             sort(column, {}, {})
             sort(after, near, {item: k for k, item in enumerate(column)})
-        if (crossed := crossings(found)) < least:
-            best, least = [list(column) for column in found.columns], crossed
-        if not least:
+        if (tangled := (crossings(found), upside_down(found, ordered))) < least:
+            best, least = [list(column) for column in found.columns], tangled
+        if not any(least):
             break
     found.columns[:] = [sorted(column, key=lambda item: (item not in row, row.get(item, 0))) for column in best]
+
+
+def upside_down(found: Mesh, ordered: Iterable[int]) -> int:
+    """How many operands stand above the one before them."""
+    place = {item: k for column in found.columns for k, item in enumerate(column)}
+    return sum(place[b] < place[a] for head in ordered for a, b in pairwise(found.left.get(head, [])))
 
 
 def crossings(found: Mesh) -> int:

@@ -1,8 +1,8 @@
 """Where does everything stand?  One layout, for the SVG, the PNG, the PDF and the page.
 
 Columns follow each other to the right, or downwards, and wrap into bands like words into lines: as many bands as bring the picture near
-16:9 and its type to what can be read. An arrow to another band, and one that leads back (the loop of a recurrence), runs on a lane of
-its own between the bands. Shared weights that no arrow leaves stand in lines below all.
+16:9 and its type to what can be read; few boxes stay in one if they can. An arrow to another band, and one that leads back (the loop
+of a recurrence), runs on a lane of its own between the bands. Shared weights that no arrow leaves stand in lines below all.
 
     x, y  the centre of a box      wide, high  its size      way  the points of an arrow, from tail to head
 """
@@ -18,9 +18,12 @@ from .layers import FAR, Columns, columns, heights, mesh, spaced, untangle
 
 TYPE, LINE = 18.0, 23.0  # of all words, and from line to line
 PAGE, WIDEST, TARGET = 1280.0, 2.4, 16 / 9  # a slide: its width; the widest picture, and the best, width / height
+FEW, LONGEST = 12, PAGE * TYPE / 14  # so few boxes do not wrap up to this width, where their type has 14 pixels
+SMALL = math.log(TYPE / 10)  # how much smaller type is that has less than 10 pixels
 GAP, GAP_ACROSS, MARGIN, LANE, TIP = 26.0, 16.0, 20.0, 12.0, 9.0
 TRIED, MANY = 4, 1_000  # ways to cut that are laid out, if there are not so many boxes that this would take seconds
 FRAME, NAME = 14.0, 28.0  # room in a frame around boxes, and on top for its name
+ORDERED = ("subtract", "divide", "power", "matmul")  # a − b is not b − a
 Points = list[tuple[float, float]]
 
 
@@ -67,9 +70,15 @@ def layout(picture: Picture, down: bool = False, below: Any = lambda wide: 0.0) 
     def cost(wide: float, high: float, bands: int) -> float:
         return unfit(wide, high + strip(sizes, wide)[1] + below(wide), bands)
 
+    def scale(made: Layout) -> float:
+        return min(PAGE / made.wide, PAGE / TARGET / (made.high + strip(sizes, made.wide)[1] + below(made.wide)))
+
     likely = sorted(plan.cuttings(), key=lambda bands: cost(*plan.turned(plan.extent(bands)), len(bands)))
     tried = map(plan.made, likely[: TRIED if len(picture.boxes) <= MANY else 1])
     found = min(tried, key=lambda made: cost(made.wide, made.high, max(made.band)))
+    if len(picture.boxes) - len(apart) <= FEW:
+        one, least = plan.made([plan.table]), (0.5 if down else 0.6) * scale(found)  # an arrow that wraps goes all the way up
+        found = one if one.wide <= LONGEST and scale(one) >= least else found
     spots, lines = strip(sizes, found.wide)
     places, band = dict(enumerate(found.places)), dict(enumerate(found.band))
     places |= {i: Place(x, found.high + y, w, h) for i, (x, y), (w, h) in zip(apart, spots, sizes)}
@@ -81,11 +90,12 @@ def layout(picture: Picture, down: bool = False, below: Any = lambda wide: 0.0) 
 def unfit(wide: float, high: float, bands: int) -> float:
     """How much smaller than on a slide its type would be; then how much of it is empty, how far it is from 16:9, how often it wraps.
 
-    Too wide counts once more: what is too high can be scrolled, and is read as it is in a text.
+    Too wide counts once more: what is too high can be scrolled, and is read as it is in a text. So does type that is too small to read.
     """
     padded = max(high, wide / WIDEST)
     smaller = max(0.0, math.log(wide / PAGE), math.log(padded * TARGET / PAGE))
-    return smaller + 0.5 * (wide > PAGE) + 0.5 * (padded - high) / padded + 0.1 * abs(math.log(wide / padded / TARGET)) + 0.03 * bands
+    smaller += 0.5 * (wide > PAGE) + 0.25 * (smaller > SMALL)
+    return smaller + 0.5 * (padded - high) / padded + 0.1 * abs(math.log(wide / padded / TARGET)) + 0.03 * bands
 
 
 def strip(sizes: list[tuple[float, float]], wide: float) -> tuple[Points, float]:
@@ -113,6 +123,7 @@ class Plan:
             self.heads.setdefault(arrow.head, []).append(e)
             self.tails.setdefault(arrow.tail, []).append(e)
         self.row = {i: box.row for i, box in enumerate(picture.boxes) if box.row is not None}
+        self.ordered = [i for i, box in enumerate(picture.boxes) if box.op in ORDERED]
         self.crossed = {i for group in picture.groups if any(j in self.row for j in group.boxes) for i in group.boxes}
         self.column = {i: k for k, members in enumerate(table) for i in members}
         self.framed = {i: k for k, group in enumerate(picture.groups) if group.label for i in group.boxes}
@@ -182,7 +193,7 @@ class Plan:
         for k, band in enumerate(bands):
             row = {i: r for i, r in self.row.items() if band_of.get(i) == k}
             found = mesh(self.picture, band, row)
-            untangle(found, row)
+            untangle(found, row, self.ordered)
             under = [column[0] in self.crossed for column in band]
             v = heights(found, {i: size[1] for i, size in enumerate(self.sizes)}, row, under, GAP_ACROSS)
             tops.append(top)
@@ -252,7 +263,8 @@ class Plan:
     def labels(self, at: Any, ways: dict[int, Points], lanes: Any) -> dict[int, tuple[float, float]]:
         """The middle of each arrow's words: at the end that it shares with fewer others; those in one gap are moved apart.
 
-        One line stands beside the end of its arrow, on the side that it bends away from, and of several into one box, the upper above.
+        One line stands beside the end of its arrow, on the side that it bends away from, and of several into one box, the upper above;
+        of one that has passed columns and comes in a little outside all others, where it bends.
         """
         found, order, gaps = {}, dict[int, float](), dict[int, list[int]]()
         for e, arrow in enumerate(self.picture.arrows):
@@ -269,10 +281,13 @@ class Plan:
                 share = 0.25 if early else 0.5 if len(self.tails[arrow.tail]) == 1 else 0.75
                 found[e] = ((left + right) / 2 - 2, y + share * (Y - y))
             else:
+                outer = len(way) > 2 and (8 < y - Y < 80 and e == among[-1] or 8 < Y - y < 80 and e == among[0])
                 below = 2 * among.index(e) >= len(among) if len(among) > 1 else y < Y - 8
-                below = Y < y - 8 or abs(Y - y) <= 8 and e == among[-1] if early else below
-                order[e] = (y if early else Y) + (14 if below else -14)
-                found[e] = (min(left + half + 6, (left + right) / 2 - 2) if early else max(X - half - 4, (left + right) / 2 - 2), order[e])
+                free = e == among[-1] or len(ways[among[among.index(e) + 1]]) == 2  # nothing comes in from far below
+                below = free and (Y < y - 8 or abs(Y - y) <= 8 and e == among[-1]) if early or outer else below
+                order[e] = (y if early or outer else Y) + (14 if below else -14)
+                middle = (left + right) / 2 - 2
+                found[e] = min(left + half + 6, middle) if early or outer else max(X - half - 4, middle), order[e]
             gaps.setdefault(self.column[arrow.tail] + 1 if early else self.column[arrow.head], []).append(e)
         for es in gaps.values():
             es = sorted((e for e in es if self.picture.arrows[e].lines), key=lambda e: order[e])

@@ -20,6 +20,7 @@ from ..text.formulas import derivative
 from ..text.lines import clean, cut
 from ..text.numbers import number
 from .elements import LONGEST_LABEL, Arrow, Box, changed, counted, gain, heat, label_of, one_line, value, with_gain, with_gradient
+from .steps import family
 from .typography import formula, from_nats, named, small, titled
 
 SHOWN = 2  # names in a list of names
@@ -29,7 +30,8 @@ LARGEST = 64  # numbers in the end of a stretch whose whole derivative is worked
 def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[Node], inside: int, few_words: bool = False) -> Box:
     """A stretch of the graph: how many nodes, what leaves it and with which gradient; its ops and the shared weights it uses on hover.
 
-    few_words  only the names of the states that leave it, and their gradient
+    few_words  only the names of the states that leave it, and their gradient; of many steps at the last and the first of them, the
+               colour their geometric mean
     """
     ops = list(dict.fromkeys(node.op for node in unit if node.rule is not None))
     names, size = [label_of(node) for node in exits if node.name], joint(node.grad for node in exits)
@@ -43,7 +45,17 @@ def folded_box(label: str, unit: list[Node], exits: list[Node], weights: list[No
     row = 0 if any(node.rule is not None for node in unit) else None
     if few_words:
         lines[:2] = [label if " more" in label else listed(map(named, names)) or label]
+    if " more" in label and size is not None and (first := joint(node.grad for node in firsts(unit, exits))) is not None:
+        lines.append(f"… {small(first)}")
+        words.append(f"|gradient| at the first: {number(first, 17)}")
+        size = 10 ** mean([first, size])
     return Box(labels(lines), "\n".join(words), "folded", heat(size), row, label, nodes=len(unit), inside=inside)
+
+
+def firsts(unit: list[Node], exits: list[Node]) -> list[Node]:
+    """The oldest nodes of a stretch that have the names of those that leave it, but for the step."""
+    oldest = {family(node): node for node in reversed(unit) if node.name}
+    return [oldest.get(family(node), node) for node in exits]
 
 
 def ended_box(box: Box, unit: list[Node], inside: int) -> Box:

@@ -38,14 +38,15 @@ function shade(x, top) {
 
 // An array as a small heat map: a vector is a strip, more than two axes are laid out in rows. Pointer or arrow keys read an entry.
 function arrayView(v, shape, what) {
-  const columns = shape.at(-1) || 1, rows = v.length / columns || 0, top = v.reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0);
+  const columns = shape.at(-1) || 1, rows = v.length / columns || 0, finite = v.filter(Number.isFinite);
+  const [low, high] = finite.length ? [Math.min(...finite), Math.max(...finite)] : [0, 0], top = Math.max(-low, high);
   const cell = Math.max(2, Math.min(22, Math.floor(340 / Math.max(columns, rows * 1.4))));
   const canvas = el("canvas", { width: columns, height: rows, tabindex: 0, role: "img", "aria-label": `${what}, ${shape.join(" by ")} entries; arrow keys read them` });
   const pen = canvas.getContext("2d"), read = el("p", { class: "read", "aria-live": "polite" });
   canvas.style.width = `${columns * cell}px`;
   canvas.style.height = `${rows * cell}px`;
   v.forEach((x, k) => { pen.fillStyle = shade(x, top); pen.fillRect(k % columns, Math.floor(k / columns), 1, 1); });
-  const few = shape.length === 1 && v.length <= 8 ? `[${Array.from(v, (x) => short(x)).join(", ")}]` : `from ${short(-top)} (brown) to ${short(top)} (teal)`;
+  const few = shape.length === 1 && v.length <= 8 ? `[${Array.from(v, (x) => short(x)).join(", ")}]` : `from ${short(low)} to ${short(high)}, brown below 0 and teal above`;
   const rest = () => { read.textContent = `${few}, norm ${short(norm(v))}`; };
   let at = 0;
   const tell = (k) => {
@@ -155,7 +156,7 @@ function edges(i) {
     const { formula, numbers, map, tail } = arrows[e], g = now.g[i], c = now.c[e];
     const line = el("p", { class: "formula" }, `∂${nameOf(i)}/∂`, goto(tail), formula ? ` = ${formula}` : "");
     if (map?.kind === "scale" && map.rows === 1 && map.columns === 1) {
-      if (numbers && numbers !== formula && numbers !== short(Number(map.x)) && numbers !== `(${short(Number(map.x))})`) line.append(` = ${numbers}`);
+      if (numbers && numbers !== formula && !/^\(?[-+.\de]+\)?$/.test(numbers)) line.append(` = ${numbers.replace(/e([-+]\d+)/g, (_, k) => `·10${superscript(Number(k))}`)}`);
       if (formula !== String(map.x)) line.append(" = ", num(Number(map.x), { class: "local" }));
     }
     if (replaced.has(e)) line.append(el("span", { class: "swap" }, ` ${inPlace(e)}`));
@@ -565,5 +566,8 @@ addEventListener("opened", ({ detail }) => { // from the river: at the station t
   if (!opened) start(); else look();
   opened = true;
   reachKey();
-  if (i >= 0) { select(i); focusable(i, true); }
+  if (i < 0) return;
+  select(i);
+  if (!view.whole) around(i);
+  focusable(i, true);
 });

@@ -64,11 +64,15 @@ function tellSummary(k) {
   g.setAttribute("aria-label", `${known.join(", ")}, folded; Enter unfolds`);
 }
 
-// A folded group is squeezed to the width of its summary; what is right of it in the same band moves left by the difference.
+// The words on an arrow into a group from outside, unless it runs on a lane; they stand left of the summary.
+const wordsInto = groups.map((_, k) => Math.max(0, ...arrows.flatMap(({ tail, head, lines, square }) => (
+  groupOf.get(head) === k && groupOf.get(tail) !== k && !square ? lines.map((line) => 8 + 10.5 * [...line].length) : []))));
+
+// A folded group is squeezed to the width of its summary and these words; what is right of it in the same band moves left by the difference.
 function squeezed(x, band) {
   let moved = 0;
   for (const k of [...foldedGroups].filter((k) => frames[k].band === band).sort((a, b) => frames[a].left - frames[b].left)) {
-    const { left, right } = frames[k], room = summary(k).wide + 30;
+    const { left, right } = frames[k], room = summary(k).wide + wordsInto[k] + 30;
     if (x <= left) break;
     moved += (Math.min(1, (x - left) / (right - left))) * (right - left - room);
   }
@@ -102,6 +106,8 @@ function wayOf({ tail, head, way, square }) {
     const band = boxes[2 * n < way.length - 1 ? tail : head].band;
     if (square || !cut.some(({ left, right }) => left <= way[n] && way[n] <= right)) points.push(squeezed(way[n], band), way[n + 1]);
   }
+  if (square && unit(head)[0] === "f") points.splice(-6, 6, end - 12, points.at(-5), end - 12, Y); // the lane is left and entered before the summary
+  if (square && unit(tail)[0] === "f") points.splice(0, 6, start + 12, y, start + 12, points[5]);
   return [...(unit(tail)[0] === "f" ? [start, y, start + 12, y] : []), ...points, ...(unit(head)[0] === "f" ? [end - 4, Y, end, Y] : [])];
 }
 
@@ -135,11 +141,17 @@ function placeArrow(members) {
   if (!free && members.length > 1) words.append(draw("text", { class: "many", x: 0, y: 8, "font-size": 18, "text-anchor": "middle" }, `× ${count}`));
   const way = ways[e] = wayOf(arrow);
   if (back) { way[0] += 9; way[way.length - 2] += 9; }
-  const [end, level] = back ? way : way.slice(-2), [x, y] = arrow.label;
+  const [end, level] = back ? way : way.slice(-2), [x, y] = labelOf(arrow, way);
   g.classList.toggle("back", back);
   path.setAttribute("d", arrow.square ? rounded(way) : curve(way));
   point.setAttribute("points", `${end},${level - 4.5} ${end + (back ? -9 : 9)},${level} ${end},${level + 4.5}`);
-  words.setAttribute("transform", `translate(${squeezed(x, boxes[arrow.tail].band)},${y})`);
+  words.setAttribute("transform", `translate(${x},${y})`);
+}
+
+// The middle of the words on an arrow; into a folded group, before its summary.
+function labelOf({ tail, head, label: [x, y], lines, square }, way) {
+  if (square || unit(head)[0] === "n") return [squeezed(x, boxes[tail].band), y];
+  return [way.at(-2) - wordsInto[groupOf.get(head)] / 2 - 4, way.at(-1) - 4 - 10 * Math.max(1, lines.length)];
 }
 
 function placeAll() {
@@ -154,9 +166,9 @@ function placeAll() {
     const frame = frames[k], folded = foldedGroups.has(k), [rect, text] = frameAt[k].children;
     const left = squeezed(frame.left, frame.band), right = squeezed(frame.right, frame.band);
     if (folded) {
-      const { g, wide, high, last } = summary(k), y = boxes[last].place[1];
-      standing.set(`f${k}`, [(left + right) / 2, y, wide, high]);
-      g.setAttribute("transform", `translate(${(left + right) / 2},${y})`);
+      const { g, wide, high, last } = summary(k), x = right - 15 - wide / 2, y = boxes[last].place[1];
+      standing.set(`f${k}`, [x, y, wide, high]);
+      g.setAttribute("transform", `translate(${x},${y})`);
     }
     summaries.get(k)?.g.classList.toggle("gone", !folded);
     rect.setAttribute("x", left);
@@ -179,6 +191,7 @@ function fold(k, folded = !foldedGroups.has(k)) {
   placeAll();
   view.x += standing.get(unit(groups[k].boxes[0]))[0] - anchor[0];
   look();
+  untold();
   if (current !== null) focusable(groupOf.get(current) === k ? lastOf(k) : current);
 }
 
@@ -186,13 +199,20 @@ function foldAll() {
   const folded = foldedGroups.size === 0;
   groups.forEach((group, k) => group.label && foldedGroups[folded ? "add" : "delete"](k));
   placeAll();
-  start();
+  untold();
+  [view.moved, view.whole] = [false, true];
+  settle();
+}
+
+// A box that is folded now is no longer in the panel.
+function untold() {
+  if (told !== null && unit(told)[0] === "f") select(null);
 }
 
 // ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const view = { x: 0, y: 0, scale: 1 }; // the corner shown, in the picture's units, and pixels per unit
-const SMALLEST = 0.05, FAR = 0.2, LEGIBLE = 0.78; // below FAR words would be under 4 px, and are left out; at LEGIBLE they are 14
+const view = { x: 0, y: 0, scale: 1, moved: false, whole: false }; // the corner shown, in the picture's units, and pixels per unit; by the reader; all of it
+const SMALLEST = 0.05, FAR = 0.2, LEAST = 0.35, OVERVIEW = 0.5, LEGIBLE = 0.78; // below FAR words would be under 4 px, and are left out; then 6, 9, 14
 const stage = () => ({ w: Math.max(1, $("view").clientWidth), h: Math.max(1, $("view").clientHeight) });
 
 // While it stays on its ground, the picture is moved as it is painted; beyond, the ground is laid anew around what is in sight.
@@ -242,25 +262,26 @@ function printed() {
   svg.setAttribute("viewBox", `0 0 ${scene.wide} ${scene.high}`);
 }
 
-// All of it, yet never too small to read; then around the output, where the backward pass starts.
+// All of it, if its words have 9 px; if not, with words of 14, around the output, where the backward pass starts.
 function start() {
   const { w, h } = stage(), [X, Y] = output >= 0 ? standing.get(unit(output)) : [scene.wide, 0];
   const all = Math.min(1.5, w / scene.wide, h / scene.high);
-  view.scale = all >= LEGIBLE ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
+  view.whole = all >= OVERVIEW;
+  view.scale = view.whole ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
   const high = h / view.scale, wide = w / view.scale;
   view.x = wide > scene.wide ? (scene.wide - wide) / 2 : Math.max(0, Math.min(scene.wide - wide, X - wide / 2));
   view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, Y - high / 2));
   look();
 }
 
-// In another room, without the panel or in another window: all of it again, if it can be read then, and nobody has moved it.
+// In another room, beside the panel or in another window, until somebody moves it: all of it still, or all of it if it can be read then.
 function settle() {
-  const { w, h } = stage();
-  if (!view.moved && Math.min(w / scene.wide, h / scene.high) >= LEGIBLE) start(); else look();
+  const { w, h } = stage(), all = Math.min(w / scene.wide, h / scene.high);
+  if (!view.moved && view.whole && all >= LEAST) fit(); else if (!view.moved && all >= OVERVIEW) start(); else look();
 }
 
 function fit() {
-  view.moved = false;
+  [view.moved, view.whole] = [false, true];
   const { w, h } = stage();
   view.scale = Math.max(SMALLEST, Math.min(1.5, w / scene.wide, h / scene.high));
   view.x = (scene.wide - w / view.scale) / 2;
@@ -284,6 +305,19 @@ function show(i) {
   if (!outside) return;
   view.x = x - wide / 2;
   view.y = high > scene.high ? view.y : y - high / 2;
+  look();
+}
+
+// A box with those that its arrows come from and lead to, as many as can be read; and no empty place while there is more to see.
+function around(i) {
+  const { w, h } = stage(), near = [i, ...into[i].map((e) => arrows[e].tail), ...drawnFrom[i].map((e) => arrows[e].head)].map((k) => standing.get(unit(k)));
+  const ends = (at) => [Math.min(...near.map((place) => place[at] - place[at + 2] / 2)) - 30, Math.max(...near.map((place) => place[at] + place[at + 2] / 2)) + 30];
+  const all = [ends(0), ends(1)], fits = Math.min(w / (all[0][1] - all[0][0]), h / (all[1][1] - all[1][0]));
+  view.scale = Math.max(OVERVIEW, Math.min(LEGIBLE, fits));
+  for (const [at, axis, room, size] of [[0, "x", w, scene.wide], [1, "y", h, scene.high]]) {
+    const shown = room / view.scale, middle = fits >= OVERVIEW ? (all[at][0] + all[at][1]) / 2 : standing.get(unit(i))[at];
+    view[axis] = shown > size ? (size - shown) / 2 : Math.max(0, Math.min(size - shown, middle - shown / 2));
+  }
   look();
 }
 

@@ -15,23 +15,22 @@ function entries(x) {
   return x.blob === undefined ? null : blob(x.blob);
 }
 
-// Significant digits as Python's %g has them; nothing but zero reads 0.
+// Numbers as pictures have them, 10⁻⁵ and −: four digits in the panel, two on boxes and arrows; nothing but zero reads 0.
 function short(x, digits = 4) {
-  if (x === 0) return "0";
-  if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf";
+  if (x === 0 || !Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x === 0 ? "0" : x > 0 ? "inf" : "−inf";
   const [mantissa, power] = x.toExponential(digits - 1).split("e");
-  if (power >= -4 && power < digits) return String(Number(x.toPrecision(digits)));
-  return `${Number(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+  if (power >= -4 && power < digits) return minus(Number(x.toPrecision(digits)));
+  return powered(mantissa, power);
 }
-// As pictures have them: two digits, 10⁻⁵, −.
 function small(x) {
-  if (x === 0 || !Number.isFinite(x)) return short(x).replace("-", "−");
+  if (x === 0 || !Number.isFinite(x)) return short(x);
   const [mantissa, power] = x.toExponential(1).split("e");
-  if (power > -4 && power < 4) return (power < 2 ? String(Number(x.toPrecision(2))) : x.toFixed(0)).replace("-", "−");
-  const head = { 1: "", "-1": "−" }[Number(mantissa)] ?? `${String(Number(mantissa)).replace("-", "−")}·`;
-  return `${head}10${superscript(Number(power))}`;
+  if (power > -4 && power < 4) return minus(power < 2 ? Number(x.toPrecision(2)) : x.toFixed(0));
+  return powered(mantissa, power);
 }
-const signed = (x) => (x === -Infinity ? "-inf" : Number.isNaN(x) ? "nan" : (x < 0 ? "" : "+") + x.toFixed(2));
+const minus = (x) => String(x).replace("-", "−");
+const powered = (mantissa, power) => `${{ 1: "", "-1": "−" }[Number(mantissa)] ?? `${minus(Number(mantissa))}·`}10${superscript(Number(power))}`;
+const signed = (x) => (x === -Infinity ? "−inf" : Number.isNaN(x) ? "nan" : (x < 0 ? "−" : "+") + Math.abs(x).toFixed(2));
 
 // ── the graph ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

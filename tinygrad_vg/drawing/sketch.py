@@ -138,13 +138,13 @@ class Sketch:
         return (min(map(self.step.__getitem__, unit)), "") if key.kind in ("step", "more") else self.frame(end)
 
     def note(self) -> str:
-        """What was folded, and how to see it unfolded; or how it could be."""
+        """What was folded; or how it could be."""
         kinds = {key.kind for key in self.key.values()}
         if kinds <= {"end"}:
             unread = self.asked == "auto" and len(self.boxes) > ABOVE and not self.step
             return f"{counted(len(self.boxes), 'box')}: {NAME_STEPS}, and draw folds them" if unread else ""
         many = f"{counted(len(self.key), 'node')} are folded into {counted(len(set(self.key.values())), 'box')}"
-        return f"{many}: fold=None draws each, steps=(first, last) some"
+        return many + "; the steps use the shared weights" * any(box.uses for box in self.boxes)
 
     def check_limit(self, boxes: int) -> None:
         """ValueError above the limit: nobody could read the picture, and laying it out would take minutes."""
