@@ -16,7 +16,7 @@ from tinygrad_vg.drawing.layers import crossings, mesh
 from tinygrad_vg.drawing.layout import layout
 from tinygrad_vg.drawing.typography import formula, from_nats, named, small
 
-PAGE, READABLE, WIDEST = 1280, 17.5, 2.4
+PAGE, READABLE, WIDEST = 1280, 18, 2.4
 CELLS = {"rnn": nn.RNNCell, "leaky": partial(nn.LeakyCell, tau=3.0), "lstm": nn.LSTMCell, "gru": nn.GRUCell, "skip": partial(nn.SkipCell, delay=3)}
 NETS = {"mlp": {}, "residual": {"residual": True}, "batch norm": {"norm": "batch"}, "layer norm": {"norm": "layer"}}
 FOLDS = {"none": {"fold": None}, "names": {"fold": "names"}, "layer": {"fold": "layer"}, "states": {"fold": "states"}, "rolled": {"fold": "rolled"}}

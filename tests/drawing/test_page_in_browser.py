@@ -221,10 +221,10 @@ def test_the_page_opens_legible_at_its_right_end_and_pans_and_zooms(visit):
     assert page.locator(f"#n{i}").bounding_box()["x"] < 900 and page.locator("#n0").bounding_box()["x"] >= 0
 
 
-def test_the_page_of_three_steps_opens_on_all_of_them(visit):
+def test_the_page_of_few_boxes_opens_on_all_of_them(visit):
     loss = nn.mse(rnn(3)[1][-1], np.ones(3)).named("loss")
     for width, height in ((1280, 720), (1024, 768)):
-        assert all_in_sight(visit(loss, fold="auto", viewport={"width": width, "height": height}))
+        assert all_in_sight(visit(loss, fold="states", viewport={"width": width, "height": height}))
 
 
 def three_steps():
@@ -841,4 +841,4 @@ def test_nothing_is_cut_off_type_is_14_pixels_and_every_name_holds_the_words_in_
                     return words.some((w) => !e.getAttribute('aria-label').includes(w.trim())); }).map((e) => e.outerHTML)""")
             assert unnamed == [], state
         page.evaluate("$('changed').hidden || $('reset').click(); start()")
-        assert page.evaluate("view.scale * 18 >= 9")
+        assert page.evaluate("view.scale * 18 >= 14")

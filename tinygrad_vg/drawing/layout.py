@@ -18,7 +18,7 @@ from .layers import FAR, Columns, columns, heights, mesh, spaced, untangle
 
 TYPE, LINE = 18.0, 23.0  # of all words, and from line to line
 PAGE, WIDEST, TARGET = 1280.0, 2.4, 16 / 9  # a slide: its width; the widest picture, and the best, width / height
-FEW, LONGEST = 12, PAGE * TYPE / 14  # so few boxes do not wrap up to this width, where their type has 14 pixels
+FEW, LONGEST = 12, PAGE * TYPE / 14  # so few boxes, none of them folded, do not wrap up to this width, where type has 14 pixels
 SMALL = math.log(TYPE / 10)  # how much smaller type is that has less than 10 pixels
 GAP, GAP_ACROSS, MARGIN, LANE, TIP = 26.0, 16.0, 20.0, 12.0, 9.0
 TRIED, MANY = 4, 1_000  # ways to cut that are laid out, if there are not so many boxes that this would take seconds
@@ -78,7 +78,8 @@ def layout(picture: Picture, down: bool = False, below: Any = lambda wide: 0.0) 
     found = min(tried, key=lambda made: cost(made.wide, made.high, max(made.band)))
     if len(picture.boxes) - len(apart) <= FEW:
         one, least = plan.made([plan.table]), (0.5 if down else 0.6) * scale(found)  # an arrow that wraps goes all the way up
-        found = one if one.wide <= LONGEST and scale(one) >= least else found
+        longest = PAGE if any(box.nodes > 1 for box in picture.boxes) else LONGEST
+        found = one if one.wide <= longest and scale(one) >= least else found
     spots, lines = strip(sizes, found.wide)
     places, band = dict(enumerate(found.places)), dict(enumerate(found.band))
     places |= {i: Place(x, found.high + y, w, h) for i, (x, y), (w, h) in zip(apart, spots, sizes)}

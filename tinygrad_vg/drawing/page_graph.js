@@ -212,7 +212,8 @@ function untold() {
 // ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const view = { x: 0, y: 0, scale: 1, moved: false, whole: false }; // the corner shown, in the picture's units, and pixels per unit; by the reader; all of it
-const SMALLEST = 0.05, FAR = 0.2, LEAST = 0.35, OVERVIEW = 0.5, LEGIBLE = 0.78; // below FAR words would be under 4 px, and are left out; then 6, 9, 14
+const SMALLEST = 0.05, FAR = 0.2, OVERVIEW = 0.48, LEGIBLE = 0.78; // below FAR words would be under 4 px, and are left out; then 9 and 14
+const OPENS = boxes.length <= 12 ? OVERVIEW : LEGIBLE; // of few boxes all is worth more than large words
 const stage = () => ({ w: Math.max(1, $("view").clientWidth), h: Math.max(1, $("view").clientHeight) });
 
 // While it stays on its ground, the picture is moved as it is painted; beyond, the ground is laid anew around what is in sight.
@@ -262,11 +263,11 @@ function printed() {
   svg.setAttribute("viewBox", `0 0 ${scene.wide} ${scene.high}`);
 }
 
-// All of it, if its words have 9 px; if not, with words of 14, around the output, where the backward pass starts.
+// All of it, if it can be read so; if not, with words of 14 px, around the output, where the backward pass starts.
 function start() {
   const { w, h } = stage(), [X, Y] = output >= 0 ? standing.get(unit(output)) : [scene.wide, 0];
   const all = Math.min(1.5, w / scene.wide, h / scene.high);
-  view.whole = all >= OVERVIEW;
+  view.whole = all >= OPENS;
   view.scale = view.whole ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
   const high = h / view.scale, wide = w / view.scale;
   view.x = wide > scene.wide ? (scene.wide - wide) / 2 : Math.max(0, Math.min(scene.wide - wide, X - wide / 2));
@@ -277,7 +278,7 @@ function start() {
 // In another room, beside the panel or in another window, until somebody moves it: all of it still, or all of it if it can be read then.
 function settle() {
   const { w, h } = stage(), all = Math.min(w / scene.wide, h / scene.high);
-  if (!view.moved && view.whole && all >= LEAST) fit(); else if (!view.moved && all >= OVERVIEW) start(); else look();
+  if (!view.moved && view.whole && all >= OVERVIEW) fit(); else if (!view.moved && all >= OPENS) start(); else look();
 }
 
 function fit() {

@@ -21,8 +21,11 @@ function movers(sums, way) {
   return [[PARTS[a], INK[a]], ...(sums[b] / sums[a] >= 0.5 ? [[" and "], [PARTS[b], INK[b]]] : [])];
 }
 function below(model, now) {
-  const shown = sumsOf(now).flatMap((nats, p) => (Math.abs(nats) >= 0.05 ? [[`${PARTS[p]} ${plus(nats)}`, INK[p]], [", "]] : []));
-  if (shown.length) shown[0][0] += " nats";
+  const sums = sumsOf(now), lost = sums.reduce((a, b) => a + b, 0) < 0, first = sums.findIndex((nats) => Math.abs(nats) >= 0.05);
+  const shown = sums.flatMap((nats, p) => {
+    const back = lost && nats > 0 && PARTS[p] === "merging branches", unit = p === first ? " nats" : "";
+    return Math.abs(nats) < 0.05 ? [] : [[back ? `${PARTS[p]} gave ${nats.toFixed(1)}${unit} back` : `${PARTS[p]} ${plus(nats)}${unit}`, INK[p]], [", "]];
+  });
   const cut = Math.max(...[...what.links].map(([k, x]) => (x === 0 && k < begin ? k : -1)));
   const ended = cut >= 0 ? `The link from ${model.names[cut + 1]} to ${model.names[cut]} is replaced by 0.` : touched() ? "" : model.ended;
   return [[model.about ? `${model.about}. ` : ""], ...shown.slice(0, -1), [shown.length ? `.${ended ? ` ${ended}` : ""}` : ended]];
