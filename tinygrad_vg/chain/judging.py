@@ -111,8 +111,10 @@ def judged(flow: Flow, parameter: Parameter, nodes: list[Node], use: str = "", s
     own = norm(np.concatenate([np.ravel(g) for g in parameter.received]))
     if kind == "healthy" and log(own) < flow.log_signal - FAR and 0 < largest_input(parameter) < SMALL_INPUT:
         kind = "small inputs"
-    told = math.nan if use or not parameter.at_uses else own
-    return Verdict(kind, sentence(flow, part, kind, numbers, name, told), numbers, source, op, way)
+    size = f"{own:.3g}" if own else from_log(part.log, 3)
+    if parameter.at_uses:  # it arrives at the use; in the weight it is multiplied once more
+        size = from_log(part.log, 3) + f" there, {own:.3g} in it" * (not use)
+    return Verdict(kind, sentence(flow, part, kind, numbers, name, size), numbers, source, op, way)
 
 
 def largest_input(parameter: Parameter) -> float:
@@ -180,7 +182,7 @@ def numbers_of(flow: Flow, part: Arrival) -> dict[str, float]:
     return first | per | sums | by_kind(part.account)
 
 
-def sentence(flow: Flow, part: Arrival, kind: str, n: dict[str, float], name: str, own: float) -> str:
+def sentence(flow: Flow, part: Arrival, kind: str, n: dict[str, float], name: str, size: str) -> str:
     """The numbers in words, three lines at most."""
     if n["signal"] == 0:
         return "The seed is exactly 0." if flow.seed is not None else f"The signal, |gradient| at {flow.where}, is exactly 0."
@@ -194,7 +196,7 @@ def sentence(flow: Flow, part: Arrival, kind: str, n: dict[str, float], name: st
     return (
         f"signal {n['signal']:.3g} at {flow.where}{error}; log gain {n['log_gain']:+z.2f} nats from there to {name}, "
         f"{n['per_factor']:+z.2f} for each of {factors} factor{'s' * (factors != '1')}:\n"
-        f"{account_in_words(flow, part)}. So |gradient| = {from_log(part.log, 3)}{f' there, {own:.3g} in it' * (own >= 0)}."
+        f"{account_in_words(flow, part)}. So |gradient| = {size}."
     )
 
 
