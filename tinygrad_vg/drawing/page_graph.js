@@ -263,14 +263,14 @@ function printed() {
   svg.setAttribute("viewBox", `0 0 ${scene.wide} ${scene.high}`);
 }
 
-// All of it, if it can be read so; if not, with words of 14 px, around the output, where the backward pass starts.
+// All of it, if it can be read so; if not, with words of 14 px, what leads to the output, where the backward pass starts.
 function start() {
   const { w, h } = stage(), [X, Y] = output >= 0 ? standing.get(unit(output)) : [scene.wide, 0];
   const all = Math.min(1.5, w / scene.wide, h / scene.high);
   view.whole = all >= OPENS;
   view.scale = view.whole ? all : Math.max(LEGIBLE, Math.min(1.2, h / scene.high));
   const high = h / view.scale, wide = w / view.scale;
-  view.x = wide > scene.wide ? (scene.wide - wide) / 2 : Math.max(0, Math.min(scene.wide - wide, X - wide / 2));
+  view.x = wide > scene.wide ? (scene.wide - wide) / 2 : Math.max(0, Math.min(scene.wide - wide, X - 0.85 * wide));
   view.y = high > scene.high ? (scene.high - high) / 2 : Math.max(0, Math.min(scene.high - high, Y - high / 2));
   look();
 }
