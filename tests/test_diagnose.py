@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_vg import Chain, load_model, nn, verdict
-from tinygrad_vg.cli.diagnosing import by_step, tried
+from tinygrad_vg import Chain, Tensor, linear, load_model, nn, verdict
+from tinygrad_vg.cli.diagnosing import by_step, in_short, tried, way_of
 from tinygrad_vg.cli.main import main
 from tinygrad_vg.cli.patient import Patient, check_finite, exported
 from tinygrad_vg.drawing.page_data import BUDGET, Store
@@ -258,6 +258,22 @@ def test_only_weights_that_a_state_meets_again_are_tried_as_recurrent():
     found = verdict(loss, leaves)
     said = " ".join(tried(found, found.chain(), Patient("", loss, a.W_hh, leaves, lambda node: None, again)).split())
     assert said.startswith("Tried here, W_hha and W_hhb orthogonal: ")
+
+
+def test_what_is_cut_off_before_the_first_layer_has_a_chain_all_the_same():
+    x, W = Tensor(np.ones(3), name="x"), Tensor(np.ones((2, 3)), name="W")
+    loss = nn.mse(linear(x.data, W), np.zeros(2))  # the input is cut off, as by a detach() on the only path
+    leaves = {"a": x, "W": W}
+    chain = way_of(Patient("", loss, x, leaves, lambda node: None, lambda: loss), verdict(loss, leaves))
+    assert chain.source is W
+
+
+def test_what_changes_nothing_is_said_of_a_sound_net_too():
+    x, b, out = Tensor(np.arange(6.0).reshape(3, 2), name="x"), Tensor(np.ones(2), name="b"), nn.Linear(2, 1, rng=0)
+    h = x * 2.0 + b
+    loss = nn.mse(out(h - h.mean(axis=0)), np.ones((3, 1)))
+    found = verdict(loss, {"out": out.W, "b": b})
+    assert in_short(found, found.chain() or Chain(loss, out.W), {}, lambda node: None).endswith("But b changes nothing.")
 
 
 def test_a_file_that_is_no_npz_of_arrays_is_refused_as_data(capsys):

@@ -1035,6 +1035,14 @@ def _():
     return nn.cross_entropy(x @ rng.normal(size=(6, 4)) + linear(linear(x, A), B), np.arange(8) % 4), {"A": A, "B": B}
 
 
+@situation("healthy", "convolutions, and a mean over 2,500 positions before the last layer", "reported")
+def _():
+    rng = np.random.default_rng(0)
+    first, second, out = nn.Linear(3, 8, init="he", rng=0), nn.Linear(8, 8, init="he", rng=1), nn.Linear(8, 3, rng=2)
+    h = relu(second(relu(first(rng.normal(size=(8, 2500, 3))))))
+    return nn.cross_entropy(out(h.mean(axis=1)), np.arange(8) % 3), [first.W, second.W, out.W]
+
+
 SAID = {"GRU, T = 40": "gate z", "a shut output gate": "gate o", "a shut input gate": "gate i", "two tasks": "loss", "an adapter": "start"}
 
 

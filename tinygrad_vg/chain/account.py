@@ -43,6 +43,7 @@ class Term(NamedTuple):
 
 
 Account = dict[Term, float]
+MEAN = Term("scale", "mean")
 MERGE, SHARE, ASKED = Term("merge"), Term("merge", "share"), Term("merge", "asked")  # asked: by the loss, of one of several predictions
 FACTORS, SLOPES, ZERO_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes"))
 
@@ -190,7 +191,7 @@ class Walk:
         summand = child.op == "add" and child.parents[i].shape == child.shape
         factor = SCALE if summand else factor_of(child, i, self.blocks.get(child), self.sizes)
         kind, label, met, entries = factor.kind, factor.label, "", {FACTORS: 1.0} if factor.counts else {}
-        label = SHARE.label if kind == "merge" and isinstance(child.rule, Join) else label
+        label = SHARE.label if kind == "merge" and isinstance(child.rule, Join) else MEAN.label if child.op == "mean" else label
         if kind == "gate":
             self.gates[label].append(origin(child.parents[1 - i]))
             self.gated[label].add(child)

@@ -3,13 +3,14 @@
 import math
 
 from ..autodiff.core import by_birth
-from .account import ASKED, MERGE, Term, by_kind, by_label
+from .account import ASKED, MEAN, MERGE, by_kind, by_label
 from .arrivals import Arrival
 from .flow import Flow
 from .stations import behind
 
 ATTENTION = 6.0  # nats: a softmax over many entries has small slopes, and that is its usual work
 INTO_A_GATE = 6.0  # nats: a gate that is open has a small slope, and what it lets through multiplies it
+AVERAGED = 5.0  # nats: a mean over n positions takes ln √n
 SHUT = 0.01  # of a gate, on average
 GROUPS = {  # of the kinds of factors: what is neither is with the weights
     "activation": "slopes", "weight": "weights", "gate": "gates", "attention": "attention", "norm": "norms", "merge": "merges",
@@ -29,7 +30,9 @@ def shrunk(flow: Flow, part: Arrival, account: dict[str, float], mixed: bool) ->
 
     Constants that are parts of a sum, as in a mean, have cost only what the sum does not give back.
     """
-    scale = part.account.get(Term("scale"), 0.0)
+    mean = forgiven(part.account.get(MEAN, 0.0), AVERAGED)
+    account["weights"] -= mean
+    scale = by_kind(part.account)["scale"] - mean
     given_back = max(min(account["merges"], -scale), 0.0)
     account["weights"] += given_back
     asked = part.account.get(ASKED, 0.0)
@@ -79,11 +82,13 @@ def after_sums(flow: Flow) -> bool:
 
 
 def usual_cost(flow: Flow, part: Arrival, mixed: bool, weight: bool) -> float:
-    """Nats that are no loss to speak of: of a softmax that is not saturated, and of a weight's way into a gate."""
+    """Nats that are no loss to speak of: of a softmax that is not saturated, of a weight's way into a gate, and of a mean over positions,
+    for in the weights before it what comes to them adds up again."""
     account, gates, opened = grouped(part), by_label(part.account, "gate"), flow.walk.openings
     open = weight and not any(opened[gate] < SHUT for gate in gates)
     into = sum(x for gate, x in gates.items() if math.isnan(opened[gate])) if open else 0.0  # a state multiplies on the way into a gate
     softmax = 0.0 if mixed else forgiven(account["attention"], ATTENTION)
+    softmax += forgiven(part.account.get(MEAN, 0.0), AVERAGED)
     return softmax + (forgiven(into + account["slopes"], INTO_A_GATE) if into < 0 else 0.0)
 
 

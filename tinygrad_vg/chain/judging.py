@@ -14,7 +14,7 @@ from ..autodiff.core import Node, plain
 from ..autodiff.products import Product
 from ..text.lines import clean
 from ..text.numbers import from_log
-from .account import ASKED, SHARE, Term, by_kind, by_label
+from .account import ASKED, SHARE, by_kind, by_label
 from .arrivals import Arrival
 from .causes import costliest, forgiven, grouped, shrunk, usual_cost
 from .factors import called, exp, log, norm, origin
@@ -206,7 +206,7 @@ def account_in_words(flow: Flow, part: Arrival) -> str:
     Constant factors are counted with the weights where a kind is decided, and named by themselves, as blame names them; so is what
     the loss asks of this prediction, of all that it asks.
     """
-    told, apart = [], {"constant factors": part.account.get(Term("scale"), 0.0), "share of the loss": part.account.get(ASKED, 0.0)}
+    told, apart = [], {"constant factors": by_kind(part.account)["scale"], "share of the loss": part.account.get(ASKED, 0.0)}
     groups = grouped(part)
     groups["weights"] -= apart["constant factors"]
     groups["merges"] -= apart["share of the loss"]

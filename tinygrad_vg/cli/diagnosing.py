@@ -16,7 +16,7 @@ from ..chain.account import by_place, walk_through
 from ..chain.causes import GROUPS
 from ..chain.factors import KINDS, called, kind_of, origin
 from ..chain.judging import FAR
-from ..chain.kinds import SOUND
+from ..chain.kinds import IDLE, SOUND
 from ..chain.uses import next_names
 from ..drawing import draw
 from ..drawing.steps import borders
@@ -42,8 +42,7 @@ def diagnose(options: argparse.Namespace) -> None:
     patient = (exported if options.file.endswith(".pt2") else of_weights)(options)
     found = verdict(patient.loss, patient.parameters)
     shown = max(found.parts, key=lambda part: part.numbers.get("factors", 0.0)) if found.kind in SOUND else found  # all of a sound net
-    chain = shown.chain()
-    chain = chain if chain and chain.links else Chain(patient.loss, patient.source)  # nothing lies behind a single layer
+    chain = way_of(patient, shown, found)
     blame, lines = chain.blame(), by_line(chain, patient.where)
     start = next_names(history(chain.output))[chain.source] or called(chain.source)
     way = f"from {called(chain.output)} back to {clean(str(start))}"
@@ -60,6 +59,15 @@ def diagnose(options: argparse.Namespace) -> None:
     said[1] += tried(found, chain, patient)  # last of all: after it no graph from before fits the weights
     figures = {"title": patient.title, "verdict": found.to_dict(), "blame": blame.to_dict(), "lines": took, "short": said[1]}
     show("\n\n".join(said), figures=figures if options.json else None)
+
+
+def way_of(patient: Patient, *found: Any) -> Chain:
+    """The chain to show: that of a verdict, or else from the loss to the first of the inputs and parameters that a path leads to."""
+    for one in found:
+        if (chain := one.chain()) and chain.links:
+            return chain
+    known = {*history(patient.loss)}
+    return Chain(patient.loss, next((x for x in (patient.source, *patient.parameters.values()) if x in known), patient.source))
 
 
 def by_step(chain: Chain) -> Chain:
@@ -90,9 +98,11 @@ def by_line(chain: Chain, where: Callable[[Node], str | None]) -> dict[str, dict
 def in_short(found: Any, chain: Chain, lines: dict[str, dict[str, float]], where: Callable[[Node], str | None]) -> str:
     """Line, cause and remedy in a sentence."""
     if found.kind in SOUND:
-        least = min((part.numbers.get("log_gain", 0.0) for part in found.parts), default=0.0)
-        gain = f", at the least with {least:.1f} nats ({-FAR:.0f} are no loss, nor what gates and norms usually take)" * (least < -FAR)
-        return f"In short: {SOUND_WORDS.get(found.kind, found.means).format(gain)}."
+        idle = [part.source for part in found.parts if part.op == IDLE]
+        least = min((part.numbers.get("log_gain", 0.0) for part in found.parts if part.op != IDLE), default=0.0)
+        gain = f", at the least with {least:.1f} nats ({-FAR:.0f} are no loss, nor what gates, norms, means usually take)" * (least < -FAR)
+        nothing = f" But {idle[0]}{f' and {len(idle) - 1} more change' if idle[1:] else ' changes'} nothing." if idle else ""
+        return f"In short: {SOUND_WORDS.get(found.kind, found.means).format(gain)}.{nothing}"
     line, cost = culprit(found, chain, lines, where) if found.way else ("", "")
     at, _, code = cut(clean(line), 90).partition("  ")
     lag = f" Less than a thousandth arrives further back than {found.numbers['reach']:.0f} steps." if "reach" in found.numbers else ""
