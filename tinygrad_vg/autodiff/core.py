@@ -20,9 +20,6 @@ from typing import Any
 
 from ..text.formulas import derivative
 
-by_birth = attrgetter("birth")
-guard: ContextVar[Any] = ContextVar("guard", default=None)  # the watcher of every new node and every part, see guards.py
-
 
 def history(output: Any) -> "History":
     """Every node that `output` was computed from, itself included, oldest first: parents before children."""
@@ -99,13 +96,12 @@ def fill(gradients: dict) -> None:
     deque(map(set_grad, gradients, gradients.values()), maxlen=0)
 
 
+new, by_birth = object.__new__, attrgetter("birth")
+births = count(1)  # of nodes, and of changes to leaves, so that the two can be compared; never printed
+guard: ContextVar[Any] = ContextVar("guard", default=None)  # the watcher of every new node and every part, see guards.py
 filling = RLock()  # held by the thread that fills; a signal handler of that thread may come in, too
 if hasattr(os, "register_at_fork"):  # not on Windows; a child must not wait for a thread that it does not have
     os.register_at_fork(before=filling.acquire, after_in_parent=filling.release, after_in_child=filling.release)
-
-
-new = object.__new__
-births = count(1)  # of nodes, and of changes to leaves, so that the two can be compared; never printed
 
 
 class Node:
