@@ -43,7 +43,7 @@ class Term(NamedTuple):
 
 
 Account = dict[Term, float]
-MEAN = Term("scale", "mean")
+SCALED, MEAN = Term("scale"), Term("scale", "mean")
 MERGE, SHARE, ASKED = Term("merge"), Term("merge", "share"), Term("merge", "asked")  # asked: by the loss, of one of several predictions
 FACTORS, SLOPES, ZERO_SLOPES = (Term("count", what) for what in ("factors", "slopes", "zero slopes"))
 

@@ -85,11 +85,11 @@ def usual_cost(flow: Flow, part: Arrival, mixed: bool, weight: bool) -> float:
     """Nats that are no loss to speak of: of a softmax that is not saturated, of a weight's way into a gate, and of a mean over positions,
     for in the weights before it what comes to them adds up again."""
     account, gates, opened = grouped(part), by_label(part.account, "gate"), flow.walk.openings
-    open = weight and not any(opened[gate] < SHUT for gate in gates)
-    into = sum(x for gate, x in gates.items() if math.isnan(opened[gate])) if open else 0.0  # a state multiplies on the way into a gate
+    ajar = weight and not any(opened[gate] < SHUT for gate in gates)
+    into = sum(x for gate, x in gates.items() if math.isnan(opened[gate])) if ajar else 0.0  # a state multiplies on the way into a gate
     softmax = 0.0 if mixed else forgiven(account["attention"], ATTENTION)
-    softmax += forgiven(part.account.get(MEAN, 0.0), AVERAGED)
-    return softmax + (forgiven(into + account["slopes"], INTO_A_GATE) if into < 0 else 0.0)
+    mean = forgiven(part.account.get(MEAN, 0.0), AVERAGED)
+    return softmax + mean + (forgiven(into + account["slopes"], INTO_A_GATE) if into < 0 else 0.0)
 
 
 def forgiven(nats: float, most: float) -> float:

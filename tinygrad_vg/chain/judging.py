@@ -14,7 +14,7 @@ from ..autodiff.core import Node, plain
 from ..autodiff.products import Product
 from ..text.lines import clean
 from ..text.numbers import from_log
-from .account import ASKED, SHARE, by_kind, by_label
+from .account import ASKED, SCALED, SHARE, by_kind, by_label
 from .arrivals import Arrival
 from .causes import costliest, forgiven, grouped, shrunk, usual_cost
 from .factors import called, exp, log, norm, origin
@@ -55,7 +55,7 @@ def of_uses(flow: Flow, parameter: Parameter) -> Verdict:
     k = next((k for k, part in enumerate(arrivals) if not part.zero or part.zero.kind not in UNUSED), 0)
     if not parameter.recurs or not arrivals:
         return judged(flow, parameter, at_use(sites, k))
-    shares = (x for term, x in arrivals[last].account.items() if term.kind == "scale" or term.label.startswith("1 − ") or term == SHARE)
+    shares = (x for term, x in arrivals[last].account.items() if term in (SCALED, SHARE) or term.label.startswith("1 − "))
     step = forgiven(sum(shares), math.log(last + 1))  # n uses of 1/n each: the steps of a solver, a GRU that keeps n states
     far = judged(flow, parameter, at_use(sites, k), f"farthest {k + 1}", step)
     skipped = (f"\nUses 1 to {k} meet" if k > 1 else "\nUse 1 meets") + " a state of exactly 0." if k else ""

@@ -39,7 +39,7 @@ function shade(x, top) {
 // An array as a small heat map: a vector is a strip, more than two axes are laid out in rows. Pointer or arrow keys read an entry.
 function arrayView(v, shape, what) {
   const columns = shape.at(-1) || 1, rows = v.length / columns || 0, finite = v.filter(Number.isFinite);
-  const [low, high] = finite.length ? [Math.min(...finite), Math.max(...finite)] : [0, 0], top = Math.max(-low, high);
+  const end = (of) => (finite.length ? finite.reduce((a, b) => of(a, b)) : 0), low = end(Math.min), high = end(Math.max), top = Math.max(-low, high);
   const cell = Math.max(2, Math.min(22, Math.floor(340 / Math.max(columns, rows * 1.4))));
   const canvas = el("canvas", { width: columns, height: rows, tabindex: 0, role: "img", "aria-label": `${what}, ${shape.join(" by ")} entries; arrow keys read them` });
   const pen = canvas.getContext("2d"), read = el("p", { class: "read", "aria-live": "polite" });
